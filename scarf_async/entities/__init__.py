@@ -1,0 +1,51 @@
+"""The data of Scarf: frozen, slotted attrs classes and the enums they use."""
+
+from scarf_async.entities.enums import (
+    Breakdown,
+    LibraryType,
+    LibraryTypeLike,
+    PermissionLevel,
+    PermissionLevelLike,
+    Role,
+    RoleLike,
+)
+from scarf_async.entities.exports import Aggregate, Event
+from scarf_async.entities.fields import JSON, UNSET, Unset
+from scarf_async.entities.organizations import Member, MemberUpsert, Organization, OrganizationUpsert
+from scarf_async.entities.packages import (
+    Domain,
+    DomainCreate,
+    Package,
+    PackageUpsert,
+    Permission,
+    PermissionSet,
+    Route,
+    RouteCreate,
+)
+
+__all__ = [
+    "JSON",
+    "UNSET",
+    "Aggregate",
+    "Breakdown",
+    "Domain",
+    "DomainCreate",
+    "Event",
+    "LibraryType",
+    "LibraryTypeLike",
+    "Member",
+    "MemberUpsert",
+    "Organization",
+    "OrganizationUpsert",
+    "Package",
+    "PackageUpsert",
+    "Permission",
+    "PermissionLevel",
+    "PermissionLevelLike",
+    "PermissionSet",
+    "Role",
+    "RoleLike",
+    "Route",
+    "RouteCreate",
+    "Unset",
+]

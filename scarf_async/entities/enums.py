@@ -1,0 +1,95 @@
+"""The closed word lists of the seed. Unknown words that the service sends stay plain strings."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+__all__ = [
+    "Breakdown",
+    "LibraryType",
+    "LibraryTypeLike",
+    "PermissionLevel",
+    "PermissionLevelLike",
+    "Role",
+    "RoleLike",
+    "breakdown",
+    "library_type",
+    "permission_level",
+    "role",
+]
+
+
+class Role(StrEnum):
+    """A member's role in an organization (seed: OrganizationMemberV1)."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+
+class PermissionLevel(StrEnum):
+    """A user's level on a package (seed: PackagePermissionLevelV1)."""
+
+    BLOCKED = "blocked"
+    DEFAULT = "default"
+    MEMBER = "member"
+    ADMIN = "admin"
+
+
+class LibraryType(StrEnum):
+    """A package's type: the seed's five; `file`, seen from the service; `python`, whose v1 value is unknown.
+
+    The list is open: every string is taken and given.
+    """
+
+    DOCKER = "docker"
+    NPM = "npm"
+    HACKAGE = "hackage"
+    PYPI = "pypi"
+    OTHER = "other"
+    FILE = "file"
+    PYTHON = "python"
+
+
+class Breakdown(StrEnum):
+    """What an aggregate counts by (seed: AggregateV1)."""
+
+    COMPANY = "company"
+    CLOUD_PROVIDER = "cloud_provider"
+    COUNTRY = "country"
+    PLATFORM = "platform"
+    VERSION = "version"
+    CLIENT = "client"
+    VARIABLE = "variable"
+    TOTAL = "total"
+
+
+RoleLike: TypeAlias = Role | Literal["member", "admin", "owner"]
+PermissionLevelLike: TypeAlias = PermissionLevel | Literal["blocked", "default", "member", "admin"]
+LibraryTypeLike: TypeAlias = LibraryType | str
+
+_ROLES = {str(member): member for member in Role}
+_LEVELS = {str(member): member for member in PermissionLevel}
+_TYPES = {str(member): member for member in LibraryType}
+_BREAKDOWNS = {str(member): member for member in Breakdown}
+
+
+def role(word: str) -> Role | str:
+    """Take a known word to its `Role`; leave any other as it is."""
+    return _ROLES.get(word, word)
+
+
+def permission_level(word: str) -> PermissionLevel | str:
+    """Take a known word to its `PermissionLevel`; leave any other as it is."""
+    return _LEVELS.get(word, word)
+
+
+def library_type(word: str) -> LibraryType | str:
+    """Take a known word to its `LibraryType`; leave any other as it is."""
+    return _TYPES.get(word, word)
+
+
+def breakdown(word: str) -> Breakdown | str:
+    """Take a known word to its `Breakdown`; leave any other as it is."""
+    return _BREAKDOWNS.get(word, word)

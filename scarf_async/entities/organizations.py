@@ -1,0 +1,95 @@
+"""Organizations and their members (seed: OrganizationV1, OrganizationUpsertV1, OrganizationMember*V1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import attrs
+
+from scarf_async.entities.enums import Role, RoleLike, role
+from scarf_async.entities.fields import (
+    JSON,
+    UNSET,
+    Unset,
+    extra,
+    one_of,
+    optional_text,
+    some_text,
+    text,
+)
+
+__all__ = ["Member", "MemberUpsert", "Organization", "OrganizationUpsert"]
+
+
+@attrs.frozen(kw_only=True)
+class Organization:
+    """An organization as the service shows it.
+
+    Attributes:
+        name: its name, by which every call addresses it.
+        description: free text; `""` where the service leaves it out.
+        website: its website.
+        billing_email: where bills go.
+        created_at: when it was created (aware, UTC).
+        updated_at: when it was last changed (aware, UTC).
+        extra: what the service sends beyond these, by its name on the wire.
+    """
+
+    name: str
+    description: str = ""
+    website: str | None = None
+    billing_email: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    extra: Mapping[str, JSON] = extra()
+
+
+@attrs.frozen(kw_only=True)
+class OrganizationUpsert:
+    """What an organization is created with, or changed to; another `name` on update renames it.
+
+    Raises:
+        ValidationError: a field has the wrong type, or the name is empty.
+    """
+
+    name: str = attrs.field(validator=some_text)
+    description: str = attrs.field(validator=text)
+    billing_email: str = attrs.field(validator=text)
+    website: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
+
+
+@attrs.frozen(kw_only=True)
+class Member:
+    """A member of an organization.
+
+    Attributes:
+        organization_name: the organization.
+        username: the member's username.
+        role: a `Role`, or the plain string where the service sends a word unknown to this version.
+        extra: what the service sends beyond these, by its name on the wire.
+    """
+
+    organization_name: str = ""
+    username: str
+    role: Role | str = attrs.field(converter=role)
+    extra: Mapping[str, JSON] = extra()
+
+
+def _known_role(value: RoleLike) -> Role:
+    return one_of(Role, "role", value)
+
+
+@attrs.frozen
+class MemberUpsert:
+    """A membership to create or to change.
+
+    >>> MemberUpsert("ann", "admin")
+    MemberUpsert(username='ann', role=<Role.ADMIN: 'admin'>)
+
+    Raises:
+        ValidationError: the username is empty, or the role is none of `Role`.
+    """
+
+    username: str = attrs.field(validator=some_text)
+    role: Role = attrs.field(converter=_known_role)

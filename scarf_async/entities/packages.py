@@ -1,0 +1,200 @@
+"""Packages and what hangs on them: permissions, routes, domains (seed: 'Packages', 'File Packages')."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import attrs
+
+from scarf_async.entities.enums import (
+    LibraryType,
+    PermissionLevel,
+    PermissionLevelLike,
+)
+from scarf_async.entities.enums import library_type as _library_type
+from scarf_async.entities.enums import permission_level as _permission_level
+from scarf_async.entities.fields import (
+    JSON,
+    UNSET,
+    Unset,
+    absolute_url,
+    docker_url,
+    extra,
+    one_of,
+    optional_text,
+    some_text,
+    text,
+)
+from scarf_async.errors import ValidationError
+
+__all__ = [
+    "Domain",
+    "DomainCreate",
+    "Package",
+    "PackageUpsert",
+    "Permission",
+    "PermissionSet",
+    "Route",
+    "RouteCreate",
+]
+
+_PYTHON_TYPES = frozenset({LibraryType.PYPI, LibraryType.PYTHON})
+
+
+def _optional_library_type(value: str | None) -> LibraryType | str | None:
+    return None if value is None else _library_type(value)
+
+
+@attrs.frozen(kw_only=True)
+class Package:
+    """A package as the service shows it; its addresses are not given back.
+
+    Attributes:
+        uuid: its identifier, by which every call addresses it.
+        owner: the account name of its owner, a user or an organization.
+        name: its name; docker names may carry `/` and the owner's prefix.
+        short_description: one line; `""` where the service leaves it out.
+        created_at: when it was created (aware, UTC).
+        long_description: a longer text.
+        website: its website.
+        library_type: a `LibraryType`, or the plain string where the service sends another.
+        extra: what the service sends beyond these, by its name on the wire.
+    """
+
+    uuid: str
+    owner: str = ""
+    name: str
+    short_description: str = ""
+    created_at: datetime | None = None
+    long_description: str | None = None
+    website: str | None = None
+    library_type: LibraryType | str | None = attrs.field(default=None, converter=_optional_library_type)
+    extra: Mapping[str, JSON] = extra()
+
+
+def _upsert_library_type(value: LibraryType | str | None | Unset) -> LibraryType | str | None | Unset:
+    return _library_type(value) if isinstance(value, str) else value
+
+
+@attrs.frozen(kw_only=True)
+class PackageUpsert:
+    """What a package is created with, or changed to. A field left `UNSET` is not sent; None is sent as null.
+
+    The type cannot change after creation (seed). The seed says what addresses look like, and that is checked
+    here: `backend_url` and `public_url` (docker) are absolute, have a path of components that match
+    `[a-z0-9]+(?:[._-][a-z0-9]+)*` and the same path; `repository_url` (pypi, python) is absolute.
+
+    Raises:
+        ValidationError: naming the field.
+    """
+
+    name: str = attrs.field(validator=some_text)
+    short_description: str = attrs.field(validator=text)
+    long_description: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
+    website: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
+    library_type: LibraryType | str | None | Unset = attrs.field(
+        default=UNSET, converter=_upsert_library_type, validator=optional_text
+    )
+    backend_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
+    public_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
+    repository_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
+
+    def __attrs_post_init__(self) -> None:
+        backend = docker_url("backend_url", self.backend_url) if isinstance(self.backend_url, str) else None
+        public = docker_url("public_url", self.public_url) if isinstance(self.public_url, str) else None
+        if isinstance(self.repository_url, str):
+            absolute_url("repository_url", self.repository_url)
+        if backend is not None and public is not None and backend != public:
+            raise ValidationError(
+                f"public_url must have the path of backend_url; got {public!r} and {backend!r}",
+                field="public_url",
+            )
+        if isinstance(self.library_type, str):
+            self._check_addresses_fit(self.library_type)
+
+    def _check_addresses_fit(self, library_type: str) -> None:
+        for field, value, fits in (
+            ("backend_url", self.backend_url, library_type == LibraryType.DOCKER),
+            ("public_url", self.public_url, library_type == LibraryType.DOCKER),
+            ("repository_url", self.repository_url, library_type in _PYTHON_TYPES),
+        ):
+            if isinstance(value, str) and not fits:
+                raise ValidationError(f"{field} does not fit a package of type {library_type}", field=field)
+
+
+@attrs.frozen
+class Permission:
+    """What a user may do with a package.
+
+    Attributes:
+        username: the user.
+        permission_level: a `PermissionLevel`, or the plain string where the service sends another.
+        extra: what the service sends beyond these, by its name on the wire.
+    """
+
+    username: str
+    permission_level: PermissionLevel | str = attrs.field(converter=_permission_level)
+    extra: Mapping[str, JSON] = extra()
+
+
+def _known_level(value: PermissionLevelLike) -> PermissionLevel:
+    return one_of(PermissionLevel, "permission_level", value)
+
+
+@attrs.frozen
+class PermissionSet:
+    """A permission to give.
+
+    Attributes:
+        user_query: the user's e-mail address or username.
+        permission_level: the level; `default` takes a special level back.
+
+    Raises:
+        ValidationError: the query is empty, or the level is none of `PermissionLevel`.
+    """
+
+    user_query: str = attrs.field(validator=some_text)
+    permission_level: PermissionLevel = attrs.field(converter=_known_level)
+
+
+@attrs.frozen
+class Route:
+    """A route of a file package: what a path template leads to."""
+
+    id: str
+    outgoing_url: str
+    template_path: str
+    extra: Mapping[str, JSON] = extra()
+
+
+@attrs.frozen
+class RouteCreate:
+    """A route to create: `RouteCreate("https://example.org/{version}.tgz", "/dl/{version}.tgz")`.
+
+    Raises:
+        ValidationError: an address is no string or empty.
+    """
+
+    outgoing_url: str = attrs.field(validator=some_text)
+    template_path: str = attrs.field(validator=some_text)
+
+
+@attrs.frozen
+class Domain:
+    """A domain under which a package is served."""
+
+    id: str
+    name: str
+    extra: Mapping[str, JSON] = extra()
+
+
+@attrs.frozen
+class DomainCreate:
+    """A domain to create.
+
+    Raises:
+        ValidationError: the name is no string or empty.
+    """
+
+    name: str = attrs.field(validator=some_text)
