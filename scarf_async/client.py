@@ -1,0 +1,245 @@
+"""`Scarf`: the client, a view of one session with its groups of calls."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, NoReturn, Self, TypeVar
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from scarf_async.errors import ConfigurationError
+from scarf_async.events import ScarfEvent
+from scarf_async.pacing import Pacer
+from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
+from scarf_async.retry import RetryBudget, RetryPolicy
+from scarf_async.session import Notices, Session
+from scarf_async.settings import (
+    BASE_URL,
+    V2_URL,
+    Proxy,
+    Secret,
+    Settings,
+    read_base_url,
+    read_ca_file,
+    read_proxy,
+    read_token,
+)
+from scarf_async.transport import Transport
+
+__all__ = ["Scarf"]
+
+_MAX_CONNECTIONS: Final = 100
+
+T = TypeVar("T")
+
+
+class Scarf:
+    """A client of the Scarf API.
+
+    It may be made anywhere, opens its connections on first use, and belongs to the event loop of that use.
+
+    Example:
+        ```python
+        async with Scarf() as scarf:  # token from $SCARF_API_TOKEN
+            acme = await scarf.organizations.get("acme")
+        ```
+
+    Args:
+        token: the API token; else `$SCARF_API_TOKEN`. White space around it is stripped.
+        base_url: of v1; else `$SCARF_BASE_URL`, else `https://scarf.sh/api/v1`. http is for loopback only.
+        v2_url: of v2, which some exports use; else `$SCARF_V2_URL`, else `https://api.scarf.sh/v2`.
+        retry: when and how often a request is sent again.
+        timeout: seconds for one attempt of an ordinary call, from having a connection to the last byte.
+        connect_timeout: seconds for name resolution, TCP and TLS together.
+        export_timeout: seconds for the first byte of an export, and for each silence after it.
+        max_connections: connections open at the most.
+        rate_limit: requests a second, over all calls, without bursts; None for no limit.
+        max_response_bytes: how long an ordinary answer may be.
+        max_record_bytes: how long one record of an export may be.
+        proxy: an http or https address, maybe with user and password; else `$HTTPS_PROXY` and `$NO_PROXY`.
+        ca_file: certificates (PEM) to trust beside the system's.
+        read_only: refuse everything but GET and HEAD, with `ReadOnlyError`.
+        on_event: called with each `ScarfEvent`; what it raises is logged once and harms nothing.
+        session: an open `aiohttp.ClientSession` to use; it is never changed and never closed. It brings its own
+            connections, so `proxy`, `ca_file` and `max_connections` cannot be given with it. Its pool does not
+            tell when a connection is there: `connect_timeout` then bounds TCP and TLS, and `timeout` each silence
+            before the answer and the whole of the answer's body.
+
+    Raises:
+        ConfigurationError: an argument or variable cannot be used; secrets are not shown.
+    """
+
+    __slots__ = (
+        "_owner",
+        "_session",
+        "domains",
+        "members",
+        "organizations",
+        "packages",
+        "permissions",
+        "routes",
+    )
+
+    organizations: Organizations
+    members: Members
+    packages: Packages
+    permissions: Permissions
+    routes: Routes
+    domains: Domains
+
+    def __init__(
+        self,
+        token: str | None = None,
+        *,
+        base_url: str | None = None,
+        v2_url: str | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 # frozen
+        timeout: float = 30.0,
+        connect_timeout: float = 10.0,
+        export_timeout: float = 300.0,
+        max_connections: int = _MAX_CONNECTIONS,
+        rate_limit: float | None = None,
+        max_response_bytes: int = 64 * 2**20,
+        max_record_bytes: int = 2**20,
+        proxy: str | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        read_only: bool = False,
+        on_event: Callable[[ScarfEvent], object] | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        borrowed = session is not None
+        conflicts = [
+            name
+            for name, given in (
+                ("proxy", proxy is not None),
+                ("ca_file", ca_file is not None),
+                ("max_connections", max_connections != _MAX_CONNECTIONS),
+            )
+            if given and borrowed
+        ]
+        secret = read_token(token)
+        v1 = read_base_url("base_url", _given(base_url, "SCARF_BASE_URL", BASE_URL))
+        v2 = read_base_url("v2_url", _given(v2_url, "SCARF_V2_URL", V2_URL))
+        through = None if borrowed else read_proxy(proxy)
+        # What may be secret leaves this frame before anything can raise: tracebacks may show local variables.
+        token = base_url = v2_url = proxy = None
+        settings = Settings(
+            token=_usable(secret, Secret),
+            bases={"v1": _usable(v1, URL), "v2": _usable(v2, URL)},
+            connect_timeout=connect_timeout,
+            export_timeout=export_timeout,
+            max_connections=max_connections,
+            rate_limit=rate_limit,
+            max_response_bytes=max_response_bytes,
+            max_record_bytes=max_record_bytes,
+            proxy=None if through is None else _usable(through, Proxy),
+            tls=read_ca_file(ca_file) if not conflicts else None,
+        )
+        if conflicts:
+            raise ConfigurationError(
+                f"a session of your own brings its own connections: do not give {conflicts[0]}"
+            )
+        if on_event is not None and not callable(on_event):
+            raise ConfigurationError("on_event must be callable")
+        if session is not None and not isinstance(session, aiohttp.ClientSession):
+            raise ConfigurationError(f"session must be an aiohttp.ClientSession; got {type(session).__name__}")
+        self._owner = True
+        self._use(
+            Session(
+                transport=Transport(settings, Pacer(rate_limit), session),
+                budget=RetryBudget(),
+                notices=Notices(on_event),
+                retry=_policy(retry),
+                timeout=_timeout(timeout),
+                read_only=bool(read_only),
+            )
+        )
+
+    def _use(self, session: Session) -> None:
+        self._session = session
+        self.organizations = Organizations(session)
+        self.members = Members(session)
+        self.packages = Packages(session)
+        self.permissions = Permissions(session)
+        self.routes = Routes(session)
+        self.domains = Domains(session)
+
+    def with_options(
+        self, *, timeout: float | None = None, retry: RetryPolicy | None = None, read_only: bool | None = None
+    ) -> Scarf:
+        """Return a view with other options over the same connections, pace and retry budget.
+
+        What is not given stays as it is. Closing a view closes nothing. A view of a read-only client stays
+        read-only.
+
+        Raises:
+            ConfigurationError: a value cannot be used.
+        """
+        base = self._session
+        view = object.__new__(type(self))
+        view._owner = False
+        view._use(
+            attrs.evolve(
+                base,
+                timeout=base.timeout if timeout is None else _timeout(timeout),
+                retry=base.retry if retry is None else _policy(retry),
+                read_only=base.read_only or bool(read_only),
+            )
+        )
+        return view
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; calls under way end with `ClientClosedError`. May be called any number of times.
+
+        Raises:
+            WrongEventLoopError: the client was used on another event loop.
+        """
+        if self._owner:
+            await self._session.transport.aclose()
+
+    def __repr__(self) -> str:
+        closed = " closed" if self._session.transport.closed else ""
+        return f"<Scarf {self._session.transport.settings.bases['v1']}{closed}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Scarf client cannot be pickled: it holds a token and connections; make one where it is used"
+        )
+
+
+def _given(argument: str | None, variable: str, default: str) -> str:
+    return (os.environ.get(variable) or default) if argument is None else argument
+
+
+def _usable(value: object, kind: type[T]) -> T:
+    if isinstance(value, kind):
+        return value
+    raise ConfigurationError(str(value))
+
+
+def _timeout(value: float) -> float:
+    if type(value) not in {int, float} or not 0 < value < math.inf:
+        raise ConfigurationError(f"timeout must be a positive number of seconds; got {value!r}")
+    return value
+
+
+def _policy(value: object) -> RetryPolicy:
+    if not isinstance(value, RetryPolicy):
+        raise ConfigurationError(f"retry must be a RetryPolicy; got {type(value).__name__}")
+    return value

@@ -1,0 +1,228 @@
+"""Creating without doubling: what to do where a create was sent and its outcome is not known.
+
+The promise: no create is sent again unless it was looked for and absent for `settle` seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+import attrs
+import msgspec
+
+from scarf_async.entities import Domain, Organization, Package, Route
+from scarf_async.errors import (
+    APIError,
+    ConflictError,
+    DecodeError,
+    OutcomeUnknownError,
+    ScarfError,
+    TransportError,
+    ValidationError,
+    WriteConfirmedError,
+)
+from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, decode_written, judge
+from scarf_async.reconcile import Found
+from scarf_async.retry import Course, persist
+from scarf_async.session import Session
+
+__all__ = ["Creation", "IfExists", "create", "written_id"]
+
+E = TypeVar("E", Organization, Package, Route, Domain)
+
+IfExists: TypeAlias = Literal["fail", "keep"]
+
+
+@attrs.frozen
+class Creation(Generic[E]):
+    """A thing to create, and how to find it.
+
+    Attributes:
+        requested: what is to be created, for errors.
+        request: the request that creates it.
+        look: finds what stands under its identity; takes when the request was first sent, if it was.
+        by_id: reads it by the id that the answer to the create gave.
+        if_exists: `fail` lets the service refuse what exists; `keep` takes it where it is equal.
+    """
+
+    requested: attrs.AttrsInstance
+    request: Request[E]
+    look: Callable[[float | None], Awaitable[Found[E]]]
+    by_id: Callable[[str], Awaitable[E | None]] | None = None
+    if_exists: IfExists = "fail"
+
+
+@attrs.frozen
+class _LookFailed:
+    error: ScarfError
+
+
+_Outcome: TypeAlias = Answer | Lost | Found[E] | _LookFailed
+
+
+async def create(session: Session, creation: Creation[E]) -> E:
+    """Create a thing once, and return it.
+
+    Raises:
+        ConflictError: it exists and `if_exists` is `keep`, but it differs; or the service said 409.
+        OutcomeUnknownError: it was sent, and neither an answer nor looking tells what became of it.
+        WriteConfirmedError: it was created, but cannot be read back.
+        APIError: the service said no.
+        TransportError: it was not sent.
+    """
+    if creation.if_exists not in {"fail", "keep"}:
+        raise ValidationError(f"if_exists must be 'fail' or 'keep'; got {creation.if_exists!r}", field="if_exists")
+    if creation.if_exists == "keep" and (found := await creation.look(None)):
+        return _kept(session, creation, found)
+    return await _Create(session, creation).run()
+
+
+def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
+    if found.equal is not None:
+        if session.tally is not None:
+            session.tally.reconciled = True
+        return found.equal
+    raise ConflictError(
+        f"it exists and differs: asked for {creation.requested}, found {found.different}",
+        method=creation.request.endpoint.method,
+        url=str(session.url(creation.request)),
+        attempts=0,
+        requested=creation.requested,
+        found=found.different,
+    )
+
+
+@attrs.define
+class _Create(Generic[E]):
+    """One create on its way."""
+
+    session: Session
+    creation: Creation[E]
+    course: Course = attrs.field(factory=Course)
+    failure: ScarfError | None = None
+
+    async def run(self) -> E:
+        session, request = self.session, self.creation.request
+        settle = session.retry.settle
+        outcome = await persist(
+            self._attempt,
+            self._least_wait,
+            policy=session.retry,
+            budget=session.budget,
+            course=self.course,
+            sleep=session.transport.sleep,
+            reserve=lambda _: settle if self.course.ambiguous else 0.0,
+            on_retry=lambda *retry: session.announce(request, *retry),
+        )
+        session.count(request, self.course)
+        if isinstance(outcome, Answer) and judge(Resend.CREATE, outcome) is Verdict.SUCCESS:
+            return await self._written(outcome)
+        if isinstance(outcome, Answer | Lost):
+            return await self._last_look(outcome)
+        return self._settled(outcome)
+
+    async def _attempt(self) -> _Outcome[E]:
+        if self.course.ambiguous and (settled := await self._look_twice()):
+            return settled
+        outcome = await self.session.attempt(self.creation.request, self.course)
+        if judge(Resend.CREATE, outcome) is not Verdict.SUCCESS:
+            self.failure = self.session.failure(self.creation.request, outcome, self.course)
+        return outcome
+
+    def _least_wait(self, outcome: _Outcome[E]) -> float | None:
+        if isinstance(outcome, Answer | Lost):
+            return self.session.least_wait(self.creation.request, outcome)
+        return None
+
+    async def _look_twice(self) -> Found[E] | _LookFailed | None:
+        """Look; if it is absent, look again when the first request has had time to settle."""
+        found = await self._look()
+        if found:
+            return found
+        await self.session.transport.sleep(self.session.retry.settle)
+        return await self._look() or None
+
+    async def _look(self) -> Found[E] | _LookFailed:
+        try:
+            return await self.creation.look(self.course.started)
+        except (APIError, TransportError, DecodeError) as error:
+            return _LookFailed(error)
+
+    async def _last_look(self, outcome: Answer | Lost) -> E:
+        """After an outcome that is no success: what it means, maybe after one more look."""
+        failure = self.session.failure(self.creation.request, outcome, self.course)
+        refused = isinstance(outcome, Answer) and outcome.status in {409, 422}
+        if not self.course.ambiguous and not (refused and self.creation.if_exists == "keep"):
+            raise failure
+        found = await self._look()
+        if not self.course.ambiguous and isinstance(found, Found) and found:
+            return _kept(self.session, self.creation, found)
+        open_still = judge(Resend.CREATE, outcome) is Verdict.LOOK
+        if not open_still and not found:
+            # The service refused it, and what was sent before is not there: that is an answer.
+            raise failure
+        return self._settled(found)
+
+    def _settled(self, found: Found[E] | _LookFailed) -> E:
+        """Return what was found if that settles the matter."""
+        if isinstance(found, Found) and found.equal is not None:
+            if self.session.tally is not None:
+                self.session.tally.reconciled = True
+            return found.equal
+        what = self.creation.requested
+        name = self.creation.request.endpoint.name
+        look_failure = found.error if isinstance(found, _LookFailed) else None
+        different = found.different if isinstance(found, Found) else None
+        if look_failure is not None:
+            state = f"looking for it failed ({look_failure})"
+        elif different is not None:
+            state = f"something else stands there: {different}"
+        else:
+            state = "it was not there when looked for; it may still come"
+        raise OutcomeUnknownError(
+            f"{name} was sent and its outcome is not known: {state}; look again before you create {what}",
+            requested=what,
+            found=different,
+            failure=self.failure,
+            look_failure=look_failure,
+        )
+
+    async def _written(self, answer: Answer) -> E:
+        """Take the entity out of the answer to a successful create, or read it back."""
+        entity = decode_written(self.creation.request, answer)
+        if entity is not None:
+            return entity
+        failure: ScarfError | None = None
+        try:
+            by_id = self.creation.by_id
+            identifier = written_id(answer)
+            if by_id is not None and identifier is not None and (read := await by_id(identifier)) is not None:
+                return read
+            found = await self.creation.look(self.course.started)
+            read = found.equal or found.different
+            if read is not None:
+                return read
+        except (APIError, TransportError, DecodeError) as error:
+            failure = error
+        raise unconfirmed(self.creation.request, self.creation.requested, failure)
+
+
+def unconfirmed(request: Request[E], requested: object, failure: ScarfError | None) -> WriteConfirmedError:
+    """Build the error of a write that happened and could not be read back."""
+    why = f": {failure}" if failure else ": it is not where it should be"
+    return WriteConfirmedError(
+        f"{request.endpoint.name} succeeded, but reading back failed{why}; do not repeat it",
+        requested=requested,
+        failure=failure,
+    )
+
+
+def written_id(answer: Answer) -> str | None:
+    """Return the identifier in an answer that is otherwise not what was promised."""
+    try:
+        value: object = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    identifier = (value.get("uuid") or value.get("id")) if isinstance(value, dict) else None
+    return str(identifier) if type(identifier) in {str, int} else None

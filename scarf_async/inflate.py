@@ -1,0 +1,130 @@
+"""Content encodings of a body, undone in bounded pieces: gzip, x-gzip, deflate. Pure.
+
+A cut gzip body looks complete to whoever only takes what comes out; `Inflater.ended` tells whether the mark of
+its end was seen.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+__all__ = ["PIECE", "BodyEncodingError", "Inflater"]
+
+PIECE: Final = 2**16
+"""No piece that comes out of a compressed body is longer."""
+
+# zlib copies what it has not consumed, once for each piece: small steps keep that linear.
+_STEP: Final = 2**14
+_GZIP: Final = frozenset({"gzip", "x-gzip"})
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+
+
+class BodyEncodingError(ValueError):
+    """A body is encoded in a way that is not supported, or is not what its `Content-Encoding` says."""
+
+
+def _encoding(header: str | None) -> str:
+    tokens = [token.strip().lower() for token in (header or "").split(",")]
+    named = [token for token in tokens if token not in {"", "identity"}]
+    if len(named) > 1 or (named and named[0] not in _GZIP | {"deflate"}):
+        raise BodyEncodingError(f"Content-Encoding {(header or '')[:80]!r} is not supported; gzip and deflate are")
+    return named[0] if named else ""
+
+
+def _deflate_window(start: bytes) -> int:
+    """Tell zlib's wrapping, which deflate should have, from the raw form that some servers send."""
+    wrapped = start[0] & 0x0F == 8 and start[0] >> 4 <= 7 and (start[0] << 8 | start[1]) % 31 == 0
+    return zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS
+
+
+class Inflater:
+    """Undoes one `Content-Encoding` as the body arrives.
+
+    >>> import gzip
+    >>> inflater = Inflater("gzip")
+    >>> b"".join(inflater.feed(gzip.compress(b"one, ") + gzip.compress(b"two"))), inflater.ended
+    (b'one, two', True)
+
+    gzip may have several members, and zeros after the last; deflate may be wrapped in zlib's form or raw.
+
+    Args:
+        content_encoding: the header's value; none, empty and `identity` pass the body through.
+
+    Raises:
+        BodyEncodingError: the encoding is not supported.
+    """
+
+    def __init__(self, content_encoding: str | None) -> None:
+        self._encoding = _encoding(content_encoding)
+        self._start = b""
+        # None before a member's first byte (deflate: before its second).
+        self._member: zlib._Decompress | None = None
+        self._left = b""
+        self._marked = False
+
+    @property
+    def compressed(self) -> bool:
+        """Whether the body is compressed, and so marks its own end."""
+        return bool(self._encoding)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the body may end here: the mark of its end was seen, or its encoding has none."""
+        return self._marked or not self._encoding
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield what the next bytes of the body stand for, in pieces of 64 KiB at the most.
+
+        Take all pieces before feeding again. What is not taken is not inflated, so that a small body that
+        stands for a huge one fills no memory.
+
+        Raises:
+            BodyEncodingError: the body is corrupt, or goes on after its end.
+        """
+        if not self._encoding:
+            if data:
+                yield data
+            return
+        for at in range(0, len(data), _STEP):
+            step = self._begin(data[at : at + _STEP])
+            while step and self._member is not None:
+                yield from self._inflate(self._member, step)
+                step = self._begin(self._left)
+
+    def _begin(self, step: bytes) -> bytes:
+        """Begin a member where one begins; return what of the bytes is to be inflated now."""
+        if self._member is not None or not step:
+            return step
+        if self._encoding in _GZIP:
+            if self._marked:
+                step = step.lstrip(b"\0")
+            if step:
+                self._member = zlib.decompressobj(_GZIP_WINDOW)
+                self._marked = False
+            return step
+        if self._marked:
+            raise BodyEncodingError("the deflate body goes on after its end")
+        self._start += step
+        if len(self._start) < 2:
+            return b""
+        self._member = zlib.decompressobj(_deflate_window(self._start))
+        return self._start
+
+    def _inflate(self, member: zlib._Decompress, step: bytes) -> Iterator[bytes]:
+        full = True
+        while step or full:
+            try:
+                piece = member.decompress(step, PIECE)
+            except zlib.error as error:
+                raise BodyEncodingError(f"the {self._encoding} body is corrupt ({error})") from None
+            if piece:
+                yield piece
+            if member.eof:
+                self._member, self._left, self._marked = None, member.unused_data, True
+                return
+            step = member.unconsumed_tail
+            # A full piece may have more behind it even though all input is consumed.
+            full = len(piece) == PIECE
+        self._left = b""

@@ -1,0 +1,302 @@
+"""The protocol without a socket: a call into a request, an answer into a value or an error. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import math
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, Generic, TypeVar, get_args
+from urllib.parse import quote, urlencode
+
+import attrs
+import msgspec
+
+from scarf_async import wire
+from scarf_async.errors import APIError, DecodeError, TransportError, ValidationError, api_error
+
+__all__ = [
+    "Answer",
+    "Endpoint",
+    "ExportEndpoint",
+    "Lost",
+    "Request",
+    "Resend",
+    "Verdict",
+    "decode",
+    "decode_written",
+    "error_of",
+    "judge",
+    "path_segment",
+    "retry_after",
+    "server_date",
+]
+
+T = TypeVar("T")
+
+BODY_KEPT: Final = 4096
+_MESSAGE_KEPT: Final = 500
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
+_EXPORT_RETRIED: Final = frozenset({429, 502, 503, 504})
+
+
+class Resend(Enum):
+    """Which of a call's failures allow sending it again."""
+
+    READ = "read"
+    """It changes nothing: again after every passing failure, a cut answer among them."""
+    REPEAT = "repeat"
+    """It states a final value: again after every passing failure."""
+    DELETE = "delete"
+    """As REPEAT; a 404 to a resend counts as done."""
+    CREATE = "create"
+    """Again after a 429 or where nothing was sent; otherwise only after looking."""
+    EXPORT = "export"
+    """Again after 429, 502, 503, 504 or where nothing was sent; an export that was sent may cost money."""
+
+
+class Verdict(Enum):
+    """What may follow an outcome."""
+
+    SUCCESS = "success"
+    AGAIN = "again"
+    LOOK = "look"
+    """The request may have taken effect: nothing is sent again before looking."""
+    FAILURE = "failure"
+
+
+@attrs.frozen
+class Endpoint(Generic[T]):
+    """One call of the service.
+
+    Attributes:
+        method: the HTTP method.
+        template: the path below the base address, such as `/packages/{package}/routes`.
+        resend: which failures allow sending it again.
+        answer: what a 2xx holds; None where nothing is promised.
+        base: which base address it hangs on: `v1` or `v2`.
+    """
+
+    method: str
+    template: str
+    resend: Resend
+    answer: type[T] | None
+    base: str = "v1"
+
+    @property
+    def name(self) -> str:
+        """Method and path template, as errors and events show it."""
+        return f"{self.method} {self.template}"
+
+    def request(self, body: object = None, *, query: Mapping[str, str] | None = None, **values: str) -> Request[T]:
+        """Build the request.
+
+        Raises:
+            ValidationError: a value cannot stand in a path.
+        """
+        encoded = {name: path_segment(name, value) for name, value in values.items()}
+        path = self.template.format(**encoded)
+        if query:
+            path += "?" + urlencode(query, quote_via=quote)
+        return Request(self, path, None if body is None else wire.dump(body))
+
+
+@attrs.frozen
+class Request(Generic[T]):
+    """A request, frozen: every attempt sends the same bytes. `target` is the encoded path with the query."""
+
+    endpoint: Endpoint[T]
+    target: str
+    body: bytes | None = None
+
+
+@attrs.frozen
+class ExportEndpoint:
+    """An export: a path below a base address, and what the range's two dates are called there."""
+
+    template: str
+    base: str = "v1"
+    start: str = "startDate"
+    end: str = "endDate"
+
+    def request(self, *, start: dt.date, end: dt.date, **values: str) -> Request[None]:
+        """Build the request for the days from `start` to before `end`.
+
+        Raises:
+            ValidationError: a value cannot stand in a path.
+        """
+        endpoint: Endpoint[None] = Endpoint("GET", self.template, Resend.EXPORT, None, self.base)
+        return endpoint.request(query={self.start: start.isoformat(), self.end: end.isoformat()}, **values)
+
+
+@attrs.frozen
+class Answer:
+    """A complete answer, or one whose status arrived and whose body did not (`cut`, `too_long`)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str = ""
+    cut: TransportError | None = None
+    too_long: bool = False
+
+
+@attrs.frozen
+class Lost:
+    """No answer: why, whether the request may have left, and whether trying again can help."""
+
+    error: TransportError
+    sent: bool
+    hopeless: bool = False
+
+
+def path_segment(name: str, value: str) -> str:
+    """Encode a value as one segment of a path, so that `/ ? # %`, spaces and all else arrive as they are.
+
+    >>> path_segment("package", "linuxserver/nginx")
+    'linuxserver%2Fnginx'
+
+    Raises:
+        ValidationError: it is empty, `.` or `..` (URL parsers pop these), or holds control characters.
+    """
+    if not isinstance(value, str):
+        raise ValidationError(f"{name} must be a string; got {type(value).__name__}", field=name)
+    if value in {"", ".", ".."} or _CONTROL.search(value):
+        raise ValidationError(f"{name} {value!r} cannot stand in an address; nothing was sent", field=name)
+    return quote(value, safe="")
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def server_date(headers: Mapping[str, str]) -> dt.datetime | None:
+    """Return the answer's own `Date`, if it has a readable one."""
+    return _moment(headers.get("Date", ""))
+
+
+def retry_after(headers: Mapping[str, str], *, now: dt.datetime | None = None) -> float | None:
+    """Return how many seconds the service asked to wait; None where it did not, or where it is nonsense.
+
+    An HTTP date is reckoned against the answer's own `Date`, and against `now` (this machine's) without one.
+
+    >>> retry_after({"Retry-After": "120"})
+    120.0
+    >>> retry_after({"Retry-After": "Fri, 01 Mar 2024 00:00:30 GMT", "Date": "Fri, 01 Mar 2024 00:00:00 GMT"})
+    30.0
+    >>> retry_after({"Retry-After": "soon"}) is None
+    True
+    """
+    text = headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)
+        return seconds if math.isfinite(seconds) else None
+    until = _moment(text)
+    if until is None:
+        return None
+    return max(0.0, (until - (server_date(headers) or now or dt.datetime.now(dt.UTC))).total_seconds())
+
+
+def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
+    """Decide what may follow an outcome. Pure: this table is the whole of retry safety."""
+    if isinstance(outcome, Lost):
+        if outcome.hopeless:
+            return Verdict.FAILURE
+        if not outcome.sent:
+            return Verdict.AGAIN
+        return {
+            Resend.CREATE: Verdict.LOOK,
+            Resend.EXPORT: Verdict.FAILURE,
+        }.get(resend, Verdict.AGAIN)
+    status = outcome.status
+    if 200 <= status < 300:
+        # The status says that a write happened; of what was to be read, half is nothing.
+        return Verdict.AGAIN if outcome.cut and resend is Resend.READ else Verdict.SUCCESS
+    if resend is Resend.EXPORT:
+        return Verdict.AGAIN if status in _EXPORT_RETRIED else Verdict.FAILURE
+    # Rate limits also come as a 403 that says when to come back; any other 403 is final.
+    if status in _RETRIED or (status == 403 and retry_after(outcome.headers) is not None):
+        return Verdict.LOOK if resend is Resend.CREATE and status != 429 else Verdict.AGAIN
+    return Verdict.FAILURE
+
+
+def printable(text: str) -> str:
+    """Escape what could steer a terminal: the service's words are not ours."""
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def _words(body: bytes) -> tuple[str, str | None]:
+    """Find the service's message and code in the body of an error, whose form is documented nowhere."""
+    try:
+        value: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text = body.decode("utf-8", "replace").strip()
+        return ("" if text.startswith("<") else text), None
+    if isinstance(value, str):
+        return value, None
+    if not isinstance(value, dict):
+        return "", None
+    texts = [value.get(key) for key in ("message", "detail", "error", "title")]
+    message = next((text for text in texts if isinstance(text, str) and text), "")
+    code = value.get("code")
+    return message, str(code) if isinstance(code, str | int) else None
+
+
+def error_of(request: Request[T], answer: Answer, *, attempts: int) -> APIError:
+    """Build the error of an answer that is no success; the status decides, whatever the body is."""
+    message, code = _words(answer.body[: BODY_KEPT * 4])
+    if 300 <= answer.status < 400 and not message:
+        message = "redirects of this call are not followed; check the base address"
+    return api_error(answer.status)(
+        printable(message[:_MESSAGE_KEPT]),
+        status=answer.status,
+        method=request.endpoint.method,
+        url=answer.url,
+        code=None if code is None else printable(code[:_MESSAGE_KEPT]),
+        body=answer.body[:BODY_KEPT],
+        attempts=attempts,
+        retry_after=retry_after(answer.headers),
+    )
+
+
+def _class_name(target: object) -> str:
+    (item,) = get_args(target) or (target,)
+    return getattr(item, "__name__", str(item))
+
+
+def decode(request: Request[T], answer: Answer) -> T:
+    """Read a success as what its endpoint promises.
+
+    Raises:
+        DecodeError: it is something else.
+    """
+    target = request.endpoint.answer
+    if target is None:
+        raise TypeError(f"{request.endpoint.name} promises no answer")
+    if answer.too_long:
+        path, reason = "", "the answer is longer than max_response_bytes"
+    else:
+        try:
+            return wire.read(answer.body, target)
+        except wire.UnreadableError as error:
+            path, reason = error.path, error.reason
+    raise DecodeError(reason, endpoint=request.endpoint.name, entity=_class_name(target), path=path)
+
+
+def decode_written(request: Request[T], answer: Answer) -> T | None:
+    """Read what a write answered with, if it is the entity: no document says what writes answer with."""
+    if answer.cut or answer.too_long:
+        return None
+    try:
+        return decode(request, answer)
+    except DecodeError:
+        return None

@@ -1,0 +1,123 @@
+"""Is it there already? What a create should have made, held against what the service shows. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Final, Generic, TypeVar
+
+import attrs
+
+from scarf_async.entities import (
+    UNSET,
+    Domain,
+    DomainCreate,
+    Organization,
+    OrganizationUpsert,
+    Package,
+    PackageUpsert,
+    Route,
+    RouteCreate,
+)
+
+__all__ = ["Found", "differing_fields", "find_domain", "find_organization", "find_package", "find_route"]
+
+E = TypeVar("E", Organization, Package, Route, Domain)
+
+GRACE: Final = dt.timedelta(minutes=1)
+"""How much older than the first send a package may seem: clocks and `Date` headers are coarse."""
+
+
+@attrs.frozen
+class Found(Generic[E]):
+    """What stands under the identity that was asked for.
+
+    Attributes:
+        equal: one whose every comparable field is as asked for.
+        different: one of the same identity that differs; looked at only where none is equal.
+    """
+
+    equal: E | None = None
+    different: E | None = None
+
+    def __bool__(self) -> bool:
+        return self.equal is not None or self.different is not None
+
+
+def differing_fields(requested: attrs.AttrsInstance, found: attrs.AttrsInstance) -> list[str]:
+    """Name the fields that were sent, are given back, and are not equal; `""`, None and absent are alike.
+
+    The name is left out: it is the identity, compared as the service compares it.
+    """
+    shown = {field.name for field in attrs.fields(type(found))}
+    sent = [field.name for field in attrs.fields(type(requested)) if field.name in shown - {"name"}]
+    return [
+        name
+        for name in sent
+        if (value := getattr(requested, name)) is not UNSET and (value or "") != (getattr(found, name) or "")
+    ]
+
+
+def _found(requested: attrs.AttrsInstance, candidates: Iterable[E]) -> Found[E]:
+    different: E | None = None
+    for candidate in candidates:
+        if not differing_fields(requested, candidate):
+            return Found(equal=candidate)
+        different = different or candidate
+    return Found(different=different)
+
+
+def find_organization(requested: OrganizationUpsert, shown: Organization | None) -> Found[Organization]:
+    """Hold an organization against the one of its name."""
+    return _found(requested, [shown] if shown is not None else [])
+
+
+def _plain_name(name: str, owner: str) -> str:
+    # Docker names come with and without the owner in front.
+    return name.removeprefix(f"{owner}/") if owner else name
+
+
+def find_package(
+    requested: PackageUpsert,
+    shown: Iterable[Package],
+    *,
+    organization: str | None = None,
+    not_before: dt.datetime | None = None,
+) -> Found[Package]:
+    """Hold a package against a list: same name, with or without `owner/`, and same type where one was given.
+
+    Args:
+        requested: what was to be created.
+        shown: the list.
+        organization: the owner, if it is one; the user's own name is not known here.
+        not_before: packages created more than a minute before are somebody else's.
+    """
+
+    def same(package: Package) -> bool:
+        owner = organization or package.owner
+        if _plain_name(package.name, owner) != _plain_name(requested.name, owner):
+            return False
+        if isinstance(requested.library_type, str) and package.library_type != requested.library_type:
+            return False
+        # Without a date it cannot be told apart, and taking it for another's would create it twice.
+        return not_before is None or package.created_at is None or package.created_at >= not_before - GRACE
+
+    return _found(requested, filter(same, shown))
+
+
+def find_route(requested: RouteCreate, shown: Iterable[Route]) -> Found[Route]:
+    """Hold a route against a list: both addresses equal."""
+    # The youngest of equal ones is the likeliest to be ours.
+    return _found(
+        requested,
+        [
+            route
+            for route in reversed(list(shown))
+            if (route.outgoing_url, route.template_path) == (requested.outgoing_url, requested.template_path)
+        ],
+    )
+
+
+def find_domain(requested: DomainCreate, shown: Iterable[Domain]) -> Found[Domain]:
+    """Hold a domain against a list: names are equal whatever their case."""
+    return _found(requested, [domain for domain in shown if domain.name.casefold() == requested.name.casefold()])

@@ -1,0 +1,89 @@
+"""Renaming an organization: a PUT whose resend would go to a name that may be gone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from scarf_async.entities import Organization, OrganizationUpsert
+from scarf_async.errors import APIError, DecodeError, NotFoundError, OutcomeUnknownError, TransportError
+from scarf_async.protocol import Answer, Lost, Request, Verdict, judge
+from scarf_async.reconcile import Found
+from scarf_async.retry import Course, persist
+from scarf_async.session import Session
+
+__all__ = ["rename"]
+
+
+async def rename(
+    session: Session,
+    request: Request[Organization],
+    requested: OrganizationUpsert,
+    look: Callable[[], Awaitable[Found[Organization]]],
+) -> Organization | Answer:
+    """Send the PUT; return its answer, or what was found where looking had to settle it.
+
+    After a failure that may hide a success the organization is looked for under its new name before the request
+    is sent again under the old one.
+
+    Raises:
+        OutcomeUnknownError: a look failed, or the old name is gone and under the new one stands something else.
+        APIError: the service said no.
+        TransportError: no answer came.
+    """
+    course = Course()
+    failure: APIError | TransportError | None = None
+
+    async def find() -> Found[Organization]:
+        try:
+            return await look()
+        except (APIError, TransportError, DecodeError) as error:
+            look_failure = error
+        raise OutcomeUnknownError(
+            f"{request.endpoint.name} was sent and its outcome is not known: looking under the new name failed"
+            f" ({look_failure})",
+            requested=requested,
+            failure=failure,
+            look_failure=look_failure,
+        )
+
+    async def attempt() -> Answer | Lost | Found[Organization]:
+        nonlocal failure
+        if course.ambiguous and (found := await find()).equal is not None:
+            return found
+        outcome = await session.attempt(request, course)
+        if judge(request.endpoint.resend, outcome) is not Verdict.SUCCESS:
+            failure = session.failure(request, outcome, course)
+        return outcome
+
+    outcome = await persist(
+        attempt,
+        lambda result: None if isinstance(result, Found) else session.least_wait(request, result),
+        policy=session.retry,
+        budget=session.budget,
+        course=course,
+        sleep=session.transport.sleep,
+        on_retry=lambda *retry: session.announce(request, *retry),
+    )
+    session.count(request, course)
+    if isinstance(outcome, Answer) and judge(request.endpoint.resend, outcome) is Verdict.SUCCESS:
+        return outcome
+    if isinstance(outcome, Found):
+        found = outcome
+    else:
+        # The late effect of an earlier attempt may have taken the old name away from a resend.
+        found = await find() if course.ambiguous else Found()
+        failure = session.failure(request, outcome, course)
+    if found.equal is not None:
+        if session.tally is not None:
+            session.tally.reconciled = True
+        return found.equal
+    assert failure is not None  # noqa: S101 # without one there was an equal organization or a success
+    if found.different is not None and isinstance(failure, NotFoundError):
+        raise OutcomeUnknownError(
+            f"{request.endpoint.name}: nothing has the old name any more, and the organization of the new one"
+            f" differs: {found.different}",
+            requested=requested,
+            found=found.different,
+            failure=failure,
+        )
+    raise failure

@@ -1,0 +1,58 @@
+"""Members of organizations (seed: 'List users' and the two calls after it)."""
+
+from __future__ import annotations
+
+import builtins
+
+from scarf_async.endpoints_v1 import LIST_MEMBERS, REMOVE_MEMBER, UPSERT_MEMBER
+from scarf_async.entities import Member, MemberUpsert, RoleLike
+from scarf_async.protocol import decode_written
+from scarf_async.session import Session
+
+__all__ = ["Members"]
+
+
+class Members:
+    """`scarf.members`: list, upsert and remove the members of an organization."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def list(self, organization: str) -> builtins.list[Member]:
+        """Return all members of an organization.
+
+        Raises:
+            NotFoundError: there is no such organization.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+            DecodeError: the answer is no list of members.
+        """
+        return await self._session.fetch(LIST_MEMBERS.request(organization=organization))
+
+    async def upsert(self, organization: str, username: str, role: RoleLike) -> Member:
+        """Create or change a membership; may be sent again safely, since it states a final value.
+
+        Returns:
+            The member as the service answers it, or as it was asked for where the answer does not show it.
+
+        Raises:
+            ValidationError: the role is none of `Role`; nothing was sent.
+            APIError: the service said no.
+            TransportError: no answer came.
+        """
+        wanted = MemberUpsert(username, role)
+        request = UPSERT_MEMBER.request(wanted, organization=organization)
+        answer = await self._session.send(request)
+        return decode_written(request, answer) or Member(
+            organization_name=organization, username=wanted.username, role=wanted.role
+        )
+
+    async def remove(self, organization: str, username: str) -> None:
+        """Remove a member.
+
+        Raises:
+            NotFoundError: there is no such member (but not after an attempt that may have removed it).
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+        """
+        await self._session.send(REMOVE_MEMBER.request(organization=organization, username=username))

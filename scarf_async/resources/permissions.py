@@ -1,0 +1,52 @@
+"""Permissions on packages (seed: 'Get package permissions', 'Set package permissions')."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable
+
+from scarf_async.endpoints_v1 import LIST_PERMISSIONS, SET_PERMISSIONS
+from scarf_async.entities import Package, Permission, PermissionSet
+from scarf_async.errors import ValidationError
+from scarf_async.resources.packages import package_id
+from scarf_async.session import Session
+
+__all__ = ["Permissions"]
+
+
+class Permissions:
+    """`scarf.permissions`: list and set what users may do with a package."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def list(self, package: str | Package) -> builtins.list[Permission]:
+        """Return the permissions on a package, by username.
+
+        Raises:
+            NotFoundError: there is no such package.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+            DecodeError: the answer is no list of permissions.
+        """
+        return await self._session.fetch(LIST_PERMISSIONS.request(package=package_id(package)))
+
+    async def set(self, package: str | Package, permissions: PermissionSet | Iterable[PermissionSet]) -> None:
+        """Set permissions in one request; may be sent again safely, since it states final values.
+
+        It is always sent as an array, the form that is known to work; an empty one is not sent at all.
+
+        Raises:
+            ValidationError: something else than `PermissionSet` was given; nothing was sent.
+            APIError: the service said no. Whether it then set some of several is not documented.
+            TransportError: no answer came.
+        """
+        wanted = [permissions] if isinstance(permissions, PermissionSet) else builtins.list(permissions)
+        for entry in wanted:
+            if not isinstance(entry, PermissionSet):
+                raise ValidationError(
+                    f"permissions are PermissionSet objects; got {type(entry).__name__}", field="permissions"
+                )
+        request = SET_PERMISSIONS.request(wanted, package=package_id(package))
+        if wanted:
+            await self._session.send(request)

@@ -1,0 +1,199 @@
+"""When to try again: the policy, the budget over all calls, and the loop (tenacity's) that keeps both."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import attrs
+import tenacity as _tenacity
+
+from scarf_async import clock
+from scarf_async.errors import ConfigurationError
+
+__all__ = ["Course", "RetryBudget", "RetryPolicy", "persist"]
+
+O = TypeVar("O")  # noqa: E741 # an outcome
+
+_MINUTE: Final = 60
+_FREE_RETRIES: Final = 100
+BUDGET_NOTE: Final = (
+    "not tried again: the client has used up its retries of the last minute (100, or half as many as it made calls)"
+)
+
+
+def _at_least(least: float) -> Callable[[object, attrs.Attribute[float], float], None]:
+    def check(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+        if type(value) not in {int, float} or not least <= value < float("inf"):
+            raise ConfigurationError(
+                f"RetryPolicy: {attribute.name} must be a number of at least {least:g}; got {value!r}"
+            )
+
+    return check
+
+
+def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if type(value) is not int or value < 1:
+        raise ConfigurationError(
+            f"RetryPolicy: {attribute.name} must be a whole number of at least 1; got {value!r}"
+        )
+
+
+@attrs.frozen
+class RetryPolicy:
+    """How a call is tried again: full-jitter exponential backoff, within limits.
+
+    >>> RetryPolicy(attempts=1)  # resending off
+    RetryPolicy(attempts=1, initial_delay=0.5, max_delay=30.0, max_elapsed=300.0, settle=2.0)
+
+    Attributes:
+        attempts: how often a request is sent at the most, the first time included.
+        initial_delay: seconds; the first wait is drawn from 0 to this, each further one from twice as much.
+        max_delay: seconds that the backoff grows to at the most; what a server asks for is waited in full.
+        max_elapsed: seconds from the first send after which nothing is sent again.
+        settle: seconds between the two looks after which a create is believed not to have happened.
+
+    Raises:
+        ConfigurationError: a value is out of range.
+    """
+
+    attempts: int = attrs.field(default=8, validator=_whole)
+    initial_delay: float = attrs.field(default=0.5, validator=_at_least(0))
+    max_delay: float = attrs.field(default=30.0, validator=_at_least(0))
+    max_elapsed: float = attrs.field(default=300.0, validator=_at_least(0))
+    settle: float = attrs.field(default=2.0, validator=_at_least(0))
+
+    def backoff(self, attempt: int) -> float:
+        """Draw the seconds to wait after the `attempt`-th attempt (from 1)."""
+        # Beyond 2**64 the cap has long been reached, and floats would overflow.
+        ceiling = min(self.max_delay, self.initial_delay * 2.0 ** min(attempt - 1, 64))
+        return random.uniform(0, ceiling)  # noqa: S311 # jitter, no secret
+
+
+class RetryBudget:
+    """A bound on retries over all calls of a client, so that an outage is not answered with a storm.
+
+    In any minute at most 100 retries, or half as many as there were first attempts, whichever is more.
+    Time is counted in whole seconds, in 61 of which every minute lies.
+    """
+
+    def __init__(self) -> None:
+        self._firsts = [0] * (_MINUTE + 1)
+        self._retries = [0] * (_MINUTE + 1)
+        self._second = 0
+
+    def _advance(self) -> int:
+        second = int(clock.monotonic())
+        for passed in range(max(self._second + 1, second - _MINUTE), second + 1):
+            self._firsts[passed % (_MINUTE + 1)] = 0
+            self._retries[passed % (_MINUTE + 1)] = 0
+        self._second = second
+        return second % (_MINUTE + 1)
+
+    def first(self) -> None:
+        """Count a first attempt."""
+        self._firsts[self._advance()] += 1
+
+    def take(self) -> bool:
+        """Take one retry out of the budget; False where none is left."""
+        now = self._advance()
+        # The oldest second may lie outside of the minute: its retries count, its first attempts do not.
+        firsts = sum(self._firsts) - self._firsts[(now + 1) % (_MINUTE + 1)]
+        if sum(self._retries) >= max(_FREE_RETRIES, firsts // 2):
+            return False
+        self._retries[now] += 1
+        return True
+
+
+@attrs.define
+class Course:
+    """How one call goes: what its attempts share.
+
+    Attributes:
+        started: when it was first sent, by `clock.monotonic()`.
+        sends: how often it was sent.
+        ambiguous: whether some attempt may have taken effect without saying so.
+        budget_spent: whether it ended because the budget was.
+    """
+
+    started: float | None = None
+    sends: int = 0
+    ambiguous: bool = False
+    budget_spent: bool = False
+
+    def sending(self) -> None:
+        """Count one send."""
+        self.sends += 1
+        if self.started is None:
+            self.started = clock.monotonic()
+
+    def left(self, policy: RetryPolicy) -> float:
+        """Return the seconds left of `policy.max_elapsed`."""
+        return policy.max_elapsed - (0.0 if self.started is None else clock.monotonic() - self.started)
+
+
+async def persist(
+    attempt: Callable[[], Awaitable[O]],
+    least_wait: Callable[[O], float | None],
+    *,
+    policy: RetryPolicy,
+    budget: RetryBudget,
+    course: Course,
+    sleep: Callable[[float], Awaitable[None]],
+    reserve: Callable[[O], float] = lambda _: 0.0,
+    on_retry: Callable[[O, int, float], None] | None = None,
+) -> O:
+    """Make attempts until one ends well, or may not be followed by another; return the last outcome.
+
+    Outcomes are values: an exception, a cancellation above all, passes through at once.
+
+    Args:
+        attempt: makes one attempt.
+        least_wait: the seconds to wait at least before another attempt; None where the outcome is final.
+        policy: the limits.
+        budget: the client's retries.
+        course: what the call's attempts share.
+        sleep: how to wait.
+        reserve: seconds that another attempt needs before it may send.
+        on_retry: told of the outcome, the number of the attempt that ended with it, and the wait.
+    """
+    outcome = await attempt()
+    if least_wait(outcome) is None:
+        return outcome
+    # tenacity costs more than the rest of a call, so it is only asked where something went wrong.
+    first = [outcome]
+
+    async def again() -> O:
+        return first.pop() if first else await attempt()
+
+    def wait(state: _tenacity.RetryCallState) -> float:
+        asked = least_wait(_result(state))
+        return (asked or 0.0) + policy.backoff(state.attempt_number)
+
+    def stop(state: _tenacity.RetryCallState) -> bool:
+        if state.attempt_number >= policy.attempts:
+            return True
+        if state.upcoming_sleep + reserve(_result(state)) > course.left(policy):
+            return True
+        course.budget_spent = not budget.take()
+        return course.budget_spent
+
+    def _result(state: _tenacity.RetryCallState) -> O:
+        assert state.outcome is not None  # noqa: S101 # tenacity sets it before it asks any of these
+        result: O = state.outcome.result()
+        return result
+
+    def before_sleep(state: _tenacity.RetryCallState) -> None:
+        if on_retry is not None:
+            on_retry(_result(state), state.attempt_number, state.upcoming_sleep)
+
+    retrying = _tenacity.AsyncRetrying(
+        retry=_tenacity.retry_if_result(lambda result: least_wait(result) is not None),
+        wait=wait,
+        stop=stop,
+        sleep=sleep,
+        before_sleep=before_sleep,
+        retry_error_callback=_result,
+    )
+    return await retrying(again)

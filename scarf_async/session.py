@@ -1,0 +1,291 @@
+"""What stands between the resources and the wire: retries, the pause after a 429, read-only views, redirects.
+
+This layer alone sends anything twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import attrs
+from yarl import URL
+
+from scarf_async import clock
+from scarf_async.errors import APIError, ExportError, ReadOnlyError, ScarfError, TransportError
+from scarf_async.events import RequestFinished, RequestStarted, RetryScheduled, ScarfEvent, Throttled
+from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, decode, error_of, judge, retry_after
+from scarf_async.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
+from scarf_async.settings import is_loopback
+from scarf_async.transport import Download, Transport
+
+__all__ = ["Session", "Tally"]
+
+_log = logging.getLogger("scarf_async")
+
+T = TypeVar("T")
+
+_READING: Final = frozenset({"GET", "HEAD"})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS: Final = 5
+
+
+@attrs.define
+class Tally:
+    """What a piece of work cost, counted as it goes.
+
+    Attributes:
+        requests: everything that was sent: retries, looks and reads included.
+        attempts: how often the last write was sent.
+        reconciled: whether its outcome was found by looking and not told by an answer.
+    """
+
+    requests: int = 0
+    attempts: int = 0
+    reconciled: bool = False
+
+
+class Notices:
+    """Hands events to the caller's hook, whose faults are its own: logged once, and of no effect."""
+
+    def __init__(self, hook: Callable[[ScarfEvent], object] | None) -> None:
+        self._hook = hook
+        self._failed = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a hook."""
+        return self._hook is not None
+
+    def tell(self, event: ScarfEvent) -> None:
+        """Call the hook."""
+        if self._hook is None:
+            return
+        try:
+            self._hook(event)
+        except Exception:  # noqa: BLE001 # whatever a hook raises must not end a call
+            if not self._failed:
+                self._failed = True
+                _log.exception("on_event raised; further errors of it are not logged")
+
+
+@attrs.frozen(eq=False, repr=False)
+class Session:
+    """A view of the transport with its own policy; cheap to make.
+
+    Attributes:
+        transport: sends single requests; shared by all views, like `budget` and `notices`.
+        retry: when to try again.
+        timeout: seconds for one attempt of an ordinary call.
+        read_only: whether everything but GET and HEAD is refused.
+        tally: where to count, if anywhere.
+    """
+
+    transport: Transport
+    budget: RetryBudget
+    notices: Notices
+    retry: RetryPolicy
+    timeout: float
+    read_only: bool = False
+    tally: Tally | None = None
+
+    def __repr__(self) -> str:
+        return f"<Session {self.transport.settings.bases['v1']}>"
+
+    def counting(self, tally: Tally) -> Session:
+        """Return a view that counts what it sends."""
+        return attrs.evolve(self, tally=tally)
+
+    def url(self, request: Request[T]) -> URL:
+        """Return the address of a request, just as it is sent."""
+        return URL(f"{self.transport.settings.bases[request.endpoint.base]}{request.target}", encoded=True)
+
+    async def attempt(self, request: Request[T], course: Course) -> Answer | Lost:
+        """Send a request once, and take down what that tells about the call and the whole client.
+
+        Raises:
+            ReadOnlyError: it would write, and this view may not.
+            ClientClosedError: the client was closed.
+        """
+        method = request.endpoint.method
+        if self.read_only and method not in _READING:
+            raise ReadOnlyError(f"{request.endpoint.name} was not sent: this client is read-only")
+        began = self._begin(request, course)
+        outcome = await self.transport.send(
+            method, self.url(request), request.body, timeout=self.timeout, on_send=lambda: self._sent(course)
+        )
+        self._note(request, outcome, course, began)
+        return outcome
+
+    def _begin(self, request: Request[T], course: Course) -> float:
+        if course.sends == 0:
+            self.budget.first()
+        if self.notices.wanted:
+            self.notices.tell(RequestStarted(endpoint=request.endpoint.name, attempt=course.sends + 1))
+        return clock.monotonic()
+
+    def _sent(self, course: Course) -> None:
+        course.sending()
+        if self.tally is not None:
+            self.tally.requests += 1
+
+    def _note(self, request: Request[T], outcome: Answer | Download | Lost, course: Course, began: float) -> None:
+        name = request.endpoint.name
+        lost = outcome.error if isinstance(outcome, Lost) else None
+        status = None if isinstance(outcome, Lost) else outcome.status
+        elapsed = clock.monotonic() - began
+        if _log.isEnabledFor(logging.DEBUG):
+            result = status if lost is None else type(lost).__name__
+            _log.debug("%s attempt %d: %s in %.0f ms", name, course.sends, result, elapsed * 1000)
+        if self.notices.wanted:
+            error = None if lost is None else type(lost).__name__
+            self.notices.tell(
+                RequestFinished(endpoint=name, attempt=course.sends, status=status, error=error, elapsed=elapsed)
+            )
+        if isinstance(outcome, Download):
+            return
+        # What a create may not simply be sent again after is what may have taken effect.
+        course.ambiguous = course.ambiguous or judge(Resend.CREATE, outcome) is Verdict.LOOK
+        if isinstance(outcome, Answer) and outcome.status == 429:
+            asked = retry_after(outcome.headers)
+            if asked and asked <= course.left(self.retry):
+                self.transport.pacer.hold(asked)
+                self.notices.tell(Throttled(endpoint=name, seconds=asked))
+
+    def least_wait(self, request: Request[T], outcome: Answer | Lost) -> float | None:
+        """Return the seconds to wait before another attempt; None where the outcome is final."""
+        if judge(request.endpoint.resend, outcome) not in {Verdict.AGAIN, Verdict.LOOK}:
+            return None
+        return (retry_after(outcome.headers) or 0.0) if isinstance(outcome, Answer) else 0.0
+
+    def announce(self, request: Request[T], outcome: object, attempt: int, delay: float) -> None:
+        """Tell that a request will be tried again."""
+        if self.notices.wanted:
+            reason = f"status {outcome.status}" if isinstance(outcome, Answer) else "no answer"
+            self.notices.tell(
+                RetryScheduled(endpoint=request.endpoint.name, attempt=attempt, delay=delay, reason=reason)
+            )
+
+    async def exchange(self, request: Request[T], course: Course) -> Answer | Lost:
+        """Send a request that may simply be sent again, until it is answered or that is of no more use."""
+        return await persist(
+            lambda: self.attempt(request, course),
+            lambda outcome: self.least_wait(request, outcome),
+            policy=self.retry,
+            budget=self.budget,
+            course=course,
+            sleep=self.transport.sleep,
+            on_retry=lambda *retry: self.announce(request, *retry),
+        )
+
+    async def send(self, request: Request[T]) -> Answer:
+        """Send a request until it succeeds; return the answer, a 2xx.
+
+        To a DELETE that was sent before without an answer, a 404 is a success too.
+
+        Raises:
+            APIError: the service said no.
+            TransportError: no answer came.
+        """
+        course = Course()
+        outcome = await self.exchange(request, course)
+        self.count(request, course)
+        if isinstance(outcome, Answer):
+            if judge(request.endpoint.resend, outcome) is Verdict.SUCCESS:
+                return outcome
+            if request.endpoint.resend is Resend.DELETE and outcome.status == 404 and course.ambiguous:
+                return outcome
+        raise self.failure(request, outcome, course)
+
+    async def fetch(self, request: Request[T]) -> T:
+        """Send a request until it succeeds; return what it answers with.
+
+        Raises:
+            APIError: the service said no.
+            TransportError: no answer came.
+            DecodeError: the answer is not what the endpoint promises.
+        """
+        return decode(request, await self.send(request))
+
+    def count(self, request: Request[T], course: Course) -> None:
+        """Take the sends of a write down in the tally."""
+        if self.tally is not None and request.endpoint.method not in _READING:
+            self.tally.attempts += course.sends
+
+    def failure(self, request: Request[T], outcome: Answer | Lost, course: Course) -> APIError | TransportError:
+        """Build the error of a call's last outcome."""
+        error: APIError | TransportError
+        if isinstance(outcome, Lost):
+            error = outcome.error
+        elif outcome.cut is not None and 200 <= outcome.status < 300:
+            error = outcome.cut
+        else:
+            error = error_of(request, outcome, attempts=course.sends)
+        error.attempts = course.sends
+        if course.budget_spent:
+            error.add_note(BUDGET_NOTE)
+        return error
+
+    async def open(self, request: Request[None]) -> Download:
+        """Ask for an export, follow its redirects, and return it open; all retries happen here.
+
+        Raises:
+            APIError: the service said no.
+            TransportError: no answer came; what was sent is not sent again, since exports cost money.
+            ExportError: a redirect leads where none may.
+        """
+        course = Course()
+        refused: list[ScarfError] = []
+
+        async def attempt() -> Answer | Download | Lost:
+            began = self._begin(request, course)
+            outcome = await self._follow(self.url(request), course, refused)
+            self._note(request, outcome, course, began)
+            return outcome
+
+        outcome = await persist(
+            attempt,
+            lambda result: None if isinstance(result, Download) else self.least_wait(request, result),
+            policy=self.retry,
+            budget=self.budget,
+            course=course,
+            sleep=self.transport.sleep,
+            on_retry=lambda *retry: self.announce(request, *retry),
+        )
+        if isinstance(outcome, Download):
+            return outcome
+        raise refused[-1] if refused else self.failure(request, outcome, course)
+
+    async def _follow(self, url: URL, course: Course, refused: list[ScarfError]) -> Answer | Download | Lost:
+        origin = url.origin()
+        for _ in range(_MAX_REDIRECTS + 1):
+            outcome = await self.transport.open(
+                url, authorize=url.origin() == origin, on_send=lambda: self._sent(course)
+            )
+            if not isinstance(outcome, Answer) or outcome.status not in _REDIRECTS:
+                return outcome
+            target = redirect_target(url, outcome, loopback=is_loopback(origin))
+            if isinstance(target, str):
+                refused.append(ExportError(f"{outcome.status} from {url.origin()}: {target}"))
+                return outcome
+            url = target
+        refused.append(ExportError(f"{origin} redirected more than {_MAX_REDIRECTS} times"))
+        return outcome
+
+
+def redirect_target(url: URL, answer: Answer, *, loopback: bool) -> URL | str:
+    """Return where an export goes on, or why not there. Pure."""
+    location = answer.headers.get("Location", "")
+    try:
+        target = url.join(URL(location, encoded=True))
+        host = target.host
+    except ValueError:
+        host = None
+    if not location or not host:
+        return "a redirect without a usable Location"
+    if "@" in target.raw_authority:
+        return f"a redirect to {host} with a user in its address"
+    if target.scheme == "https" or (target.scheme == "http" and loopback and is_loopback(target)):
+        return target
+    return f"a redirect to {target.scheme}://{host}, which is not https"

@@ -1,0 +1,206 @@
+"""The client's settings, read from arguments and environment and checked before anything is sent."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import math
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Final, NoReturn
+from urllib.parse import unquote
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # typeshed lacks it
+
+import attrs
+from yarl import URL
+
+from scarf_async.errors import ConfigurationError
+
+__all__ = [
+    "Proxy",
+    "Secret",
+    "Settings",
+    "is_loopback",
+    "read_base_url",
+    "read_ca_file",
+    "read_proxy",
+    "read_token",
+]
+
+BASE_URL: Final = "https://scarf.sh/api/v1"
+V2_URL: Final = "https://api.scarf.sh/v2"
+TOKEN_VARIABLE: Final = "SCARF_API_TOKEN"  # noqa: S105 # the name of a variable
+_REDACTED: Final = "***"
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+
+
+class Secret:
+    """A string that shows itself only to who asks for it by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return f"Secret({_REDACTED!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret cannot be pickled")
+
+    def reveal(self) -> str:
+        """Return the value; never keep it in a variable, which tracebacks would show."""
+        return self._value
+
+    def redact(self, text: str) -> str:
+        """Replace the value wherever it stands in a text."""
+        return text.replace(self._value, _REDACTED) if self._value else text
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """Replace the value wherever it stands in bytes."""
+        return data.replace(self._value.encode(), _REDACTED.encode()) if self._value else data
+
+
+@attrs.frozen
+class Proxy:
+    """Where requests go through; `url` without its user, which stands in `authorization`.
+
+    Attributes:
+        url: scheme, host and port.
+        authorization: the value of the header `Proxy-Authorization`.
+        from_environment: it serves https alone then, and not what `$NO_PROXY` names.
+    """
+
+    url: URL
+    authorization: Secret | None = None
+    from_environment: bool = False
+    bypass: str = ""
+
+    def serves(self, target: URL) -> bool:
+        """Tell whether requests to an address go through this proxy."""
+        if not self.from_environment:
+            return True
+        host = f"{target.host}:{target.port}"
+        return target.scheme == "https" and not proxy_bypass_environment(host, {"no": self.bypass})
+
+
+def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if type(value) not in {int, float} or not 0 < value < math.inf:
+        raise ConfigurationError(f"{attribute.name} must be a positive number; got {value!r}")
+
+
+def _positive_or_none(_: object, attribute: attrs.Attribute[float | None], value: float | None) -> None:
+    if value is not None and (type(value) not in {int, float} or not 0 < value < math.inf):
+        raise ConfigurationError(f"{attribute.name} must be a positive number or None; got {value!r}")
+
+
+def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if type(value) is not int or value < 1:
+        raise ConfigurationError(f"{attribute.name} must be a whole number of at least 1; got {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What all views of a client share. Times are seconds, sizes bytes.
+
+    Raises:
+        ConfigurationError: a number is out of range.
+    """
+
+    token: Secret
+    bases: Mapping[str, URL]
+    connect_timeout: float = attrs.field(validator=_positive)
+    export_timeout: float = attrs.field(validator=_positive)
+    max_connections: int = attrs.field(validator=_whole)
+    rate_limit: float | None = attrs.field(validator=_positive_or_none)
+    max_response_bytes: int = attrs.field(validator=_whole)
+    max_record_bytes: int = attrs.field(validator=_whole)
+    proxy: Proxy | None
+    tls: ssl.SSLContext | None
+
+
+def is_loopback(url: URL) -> bool:
+    """Tell whether an address is on this machine by its very name."""
+    host = url.host or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+# The readers of what may hold a secret return what is wrong as a sentence instead of raising it: an exception's
+# traceback would show their frames, and in them the value.
+
+
+def read_token(argument: str | None, environment: Mapping[str, str] = os.environ) -> Secret | str:
+    """Read the token from the argument, else from `$SCARF_API_TOKEN`; return what is wrong as a sentence."""
+    value = environment.get(TOKEN_VARIABLE) if argument is None else argument
+    if value is not None and not isinstance(value, str):
+        return f"the token must be a string; got {type(value).__name__}"
+    if not value or not value.strip():
+        return f"no token: pass Scarf(token=...) or set the environment variable {TOKEN_VARIABLE}"
+    if not _VISIBLE_ASCII.fullmatch(value.strip()):
+        return (
+            "the token holds a space, a line break or another character that no header can carry;"
+            " check where it was read from (its value is not shown here)"
+        )
+    return Secret(value.strip())
+
+
+def read_base_url(name: str, value: str) -> URL | str:
+    """Read a base address; return what is wrong as a sentence."""
+    try:
+        url = URL(value.strip().rstrip("/"))
+        usable = url.scheme in {"http", "https"} and bool(url.host)
+    except (ValueError, TypeError, AttributeError):
+        usable = False
+    if not usable:
+        return f"{name} must be an absolute https address"
+    if "@" in url.raw_authority or url.raw_query_string or url.raw_fragment:
+        return f"{name} must carry no user, query or fragment"
+    if url.scheme == "http" and not is_loopback(url):
+        return f"{name} must be https: over http to {url.host} the token could be read on the way"
+    return url
+
+
+def read_proxy(argument: str | None, environment: Mapping[str, str] = os.environ) -> Proxy | str | None:
+    """Read the proxy from the argument, else from `$HTTPS_PROXY`; return what is wrong as a sentence."""
+    name, value = "proxy", argument
+    if value is None:
+        name, value = "HTTPS_PROXY", environment.get("https_proxy") or environment.get("HTTPS_PROXY")
+    if not value and argument is None:
+        return None
+    try:
+        # curl and its kind take `host:port` from the environment.
+        url = URL(str(value) if argument is not None or "://" in str(value) else f"http://{value}")
+        usable = url.scheme in {"http", "https"} and bool(url.host)
+        authorization = None
+        if url.raw_user is not None:
+            pair = f"{unquote(url.raw_user)}:{unquote(url.raw_password or '')}"
+            authorization = Secret("Basic " + base64.b64encode(pair.encode()).decode())
+    except (ValueError, TypeError):
+        usable = False
+    if not usable:
+        return f"{name} must be an http or https address with a host (its value is not shown here)"
+    bypass = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    return Proxy(url.origin(), authorization, from_environment=argument is None, bypass=bypass)
+
+
+def read_ca_file(path: str | os.PathLike[str] | None) -> ssl.SSLContext | None:
+    """Build a TLS context that trusts what the system trusts and the certificates of a file (PEM).
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    if path is None:
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=os.fspath(path))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"ca_file {os.fspath(path)!r} cannot be read: {error}") from None
+    return context

@@ -1,0 +1,457 @@
+"""The one place that speaks HTTP: aiohttp's client, its exceptions, its timeouts, its lifecycle.
+
+One call of `send` is one request on the wire. aiohttp by itself sends GET, PUT and DELETE a second time when
+a connection breaks, and there is no option against it: the middleware given to each request turns such errors
+into one that aiohttp does not know. It also puts the token on: given in `headers=` it would stand in the
+frame locals of every traceback through aiohttp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from enum import Enum
+from typing import Final
+
+import aiohttp
+import attrs
+from aiohttp.tracing import Trace
+from yarl import URL
+
+from scarf_async import clock
+from scarf_async.errors import (
+    ClientClosedError,
+    ConnectFailedError,
+    ConnectTimeoutError,
+    RequestTimeoutError,
+    TransportError,
+    WrongEventLoopError,
+)
+from scarf_async.inflate import BodyEncodingError, Inflater
+from scarf_async.pacing import Pacer
+from scarf_async.protocol import Answer, Lost
+from scarf_async.settings import Secret, Settings
+from scarf_async.version import VERSION
+
+__all__ = ["Download", "Transport"]
+
+_log = logging.getLogger("scarf_async")
+
+_HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"scarf-async/{VERSION}",
+}
+_JSON_HEADERS: Final = {**_HEADERS, "Content-Type": "application/json"}
+_ERROR_BODY: Final = 2**16
+"""How much of the body of an error is read; a longer one is cut there."""
+_EXPORT_HEADERS: Final = {**_HEADERS, "Accept": "*/*"}
+
+
+class _Phase(Enum):
+    WAITING = "waiting"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+
+
+@attrs.define(eq=False)
+class _Attempt:
+    """One request on its way: how far it is, and until when that may take."""
+
+    scope: asyncio.Timeout
+    connect_timeout: float
+    timeout: float
+    phase: _Phase = _Phase.WAITING
+
+    def connecting(self) -> None:
+        self.phase = _Phase.CONNECTING
+        self.limit(self.connect_timeout)
+
+    def connected(self) -> None:
+        self.phase = _Phase.CONNECTED
+        self.limit(self.timeout)
+
+    def limit(self, seconds: float | None) -> None:
+        # A scope that has run out is about to cancel: it must not be wound up again.
+        if not self.scope.expired():
+            now = asyncio.get_running_loop().time()
+            self.scope.reschedule(None if seconds is None else now + seconds)
+
+
+_current: ContextVar[_Attempt | None] = ContextVar("scarf_async_attempt", default=None)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells the attempt under way when it starts to connect and when it has a connection.
+
+    The pool has no limit of its own: the transport lets no more requests in than there may be connections, so
+    that waiting for one counts towards no timeout.
+    """
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        attempt = _current.get()
+        if attempt is None:
+            return await super().connect(req, traces, timeout)
+        attempt.connecting()
+        connection = await super().connect(req, traces, timeout)
+        attempt.connected()
+        return connection
+
+
+class _BrokenError(Exception):
+    """An error of aiohttp's, in a form that makes aiohttp send nothing again."""
+
+    def __init__(self, error: aiohttp.ClientError | OSError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class _Guard:
+    """The middleware of every request."""
+
+    def __init__(self, token: Secret | None) -> None:
+        self._token = token
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        try:
+            return await handler(request)
+        except (aiohttp.ClientError, OSError) as error:
+            broken = _BrokenError(error)
+        raise broken
+
+
+def _lost(error: Exception, attempt: _Attempt, method: str, url: str) -> Lost:
+    """Take an error of aiohttp's to ours, and tell whether the request may have left."""
+    kind: type[TransportError]
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        kind, reason, sent = ConnectTimeoutError, f"no connection within {attempt.connect_timeout:g} s", False
+    elif isinstance(error, aiohttp.ClientHttpProxyError):
+        kind, reason, sent = ConnectFailedError, f"the proxy refused: {error.status} {error.message}", False
+    elif isinstance(error, aiohttp.ClientConnectorError) or attempt.phase is _Phase.CONNECTING:
+        kind, reason, sent = ConnectFailedError, f"no connection: {error}", False
+    elif isinstance(error, TimeoutError):
+        kind, reason, sent = RequestTimeoutError, f"nothing came for {attempt.timeout:g} s", True
+    else:
+        words = getattr(error, "message", None) or str(error) or type(error).__name__
+        kind, reason, sent = TransportError, f"no complete answer: {words}", True
+    # A certificate that does not hold now will not hold in a second, nor will a password.
+    hopeless = isinstance(error, aiohttp.ClientConnectorCertificateError) or (
+        isinstance(error, aiohttp.ClientHttpProxyError) and error.status in {401, 403, 407}
+    )
+    return Lost(kind(reason, method=method, url=url), sent=sent, hopeless=hopeless)
+
+
+class Download:
+    """An open answer whose body is read piece by piece, as it came over the wire.
+
+    Attributes:
+        status: the HTTP status.
+        url: the address that answered.
+        headers: the answer's headers; names in any case.
+        proven: after `read` gave `b""`: whether Content-Length or a last chunk proves the end.
+    """
+
+    def __init__(self, transport: Transport, response: aiohttp.ClientResponse, attempt: _Attempt) -> None:
+        self._transport = transport
+        self._response: aiohttp.ClientResponse | None = response
+        self._attempt = attempt
+        self.status = response.status
+        self.url = str(response.url)
+        self.headers: Mapping[str, str] = response.headers
+        # Without either the body ends with the connection, whole or not.
+        self._framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+        self._ended = False
+
+    @property
+    def proven(self) -> bool:  # noqa: D102 # described with the class
+        return self._ended and self._framed
+
+    async def read(self) -> bytes:
+        """Return the next piece, of 256 KiB at the most; `b""` at the end.
+
+        Raises:
+            RequestTimeoutError: nothing came for as long as the time limit allows.
+            TransportError: the connection was lost, or the body ended before its length.
+            ClientClosedError: the client was closed.
+        """
+        if self._response is None:
+            raise ClientClosedError("this download is closed")
+        lost: Lost
+        try:
+            piece = await self._response.content.readany()
+        except asyncio.CancelledError as error:
+            raise error.with_traceback(None)  # noqa: B904 # aiohttp's frames show what it was sending
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            lost = self._transport.lost(error, self._attempt, "GET", self.url)
+        else:
+            self._ended = not piece
+            return piece
+        self.close()
+        if self._transport.closed:
+            raise ClientClosedError
+        raise lost.error
+
+    def close(self) -> None:
+        """Return the connection to the pool if the body was read to its end, drop it otherwise; never waits."""
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+            self._transport.release()
+
+
+class Transport:
+    """The session manager: sends single requests, and owns what must be closed.
+
+    It may be made anywhere; it belongs to the event loop on which it first sends.
+
+    Args:
+        settings: what was configured.
+        pacer: lets requests pass.
+        session: a session of the caller's, used and never changed or closed.
+    """
+
+    def __init__(self, settings: Settings, pacer: Pacer, session: aiohttp.ClientSession | None = None) -> None:
+        self.settings = settings
+        self.pacer = pacer
+        self.closed = False
+        self._borrowed = session is not None
+        self._session = session
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # The pool of a caller's session has its own limit and its own queue.
+        self._slots = None if self._borrowed else asyncio.Semaphore(settings.max_connections)
+        self._scopes: set[asyncio.Timeout] = set()
+        self._with_token = (_Guard(settings.token),)
+        self._without_token = (_Guard(None),)
+
+    def __repr__(self) -> str:
+        return f"<Transport {self.settings.bases['v1']}{' closed' if self.closed else ''}>"
+
+    def release(self) -> None:
+        """Give a connection's place back."""
+        if self._slots is not None:
+            self._slots.release()
+
+    def lost(self, error: Exception, attempt: _Attempt, method: str, url: str) -> Lost:
+        """Take an error of aiohttp's to ours, without the token."""
+        lost = _lost(error.error if isinstance(error, _BrokenError) else error, attempt, method, url)
+        lost.error.args = (self.settings.token.redact(str(lost.error.args[0])),)
+        return lost
+
+    def _ready(self) -> aiohttp.ClientSession:
+        if self.closed:
+            raise ClientClosedError
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise WrongEventLoopError(
+                "this client opened its session on another event loop; make one Scarf() per event loop"
+                " (for instance inside the function given to asyncio.run)"
+            )
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=_Connector(limit=0, ssl=self.settings.tls or True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        elif self._session.closed:
+            raise ClientClosedError("the aiohttp session given to this client is closed")
+        return self._session
+
+    async def _respond(
+        self, method: str, url: URL, body: bytes | None, *, attempt: _Attempt, authorize: bool, export: bool
+    ) -> aiohttp.ClientResponse:
+        """Send one request; the head of its answer comes back, the body unread."""
+        timeouts = aiohttp.ClientTimeout(total=None, sock_read=attempt.timeout if export else None)
+        if self._borrowed:
+            # A caller's pool does not tell when it hands out a connection: the nearest that aiohttp offers.
+            timeouts = attrs.evolve(timeouts, sock_connect=attempt.connect_timeout, sock_read=attempt.timeout)
+        proxy = self.settings.proxy if self.settings.proxy and self.settings.proxy.serves(url) else None
+        headers = _EXPORT_HEADERS if export else _HEADERS if body is None else _JSON_HEADERS
+        return await self._ready().request(
+            method,
+            url,
+            data=body,
+            headers=headers,
+            timeout=timeouts,
+            allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=False,
+            middlewares=self._with_token if authorize else self._without_token,
+            proxy=proxy.url if proxy else None,
+            proxy_headers={"Proxy-Authorization": proxy.authorization.reveal()}
+            if proxy and proxy.authorization
+            else None,
+        )
+
+    async def _body(self, response: aiohttp.ClientResponse, answer: Answer) -> Answer:
+        """Read the body of an ordinary answer, inflated and bounded."""
+        success = 200 <= answer.status < 300
+        limit = self.settings.max_response_bytes if success else _ERROR_BODY
+        body = bytearray()
+        cut: TransportError | None = None
+        try:
+            inflater = Inflater(response.headers.get("Content-Encoding", ""))
+            while data := await response.content.readany():
+                for piece in inflater.feed(data):
+                    body += piece
+                    if len(body) > limit:
+                        return attrs.evolve(answer, body=self._clean(body[:limit], answer), too_long=success)
+            if body and not inflater.ended:
+                cut = TransportError("the compressed answer is cut off", method=response.method, url=answer.url)
+        except BodyEncodingError as error:
+            cut = TransportError(str(error), method=response.method, url=answer.url)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            attempt = _current.get()
+            assert attempt is not None  # noqa: S101 # set by whoever sent this request
+            cut = self.lost(error, attempt, response.method, answer.url).error
+        finally:
+            # Nothing to a body that was read to its end, whose connection is back in the pool.
+            response.close()
+        return attrs.evolve(answer, body=self._clean(body, answer), cut=cut)
+
+    def _clean(self, body: bytearray, answer: Answer) -> bytes:
+        # A service that echoes the request in its error would put the token into our exception.
+        data = bytes(body)
+        return data if 200 <= answer.status < 300 else self.settings.token.redact_bytes(data)
+
+    async def _attempt(
+        self,
+        method: str,
+        url: URL,
+        body: bytes | None = None,
+        *,
+        timeout: float,
+        authorize: bool,
+        export: bool,
+        on_send: Callable[[], None],
+    ) -> Answer | Download | Lost:
+        self._ready()
+        scope = asyncio.timeout(None)
+        attempt = _Attempt(scope, self.settings.connect_timeout, timeout)
+        answer: Answer | None = None
+        outcome: Answer | Download | Lost
+        context = _current.set(attempt)
+        self._scopes.add(scope)
+        held = False
+        try:
+            async with scope:
+                if self._slots is not None:
+                    await self._slots.acquire()
+                    held = True
+                await self.pacer.turn()
+                on_send()
+                try:
+                    response = await self._respond(
+                        method, url, body, attempt=attempt, authorize=authorize, export=export
+                    )
+                except (aiohttp.ClientError, OSError, ValueError, _BrokenError) as error:
+                    outcome = self.lost(error, attempt, method, str(url))
+                else:
+                    attempt.connected()
+                    answer = Answer(response.status, response.headers, b"", str(url))
+                    if export and 200 <= response.status < 300:
+                        outcome = Download(self, response, attempt)
+                        held = False
+                    else:
+                        outcome = await self._body(response, answer)
+        except TimeoutError:
+            outcome = self._timed_out(attempt, method, str(url), answer)
+        except asyncio.CancelledError as error:
+            # aiohttp's frames hold what it was sending: the head of the request with the token in it.
+            raise error.with_traceback(None)  # noqa: B904
+        finally:
+            self._scopes.discard(scope)
+            _current.reset(context)
+            if held:
+                self.release()
+        if self.closed and not isinstance(outcome, Answer):
+            raise ClientClosedError
+        return outcome
+
+    def _timed_out(self, attempt: _Attempt, method: str, url: str, answer: Answer | None) -> Answer | Lost:
+        if attempt.phase is _Phase.CONNECTING:
+            reason = f"no connection within {attempt.connect_timeout:g} s"
+            return Lost(ConnectTimeoutError(reason, method=method, url=url), sent=False)
+        late = RequestTimeoutError(f"no complete answer within {attempt.timeout:g} s", method=method, url=url)
+        return Lost(late, sent=True) if answer is None else attrs.evolve(answer, cut=late)
+
+    async def send(
+        self, method: str, url: URL, body: bytes | None, *, timeout: float, on_send: Callable[[], None]
+    ) -> Answer | Lost:
+        """Send one request, once, when its turn has come.
+
+        Args:
+            method: the HTTP method.
+            url: the address, encoded.
+            body: JSON, or None.
+            timeout: seconds from having a connection to the last byte of the answer.
+            on_send: called when the request's turn has come.
+
+        Returns:
+            What came back; never an exception of aiohttp's.
+
+        Raises:
+            ClientClosedError: the client was closed, before or meanwhile.
+            WrongEventLoopError: the client belongs to another event loop.
+        """
+        outcome = await self._attempt(
+            method, url, body, timeout=timeout, authorize=True, export=False, on_send=on_send
+        )
+        assert not isinstance(outcome, Download)  # noqa: S101 # only exports are left open
+        return outcome
+
+    async def open(self, url: URL, *, authorize: bool, on_send: Callable[[], None]) -> Answer | Download | Lost:
+        """Ask for an export, once: a success comes back open, anything else as `send` gives it.
+
+        Raises:
+            ClientClosedError: the client was closed, before or meanwhile.
+            WrongEventLoopError: the client belongs to another event loop.
+        """
+        return await self._attempt(
+            "GET",
+            url,
+            timeout=self.settings.export_timeout,
+            authorize=authorize,
+            export=True,
+            on_send=on_send,
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; if the client is closed meanwhile, not to the end.
+
+        Raises:
+            ClientClosedError: the client was closed.
+        """
+        scope = asyncio.timeout(None)
+        self._scopes.add(scope)
+        try:
+            async with scope:
+                await clock.sleep(seconds)
+        except TimeoutError:
+            pass
+        finally:
+            self._scopes.discard(scope)
+        if self.closed:
+            raise ClientClosedError
+
+    async def aclose(self) -> None:
+        """Close: what is under way ends with `ClientClosedError`. Any number of times."""
+        if self.closed:
+            return
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise WrongEventLoopError("close this client on the event loop on which it was used")
+        self.closed = True
+        now = asyncio.get_running_loop().time()
+        for scope in self._scopes:
+            if not scope.expired():
+                scope.reschedule(now)
+        if self._session is not None and not self._borrowed:
+            await self._session.close()

@@ -1,0 +1,244 @@
+"""JSON to entities and back: one cattrs converter on msgspec's engine. Pure.
+
+Reading is tolerant of what the service adds (kept in `.extra`) and of what it leaves out or sends as null; it
+is strict on what a field is: cattrs by itself would read None as `'None'` and `"7"` as 7. Names on the wire
+are camelCase but for `repositoryURL`, and snake_case in aggregates (seed).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from types import UnionType
+from typing import TypeVar, Union, get_args, get_origin
+
+import attrs
+import cattrs.gen
+import msgspec
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.preconf.msgspec import make_converter
+
+from scarf_async.entities import (
+    Aggregate,
+    Domain,
+    DomainCreate,
+    Member,
+    MemberUpsert,
+    Organization,
+    OrganizationUpsert,
+    Package,
+    PackageUpsert,
+    Permission,
+    PermissionSet,
+    Route,
+    RouteCreate,
+)
+
+__all__ = ["UnreadableError", "converter", "dump", "parse_time", "read"]
+
+T = TypeVar("T")
+A = TypeVar("A", bound=attrs.AttrsInstance)
+
+_ENTITIES = (Organization, Member, Package, Permission, Route, Domain, Aggregate)
+_UPSERTS = (OrganizationUpsert, MemberUpsert, PackageUpsert, PermissionSet, RouteCreate, DomainCreate)
+
+# What identifies a thing may come as a JSON number.
+_IDENTIFIERS = {(Package, "uuid"), (Route, "id"), (Domain, "id"), (Aggregate, "package")}
+
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,12}))?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+class UnreadableError(ValueError):
+    """JSON that is not what was promised: `.path` says where (`[3].role`), the message what."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.reason = reason
+
+
+def parse_time(text: str) -> dt.datetime:
+    """Read a timestamp: `T` or a space, up to 12 fraction digits, `Z`, an offset, ` UTC` or nothing.
+
+    >>> parse_time("2023-08-04 13:58:26.021037123 UTC").isoformat()
+    '2023-08-04T13:58:26.021037+00:00'
+
+    Returns:
+        An aware time in UTC; no zone at all means UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError("no timestamp")
+    day, clock, fraction, zone = match.groups()
+    if zone is None or zone.upper() in {"Z", "UTC"}:
+        zone = "+00:00"
+    time = dt.datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{zone}")
+    try:
+        return time.astimezone(dt.UTC)
+    except OverflowError:
+        raise ValueError("a timestamp out of range") from None
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    names: dict[type, str] = {bool: "a boolean", int: "a number", float: "a number", str: "a string"}
+    return names.get(type(value), "an array" if isinstance(value, list) else "an object")
+
+
+def _wire_name(entity: type, name: str) -> str:
+    if entity is Aggregate:
+        return name
+    if name == "repository_url":
+        return "repositoryURL"
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def _string(value: object, _: object) -> str:
+    if type(value) is not str:
+        raise TypeError(f"expected a string, found {_kind(value)}")
+    return value
+
+
+def _identifier(value: object, _: object) -> str:
+    return str(value) if type(value) is int else _string(value, _)
+
+
+def _integer(value: object, _: object) -> int:
+    if type(value) is not int:
+        raise TypeError(f"expected an integer, found {_kind(value)}")
+    return value
+
+
+def _date(value: object, _: object) -> dt.date:
+    text = _string(value, _)
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise TypeError("expected a date (YYYY-MM-DD)") from None
+
+
+def _is_open_enum(annotation: object) -> bool:
+    """Tell whether an annotation is `SomeEnum | str`, maybe with None: a string, known or not."""
+    return get_origin(annotation) in {UnionType, Union} and str in get_args(annotation)
+
+
+def _open_enum(value: object, _: object) -> str | None:
+    return None if value is None else _string(value, _)
+
+
+def _structure_hook(entity: type[A]) -> Callable[[object, object], A]:
+    names = {field.name: _wire_name(entity, field.name) for field in attrs.fields(entity) if field.name != "extra"}
+    times = frozenset(names[name] for name in names if name.endswith("_at"))
+    known = frozenset(names.values())
+    overrides = {
+        name: override(rename=wire, struct_hook=_identifier if (entity, name) in _IDENTIFIERS else None)
+        for name, wire in names.items()
+    }
+    overrides["extra"] = override(struct_hook=lambda value, _: value)
+    # mypy holds the overrides against the keyword parameters that stand before them.
+    structure = make_dict_structure_fn(entity, converter, **overrides)  # type: ignore[arg-type]
+
+    def hook(value: object, _: object) -> A:
+        if not isinstance(value, dict):
+            raise TypeError(f"expected an object, found {_kind(value)}")
+        fields: dict[str, object] = {}
+        extra: dict[str, object] = {}
+        for key, item in value.items():
+            if key not in known:
+                extra[key] = item
+            elif key in times and isinstance(item, str):
+                # No document gives the form of timestamps: an odd one must not cost the whole answer.
+                try:
+                    fields[key] = parse_time(item)
+                except ValueError:
+                    extra[key] = item
+            elif item is not None:
+                fields[key] = item
+        fields["extra"] = extra
+        return structure(fields, entity)
+
+    return hook
+
+
+def _unstructure_hook(upsert: type[A]) -> Callable[[A], dict[str, object]]:
+    overrides = {field.name: override(rename=_wire_name(upsert, field.name)) for field in attrs.fields(upsert)}
+    # The default of every optional field is UNSET, so this leaves out what was not set, and nothing else.
+    return make_dict_unstructure_fn(upsert, converter, _cattrs_omit_if_default=True, **overrides)  # type: ignore[arg-type] # as above
+
+
+def _time(value: object, _: object) -> dt.datetime:
+    if not isinstance(value, dt.datetime):
+        raise TypeError(f"expected a timestamp, found {_kind(value)}")
+    return value
+
+
+def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
+    """Find the first leaf of cattrs' groups, and the way to it."""
+    if isinstance(error, cattrs.BaseValidationError):
+        child = error.exceptions[0]
+        for note in getattr(child, "__notes__", ()):
+            if isinstance(note, cattrs.IterableValidationNote):
+                return _first_fault(child, f"{path}[{note.index}]")
+            if isinstance(note, cattrs.AttributeValidationNote):
+                if isinstance(child, KeyError):
+                    break
+                return _first_fault(child, f"{path}.{_wire_name(error.cl, note.name)}")
+        return _first_fault(child, path)
+    if isinstance(error, KeyError):
+        return UnreadableError(f"{path}.{error.args[0]}".lstrip("."), "a required field is missing")
+    return UnreadableError(path.lstrip("."), str(error))
+
+
+converter = make_converter()
+"""The one converter: structures every entity class from JSON data, unstructures every upsert class."""
+
+converter.register_structure_hook(str, _string)
+converter.register_structure_hook(int, _integer)
+converter.register_structure_hook(dt.date, _date)
+converter.register_structure_hook(dt.datetime, _time)
+converter.register_structure_hook_func(_is_open_enum, _open_enum)
+for _entity in _ENTITIES:
+    converter.register_structure_hook(_entity, _structure_hook(_entity))
+for _upsert in _UPSERTS:
+    converter.register_unstructure_hook(_upsert, _unstructure_hook(_upsert))
+
+
+def read(body: bytes, target: type[T]) -> T:
+    """Read JSON as an entity or a list of entities.
+
+    >>> read(b'[{"username": "ann", "role": "admin", "since": 2020}]', list[Member])[0].extra
+    {'since': 2020}
+
+    Raises:
+        UnreadableError: it is no JSON, or not what the class promises; its path names the place.
+    """
+    try:
+        value: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UnreadableError("", "the answer is no JSON" if body.strip() else "the answer is empty") from None
+    if get_origin(target) is list and not isinstance(value, list):
+        raise UnreadableError("", f"expected an array, found {_kind(value)}")
+    fault: UnreadableError
+    try:
+        return converter.structure(value, target)
+    except (cattrs.BaseValidationError, TypeError, ValueError) as error:
+        fault = _first_fault(error)
+    raise fault
+
+
+def dump(value: object) -> bytes:
+    """Write an upsert, or a list of them, as JSON; fields that are UNSET are left out.
+
+    >>> dump([PermissionSet("ann@example.com", "admin")])
+    b'[{"userQuery":"ann@example.com","permissionLevel":"admin"}]'
+    """
+    return converter.dumps(value)
