@@ -1,5 +1,6 @@
 """Async SDK for the Scarf API: every call, concurrent bulk operations, exports as line streams."""
 
+from scarf_async.bulk import BulkPlan, BulkProgress, BulkReport, Operation, Outcome, Ref
 from scarf_async.client import Scarf
 from scarf_async.entities import (
     JSON,
@@ -68,7 +69,7 @@ from scarf_async.events import (
     Throttled,
 )
 from scarf_async.retry import RetryPolicy
-from scarf_async.version import VERSION as __version__
+from scarf_async.version import __version__
 
 __all__ = [
     "JSON",
@@ -79,6 +80,9 @@ __all__ = [
     "BadRequestError",
     "Breakdown",
     "BulkError",
+    "BulkPlan",
+    "BulkProgress",
+    "BulkReport",
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -96,8 +100,10 @@ __all__ = [
     "Member",
     "MemberUpsert",
     "NotFoundError",
+    "Operation",
     "Organization",
     "OrganizationUpsert",
+    "Outcome",
     "OutcomeUnknownError",
     "Package",
     "PackageUpsert",
@@ -109,6 +115,7 @@ __all__ = [
     "RateLimitedError",
     "ReadOnlyError",
     "RecordTooLongError",
+    "Ref",
     "RequestFinished",
     "RequestStarted",
     "RequestTimeoutError",

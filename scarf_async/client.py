@@ -12,12 +12,13 @@ import aiohttp
 import attrs
 from yarl import URL
 
+from scarf_async.bulk.group import Bulk
 from scarf_async.errors import ConfigurationError
-from scarf_async.events import ScarfEvent
+from scarf_async.events import Hook, ScarfEvent
 from scarf_async.pacing import Pacer
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.retry import RetryBudget, RetryPolicy
-from scarf_async.session import Notices, Session
+from scarf_async.session import Session
 from scarf_async.settings import (
     BASE_URL,
     V2_URL,
@@ -77,6 +78,7 @@ class Scarf:
     __slots__ = (
         "_owner",
         "_session",
+        "bulk",
         "domains",
         "members",
         "organizations",
@@ -85,6 +87,7 @@ class Scarf:
         "routes",
     )
 
+    bulk: Bulk
     organizations: Organizations
     members: Members
     packages: Packages
@@ -153,7 +156,7 @@ class Scarf:
             Session(
                 transport=Transport(settings, Pacer(rate_limit), session),
                 budget=RetryBudget(),
-                notices=Notices(on_event),
+                notices=Hook("on_event", on_event),
                 retry=_policy(retry),
                 timeout=_timeout(timeout),
                 read_only=bool(read_only),
@@ -162,6 +165,7 @@ class Scarf:
 
     def _use(self, session: Session) -> None:
         self._session = session
+        self.bulk = Bulk(session)
         self.organizations = Organizations(session)
         self.members = Members(session)
         self.packages = Packages(session)

@@ -27,11 +27,17 @@ from scarf_async.reconcile import Found
 from scarf_async.retry import Course, persist
 from scarf_async.session import Session
 
-__all__ = ["Creation", "IfExists", "create", "written_id"]
+__all__ = ["Creation", "IfExists", "check_if_exists", "create", "unconfirmed", "written_id"]
 
 E = TypeVar("E", Organization, Package, Route, Domain)
 
 IfExists: TypeAlias = Literal["fail", "keep"]
+
+
+def check_if_exists(value: object) -> None:
+    """Raise `ValidationError` for what is none of `IfExists`."""
+    if value not in {"fail", "keep"}:
+        raise ValidationError(f"if_exists must be 'fail' or 'keep'; got {value!r}", field="if_exists")
 
 
 @attrs.frozen
@@ -81,7 +87,7 @@ async def create(session: Session, creation: Creation[E]) -> E:
 def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
     if found.equal is not None:
         if session.tally is not None:
-            session.tally.reconciled = True
+            session.tally.unchanged = True
         return found.equal
     raise ConflictError(
         f"it exists and differs: asked for {creation.requested}, found {found.different}",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
 import attrs
 
 __all__ = [
+    "Hook",
     "RequestFinished",
     "RequestStarted",
     "RetryScheduled",
@@ -12,6 +17,41 @@ __all__ = [
     "StreamFinished",
     "Throttled",
 ]
+
+
+_log = logging.getLogger("scarf_async")
+
+T = TypeVar("T")
+
+
+class Hook(Generic[T]):
+    """Calls the caller's function, whose faults are its own: logged once, and of no effect.
+
+    Args:
+        name: what the function was given as, for the log.
+        function: the function, or None.
+    """
+
+    def __init__(self, name: str, function: Callable[[T], object] | None) -> None:
+        self._name = name
+        self._function = function
+        self._failed = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a function."""
+        return self._function is not None
+
+    def tell(self, value: T) -> None:
+        """Call the function."""
+        if self._function is None:
+            return
+        try:
+            self._function(value)
+        except Exception:  # noqa: BLE001 # whatever a hook raises must not end a call
+            if not self._failed:
+                self._failed = True
+                _log.exception("%s raised; further errors of it are not logged", self._name)
 
 
 @attrs.frozen(kw_only=True)

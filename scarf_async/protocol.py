@@ -28,6 +28,7 @@ __all__ = [
     "decode",
     "decode_written",
     "error_of",
+    "is_passing",
     "judge",
     "path_segment",
     "retry_after",
@@ -227,6 +228,11 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
     if status in _RETRIED or (status == 403 and retry_after(outcome.headers) is not None):
         return Verdict.LOOK if resend is Resend.CREATE and status != 429 else Verdict.AGAIN
     return Verdict.FAILURE
+
+
+def is_passing(status: int) -> bool:
+    """Tell whether a status speaks of the moment and not of the request."""
+    return status in _RETRIED
 
 
 def printable(text: str) -> str:

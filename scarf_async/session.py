@@ -6,7 +6,6 @@ This layer alone sends anything twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Final, TypeVar
 
 import attrs
@@ -14,7 +13,7 @@ from yarl import URL
 
 from scarf_async import clock
 from scarf_async.errors import APIError, ExportError, ReadOnlyError, ScarfError, TransportError
-from scarf_async.events import RequestFinished, RequestStarted, RetryScheduled, ScarfEvent, Throttled
+from scarf_async.events import Hook, RequestFinished, RequestStarted, RetryScheduled, ScarfEvent, Throttled
 from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, decode, error_of, judge, retry_after
 from scarf_async.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
 from scarf_async.settings import is_loopback
@@ -39,35 +38,15 @@ class Tally:
         requests: everything that was sent: retries, looks and reads included.
         attempts: how often the last write was sent.
         reconciled: whether its outcome was found by looking and not told by an answer.
+        unchanged: whether nothing was sent, since what was asked for was there.
+        ambiguous: whether an attempt may have taken effect without saying so.
     """
 
     requests: int = 0
     attempts: int = 0
     reconciled: bool = False
-
-
-class Notices:
-    """Hands events to the caller's hook, whose faults are its own: logged once, and of no effect."""
-
-    def __init__(self, hook: Callable[[ScarfEvent], object] | None) -> None:
-        self._hook = hook
-        self._failed = False
-
-    @property
-    def wanted(self) -> bool:
-        """Whether there is a hook."""
-        return self._hook is not None
-
-    def tell(self, event: ScarfEvent) -> None:
-        """Call the hook."""
-        if self._hook is None:
-            return
-        try:
-            self._hook(event)
-        except Exception:  # noqa: BLE001 # whatever a hook raises must not end a call
-            if not self._failed:
-                self._failed = True
-                _log.exception("on_event raised; further errors of it are not logged")
+    unchanged: bool = False
+    ambiguous: bool = False
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -84,7 +63,7 @@ class Session:
 
     transport: Transport
     budget: RetryBudget
-    notices: Notices
+    notices: Hook[ScarfEvent]
     retry: RetryPolicy
     timeout: float
     read_only: bool = False
@@ -212,6 +191,7 @@ class Session:
         """Take the sends of a write down in the tally."""
         if self.tally is not None and request.endpoint.method not in _READING:
             self.tally.attempts += course.sends
+            self.tally.ambiguous = self.tally.ambiguous or course.ambiguous
 
     def failure(self, request: Request[T], outcome: Answer | Lost, course: Course) -> APIError | TransportError:
         """Build the error of a call's last outcome."""

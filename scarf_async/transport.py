@@ -33,7 +33,7 @@ from scarf_async.inflate import BodyEncodingError, Inflater
 from scarf_async.pacing import Pacer
 from scarf_async.protocol import Answer, Lost
 from scarf_async.settings import Secret, Settings
-from scarf_async.version import VERSION
+from scarf_async.version import __version__
 
 __all__ = ["Download", "Transport"]
 
@@ -42,7 +42,7 @@ _log = logging.getLogger("scarf_async")
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
-    "User-Agent": f"scarf-async/{VERSION}",
+    "User-Agent": f"scarf-async/{__version__}",
 }
 _JSON_HEADERS: Final = {**_HEADERS, "Content-Type": "application/json"}
 _ERROR_BODY: Final = 2**16

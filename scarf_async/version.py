@@ -1,7 +1,5 @@
 """The version, in one place."""
 
-from typing import Final
+__all__ = ["__version__"]
 
-__all__ = ["VERSION"]
-
-VERSION: Final = "0.1.0"
+__version__ = "0.1.0"

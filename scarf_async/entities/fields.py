@@ -14,7 +14,7 @@ from scarf_async.errors import ValidationError
 
 __all__ = ["JSON", "UNSET", "Unset"]
 
-JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
+JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
@@ -82,11 +82,11 @@ def optional_text(_: object, attribute: attrs.Attribute[T], value: T) -> None:
 
 def absolute_url(field: str, value: str) -> SplitResult:
     """Return the parts of an absolute http(s) address, or raise `ValidationError` naming the field."""
+    # A password may stand in front of an @.
+    got = "got one with an @" if "@" in value else f"got {value!r}"
     # urlsplit drops tabs and line breaks silently, so what it returns could differ from what is sent.
     if not _VISIBLE_ASCII.fullmatch(value):
-        raise ValidationError(
-            f"{field} must be an absolute http(s) URL of visible ASCII; got {value!r}", field=field
-        )
+        raise ValidationError(f"{field} must be an absolute http(s) URL of visible ASCII; {got}", field=field)
     try:
         parts = urlsplit(value)
         usable = (
@@ -95,7 +95,7 @@ def absolute_url(field: str, value: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise ValidationError(f"{field} must be an absolute http(s) URL; got {value!r}", field=field)
+        raise ValidationError(f"{field} must be an absolute http(s) URL; {got}", field=field)
     return parts
 
 

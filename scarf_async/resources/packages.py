@@ -23,12 +23,22 @@ from scarf_async.protocol import decode, decode_written, server_date
 from scarf_async.reconcile import Found, find_package
 from scarf_async.session import Session
 
-__all__ = ["Packages", "package_id"]
+__all__ = ["Packages", "check_same_type", "package_id"]
 
 
 def package_id(package: str | Package) -> str:
     """Return the uuid of a package given as such or as an entity."""
     return package.uuid if isinstance(package, Package) else package
+
+
+def check_same_type(package: Package, upsert: PackageUpsert) -> None:
+    """Raise `ValidationError` for a change of type, which the service does not allow (seed)."""
+    wanted = upsert.library_type
+    if isinstance(wanted, str) and package.library_type not in {None, wanted}:
+        raise ValidationError(
+            f"library_type of package {package.uuid} cannot change from {package.library_type} to {wanted}",
+            field="library_type",
+        )
 
 
 class Packages:
@@ -113,12 +123,8 @@ class Packages:
             APIError: the service said no for another reason.
             TransportError: no answer came.
         """
-        wanted = upsert.library_type
-        if isinstance(package, Package) and isinstance(wanted, str) and package.library_type not in {None, wanted}:
-            raise ValidationError(
-                f"library_type of package {package.uuid} cannot change from {package.library_type} to {wanted}",
-                field="library_type",
-            )
+        if isinstance(package, Package):
+            check_same_type(package, upsert)
         uuid = package_id(package)
         request = UPDATE_PACKAGE.request(upsert, package=uuid)
         answer = await self._session.send(request)

@@ -1,0 +1,203 @@
+"""What became of each operation of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Generic, Literal, TypeAlias, TypeVar, cast
+
+import attrs
+
+from scarf_async.bulk.plan import BulkPlan, Operation, Ref
+from scarf_async.entities import JSON
+from scarf_async.errors import BulkError, ScarfError, ValidationError
+
+__all__ = ["BulkProgress", "BulkReport", "Outcome", "Status"]
+
+T = TypeVar("T")
+
+Status: TypeAlias = Literal["succeeded", "failed", "unknown", "skipped"]
+
+_SHOWN: int = 20
+
+
+@attrs.frozen
+class Outcome(Generic[T]):
+    """What became of one operation.
+
+    Attributes:
+        operation: the operation.
+        status: `succeeded`; `failed`: the service said no; `unknown`: sent and not settled; `skipped`: what it
+            depends on did not succeed, or the run stopped before it.
+        result: what it gave: the entity, or None.
+        error: why it did not succeed.
+        attempts: how often its request was sent; looks are not counted.
+        reconciled: whether its outcome was found by looking, after a request without an answer.
+        unchanged: whether nothing was sent, since what was asked for was there.
+    """
+
+    operation: Operation
+    status: Status
+    result: T | None = None
+    error: ScarfError | None = None
+    attempts: int = 0
+    reconciled: bool = False
+    unchanged: bool = False
+
+
+@attrs.frozen
+class BulkProgress:
+    """How far a run is.
+
+    Attributes:
+        done: operations that have an outcome.
+        failed: those of them that failed or are of unknown outcome.
+        total: operations of the plan.
+        requests: what was sent so far, looks and retries included.
+        rate: operations a second since the start.
+        eta: seconds to the end at this rate; None before the first outcome.
+    """
+
+    done: int
+    failed: int
+    total: int
+    requests: int
+    rate: float
+    eta: float | None
+
+
+@attrs.frozen(eq=False, repr=False, str=False)
+class BulkReport:
+    """The outcomes of a run, one for each operation of the plan, in the plan's order.
+
+    `report[ref]` is the outcome of one operation; `str(report)` a table for people.
+
+    Attributes:
+        outcomes: all of them.
+        requests: how many requests were sent, looks and retries included.
+        elapsed: seconds.
+        stopped_by: why the run started nothing new from some point on; None if it went to its end.
+    """
+
+    plan: BulkPlan
+    outcomes: Sequence[Outcome[object]]
+    requests: int
+    elapsed: float
+    stopped_by: str | None = None
+
+    def __getitem__(self, ref: Ref[T]) -> Outcome[T]:
+        if not ref.belongs_to(self.plan):
+            raise ValidationError(f"{ref!r} is an operation of another plan")
+        # The outcome at a reference's place holds what the reference promises.
+        return cast("Outcome[T]", self.outcomes[ref.index])
+
+    def __iter__(self) -> Iterator[Outcome[object]]:
+        return iter(self.outcomes)
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a report is neither true nor false: call raise_for_failures(), or look at .failed")
+
+    @property
+    def succeeded(self) -> Sequence[Outcome[object]]:
+        """The outcomes that succeeded."""
+        return self._of("succeeded")
+
+    @property
+    def failed(self) -> Sequence[Outcome[object]]:
+        """The outcomes that failed: the service said no."""
+        return self._of("failed")
+
+    @property
+    def unknown(self) -> Sequence[Outcome[object]]:
+        """The outcomes that are not known: sent and not settled."""
+        return self._of("unknown")
+
+    @property
+    def skipped(self) -> Sequence[Outcome[object]]:
+        """The outcomes of what was not sent."""
+        return self._of("skipped")
+
+    def _of(self, status: Status) -> Sequence[Outcome[object]]:
+        return [outcome for outcome in self.outcomes if outcome.status == status]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many outcomes there are of each status."""
+        counts = Counter(outcome.status for outcome in self.outcomes)
+        return {status: counts[status] for status in _STATUSES}
+
+    def raise_for_failures(self) -> None:
+        """Raise if anything failed or is of unknown outcome.
+
+        Raises:
+            BulkError: a group with the error of each of these operations, annotated with the operation.
+        """
+        bad = [outcome for outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
+        if not bad:
+            return
+        errors: list[Exception] = []
+        for outcome in bad:
+            error = outcome.error or ScarfError(f"{outcome.operation} did not succeed")
+            note = f"in a bulk run: {outcome.operation}"
+            # Operations that shared a request share its error.
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+            if not any(error is known for known in errors[-1:]):
+                errors.append(error)
+        raise BulkError(f"{len(bad)} of {len(self.outcomes)} operations did not succeed", errors)
+
+    def to_dict(self) -> dict[str, JSON]:
+        """Return the report as JSON data."""
+        return {
+            "counts": dict(self.counts),
+            "requests": self.requests,
+            "elapsed": self.elapsed,
+            "stopped_by": self.stopped_by,
+            "outcomes": [
+                {
+                    "index": outcome.operation.index,
+                    "kind": str(outcome.operation.kind),
+                    "operation": str(outcome.operation),
+                    "status": outcome.status,
+                    "error": None if outcome.error is None else str(outcome.error),
+                    "attempts": outcome.attempts,
+                    "reconciled": outcome.reconciled,
+                    "unchanged": outcome.unchanged,
+                }
+                for outcome in self.outcomes
+            ],
+        }
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
+        return f"<BulkReport: {counts or 'no operations'}>"
+
+    def __str__(self) -> str:
+        table: dict[str, Counter[str]] = {}
+        for outcome in self.outcomes:
+            table.setdefault(outcome.operation.kind, Counter())[outcome.status] += 1
+        rows = [["operation", *_STATUSES]]
+        rows += [[kind, *(str(counts[status]) for status in _STATUSES)] for kind, counts in table.items()]
+        rows.append(["all", *(str(count) for count in self.counts.values())])
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if column else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        lines.append(f"{self.requests} requests in {self.elapsed:.1f} s")
+        if self.stopped_by:
+            lines.append(f"stopped: {self.stopped_by}")
+        bad = [outcome for outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
+        lines += [f"{outcome.status}: {outcome.operation}: {outcome.error}" for outcome in bad[:_SHOWN]]
+        if len(bad) > _SHOWN:
+            lines.append(f"... and {len(bad) - _SHOWN} more")
+        return "\n".join(lines)
+
+
+_STATUSES: tuple[Status, ...] = ("succeeded", "failed", "unknown", "skipped")

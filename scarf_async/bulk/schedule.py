@@ -1,0 +1,398 @@
+"""From a plan to requests: what travels together, and what waits for what. Pure, and linear in the plan.
+
+The requests of a plan are *units*: the places of the operations that one request carries out. Some units carry
+none: they are barriers, at which many operations meet before many others, so that n creations and m deletions
+cost n + m edges and not n times m.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import pairwise
+from typing import TypeAlias
+
+import attrs
+
+from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
+from scarf_async.entities import PackageUpsert, Unset
+from scarf_async.errors import ValidationError
+
+__all__ = ["Schedule", "compile_plan"]
+
+PackageKey: TypeAlias = str | int
+"""A uuid, or the place of the operation that creates the package."""
+
+_CREATES_ON_PACKAGE = {Kind.CREATE_ROUTE: Kind.DELETE_ROUTE, Kind.CREATE_DOMAIN: Kind.DELETE_DOMAIN}
+_OF_MEMBER = {Kind.UPSERT_MEMBER, Kind.REMOVE_MEMBER}
+_SHOWN_IN_CYCLE = 10
+
+
+@attrs.frozen
+class Schedule:
+    """What to send, and in which order.
+
+    Attributes:
+        units: for each unit the places of its operations; barriers have one place beyond the plan's end.
+        waits: for each unit how many edges lead to it.
+        followers: for each unit that has any, the units that wait for it.
+        needs: for each unit that has any, the places that must have succeeded for it to be sent at all.
+        twins: for each operation that is equal to an earlier one, the place of that.
+    """
+
+    units: list[tuple[int, ...]]
+    waits: list[int]
+    followers: dict[int, list[int]]
+    needs: dict[int, tuple[int, ...]]
+    twins: dict[int, int]
+
+    @property
+    def places(self) -> int:
+        """How many places there are, the barriers' included."""
+        return max((unit[-1] for unit in self.units), default=-1) + 1
+
+
+def compile_plan(plan: BulkPlan, permission_batch: int = 100) -> Schedule:
+    """Merge, check and order the operations of a plan.
+
+    Raises:
+        ValidationError: two operations give one target two values and no `after` says which is the last, or
+            the order asked for goes round in a circle; the message names the operations. Nothing was sent.
+    """
+    compiler = _Compiler(plan, permission_batch)
+    compiler.merge()
+    compiler.refuse_contradictions()
+    compiler.order()
+    return compiler.schedule()
+
+
+def _folded(user: str) -> str:
+    return user.strip().casefold()
+
+
+@attrs.define
+class _Array:
+    """The array of permissions of a package that is being filled."""
+
+    unit: int
+    after: tuple[int, ...]
+    size: int = 1
+
+
+class _Compiler:
+    def __init__(self, plan: BulkPlan, permission_batch: int) -> None:
+        self.plan = plan
+        self.batch = permission_batch
+        self.twins: dict[int, int] = {}
+        self.packages: dict[int, PackageKey] = {}
+        self.unit_of: list[int] = []
+        self.units: list[list[int]] = []
+        self.edges: dict[int, list[int]] = defaultdict(list)
+        self.waits: list[int] = []
+        self.needs: dict[int, tuple[int, ...]] = {}
+        self.values: dict[Hashable, list[int]] = {}
+
+    # What travels together
+
+    def merge(self) -> None:
+        """Give every operation its unit."""
+        first: dict[Hashable, int] = {}
+        arrays: dict[PackageKey, _Array] = {}
+        for operation in self.plan:
+            place = operation.index
+            key = self._package_of(operation)
+            after = self._after(operation)
+            identity = (operation.kind, key, after, *self._values_of(operation))
+            original = first.setdefault(identity, place)
+            if original != place:
+                self.twins[place] = original
+                self.unit_of.append(self.unit_of[original])
+                self.units[self.unit_of[original]].append(place)
+                continue
+            if operation.kind is Kind.SET_PERMISSION:
+                assert key is not None  # noqa: S101 # every permission is one on a package
+                unit = self._array(arrays, key, after)
+            else:
+                unit = self._new_unit()
+            self.units[unit].append(place)
+            self.unit_of.append(unit)
+            target = self._target(operation, key)
+            if target is not None:
+                self.values.setdefault(target, []).append(place)
+
+    def _array(self, arrays: dict[PackageKey, _Array], key: PackageKey, after: tuple[int, ...]) -> int:
+        """Return the array that a permission travels in: the package's last, if it may still join that.
+
+        An e-mail address and a username may be one person, so the arrays of a package keep the plan's order.
+        """
+        last = arrays.get(key)
+        if last is not None and last.after == after and last.size < self.batch:
+            last.size += 1
+            return last.unit
+        unit = self._new_unit()
+        if last is not None:
+            self._edge(last.unit, unit)
+        arrays[key] = _Array(unit, after)
+        return unit
+
+    def _new_unit(self) -> int:
+        self.units.append([])
+        self.waits.append(0)
+        return len(self.units) - 1
+
+    def _after(self, operation: Operation) -> tuple[int, ...]:
+        twins = self.twins
+        return tuple(sorted({twins.get(place, place) for place in operation.after})) if operation.after else ()
+
+    def _package_of(self, operation: Operation) -> PackageKey | None:
+        package = operation.arguments.get("package")
+        if isinstance(package, str):
+            return package
+        if isinstance(package, Ref):
+            place = self.twins.get(package.index, package.index)
+            # What updates a package stands for the same package as what it updates.
+            key = self.packages.get(place, place)
+            self.packages[operation.index] = key
+            return key
+        return None
+
+    def _values_of(self, operation: Operation) -> Iterator[Hashable]:
+        for name, value in operation.arguments.items():
+            if name != "package" or isinstance(value, PackageUpsert):
+                yield value
+
+    # What contradicts itself
+
+    def _target(self, operation: Operation, key: PackageKey | None) -> Hashable | None:
+        """Name what an operation gives a value; None for what may exist any number of times."""
+        arguments = operation.arguments
+        kind = operation.kind
+        if kind is Kind.SET_PERMISSION:
+            return "permission", key, _folded(arguments["user_query"])
+        if kind in _OF_MEMBER:
+            return "member", arguments["organization"], _folded(arguments["username"])
+        if kind is Kind.CREATE_ORGANIZATION:
+            return kind, arguments["organization"].name
+        if kind is Kind.UPDATE_ORGANIZATION:
+            return kind, arguments["name"]
+        if kind is Kind.CREATE_PACKAGE:
+            package: PackageUpsert = arguments["package"]
+            library_type = None if isinstance(package.library_type, Unset) else package.library_type
+            return kind, arguments["organization"], package.name, library_type
+        if kind is Kind.UPDATE_PACKAGE:
+            return kind, key
+        if kind is Kind.CREATE_DOMAIN:
+            return kind, key, arguments["domain"].name.casefold()
+        return None
+
+    def refuse_contradictions(self) -> None:
+        """Refuse two values for one target between which no `after` decides."""
+        for places in self.values.values():
+            for earlier, later in pairwise(places):
+                if self._says(earlier) != self._says(later) and not self._comes_after(later, earlier):
+                    raise ValidationError(
+                        "two operations give one target different values, and no after= says which comes last:"
+                        f" {self.plan[earlier]} and {self.plan[later]}; nothing was sent"
+                    )
+        self.values.clear()
+
+    def _says(self, place: int) -> tuple[Hashable, ...]:
+        operation = self.plan[place]
+        said = {**operation.arguments, "package": None, "organization": None, "username": None, "user_query": None}
+        if operation.kind in {Kind.CREATE_PACKAGE, Kind.CREATE_ORGANIZATION, Kind.UPDATE_ORGANIZATION}:
+            said = {**operation.arguments}
+        return operation.kind, *said.values()
+
+    def _comes_after(self, later: int, earlier: int) -> bool:
+        """Tell whether `after` leads from one operation to another, over however many steps."""
+        open_places, seen = [later], {later}
+        while open_places:
+            for place in self._after(self.plan[open_places.pop()]):
+                if place == earlier:
+                    return True
+                # `after` only ever leads to earlier places.
+                if place > earlier and place not in seen:
+                    seen.add(place)
+                    open_places.append(place)
+        return False
+
+    # What waits for what
+
+    def order(self) -> None:
+        """Draw the edges between units."""
+        creators = self._organization_creators()
+        self._wait_for_creators(creators)
+        self._delete_last()
+        self._rename_last(creators)
+        self._remove_members_last()
+
+    def _edge(self, before: int, after: int) -> None:
+        if before != after:
+            self.edges[before].append(after)
+            self.waits[after] += 1
+
+    def _organizations_of(self, operation: Operation) -> str | None:
+        """Return the name of the organization that an operation needs to be there."""
+        if operation.kind is Kind.UPDATE_ORGANIZATION:
+            name: str = operation.arguments["name"]
+            return name
+        organization = operation.arguments.get("organization")
+        return organization if isinstance(organization, str) else None
+
+    def _organization_creators(self) -> dict[str, list[int]]:
+        creators: dict[str, list[int]] = defaultdict(list)
+        for operation in self._originals():
+            if operation.kind is Kind.CREATE_ORGANIZATION:
+                creators[operation.arguments["organization"].name].append(operation.index)
+            elif operation.kind is Kind.UPDATE_ORGANIZATION:
+                name = operation.arguments["organization"].name
+                if name != operation.arguments["name"]:
+                    creators[name].append(operation.index)
+        return creators
+
+    def _originals(self) -> Iterable[Operation]:
+        return (
+            (operation for operation in self.plan if operation.index not in self.twins) if self.twins else self.plan
+        )
+
+    def _wait_for_creators(self, creators: dict[str, list[int]]) -> None:
+        for operation in self._originals():
+            places = list(self._after(operation))
+            package = operation.arguments.get("package")
+            if isinstance(package, Ref):
+                places.append(self.twins.get(package.index, package.index))
+            if creators:
+                organization = self._organizations_of(operation)
+                places += creators.get(organization, ()) if organization is not None else ()
+            unit = self.unit_of[operation.index]
+            if places and unit not in self.needs:
+                # All operations of an array wait for the same ones.
+                self.needs[unit] = tuple(places)
+                for place in places:
+                    self._edge(self.unit_of[place], unit)
+
+    def _barrier(self, before: Iterable[int], after: Iterable[int], *, strict: bool) -> None:
+        """Let operations wait for others; with `strict` they are not sent if one of those did not succeed."""
+        before = list(before)
+        if not before:
+            return
+        barrier = self._new_unit()
+        # Its place lies beyond the plan's end, so that it can fail or succeed like an operation.
+        place = len(self.plan) + barrier
+        self.units[barrier].append(place)
+        for unit in {self.unit_of[earlier] for earlier in before}:
+            self._edge(unit, barrier)
+        if strict:
+            self.needs[barrier] = tuple(before)
+        for later in after:
+            unit = self.unit_of[later]
+            self._edge(barrier, unit)
+            if strict:
+                self.needs[unit] = (*self.needs.get(unit, ()), place)
+
+    def _delete_last(self) -> None:
+        """Routes and domains of a package are created before others are deleted; a package is deleted last."""
+        deletes: dict[tuple[PackageKey, Kind], list[int]] = defaultdict(list)
+        for operation in self._originals():
+            if operation.kind in {Kind.DELETE_PACKAGE, Kind.DELETE_ROUTE, Kind.DELETE_DOMAIN}:
+                deletes[self._key(operation), operation.kind].append(operation.index)
+        if not deletes:
+            return
+        befores: dict[tuple[PackageKey, Kind], list[int]] = defaultdict(list)
+        for operation in self._originals():
+            if operation.kind is Kind.CREATE_PACKAGE or "package" not in operation.arguments:
+                continue
+            key = self._key(operation)
+            if operation.kind in _CREATES_ON_PACKAGE:
+                befores[key, _CREATES_ON_PACKAGE[operation.kind]].append(operation.index)
+            if operation.kind is not Kind.DELETE_PACKAGE:
+                befores[key, Kind.DELETE_PACKAGE].append(operation.index)
+        for target, places in deletes.items():
+            self._barrier(befores[target], places, strict=True)
+
+    def _key(self, operation: Operation) -> PackageKey:
+        package: str | Ref[object] = operation.arguments["package"]
+        return package if isinstance(package, str) else self.packages[operation.index]
+
+    def _rename_last(self, creators: dict[str, list[int]]) -> None:
+        """What names an organization by its old name comes before its renaming."""
+        renames = {
+            self.plan[place].arguments["name"]: place
+            for places in creators.values()
+            for place in places
+            if self.plan[place].kind is Kind.UPDATE_ORGANIZATION
+        }
+        if not renames:
+            return
+        befores: dict[str, list[int]] = defaultdict(list)
+        for operation in self._originals():
+            organization = self._organizations_of(operation)
+            if organization is not None and renames.get(organization, operation.index) != operation.index:
+                befores[organization].append(operation.index)
+        for name, place in renames.items():
+            # What `after` puts behind the renaming means whatever has the old name then.
+            self._barrier(
+                [before for before in befores[name] if not self._comes_after(before, place)], [place], strict=False
+            )
+
+    def _remove_members_last(self) -> None:
+        """A member is removed after the permissions given under the same name, unless `after` says otherwise."""
+        removals: dict[str, list[int]] = defaultdict(list)
+        for operation in self._originals():
+            if operation.kind is Kind.REMOVE_MEMBER:
+                removals[_folded(operation.arguments["username"])].append(operation.index)
+        if not removals:
+            return
+        befores: dict[str, list[int]] = defaultdict(list)
+        for operation in self._originals():
+            if operation.kind is Kind.SET_PERMISSION:
+                user = _folded(operation.arguments["user_query"])
+                if user in removals and not (
+                    operation.after and any(self._comes_after(operation.index, place) for place in removals[user])
+                ):
+                    befores[user].append(operation.index)
+        for user, places in removals.items():
+            self._barrier(befores[user], places, strict=False)
+
+    # The result
+
+    def schedule(self) -> Schedule:
+        """Return the schedule, if it can be carried out."""
+        self._refuse_cycles()
+        return Schedule(
+            units=[tuple(unit) for unit in self.units],
+            waits=self.waits,
+            followers=dict(self.edges),
+            needs=self.needs,
+            twins=self.twins,
+        )
+
+    def _refuse_cycles(self) -> None:
+        waits = list(self.waits)
+        ready = [unit for unit, count in enumerate(waits) if not count]
+        done = 0
+        while ready:
+            done += 1
+            for follower in self.edges.get(ready.pop(), ()):
+                waits[follower] -= 1
+                if not waits[follower]:
+                    ready.append(follower)
+        if done == len(self.units):
+            return
+        members = [place for unit in self._cycle(waits) for place in self.units[unit] if place < len(self.plan)]
+        shown = "; ".join(str(self.plan[place]) for place in members[:_SHOWN_IN_CYCLE])
+        more = f"; and {len(members) - _SHOWN_IN_CYCLE} more" if len(members) > _SHOWN_IN_CYCLE else ""
+        raise ValidationError(f"operations wait for each other in a circle: {shown}{more}; nothing was sent")
+
+    def _cycle(self, waits: list[int]) -> list[int]:
+        """Follow the units that still wait until one comes again."""
+        before: dict[int, int] = {}
+        for unit, followers in self.edges.items():
+            if waits[unit]:
+                before.update(dict.fromkeys((after for after in followers if waits[after]), unit))
+        step_of: dict[int, int] = {}
+        unit = next(iter(before))
+        while unit not in step_of:
+            step_of[unit] = len(step_of)
+            unit = before[unit]
+        return list(step_of)[step_of[unit] :][::-1]
