@@ -1,0 +1,62 @@
+"""What a handler can say: an answer, a stream, or a refusal. Nothing here knows of HTTP libraries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import TypeAlias
+
+import attrs
+
+__all__ = ["JSON", "Answer", "Refusal", "Reply", "Stream", "refused"]
+
+JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | None"
+
+
+@attrs.frozen
+class Answer:
+    """A whole answer: a status and, mostly, a JSON body. None is no body, and not JSON's `null`."""
+
+    status: int = 200
+    payload: JSON = None
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Stream:
+    """An export: its chunks are made while they are sent."""
+
+    media_type: str
+    chunks: AsyncGenerator[bytes, None]
+    filename: str | None = None
+    status: int = 200
+
+
+Reply: TypeAlias = Answer | Stream
+
+
+class Refusal(Exception):  # noqa: N818  # an answer that travels as an exception
+    """The request is not carried out; what it wrote so far is rolled back.
+
+    Attributes:
+        status: The status to answer with.
+        message: The words for a human.
+        code: The word for a program, where the service has one.
+        headers: Headers that belong to the status.
+    """
+
+    def __init__(
+        self, status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.headers = headers or {}
+
+
+def refused(status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    """An error as the emulator words it: `{"message": ..., "code": ...}`, the code where there is one."""
+    payload: dict[str, JSON] = {"message": message}
+    if code is not None:
+        payload["code"] = code
+    return Answer(status, payload, headers or {})

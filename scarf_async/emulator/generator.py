@@ -1,0 +1,211 @@
+"""Invented events: the same for the same seed, made row by row, so that their number costs no memory."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from itertools import islice
+from typing import Final, TypeAlias
+
+import attrs
+
+from scarf_async.entities.enums import LibraryType
+
+__all__ = ["EVENT_COLUMNS", "EventSource", "again", "chunks", "csv_cell", "csv_line", "event_lines"]
+
+EVENT_COLUMNS: Final = (
+    "id", "type", "package", "pixel", "version", "time", "referer", "user_agent", "platform", "variables",
+    "origin_id", "origin_latitude", "origin_longitude", "origin_country", "origin_city", "origin_postal",
+    "origin_connection_type", "origin_company", "origin_domain", "dnt", "confidence", "endpoint_id",
+    "origin_state", "mtc_quota_exceeded",
+)  # fmt: skip
+"""The columns of the service's exports today: more than the published description lists, in another order, which
+has changed several times. Clients are to read by name."""
+
+_DAYS_AT_ONCE: Final = 16
+_LINES_PER_CHUNK: Final = 256
+_PIXEL: Final = "5d5e3d4c-6a53-4a6e-9f0f-2f1d6c1b7a10"
+
+Cells: TypeAlias = tuple[str, ...]
+
+
+def csv_cell(value: str) -> str:
+    """A cell as RFC 4180 writes it: quoted only where it must be."""
+    if any(character in value for character in ',"\r\n'):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+def csv_line(cells: Sequence[str]) -> str:
+    """A line of cells that are not encoded yet."""
+    return ",".join(map(csv_cell, cells)) + "\n"
+
+
+_VERSIONS: Final = ("1.0.0", "1.0.1", "1.1.0", "2.0.0-rc.1", "2.0.0", "2.1.3", "latest", "")
+_AGENTS: Final = tuple(
+    (csv_cell(agent), csv_cell(platform))
+    for agent, platform in (
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0", "Linux"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)", "macOS"),
+        ("docker/24.0.7 go/go1.20.10 git-commit/311b9ff kernel/5.15.0 os/linux arch/amd64", "linux/amd64"),
+        ("containerd/v1.7.11", "linux/arm64"),
+        ("curl/8.5.0", ""),
+        ('pip/24.0 {"ci":null,"cpu":"x86_64","distro":{"name":"Debian"}}', "Linux"),
+        ("npm/10.5.0 node/v20.12.2 linux x64 workspaces/false", "Linux"),
+        ("Wget/1.21.4", ""),
+    )
+) * 4 + (
+    (csv_cell('agent "of a kind"\r\nsecond line, héllo'), ""),
+    (csv_cell("agent\nthird line"), ""),
+    *((csv_cell("Go-http-client/2.0"), "linux/amd64") for _ in range(30)),
+)
+_REFERERS: Final = tuple(
+    map(
+        csv_cell,
+        (
+            *("" for _ in range(12)),
+            "https://docs.example.com/install",
+            "https://example.org/search?q=a,b",
+            'https://example.net/?title="quoted"',
+            "https://example.com/",
+        ),
+    )
+)
+_VARIABLES: Final = ("version=1.0.0&arch=amd64", "version=2.0.0&arch=arm64", "version=2.1.3", "")
+_PLACES: Final = (
+    ("52.520", "13.405", "DE", "Berlin", "10115", "Berlin"),
+    ("40.713", "-74.006", "US", "New York", "10001", "New York"),
+    ("35.690", "139.692", "JP", "Tokyo", "100-0001", "Tokyo"),
+    ("48.857", "2.352", "FR", "Paris", "75001", "Île-de-France"),
+    ("-33.868", "151.209", "AU", "Sydney", "2000", "New South Wales"),
+    ("", "", "", "", "", ""),
+)
+_COMPANIES: Final = (
+    ("isp", "", ""),
+    ("business", "Acme, Inc.", "acme.example"),
+    ("hosting", "Cloud Example", "cloud.example"),
+    ("business", "UNKNOWN", ""),
+    ("education", 'The "Example" Institute', "institute.example"),
+)
+
+
+def _visitors() -> tuple[tuple[Cells, Cells], ...]:
+    """The clients that events come from: what stands between `variables` and `dnt`, and what after it."""
+    chance = random.Random(20240501)  # noqa: S311  # data for tests
+    visitors: list[tuple[Cells, Cells]] = []
+    for number in range(256):
+        latitude, longitude, country, city, postal, state = chance.choice(_PLACES)
+        kind, company, domain = chance.choice(_COMPANIES)
+        confidence = f"{chance.uniform(0.2, 1.0):.3f}" if company else ""
+        origin = (
+            f"{chance.getrandbits(64):016x}",
+            latitude,
+            longitude,
+            country,
+            city,
+            postal,
+            kind,
+            company,
+            domain,
+        )
+        rest = ("true" if number % 32 == 0 else "", confidence, f"{chance.getrandbits(64):016x}", state, "")
+        visitors.append((tuple(map(csv_cell, origin)), tuple(map(csv_cell, rest))))
+    return tuple(visitors)
+
+
+_VISITORS: Final = _visitors()
+_MINUTES: Final = tuple(f"{minute // 60:02}:{minute % 60:02}" for minute in range(1440))
+
+
+@attrs.frozen
+class EventSource:
+    """What events are invented for.
+
+    Attributes:
+        key: Says which source it is; together with the seed it decides every row.
+        library_type: The package's type; None for pixels.
+        package: The package's name; empty for pixels.
+    """
+
+    key: str
+    library_type: str | None = None
+    package: str = ""
+
+    @property
+    def event_type(self) -> str:
+        """The word in the column `type`, which is an open list."""
+        if self.library_type is None:
+            return "pixel-fetch"
+        if self.library_type == LibraryType.DOCKER:
+            return "manifest-fetch"
+        return "file-download" if self.library_type == LibraryType.FILE else "binary-download"
+
+
+def event_lines(
+    source: EventSource, first: date, days: int, *, per_day: int, seed: int, columns: Sequence[str]
+) -> Iterator[str]:
+    """The lines of all events of so many days from the first on.
+
+    The rows of one day are the same in whatever range it is asked for. They come in no order of time: some
+    days at once, turn about, and the latest days first.
+    """
+    usual = tuple(columns) == EVENT_COLUMNS
+    places = [EVENT_COLUMNS.index(name) if name in EVENT_COLUMNS else None for name in columns]
+    for start in reversed(range(0, days, _DAYS_AT_ONCE)):
+        some = range(start, min(start + _DAYS_AT_ONCE, days))
+        rows = [_rows(source, first + timedelta(days=number), seed) for number in some]
+        for _ in range(per_day):
+            for day_rows in rows:
+                cells = next(day_rows)
+                if not usual:
+                    cells = tuple("" if place is None else cells[place] for place in places)
+                yield ",".join(cells) + "\n"
+
+
+def _rows(source: EventSource, day: date, seed: int) -> Iterator[Cells]:
+    """Endless rows of one day, their cells encoded."""
+    bits = random.Random(f"{seed}/{source.key}/{day}").getrandbits  # noqa: S311  # data for tests
+    package, prefix = csv_cell(source.package), f"{day}T"
+    usual = source.event_type
+    is_pixel, is_file = source.library_type is None, source.library_type == LibraryType.FILE
+    while True:
+        number = bits(128)
+        text = f"{number:032x}"
+        low = number & 0xFFFFFFFF
+        # An event of a pixel on the package's documentation is an event of the package.
+        of_pixel = is_pixel or not low & 0xF
+        agent, platform = _AGENTS[(number >> 32) & 0x3F]
+        origin, rest = _VISITORS[(number >> 40) & 0xFF]
+        minute = ((number >> 48) & 0xFFFF) % 1440
+        yield (
+            f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}",
+            "pixel-fetch" if of_pixel else usual,
+            package,
+            _PIXEL if of_pixel else "",
+            "" if of_pixel else _VERSIONS[(low >> 4) & 0x7],
+            f"{prefix}{_MINUTES[minute]}:{(number >> 64) % 60:02}.{(number >> 72) % 1000000:06}Z",
+            _REFERERS[(low >> 8) & 0xF],
+            agent,
+            platform,
+            _VARIABLES[(low >> 12) & 0x3] if is_file and not of_pixel else "",
+            *origin,
+            *rest,
+        )
+
+
+def again(lines: Iterator[str], share: float, key: str) -> Iterator[str]:
+    """Send a share of the lines once more, a little later: exports are delivered at least once."""
+    if share <= 0.0:
+        yield from lines
+        return
+    chance = random.Random(key)  # noqa: S311  # data for tests
+    while batch := list(islice(lines, _LINES_PER_CHUNK)):
+        yield from batch
+        yield from (line for line in batch if chance.random() < share)
+
+
+def chunks(lines: Iterator[str]) -> Iterator[bytes]:
+    """Lines in pieces of about 64 KiB."""
+    while batch := list(islice(lines, _LINES_PER_CHUNK)):
+        yield "".join(batch).encode()

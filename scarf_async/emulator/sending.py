@@ -1,0 +1,140 @@
+"""How an answer leaves: whole, in pieces, cut short, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from scarf_async.emulator.answers import Answer, Stream
+from scarf_async.emulator.wire import dump_json
+
+__all__ = ["Connection", "cut", "html_502", "stream", "whole"]
+
+_JSON: Final = "application/json; charset=utf-8"
+_HTML_502: Final = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
+_GZIP_WBITS: Final = 31
+_WHOLE_PIECES: Final = 2
+
+
+class Connection:
+    """A request's connection, with what can be done to it beyond answering.
+
+    Args:
+        request: The request.
+        closing: Set when the emulator ends, and streams with it.
+    """
+
+    def __init__(self, request: web.Request, closing: asyncio.Event) -> None:
+        self.request = request
+        self.closing = closing
+        # Kept, since the request forgets its transport when the connection is lost.
+        self._transport = request.transport
+
+    @property
+    def lost(self) -> bool:
+        """Whether the client has left."""
+        return self._transport is None or self._transport.is_closing()
+
+    def abort(self) -> web.Response:
+        """Drop the connection at once; the response given back goes nowhere, but aiohttp wants one."""
+        if self._transport is not None:
+            self._transport.abort()
+        return web.Response()
+
+    def close(self) -> None:
+        """Close the connection after what has been written to it."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+def whole(answer: Answer) -> web.Response:
+    """An answer as it should be."""
+    body = _body(answer)
+    headers = {hdrs.CONTENT_TYPE: _JSON, **answer.headers} if body else answer.headers
+    return web.Response(status=answer.status, body=body or None, headers=headers)
+
+
+def html_502() -> web.Response:
+    """What a proxy says when the service behind it does not."""
+    return web.Response(status=502, text=_HTML_502, content_type="text/html")
+
+
+async def cut(connection: Connection, answer: Answer) -> web.StreamResponse:
+    """An answer whose body ends before its Content-Length says."""
+    body = _body(answer)
+    if not body:
+        return connection.abort()
+    response = web.StreamResponse(status=answer.status, headers={hdrs.CONTENT_TYPE: _JSON, **answer.headers})
+    response.content_length = len(body)
+    await response.prepare(connection.request)
+    await response.write(body[: len(body) // 2])
+    connection.close()
+    return response
+
+
+async def stream(
+    connection: Connection, reply: Stream, *, gzip: bool = False, cut: bool = False
+) -> web.StreamResponse:
+    """An export, chunk by chunk, as fast as its reader takes it.
+
+    Args:
+        connection: The connection.
+        reply: The export.
+        gzip: Compress where the client takes it.
+        cut: End in the middle, without the chunk that says it is the end.
+    """
+    request = connection.request
+    response = web.StreamResponse(status=reply.status, headers={hdrs.CONTENT_TYPE: reply.media_type})
+    if reply.filename is not None:
+        response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{reply.filename}"'
+    pieces = reply.chunks
+    if gzip and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        response.headers[hdrs.CONTENT_ENCODING] = "gzip"
+        pieces = _gzipped(pieces)
+    if cut:
+        pieces = _cut(pieces)
+    async with aclosing(pieces):
+        await response.prepare(request)
+        async for piece in pieces:
+            if connection.closing.is_set():
+                return connection.abort()
+            await response.write(piece)
+            # A reader who is fast enough would else keep everybody waiting to the end of the export.
+            await asyncio.sleep(0)
+    if cut:
+        connection.close()
+    return response
+
+
+def _body(answer: Answer) -> bytes:
+    if answer.payload is None or answer.status in {204, 304}:
+        return b""
+    return dump_json(answer.payload)
+
+
+async def _gzipped(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    compressor = zlib.compressobj(level=1, wbits=_GZIP_WBITS)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if packed := compressor.compress(piece):
+                yield packed
+    yield compressor.flush()
+
+
+async def _cut(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """At most two whole pieces, then half of one: of a short export too, something is missing."""
+    held, whole_pieces = b"", 0
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if held:
+                yield held
+                whole_pieces += 1
+            held = piece
+            if whole_pieces == _WHOLE_PIECES:
+                break
+    yield held[: len(held) // 2]

@@ -1,0 +1,203 @@
+"""The emulator itself: its options, its beginning and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+
+from scarf_async.emulator.events import store_events
+from scarf_async.emulator.faults import Faults, matches
+from scarf_async.emulator.front import Front
+from scarf_async.emulator.generator import EVENT_COLUMNS
+from scarf_async.emulator.people import People
+from scarf_async.emulator.received import Received, ReceivedRequest
+from scarf_async.emulator.state import State, read_state
+from scarf_async.emulator.store import Store
+
+__all__ = ["Emulator"]
+
+_MAX_BODY: Final = 64 * 2**20
+# Nothing is left to wait for when aiohttp comes to it; its default of a minute would hide that something is.
+_SHUTDOWN_TIMEOUT: Final = 1.0
+
+
+class Emulator:
+    """A local Scarf server.
+
+    ```python
+    async with Emulator() as emulator:
+        ...  # emulator.url, emulator.v2_url, emulator.token
+    ```
+
+    What the published API v1 description does not say, the emulator decides so: creates are answered with 201
+    and the entity, other writes with 200 and the entity, deletes and permissions with 204; errors are JSON
+    with a `message` and sometimes a `code`.
+
+    Args:
+        database: A file, which may exist already and is kept, or `:memory:`.
+        token: The only token that is taken.
+        user: The user to whom it belongs, who owns what is created.
+        people: Usernames and e-mail addresses of those who exist. None: everybody does, but for names that
+            begin with `unknown`; the part of an e-mail address before the `@` is then the username.
+        host: The address to listen on.
+        port: The port; 0 takes a free one, and keeps it when the emulator is started again.
+        max_members: How many members an organization may have; the next gets
+            `max-organization-members-reached`.
+        max_range_days: How many days an export may span; a longer one gets `range-too-long`.
+        events_per_day: How many events are invented for each day of a package or of the pixels.
+        duplicate_events: Share of the events that an export carries twice, since delivery is at least once.
+        columns: The columns of event exports and their order; names that mean nothing give empty cells.
+        seed: Decides what is invented.
+        gzip: Compress exports for clients that take it.
+        keep_requests: How many of the newest requests are kept in `requests`; None keeps all.
+
+    Attributes:
+        faults: What goes wrong, and how often: nothing in the beginning. A new `Faults` can be assigned at
+            any time.
+    """
+
+    def __init__(  # noqa: PLR0917  # callers may give them in this order
+        self,
+        database: str | PathLike[str] = ":memory:",
+        token: str = "emulator-token",  # noqa: S107  # it opens nothing but a local emulator
+        user: str = "emulator-user",
+        people: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        max_members: int | None = None,
+        max_range_days: int | None = None,
+        events_per_day: int = 50,
+        duplicate_events: float = 0.0,
+        columns: Sequence[str] = EVENT_COLUMNS,
+        seed: int = 0,
+        gzip: bool = False,
+        keep_requests: int | None = None,
+    ) -> None:
+        self.token = token
+        self.user = user
+        self.people = People(user, people)
+        self.faults = Faults()
+        self.max_members = max_members
+        self.max_range_days = max_range_days
+        self.events_per_day = events_per_day
+        self.duplicate_events = duplicate_events
+        self.columns = columns
+        self.seed = seed
+        self.gzip = gzip
+        self._database = database
+        self._host = host
+        self._port = port
+        self._received = Received(keep_requests)
+        self._store: Store | None = None
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Open the database and listen. After `aclose` again, too; a database in memory is then empty.
+
+        Raises:
+            RuntimeError: It is running.
+        """
+        if self._runner is not None:
+            raise RuntimeError("the emulator is running already")
+        self._store = await Store.open(self._database)
+        front = Front(self, self._received)
+        application = web.Application(client_max_size=_MAX_BODY)
+        application.router.add_route("*", "/{path:.*}", front.handle)
+        application.on_shutdown.append(front.drain)
+        runner = self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, self._host, self._port).start()
+        except BaseException:
+            await self.aclose()
+            raise
+        self._port = runner.addresses[0][1]
+
+    async def aclose(self) -> None:
+        """Stop: late effects happen at once, all is closed, nothing is left. Any number of times."""
+        runner, self._runner = self._runner, None
+        try:
+            if runner is not None:
+                await runner.cleanup()
+        finally:
+            store, self._store = self._store, None
+            if store is not None:
+                await store.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def url(self) -> str:
+        """The base address of v1, as `http://127.0.0.1:8080/api/v1`."""
+        return f"{self._origin}/api/v1"
+
+    @property
+    def v2_url(self) -> str:
+        """The base address of v2, as `http://127.0.0.1:8080/v2`."""
+        return f"{self._origin}/v2"
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """What arrived, in order of arrival. The list may be cleared."""
+        return self._received.requests
+
+    @property
+    def store(self) -> Store:
+        """The open database.
+
+        Raises:
+            RuntimeError: The emulator is not running.
+        """
+        if self._store is None:
+            raise RuntimeError("the emulator is not running")
+        return self._store
+
+    def requests_for(self, method: str, path_glob: str) -> list[ReceivedRequest]:
+        """The requests that a `FaultRule` of this method and glob would match."""
+        return [
+            request
+            for request in self.requests
+            if matches(request.method, request.path, wanted_method=method.upper(), path_glob=path_glob)
+        ]
+
+    async def wait_until(self, condition: Callable[[list[ReceivedRequest]], bool]) -> None:
+        """Wait until `requests` is as the condition wants it, without polling.
+
+        `await emulator.wait_until(lambda requests: any(request.effective for request in requests))`
+        """
+        await self._received.wait_until(condition)
+
+    async def add_events(self, package_uuid: str | None, rows: Iterable[Mapping[str, str]]) -> int:
+        """Put events into the database; of this package they are served from then on, and none are invented.
+
+        Args:
+            package_uuid: The package; None for pixel events, which all exports of pixels then give.
+            rows: Cells by column, each with a `time`. Columns that are left out give empty cells.
+
+        Returns:
+            How many there were.
+        """
+        return await self.store.run(lambda db: store_events(db, package_uuid, rows))
+
+    async def dump(self) -> State:
+        """The whole state without ids and times, so that equal histories give equal dictionaries."""
+        return await self.store.run(read_state)
+
+    @property
+    def _origin(self) -> str:
+        if self._runner is None and self._port == 0:
+            raise RuntimeError("the emulator has not been started")
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"

@@ -1,0 +1,186 @@
+"""The state: one SQLite database, behind one connection, one transaction at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from os import PathLike
+from typing import TypeAlias, TypeVar
+
+import aiosqlite
+
+from scarf_async.emulator.answers import Refusal
+
+__all__ = ["SQLValue", "Store", "Transaction"]
+
+SQLValue: TypeAlias = str | int | float | None
+T = TypeVar("T")
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA foreign_keys = ON;
+
+CREATE TABLE IF NOT EXISTS organizations (
+    id            INTEGER PRIMARY KEY,
+    name          TEXT NOT NULL UNIQUE,
+    description   TEXT NOT NULL,
+    website       TEXT,
+    billing_email TEXT NOT NULL,
+    created_at    TEXT NOT NULL,
+    updated_at    TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS members (
+    id              INTEGER PRIMARY KEY,
+    organization_id INTEGER NOT NULL REFERENCES organizations ON DELETE CASCADE,
+    key             TEXT NOT NULL,
+    username        TEXT NOT NULL,
+    role            TEXT NOT NULL,
+    UNIQUE (organization_id, key)
+);
+CREATE INDEX IF NOT EXISTS member_role ON members (organization_id, role);
+-- A package belongs to an organization or, without one, to a user.
+CREATE TABLE IF NOT EXISTS packages (
+    id                INTEGER PRIMARY KEY,
+    uuid              TEXT NOT NULL UNIQUE,
+    organization_id   INTEGER REFERENCES organizations ON DELETE CASCADE,
+    username          TEXT,
+    name              TEXT NOT NULL,
+    library_type      TEXT NOT NULL,
+    short_description TEXT NOT NULL,
+    long_description  TEXT,
+    website           TEXT,
+    backend_url       TEXT,
+    public_url        TEXT,
+    repository_url    TEXT,
+    created_at        TEXT NOT NULL,
+    CHECK ((organization_id IS NULL) <> (username IS NULL))
+);
+CREATE UNIQUE INDEX IF NOT EXISTS package_identity
+    ON packages (coalesce(organization_id, 0), coalesce(username, ''), library_type, name);
+CREATE INDEX IF NOT EXISTS package_organization ON packages (organization_id);
+CREATE INDEX IF NOT EXISTS package_name ON packages (name);
+CREATE VIEW IF NOT EXISTS owned_packages AS
+    SELECT p.*, coalesce(o.name, p.username) AS owner
+    FROM packages AS p LEFT JOIN organizations AS o ON o.id = p.organization_id;
+CREATE TABLE IF NOT EXISTS permissions (
+    id         INTEGER PRIMARY KEY,
+    package_id INTEGER NOT NULL REFERENCES packages ON DELETE CASCADE,
+    key        TEXT NOT NULL,
+    username   TEXT NOT NULL,
+    level      TEXT NOT NULL,
+    UNIQUE (package_id, key)
+);
+CREATE TABLE IF NOT EXISTS routes (
+    id            INTEGER PRIMARY KEY,
+    uuid          TEXT NOT NULL UNIQUE,
+    package_id    INTEGER NOT NULL REFERENCES packages ON DELETE CASCADE,
+    outgoing_url  TEXT NOT NULL,
+    template_path TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS route_package ON routes (package_id);
+CREATE TABLE IF NOT EXISTS domains (
+    id         INTEGER PRIMARY KEY,
+    uuid       TEXT NOT NULL UNIQUE,
+    package_id INTEGER NOT NULL REFERENCES packages ON DELETE CASCADE,
+    key        TEXT NOT NULL UNIQUE,
+    name       TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS domain_package ON domains (package_id);
+-- Events that a test put there; without a package they are pixel events.
+CREATE TABLE IF NOT EXISTS events (
+    id         INTEGER PRIMARY KEY,
+    package_id INTEGER REFERENCES packages ON DELETE CASCADE,
+    day        TEXT NOT NULL,
+    cells      TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS event_package ON events (package_id, id);
+"""
+
+
+class Transaction:
+    """What a handler does to the database, all of it or nothing.
+
+    Attributes:
+        wrote: Whether there is something to commit.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.wrote = False
+
+    def all(self, sql: str, *parameters: SQLValue) -> list[sqlite3.Row]:
+        """The rows of a query."""
+        return self._connection.execute(sql, parameters).fetchall()
+
+    def one(self, sql: str, *parameters: SQLValue) -> sqlite3.Row | None:
+        """The first row of a query, or None."""
+        rows = self.all(sql, *parameters)
+        return rows[0] if rows else None
+
+    def write(self, sql: str, *parameters: SQLValue, taken: Refusal | None = None) -> list[sqlite3.Row]:
+        """Change rows and give back what `RETURNING` says.
+
+        Args:
+            sql: One statement.
+            parameters: Its values.
+            taken: The refusal where the statement breaks a uniqueness.
+        """
+        self.wrote = True
+        try:
+            return self.all(sql, *parameters)
+        except sqlite3.IntegrityError:
+            if taken is None:
+                raise
+            raise taken from None
+
+    def write_many(self, sql: str, rows: Iterable[Sequence[SQLValue]]) -> None:
+        """Run one statement for each row."""
+        self.wrote = True
+        self._connection.executemany(sql, rows)
+
+
+class _Database(aiosqlite.Connection):
+    """A connection that takes a whole transaction to its thread instead of every statement by itself.
+
+    The way there and back costs more than most statements do; and as the thread does one thing after another,
+    transactions cannot meet.
+    """
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        def in_one_transaction() -> T:
+            with self._conn as connection:
+                return work(Transaction(connection))
+
+        done: T = await self._execute(in_one_transaction)  # type: ignore[no-untyped-call]  # aiosqlite's is bare
+        return done
+
+
+class Store:
+    """An open database: one connection, on a thread of its own."""
+
+    def __init__(self, database: _Database) -> None:
+        self._database = database
+
+    @classmethod
+    async def open(cls, path: str | PathLike[str]) -> Store:
+        """Open a file or `:memory:`, and make the tables where they are missing."""
+        database = _Database(partial(sqlite3.connect, path), iter_chunk_size=64)
+        await database
+        try:
+            database.row_factory = sqlite3.Row
+            cursor = await database.executescript(_SCHEMA)
+            await cursor.close()
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database)
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Do something in a transaction, on the database's thread: committed, or on any exception rolled back."""
+        return await self._database.run(work)
+
+    async def close(self) -> None:
+        """Close the database and end its thread."""
+        await self._database.close()
