@@ -68,6 +68,7 @@ from scarf_async.events import (
     StreamFinished,
     Throttled,
 )
+from scarf_async.exports import Export, ExportStream, SavedExport
 from scarf_async.retry import RetryPolicy
 from scarf_async.version import __version__
 
@@ -92,7 +93,9 @@ __all__ = [
     "Domain",
     "DomainCreate",
     "Event",
+    "Export",
     "ExportError",
+    "ExportStream",
     "JournalError",
     "LibraryType",
     "LibraryTypeLike",
@@ -125,6 +128,7 @@ __all__ = [
     "RoleLike",
     "Route",
     "RouteCreate",
+    "SavedExport",
     "Scarf",
     "ScarfError",
     "ScarfEvent",

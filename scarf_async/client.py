@@ -15,6 +15,7 @@ from yarl import URL
 from scarf_async.bulk.group import Bulk
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
+from scarf_async.exports.group import Exports
 from scarf_async.pacing import Pacer
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.retry import RetryBudget, RetryPolicy
@@ -80,6 +81,7 @@ class Scarf:
         "_session",
         "bulk",
         "domains",
+        "exports",
         "members",
         "organizations",
         "packages",
@@ -88,6 +90,7 @@ class Scarf:
     )
 
     bulk: Bulk
+    exports: Exports
     organizations: Organizations
     members: Members
     packages: Packages
@@ -166,6 +169,7 @@ class Scarf:
     def _use(self, session: Session) -> None:
         self._session = session
         self.bulk = Bulk(session)
+        self.exports = Exports(session)
         self.organizations = Organizations(session)
         self.members = Members(session)
         self.packages = Packages(session)

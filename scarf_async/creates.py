@@ -162,8 +162,10 @@ class _Create(Generic[E]):
         if not self.course.ambiguous and not (refused and self.creation.if_exists == "keep"):
             raise failure
         found = await self._look()
-        if not self.course.ambiguous and isinstance(found, Found) and found:
-            return _kept(self.session, self.creation, found)
+        if not self.course.ambiguous:
+            if isinstance(found, Found) and found:
+                return _kept(self.session, self.creation, found)
+            raise failure
         open_still = judge(Resend.CREATE, outcome) is Verdict.LOOK
         if not open_still and not found:
             # The service refused it, and what was sent before is not there: that is an answer.

@@ -6,6 +6,7 @@ This layer alone sends anything twice.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import attrs
@@ -13,7 +14,15 @@ from yarl import URL
 
 from scarf_async import clock
 from scarf_async.errors import APIError, ExportError, ReadOnlyError, ScarfError, TransportError
-from scarf_async.events import Hook, RequestFinished, RequestStarted, RetryScheduled, ScarfEvent, Throttled
+from scarf_async.events import (
+    Hook,
+    RequestFinished,
+    RequestStarted,
+    RetryScheduled,
+    ScarfEvent,
+    StreamFinished,
+    Throttled,
+)
 from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, decode, error_of, judge, retry_after
 from scarf_async.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
 from scarf_async.settings import is_loopback
@@ -207,7 +216,21 @@ class Session:
             error.add_note(BUDGET_NOTE)
         return error
 
-    async def open(self, request: Request[None]) -> Download:
+    @property
+    def max_record_bytes(self) -> int:
+        """How long one record of an export may be."""
+        return self.transport.settings.max_record_bytes
+
+    @property
+    def save_attempts(self) -> int:
+        """How often an export that is saved is fetched at the most."""
+        return self.retry.attempts
+
+    async def pause(self, attempt: int) -> None:
+        """Wait before an export that was cut off is fetched again."""
+        await self.transport.sleep(self.retry.backoff(attempt))
+
+    async def download(self, request: Request[None]) -> Download:
         """Ask for an export, follow its redirects, and return it open; all retries happen here.
 
         Raises:
@@ -234,8 +257,22 @@ class Session:
             on_retry=lambda *retry: self.announce(request, *retry),
         )
         if isinstance(outcome, Download):
+            if self.notices.wanted:
+                outcome.on_close = self._stream_finished(request)
             return outcome
         raise refused[-1] if refused else self.failure(request, outcome, course)
+
+    def _stream_finished(self, request: Request[None]) -> Callable[[Download], None]:
+        def tell(download: Download) -> None:
+            self.notices.tell(
+                StreamFinished(
+                    endpoint=request.endpoint.name,
+                    bytes_received=download.bytes_received,
+                    complete=download.proven,
+                )
+            )
+
+        return tell
 
     async def _follow(self, url: URL, course: Course, refused: list[ScarfError]) -> Answer | Download | Lost:
         origin = url.origin()

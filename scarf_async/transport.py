@@ -157,6 +157,8 @@ class Download:
         url: the address that answered.
         headers: the answer's headers; names in any case.
         proven: after `read` gave `b""`: whether Content-Length or a last chunk proves the end.
+        bytes_received: bytes of the body so far.
+        on_close: called once, when it is closed.
     """
 
     def __init__(self, transport: Transport, response: aiohttp.ClientResponse, attempt: _Attempt) -> None:
@@ -169,6 +171,8 @@ class Download:
         # Without either the body ends with the connection, whole or not.
         self._framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
         self._ended = False
+        self.bytes_received = 0
+        self.on_close: Callable[[Download], None] | None = None
 
     @property
     def proven(self) -> bool:  # noqa: D102 # described with the class
@@ -193,6 +197,7 @@ class Download:
             lost = self._transport.lost(error, self._attempt, "GET", self.url)
         else:
             self._ended = not piece
+            self.bytes_received += len(piece)
             return piece
         self.close()
         if self._transport.closed:
@@ -205,6 +210,8 @@ class Download:
             self._response.close()
             self._response = None
             self._transport.release()
+            if self.on_close is not None:
+                self.on_close(self)
 
 
 class Transport:

@@ -1,0 +1,18 @@
+"""The command line: `scarf-async`. It needs the extra `cli`."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from scarf_async.cli.app import app  # noqa: PLC0415 # its packages are an extra, which may not be there
+    except ModuleNotFoundError as error:
+        if error.name not in {"typer", "rich"}:
+            raise
+        sys.exit("scarf-async: the command line needs more packages: pip install 'scarf-async[cli,emulator]'")
+    app()

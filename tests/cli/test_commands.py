@@ -1,0 +1,71 @@
+"""The commands, as a shell runs them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+
+from scarf_async import __version__
+
+SCARF = [sys.executable, "-c", "from scarf_async.cli import main; main()"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [*SCARF, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+
+
+def test_the_demo_finds_no_difference() -> None:
+    """`scarf-async demo` sets everything up under faults, finds it again, and ends with status 0."""
+    done = run("demo", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    summary = dict(re.findall(r"^ ?([a-zA-Z ]+?)  +([\d,.]+)", done.stdout, re.MULTILINE))
+    assert summary["operations"] == summary["succeeded"] == "3,133"
+    assert summary["differences"] == "0"
+    assert int(summary["faults injected"]) > 0
+    assert int(summary["retries"]) > 0
+    assert int(summary["events streamed"].replace(",", "")) == 116 * 31 * 50
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["emulator"]])
+def test_help_shows_what_there_is(command: list[str]) -> None:
+    """`--help` of each command names it and, below the top, gives an example."""
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+    if command:
+        assert f"Example: scarf-async {command[0]}" in done.stdout
+
+
+def test_version() -> None:
+    """`--version` prints the version."""
+    assert run("--version").stdout.strip() == f"scarf-async {__version__}"
+
+
+def test_the_emulator_runs_until_interrupted() -> None:
+    """`scarf-async emulator` prints where it is, asks for its token, and ends on Ctrl-C with status 130."""
+    with subprocess.Popen(
+        [*SCARF, "emulator", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        url = line.strip().removeprefix("export SCARF_BASE_URL=")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{url}/packages", timeout=10)
+        refused.value.close()
+        assert refused.value.code == 401
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        assert process.returncode == 130
