@@ -1,0 +1,131 @@
+"""How much does memory grow from a small export to one of 200 MB?
+
+The server streams prepared lines from a process of its own, so only the reader is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+from typing import Final
+
+from scarf_async import Scarf
+
+__all__ = ["run"]
+
+_SMALL: Final = 1.5
+_LARGE: Final = 200.0
+_LIMIT: Final = 16.0
+_PIECE: Final = 2**16
+
+_AGGREGATE = (
+    json.dumps(
+        {
+            "breakdown": "company",
+            "date": "2024-01-15",
+            "package": "0d0c2a2e-6f3f-4d0e-9a52-5b5d3c1c7f10",
+            "total": 12,
+            "company_name": "Acme, Inc.",
+            "company_domain": "acme.example",
+        }
+    )
+    + "\n"
+).encode()
+_HEADER = (
+    b"id,type,package,pixel,version,time,referer,user_agent,platform,variables,origin_id,origin_latitude,"
+    b"origin_longitude,origin_country,origin_city,origin_postal,origin_connection_type,origin_company,"
+    b"origin_domain,dnt,confidence,endpoint_id,origin_state,mtc_quota_exceeded\n"
+)
+_EVENT = (
+    b'5b5d3c1c,file-download,sources,,1.2.3,2024-01-15T13:58:26.021037Z,,"curl/8.5.0 (x86_64, linux)",linux,'
+    b"version=1.2.3,7f109a52,52.52,13.40,DE,Berlin,10115,isp,Acme,acme.example,false,0.874,e1,BE,false\n"
+)
+
+
+async def _serve(megabytes: float) -> None:
+    """Answer every request with a chunked body of about so many megabytes; the path tells the format."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        csv = b"/events" in head.split(b"\r\n", 1)[0]
+        line = _EVENT if csv else _AGGREGATE
+        piece = line * (_PIECE // len(line))
+        chunk = b"%x\r\n%b\r\n" % (len(piece), piece)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        if csv:
+            writer.write(b"%x\r\n%b\r\n" % (len(_HEADER), _HEADER))
+        for _ in range(int(megabytes * 2**20 / len(piece))):
+            writer.write(chunk)
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+async def _read(port: int, kind: str) -> int:
+    """Read a whole export; return its records."""
+    address = f"http://127.0.0.1:{port}"
+    records = 0
+    async with Scarf("benchmark", base_url=address, v2_url=address) as scarf:
+        if kind == "csv":
+            async with scarf.exports.owner_events("acme", "2024-01-01", "2024-02-01") as events:
+                async for _ in events:
+                    records += 1
+        else:
+            async with scarf.exports.organization_aggregates("acme", "2024-01-01", "2024-02-01") as aggregates:
+                async for _ in aggregates:
+                    records += 1
+    return records
+
+
+def _peak(kind: str, megabytes: float) -> tuple[int, float]:
+    """Read in a fresh process; return the records and the peak memory in MB."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.export_memory", "serve", str(megabytes)],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "benchmarks.export_memory", "read", port, kind],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=300,
+            )
+        finally:
+            server.terminate()
+    records, kilobytes = done.stdout.split()
+    return int(records), int(kilobytes) / 1024
+
+
+def run() -> list[str]:
+    """Measure both formats; return a line for each."""
+    lines = []
+    for kind in ("ndjson", "csv"):
+        _, small = _peak(kind, _SMALL)
+        records, large = _peak(kind, _LARGE)
+        verdict = "ok" if large - small < _LIMIT else "TOO MUCH"
+        lines.append(
+            f"peak memory, {kind} typed, {_SMALL:g} MB -> {_LARGE:g} MB ({records:,} records):"
+            f" {small:.1f} -> {large:.1f} MB, growth {large - small:.1f} MB (limit {_LIMIT:g}) {verdict}"
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        asyncio.run(_serve(float(sys.argv[2])))
+    elif sys.argv[1:2] == ["read"]:
+        print(asyncio.run(_read(int(sys.argv[2]), sys.argv[3])), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    else:
+        print("\n".join(run()))
