@@ -68,7 +68,7 @@ from scarf_async.events import (
     StreamFinished,
     Throttled,
 )
-from scarf_async.exports import Export, ExportStream, SavedExport
+from scarf_async.exports import Export, ExportStream, OnMalformed, SavedExport
 from scarf_async.retry import RetryPolicy
 from scarf_async.version import __version__
 
@@ -103,6 +103,7 @@ __all__ = [
     "Member",
     "MemberUpsert",
     "NotFoundError",
+    "OnMalformed",
     "Operation",
     "Organization",
     "OrganizationUpsert",

@@ -1,0 +1,114 @@
+"""The body of an export: inflated in bounded pieces, and its end proven."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+from scarf_async.errors import RequestTimeoutError, TransportError
+from scarf_async.exports.source import Download
+from scarf_async.exports.tally import Tally
+from scarf_async.inflate import BodyEncodingError, Inflater
+
+__all__ = ["Body"]
+
+# A little of a compressed body may stand for very much: others get their turn in between.
+_PIECES_AT_A_STRETCH: Final = 16
+
+
+class Body:
+    """Reads a download piece by piece, nothing ahead of the consumer.
+
+    A read that is cancelled loses nothing: the next one goes on.
+
+    Raises:
+        ExportError: the body's encoding is not supported.
+    """
+
+    def __init__(self, download: Download, tally: Tally) -> None:
+        self._download = download
+        self._tally = tally
+        self._wire: bytes | None = None
+        self._pieces: Iterator[bytes] = iter(())
+        self._stretch = 0
+        self._ended = False
+        problem = ""
+        try:
+            self._inflater = Inflater(download.headers.get("Content-Encoding"))
+        except BodyEncodingError as error:
+            problem = str(error)
+        if problem:
+            raise tally.refused(f"the answer cannot be read: {problem}")
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._download.close()
+
+    async def first(self) -> None:
+        """Wait for the first bytes.
+
+        Raises:
+            TransportError: the connection was lost before them.
+            RequestTimeoutError: they did not come in time.
+        """
+        if self._wire is None:
+            self._wire = await self._read()
+
+    async def next(self) -> bytes:
+        """Return the next piece of the inflated body; `b""` at its proven end.
+
+        Raises:
+            TruncatedExportError: the body ended, or the connection was lost, before the end.
+            RequestTimeoutError: nothing came for too long.
+            ExportError: the body cannot be inflated.
+        """
+        while True:
+            if self._stretch >= _PIECES_AT_A_STRETCH:
+                self._stretch = 0
+                await asyncio.sleep(0)
+            if piece := self._inflated():
+                self._stretch += 1
+                self._tally.ended_with_newline = piece.endswith(b"\n")
+                return piece
+            if self._ended:
+                return b""
+            await self.first()
+            wire, self._wire = self._wire, None
+            self._stretch = 0
+            if wire:
+                self._pieces = self._inflater.feed(wire)
+            else:
+                self._ended = True
+                self._check_end()
+
+    def _inflated(self) -> bytes:
+        problem = ""
+        try:
+            return next(self._pieces, b"")
+        except BodyEncodingError as error:
+            problem = str(error)
+        raise self._tally.refused(problem)
+
+    async def _read(self) -> bytes:
+        lost: TransportError
+        try:
+            data = await self._download.read()
+        except RequestTimeoutError:
+            raise
+        except TransportError as error:
+            if not self._tally.bytes_received:
+                raise
+            lost = error
+        else:
+            self._tally.bytes_received += len(data)
+            return data
+        raise self._tally.truncated(f"the connection was lost ({lost})")
+
+    def _check_end(self) -> None:
+        if not self._inflater.ended:
+            raise self._tally.truncated("the compressed body is cut off")
+        if not (self._inflater.compressed or self._download.proven):
+            raise self._tally.truncated(
+                "the connection ended, and neither a Content-Length nor a last chunk proves that this is the end"
+            )

@@ -1,0 +1,90 @@
+"""CSV as bytes in, fields out: RFC 4180, and where that is silent what Python's csv module does. Pure."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+
+from scarf_async.exports.faults import RecordError
+from scarf_async.exports.lines import LineSplitter
+
+__all__ = ["CsvSplitter", "split_fields", "split_records"]
+
+
+class CsvSplitter(LineSplitter):
+    r"""A `LineSplitter` for CSV: a line break inside quotes does not end a record.
+
+    A quote opens a quoted field only at the field's start; elsewhere it is a character like any other.
+
+    >>> CsvSplitter(100).feed(b'1,"a\nb"\n2,5" disk\n')
+    [b'1,"a\nb"', b'2,5" disk']
+    """
+
+    def _ends_in_quotes(self, line: bytes, *, opened: bool) -> bool:
+        at = 0
+        while (quote := line.find(b'"', at)) >= 0:
+            at = quote + 1
+            if not opened:
+                opened = quote == 0 or line[quote - 1] == 0x2C
+            elif line.startswith(b'"', at):
+                at += 1
+            else:
+                opened = False
+        return opened
+
+    def _any_ends_in_quotes(self, lines: list[bytes]) -> bool:
+        return any(self._ends_in_quotes(line, opened=False) for line in lines if b'"' in line)
+
+
+def split_fields(record: str) -> list[str]:
+    r"""Split one record into its fields.
+
+    >>> split_fields('1,"say ""hi"" twice",5" disk,')
+    ['1', 'say "hi" twice', '5" disk', '']
+
+    Raises:
+        RecordError: something stands behind a closing quote, or a quote is not closed.
+    """
+    fields: list[str] = []
+    at = 0
+    while True:
+        if not record.startswith('"', at):
+            comma = record.find(",", at)
+            if comma < 0:
+                fields.append(record[at:])
+                return fields
+            fields.append(record[at:comma])
+            at = comma + 1
+            continue
+        parts: list[str] = []
+        while True:
+            quote = record.find('"', at + 1)
+            if quote < 0:
+                raise RecordError(f"the quotes of field {len(fields) + 1} are not closed")
+            parts.append(record[at + 1 : quote])
+            at = quote + 1
+            if not record.startswith('"', at):
+                break
+        fields.append('"'.join(parts))
+        if at == len(record):
+            return fields
+        if record[at] != ",":
+            raise RecordError(f"text behind the closing quote of field {len(fields)}")
+        at += 1
+
+
+def split_records(records: Sequence[bytes]) -> list[list[str]]:
+    """Split complete records into fields; invalid UTF-8 is replaced.
+
+    Raises:
+        RecordError: one of them cannot be split; which one is only told of a single record.
+    """
+    texts = [record.decode("utf-8", "replace") for record in records]
+    # Python's csv module takes a CR outside quotes for a line end, swallows it at the end of a record and
+    # refuses it elsewhere. It also refuses fields longer than a limit that belongs to the whole process.
+    if "\r" not in {text[-1:] for text in texts}:
+        try:
+            return list(csv.reader(texts, strict=True))
+        except csv.Error:
+            pass
+    return [split_fields(text) for text in texts]

@@ -1,0 +1,167 @@
+"""The pull side of a stream: nothing is read before the consumer asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from typing import Generic, TypeVar
+
+from scarf_async.errors import (
+    ExportError,
+    MalformedRecordError,
+    ScarfError,
+    StreamClosedError,
+    StreamConsumedError,
+)
+from scarf_async.exports.body import Body
+from scarf_async.exports.records import Parser, Run
+from scarf_async.exports.source import OnMalformed
+from scarf_async.exports.tally import Tally
+
+__all__ = ["Batches", "Cursor", "Items"]
+
+T = TypeVar("T")
+
+
+class Cursor(Generic[T]):
+    """Hands out what a parser makes of a body, and its errors where they stand.
+
+    It is no async generator, on purpose: one that is cancelled in the middle of a read is finished, and
+    whoever asked it again would take that for the end of the export.
+    """
+
+    def __init__(self, body: Body, parser: Parser[T], tally: Tally, on_malformed: OnMalformed) -> None:
+        self._body = body
+        self._feed = parser.feed
+        self._finish = parser.finish
+        self._tally = tally
+        self._on_malformed = on_malformed
+        self._runs: Iterator[Run[T]] = iter(())
+        self._error: ExportError | None = None
+        self._failure: ScarfError | None = None
+        self._items: list[T] = []
+        self._ended = False
+        self._reading = False
+
+    def close(self) -> None:
+        """End the reading: what was not handed out is gone."""
+        self._failure = StreamClosedError(
+            f"{self._tally.description}: the stream is closed; read it inside its `async with` block"
+        )
+        self._items.clear()
+        self._body.close()
+
+    async def more(self) -> list[T]:
+        """Return the next items, the list to be used up before the next call; empty at the proven end.
+
+        Raises:
+            ExportError: what comes next cannot be handed out, or the body ended too soon; again, if called
+                again.
+            TransportError: as `Body.next` does.
+        """
+        if self._reading:
+            raise StreamConsumedError(f"{self._tally.description}: another task is reading this stream")
+        self._reading = True
+        try:
+            return await self._more()
+        finally:
+            self._reading = False
+
+    async def _more(self) -> list[T]:
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            if self._error is not None:
+                error, self._error = self._error, None
+                self._meet(error)
+                continue
+            run = next(self._runs, None)
+            if run is not None:
+                self._items, self._error = run
+                if self._items:
+                    return self._items
+            elif self._ended:
+                self._tally.complete = True
+                self._body.close()
+                return []
+            else:
+                await self._read()
+
+    def _meet(self, error: ExportError) -> None:
+        if isinstance(error, MalformedRecordError):
+            self._tally.records_malformed += 1
+            if self._on_malformed == "skip":
+                return
+            if callable(self._on_malformed):
+                self._on_malformed(error)
+                return
+        self._failure = error
+        self._body.close()
+
+    async def _read(self) -> None:
+        try:
+            data = await self._body.next()
+        except ScarfError as error:
+            self._failure = error
+            self._body.close()
+            raise
+        if data:
+            self._runs = self._feed(data)
+        else:
+            self._ended = True
+            self._runs = self._finish()
+
+
+class Items(AsyncIterator[T]):
+    """Single items."""
+
+    def __init__(self, cursor: Cursor[T]) -> None:
+        self._cursor = cursor
+        self._items: Iterator[T] = iter(())
+
+    def __aiter__(self) -> Items[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        for item in self._items:
+            return item
+        items = await self._cursor.more()
+        if not items:
+            raise StopAsyncIteration
+        self._items = iter(items)
+        return next(self._items)
+
+
+class Batches(AsyncIterator[list[T]]):
+    """Lists of so many items, the last one short; a short one also before an error."""
+
+    def __init__(self, cursor: Cursor[T], size: int) -> None:
+        self._cursor = cursor
+        self._size = size
+        self._items: Iterator[T] = iter(())
+        self._batch: list[T] = []
+
+    def __aiter__(self) -> Batches[T]:
+        return self
+
+    async def __anext__(self) -> list[T]:
+        while True:
+            self._batch += islice(self._items, self._size - len(self._batch))
+            if len(self._batch) == self._size:
+                break
+            try:
+                items = await self._cursor.more()
+            except StreamClosedError:
+                raise
+            except ScarfError:
+                # After the short batch the cursor raises it again.
+                if not self._batch:
+                    raise
+                break
+            if not items:
+                break
+            self._items = iter(items)
+        batch, self._batch = self._batch, []
+        if not batch:
+            raise StopAsyncIteration
+        return batch

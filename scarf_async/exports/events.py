@@ -1,0 +1,217 @@
+"""CSV records in, events out: by column name, whatever the order, a column at a time. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import repeat
+from types import MemberDescriptorType
+from typing import Final, TypeAlias
+
+import attrs
+
+from scarf_async.entities import Event
+from scarf_async.exports.csv import CsvSplitter, split_fields, split_records
+from scarf_async.exports.faults import RecordError, shown
+from scarf_async.exports.lines import LineSplitter
+from scarf_async.exports.times import moments
+
+__all__ = ["EventReader"]
+
+Column: TypeAlias = Sequence[str]
+
+_REQUIRED: Final = ("type", "time")
+_NUMBERS: Final = frozenset({"origin_latitude", "origin_longitude", "confidence"})
+_FLAGS: Final = frozenset({"dnt", "mtc_quota_exceeded"})
+_KNOWN: Final = tuple(field.name for field in attrs.fields(Event) if field.name != "extra")
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# float() alone takes white space, underscores, other digits, infinities; of these characters it takes numbers.
+_PLAIN: Final = "0123456789.-\n"
+_FINITE: Final = 300
+_FLAG_WORDS: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+_FLAG_OF: Final[dict[str, bool | None]] = {"": None} | {
+    form: value for word, value in _FLAG_WORDS.items() for form in (word, word.upper(), word.capitalize())
+}
+
+
+def _words(column: Column) -> list[str | None]:
+    return [word or None for word in column]
+
+
+def _required(name: str, column: Column) -> Column:
+    if "" in column:
+        raise RecordError(f"column {name!r} is empty")
+    return column
+
+
+def _number(name: str, text: str) -> float | None:
+    if not text:
+        return None
+    number = float(text) if _NUMBER.fullmatch(text) else math.inf
+    if math.isinf(number):
+        raise RecordError(f"column {name!r}: {shown(text)} is no number")
+    return number
+
+
+def _numbers(name: str, column: Column) -> list[float | None]:
+    lines = "\n".join(column)
+    if not lines.strip(_PLAIN) and lines.count("\n") == len(column) - 1 and len(max(column, key=len)) < _FINITE:
+        try:
+            return [float(text) if text else None for text in column]
+        except ValueError:
+            pass
+    return [_number(name, text) for text in column]
+
+
+def _flag(name: str, text: str) -> bool | None:
+    word = text.lower()
+    if word not in _FLAG_OF:
+        raise RecordError(f"column {name!r}: {shown(text)} is no truth value")
+    return _FLAG_OF[word]
+
+
+def _flags(name: str, column: Column) -> list[bool | None]:
+    try:
+        return [_FLAG_OF[text] for text in column]
+    except KeyError:
+        return [_flag(name, text) for text in column]
+
+
+def _converter(name: str) -> Callable[[Column], Sequence[object]]:
+    if name in _REQUIRED:
+        return partial(_required, name)
+    if name in _NUMBERS:
+        return partial(_numbers, name)
+    return partial(_flags, name) if name in _FLAGS else _words
+
+
+def _place(name: str) -> Callable[[Event, object], None]:
+    """Return what puts a value into a slot.
+
+    An event has twenty-five: through `Event(...)` they would take longer than all the rest of the reading
+    together. It does the same, one slot after another, since `Event` has no converter and no validator.
+    """
+    slot = vars(Event)[name]
+    if not isinstance(slot, MemberDescriptorType):
+        raise TypeError(f"Event.{name} is no slot")
+    return slot.__set__
+
+
+_PLACES: Final = {name: _place(name) for name in (*_KNOWN, "extra")}
+
+
+def _fill(events: list[Event], name: str, values: Sequence[object] | repeat[None]) -> None:
+    deque(map(_PLACES[name], events, values), maxlen=0)
+
+
+class EventReader:
+    """Reads CSV records as `Event`s, by the header.
+
+    Args:
+        end: events from the beginning of this day (UTC) on are left out; None for no filter.
+    """
+
+    promised: Final = "CSV"
+    headed: Final = True
+    record: Final = Event
+
+    def __init__(self, end: dt.date | None) -> None:
+        self._end = None if end is None else dt.datetime(end.year, end.month, end.day, tzinfo=dt.UTC)
+        self._names: list[str] = []
+        self._time = -1
+        self._columns: list[tuple[str, int, Callable[[Column], Sequence[object]]]] = []
+        self._unknown: list[tuple[str, int]] = []
+
+    def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
+        """Return what cuts the body into records."""
+        return CsvSplitter(max_record_bytes, keep_ends=keep_ends)
+
+    def foreign(self, start: bytes) -> str | None:
+        """Recognize an HTML page and a JSON object."""
+        if start.startswith(b"<"):
+            return "an HTML page"
+        return "a JSON object" if start.startswith(b"{") else None
+
+    def begin(self, header: bytes, *, typed: bool) -> None:
+        """Take the header: which column is where.
+
+        Raises:
+            RecordError: `type` or `time` is missing or there twice; for typed reading, any column is.
+        """
+        names = split_fields(header.decode("utf-8", "replace"))
+        for name in _REQUIRED:
+            if name not in names:
+                raise RecordError(f"it has no column {name!r}")
+        for name in names if typed else _REQUIRED:
+            if names.count(name) > 1:
+                raise RecordError(f"it has the column {shown(name)} twice")
+        self._names = names
+        self._time = names.index("time")
+        self._columns = [
+            (name, names.index(name), _converter(name)) for name in _KNOWN if name in names and name != "time"
+        ]
+        self._unknown = [(name, at) for at, name in enumerate(names) if name not in _KNOWN]
+
+    def decode(self, records: list[bytes]) -> tuple[list[Event], int]:
+        """Return events without the late ones, and how many those were.
+
+        Raises:
+            RecordError: one of the records cannot be read.
+        """
+        columns, times = self._read(records)
+        if self._end is None or max(times) < self._end:
+            return self._events(columns, times), 0
+        kept = [at for at, time in enumerate(times) if time < self._end]
+        columns = [[column[at] for at in kept] for column in columns]
+        return self._events(columns, [times[at] for at in kept]), len(times) - len(kept)
+
+    def late(self, records: list[bytes]) -> list[bool]:
+        """Say of each record whether its time is at or after the end.
+
+        Raises:
+            RecordError: one of the records cannot be read.
+        """
+        _, times = self._read(records)
+        return [self._end is not None and time >= self._end for time in times]
+
+    def cut(self, record: bytes) -> str | None:
+        """Say why a last record without line end is not whole."""
+        try:
+            fields = split_fields(record.decode("utf-8", "replace"))
+        except RecordError as error:
+            return str(error)
+        return self._misfit(len(fields)) if len(fields) < len(self._names) else None
+
+    def _misfit(self, fields: int) -> str:
+        return f"{fields} fields where the header has {len(self._names)}"
+
+    def _read(self, records: list[bytes]) -> tuple[Sequence[Column], list[dt.datetime]]:
+        rows = split_records(records)
+        width = len(self._names)
+        if set(map(len, rows)) != {width}:
+            raise RecordError(self._misfit(next(len(row) for row in rows if len(row) != width)))
+        columns: list[Column] = list(zip(*rows, strict=True))
+        return columns, moments(columns[self._time])
+
+    def _events(self, columns: Sequence[Column], times: list[dt.datetime]) -> list[Event]:
+        events = list(map(Event.__new__, repeat(Event, len(times))))
+        absent = set(_KNOWN)
+        for name, at, convert in self._columns:
+            _fill(events, name, convert(columns[at]))
+            absent.discard(name)
+        _fill(events, "time", times)
+        absent.discard("time")
+        for name in absent:
+            _fill(events, name, repeat(None))
+        if not self._unknown:
+            _fill(events, "extra", [{} for _ in times])
+            return events
+        names = [name for name, _ in self._unknown]
+        rows = zip(*(_words(columns[at]) for _, at in self._unknown), strict=True)
+        _fill(events, "extra", [dict(zip(names, row, strict=True)) for row in rows])
+        return events

@@ -1,0 +1,226 @@
+"""The calls `scarf.exports.*`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, TypeVar
+
+from scarf_async import endpoints_v1, endpoints_v2
+from scarf_async.entities import Aggregate, Event, Package
+from scarf_async.errors import ValidationError
+from scarf_async.exports.dates import Day, date_range
+from scarf_async.exports.events import EventReader
+from scarf_async.exports.ndjson import AggregateReader
+from scarf_async.exports.source import ExportClient, ExportSpec, OnMalformed, RecordReader
+from scarf_async.exports.stream import Export
+from scarf_async.protocol import ExportEndpoint
+
+__all__ = ["Exports"]
+
+T = TypeVar("T")
+
+
+def _is_v2(api: str) -> bool:
+    if api not in {"v1", "v2"}:
+        raise ValidationError(f"api must be 'v1' or 'v2'; got {api!r}", field="api")
+    return api == "v2"
+
+
+class Exports:
+    """Exports of aggregates and events, as streams of typed records or as files.
+
+    Each call checks its arguments and returns an `Export`; nothing is sent before `async with` or `save`.
+
+    ```python
+    async with scarf.exports.package_events("acme", package_id, "2024-01-01", "2024-02-01") as events:
+        async for event in events:
+            print(event.time, event.type)
+    ```
+
+    In all of them `start` is the first day and `end` the first day after the range, each a `datetime.date` or
+    `YYYY-MM-DD`, in UTC. Where the service may send more than that (all but the v1 events), records at or
+    after `end` are left out and counted in `.records_dropped`; `unfiltered=True` keeps them. `on_malformed`
+    says what happens to a record that cannot be read: `"raise"`, `"skip"`, or a function that is given the
+    `MalformedRecordError`.
+
+    Raises:
+        ValidationError: an argument cannot be sent. Nothing was.
+    """
+
+    def __init__(self, client: ExportClient) -> None:
+        self._client = client
+
+    def organization_aggregates(
+        self,
+        organization: str,
+        start: Day,
+        end: Day,
+        *,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Aggregate]:
+        """Aggregates of an organization's packages."""
+        return self._export(
+            endpoints_v1.ORGANIZATION_AGGREGATES,
+            AggregateReader,
+            f"aggregates of organization {organization}",
+            start,
+            end,
+            filtered=not unfiltered,
+            on_malformed=on_malformed,
+            organization=organization,
+        )
+
+    def user_aggregates(
+        self,
+        username: str,
+        start: Day,
+        end: Day,
+        *,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Aggregate]:
+        """Aggregates of a user's packages."""
+        return self._export(
+            endpoints_v1.USER_AGGREGATES,
+            AggregateReader,
+            f"aggregates of user {username}",
+            start,
+            end,
+            filtered=not unfiltered,
+            on_malformed=on_malformed,
+            username=username,
+        )
+
+    def package_events(
+        self,
+        owner: str | None,
+        package_id: str | Package,
+        start: Day,
+        end: Day,
+        *,
+        api: Literal["v1", "v2"] = "v1",
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Event]:
+        """Events of a package and of the pixels attached to it, in no order.
+
+        The same event may come more than once; where `Event.id` is set, it tells.
+
+        Args:
+            owner: the package's owner; None asks at the older v1 address, which has none.
+            package_id: its uuid, or the `Package`.
+            start: the first day.
+            end: the first day after the range.
+            api: at which address to ask.
+            unfiltered: keep what v2 sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        package = package_id.uuid if isinstance(package_id, Package) else package_id
+        v2 = _is_v2(api)
+        if owner is None and v2:
+            raise ValidationError("package events of v2 need an owner; got None", field="owner")
+        export = partial(
+            self._export,
+            reader=EventReader,
+            description=f"package events of {'' if owner is None else f'{owner}/'}{package}",
+            start=start,
+            end=end,
+            filtered=v2 and not unfiltered,
+            on_malformed=on_malformed,
+        )
+        if owner is None:
+            return export(endpoints_v1.PACKAGE_EVENTS_WITHOUT_OWNER, package=package)
+        endpoint = endpoints_v2.PACKAGE_EVENTS if v2 else endpoints_v1.PACKAGE_EVENTS
+        return export(endpoint, owner=owner, package=package)
+
+    def owner_events(
+        self,
+        owner: str,
+        start: Day,
+        end: Day,
+        *,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Event]:
+        """Events of all packages of an owner, in no order; from v2."""
+        return self._export(
+            endpoints_v2.OWNER_EVENTS,
+            EventReader,
+            f"events of {owner}",
+            start,
+            end,
+            filtered=not unfiltered,
+            on_malformed=on_malformed,
+            owner=owner,
+        )
+
+    def pixel_events(
+        self,
+        start: Day,
+        end: Day,
+        *,
+        owner: str | None = None,
+        api: Literal["v1", "v2"] = "v1",
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Event]:
+        """Events of pixels: of all that the token's user can see (v1), or of an owner's (v2).
+
+        Args:
+            start: the first day.
+            end: the first day after the range.
+            owner: whose pixels; for v2, and only there.
+            api: at which address to ask.
+            unfiltered: keep what v2 sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        export = partial(self._export, reader=EventReader, start=start, end=end, on_malformed=on_malformed)
+        if not _is_v2(api):
+            if owner is not None:
+                raise ValidationError(
+                    "pixel events of v1 are those of the token's user; an owner needs api='v2'", field="owner"
+                )
+            return export(endpoints_v1.PIXEL_EVENTS, description="pixel events", filtered=False)
+        if owner is None:
+            raise ValidationError("pixel events of v2 need an owner; got None", field="owner")
+        return export(
+            endpoints_v2.PIXEL_EVENTS,
+            description=f"pixel events of {owner}",
+            filtered=not unfiltered,
+            owner=owner,
+        )
+
+    def _export(
+        self,
+        endpoint: ExportEndpoint,
+        reader: Callable[[dt.date | None], RecordReader[T]],
+        description: str,
+        start: Day,
+        end: Day,
+        *,
+        filtered: bool,
+        on_malformed: OnMalformed,
+        **values: str,
+    ) -> Export[T]:
+        first, behind = date_range(start, end)
+        if not callable(on_malformed) and on_malformed not in ("raise", "skip"):
+            raise ValidationError(
+                f"on_malformed must be 'raise', 'skip' or a function; got {on_malformed!r}",
+                field="on_malformed",
+            )
+        client = self._client
+        return Export(
+            ExportSpec(
+                description=f"{description} {first}..{behind}",
+                open=partial(client.download, endpoint.request(start=first, end=behind, **values)),
+                reader=reader,
+                end=behind if filtered else None,
+                on_malformed=on_malformed,
+                max_record_bytes=client.max_record_bytes,
+                attempts=client.save_attempts,
+                pause=client.pause,
+            )
+        )

@@ -1,0 +1,172 @@
+"""Cuts a body, however it arrives, into records: the bytes between line ends. Pure, linear and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+__all__ = ["LineSplitter", "bare"]
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def bare(line: bytes) -> bytes:
+    """Return a line without its end."""
+    if not line.endswith(b"\n"):
+        return line
+    return line[:-2] if line.endswith(b"\r\n") else line[:-1]
+
+
+class LineSplitter:
+    r"""Cuts bytes into records, the same ones for every way in which the bytes arrive.
+
+    LF and CRLF end a record, a lone CR does not; blank lines are none; a BOM before the first is dropped.
+
+    >>> splitter = LineSplitter(100)
+    >>> splitter.feed(b"one\r\n\ntwo\nth"), list(splitter.numbers)
+    ([b'one', b'two'], [1, 3])
+    >>> splitter.feed(b"ree"), splitter.finish()
+    ([], [b'three'])
+
+    Attributes:
+        numbers: for each record of the last call, the number of its first line, from 1.
+        too_long: the number of the first line of a record that is longer than the limit, once there is one;
+            the records before it are handed out, nothing more comes, and its bytes are not kept.
+        in_quotes: after `finish`: whether the last record ends inside quotes.
+        bom: the BOM, where there was one.
+
+    Args:
+        max_record_bytes: the longest record, without its line end.
+        keep_ends: give every line as it is: with its end, blank ones too. Together they are the body but
+            for its BOM.
+    """
+
+    def __init__(self, max_record_bytes: int, *, keep_ends: bool = False) -> None:
+        self._limit = max_record_bytes
+        self._keep_ends = keep_ends
+        self._started = False
+        self._head = b""
+        # Whole lines of a record whose quotes are open, and the line that has not ended.
+        self._open = bytearray()
+        self._partial = bytearray()
+        self._line = 1
+        self._first = 1
+        self.numbers: Sequence[int] = ()
+        self.too_long: int | None = None
+        self.in_quotes = False
+        self.bom = b""
+
+    def _ends_in_quotes(self, line: bytes, *, opened: bool) -> bool:  # noqa: ARG002 # there are no quotes
+        return False
+
+    def _any_ends_in_quotes(self, lines: list[bytes]) -> bool:  # noqa: ARG002 # there are no quotes
+        return False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the next bytes; return the records that they complete."""
+        self.numbers = ()
+        if self.too_long is not None:
+            return []
+        if not self._started:
+            data = self._after_bom(data)
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        records: list[bytes] = []
+        if lines:
+            # No line can be too long unless the bytes at hand are.
+            bounded = len(self._open) + len(self._partial) + len(data) <= self._limit
+            if self._partial:
+                lines[0] = bytes(self._partial) + lines[0]
+                self._partial.clear()
+            whole = not self._open and not self._any_ends_in_quotes(lines)
+            records = self._plain(lines) if bounded and whole else self._careful(lines)
+        self._hold(rest)
+        return records
+
+    def finish(self) -> list[bytes]:
+        """Return the last record if its line has not ended."""
+        self.numbers = ()
+        self._partial += self._head
+        self._head = b""
+        tail = bytes(self._open + self._partial)
+        if not tail or self.too_long is not None:
+            return []
+        number = self._first if self._open else self._line
+        if len(tail) > self._limit:
+            self.too_long = number
+            return []
+        self.in_quotes = self._ends_in_quotes(bytes(self._partial), opened=bool(self._open))
+        self.numbers = (number,)
+        return [tail]
+
+    def _after_bom(self, data: bytes) -> bytes:
+        head = self._head + data
+        if len(head) < len(_BOM) and _BOM.startswith(head):
+            self._head = head
+            return b""
+        self._started = True
+        self._head = b""
+        if head.startswith(_BOM):
+            self.bom = _BOM
+            return head[len(_BOM) :]
+        return head
+
+    def _plain(self, lines: list[bytes]) -> list[bytes]:
+        """Take lines each of which is a record, none too long."""
+        numbers = range(self._line, self._line + len(lines))
+        self._line += len(lines)
+        self.numbers = numbers
+        if self._keep_ends:
+            return [line + b"\n" for line in lines]
+        records = [line[:-1] if line.endswith(b"\r") else line for line in lines]
+        if b"" in records:
+            self.numbers = [number for number, record in zip(numbers, records, strict=True) if record]
+            records = [record for record in records if record]
+        return records
+
+    def _careful(self, lines: list[bytes]) -> list[bytes]:
+        """Take whole lines, one by one."""
+        records: list[bytes] = []
+        numbers: list[int] = []
+        for line in lines:
+            number = self._line
+            self._line += 1
+            opened = bool(self._open)
+            if self._ends_in_quotes(line, opened=opened):
+                if not opened:
+                    self._first = number
+                self._open += line
+                self._open += b"\n"
+                if len(self._open) > self._limit:
+                    self._stop(self._first)
+                    break
+                continue
+            if opened:
+                line, number = bytes(self._open) + line, self._first  # noqa: PLW2901 # the record's last line
+                self._open.clear()
+            record = line[:-1] if line.endswith(b"\r") else line
+            if len(record) > self._limit:
+                self._stop(number)
+                break
+            if self._keep_ends:
+                record = line + b"\n"
+            if record:
+                records.append(record)
+                numbers.append(number)
+        self.numbers = numbers
+        return records
+
+    def _hold(self, rest: bytes) -> None:
+        if not rest or self.too_long is not None:
+            return
+        length = len(self._open) + len(self._partial) + len(rest)
+        # A CR at the end may turn out to be half of a line end.
+        if length - rest.endswith(b"\r") > self._limit:
+            self._stop(self._first if self._open else self._line)
+        else:
+            self._partial += rest
+
+    def _stop(self, number: int) -> None:
+        self.too_long = number
+        self._open.clear()
+        self._partial.clear()

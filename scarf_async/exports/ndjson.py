@@ -1,0 +1,178 @@
+"""NDJSON as bytes in, aggregates out. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+import msgspec
+
+from scarf_async.entities import JSON, Aggregate
+from scarf_async.exports.faults import RecordError
+from scarf_async.exports.lines import LineSplitter
+
+__all__ = ["AggregateReader"]
+
+
+class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An aggregate on the wire. What does not fit it exactly is read the slow way."""
+
+    breakdown: str
+    date: dt.date
+    package: str
+    total: int
+    company_name: str | None = None
+    company_domain: str | None = None
+    cloud_provider_name: str | None = None
+    cloud_provider_domain: str | None = None
+    country: str | None = None
+    platform: str | None = None
+    version: str | None = None
+    client: str | None = None
+    client_version: str | None = None
+    variable: str | None = None
+    value: str | None = None
+    unique_total: int | None = None
+
+
+class _Dated(msgspec.Struct, gc=False):
+    date: dt.date
+
+
+_KNOWN = frozenset(_Row.__struct_fields__)
+_rows = msgspec.json.Decoder(_Row)
+_dates = msgspec.json.Decoder(_Dated)
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _loads(record: bytes) -> object:
+    """Read JSON; invalid UTF-8 is replaced."""
+    try:
+        value: object = msgspec.json.decode(record)
+    except UnicodeDecodeError:
+        return _loads(record.decode("utf-8", "replace").encode())
+    except RecursionError:
+        raise RecordError("its JSON is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        raise RecordError(f"it is no JSON ({error})") from None
+    return value
+
+
+def _fields(record: bytes) -> dict[str, JSON]:
+    value = _loads(record)
+    if not isinstance(value, dict):
+        raise RecordError("it is no JSON object")
+    return value
+
+
+def _day(fields: dict[str, JSON]) -> dt.date | None:
+    try:
+        return msgspec.convert(fields.get("date"), dt.date)
+    except msgspec.ValidationError:
+        return None
+
+
+def _aggregate(row: _Row, extra: dict[str, JSON]) -> Aggregate:
+    return Aggregate(
+        breakdown=row.breakdown,
+        date=row.date,
+        package=row.package,
+        total=row.total,
+        company_name=row.company_name,
+        company_domain=row.company_domain,
+        cloud_provider_name=row.cloud_provider_name,
+        cloud_provider_domain=row.cloud_provider_domain,
+        country=row.country,
+        platform=row.platform,
+        version=row.version,
+        client=row.client,
+        client_version=row.client_version,
+        variable=row.variable,
+        value=row.value,
+        unique_total=row.unique_total,
+        extra=extra,
+    )
+
+
+def _with_extra(fields: dict[str, JSON]) -> Aggregate:
+    known = {name: fields.pop(name) for name in _KNOWN & fields.keys()}
+    # An identifier may come as a JSON number; bool is a subclass of int.
+    if type(package := known.get("package")) is int:
+        known["package"] = str(package)
+    try:
+        row = msgspec.convert(known, _Row)
+    except msgspec.ValidationError as error:
+        raise RecordError(str(error)) from None
+    return _aggregate(row, fields)
+
+
+class AggregateReader:
+    """Reads NDJSON records as `Aggregate`s.
+
+    Args:
+        end: aggregates of this day and later ones are left out; None for no filter.
+    """
+
+    promised: Final = "NDJSON"
+    headed: Final = False
+    record: Final = Aggregate
+
+    def __init__(self, end: dt.date | None) -> None:
+        self._end = end
+
+    def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
+        """Return what cuts the body into records."""
+        return LineSplitter(max_record_bytes, keep_ends=keep_ends)
+
+    def foreign(self, start: bytes) -> str | None:
+        """Recognize an HTML page."""
+        return "an HTML page" if start.startswith(b"<") else None
+
+    def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
+        """Do nothing."""
+
+    def decode(self, records: list[bytes]) -> tuple[list[Aggregate], int]:
+        """Return aggregates without the late ones, and how many those were.
+
+        Raises:
+            RecordError: one of the records cannot be read.
+        """
+        read = _rows.decode
+        try:
+            rows = [read(record) for record in records]
+        except _BROKEN:
+            return self._decode_slowly(records)
+        end = self._end
+        kept = rows if end is None else [row for row in rows if row.date < end]
+        return [_aggregate(row, {}) for row in kept], len(rows) - len(kept)
+
+    def _decode_slowly(self, records: list[bytes]) -> tuple[list[Aggregate], int]:
+        made: list[Aggregate] = []
+        for record in records:
+            fields = _fields(record)
+            if not self._is_late(_day(fields)):
+                made.append(_with_extra(fields))
+        return made, len(records) - len(made)
+
+    def _is_late(self, day: dt.date | None) -> bool:
+        return self._end is not None and day is not None and day >= self._end
+
+    def late(self, records: list[bytes]) -> list[bool]:
+        """Say of each record whether its day is the end or later.
+
+        Raises:
+            RecordError: one of the records cannot be read.
+        """
+        read = _dates.decode
+        try:
+            return [self._is_late(read(record).date) for record in records]
+        except _BROKEN:
+            return [self._is_late(_day(_fields(record))) for record in records]
+
+    def cut(self, record: bytes) -> str | None:
+        """Say why a last record without line end is not whole."""
+        try:
+            _loads(record)
+        except RecordError as error:
+            return str(error)
+        return None

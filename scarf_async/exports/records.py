@@ -1,0 +1,257 @@
+"""From the inflated body to what a consumer takes: typed records, lines, or a filtered file. Pure.
+
+What comes out is runs: some items, and the error that stands behind them, if one does. So a consumer gets every
+record before an error, however the bytes arrived.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Final, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from scarf_async.errors import ExportError
+from scarf_async.exports.faults import RecordError
+from scarf_async.exports.lines import bare
+from scarf_async.exports.source import RecordFormat, RecordReader
+from scarf_async.exports.tally import Tally
+
+__all__ = ["FileParser", "LineParser", "Parser", "Run", "TypedParser"]
+
+T = TypeVar("T")
+
+Run: TypeAlias = "tuple[list[T], ExportError | None]"
+
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_WORDS_KEPT: Final = 200
+# More at once is no faster: what is made should still be in the cache when it is taken.
+_DECODED_AT_ONCE: Final = 128
+
+
+def _own_words(data: bytes) -> str:
+    """Return what a JSON object in the place of an export says, such as why there is none."""
+    try:
+        said: object = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    if not isinstance(said, dict):
+        return ""
+    words = (said.get(key) for key in ("message", "detail", "error"))
+    message = next((word for word in words if isinstance(word, str)), "")
+    return f" that says {message[:_WORDS_KEPT]!r}" if message else ""
+
+
+class Parser(ABC, Generic[T]):
+    """Cuts a body into records and makes items of them."""
+
+    def __init__(
+        self,
+        form: RecordFormat,
+        tally: Tally,
+        max_record_bytes: int,
+        *,
+        typed: bool = False,
+        keep_ends: bool = False,
+    ) -> None:
+        self._form = form
+        self._tally = tally
+        self._limit = max_record_bytes
+        self._typed = typed
+        self._splitter = form.splitter(max_record_bytes, keep_ends=keep_ends)
+        self._seen = False
+        self._headless = form.headed
+
+    @abstractmethod
+    def _head(self, lines: list[bytes]) -> list[T]:
+        """Make items of a header, the last of these lines."""
+
+    @abstractmethod
+    def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[T]]:
+        """Make items of records."""
+
+    def feed(self, data: bytes) -> Iterator[Run[T]]:
+        """Take the next bytes of the body. Take all runs before feeding again: they are made one by one."""
+        if not self._seen and (error := self._foreign(data)):
+            yield [], error
+            return
+        records = self._splitter.feed(data)
+        numbers = self._splitter.numbers
+        if self._headless and records:
+            head, taken = self._begin(records)
+            yield head
+            if head[1]:
+                return
+            records, numbers = records[taken:], numbers[taken:]
+        if records:
+            yield from self._take(records, numbers)
+        yield from self._too_long()
+
+    def finish(self) -> Iterator[Run[T]]:
+        """Take the end of the body."""
+        tail = self._splitter.finish()
+        if self._splitter.too_long is not None:
+            yield from self._too_long()
+        elif self._splitter.in_quotes:
+            yield [], self._tally.truncated("the body ended inside quotes")
+        elif self._headless:
+            yield self._finish_in_header(tail)
+        elif tail and (reason := self._form.cut(tail[0])):
+            yield [], self._tally.truncated(f"the last record is not whole: {reason}")
+        elif tail:
+            yield from self._take(tail, self._splitter.numbers)
+
+    def _finish_in_header(self, tail: list[bytes]) -> Run[T]:
+        if not tail:
+            return [], self._tally.truncated("the body ended before its header")
+        head, _ = self._begin(tail)
+        if head[1]:
+            return [], self._tally.truncated(f"the body ended inside its header, it seems ({head[1].args[0]})")
+        return head
+
+    def _too_long(self) -> Iterator[Run[T]]:
+        if self._splitter.too_long is not None:
+            yield [], self._tally.too_long(self._splitter.too_long, self._limit)
+
+    def _foreign(self, data: bytes) -> ExportError | None:
+        start = data.lstrip(_BLANK)
+        if not start:
+            return None
+        self._seen = True
+        found = self._form.foreign(start)
+        if found is None:
+            return None
+        words = _own_words(start) if start.startswith(b"{") else ""
+        return self._tally.refused(
+            f"the service answered with success and {found}{words} where {self._form.promised} was promised"
+        )
+
+    def _begin(self, lines: list[bytes]) -> tuple[Run[T], int]:
+        """Take the header from the first line that is not blank, and say how many lines that took."""
+        at = next((at for at, line in enumerate(lines) if bare(line)), None)
+        if at is None:
+            return (self._head(lines), None), len(lines)
+        reason = ""
+        try:
+            self._form.begin(bare(lines[at]), typed=self._typed)
+        except RecordError as error:
+            reason = str(error)
+        if reason:
+            return ([], self._tally.refused(f"the CSV header cannot be used: {reason}")), len(lines)
+        self._headless = False
+        return (self._head(lines[: at + 1]), None), at + 1
+
+
+class TypedParser(Parser[T]):
+    """Makes typed records."""
+
+    def __init__(self, reader: RecordReader[T], tally: Tally, max_record_bytes: int) -> None:
+        super().__init__(reader, tally, max_record_bytes, typed=True)
+        self._reader = reader
+
+    def _head(self, lines: list[bytes]) -> list[T]:  # noqa: ARG002 # a header is no record
+        return []
+
+    def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[T]]:
+        for at in range(0, len(records), _DECODED_AT_ONCE):
+            part = slice(at, at + _DECODED_AT_ONCE)
+            yield from self._decode(records[part], numbers[part])
+
+    def _decode(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[T]]:
+        reason = ""
+        try:
+            made, dropped = self._reader.decode(records)
+        except RecordError as error:
+            reason = str(error)
+        if not reason:
+            self._tally.records_received += len(records)
+            self._tally.records_dropped += dropped
+            yield made, None
+        elif len(records) == 1:
+            self._tally.records_received += 1
+            yield [], self._tally.malformed(numbers[0], reason)
+        else:
+            # Many are read at once; by halves the bad ones are found without reading all one by one.
+            half = len(records) // 2
+            yield from self._decode(records[:half], numbers[:half])
+            yield from self._decode(records[half:], numbers[half:])
+
+
+class LineParser(Parser[bytes]):
+    """Gives the records' own bytes, of a CSV the header first, without those at or after the end."""
+
+    def __init__(
+        self,
+        form: RecordFormat,
+        tally: Tally,
+        max_record_bytes: int,
+        *,
+        filtered: bool,
+        keep_ends: bool = False,
+    ) -> None:
+        super().__init__(form, tally, max_record_bytes, keep_ends=keep_ends)
+        self._filtered = filtered
+
+    def _head(self, lines: list[bytes]) -> list[bytes]:
+        return lines
+
+    def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[bytes]]:  # noqa: ARG002 # names no line
+        yield self._kept(records), None
+
+    def _kept(self, records: list[bytes]) -> list[bytes]:
+        late = self._late(records)
+        return [record for record, is_late in zip(records, late, strict=True) if not is_late]
+
+    def _late(self, records: list[bytes]) -> list[bool]:
+        """Say which records are to be left out, and count."""
+        late = self._find_late(records) if self._filtered and records else [False] * len(records)
+        self._tally.records_received += len(records)
+        self._tally.records_dropped += sum(late)
+        return late
+
+    def _find_late(self, records: list[bytes]) -> list[bool]:
+        try:
+            return self._form.late(records)
+        except RecordError:
+            # What cannot be read is not known to be late: it is kept.
+            if len(records) == 1:
+                return [False]
+        half = len(records) // 2
+        return self._find_late(records[:half]) + self._find_late(records[half:])
+
+
+class FileParser(LineParser):
+    """Gives the bytes of a file: every byte of the body but the records at or after the end."""
+
+    def __init__(self, form: RecordFormat, tally: Tally, max_record_bytes: int, *, filtered: bool) -> None:
+        super().__init__(form, tally, max_record_bytes, filtered=filtered, keep_ends=filtered)
+        self._bom_given = False
+
+    def feed(self, data: bytes) -> Iterator[Run[bytes]]:
+        """Take the next bytes of the body."""
+        if not self._filtered:
+            yield [data], None
+        yield from self._file_runs(super().feed(data))
+
+    def finish(self) -> Iterator[Run[bytes]]:
+        """Take the end of the body."""
+        yield from self._bom()
+        yield from self._file_runs(super().finish())
+
+    def _file_runs(self, runs: Iterator[Run[bytes]]) -> Iterator[Run[bytes]]:
+        for lines, error in runs:
+            yield from self._bom()
+            # Without a filter the records are cut to be counted and checked; the bytes are out already.
+            yield lines if self._filtered else [], error
+
+    def _bom(self) -> Iterator[Run[bytes]]:
+        if self._filtered and self._splitter.bom and not self._bom_given:
+            self._bom_given = True
+            yield [self._splitter.bom], None
+
+    def _kept(self, records: list[bytes]) -> list[bytes]:
+        if not self._filtered:
+            return super()._kept(records)
+        late = iter(self._late([record for line in records if (record := bare(line))]))
+        return [line for line in records if not bare(line) or not next(late)]

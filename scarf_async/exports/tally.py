@@ -1,0 +1,67 @@
+"""What has come in so far, and the errors that say so."""
+
+from __future__ import annotations
+
+import attrs
+
+from scarf_async.errors import (
+    ExportError,
+    MalformedRecordError,
+    RecordTooLongError,
+    TruncatedExportError,
+)
+
+__all__ = ["Tally"]
+
+
+@attrs.define(eq=False)
+class Tally:
+    """The counters of one stream, and its errors, which name the export and what had arrived.
+
+    Attributes:
+        description: the export, for messages.
+        bytes_received: bytes of the body as they came over the wire.
+        records_received: complete records, the dropped and malformed ones among them.
+        records_dropped: records at or after the end of the range.
+        records_malformed: records that could not be read.
+        ended_with_newline: whether the last byte so far was a LF.
+        complete: whether everything was read, up to a proven end.
+    """
+
+    description: str
+    bytes_received: int = 0
+    records_received: int = 0
+    records_dropped: int = 0
+    records_malformed: int = 0
+    ended_with_newline: bool = False
+    complete: bool = False
+
+    def refused(self, reason: str) -> ExportError:
+        """The export is not what was promised."""
+        return ExportError(f"{self.description}: {reason}")
+
+    def truncated(self, reason: str) -> TruncatedExportError:
+        """The export ended before its end."""
+        return TruncatedExportError(
+            f"{self.description}: {reason}, after {self.records_received} records and"
+            f" {self.bytes_received} bytes; what came is not the whole export: ask for it again",
+            bytes_received=self.bytes_received,
+            records_received=self.records_received,
+        )
+
+    def malformed(self, number: int, reason: str) -> MalformedRecordError:
+        """A record cannot be read."""
+        return MalformedRecordError(
+            f"{self.description}: the record on line {number} cannot be read: {reason}",
+            line_number=number,
+            reason=reason,
+        )
+
+    def too_long(self, number: int, limit: int) -> RecordTooLongError:
+        """A record is longer than the limit."""
+        return RecordTooLongError(
+            f"{self.description}: the record that begins on line {number} is longer than max_record_bytes"
+            f" ({limit}); a larger value lets it pass",
+            line_number=number,
+            limit=limit,
+        )

@@ -1,0 +1,252 @@
+"""A download without a socket, exports made of it, and the slow twins of the splitters."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import datetime as dt
+import io
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TypeVar
+
+import attrs
+import msgspec
+import pytest
+
+from scarf_async.entities import Aggregate, Event
+from scarf_async.errors import ExportError
+from scarf_async.exports.events import EventReader
+from scarf_async.exports.ndjson import AggregateReader
+from scarf_async.exports.source import ExportSpec, OnMalformed
+from scarf_async.exports.stream import Export
+
+COLUMNS = (
+    *("id", "type", "package", "pixel", "version", "time", "referer", "user_agent", "platform", "variables"),
+    *("origin_id", "origin_latitude", "origin_longitude", "origin_country", "origin_city", "origin_postal"),
+    *("origin_connection_type", "origin_company", "origin_domain", "dnt", "confidence", "endpoint_id"),
+    *("origin_state", "mtc_quota_exceeded"),
+)
+
+Piece = bytes | Exception
+T = TypeVar("T")
+
+
+@attrs.define
+class FakeDownload:
+    """Gives its pieces, or raises them; then the end."""
+
+    pieces: list[Piece]
+    headers: dict[str, str] = attrs.field(factory=dict)
+    proven: bool = True
+    reads: int = 0
+    closed: int = 0
+
+    async def read(self) -> bytes:
+        self.reads += 1
+        if not self.pieces:
+            return b""
+        piece = self.pieces.pop(0)
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@attrs.define
+class Shop:
+    """Opens downloads, one after another, and remembers them."""
+
+    answers: list[FakeDownload | Exception]
+    opened: list[FakeDownload] = attrs.field(factory=list)
+    pauses: list[int] = attrs.field(factory=list)
+
+    async def open(self) -> FakeDownload:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        self.opened.append(answer)
+        return answer
+
+    async def pause(self, attempt: int) -> None:
+        self.pauses.append(attempt)
+
+
+def download(
+    body: bytes | Sequence[Piece], *, step: int = 2**16, encoding: str = "", proven: bool = True
+) -> FakeDownload:
+    """Return a download of a body, cut into equal pieces, or of these pieces."""
+    pieces: list[Piece] = (
+        [body[at : at + step] for at in range(0, len(body), step)] if isinstance(body, bytes) else list(body)
+    )
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    return FakeDownload(pieces, headers, proven)
+
+
+def events(
+    *answers: FakeDownload | Exception,
+    shop: Shop | None = None,
+    end: dt.date | None = None,
+    on_malformed: OnMalformed = "raise",
+    max_record_bytes: int = 2**20,
+    attempts: int = 3,
+) -> Export[Event]:
+    """Return an export of events that opens these downloads, one after another."""
+    shop = shop or Shop(list(answers))
+    return Export(
+        ExportSpec(
+            "events of acme", shop.open, EventReader, end, on_malformed, max_record_bytes, attempts, shop.pause
+        )
+    )
+
+
+def aggregates(
+    *answers: FakeDownload | Exception,
+    shop: Shop | None = None,
+    end: dt.date | None = None,
+    on_malformed: OnMalformed = "raise",
+    max_record_bytes: int = 2**20,
+    attempts: int = 3,
+) -> Export[Aggregate]:
+    """Return an export of aggregates that opens these downloads, one after another."""
+    shop = shop or Shop(list(answers))
+    return Export(
+        ExportSpec(
+            "aggregates of acme",
+            shop.open,
+            AggregateReader,
+            end,
+            on_malformed,
+            max_record_bytes,
+            attempts,
+            shop.pause,
+        )
+    )
+
+
+def csv_body(rows: Sequence[Mapping[str, str]], columns: Sequence[str] = ("type", "time")) -> bytes:
+    """Write rows as the service does."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def event_rows(count: int, *, day: int = 1) -> list[dict[str, str]]:
+    """Return rows that can be told apart by their type."""
+    return [{"type": f"t{n}", "time": f"2024-01-{day:02}T00:00:{n % 60:02}Z"} for n in range(count)]
+
+
+def row(number: object = 1, **fields: object) -> dict[str, object]:
+    """Return an aggregate on the wire."""
+    return {"breakdown": "total", "date": "2024-01-01", "package": "p", "total": number} | fields
+
+
+def ndjson(*rows: Mapping[str, object]) -> bytes:
+    """Write rows as the service does."""
+    return b"".join(msgspec.json.encode(one) + b"\n" for one in rows)
+
+
+def cuts(body: bytes, at: Sequence[int]) -> list[bytes]:
+    """Cut a body at these places."""
+    places = [0, *sorted({place % (len(body) + 1) for place in at}), len(body)]
+    return [body[begin:end] for begin, end in pairwise(places) if begin < end]
+
+
+@attrs.frozen
+class Slow:
+    """What a splitter should give: a byte at a time, everything held, nothing clever.
+
+    `too_long` is the line of the first record over the limit; `records` are those before it.
+    """
+
+    records: list[bytes]
+    numbers: list[int]
+    too_long: int | None
+    in_quotes: bool
+
+
+def slow_split(body: bytes, limit: int, *, quotes: bool) -> Slow:
+    """Split a body a byte at a time."""
+    lines: list[tuple[bytes, int, bool]] = []
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    record, first, line, state = b"", 1, 1, "start"
+    for at in range(len(body)):
+        char = body[at : at + 1]
+        if char == b"\n" and state != "quoted":
+            lines.append((record.removesuffix(b"\r"), first, False))
+            line += 1
+            record, first, state = b"", line, "start"
+            continue
+        line += char == b"\n"
+        record += char
+        if quotes:
+            state = _next_state(state, char)
+    if record:
+        lines.append((record, first, state == "quoted"))
+    kept = [(text, number, open_) for text, number, open_ in lines if text]
+    over = next((at for at, (text, _, _) in enumerate(kept) if len(text) > limit), None)
+    good = kept if over is None else kept[:over]
+    return Slow(
+        [text for text, _, _ in good],
+        [number for _, number, _ in good],
+        None if over is None else kept[over][1],
+        any(open_ for _, _, open_ in good),
+    )
+
+
+def _next_state(state: str, char: bytes) -> str:
+    if state == "quoted":
+        return "quote" if char == b'"' else "quoted"
+    if char == b'"' and state in {"start", "quote"}:
+        return "quoted"
+    return "start" if char == b"," else "field"
+
+
+ROWS = event_rows(5)
+BODY = csv_body(ROWS)
+TYPES = [one["type"] for one in ROWS]
+END = dt.date(2024, 1, 2)
+
+
+async def types(export: Export[Event]) -> list[str]:
+    """Read everything."""
+    async with export as stream:
+        return [event.type async for event in stream]
+
+
+async def until_error(export: Export[Event]) -> tuple[list[str], ExportError]:
+    """Read typed records up to an error, which comes again however often one asks."""
+    got: list[Event] = []
+    async with export as stream:
+        source = aiter(stream)
+        with pytest.raises(ExportError) as caught:
+            await drain(source, got)
+        assert not stream.complete
+        with pytest.raises(type(caught.value)):
+            await anext(source)
+    return [event.type for event in got], caught.value
+
+
+async def drain(source: AsyncIterator[T], into: list[T]) -> None:
+    """Collect items, so that those before an error are kept."""
+    async for item in source:
+        into.append(item)  # noqa: PERF401 # a comprehension would lose them
+
+
+class Hanging(FakeDownload):
+    """Gives its pieces, then nothing until it is told to."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        super().__init__(list(pieces))
+        self.waiting = asyncio.Event()
+        self.released = asyncio.Event()
+
+    async def read(self) -> bytes:
+        if not self.pieces:
+            self.waiting.set()
+            await self.released.wait()
+        return await super().read()

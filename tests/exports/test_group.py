@@ -1,0 +1,188 @@
+"""The five calls: what they ask for, and what they refuse."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+
+from scarf_async.entities import Package
+from scarf_async.errors import ValidationError
+from scarf_async.exports.dates import date_range
+from scarf_async.exports.group import Exports
+from scarf_async.protocol import Request
+
+from .fakes import FakeDownload, csv_body, download, event_rows, ndjson, row
+
+START, BEHIND = "2024-01-01", "2024-01-02"
+
+
+@attrs.define
+class Client:
+    """Remembers what is asked for."""
+
+    body: bytes = b""
+    requests: list[Request[None]] = attrs.field(factory=list)
+    max_record_bytes: int = 1000
+    save_attempts: int = 1
+
+    async def download(self, request: Request[None]) -> FakeDownload:
+        self.requests.append(request)
+        return download(self.body)
+
+    async def pause(self, attempt: int) -> None:
+        raise AssertionError(f"one attempt has no pause; got {attempt}")
+
+
+CALLS: list[tuple[Callable[[Exports], Any], str, str, bool]] = [
+    (
+        lambda exports: exports.organization_aggregates("a/b", START, BEHIND),
+        "v1",
+        "/organizations/a%2Fb/aggregates?startDate=2024-01-01&endDate=2024-01-02",
+        True,
+    ),
+    (
+        lambda exports: exports.user_aggregates("ann", START, BEHIND),
+        "v1",
+        "/users/ann/aggregates?startDate=2024-01-01&endDate=2024-01-02",
+        True,
+    ),
+    (
+        lambda exports: exports.package_events("acme", "p", START, BEHIND),
+        "v1",
+        "/packages/acme/p/events/events.csv?startDate=2024-01-01&endDate=2024-01-02",
+        False,
+    ),
+    (
+        lambda exports: exports.package_events(None, Package(uuid="p", name="x"), START, BEHIND),
+        "v1",
+        "/packages/p/events/events.csv?startDate=2024-01-01&endDate=2024-01-02",
+        False,
+    ),
+    (
+        lambda exports: exports.package_events("acme", "p", START, BEHIND, api="v2"),
+        "v2",
+        "/packages/acme/p/events?start_date=2024-01-01&end_date=2024-01-02",
+        True,
+    ),
+    (
+        lambda exports: exports.owner_events("acme", START, BEHIND),
+        "v2",
+        "/packages/acme/events?start_date=2024-01-01&end_date=2024-01-02",
+        True,
+    ),
+    (
+        lambda exports: exports.pixel_events(START, BEHIND),
+        "v1",
+        "/pixels/events/events.csv?startDate=2024-01-01&endDate=2024-01-02",
+        False,
+    ),
+    (
+        lambda exports: exports.pixel_events(START, BEHIND, owner="acme", api="v2"),
+        "v2",
+        "/tracking-pixels/acme/events?start_date=2024-01-01&end_date=2024-01-02",
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "base", "target", "filtered"), CALLS)
+async def test_what_is_asked_for(call: Callable[[Exports], Any], base: str, target: str, filtered: bool) -> None:
+    """Each call asks at its address, and filters where the service may send more than was asked for."""
+    body = (
+        ndjson(row(1), row(2, date=BEHIND))
+        if "aggregates" in target
+        else csv_body([*event_rows(1), *event_rows(1, day=2)])
+    )
+    client = Client(body)
+    export = call(Exports(client))
+    assert client.requests == []
+    async with export as stream:
+        records = [record async for record in stream]
+    (request,) = client.requests
+    assert (request.endpoint.method, request.endpoint.base, request.target) == ("GET", base, target)
+    assert len(records) == (1 if filtered else 2)
+    assert stream.records_dropped == (1 if filtered else 0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda exports: exports.organization_aggregates("acme", START, BEHIND, unfiltered=True),
+        lambda exports: exports.user_aggregates("ann", START, BEHIND, unfiltered=True),
+        lambda exports: exports.package_events("acme", "p", START, BEHIND, api="v2", unfiltered=True),
+        lambda exports: exports.owner_events("acme", START, BEHIND, unfiltered=True),
+        lambda exports: exports.pixel_events(START, BEHIND, owner="acme", api="v2", unfiltered=True),
+    ],
+)
+async def test_the_filter_can_be_turned_off(call: Callable[[Exports], Any]) -> None:
+    """With `unfiltered=True` all that comes is handed out."""
+    export = call(Exports(Client()))
+    assert export._spec.end is None
+
+
+async def test_on_malformed_reaches_the_stream() -> None:
+    """A function hears of records that cannot be read."""
+    heard: list[int] = []
+    exports = Exports(Client(b"junk\n" + ndjson(row(1))))
+    export = exports.user_aggregates(
+        "ann", START, BEHIND, on_malformed=lambda error: heard.append(error.line_number)
+    )
+    async with export as stream:
+        assert [one.total async for one in stream] == [1]
+    assert heard == [1]
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda exports: exports.package_events(None, "p", START, BEHIND, api="v2"), "owner"),
+        (lambda exports: exports.package_events("acme", "p", START, BEHIND, api="v3"), "api"),
+        (lambda exports: exports.package_events("", "p", START, BEHIND), "owner"),
+        (lambda exports: exports.package_events("acme", "..", START, BEHIND), "package"),
+        (lambda exports: exports.pixel_events(START, BEHIND, owner="acme"), "owner"),
+        (lambda exports: exports.pixel_events(START, BEHIND, api="v2"), "owner"),
+        (lambda exports: exports.pixel_events(START, BEHIND, api="2"), "api"),
+        (lambda exports: exports.organization_aggregates("", START, BEHIND), "organization"),
+        (lambda exports: exports.user_aggregates("ann", BEHIND, START), "end"),
+        (lambda exports: exports.owner_events("acme", START, BEHIND, on_malformed="ignore"), "on_malformed"),
+        (lambda exports: exports.owner_events("acme", START, BEHIND, on_malformed=[]), "on_malformed"),
+    ],
+)
+def test_what_cannot_be_asked_for(call: Callable[[Exports], Any], field: str) -> None:
+    """It is refused at once, by the name of the argument."""
+    with pytest.raises(ValidationError) as caught:
+        call(Exports(Client()))
+    assert caught.value.field == field
+
+
+def test_ranges() -> None:
+    """Dates, or strings that are dates."""
+    range_ = (dt.date(2024, 1, 1), dt.date(2024, 1, 2))
+    assert date_range(dt.date(2024, 1, 1), "2024-01-02") == range_
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "field"),
+    [
+        ("2024-01-01", "2024-01-01", "end"),
+        ("2024-01-02", "2024-01-01", "end"),
+        ("2024-1-1", "2024-01-02", "start"),
+        ("20240101", "2024-01-02", "start"),
+        ("2024-W01-1", "2024-01-09", "start"),
+        ("2024-02-30", "2024-03-02", "start"),
+        ("2024-01-01", "2024-01-02\n", "end"),
+        ("2024-01-01", "tomorrow", "end"),
+        (dt.datetime(2024, 1, 1, tzinfo=dt.UTC), "2024-01-02", "start"),
+        ("2024-01-01", None, "end"),
+        (20240101, "2024-01-02", "start"),
+    ],
+)
+def test_what_is_no_range(start: Any, end: Any, field: str) -> None:
+    """Times, other spellings and empty ranges are refused."""
+    with pytest.raises(ValidationError) as caught:
+        date_range(start, end)
+    assert caught.value.field == field
