@@ -154,6 +154,8 @@ class Scarf:
             raise ConfigurationError("on_event must be callable")
         if session is not None and not isinstance(session, aiohttp.ClientSession):
             raise ConfigurationError(f"session must be an aiohttp.ClientSession; got {type(session).__name__}")
+        if session is not None and session.closed:
+            raise ConfigurationError("session is closed; give one that is open")
         self._owner = True
         self._use(
             Session(
@@ -222,8 +224,11 @@ class Scarf:
             await self._session.transport.aclose()
 
     def __repr__(self) -> str:
-        closed = " closed" if self._session.transport.closed else ""
-        return f"<Scarf {self._session.transport.settings.bases['v1']}{closed}>"
+        session = getattr(self, "_session", None)
+        if session is None:  # in the traceback of a constructor that refused its arguments
+            return "<Scarf>"
+        closed = " closed" if session.transport.closed else ""
+        return f"<Scarf {session.transport.settings.bases['v1']}{closed}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

@@ -74,9 +74,13 @@ DELETE_DOMAIN: Final[Endpoint[None]] = Endpoint(
 )
 
 
-ORGANIZATION_AGGREGATES: Final = ExportEndpoint("/organizations/{organization}/aggregates")
-USER_AGGREGATES: Final = ExportEndpoint("/users/{username}/aggregates")
+def _export(template: str) -> ExportEndpoint:
+    return ExportEndpoint(template, base="v1", start="startDate", end="endDate")
+
+
+ORGANIZATION_AGGREGATES: Final = _export("/organizations/{organization}/aggregates")
+USER_AGGREGATES: Final = _export("/users/{username}/aggregates")
 # The service ignores the file name.
-PACKAGE_EVENTS: Final = ExportEndpoint("/packages/{owner}/{package}/events/events.csv")
-PACKAGE_EVENTS_WITHOUT_OWNER: Final = ExportEndpoint("/packages/{package}/events/events.csv")
-PIXEL_EVENTS: Final = ExportEndpoint("/pixels/events/events.csv")
+PACKAGE_EVENTS: Final = _export("/packages/{owner}/{package}/events/events.csv")
+PACKAGE_EVENTS_WITHOUT_OWNER: Final = _export("/packages/{package}/events/events.csv")
+PIXEL_EVENTS: Final = _export("/pixels/events/events.csv")

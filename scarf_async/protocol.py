@@ -121,9 +121,9 @@ class ExportEndpoint:
     """An export: a path below a base address, and what the range's two dates are called there."""
 
     template: str
-    base: str = "v1"
-    start: str = "startDate"
-    end: str = "endDate"
+    base: str
+    start: str
+    end: str
 
     def request(self, *, start: dt.date, end: dt.date, **values: str) -> Request[None]:
         """Build the request for the days from `start` to before `end`.
@@ -140,8 +140,9 @@ class Answer:
     """A complete answer, or one whose status arrived and whose body did not (`cut`, `too_long`)."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    # Not shown: tracebacks may print what a service echoes.
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
     url: str = ""
     cut: TransportError | None = None
     too_long: bool = False

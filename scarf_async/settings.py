@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import ipaddress
 import math
 import os
@@ -36,13 +37,23 @@ _REDACTED: Final = "***"
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 
+def _spellings(character: str) -> str:
+    """Return a pattern for a character as JSON, HTML, addresses and the repr of Python spell it."""
+    if character.isalnum():
+        return character
+    number = ord(character)
+    forms = [character, f"\\{character}", f"\\u{number:04x}", f"%{number:02x}", f"&#{number};", f"&#x{number:x};"]
+    return f"(?i:{'|'.join(map(re.escape, [*forms, html.escape(character)]))})"
+
+
 class Secret:
     """A string that shows itself only to who asks for it by name."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_pattern", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._pattern: re.Pattern[str] | None = None
 
     def __repr__(self) -> str:
         return f"Secret({_REDACTED!r})"
@@ -55,12 +66,14 @@ class Secret:
         return self._value
 
     def redact(self, text: str) -> str:
-        """Replace the value wherever it stands in a text."""
-        return text.replace(self._value, _REDACTED) if self._value else text
+        """Replace the value wherever it stands in a text, however that spells it."""
+        if self._pattern is None:
+            self._pattern = re.compile("".join(map(_spellings, self._value)))
+        return self._pattern.sub(_REDACTED, text) if self._value else text
 
     def redact_bytes(self, data: bytes) -> bytes:
         """Replace the value wherever it stands in bytes."""
-        return data.replace(self._value.encode(), _REDACTED.encode()) if self._value else data
+        return self.redact(data.decode("latin-1")).encode("latin-1")
 
 
 @attrs.frozen
@@ -179,8 +192,8 @@ def read_proxy(argument: str | None, environment: Mapping[str, str] = os.environ
         url = URL(str(value) if argument is not None or "://" in str(value) else f"http://{value}")
         usable = url.scheme in {"http", "https"} and bool(url.host)
         authorization = None
-        if url.raw_user is not None:
-            pair = f"{unquote(url.raw_user)}:{unquote(url.raw_password or '')}"
+        if url.raw_user is not None or url.raw_password is not None:
+            pair = f"{unquote(url.raw_user or '')}:{unquote(url.raw_password or '')}"
             authorization = Secret("Basic " + base64.b64encode(pair.encode()).decode())
     except (ValueError, TypeError):
         usable = False
@@ -201,6 +214,6 @@ def read_ca_file(path: str | os.PathLike[str] | None) -> ssl.SSLContext | None:
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(cafile=os.fspath(path))
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"ca_file {os.fspath(path)!r} cannot be read: {error}") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(f"ca_file {str(path)!r} cannot be read: {error}") from None
     return context

@@ -9,6 +9,7 @@ frame locals of every traceback through aiohttp.
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ from typing import Final
 
 import aiohttp
 import attrs
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.tracing import Trace
 from yarl import URL
 
@@ -70,8 +72,10 @@ class _Attempt:
         self.limit(self.connect_timeout)
 
     def connected(self) -> None:
-        self.phase = _Phase.CONNECTED
-        self.limit(self.timeout)
+        # The first sign counts: what comes later must not wind up the time limit again.
+        if self.phase is not _Phase.CONNECTED:
+            self.phase = _Phase.CONNECTED
+            self.limit(self.timeout)
 
     def limit(self, seconds: float | None) -> None:
         # A scope that has run out is about to cancel: it must not be wound up again.
@@ -100,6 +104,18 @@ class _Connector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         attempt.connected()
         return connection
+
+
+class _Body(aiohttp.BytesIOPayload):
+    """The body of a request: written in pieces, and only where there is a connection."""
+
+    def __init__(self, body: bytes, attempt: _Attempt) -> None:
+        super().__init__(io.BytesIO(body))
+        self._attempt = attempt
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._attempt.connected()
+        await super().write_with_length(writer, content_length)
 
 
 class _BrokenError(Exception):
@@ -134,13 +150,14 @@ def _lost(error: Exception, attempt: _Attempt, method: str, url: str) -> Lost:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         kind, reason, sent = ConnectTimeoutError, f"no connection within {attempt.connect_timeout:g} s", False
     elif isinstance(error, aiohttp.ClientHttpProxyError):
-        kind, reason, sent = ConnectFailedError, f"the proxy refused: {error.status} {error.message}", False
+        kind, reason, sent = ConnectFailedError, f"the proxy refused with status {error.status}", False
     elif isinstance(error, aiohttp.ClientConnectorError) or attempt.phase is _Phase.CONNECTING:
         kind, reason, sent = ConnectFailedError, f"no connection: {error}", False
     elif isinstance(error, TimeoutError):
         kind, reason, sent = RequestTimeoutError, f"nothing came for {attempt.timeout:g} s", True
     else:
-        words = getattr(error, "message", None) or str(error) or type(error).__name__
+        # Of a parser's complaint the first line; the others quote what came.
+        words = (getattr(error, "message", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(":")
         kind, reason, sent = TransportError, f"no complete answer: {words}", True
     # A certificate that does not hold now will not hold in a second, nor will a password.
     hopeless = isinstance(error, aiohttp.ClientConnectorCertificateError) or (
@@ -285,7 +302,7 @@ class Transport:
         return await self._ready().request(
             method,
             url,
-            data=body,
+            data=None if body is None else _Body(body, attempt),
             headers=headers,
             timeout=timeouts,
             allow_redirects=False,
@@ -303,18 +320,21 @@ class Transport:
         success = 200 <= answer.status < 300
         limit = self.settings.max_response_bytes if success else _ERROR_BODY
         body = bytearray()
+        begun = False
         cut: TransportError | None = None
         try:
             inflater = Inflater(response.headers.get("Content-Encoding", ""))
             while data := await response.content.readany():
+                begun = True
                 for piece in inflater.feed(data):
                     body += piece
                     if len(body) > limit:
                         return attrs.evolve(answer, body=self._clean(body[:limit], answer), too_long=success)
-            if body and not inflater.ended:
+            if begun and not inflater.ended:
                 cut = TransportError("the compressed answer is cut off", method=response.method, url=answer.url)
         except BodyEncodingError as error:
-            cut = TransportError(str(error), method=response.method, url=answer.url)
+            reason = self.settings.token.redact(str(error))
+            cut = TransportError(reason, method=response.method, url=answer.url)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             attempt = _current.get()
             assert attempt is not None  # noqa: S101 # set by whoever sent this request
@@ -344,6 +364,7 @@ class Transport:
         scope = asyncio.timeout(None)
         attempt = _Attempt(scope, self.settings.connect_timeout, timeout)
         answer: Answer | None = None
+        response: aiohttp.ClientResponse | None = None
         outcome: Answer | Download | Lost
         context = _current.set(attempt)
         self._scopes.add(scope)
@@ -372,16 +393,24 @@ class Transport:
         except TimeoutError:
             outcome = self._timed_out(attempt, method, str(url), answer)
         except asyncio.CancelledError as error:
-            # aiohttp's frames hold what it was sending: the head of the request with the token in it.
-            raise error.with_traceback(None)  # noqa: B904
+            task = asyncio.current_task()
+            if task is None or task.cancelling() or not self._taken_away():
+                # aiohttp's frames hold what it was sending: the head of the request with the token in it.
+                raise error.with_traceback(None)  # noqa: B904
+            # Nobody cancelled this call: a session that is closed cancels those that queue in it.
+            outcome = Lost(TransportError("the session was closed", method=method, url=str(url)), sent=False)
         finally:
+            response = None  # its repr, in a traceback with local variables, would show headers
             self._scopes.discard(scope)
             _current.reset(context)
             if held:
                 self.release()
-        if self.closed and not isinstance(outcome, Answer):
-            raise ClientClosedError
+        if self._taken_away() and not (isinstance(outcome, Answer) and outcome.cut is None):
+            self._ready()  # raises, and says why
         return outcome
+
+    def _taken_away(self) -> bool:
+        return self.closed or (self._session is not None and self._session.closed)
 
     def _timed_out(self, attempt: _Attempt, method: str, url: str, answer: Answer | None) -> Answer | Lost:
         if attempt.phase is _Phase.CONNECTING:
@@ -437,6 +466,8 @@ class Transport:
         Raises:
             ClientClosedError: the client was closed.
         """
+        if self.closed:
+            raise ClientClosedError
         scope = asyncio.timeout(None)
         self._scopes.add(scope)
         try:

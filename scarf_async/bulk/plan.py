@@ -61,7 +61,7 @@ class Ref(Generic[T]):
         self.index = index
 
     def __repr__(self) -> str:
-        return f"<Ref {self._plan[self.index]}>"
+        return f"<Ref #{self.index} {self._plan[self.index].kind}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ref) and other._plan is self._plan and other.index == self.index
@@ -92,9 +92,7 @@ class Operation:
 
     def __str__(self) -> str:
         values = ", ".join(
-            value.name if isinstance(value, OrganizationUpsert | PackageUpsert | DomainCreate) else str(value)
-            for name, value in self.arguments.items()
-            if value is not None and name != "if_exists"
+            _shown(value) for name, value in self.arguments.items() if value is not None and name != "if_exists"
         )
         return f"#{self.index} {self.kind} {values}"
 
@@ -310,6 +308,12 @@ class BulkPlan:
         uuid = package.uuid if isinstance(package, Package) else package
         path_segment("package", uuid)
         return uuid
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, OrganizationUpsert | PackageUpsert | DomainCreate):
+        return value.name
+    return f"#{value.index}" if isinstance(value, Ref) else str(value)
 
 
 def _expect(field: str, value: object, kind: type) -> None:

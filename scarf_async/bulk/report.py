@@ -138,16 +138,15 @@ class BulkReport:
         bad = [outcome for outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
         if not bad:
             return
-        errors: list[Exception] = []
+        errors: dict[int, Exception] = {}
         for outcome in bad:
             error = outcome.error or ScarfError(f"{outcome.operation} did not succeed")
             note = f"in a bulk run: {outcome.operation}"
             # Operations that shared a request share its error.
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
-            if not any(error is known for known in errors[-1:]):
-                errors.append(error)
-        raise BulkError(f"{len(bad)} of {len(self.outcomes)} operations did not succeed", errors)
+            errors[id(error)] = error
+        raise BulkError(f"{len(bad)} of {len(self.outcomes)} operations did not succeed", list(errors.values()))
 
     def to_dict(self) -> dict[str, JSON]:
         """Return the report as JSON data."""

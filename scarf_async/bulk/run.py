@@ -204,12 +204,12 @@ class Run:
 
     def _release(self, units: list[int]) -> None:
         """Queue the units that may be sent; settle barriers, and what cannot be sent, on the spot."""
-        open_units = deque(units)
-        while open_units:
-            unit = open_units.popleft()
+        left = deque(units)
+        while left:
+            unit = left.popleft()
             places = self.schedule.units[unit]
             missing = next((need for need in self.schedule.needs.get(unit, ()) if not self.succeeded[need]), None)
-            if places[0] >= len(self.plan):
+            if places[0] >= len(self.outcomes):
                 self.succeeded[places[0]] = missing is None
             elif missing is not None:
                 for place in places:
@@ -218,12 +218,12 @@ class Run:
                 if self.stopped_by is None:
                     self.queue.put(unit)
                 continue
-            open_units.extend(self._finish(unit))
+            left.extend(self._finish(unit))
         if not self.open_units:
             self.queue.close()
 
     def _why_skipped(self, need: int) -> ScarfError:
-        cause = str(self.plan[need]) if need < len(self.plan) else "an operation on the same package"
+        cause = str(self.plan[need]) if need < len(self.outcomes) else "an operation on the same package"
         return ScarfError(f"not sent: {cause} did not succeed")
 
     def _consider_stopping(self, failure: ScarfError) -> None:
@@ -238,12 +238,12 @@ class Run:
 
     def _tell_progress(self, *, at_end: bool = False) -> None:
         now = clock.monotonic()
-        if not at_end and now - self.told < _PROGRESS_INTERVAL:
+        total = len(self.outcomes)
+        if not at_end and (self.done == total or now - self.told < _PROGRESS_INTERVAL):
             return
         self.told = now
         elapsed = max(now - self.began, 1e-9)
         rate = self.done / elapsed
-        total = len(self.plan)
         eta = (total - self.done) / rate if self.done else None
         self.progress.tell(BulkProgress(self.done, self.failed, total, self.requests, rate, eta))
 

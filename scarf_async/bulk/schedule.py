@@ -7,6 +7,7 @@ cost n + m edges and not n times m.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
@@ -85,6 +86,7 @@ class _Compiler:
         self.batch = permission_batch
         self.twins: dict[int, int] = {}
         self.packages: dict[int, PackageKey] = {}
+        self.befores: dict[int, tuple[int, ...]] = {}
         self.unit_of: list[int] = []
         self.units: list[list[int]] = []
         self.edges: dict[int, list[int]] = defaultdict(list)
@@ -101,7 +103,7 @@ class _Compiler:
         for operation in self.plan:
             place = operation.index
             key = self._package_of(operation)
-            after = self._after(operation)
+            after = self._befores_of(operation)
             identity = (operation.kind, key, after, *self._values_of(operation))
             original = first.setdefault(identity, place)
             if original != place:
@@ -109,6 +111,8 @@ class _Compiler:
                 self.unit_of.append(self.unit_of[original])
                 self.units[self.unit_of[original]].append(place)
                 continue
+            if after:
+                self.befores[place] = after
             if operation.kind is Kind.SET_PERMISSION:
                 assert key is not None  # noqa: S101 # every permission is one on a package
                 unit = self._array(arrays, key, after)
@@ -140,13 +144,23 @@ class _Compiler:
         self.waits.append(0)
         return len(self.units) - 1
 
-    def _after(self, operation: Operation) -> tuple[int, ...]:
+    def _befores_of(self, operation: Operation) -> tuple[int, ...]:
+        """Return the places that an operation was explicitly put behind: by `after`, or by using their `Ref`."""
+        package = operation.arguments.get("package")
+        if isinstance(package, Ref):
+            places = {*operation.after, package.index}
+        elif operation.after:
+            places = set(operation.after)
+        else:
+            return ()
         twins = self.twins
-        return tuple(sorted({twins.get(place, place) for place in operation.after})) if operation.after else ()
+        return tuple(sorted({twins.get(place, place) for place in places}))
 
     def _package_of(self, operation: Operation) -> PackageKey | None:
         package = operation.arguments.get("package")
         if isinstance(package, str):
+            if operation.kind is Kind.UPDATE_PACKAGE:
+                self.packages[operation.index] = package
             return package
         if isinstance(package, Ref):
             place = self.twins.get(package.index, package.index)
@@ -188,13 +202,23 @@ class _Compiler:
     def refuse_contradictions(self) -> None:
         """Refuse two values for one target between which no `after` decides."""
         for places in self.values.values():
+            # Each value must come after all places of the one before it; what lies further back follows.
+            before: list[int] = []
+            same = places[:1]
             for earlier, later in pairwise(places):
-                if self._says(earlier) != self._says(later) and not self._comes_after(later, earlier):
-                    raise ValidationError(
-                        "two operations give one target different values, and no after= says which comes last:"
-                        f" {self.plan[earlier]} and {self.plan[later]}; nothing was sent"
-                    )
+                if self._says(earlier) != self._says(later):
+                    before, same = same, []
+                same.append(later)
+                for other in before:
+                    self._refuse_unless_ordered(other, later)
         self.values.clear()
+
+    def _refuse_unless_ordered(self, earlier: int, later: int) -> None:
+        if not self._comes_after(later, earlier):
+            raise ValidationError(
+                "two operations give one target different values, and no after= says which comes last:"
+                f" {self.plan[earlier]} and {self.plan[later]}; nothing was sent"
+            )
 
     def _says(self, place: int) -> tuple[Hashable, ...]:
         operation = self.plan[place]
@@ -204,16 +228,20 @@ class _Compiler:
         return operation.kind, *said.values()
 
     def _comes_after(self, later: int, earlier: int) -> bool:
-        """Tell whether `after` leads from one operation to another, over however many steps."""
-        open_places, seen = [later], {later}
-        while open_places:
-            for place in self._after(self.plan[open_places.pop()]):
-                if place == earlier:
+        """Tell whether one operation was explicitly put behind another, over however many steps."""
+        path, seen = [iter((later,))], set[int]()
+        while path:
+            # They are sorted and lead to earlier places only: what lies before the one sought cannot lead to it.
+            place = next(path[-1], -1)
+            if place <= earlier:
+                path.pop()
+            elif place not in seen:
+                seen.add(place)
+                befores = self.befores.get(place, ())
+                at = bisect_left(befores, earlier)
+                if befores[at : at + 1] == (earlier,):
                     return True
-                # `after` only ever leads to earlier places.
-                if place > earlier and place not in seen:
-                    seen.add(place)
-                    open_places.append(place)
+                path.append(reversed(befores))
         return False
 
     # What waits for what
@@ -227,11 +255,10 @@ class _Compiler:
         self._remove_members_last()
 
     def _edge(self, before: int, after: int) -> None:
-        if before != after:
-            self.edges[before].append(after)
-            self.waits[after] += 1
+        self.edges[before].append(after)
+        self.waits[after] += 1
 
-    def _organizations_of(self, operation: Operation) -> str | None:
+    def _organization_of(self, operation: Operation) -> str | None:
         """Return the name of the organization that an operation needs to be there."""
         if operation.kind is Kind.UPDATE_ORGANIZATION:
             name: str = operation.arguments["name"]
@@ -257,12 +284,9 @@ class _Compiler:
 
     def _wait_for_creators(self, creators: dict[str, list[int]]) -> None:
         for operation in self._originals():
-            places = list(self._after(operation))
-            package = operation.arguments.get("package")
-            if isinstance(package, Ref):
-                places.append(self.twins.get(package.index, package.index))
+            places = list(self.befores.get(operation.index, ()))
             if creators:
-                organization = self._organizations_of(operation)
+                organization = self._organization_of(operation)
                 places += creators.get(organization, ()) if organization is not None else ()
             unit = self.unit_of[operation.index]
             if places and unit not in self.needs:
@@ -316,24 +340,28 @@ class _Compiler:
 
     def _rename_last(self, creators: dict[str, list[int]]) -> None:
         """What names an organization by its old name comes before its renaming."""
-        renames = {
-            self.plan[place].arguments["name"]: place
+        renames = [
+            self.plan[place]
             for places in creators.values()
             for place in places
             if self.plan[place].kind is Kind.UPDATE_ORGANIZATION
-        }
+        ]
         if not renames:
             return
-        befores: dict[str, list[int]] = defaultdict(list)
+        befores: dict[str, list[int]] = {renaming.arguments["name"]: [] for renaming in renames}
         for operation in self._originals():
-            organization = self._organizations_of(operation)
-            if organization is not None and renames.get(organization, operation.index) != operation.index:
+            organization = self._organization_of(operation)
+            if organization in befores:
                 befores[organization].append(operation.index)
-        for name, place in renames.items():
+        for renaming in renames:
             # What `after` puts behind the renaming means whatever has the old name then.
-            self._barrier(
-                [before for before in befores[name] if not self._comes_after(before, place)], [place], strict=False
-            )
+            place = renaming.index
+            earlier = [
+                before
+                for before in befores[renaming.arguments["name"]]
+                if before != place and not self._comes_after(before, place)
+            ]
+            self._barrier(earlier, [place], strict=False)
 
     def _remove_members_last(self) -> None:
         """A member is removed after the permissions given under the same name, unless `after` says otherwise."""
@@ -347,8 +375,8 @@ class _Compiler:
         for operation in self._originals():
             if operation.kind is Kind.SET_PERMISSION:
                 user = _folded(operation.arguments["user_query"])
-                if user in removals and not (
-                    operation.after and any(self._comes_after(operation.index, place) for place in removals[user])
+                if user in removals and not any(
+                    self._comes_after(operation.index, place) for place in removals[user]
                 ):
                     befores[user].append(operation.index)
         for user, places in removals.items():

@@ -51,6 +51,8 @@ class Organizations:
             APIError: the service said no for another reason.
             TransportError: it was not sent.
         """
+        # Under a name that no address can hold it could not be looked for, so it is not created either.
+        GET_ORGANIZATION.request(organization=organization.name)
         return await create(
             self._session,
             Creation(
@@ -74,10 +76,18 @@ class Organizations:
             TransportError: no answer came.
         """
         request = UPDATE_ORGANIZATION.request(organization, organization=name)
+        GET_ORGANIZATION.request(organization=organization.name)
+
+        async def look() -> Found[Organization]:
+            found = await self._find(organization)
+            shown = found.equal or found.different
+            # A service that does not tell names by case finds it under the new name before it is renamed.
+            return Found() if shown is not None and shown.name == name else found
+
         if organization.name == name:
             answer = await self._session.send(request)
         else:
-            renamed = await rename(self._session, request, organization, lambda: self._find(organization))
+            renamed = await rename(self._session, request, organization, look)
             if isinstance(renamed, Organization):
                 return renamed
             answer = renamed

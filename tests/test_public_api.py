@@ -1,0 +1,224 @@
+"""What the package offers, what importing it costs, and which file may import what."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import scarf_async
+from scarf_async import ScarfEvent, entities, errors, events
+
+ROOT = Path(scarf_async.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+PURE = ("protocol.py", "wire.py", "errors.py", "reconcile.py", "endpoints_v1.py", "endpoints_v2.py", "entities/")
+
+
+def place(path: Path) -> str:
+    """Return where a file stands in the package."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> set[str]:
+    """Return the dotted names that a file imports, wherever in it."""
+    package = ["scarf_async", *path.relative_to(ROOT).parts[:-1]]
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def tops(path: Path) -> set[str]:
+    """Return the packages that a file imports from."""
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+def within(name: str, module: str) -> bool:
+    """Tell whether a dotted name is a module, or something of it."""
+    return name == module or name.startswith(f"{module}.")
+
+
+def outside(*places: str) -> list[Path]:
+    """Return the files that do not stand in these places."""
+    return [path for path in FILES if not place(path).startswith(places)]
+
+
+# Names.
+
+
+def test_the_names_are_sorted_and_there() -> None:
+    """`__all__` is in order, without doubles, and every name of it can be imported."""
+    names = scarf_async.__all__
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not hasattr(scarf_async, name)] == []
+    for constants in (True, False):
+        kind = [name for name in names if name.isupper() == constants and name[0].isupper()]
+        assert kind == sorted(kind)
+
+
+def test_nothing_else_is_offered() -> None:
+    """Whatever the package imports from itself for its users stands in `__all__`."""
+    source = ast.parse((ROOT / "__init__.py").read_text())
+    imported = {
+        alias.asname or alias.name
+        for node in source.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported - {"annotations"} == set(scarf_async.__all__)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name in errors.__all__ if name != "api_error"),
+        *entities.__all__,
+        *(
+            kind.__name__
+            for kind in vars(events).values()
+            if isinstance(kind, type) and issubclass(kind, ScarfEvent)
+        ),
+        "Scarf",
+        "RetryPolicy",
+        "__version__",
+    ],
+)
+def test_what_a_user_meets_is_exported(name: str) -> None:
+    """Every public error, entity, event and option can be imported from the package itself."""
+    assert name in scarf_async.__all__
+
+
+def test_every_class_of_the_data_is_public() -> None:
+    """No class of the errors' or the entities' modules is missing from their own lists."""
+    for module in (errors, entities):
+        classes = {name for name, value in vars(module).items() if isinstance(value, type) and name[0] != "_"}
+        own = {name for name in classes if getattr(module, name).__module__.startswith(module.__name__)}
+        assert own - set(module.__all__) == set()
+
+
+def test_every_list_is_true() -> None:
+    """What a module names in `__all__` is there."""
+    for path in FILES:
+        body = ast.parse(path.read_text()).body
+        defined = set().union(*map(_defined, body))
+        lists = [node.value for node in body if isinstance(node, ast.Assign) and _defined(node) == {"__all__"}]
+        missing = {name for value in lists for name in ast.literal_eval(value)} - defined
+        assert missing == set(), place(path)
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.ImportFrom):
+        return {alias.asname or alias.name for alias in node.names}
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return {node.name}
+    if isinstance(node, ast.AnnAssign):
+        return {ast.unparse(node.target)}
+    return {ast.unparse(target) for target in node.targets} if isinstance(node, ast.Assign) else set()
+
+
+def test_every_module_says_what_it_is() -> None:
+    """A module begins with a docstring."""
+    assert [place(path) for path in FILES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+# What importing costs.
+
+
+def test_importing_the_package_imports_no_extras() -> None:
+    """Neither the emulator nor what only an extra brings is loaded before it is asked for."""
+    probe = "import scarf_async, sys; print(*sorted(sys.modules), sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
+    loaded = done.stdout.split()
+    assert "scarf_async.client" in loaded
+    extras = ("scarf_async.emulator", "scarf_async.testing", "scarf_async.cli", "pyarrow", "typer", "rich")
+    for extra in (*extras, "aiosqlite", "pytest", "aiohttp.web"):
+        assert [name for name in loaded if within(name, extra)] == []
+
+
+# Who imports what.
+
+
+def test_only_the_transport_speaks_http() -> None:
+    """The transport imports aiohttp, the client for a type, and what stands apart."""
+    files = outside("transport.py", "client.py", "testing.py", "emulator/")
+    assert [place(path) for path in files if "aiohttp" in tops(path)] == []
+
+
+def test_the_pure_modules_are_pure() -> None:
+    """The protocol, the entities and the errors know neither the event loop nor a socket nor a clock."""
+    pure = [path for path in FILES if place(path).startswith(PURE)]
+    assert len(pure) > len(PURE)
+    for path in pure:
+        assert not tops(path) & {"asyncio", "anyio", "aiohttp", "socket", "ssl", "tenacity", "time"}, place(path)
+        assert not {name for name in imports(path) if within(name, "scarf_async.clock")}, place(path)
+
+
+def test_the_emulator_stands_apart() -> None:
+    """It takes nothing of the SDK but the enums, so that the two can disagree."""
+    for path in set(FILES) - set(outside("emulator/")):
+        taken = {name for name in imports(path) if within(name, "scarf_async")}
+        allowed = ("scarf_async.emulator", "scarf_async.entities.enums")
+        assert {name for name in taken if not any(within(name, module) for module in allowed)} == set(), place(path)
+
+
+def test_nobody_but_tests_and_tools_needs_the_emulator() -> None:
+    """Outside of it, only the pytest plugin and the command line import the emulator."""
+    for path in outside("emulator/", "cli/", "testing.py"):
+        assert not {name for name in imports(path) if within(name, "scarf_async.emulator")}, place(path)
+
+
+FLOORS = [
+    {"scarf_async.errors", "scarf_async.version"},
+    {"scarf_async.entities"},
+    {"scarf_async.wire"},
+    {"scarf_async.protocol"},
+    {"scarf_async.endpoints_v1", "scarf_async.endpoints_v2", "scarf_async.reconcile", "scarf_async.events"},
+    {"scarf_async.clock", "scarf_async.inflate", "scarf_async.settings"},
+    {"scarf_async.retry", "scarf_async.pacing"},
+    {"scarf_async.transport"},
+    {"scarf_async.session"},
+    {"scarf_async.creates", "scarf_async.renames"},
+    {"scarf_async.resources"},
+    {"scarf_async.client"},
+]
+
+
+@pytest.mark.parametrize("number", range(len(FLOORS)))
+def test_imports_go_downwards(number: int) -> None:
+    """A file imports only from its own floor and from those below."""
+    above = set().union(*FLOORS[number + 1 :])
+    for path in FILES:
+        module = "scarf_async." + place(path).removesuffix(".py").replace("/", ".")
+        if any(within(module, name) for name in FLOORS[number]):
+            upwards = {name for name in imports(path) for upper in above if within(name, upper)}
+            assert upwards == set(), place(path)
+
+
+WIRE_NAMES = {
+    "billingEmail",
+    "libraryType",
+    "permissionLevel",
+    "userQuery",
+    "outgoingUrl",
+    "templatePath",
+    "repositoryURL",
+    "packageType",
+    "startDate",
+    "start_date",
+}
+
+
+def test_wire_names_stand_in_one_place() -> None:
+    """Only the tables of endpoints and the wire know them, for a second dialect to come beside."""
+    for path in outside("endpoints_v1.py", "endpoints_v2.py", "wire.py", "emulator/"):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        assert strings & WIRE_NAMES == set(), place(path)

@@ -1,0 +1,262 @@
+"""The package as its users write it: never run, only type-checked (mypy --strict, pyright strict)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import assert_type
+
+import aiohttp
+
+import scarf_async
+from scarf_async import (
+    JSON,
+    UNSET,
+    Aggregate,
+    APIError,
+    Breakdown,
+    BulkError,
+    ConflictError,
+    DecodeError,
+    Domain,
+    DomainCreate,
+    Event,
+    LibraryType,
+    LibraryTypeLike,
+    MalformedRecordError,
+    Member,
+    MemberUpsert,
+    NotFoundError,
+    Organization,
+    OrganizationUpsert,
+    OutcomeUnknownError,
+    Package,
+    PackageUpsert,
+    Permission,
+    PermissionLevel,
+    PermissionLevelLike,
+    PermissionSet,
+    RateLimitedError,
+    RequestFinished,
+    RequestTimeoutError,
+    RetryPolicy,
+    Role,
+    RoleLike,
+    Route,
+    RouteCreate,
+    Scarf,
+    ScarfError,
+    ScarfEvent,
+    TransportError,
+    Unset,
+    ValidationError,
+    WriteConfirmedError,
+)
+from scarf_async.emulator import Emulator
+from scarf_async.testing import no_waiting
+
+
+async def the_shortest() -> None:
+    """Open a client, read an organization."""
+    async with Scarf() as scarf:
+        assert_type(scarf, Scarf)
+        assert_type(await scarf.organizations.get("acme"), Organization)
+
+
+def every_option(session: aiohttp.ClientSession, path: Path) -> None:
+    """Make clients with all that can be given."""
+
+    def hook(event: ScarfEvent) -> None:
+        assert_type(event.endpoint, str)
+        if isinstance(event, RequestFinished):
+            assert_type(event.status, int | None)
+            assert_type(event.elapsed, float)
+
+    scarf = Scarf(
+        "token",
+        base_url="http://127.0.0.1:8080/api/v1",
+        v2_url="http://127.0.0.1:8080/v2",
+        retry=RetryPolicy(attempts=3, initial_delay=1, max_delay=10, max_elapsed=60, settle=1),
+        timeout=5,
+        connect_timeout=2.5,
+        export_timeout=60,
+        max_connections=10,
+        rate_limit=5,
+        max_response_bytes=2**20,
+        max_record_bytes=2**16,
+        proxy="http://proxy.example:3128",
+        ca_file=path,
+        read_only=True,
+        on_event=hook,
+    )
+    Scarf(session=session, ca_file=None, rate_limit=None, proxy=None, on_event=print)
+    Scarf(ca_file="ca.pem")
+    assert_type(scarf.with_options(timeout=1, retry=RetryPolicy(attempts=1), read_only=True), Scarf)
+
+
+async def organizations(scarf: Scarf) -> None:
+    """Get, create and update organizations."""
+    acme = OrganizationUpsert(name="acme", description="", billing_email="pay@acme.example", website=None)
+    assert_type(acme.website, str | Unset | None)
+    shown = await scarf.organizations.create(acme)
+    assert_type(shown, Organization)
+    assert_type(await scarf.organizations.create(acme, if_exists="keep"), Organization)
+    assert_type(await scarf.organizations.update("acme", acme), Organization)
+    assert_type(shown.name, str)
+    assert_type(shown.website, str | None)
+    assert_type(shown.billing_email, str)
+    assert_type(shown.created_at, dt.datetime | None)
+    assert_type(shown.extra, Mapping[str, JSON])
+
+
+async def members(scarf: Scarf, role: RoleLike) -> None:
+    """List, upsert and remove members."""
+    for member in await scarf.members.list("acme"):
+        assert_type(member, Member)
+        assert_type(member.role, Role | str)
+    assert_type(await scarf.members.upsert("acme", "ann", "admin"), Member)
+    assert_type(await scarf.members.upsert("acme", "ann", Role.OWNER), Member)
+    assert_type(await scarf.members.upsert("acme", "ann", role), Member)
+    await scarf.members.remove("acme", "ann")
+    assert_type(MemberUpsert("ann", "admin").role, Role)
+
+
+async def packages(scarf: Scarf, library_type: LibraryTypeLike) -> None:
+    """List, get, create, update and delete packages."""
+    assert_type(await scarf.packages.list(), list[Package])
+    assert_type(await scarf.packages.list("acme"), list[Package])
+    assert_type(await scarf.packages.list(organization="acme"), list[Package])
+    web = await scarf.packages.get("acme/web", LibraryType.DOCKER)
+    assert_type(web, Package)
+    assert_type(await scarf.packages.get("acme/web", library_type="docker"), Package)
+    upsert = PackageUpsert(
+        name="acme/web",
+        short_description="Web",
+        long_description=None,
+        website=UNSET,
+        library_type=library_type,
+        backend_url="https://docker.io/acme/web",
+        public_url="https://acme.docker.scarf.sh/acme/web",
+        repository_url=UNSET,
+    )
+    assert_type(upsert.library_type, LibraryType | str | Unset | None)
+    assert_type(await scarf.packages.create(upsert), Package)
+    assert_type(await scarf.packages.create(upsert, "acme"), Package)
+    assert_type(await scarf.packages.create(upsert, organization="acme", if_exists="keep"), Package)
+    assert_type(await scarf.packages.update(web, upsert), Package)
+    assert_type(await scarf.packages.update(web.uuid, upsert), Package)
+    await scarf.packages.delete(web)
+    await scarf.packages.delete(web.uuid)
+    assert_type(web.owner, str)
+    assert_type(web.library_type, LibraryType | str | None)
+
+
+async def permissions(scarf: Scarf, web: Package, level: PermissionLevelLike) -> None:
+    """List and set permissions."""
+    for permission in await scarf.permissions.list(web):
+        assert_type(permission, Permission)
+        assert_type(permission.permission_level, PermissionLevel | str)
+    await scarf.permissions.set(web, PermissionSet("ann@example.com", "admin"))
+    await scarf.permissions.set(
+        web.uuid, [PermissionSet("ann", level), PermissionSet("bob", PermissionLevel.BLOCKED)]
+    )
+    await scarf.permissions.set(web, (PermissionSet(user, "default") for user in ("ann", "bob")))
+    assert_type(PermissionSet(user_query="ann", permission_level="admin").permission_level, PermissionLevel)
+
+
+async def routes(scarf: Scarf, web: Package) -> None:
+    """List, create and delete routes."""
+    assert_type(await scarf.routes.list(web), list[Route])
+    route = await scarf.routes.create(web, RouteCreate("https://acme.example/{v}", "/dl/{v}"), if_exists="fail")
+    assert_type(route, Route)
+    assert_type(route.outgoing_url, str)
+    await scarf.routes.delete(web.uuid, route.id)
+
+
+async def domains(scarf: Scarf, web: Package) -> None:
+    """List, create and delete domains."""
+    assert_type(await scarf.domains.list(web), list[Domain])
+    domain = await scarf.domains.create(web.uuid, DomainCreate("dl.acme.example"), if_exists="keep")
+    assert_type(domain, Domain)
+    assert_type(domain.name, str)
+    await scarf.domains.delete(web, domain.id)
+
+
+def records(aggregate: Aggregate, event: Event) -> None:
+    """Read the records of exports."""
+    assert_type(aggregate.breakdown, Breakdown | str)
+    assert_type(aggregate.date, dt.date)
+    assert_type(aggregate.total, int)
+    assert_type(aggregate.unique_total, int | None)
+    assert_type(event.time, dt.datetime)
+    assert_type(event.origin_latitude, float | None)
+    assert_type(event.dnt, bool | None)
+    assert_type(event.extra, Mapping[str, str | None])
+
+
+def late(error: TimeoutError) -> None:
+    """Take a timeout of any library."""
+
+
+def wrong(error: ValueError) -> None:
+    """Take a wrong value of any library."""
+
+
+async def errors_of_the_service(scarf: Scarf) -> None:
+    """Catch what the service says no to."""
+    try:
+        await scarf.organizations.get("acme")
+    except NotFoundError as error:
+        assert_type(error.status, int)
+        assert_type(error.code, str | None)
+        assert_type(error.body, bytes)
+    except RateLimitedError as error:
+        assert_type(error.retry_after, float | None)
+    except ConflictError as error:
+        print(error.requested, error.found)
+    except APIError as error:
+        assert_type(error.message, str)
+        assert_type(error.attempts, int)
+        assert_type(error.url, str)
+
+
+async def other_errors(scarf: Scarf) -> None:
+    """Catch what else can go wrong."""
+    try:
+        await scarf.organizations.get("acme")
+    except RequestTimeoutError as error:
+        late(error)
+    except TransportError as error:
+        assert_type(error.url, str)
+    except OutcomeUnknownError as error:
+        assert_type(error.failure, ScarfError | None)
+        assert_type(error.look_failure, ScarfError | None)
+    except WriteConfirmedError as error:
+        assert_type(error.failure, ScarfError | None)
+    except DecodeError as error:
+        assert_type(error.path, str)
+    except ValidationError as error:
+        wrong(error)
+        assert_type(error.field, str | None)
+    except MalformedRecordError as error:
+        assert_type(error.line_number, int)
+    except BulkError as error:
+        assert_type(error.exceptions, tuple[Exception | ExceptionGroup[Exception], ...])
+
+
+async def rehearse() -> None:
+    """Try a client against the emulator, without waiting."""
+    async with Emulator() as emulator:
+        with no_waiting():
+            async with Scarf(emulator.token, base_url=emulator.url, v2_url=emulator.v2_url) as scarf:
+                assert_type(scarf, Scarf)
+
+
+async def by_hand() -> None:
+    """Close a client without a block."""
+    scarf = Scarf()
+    await scarf.aclose()
+
+
+assert_type(scarf_async.__version__, str)
