@@ -1,6 +1,16 @@
 """Async SDK for the Scarf API: every call, concurrent bulk operations, exports as line streams."""
 
-from scarf_async.bulk import BulkPlan, BulkProgress, BulkReport, Operation, Outcome, Ref
+from scarf_async.bulk import (
+    BulkPlan,
+    BulkProgress,
+    BulkReport,
+    Difference,
+    Kind,
+    Operation,
+    Outcome,
+    PlanEstimate,
+    Ref,
+)
 from scarf_async.client import Scarf
 from scarf_async.entities import (
     JSON,
@@ -90,6 +100,7 @@ __all__ = [
     "ConnectFailedError",
     "ConnectTimeoutError",
     "DecodeError",
+    "Difference",
     "Domain",
     "DomainCreate",
     "Event",
@@ -97,6 +108,7 @@ __all__ = [
     "ExportError",
     "ExportStream",
     "JournalError",
+    "Kind",
     "LibraryType",
     "LibraryTypeLike",
     "MalformedRecordError",
@@ -116,6 +128,7 @@ __all__ = [
     "PermissionLevel",
     "PermissionLevelLike",
     "PermissionSet",
+    "PlanEstimate",
     "RateLimitedError",
     "ReadOnlyError",
     "RecordTooLongError",

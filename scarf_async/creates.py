@@ -24,7 +24,7 @@ from scarf_async.errors import (
 )
 from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, decode_written, judge
 from scarf_async.reconcile import Found
-from scarf_async.retry import Course, persist
+from scarf_async.retry import Course
 from scarf_async.session import Session
 
 __all__ = ["Creation", "IfExists", "check_if_exists", "create", "unconfirmed", "written_id"]
@@ -81,13 +81,12 @@ async def create(session: Session, creation: Creation[E]) -> E:
         raise ValidationError(f"if_exists must be 'fail' or 'keep'; got {creation.if_exists!r}", field="if_exists")
     if creation.if_exists == "keep" and (found := await creation.look(None)):
         return _kept(session, creation, found)
-    return await _Create(session, creation).run()
+    return await _Create(session, creation, session.course(creation.request)).run()
 
 
 def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
     if found.equal is not None:
-        if session.tally is not None:
-            session.tally.unchanged = True
+        session.unchanged()
         return found.equal
     raise ConflictError(
         f"it exists and differs: asked for {creation.requested}, found {found.different}",
@@ -105,23 +104,15 @@ class _Create(Generic[E]):
 
     session: Session
     creation: Creation[E]
-    course: Course = attrs.field(factory=Course)
+    course: Course
     failure: ScarfError | None = None
 
     async def run(self) -> E:
         session, request = self.session, self.creation.request
         settle = session.retry.settle
-        outcome = await persist(
-            self._attempt,
-            self._least_wait,
-            policy=session.retry,
-            budget=session.budget,
-            course=self.course,
-            sleep=session.transport.sleep,
-            reserve=lambda _: settle if self.course.ambiguous else 0.0,
-            on_retry=lambda *retry: session.announce(request, *retry),
+        outcome = await session.persist(
+            request, self.course, self._attempt, reserve=lambda: settle if self.course.ambiguous else 0.0
         )
-        session.count(request, self.course)
         if isinstance(outcome, Answer) and judge(Resend.CREATE, outcome) is Verdict.SUCCESS:
             return await self._written(outcome)
         if isinstance(outcome, Answer | Lost):
@@ -135,11 +126,6 @@ class _Create(Generic[E]):
         if judge(Resend.CREATE, outcome) is not Verdict.SUCCESS:
             self.failure = self.session.failure(self.creation.request, outcome, self.course)
         return outcome
-
-    def _least_wait(self, outcome: _Outcome[E]) -> float | None:
-        if isinstance(outcome, Answer | Lost):
-            return self.session.least_wait(self.creation.request, outcome)
-        return None
 
     async def _look_twice(self) -> Found[E] | _LookFailed | None:
         """Look; if it is absent, look again when the first request has had time to settle."""
@@ -175,8 +161,7 @@ class _Create(Generic[E]):
     def _settled(self, found: Found[E] | _LookFailed) -> E:
         """Return what was found if that settles the matter."""
         if isinstance(found, Found) and found.equal is not None:
-            if self.session.tally is not None:
-                self.session.tally.reconciled = True
+            self.session.reconciled()
             return found.equal
         what = self.creation.requested
         name = self.creation.request.endpoint.name

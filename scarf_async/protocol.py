@@ -29,6 +29,7 @@ __all__ = [
     "decode_written",
     "error_of",
     "is_passing",
+    "is_refusal",
     "judge",
     "path_segment",
     "retry_after",
@@ -41,6 +42,8 @@ BODY_KEPT: Final = 4096
 _MESSAGE_KEPT: Final = 500
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Beside control characters those that turn the direction of writing around.
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
 _EXPORT_RETRIED: Final = frozenset({429, 502, 503, 504})
@@ -236,9 +239,16 @@ def is_passing(status: int) -> bool:
     return status in _RETRIED
 
 
+def is_refusal(outcome: Answer | Lost) -> bool:
+    """Tell whether the service took nothing at all for the moment: too much, or not there."""
+    if isinstance(outcome, Lost):
+        return not outcome.sent and not outcome.hopeless
+    return outcome.status in {429, 503} or (outcome.status == 403 and retry_after(outcome.headers) is not None)
+
+
 def printable(text: str) -> str:
     """Escape what could steer a terminal: the service's words are not ours."""
-    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode(), text)
+    return _STEERING.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def _words(body: bytes) -> tuple[str, str | None]:

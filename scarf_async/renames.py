@@ -8,7 +8,6 @@ from scarf_async.entities import Organization, OrganizationUpsert
 from scarf_async.errors import APIError, DecodeError, NotFoundError, OutcomeUnknownError, TransportError
 from scarf_async.protocol import Answer, Lost, Request, Verdict, judge
 from scarf_async.reconcile import Found
-from scarf_async.retry import Course, persist
 from scarf_async.session import Session
 
 __all__ = ["rename"]
@@ -30,7 +29,7 @@ async def rename(
         APIError: the service said no.
         TransportError: no answer came.
     """
-    course = Course()
+    course = session.course(request)
     failure: APIError | TransportError | None = None
 
     async def find() -> Found[Organization]:
@@ -55,16 +54,7 @@ async def rename(
             failure = session.failure(request, outcome, course)
         return outcome
 
-    outcome = await persist(
-        attempt,
-        lambda result: None if isinstance(result, Found) else session.least_wait(request, result),
-        policy=session.retry,
-        budget=session.budget,
-        course=course,
-        sleep=session.transport.sleep,
-        on_retry=lambda *retry: session.announce(request, *retry),
-    )
-    session.count(request, course)
+    outcome = await session.persist(request, course, attempt)
     if isinstance(outcome, Answer) and judge(request.endpoint.resend, outcome) is Verdict.SUCCESS:
         return outcome
     if isinstance(outcome, Found):
@@ -74,8 +64,7 @@ async def rename(
         found = await find() if course.ambiguous else Found()
         failure = session.failure(request, outcome, course)
     if found.equal is not None:
-        if session.tally is not None:
-            session.tally.reconciled = True
+        session.reconciled()
         return found.equal
     assert failure is not None  # noqa: S101 # without one there was an equal organization or a success
     if found.different is not None and isinstance(failure, NotFoundError):

@@ -121,16 +121,24 @@ class Course:
     sends: int = 0
     ambiguous: bool = False
     budget_spent: bool = False
+    _counted_from: float | None = None
 
     def sending(self) -> None:
         """Count one send."""
         self.sends += 1
+        now = clock.monotonic()
         if self.started is None:
-            self.started = clock.monotonic()
+            self.started = now
+        if self._counted_from is None:
+            self._counted_from = now
+
+    def spare(self) -> None:
+        """Begin `max_elapsed` anew with the next send: what happened so far was not the call's fault."""
+        self._counted_from = None
 
     def left(self, policy: RetryPolicy) -> float:
         """Return the seconds left of `policy.max_elapsed`."""
-        return policy.max_elapsed - (0.0 if self.started is None else clock.monotonic() - self.started)
+        return policy.max_elapsed - (0.0 if self._counted_from is None else clock.monotonic() - self._counted_from)
 
 
 async def persist(
@@ -138,10 +146,11 @@ async def persist(
     least_wait: Callable[[O], float | None],
     *,
     policy: RetryPolicy,
-    budget: RetryBudget,
+    budget: RetryBudget | None,
     course: Course,
     sleep: Callable[[float], Awaitable[None]],
     reserve: Callable[[O], float] = lambda _: 0.0,
+    spare: Callable[[O], bool] = lambda _: False,
     on_retry: Callable[[O, int, float], None] | None = None,
 ) -> O:
     """Make attempts until one ends well, or may not be followed by another; return the last outcome.
@@ -152,10 +161,11 @@ async def persist(
         attempt: makes one attempt.
         least_wait: the seconds to wait at least before another attempt; None where the outcome is final.
         policy: the limits.
-        budget: the client's retries.
+        budget: the client's retries; None where something else bounds them.
         course: what the call's attempts share.
         sleep: how to wait.
         reserve: seconds that another attempt needs before it may send.
+        spare: tells of an outcome whether it costs no attempt and needs no wait.
         on_retry: told of the outcome, the number of the attempt that ended with it, and the wait.
     """
     outcome = await attempt()
@@ -164,19 +174,31 @@ async def persist(
     # tenacity costs more than the rest of a call, so it is only asked where something went wrong.
     first = [outcome]
 
+    spared = 0
+
     async def again() -> O:
         return first.pop() if first else await attempt()
 
     def wait(state: _tenacity.RetryCallState) -> float:
-        asked = least_wait(_result(state))
-        return (asked or 0.0) + policy.backoff(state.attempt_number)
+        outcome = _result(state)
+        if spare(outcome):
+            return 0.0
+        asked = least_wait(outcome) or 0.0
+        # Jitter is added to what was asked for, as far as there is time for it.
+        slack = max(0.0, course.left(policy) - reserve(outcome) - asked)
+        return asked + min(policy.backoff(state.attempt_number - spared), slack)
 
     def stop(state: _tenacity.RetryCallState) -> bool:
-        if state.attempt_number >= policy.attempts:
+        nonlocal spared
+        outcome = _result(state)
+        if spare(outcome):
+            spared += 1
+            return False
+        if state.attempt_number - spared >= policy.attempts:
             return True
-        if state.upcoming_sleep + reserve(_result(state)) > course.left(policy):
+        if state.upcoming_sleep + reserve(outcome) > course.left(policy):
             return True
-        course.budget_spent = not budget.take()
+        course.budget_spent = budget is not None and not budget.take()
         return course.budget_spent
 
     def _result(state: _tenacity.RetryCallState) -> O:

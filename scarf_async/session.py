@@ -6,7 +6,7 @@ This layer alone sends anything twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import attrs
@@ -23,39 +23,59 @@ from scarf_async.events import (
     StreamFinished,
     Throttled,
 )
-from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, decode, error_of, judge, retry_after
+from scarf_async.pacing import AdaptivePacer
+from scarf_async.protocol import (
+    Answer,
+    Lost,
+    Request,
+    Resend,
+    Verdict,
+    decode,
+    error_of,
+    is_refusal,
+    judge,
+    retry_after,
+)
 from scarf_async.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
 from scarf_async.settings import is_loopback
+from scarf_async.sharing import SharedReads
 from scarf_async.transport import Download, Transport
 
-__all__ = ["Session", "Tally"]
+__all__ = ["Session", "Work"]
 
 _log = logging.getLogger("scarf_async")
 
 T = TypeVar("T")
+O = TypeVar("O")  # noqa: E741 # an outcome
 
 _READING: Final = frozenset({"GET", "HEAD"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS: Final = 5
 
 
-@attrs.define
-class Tally:
-    """What a piece of work cost, counted as it goes.
+@attrs.define(eq=False)
+class Work:
+    """What one operation of many brings along, and what is to be known of it afterwards.
 
     Attributes:
+        pacer: the pace of its run. Refusals are then matters of pace: they cost no attempt.
+        shared: reads that operations of the run may share.
+        before_send: called when a write is about to leave, each time.
+        open_since: when an earlier run sent it without learning what came of it, by `clock.monotonic()`.
         requests: everything that was sent: retries, looks and reads included.
-        attempts: how often the last write was sent.
+        course: how its write went.
         reconciled: whether its outcome was found by looking and not told by an answer.
         unchanged: whether nothing was sent, since what was asked for was there.
-        ambiguous: whether an attempt may have taken effect without saying so.
     """
 
+    pacer: AdaptivePacer
+    shared: SharedReads[Answer]
+    before_send: Callable[[], Awaitable[None]]
+    open_since: float | None = None
     requests: int = 0
-    attempts: int = 0
+    course: Course | None = None
     reconciled: bool = False
     unchanged: bool = False
-    ambiguous: bool = False
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -67,7 +87,7 @@ class Session:
         retry: when to try again.
         timeout: seconds for one attempt of an ordinary call.
         read_only: whether everything but GET and HEAD is refused.
-        tally: where to count, if anywhere.
+        work: the operation of a bulk run that it serves, if any.
     """
 
     transport: Transport
@@ -76,14 +96,34 @@ class Session:
     retry: RetryPolicy
     timeout: float
     read_only: bool = False
-    tally: Tally | None = None
+    work: Work | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.transport.settings.bases['v1']}>"
 
-    def counting(self, tally: Tally) -> Session:
-        """Return a view that counts what it sends."""
-        return attrs.evolve(self, tally=tally)
+    def serving(self, work: Work) -> Session:
+        """Return a view for one operation of a bulk run."""
+        return attrs.evolve(self, work=work)
+
+    def course(self, request: Request[T]) -> Course:
+        """Begin a call."""
+        course = Course()
+        if self.work is not None and request.endpoint.method not in _READING:
+            self.work.course = course
+            if self.work.open_since is not None:
+                course.started = self.work.open_since
+                course.ambiguous = True
+        return course
+
+    def reconciled(self) -> None:
+        """Take down that the outcome of the write was found by looking."""
+        if self.work is not None:
+            self.work.reconciled = True
+
+    def unchanged(self) -> None:
+        """Take down that there was nothing to do."""
+        if self.work is not None:
+            self.work.unchanged = True
 
     def url(self, request: Request[T]) -> URL:
         """Return the address of a request, just as it is sent."""
@@ -99,12 +139,47 @@ class Session:
         method = request.endpoint.method
         if self.read_only and method not in _READING:
             raise ReadOnlyError(f"{request.endpoint.name} was not sent: this client is read-only")
+        if self.work is None:
+            return await self._attempt_once(request, course)
+        return await self._attempt_in_turn(request, course, self.work)
+
+    async def _attempt_once(self, request: Request[T], course: Course) -> Answer | Lost:
         began = self._begin(request, course)
         outcome = await self.transport.send(
-            method, self.url(request), request.body, timeout=self.timeout, on_send=lambda: self._sent(course)
+            request.endpoint.method,
+            self.url(request),
+            request.body,
+            timeout=self.timeout,
+            on_send=lambda: self._sent(course),
         )
         self._note(request, outcome, course, began)
         return outcome
+
+    async def _attempt_in_turn(self, request: Request[T], course: Course, work: Work) -> Answer | Lost:
+        """Send a request at the pace of its run, again and again while the service refuses it for the moment."""
+        pacer = work.pacer
+        reading = request.endpoint.method in _READING
+        while True:
+            if course.sends:
+                await pacer.afford(self.budget.take)
+            ticket = await pacer.turn(looking=reading)
+            if not reading:
+                await work.before_send()
+            try:
+                outcome = await self._attempt_once(request, course)
+            except BaseException:
+                pacer.undecided()
+                raise
+            if not is_refusal(outcome):
+                if isinstance(outcome, Answer):
+                    pacer.succeeded()
+                else:
+                    pacer.undecided()
+                return outcome
+            pacer.refused(ticket, retry_after(outcome.headers) if isinstance(outcome, Answer) else None)
+            course.spare()
+            if judge(request.endpoint.resend, outcome) is not Verdict.AGAIN:
+                return outcome
 
     def _begin(self, request: Request[T], course: Course) -> float:
         if course.sends == 0:
@@ -115,8 +190,8 @@ class Session:
 
     def _sent(self, course: Course) -> None:
         course.sending()
-        if self.tally is not None:
-            self.tally.requests += 1
+        if self.work is not None:
+            self.work.requests += 1
 
     def _note(self, request: Request[T], outcome: Answer | Download | Lost, course: Course, began: float) -> None:
         name = request.endpoint.name
@@ -147,7 +222,7 @@ class Session:
             return None
         return (retry_after(outcome.headers) or 0.0) if isinstance(outcome, Answer) else 0.0
 
-    def announce(self, request: Request[T], outcome: object, attempt: int, delay: float) -> None:
+    def _announce(self, request: Request[T], outcome: object, attempt: int, delay: float) -> None:
         """Tell that a request will be tried again."""
         if self.notices.wanted:
             reason = f"status {outcome.status}" if isinstance(outcome, Answer) else "no answer"
@@ -155,17 +230,37 @@ class Session:
                 RetryScheduled(endpoint=request.endpoint.name, attempt=attempt, delay=delay, reason=reason)
             )
 
-    async def exchange(self, request: Request[T], course: Course) -> Answer | Lost:
-        """Send a request that may simply be sent again, until it is answered or that is of no more use."""
+    async def persist(
+        self,
+        request: Request[T],
+        course: Course,
+        attempt: Callable[[], Awaitable[O]],
+        *,
+        reserve: Callable[[], float] = lambda: 0.0,
+    ) -> O:
+        """Make attempts at a call until one is final; what is neither an answer nor a lost one always is."""
+
+        def least_wait(outcome: O) -> float | None:
+            return self.least_wait(request, outcome) if isinstance(outcome, Answer | Lost) else None
+
+        def spare(outcome: O) -> bool:
+            return self.work is not None and isinstance(outcome, Answer | Lost) and is_refusal(outcome)
+
         return await persist(
-            lambda: self.attempt(request, course),
-            lambda outcome: self.least_wait(request, outcome),
+            attempt,
+            least_wait,
             policy=self.retry,
-            budget=self.budget,
+            budget=self.budget if self.work is None else None,
             course=course,
             sleep=self.transport.sleep,
-            on_retry=lambda *retry: self.announce(request, *retry),
+            reserve=lambda _: reserve(),
+            spare=spare,
+            on_retry=lambda *retry: self._announce(request, *retry),
         )
+
+    async def exchange(self, request: Request[T], course: Course) -> Answer | Lost:
+        """Send a request that may simply be sent again, until it is answered or that is of no more use."""
+        return await self.persist(request, course, lambda: self.attempt(request, course))
 
     async def send(self, request: Request[T]) -> Answer:
         """Send a request until it succeeds; return the answer, a 2xx.
@@ -176,9 +271,13 @@ class Session:
             APIError: the service said no.
             TransportError: no answer came.
         """
-        course = Course()
+        if self.work is not None and request.endpoint.method in _READING:
+            return await self.work.shared.read(request.target, lambda: self._send(request))
+        return await self._send(request)
+
+    async def _send(self, request: Request[T]) -> Answer:
+        course = self.course(request)
         outcome = await self.exchange(request, course)
-        self.count(request, course)
         if isinstance(outcome, Answer):
             if judge(request.endpoint.resend, outcome) is Verdict.SUCCESS:
                 return outcome
@@ -195,12 +294,6 @@ class Session:
             DecodeError: the answer is not what the endpoint promises.
         """
         return decode(request, await self.send(request))
-
-    def count(self, request: Request[T], course: Course) -> None:
-        """Take the sends of a write down in the tally."""
-        if self.tally is not None and request.endpoint.method not in _READING:
-            self.tally.attempts += course.sends
-            self.tally.ambiguous = self.tally.ambiguous or course.ambiguous
 
     def failure(self, request: Request[T], outcome: Answer | Lost, course: Course) -> APIError | TransportError:
         """Build the error of a call's last outcome."""
@@ -247,15 +340,7 @@ class Session:
             self._note(request, outcome, course, began)
             return outcome
 
-        outcome = await persist(
-            attempt,
-            lambda result: None if isinstance(result, Download) else self.least_wait(request, result),
-            policy=self.retry,
-            budget=self.budget,
-            course=course,
-            sleep=self.transport.sleep,
-            on_retry=lambda *retry: self.announce(request, *retry),
-        )
+        outcome = await self.persist(request, course, attempt)
         if isinstance(outcome, Download):
             if self.notices.wanted:
                 outcome.on_close = self._stream_finished(request)

@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from enum import Enum
 from typing import Final
+from weakref import WeakSet
 
 import aiohttp
 import attrs
@@ -94,6 +96,10 @@ class _Connector(aiohttp.TCPConnector):
     that waiting for one counts towards no timeout.
     """
 
+    def __init__(self, *, ssl: ssl.SSLContext | bool) -> None:
+        super().__init__(limit=0, ssl=ssl)
+        self._used: WeakSet[asyncio.Protocol] = WeakSet()
+
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> aiohttp.connector.Connection:
@@ -101,7 +107,15 @@ class _Connector(aiohttp.TCPConnector):
         if attempt is None:
             return await super().connect(req, traces, timeout)
         attempt.connecting()
-        connection = await super().connect(req, traces, timeout)
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or protocol not in self._used or not protocol.should_close:
+                break
+            # Something came while it was idle, which would be taken for the answer.
+            connection.close()
+        if protocol is not None:
+            self._used.add(protocol)
         attempt.connected()
         return connection
 
@@ -282,7 +296,7 @@ class Transport:
             )
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=_Connector(limit=0, ssl=self.settings.tls or True),
+                connector=_Connector(ssl=self.settings.tls or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         elif self._session.closed:

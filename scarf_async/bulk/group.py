@@ -1,22 +1,31 @@
-"""`scarf.bulk`: run plans."""
+"""`scarf.bulk`: run plans, and see what they did."""
 
 from __future__ import annotations
 
+import asyncio
+import math
+import os
 from collections.abc import Callable
 
+from scarf_async.bulk.desk import Desk
+from scarf_async.bulk.journal import Journal
 from scarf_async.bulk.plan import BulkPlan
+from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome
 from scarf_async.bulk.run import OnFailure, Run
 from scarf_async.bulk.schedule import compile_plan
+from scarf_async.bulk.splitting import Splitter
+from scarf_async.bulk.verify import Difference, verify
 from scarf_async.errors import ReadOnlyError, ValidationError
 from scarf_async.events import Hook
+from scarf_async.pacing import AdaptivePacer
 from scarf_async.session import Session
 
 __all__ = ["Bulk"]
 
 
 class Bulk:
-    """`scarf.bulk`: run plans of many operations, concurrently and in order."""
+    """`scarf.bulk`: run plans of many operations, concurrently and in order, and verify what they did."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -26,18 +35,32 @@ class Bulk:
         plan: BulkPlan,
         *,
         concurrency: int = 32,
+        journal: str | os.PathLike[str] | None = None,
         on_failure: OnFailure = "continue",
         permission_batch: int = 100,
+        patience: float = 600.0,
+        stop: asyncio.Event | None = None,
         progress: Callable[[BulkProgress], object] | None = None,
         on_outcome: Callable[[Outcome[object]], object] | None = None,
     ) -> BulkReport:
         """Run a plan; one failed operation is an outcome, not an exception.
 
+        There is no limit but `concurrency` until the service refuses something (429, 503, no connection): then
+        the run pauses for as long as the service asks, and goes on at a pace that follows what the service takes.
+        An operation that was refused so is tried again and loses none of its attempts.
+
+        With a `journal` a run that was killed goes on where it was when it is started again with the same plan:
+        what is known to be done is not sent again, and what may have happened is looked for first.
+
         Args:
             plan: what to do.
             concurrency: requests under way at the most.
+            journal: a file to write intents and outcomes to, and to go on from; it holds no token.
             on_failure: `continue`, or `stop`: start nothing new after the first failure.
             permission_batch: how many permissions of one package travel in one request at the most.
+            patience: seconds without any success after which nothing new is started, and the longest wait that
+                the service may ask for.
+            stop: when set, nothing new is started, and what is under way ends.
             progress: called at most ten times a second, and once at the end.
             on_outcome: called with each outcome as it comes.
 
@@ -46,12 +69,16 @@ class Bulk:
 
         Raises:
             ValidationError: the plan contradicts itself or goes round in a circle; nothing was sent.
+            JournalError: the journal cannot be used, or not be written any more (then with `.report`).
             ReadOnlyError: the client is read-only; nothing was sent.
             ClientClosedError: the client was closed meanwhile.
         """
-        for name, number in (("concurrency", concurrency), ("permission_batch", permission_batch)):
-            if type(number) is not int or number < 1:
-                raise ValidationError(f"{name} must be a whole number of at least 1; got {number!r}", field=name)
+        _check_whole("concurrency", concurrency)
+        _check_whole("permission_batch", permission_batch)
+        if type(patience) not in {int, float} or not 0 < patience < math.inf:
+            raise ValidationError(
+                f"patience must be a positive number of seconds; got {patience!r}", field="patience"
+            )
         if on_failure not in {"continue", "stop"}:
             raise ValidationError(
                 f"on_failure must be 'continue' or 'stop'; got {on_failure!r}", field="on_failure"
@@ -59,12 +86,42 @@ class Bulk:
         schedule = compile_plan(plan, permission_batch)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
-        run = Run(
-            session=self._session,
-            plan=plan,
-            schedule=schedule,
-            on_failure=on_failure,
-            progress=Hook("progress", progress),
-            on_outcome=Hook("on_outcome", on_outcome),
-        )
-        return await run(concurrency)
+        book = None
+        if journal is not None:
+            server = str(self._session.transport.settings.bases["v1"])
+            book = Journal.open(journal, plan=digest(plan), operations=len(plan), server=server)
+        try:
+            run = Run(
+                session=self._session,
+                plan=plan,
+                schedule=schedule,
+                desk=Desk(plan, schedule, book, Hook("progress", progress), Hook("on_outcome", on_outcome)),
+                pacer=AdaptivePacer(patience),
+                splitter=Splitter(permission_batch),
+                on_failure=on_failure,
+                stop=stop,
+            )
+            return await run(concurrency)
+        finally:
+            # Without waiting: a second cancellation must not keep what was written from the disk.
+            if book is not None:
+                book.close()
+
+    async def verify(self, plan: BulkPlan) -> list[Difference]:
+        """Compare a plan with what the service shows; works on a read-only client.
+
+        Each touched list is read once. Only the last value for a target is compared, and nothing that hangs on a
+        package which the plan deletes. Addresses of packages are not compared, since the service does not give
+        them back, nor are permissions by e-mail address, since it gives usernames back.
+
+        Raises:
+            APIError: the service refused to show something (what is not there is a difference, not an error).
+            TransportError: no answer came.
+            DecodeError: an answer is not what was promised.
+        """
+        return await verify(self._session, plan)
+
+
+def _check_whole(name: str, number: object) -> None:
+    if type(number) is not int or number < 1:
+        raise ValidationError(f"{name} must be a whole number of at least 1; got {number!r}", field=name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import attrs
 
@@ -27,6 +28,9 @@ from scarf_async.entities import (
 from scarf_async.errors import ValidationError
 from scarf_async.protocol import path_segment
 from scarf_async.resources.packages import check_same_type
+
+if TYPE_CHECKING:
+    from scarf_async.bulk.estimate import PlanEstimate
 
 __all__ = ["BulkPlan", "Kind", "Operation", "Ref"]
 
@@ -282,6 +286,41 @@ class BulkPlan:
         """Add the deletion of a domain; it runs after the domain creations of the same package."""
         path_segment("domain_id", domain_id)
         return self._add(Kind.DELETE_DOMAIN, {"package": self._package(package), "domain_id": domain_id}, after)
+
+    def dump(self, path: str | os.PathLike[str]) -> None:
+        """Write the plan to a file (JSON lines; `load` reads it), whole or not at all.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        from scarf_async.bulk.planfile import write_plan  # noqa: PLC0415 # it stands on this module
+
+        write_plan(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a plan from a file, and check it as if it were added by hand.
+
+        Raises:
+            ValidationError: it is no plan, is cut off, was made by another version, or holds what cannot be
+                sent; the message names the line.
+            OSError: the file cannot be read.
+        """
+        from scarf_async.bulk.planfile import read_plan  # noqa: PLC0415 # it stands on this module
+
+        plan = cls()
+        read_plan(plan, path)
+        return plan
+
+    def estimate(self, permission_batch: int = 100) -> PlanEstimate:
+        """Count the requests that the plan takes if nothing is sent twice, and look it over.
+
+        Raises:
+            ValidationError: the plan contradicts itself or goes round in a circle.
+        """
+        from scarf_async.bulk.estimate import estimate  # noqa: PLC0415 # it stands on this module
+
+        return estimate(self, permission_batch)
 
     def _add(self, kind: Kind, arguments: dict[str, object], after: Ref[U] | Iterable[Ref[U]]) -> Ref[T]:
         places: tuple[int, ...] = ()

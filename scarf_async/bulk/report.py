@@ -77,6 +77,7 @@ class BulkReport:
         requests: how many requests were sent, looks and retries included.
         elapsed: seconds.
         stopped_by: why the run started nothing new from some point on; None if it went to its end.
+        resume_after: seconds that the service asked to wait, where that was longer than the run's `patience`.
     """
 
     plan: BulkPlan
@@ -84,6 +85,7 @@ class BulkReport:
     requests: int
     elapsed: float
     stopped_by: str | None = None
+    resume_after: float | None = None
 
     def __getitem__(self, ref: Ref[T]) -> Outcome[T]:
         if not ref.belongs_to(self.plan):
@@ -155,6 +157,7 @@ class BulkReport:
             "requests": self.requests,
             "elapsed": self.elapsed,
             "stopped_by": self.stopped_by,
+            "resume_after": self.resume_after,
             "outcomes": [
                 {
                     "index": outcome.operation.index,

@@ -4,74 +4,52 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Literal, TypeAlias
 
 import anyio
 import attrs
+from anyio.abc import TaskGroup
 
 from scarf_async import clock
+from scarf_async.bulk.desk import Desk, since
 from scarf_async.bulk.perform import perform
-from scarf_async.bulk.plan import BulkPlan, Operation, Ref
-from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Status
+from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
+from scarf_async.bulk.queue import Queue
+from scarf_async.bulk.report import BulkReport, Status
 from scarf_async.bulk.schedule import Schedule
+from scarf_async.bulk.splitting import Splitter
 from scarf_async.entities import Package
 from scarf_async.errors import (
     APIError,
     AuthenticationError,
     ClientClosedError,
+    JournalError,
+    NotFoundError,
     OutcomeUnknownError,
+    PermissionDeniedError,
     ReadOnlyError,
     ScarfError,
     TransportError,
     WriteConfirmedError,
     WrongEventLoopError,
 )
-from scarf_async.events import Hook
-from scarf_async.protocol import is_passing
-from scarf_async.session import Session, Tally
+from scarf_async.pacing import AdaptivePacer, StoppedError
+from scarf_async.protocol import Answer, is_passing
+from scarf_async.resources import Members, Permissions
+from scarf_async.session import Session, Work
+from scarf_async.sharing import SharedReads
 
 __all__ = ["OnFailure", "Run"]
 
 OnFailure: TypeAlias = Literal["continue", "stop"]
 
-_PROGRESS_INTERVAL = 0.1
-
-
-class _Queue:
-    """The units that are ready, in order; workers wait for the next."""
-
-    def __init__(self) -> None:
-        self._ready: deque[int] = deque()
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._closed = False
-
-    def put(self, unit: int) -> None:
-        """Add a unit, and wake one worker."""
-        self._ready.append(unit)
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-
-    def close(self) -> None:
-        """Give nothing more out; workers that wait get None."""
-        self._closed = True
-        self._ready.clear()
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def get(self) -> int | None:
-        """Return the next unit, or None when there will be none."""
-        while not self._ready:
-            if self._closed:
-                return None
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiter)
-            await waiter
-        return self._ready.popleft()
+_SYNC_INTERVAL: Final = 0.4
+_CREATES: Final = frozenset({Kind.CREATE_ORGANIZATION, Kind.CREATE_PACKAGE, Kind.CREATE_ROUTE, Kind.CREATE_DOMAIN})
+_NO_MORE_MEMBERS: Final = frozenset({"max-organization-members-reached", "billing-error"})
+# No operation's failure: the whole run cannot go on.
+_FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
 
 
 @attrs.define(eq=False)
@@ -81,25 +59,19 @@ class Run:
     session: Session
     plan: BulkPlan
     schedule: Schedule
+    desk: Desk
+    pacer: AdaptivePacer
+    splitter: Splitter
     on_failure: OnFailure
-    progress: Hook[BulkProgress]
-    on_outcome: Hook[Outcome[object]]
-    outcomes: list[Outcome[object] | None] = attrs.field(init=False)
-    succeeded: bytearray = attrs.field(init=False)
+    stop: asyncio.Event | None
     waits: list[int] = attrs.field(init=False)
-    queue: _Queue = attrs.field(factory=_Queue, init=False)
     open_units: int = attrs.field(init=False)
-    done: int = 0
-    failed: int = 0
-    requests: int = 0
-    began: float = attrs.field(factory=clock.monotonic)
-    told: float = float("-inf")
-    stopped_by: str | None = None
+    queue: Queue = attrs.field(factory=Queue, init=False)
+    shared: SharedReads[Answer] = attrs.field(factory=SharedReads, init=False)
+    full: dict[str, frozenset[str]] = attrs.field(factory=dict, init=False)
     fatal: ScarfError | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.outcomes = [None] * len(self.plan)
-        self.succeeded = bytearray(self.schedule.places)
         self.waits = list(self.schedule.waits)
         self.open_units = len(self.schedule.units)
 
@@ -108,89 +80,41 @@ class Run:
 
         Raises:
             ClientClosedError: the client was closed meanwhile.
+            JournalError: the journal could not be written; `.report` holds what was done.
         """
-        ready = [unit for unit, waits in enumerate(self.waits) if not waits]
-        self._release(ready)
-        if self.open_units:
+        async with anyio.create_task_group() as helpers:
+            if self.stop is not None:
+                helpers.start_soon(self._watch, self.stop)
+            if self.desk.journal is not None:
+                helpers.start_soon(self._sync_now_and_then)
             async with anyio.create_task_group() as workers:
-                for _ in range(min(concurrency, len(self.schedule.units))):
-                    workers.start_soon(self._work, workers.cancel_scope)
+                self._release([unit for unit, waits in enumerate(self.waits) if not waits], workers)
+                for _ in range(min(concurrency, self.open_units)):
+                    workers.start_soon(self._work, workers)
+            helpers.cancel_scope.cancel()
         if self.fatal is not None:
             raise self.fatal
-        for place, outcome in enumerate(self.outcomes):
-            if outcome is None:
-                error = ScarfError(f"not sent: the run stopped first ({self.stopped_by})")
-                self._settle(place, Outcome(self.plan[place], "skipped", error=error))
-        self._tell_progress(at_end=True)
-        return BulkReport(
-            plan=self.plan,
-            outcomes=[outcome for outcome in self.outcomes if outcome is not None],
-            requests=self.requests,
-            elapsed=clock.monotonic() - self.began,
-            stopped_by=self.stopped_by,
-        )
+        report = self.desk.report(self.pacer.stopped_by, self.pacer.resume_after)
+        if self.desk.broken is not None:
+            self.desk.broken.report = report
+            raise self.desk.broken
+        return report
 
-    async def _work(self, scope: anyio.CancelScope) -> None:
-        while (unit := await self.queue.get()) is not None:
+    async def _watch(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._stop("stop was set")
+
+    async def _sync_now_and_then(self) -> None:
+        journal = self.desk.journal
+        while journal is not None and self.desk.broken is None:
+            await anyio.sleep(_SYNC_INTERVAL)
             try:
-                await self._carry_out(unit)
-            except (ClientClosedError, WrongEventLoopError, ReadOnlyError) as error:
-                # No operation's failure: the whole run cannot go on.
-                self.fatal = self.fatal or error
-                scope.cancel()
-                return
-            self._release(self._finish(unit))
+                await journal.sync()
+            except JournalError as error:
+                self.desk.broken = error
+                self._stop(str(error))
 
-    async def _carry_out(self, unit: int) -> None:
-        places = self.schedule.units[unit]
-        operations = [self.plan[place] for place in places if place not in self.schedule.twins]
-        tally = Tally()
-        result: object = None
-        failure: ScarfError | None = None
-        try:
-            result = await perform(self.session.counting(tally), operations, self._uuid(operations[0]))
-        except (ClientClosedError, WrongEventLoopError, ReadOnlyError):
-            raise
-        except ScarfError as error:
-            failure = error
-        finally:
-            self.requests += tally.requests
-        status: Status = "succeeded" if failure is None else _status_of(failure, tally)
-        for place in places:
-            self._settle(
-                place,
-                Outcome(
-                    self.plan[place],
-                    status,
-                    result=result,
-                    error=failure,
-                    attempts=tally.attempts,
-                    reconciled=tally.reconciled,
-                    unchanged=tally.unchanged,
-                ),
-            )
-        if failure is not None:
-            self._consider_stopping(failure)
-        self._tell_progress()
-
-    def _uuid(self, operation: Operation) -> str:
-        """Return the uuid of an operation's package; `""` where it names none."""
-        package = operation.arguments.get("package")
-        if isinstance(package, str):
-            return package
-        if isinstance(package, Ref):
-            outcome = self.outcomes[package.index]
-            made = outcome.result if outcome is not None else None
-            assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
-            return made.uuid
-        return ""
-
-    def _settle(self, place: int, outcome: Outcome[object]) -> None:
-        self.outcomes[place] = outcome
-        self.succeeded[place] = outcome.status == "succeeded"
-        self.done += 1
-        self.failed += outcome.status in {"failed", "unknown"}
-        self.on_outcome.tell(outcome)
+    # What is ready
 
     def _finish(self, unit: int) -> list[int]:
         """Take a unit as done; return those that waited for nothing else."""
@@ -202,29 +126,170 @@ class Run:
                 released.append(follower)
         return released
 
-    def _release(self, units: list[int]) -> None:
+    def _release(self, units: Sequence[int], workers: TaskGroup) -> None:
         """Queue the units that may be sent; settle barriers, and what cannot be sent, on the spot."""
         left = deque(units)
         while left:
             unit = left.popleft()
-            places = self.schedule.units[unit]
-            missing = next((need for need in self.schedule.needs.get(unit, ()) if not self.succeeded[need]), None)
-            if places[0] >= len(self.outcomes):
-                self.succeeded[places[0]] = missing is None
-            elif missing is not None:
-                for place in places:
-                    self._settle(place, Outcome(self.plan[place], "skipped", error=self._why_skipped(missing)))
-            else:
-                if self.stopped_by is None:
-                    self.queue.put(unit)
+            barrier = self.schedule.units[unit][0]
+            missing = self._missing(unit)
+            places = self.desk.open_places(unit)
+            if barrier >= len(self.desk.outcomes):
+                self.desk.succeeded[barrier] = missing is None
+            elif missing is not None and places:
+                cause = (
+                    str(self.plan[missing])
+                    if missing < len(self.desk.outcomes)
+                    else "an operation on the same package"
+                )
+                error = ScarfError(f"not sent: {cause} did not succeed")
+                self.desk.settle(places, "skipped", error=error, write=False)
+            elif places:
+                self._enqueue(unit, self.plan[places[0]], workers)
                 continue
             left.extend(self._finish(unit))
         if not self.open_units:
             self.queue.close()
 
-    def _why_skipped(self, need: int) -> ScarfError:
-        cause = str(self.plan[need]) if need < len(self.outcomes) else "an operation on the same package"
-        return ScarfError(f"not sent: {cause} did not succeed")
+    def _missing(self, unit: int) -> int | None:
+        return next((need for need in self.schedule.needs.get(unit, ()) if not self.desk.succeeded[need]), None)
+
+    def _enqueue(self, unit: int, operation: Operation, workers: TaskGroup) -> None:
+        known = self.desk.known(operation.index)
+        if known.open and known.intended_at is not None and operation.kind in _CREATES:
+            # Its request may still be on its way: before that is over, not being there says nothing.
+            wait = since(known.intended_at) + self.session.timeout - clock.monotonic()
+            if wait > 0:
+                workers.start_soon(self._enqueue_later, unit, wait)
+                return
+        self.queue.put(unit)
+
+    async def _enqueue_later(self, unit: int, wait: float) -> None:
+        until = clock.monotonic() + wait
+        while (left := until - clock.monotonic()) > 0 and self.pacer.stopped_by is None:
+            await clock.sleep(min(left, _SYNC_INTERVAL))
+        self.queue.put(unit)
+
+    # Carrying out
+
+    async def _work(self, workers: TaskGroup) -> None:
+        while (unit := await self.queue.get()) is not None:
+            try:
+                await self._carry_out(unit)
+            except _FATAL as error:
+                self.fatal = self.fatal or error
+                workers.cancel_scope.cancel()
+                return
+            self._release(self._finish(unit), workers)
+
+    async def _carry_out(self, unit: int) -> None:
+        places = self.desk.open_places(unit)
+        first = self.plan[places[0]]
+        if first.kind is Kind.SET_PERMISSION:
+            uuid = self._uuid(first)
+            await self.splitter.send(
+                places,
+                send=partial(self._attempt, uuid=uuid),
+                package_refused=partial(self._package_refused, uuid),
+                refuse=self._refuse,
+            )
+            return
+        if first.kind is Kind.UPSERT_MEMBER and self._is_full(first):
+            error = ScarfError("not sent: the organization takes no further members")
+            self.desk.settle(places, "skipped", error=error, write=False)
+            return
+        refusal = await self._attempt(places, uuid=self._uuid(first))
+        if refusal is not None:
+            self._refuse(places, refusal)
+            if (
+                first.kind is Kind.UPSERT_MEMBER
+                and isinstance(refusal, APIError)
+                and refusal.code in _NO_MORE_MEMBERS
+            ):
+                await self._take_no_more_members(first.arguments["organization"])
+
+    async def _attempt(self, places: Sequence[int], *, uuid: str) -> ScarfError | None:
+        """Send the request of some operations; settle it, or return the service's refusal."""
+        operations = [self.plan[place] for place in places]
+        work = self._begin(places, operations[0].kind)
+        result: object = None
+        failure: ScarfError | None = None
+        try:
+            result = await perform(self.session.serving(work), operations, uuid)
+        except (*_FATAL, JournalError) as error:
+            if not isinstance(error, JournalError):
+                raise
+            self._stop(str(error))
+            failure = StoppedError(f"not sent: {error}")
+        except ScarfError as error:
+            failure = error
+        finally:
+            self.desk.requests += work.requests
+        course = work.course
+        attempts = course.sends if course is not None else 0
+        status = _status_of(failure, ambiguous=course is not None and course.ambiguous)
+        if failure is not None and status == "failed":
+            return failure
+        self.desk.settle(
+            places,
+            status,
+            result=result,
+            error=failure,
+            attempts=attempts,
+            reconciled=work.reconciled,
+            unchanged=work.unchanged,
+            write=attempts > 0 or status != "skipped",
+        )
+        if status == "unknown" and failure is not None:
+            self._consider_stopping(failure)
+        return None
+
+    def _begin(self, places: Sequence[int], kind: Kind) -> Work:
+        known = [self.desk.known(place) for place in places]
+        intended = [entry.intended_at for entry in known if entry.open and entry.intended_at is not None]
+        return Work(
+            pacer=self.pacer,
+            shared=self.shared,
+            before_send=partial(self.desk.before_send, places, sync=kind in _CREATES),
+            open_since=since(max(intended)) if intended else None,
+        )
+
+    def _refuse(self, places: Sequence[int], refusal: ScarfError) -> None:
+        self.desk.settle(places, "failed", error=refusal, attempts=getattr(refusal, "attempts", 0))
+        self._consider_stopping(refusal)
+
+    async def _package_refused(self, uuid: str) -> ScarfError | None:
+        work = self._begin((), Kind.SET_PERMISSION)
+        try:
+            await Permissions(self.session.serving(work)).list(uuid)
+        except (NotFoundError, PermissionDeniedError) as error:
+            return error
+        except _FATAL:
+            raise
+        except ScarfError:
+            # It does not tell: the entries are tried one by one.
+            return None
+        finally:
+            self.desk.requests += work.requests
+        return None
+
+    def _uuid(self, operation: Operation) -> str:
+        """Return the uuid of an operation's package; `""` where it names none."""
+        package = operation.arguments.get("package")
+        if isinstance(package, str):
+            return package
+        if isinstance(package, Ref):
+            outcome = self.desk.outcomes[package.index]
+            made = outcome.result if outcome is not None else None
+            assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
+            return made.uuid
+        return ""
+
+    # Stopping
+
+    def _stop(self, reason: str) -> None:
+        self.pacer.stop(reason)
+        self.queue.close()
 
     def _consider_stopping(self, failure: ScarfError) -> None:
         if isinstance(failure, AuthenticationError):
@@ -232,28 +297,34 @@ class Run:
         elif self.on_failure == "stop":
             self._stop(f"on_failure='stop': {failure}")
 
-    def _stop(self, reason: str) -> None:
-        self.stopped_by = self.stopped_by or reason
-        self.queue.close()
+    def _is_full(self, operation: Operation) -> bool:
+        members = self.full.get(operation.arguments["organization"])
+        return members is not None and operation.arguments["username"].strip().casefold() not in members
 
-    def _tell_progress(self, *, at_end: bool = False) -> None:
-        now = clock.monotonic()
-        total = len(self.outcomes)
-        if not at_end and (self.done == total or now - self.told < _PROGRESS_INTERVAL):
+    async def _take_no_more_members(self, organization: str) -> None:
+        """Let only those be changed who are members: the service takes no further ones."""
+        if organization in self.full:
             return
-        self.told = now
-        elapsed = max(now - self.began, 1e-9)
-        rate = self.done / elapsed
-        eta = (total - self.done) / rate if self.done else None
-        self.progress.tell(BulkProgress(self.done, self.failed, total, self.requests, rate, eta))
+        self.full[organization] = frozenset()
+        work = self._begin((), Kind.UPSERT_MEMBER)
+        try:
+            members = await Members(self.session.serving(work)).list(organization)
+        except _FATAL:
+            raise
+        except ScarfError:
+            return
+        finally:
+            self.desk.requests += work.requests
+        self.full[organization] = frozenset(member.username.strip().casefold() for member in members)
 
 
-def _status_of(failure: ScarfError, tally: Tally) -> Status:
+def _status_of(failure: ScarfError | None, *, ambiguous: bool) -> Status:
+    if failure is None:
+        return "succeeded"
     if isinstance(failure, OutcomeUnknownError | WriteConfirmedError):
         return "unknown"
     # An attempt that may have taken effect leaves it open, unless the service then said a plain no.
-    if tally.ambiguous and (
-        isinstance(failure, TransportError) or (isinstance(failure, APIError) and is_passing(failure.status))
-    ):
-        return "unknown"
-    return "failed"
+    passing = isinstance(failure, APIError) and is_passing(failure.status)
+    if isinstance(failure, StoppedError):
+        return "unknown" if ambiguous else "skipped"
+    return "unknown" if ambiguous and (isinstance(failure, TransportError) or passing) else "failed"

@@ -38,6 +38,8 @@ UNSET: Final = Unset.UNSET
 # One path component of a docker address, as the seed gives it.
 _COMPONENT = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_USER = re.compile(r"(//)[^/@]*@")
 
 
 def extra() -> Mapping[str, JSON]:
@@ -62,6 +64,7 @@ def text(_: object, attribute: attrs.Attribute[str], value: object) -> None:
         raise ValidationError(
             f"{attribute.name} must be a string; got {type(value).__name__}", field=attribute.name
         )
+    _refuse_surrogates(attribute.name, value)
 
 
 def some_text(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
@@ -78,6 +81,19 @@ def optional_text(_: object, attribute: attrs.Attribute[T], value: T) -> None:
             f"{attribute.name} must be a string, None or UNSET; got {type(value).__name__}",
             field=attribute.name,
         )
+    if isinstance(value, str):
+        _refuse_surrogates(attribute.name, value)
+
+
+def _refuse_surrogates(field: str, value: str) -> None:
+    # Half a character has no UTF-8, in which all is sent.
+    if _SURROGATE.search(value):
+        raise ValidationError(f"{field} holds half of a surrogate pair, which cannot be sent", field=field)
+
+
+def without_user(value: object) -> str:
+    """Show an address without the user and password that it may carry."""
+    return _USER.sub(r"\1***@", repr(value))
 
 
 def absolute_url(field: str, value: str) -> SplitResult:
@@ -89,9 +105,7 @@ def absolute_url(field: str, value: str) -> SplitResult:
         raise ValidationError(f"{field} must be an absolute http(s) URL of visible ASCII; {got}", field=field)
     try:
         parts = urlsplit(value)
-        usable = (
-            parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
-        )
+        usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
     except ValueError:
         usable = False
     if not usable:
@@ -103,9 +117,7 @@ def docker_url(field: str, value: str) -> str:
     """Return the path of a docker address (seed: PackageUpsertV1), or raise `ValidationError`."""
     parts = absolute_url(field, value)
     if "@" in parts.netloc or "?" in value or "#" in value:
-        raise ValidationError(
-            f"{field} must carry no user, query or fragment; got a URL with one", field=field
-        )
+        raise ValidationError(f"{field} must carry no user, query or fragment; got a URL with one", field=field)
     components = parts.path.split("/")[1:]
     if not components or not all(_COMPONENT.fullmatch(component) for component in components):
         raise ValidationError(

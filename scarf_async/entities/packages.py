@@ -25,6 +25,7 @@ from scarf_async.entities.fields import (
     optional_text,
     some_text,
     text,
+    without_user,
 )
 from scarf_async.errors import ValidationError
 
@@ -98,7 +99,7 @@ class PackageUpsert:
     )
     backend_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
     public_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
-    repository_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
+    repository_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text, repr=without_user)
 
     def __attrs_post_init__(self) -> None:
         backend = docker_url("backend_url", self.backend_url) if isinstance(self.backend_url, str) else None

@@ -1,0 +1,164 @@
+"""Where a run keeps its outcomes: in memory, in the journal, and told to who wants to know."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from scarf_async import clock
+from scarf_async.bulk.journal import Journal, Known
+from scarf_async.bulk.plan import BulkPlan
+from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Status
+from scarf_async.bulk.schedule import Schedule
+from scarf_async.errors import JournalError, ScarfError
+from scarf_async.events import Hook
+
+__all__ = ["Desk"]
+
+_PROGRESS_INTERVAL: Final = 0.1
+
+
+@attrs.define(eq=False)
+class Desk:
+    """The outcomes of a run, as they come.
+
+    Attributes:
+        outcomes: one for each operation, None until it has one.
+        succeeded: for each place of the schedule whether it has succeeded.
+        requests: everything that was sent.
+        broken: why the journal takes nothing more.
+    """
+
+    plan: BulkPlan
+    schedule: Schedule
+    journal: Journal | None
+    progress: Hook[BulkProgress]
+    on_outcome: Hook[Outcome[object]]
+    outcomes: list[Outcome[object] | None] = attrs.field(init=False)
+    succeeded: bytearray = attrs.field(init=False)
+    requests: int = 0
+    broken: JournalError | None = None
+    _twins: dict[int, list[int]] = attrs.field(factory=lambda: defaultdict(list), init=False)
+    _done: int = 0
+    _failed: int = 0
+    _began: float = attrs.field(factory=clock.monotonic)
+    _told: float = float("-inf")
+
+    def __attrs_post_init__(self) -> None:
+        self.outcomes = [None] * len(self.plan)
+        self.succeeded = bytearray(self.schedule.places)
+        for place, original in self.schedule.twins.items():
+            self._twins[original].append(place)
+        if self.journal is not None:
+            for place, known in self.journal.known.items():
+                if known.status == "succeeded":
+                    outcome = Outcome(self.plan[place], "succeeded", result=known.result, attempts=known.attempts)
+                    self._settle(place, outcome)
+
+    def open_places(self, unit: int) -> list[int]:
+        """Return the operations of a unit that have no outcome; of equal ones the first stands for all."""
+        twins = self.schedule.twins
+        return [
+            place
+            for place in self.schedule.units[unit]
+            if place not in twins and place < len(self.outcomes) and self.outcomes[place] is None
+        ]
+
+    def known(self, place: int) -> Known:
+        """Return what an earlier run wrote of an operation."""
+        return Known() if self.journal is None else self.journal.known.get(place, Known())
+
+    async def before_send(self, places: Sequence[int], *, sync: bool) -> None:
+        """Write that the request of some operations is about to leave.
+
+        Raises:
+            JournalError: it cannot be written; the request must not leave.
+        """
+        if self.journal is None:
+            return
+        try:
+            self.journal.intend(self._with_twins(places))
+            if sync:
+                await self.journal.sync()
+        except JournalError as error:
+            self.broken = self.broken or error
+            raise
+
+    def _with_twins(self, places: Sequence[int]) -> list[int]:
+        return [same for place in places for same in (place, *self._twins.get(place, ()))]
+
+    def settle(
+        self,
+        places: Sequence[int],
+        status: Status,
+        *,
+        result: object = None,
+        error: ScarfError | None = None,
+        attempts: int = 0,
+        reconciled: bool = False,
+        unchanged: bool = False,
+        write: bool = True,
+    ) -> None:
+        """Take what became of operations that shared a request."""
+        together = self._with_twins(places)
+        outcome: Outcome[object] | None = None
+        for place in together:
+            outcome = Outcome(
+                self.plan[place],
+                status,
+                result=result,
+                error=error,
+                attempts=attempts,
+                reconciled=reconciled,
+                unchanged=unchanged,
+            )
+            self._settle(place, outcome)
+        if outcome is not None and write and self.journal is not None and self.broken is None:
+            try:
+                self.journal.record(together, outcome)
+            except JournalError as broken:
+                self.broken = broken
+        self.tell_progress()
+
+    def _settle(self, place: int, outcome: Outcome[object]) -> None:
+        self.outcomes[place] = outcome
+        self.succeeded[place] = outcome.status == "succeeded"
+        self._done += 1
+        self._failed += outcome.status in {"failed", "unknown"}
+        self.on_outcome.tell(outcome)
+
+    def tell_progress(self, *, at_end: bool = False) -> None:
+        """Tell how far the run is, at most ten times a second, and once at the end."""
+        now = clock.monotonic()
+        total = len(self.outcomes)
+        if not at_end and (self._done == total or now - self._told < _PROGRESS_INTERVAL):
+            return
+        self._told = now
+        rate = self._done / max(now - self._began, 1e-9)
+        eta = (total - self._done) / rate if self._done else None
+        self.progress.tell(BulkProgress(self._done, self._failed, total, self.requests, rate, eta))
+
+    def report(self, stopped_by: str | None, resume_after: float | None) -> BulkReport:
+        """End: what has no outcome was skipped."""
+        for place, outcome in enumerate(self.outcomes):
+            if outcome is None:
+                error = ScarfError(f"not sent: the run stopped first ({stopped_by})")
+                self._settle(place, Outcome(self.plan[place], "skipped", error=error))
+        self.tell_progress(at_end=True)
+        return BulkReport(
+            plan=self.plan,
+            outcomes=[outcome for outcome in self.outcomes if outcome is not None],
+            requests=self.requests,
+            elapsed=clock.monotonic() - self._began,
+            stopped_by=stopped_by,
+            resume_after=resume_after,
+        )
+
+
+def since(wall_time: float) -> float:
+    """Take a time of the journal to `clock.monotonic()`; a clock that was set back makes it now."""
+    return clock.monotonic() - max(0.0, time.time() - wall_time)

@@ -1,0 +1,94 @@
+"""What a plan will take, said before anything is sent."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from scarf_async.bulk.plan import BulkPlan, Kind
+from scarf_async.bulk.schedule import compile_plan
+from scarf_async.entities import LibraryType, PackageUpsert, Unset
+
+__all__ = ["PlanEstimate", "estimate"]
+
+_SHOWN = 3
+
+
+@attrs.frozen
+class PlanEstimate:
+    """What a plan will take if nothing has to be sent twice.
+
+    Attributes:
+        requests: how many requests of each kind of operation; `look` counts those that look first, for
+            `if_exists="keep"`.
+        warnings: what is allowed and may still not be what was meant, one sentence each.
+    """
+
+    requests: Mapping[str, int]
+    warnings: Sequence[str]
+
+
+def estimate(plan: BulkPlan, permission_batch: int = 100) -> PlanEstimate:
+    """Count the requests of a plan, and look it over.
+
+    Raises:
+        ValidationError: the plan contradicts itself or goes round in a circle.
+    """
+    schedule = compile_plan(plan, permission_batch)
+    requests: Counter[str] = Counter()
+    for places in schedule.units:
+        if places[0] >= len(plan):
+            continue
+        operation = plan[places[0]]
+        requests[operation.kind] += 1
+        if operation.arguments.get("if_exists") == "keep":
+            requests["look"] += 1
+    return PlanEstimate(dict(requests), [*_cleared(plan), *_untyped(plan), *_two_ways(plan)])
+
+
+def _some(items: Sequence[str]) -> str:
+    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return ", ".join(items[:_SHOWN]) + more
+
+
+def _cleared(plan: BulkPlan) -> list[str]:
+    """The service may clear what an update leaves out, and does not give addresses back to put them in again."""
+    bare = []
+    for operation in plan:
+        if operation.kind is not Kind.UPDATE_PACKAGE:
+            continue
+        upsert: PackageUpsert = operation.arguments["upsert"]
+        addresses = (upsert.backend_url, upsert.public_url, upsert.repository_url)
+        needs = upsert.library_type in {LibraryType.DOCKER, LibraryType.PYPI, LibraryType.PYTHON}
+        if needs and all(isinstance(address, Unset) for address in addresses):
+            bare.append(upsert.name)
+    return [f"updates without addresses may clear those that are set: {_some(bare)}"] if bare else []
+
+
+def _untyped(plan: BulkPlan) -> list[str]:
+    """No document says which type a package gets that is created without one."""
+    names = [
+        operation.arguments["package"].name
+        for operation in plan
+        if operation.kind is Kind.CREATE_PACKAGE
+        and not isinstance(operation.arguments["package"].library_type, str)
+    ]
+    return [f"packages created without a library_type: {_some(names)}"] if names else []
+
+
+def _two_ways(plan: BulkPlan) -> list[str]:
+    """An e-mail address and a username on one package may be one person."""
+    ways: dict[object, set[bool]] = defaultdict(set)
+    for operation in plan:
+        if operation.kind is Kind.SET_PERMISSION:
+            ways[operation.arguments["package"]].add("@" in operation.arguments["user_query"])
+    mixed = sum(len(both) > 1 for both in ways.values())
+    if not mixed:
+        return []
+    warning = (
+        f"{mixed} packages get permissions by e-mail address and by username: if both name one person, the last"
+        " in the plan's order counts"
+    )
+    return [warning]
