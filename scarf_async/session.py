@@ -180,6 +180,7 @@ class Session:
             course.spare()
             if judge(request.endpoint.resend, outcome) is not Verdict.AGAIN:
                 return outcome
+            self._announce(request, outcome, course.sends, 0.0)
 
     def _begin(self, request: Request[T], course: Course) -> float:
         if course.sends == 0:

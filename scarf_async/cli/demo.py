@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,8 +17,17 @@ def command(
     ] = True,
     seed: Annotated[int, typer.Option(help="Decides which requests the faults hit.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at the most.")] = 32,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0.0,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the local server's state and the journal are kept; an interrupted run goes on there."
+        ),
+    ] = None,
 ) -> None:
     """Set up an organization of 115 container images on a local Scarf, and check that all of it is there.
+
+    The first Ctrl-C lets what is under way end and keeps the journal; the second stops at once.
 
     Example: scarf-async demo --seed 7
     """
@@ -25,8 +35,5 @@ def command(
 
     from scarf_async.cli.rehearsal import Rehearsal  # noqa: PLC0415
 
-    try:
-        holds = anyio.run(Rehearsal(faults=faults, seed=seed, concurrency=concurrency).run)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    raise typer.Exit(0 if holds else 1)
+    rehearsal = Rehearsal(faults=faults, seed=seed, concurrency=concurrency, latency=latency, directory=directory)
+    raise typer.Exit(anyio.run(rehearsal.run))

@@ -1,8 +1,7 @@
-"""The example organization: read from its file, turned into a plan, held against what the service shows."""
+"""The example organization: read from its file, turned into a plan."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -11,20 +10,9 @@ import attrs
 import cattrs.preconf.json
 
 from scarf_async.bulk import BulkPlan, Ref
-from scarf_async.entities import (
-    Domain,
-    DomainCreate,
-    Member,
-    Organization,
-    OrganizationUpsert,
-    Package,
-    PackageUpsert,
-    Permission,
-    Route,
-    RouteCreate,
-)
+from scarf_async.entities import DomainCreate, OrganizationUpsert, Package, PackageUpsert, RouteCreate
 
-__all__ = ["Example", "Shown", "build_plan", "differences", "load_example"]
+__all__ = ["Example", "build_plan", "load_example"]
 
 _FILE: Final = "linuxserver.json"
 SOURCES: Final = "sources"
@@ -97,61 +85,3 @@ def build_plan(example: Example) -> tuple[BulkPlan, Ref[Package]]:
         plan.create_route(sources, example.route(image))
     plan.create_domain(sources, DomainCreate(example.domain))
     return plan, sources
-
-
-@attrs.frozen(kw_only=True)
-class Shown:
-    """What the service shows of the organization; permissions by the name of their package."""
-
-    organization: Organization
-    members: list[Member]
-    packages: list[Package]
-    permissions: Mapping[str, list[Permission]]
-    routes: list[Route]
-    domains: list[Domain]
-
-
-def differences(example: Example, shown: Shown) -> list[str]:
-    """Name everything that is not as it was asked for, one line each: missing, doubled, other."""
-    wanted = example.organization
-    found = shown.organization
-    lines = _compare(
-        "organization",
-        {"description": wanted.description, "website": wanted.website, "billing": wanted.billing_email},
-        [("description", found.description), ("website", found.website), ("billing", found.billing_email)],
-    )
-    # Who creates an organization becomes its owner.
-    lines += _compare("member", example.levels, [(m.username, m.role) for m in shown.members if m.role != "owner"])
-    packages = [example.package(image) for image in example.images] + [example.sources]
-    lines += _compare(
-        "package",
-        {p.name: (p.short_description, p.library_type) for p in packages},
-        [(p.name, (p.short_description, p.library_type)) for p in shown.packages],
-    )
-    for image in example.images:
-        name = example.package(image).name
-        lines += _compare(
-            f"permission on {name}",
-            example.levels,
-            [(p.username, p.permission_level) for p in shown.permissions.get(name, [])],
-        )
-    routes = [example.route(image) for image in example.images]
-    lines += _compare(
-        "route",
-        {route.template_path: route.outgoing_url for route in routes},
-        [(route.template_path, route.outgoing_url) for route in shown.routes],
-    )
-    return lines + _compare("domain", {example.domain: None}, [(domain.name, None) for domain in shown.domains])
-
-
-def _compare(kind: str, wanted: Mapping[str, object], found: list[tuple[str, object]]) -> list[str]:
-    values = dict(found)
-    lines = [f"{kind} {key}: missing" for key in wanted if key not in values]
-    lines += [f"{kind} {key}: not asked for" for key in values if key not in wanted]
-    lines += [
-        f"{kind} {key}: {values[key]} instead of {value}"
-        for key, value in wanted.items()
-        if key in values and values[key] != value
-    ]
-    keys = [key for key, _ in found]
-    return lines + [f"{kind} {key}: doubled" for key in values if keys.count(key) > 1]

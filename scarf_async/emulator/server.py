@@ -7,6 +7,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Final, Self
 
+import anyio
 from aiohttp import web
 
 from scarf_async.emulator.events import store_events
@@ -136,7 +137,9 @@ class Emulator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.aclose()
+        # Also where the block was cancelled: a database left open keeps its thread.
+        with anyio.CancelScope(shield=True):
+            await self.aclose()
 
     @property
     def url(self) -> str:

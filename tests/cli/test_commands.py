@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,42 @@ def test_the_emulator_runs_until_interrupted() -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
         assert process.returncode == 130
+
+
+def interrupt(arguments: list[str], *, times: int) -> tuple[int, str]:
+    """Start the demo, wait until it runs its plan, press Ctrl-C so many times; return status and output."""
+    with subprocess.Popen(
+        [*SCARF, "demo", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        seen = []
+        # The second line comes with the plan under way.
+        for line in process.stdout:
+            seen.append(line)
+            if "Setting up" in line:
+                break
+        journal = Path(arguments[arguments.index("--directory") + 1]) / "demo.journal"
+        while not journal.is_file() or journal.stat().st_size < 4096:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        if times > 1:
+            for line in process.stdout:
+                seen.append(line)
+                if "Stopping" in line:
+                    break
+            process.send_signal(signal.SIGINT)
+        seen.append(process.stdout.read())
+        return process.wait(timeout=60), "".join(seen)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupted_demo_goes_on_where_it_was(tmp_path: Path, times: int) -> None:
+    """Ctrl-C ends with status 130, a message and a journal; the next run finishes without doubling."""
+    arguments = ["--directory", str(tmp_path / "demo"), "--latency", "0.05"]
+    status, output = interrupt(arguments, times=times)
+    assert status == 130, output
+    assert "to go on: scarf-async demo --directory" in output
+    assert "Traceback" not in output
+    done = run("demo", "--directory", str(tmp_path / "demo"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"differences +0", done.stdout)

@@ -1,0 +1,1 @@
+"""The behaviour that users can rely on, driven through real sockets."""
