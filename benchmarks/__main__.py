@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import export_memory, planning
+from benchmarks import export_memory, membership_upserts, pace, planning, splitting
 
 BENCHMARKS: Mapping[str, Callable[[], list[str]]] = {
     "export_memory": export_memory.run,
+    "membership_upserts": membership_upserts.run,
+    "pace": pace.run,
     "planning": planning.run,
+    "splitting": splitting.run,
 }
 
 

@@ -164,7 +164,7 @@ class Scarf:
                 notices=Hook("on_event", on_event),
                 retry=_policy(retry),
                 timeout=_timeout(timeout),
-                read_only=bool(read_only),
+                read_only=_flag(read_only),
             )
         )
 
@@ -198,7 +198,7 @@ class Scarf:
                 base,
                 timeout=base.timeout if timeout is None else _timeout(timeout),
                 retry=base.retry if retry is None else _policy(retry),
-                read_only=base.read_only or bool(read_only),
+                read_only=base.read_only or (read_only is not None and _flag(read_only)),
             )
         )
         return view
@@ -249,6 +249,12 @@ def _usable(value: object, kind: type[T]) -> T:
 def _timeout(value: float) -> float:
     if type(value) not in {int, float} or not 0 < value < math.inf:
         raise ConfigurationError(f"timeout must be a positive number of seconds; got {value!r}")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"read_only must be True or False; got {value!r}")
     return value
 
 

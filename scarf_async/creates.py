@@ -24,7 +24,7 @@ from scarf_async.errors import (
 )
 from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, decode_written, judge
 from scarf_async.reconcile import Found
-from scarf_async.retry import Course
+from scarf_async.retry import BUDGET_NOTE, Course
 from scarf_async.session import Session
 
 __all__ = ["Creation", "IfExists", "check_if_exists", "create", "unconfirmed", "written_id"]
@@ -36,7 +36,7 @@ IfExists: TypeAlias = Literal["fail", "keep"]
 
 def check_if_exists(value: object) -> None:
     """Raise `ValidationError` for what is none of `IfExists`."""
-    if value not in {"fail", "keep"}:
+    if value not in ("fail", "keep"):  # noqa: PLR6201 # what is given may have no hash
         raise ValidationError(f"if_exists must be 'fail' or 'keep'; got {value!r}", field="if_exists")
 
 
@@ -77,9 +77,9 @@ async def create(session: Session, creation: Creation[E]) -> E:
         APIError: the service said no.
         TransportError: it was not sent.
     """
-    if creation.if_exists not in {"fail", "keep"}:
-        raise ValidationError(f"if_exists must be 'fail' or 'keep'; got {creation.if_exists!r}", field="if_exists")
-    if creation.if_exists == "keep" and (found := await creation.look(None)):
+    check_if_exists(creation.if_exists)
+    # What an earlier run may have made is not what was there before.
+    if creation.if_exists == "keep" and not session.resuming and (found := await creation.look(None)):
         return _kept(session, creation, found)
     return await _Create(session, creation, session.course(creation.request)).run()
 
@@ -122,6 +122,7 @@ class _Create(Generic[E]):
     async def _attempt(self) -> _Outcome[E]:
         if self.course.ambiguous and (settled := await self._look_twice()):
             return settled
+        self.session.looked()
         outcome = await self.session.attempt(self.creation.request, self.course)
         if judge(Resend.CREATE, outcome) is not Verdict.SUCCESS:
             self.failure = self.session.failure(self.creation.request, outcome, self.course)
@@ -132,7 +133,7 @@ class _Create(Generic[E]):
         found = await self._look()
         if found:
             return found
-        await self.session.transport.sleep(self.session.retry.settle)
+        await self.session.settle()
         return await self._look() or None
 
     async def _look(self) -> Found[E] | _LookFailed:
@@ -156,6 +157,7 @@ class _Create(Generic[E]):
         if not open_still and not found:
             # The service refused it, and what was sent before is not there: that is an answer.
             raise failure
+        self.failure = failure
         return self._settled(found)
 
     def _settled(self, found: Found[E] | _LookFailed) -> E:
@@ -173,13 +175,16 @@ class _Create(Generic[E]):
             state = f"something else stands there: {different}"
         else:
             state = "it was not there when looked for; it may still come"
-        raise OutcomeUnknownError(
+        unknown = OutcomeUnknownError(
             f"{name} was sent and its outcome is not known: {state}; look again before you create {what}",
             requested=what,
             found=different,
             failure=self.failure,
             look_failure=look_failure,
         )
+        if self.course.budget_spent:
+            unknown.add_note(BUDGET_NOTE)
+        raise unknown
 
     async def _written(self, answer: Answer) -> E:
         """Take the entity out of the answer to a successful create, or read it back."""

@@ -94,6 +94,7 @@ class AdaptivePacer:
             may ask for.
 
     Attributes:
+        patience: as given.
         refusals: how many there were.
         stopped_by: why nothing passes any more; None while it does.
         resume_after: how long the service asked to wait, where that is longer than `patience`.
@@ -103,7 +104,7 @@ class AdaptivePacer:
         self.refusals = 0
         self.stopped_by: str | None = None
         self.resume_after: float | None = None
-        self._patience = patience
+        self.patience = patience
         self._queue = asyncio.Lock()
         self._slot = float("-inf")
         self._held_until = float("-inf")
@@ -191,13 +192,14 @@ class AdaptivePacer:
         """Take note of a refusal, and of the seconds that the service asked to wait."""
         now = clock.monotonic()
         self.refusals += 1
-        self._probing = False
-        if asked is not None and asked > self._patience:
+        if asked is not None and asked > self.patience:
             self.resume_after = asked
-            self.stop(f"the service asks to wait {asked:g} s, longer than patience={self._patience:g}")
+            self.stop(f"the service asks to wait {asked:g} s, longer than patience={self.patience:g}")
             return
         self._held_until = max(self._held_until, now + (asked or 0.0))
         if ticket == self._round:
+            # What was let pass before is no answer to the question whether the service is back.
+            self._probing = False
             self._refused_in_round += 1
             self._fall_if_need_be(now, told=asked is not None)
         self._be_patient()
@@ -234,5 +236,5 @@ class AdaptivePacer:
         self._refused_in_round = 0
 
     def _be_patient(self) -> None:
-        if clock.monotonic() - self._last_success > self._patience:
-            self.stop(f"nothing succeeded for {self._patience:g} s")
+        if clock.monotonic() - self._last_success > self.patience:
+            self.stop(f"nothing succeeded for {self.patience:g} s")

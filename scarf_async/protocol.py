@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Final, Generic, TypeVar, get_args
 from urllib.parse import quote, urlencode
 
@@ -171,9 +172,15 @@ def path_segment(name: str, value: str) -> str:
     """
     if not isinstance(value, str):
         raise ValidationError(f"{name} must be a string; got {type(value).__name__}", field=name)
-    if value in {"", ".", ".."} or _CONTROL.search(value):
+    segment = _segment(value)
+    if segment is None:
         raise ValidationError(f"{name} {value!r} cannot stand in an address; nothing was sent", field=name)
-    return quote(value, safe="")
+    return segment
+
+
+@lru_cache(maxsize=4096)
+def _segment(value: str) -> str | None:
+    return None if value in {"", ".", ".."} or _CONTROL.search(value) else quote(value, safe="")
 
 
 def _moment(text: str) -> dt.datetime | None:

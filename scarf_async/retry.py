@@ -148,6 +148,7 @@ async def persist(
     policy: RetryPolicy,
     budget: RetryBudget | None,
     course: Course,
+    first: O | None = None,
     sleep: Callable[[float], Awaitable[None]],
     reserve: Callable[[O], float] = lambda _: 0.0,
     spare: Callable[[O], bool] = lambda _: False,
@@ -163,21 +164,21 @@ async def persist(
         policy: the limits.
         budget: the client's retries; None where something else bounds them.
         course: what the call's attempts share.
+        first: the outcome of an attempt that was made already.
         sleep: how to wait.
         reserve: seconds that another attempt needs before it may send.
         spare: tells of an outcome whether it costs no attempt and needs no wait.
         on_retry: told of the outcome, the number of the attempt that ended with it, and the wait.
     """
-    outcome = await attempt()
+    outcome = await attempt() if first is None else first
     if least_wait(outcome) is None:
         return outcome
     # tenacity costs more than the rest of a call, so it is only asked where something went wrong.
-    first = [outcome]
-
+    made = [outcome]
     spared = 0
 
     async def again() -> O:
-        return first.pop() if first else await attempt()
+        return made.pop() if made else await attempt()
 
     def wait(state: _tenacity.RetryCallState) -> float:
         outcome = _result(state)

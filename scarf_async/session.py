@@ -61,7 +61,10 @@ class Work:
         pacer: the pace of its run. Refusals are then matters of pace: they cost no attempt.
         shared: reads that operations of the run may share.
         before_send: called when a write is about to leave, each time.
-        open_since: when an earlier run sent it without learning what came of it, by `clock.monotonic()`.
+        open: whether an earlier run sent it without learning what came of it.
+        open_since: when that was first, by `clock.monotonic()`; None where it is not known.
+        looks_from: reads of the run that began then or later serve to look for it; None: only fresh ones.
+        looked_at: when the last read began that it was given.
         requests: everything that was sent: retries, looks and reads included.
         course: how its write went.
         reconciled: whether its outcome was found by looking and not told by an answer.
@@ -71,7 +74,10 @@ class Work:
     pacer: AdaptivePacer
     shared: SharedReads[Answer]
     before_send: Callable[[], Awaitable[None]]
+    open: bool = False
     open_since: float | None = None
+    looks_from: float | None = None
+    looked_at: float = 0.0
     requests: int = 0
     course: Course | None = None
     reconciled: bool = False
@@ -103,17 +109,37 @@ class Session:
 
     def serving(self, work: Work) -> Session:
         """Return a view for one operation of a bulk run."""
-        return attrs.evolve(self, work=work)
+        # Once for each operation: `attrs.evolve` would cost thrice as much.
+        return Session(self.transport, self.budget, self.notices, self.retry, self.timeout, self.read_only, work)
 
     def course(self, request: Request[T]) -> Course:
         """Begin a call."""
         course = Course()
         if self.work is not None and request.endpoint.method not in _READING:
             self.work.course = course
-            if self.work.open_since is not None:
-                course.started = self.work.open_since
-                course.ambiguous = True
+            course.started = self.work.open_since
+            course.ambiguous = self.work.open
         return course
+
+    @property
+    def resuming(self) -> bool:
+        """Whether an earlier run sent the write and did not learn what came of it."""
+        return self.work is not None and self.work.open
+
+    async def settle(self) -> None:
+        """Wait until a further look tells whether what is absent will stay so."""
+        settle, work = self.retry.settle, self.work
+        if work is None or work.looks_from is None:
+            await self.transport.sleep(settle)
+            return
+        # Others may have looked again by now.
+        work.looks_from = work.looked_at + settle
+        await self.transport.sleep(max(0.0, work.looks_from - clock.monotonic()))
+
+    def looked(self) -> None:
+        """Take down that from now on only fresh reads tell anything."""
+        if self.work is not None:
+            self.work.looks_from = None
 
     def reconciled(self) -> None:
         """Take down that the outcome of the write was found by looking."""
@@ -129,7 +155,7 @@ class Session:
         """Return the address of a request, just as it is sent."""
         return URL(f"{self.transport.settings.bases[request.endpoint.base]}{request.target}", encoded=True)
 
-    async def attempt(self, request: Request[T], course: Course) -> Answer | Lost:
+    def attempt(self, request: Request[T], course: Course) -> Awaitable[Answer | Lost]:
         """Send a request once, and take down what that tells about the call and the whole client.
 
         Raises:
@@ -140,8 +166,8 @@ class Session:
         if self.read_only and method not in _READING:
             raise ReadOnlyError(f"{request.endpoint.name} was not sent: this client is read-only")
         if self.work is None:
-            return await self._attempt_once(request, course)
-        return await self._attempt_in_turn(request, course, self.work)
+            return self._attempt_once(request, course)
+        return self._attempt_in_turn(request, course, self.work)
 
     async def _attempt_once(self, request: Request[T], course: Course) -> Answer | Lost:
         began = self._begin(request, course)
@@ -163,9 +189,9 @@ class Session:
             if course.sends:
                 await pacer.afford(self.budget.take)
             ticket = await pacer.turn(looking=reading)
-            if not reading:
-                await work.before_send()
             try:
+                if not reading:
+                    await work.before_send()
                 outcome = await self._attempt_once(request, course)
             except BaseException:
                 pacer.undecided()
@@ -195,27 +221,27 @@ class Session:
             self.work.requests += 1
 
     def _note(self, request: Request[T], outcome: Answer | Download | Lost, course: Course, began: float) -> None:
-        name = request.endpoint.name
-        lost = outcome.error if isinstance(outcome, Lost) else None
-        status = None if isinstance(outcome, Lost) else outcome.status
-        elapsed = clock.monotonic() - began
-        if _log.isEnabledFor(logging.DEBUG):
-            result = status if lost is None else type(lost).__name__
-            _log.debug("%s attempt %d: %s in %.0f ms", name, course.sends, result, elapsed * 1000)
-        if self.notices.wanted:
-            error = None if lost is None else type(lost).__name__
-            self.notices.tell(
-                RequestFinished(endpoint=name, attempt=course.sends, status=status, error=error, elapsed=elapsed)
-            )
-        if isinstance(outcome, Download):
+        if self.notices.wanted or _log.isEnabledFor(logging.DEBUG):
+            self._tell(request.endpoint.name, outcome, course.sends, clock.monotonic() - began)
+        if isinstance(outcome, Download) or (isinstance(outcome, Answer) and 200 <= outcome.status < 300):
             return
         # What a create may not simply be sent again after is what may have taken effect.
         course.ambiguous = course.ambiguous or judge(Resend.CREATE, outcome) is Verdict.LOOK
         if isinstance(outcome, Answer) and outcome.status == 429:
             asked = retry_after(outcome.headers)
-            if asked and asked <= course.left(self.retry):
+            may_wait = course.left(self.retry) if self.work is None else self.work.pacer.patience
+            if asked and asked <= may_wait:
                 self.transport.pacer.hold(asked)
-                self.notices.tell(Throttled(endpoint=name, seconds=asked))
+                self.notices.tell(Throttled(endpoint=request.endpoint.name, seconds=asked))
+
+    def _tell(self, name: str, outcome: Answer | Download | Lost, attempt: int, elapsed: float) -> None:
+        status = None if isinstance(outcome, Lost) else outcome.status
+        error = type(outcome.error).__name__ if isinstance(outcome, Lost) else None
+        _log.debug("%s attempt %d: %s in %.0f ms", name, attempt, error or status, elapsed * 1000)
+        if self.notices.wanted:
+            self.notices.tell(
+                RequestFinished(endpoint=name, attempt=attempt, status=status, error=error, elapsed=elapsed)
+            )
 
     def least_wait(self, request: Request[T], outcome: Answer | Lost) -> float | None:
         """Return the seconds to wait before another attempt; None where the outcome is final."""
@@ -237,9 +263,18 @@ class Session:
         course: Course,
         attempt: Callable[[], Awaitable[O]],
         *,
+        first: O | None = None,
         reserve: Callable[[], float] = lambda: 0.0,
     ) -> O:
-        """Make attempts at a call until one is final; what is neither an answer nor a lost one always is."""
+        """Make attempts at a call until one is final; what is neither an answer nor a lost one always is.
+
+        Args:
+            request: what is sent.
+            course: what the attempts share.
+            attempt: makes one.
+            first: the outcome of one that was made already.
+            reserve: seconds that another attempt needs before it may send.
+        """
 
         def least_wait(outcome: O) -> float | None:
             return self.least_wait(request, outcome) if isinstance(outcome, Answer | Lost) else None
@@ -250,6 +285,7 @@ class Session:
         return await persist(
             attempt,
             least_wait,
+            first=first,
             policy=self.retry,
             budget=self.budget if self.work is None else None,
             course=course,
@@ -261,7 +297,10 @@ class Session:
 
     async def exchange(self, request: Request[T], course: Course) -> Answer | Lost:
         """Send a request that may simply be sent again, until it is answered or that is of no more use."""
-        return await self.persist(request, course, lambda: self.attempt(request, course))
+        outcome = await self.attempt(request, course)
+        if self.least_wait(request, outcome) is None:
+            return outcome
+        return await self.persist(request, course, lambda: self.attempt(request, course), first=outcome)
 
     async def send(self, request: Request[T]) -> Answer:
         """Send a request until it succeeds; return the answer, a 2xx.
@@ -272,9 +311,12 @@ class Session:
             APIError: the service said no.
             TransportError: no answer came.
         """
-        if self.work is not None and request.endpoint.method in _READING:
-            return await self.work.shared.read(request.target, lambda: self._send(request))
-        return await self._send(request)
+        work = self.work
+        if work is None or request.endpoint.method not in _READING:
+            return await self._send(request)
+        read = await work.shared.read(request.target, lambda: self._send(request), since=work.looks_from)
+        work.looked_at = read.began
+        return read.result
 
     async def _send(self, request: Request[T]) -> Answer:
         course = self.course(request)
@@ -362,10 +404,12 @@ class Session:
 
     async def _follow(self, url: URL, course: Course, refused: list[ScarfError]) -> Answer | Download | Lost:
         origin = url.origin()
-        for _ in range(_MAX_REDIRECTS + 1):
-            outcome = await self.transport.open(
-                url, authorize=url.origin() == origin, on_send=lambda: self._sent(course)
-            )
+        for hop in range(_MAX_REDIRECTS + 1):
+            # One attempt, however far it is sent on.
+            sent = (lambda: None) if hop else (lambda: self._sent(course))
+            outcome = await self.transport.open(url, authorize=url.origin() == origin, on_send=sent)
+            if hop:
+                outcome = _without_query(outcome, url)
             if not isinstance(outcome, Answer) or outcome.status not in _REDIRECTS:
                 return outcome
             target = redirect_target(url, outcome, loopback=is_loopback(origin))
@@ -375,6 +419,18 @@ class Session:
             url = target
         refused.append(ExportError(f"{origin} redirected more than {_MAX_REDIRECTS} times"))
         return outcome
+
+
+def _without_query(outcome: Answer | Download | Lost, url: URL) -> Answer | Download | Lost:
+    """Show an address that was redirected to without its query, which may be all the credential it takes."""
+    shown = str(url.with_query(None))
+    if isinstance(outcome, Answer):
+        return attrs.evolve(outcome, url=shown)
+    if isinstance(outcome, Lost):
+        outcome.error.url = shown
+    else:
+        outcome.url = shown
+    return outcome
 
 
 def redirect_target(url: URL, answer: Answer, *, loopback: bool) -> URL | str:

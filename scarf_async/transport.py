@@ -9,12 +9,10 @@ frame locals of every traceback through aiohttp.
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import ssl
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from enum import Enum
 from typing import Final
 from weakref import WeakSet
 
@@ -25,6 +23,7 @@ from aiohttp.tracing import Trace
 from yarl import URL
 
 from scarf_async import clock
+from scarf_async.deadlines import Attempt, Deadlines, Phase
 from scarf_async.errors import (
     ClientClosedError,
     ConnectFailedError,
@@ -51,42 +50,13 @@ _HEADERS: Final = {
 _JSON_HEADERS: Final = {**_HEADERS, "Content-Type": "application/json"}
 _ERROR_BODY: Final = 2**16
 """How much of the body of an error is read; a longer one is cut there."""
+_PIECE: Final = 2**16
+_LARGER_THAN_READS: Final = 2**20
+_NO_LIMITS: Final = aiohttp.ClientTimeout(total=None)
 _EXPORT_HEADERS: Final = {**_HEADERS, "Accept": "*/*"}
 
 
-class _Phase(Enum):
-    WAITING = "waiting"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-
-
-@attrs.define(eq=False)
-class _Attempt:
-    """One request on its way: how far it is, and until when that may take."""
-
-    scope: asyncio.Timeout
-    connect_timeout: float
-    timeout: float
-    phase: _Phase = _Phase.WAITING
-
-    def connecting(self) -> None:
-        self.phase = _Phase.CONNECTING
-        self.limit(self.connect_timeout)
-
-    def connected(self) -> None:
-        # The first sign counts: what comes later must not wind up the time limit again.
-        if self.phase is not _Phase.CONNECTED:
-            self.phase = _Phase.CONNECTED
-            self.limit(self.timeout)
-
-    def limit(self, seconds: float | None) -> None:
-        # A scope that has run out is about to cancel: it must not be wound up again.
-        if not self.scope.expired():
-            now = asyncio.get_running_loop().time()
-            self.scope.reschedule(None if seconds is None else now + seconds)
-
-
-_current: ContextVar[_Attempt | None] = ContextVar("scarf_async_attempt", default=None)
+_current: ContextVar[Attempt | None] = ContextVar("scarf_async_attempt", default=None)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -110,7 +80,7 @@ class _Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
-            if protocol is None or protocol not in self._used or not protocol.should_close:
+            if protocol is None or not protocol.should_close or protocol not in self._used:
                 break
             # Something came while it was idle, which would be taken for the answer.
             connection.close()
@@ -120,16 +90,27 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
-class _Body(aiohttp.BytesIOPayload):
+class _Body(aiohttp.Payload):
     """The body of a request: written in pieces, and only where there is a connection."""
 
-    def __init__(self, body: bytes, attempt: _Attempt) -> None:
-        super().__init__(io.BytesIO(body))
+    _autoclose = True
+
+    def __init__(self, body: bytes, attempt: Attempt) -> None:
+        super().__init__(body, content_type="application/json")
+        self._size = len(body)
         self._attempt = attempt
 
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        text: str = self._value.decode(encoding, errors)
+        return text
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
         self._attempt.connected()
-        await super().write_with_length(writer, content_length)
+        for at in range(0, self._size or 0, _PIECE):
+            if at:
+                # A long body must not hold up everything else.
+                await asyncio.sleep(0)
+            await writer.write(self._value[at : at + _PIECE])
 
 
 class _BrokenError(Exception):
@@ -151,6 +132,9 @@ class _Guard:
     ) -> aiohttp.ClientResponse:
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        else:
+            # A caller's session may bring a token of its own.
+            request.headers.pop("Authorization", None)
         try:
             return await handler(request)
         except (aiohttp.ClientError, OSError) as error:
@@ -158,14 +142,14 @@ class _Guard:
         raise broken
 
 
-def _lost(error: Exception, attempt: _Attempt, method: str, url: str) -> Lost:
+def _lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
     """Take an error of aiohttp's to ours, and tell whether the request may have left."""
     kind: type[TransportError]
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         kind, reason, sent = ConnectTimeoutError, f"no connection within {attempt.connect_timeout:g} s", False
     elif isinstance(error, aiohttp.ClientHttpProxyError):
         kind, reason, sent = ConnectFailedError, f"the proxy refused with status {error.status}", False
-    elif isinstance(error, aiohttp.ClientConnectorError) or attempt.phase is _Phase.CONNECTING:
+    elif isinstance(error, aiohttp.ClientConnectorError) or attempt.phase is Phase.CONNECTING:
         kind, reason, sent = ConnectFailedError, f"no connection: {error}", False
     elif isinstance(error, TimeoutError):
         kind, reason, sent = RequestTimeoutError, f"nothing came for {attempt.timeout:g} s", True
@@ -192,7 +176,7 @@ class Download:
         on_close: called once, when it is closed.
     """
 
-    def __init__(self, transport: Transport, response: aiohttp.ClientResponse, attempt: _Attempt) -> None:
+    def __init__(self, transport: Transport, response: aiohttp.ClientResponse, attempt: Attempt) -> None:
         self._transport = transport
         self._response: aiohttp.ClientResponse | None = response
         self._attempt = attempt
@@ -200,7 +184,8 @@ class Download:
         self.url = str(response.url)
         self.headers: Mapping[str, str] = response.headers
         # Without either the body ends with the connection, whole or not.
-        self._framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+        codings = response.headers.get("Transfer-Encoding", "").lower().split(",")
+        self._framed = "Content-Length" in response.headers or codings[-1].strip() == "chunked"
         self._ended = False
         self.bytes_received = 0
         self.on_close: Callable[[Download], None] | None = None
@@ -265,7 +250,7 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         # The pool of a caller's session has its own limit and its own queue.
         self._slots = None if self._borrowed else asyncio.Semaphore(settings.max_connections)
-        self._scopes: set[asyncio.Timeout] = set()
+        self._deadlines = Deadlines()
         self._with_token = (_Guard(settings.token),)
         self._without_token = (_Guard(None),)
 
@@ -277,7 +262,7 @@ class Transport:
         if self._slots is not None:
             self._slots.release()
 
-    def lost(self, error: Exception, attempt: _Attempt, method: str, url: str) -> Lost:
+    def lost(self, error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
         """Take an error of aiohttp's to ours, without the token."""
         lost = _lost(error.error if isinstance(error, _BrokenError) else error, attempt, method, url)
         lost.error.args = (self.settings.token.redact(str(lost.error.args[0])),)
@@ -299,25 +284,31 @@ class Transport:
                 connector=_Connector(ssl=self.settings.tls or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
+            # asyncio reads into 256 KiB at a time, which glibc maps and unmaps for every answer until it has
+            # once seen a larger block come and go: a tenth of the time of a request to a near server.
+            bytes(_LARGER_THAN_READS)
         elif self._session.closed:
             raise ClientClosedError("the aiohttp session given to this client is closed")
         return self._session
 
     async def _respond(
-        self, method: str, url: URL, body: bytes | None, *, attempt: _Attempt, authorize: bool, export: bool
+        self, method: str, url: URL, body: bytes | None, *, attempt: Attempt, authorize: bool, export: bool
     ) -> aiohttp.ClientResponse:
         """Send one request; the head of its answer comes back, the body unread."""
-        timeouts = aiohttp.ClientTimeout(total=None, sock_read=attempt.timeout if export else None)
+        timeouts = _NO_LIMITS
         if self._borrowed:
             # A caller's pool does not tell when it hands out a connection: the nearest that aiohttp offers.
-            timeouts = attrs.evolve(timeouts, sock_connect=attempt.connect_timeout, sock_read=attempt.timeout)
+            timeouts = aiohttp.ClientTimeout(
+                total=None, sock_connect=attempt.connect_timeout, sock_read=attempt.timeout
+            )
+        elif export:
+            timeouts = aiohttp.ClientTimeout(total=None, sock_read=attempt.timeout)
         proxy = self.settings.proxy if self.settings.proxy and self.settings.proxy.serves(url) else None
-        headers = _EXPORT_HEADERS if export else _HEADERS if body is None else _JSON_HEADERS
         return await self._ready().request(
             method,
             url,
             data=None if body is None else _Body(body, attempt),
-            headers=headers,
+            headers=_EXPORT_HEADERS if export else _HEADERS if body is None else _JSON_HEADERS,
             timeout=timeouts,
             allow_redirects=False,
             raise_for_status=False,
@@ -334,17 +325,18 @@ class Transport:
         success = 200 <= answer.status < 300
         limit = self.settings.max_response_bytes if success else _ERROR_BODY
         body = bytearray()
-        begun = False
+        too_long = begun = False
         cut: TransportError | None = None
+        content = response.content
         try:
-            inflater = Inflater(response.headers.get("Content-Encoding", ""))
-            while data := await response.content.readany():
+            inflater = Inflater(response.headers.get("Content-Encoding"))
+            while not (too_long or content.at_eof()) and (data := await content.readany()):
                 begun = True
-                for piece in inflater.feed(data):
+                for piece in inflater.feed(data) if inflater.compressed else (data,):
                     body += piece
-                    if len(body) > limit:
-                        return attrs.evolve(answer, body=self._clean(body[:limit], answer), too_long=success)
-            if begun and not inflater.ended:
+                    if too_long := len(body) > limit:
+                        break
+            if begun and not (too_long or inflater.ended):
                 cut = TransportError("the compressed answer is cut off", method=response.method, url=answer.url)
         except BodyEncodingError as error:
             reason = self.settings.token.redact(str(error))
@@ -356,12 +348,11 @@ class Transport:
         finally:
             # Nothing to a body that was read to its end, whose connection is back in the pool.
             response.close()
-        return attrs.evolve(answer, body=self._clean(body, answer), cut=cut)
-
-    def _clean(self, body: bytearray, answer: Answer) -> bytes:
-        # A service that echoes the request in its error would put the token into our exception.
-        data = bytes(body)
-        return data if 200 <= answer.status < 300 else self.settings.token.redact_bytes(data)
+        data = bytes(body[:limit] if too_long else body)
+        if not success:
+            # A service that echoes the request in its error would put the token into our exception.
+            data = self.settings.token.redact_bytes(data)
+        return Answer(answer.status, answer.headers, data, answer.url, cut, too_long and success)
 
     async def _attempt(
         self,
@@ -376,12 +367,12 @@ class Transport:
     ) -> Answer | Download | Lost:
         self._ready()
         scope = asyncio.timeout(None)
-        attempt = _Attempt(scope, self.settings.connect_timeout, timeout)
+        attempt = Attempt(self._deadlines, scope, self.settings.connect_timeout, timeout)
         answer: Answer | None = None
         response: aiohttp.ClientResponse | None = None
         outcome: Answer | Download | Lost
         context = _current.set(attempt)
-        self._scopes.add(scope)
+        self._deadlines.add(attempt)
         held = False
         try:
             async with scope:
@@ -415,7 +406,7 @@ class Transport:
             outcome = Lost(TransportError("the session was closed", method=method, url=str(url)), sent=False)
         finally:
             response = None  # its repr, in a traceback with local variables, would show headers
-            self._scopes.discard(scope)
+            self._deadlines.discard(attempt)
             _current.reset(context)
             if held:
                 self.release()
@@ -426,8 +417,8 @@ class Transport:
     def _taken_away(self) -> bool:
         return self.closed or (self._session is not None and self._session.closed)
 
-    def _timed_out(self, attempt: _Attempt, method: str, url: str, answer: Answer | None) -> Answer | Lost:
-        if attempt.phase is _Phase.CONNECTING:
+    def _timed_out(self, attempt: Attempt, method: str, url: str, answer: Answer | None) -> Answer | Lost:
+        if attempt.phase is Phase.CONNECTING:
             reason = f"no connection within {attempt.connect_timeout:g} s"
             return Lost(ConnectTimeoutError(reason, method=method, url=url), sent=False)
         late = RequestTimeoutError(f"no complete answer within {attempt.timeout:g} s", method=method, url=url)
@@ -482,15 +473,15 @@ class Transport:
         """
         if self.closed:
             raise ClientClosedError
-        scope = asyncio.timeout(None)
-        self._scopes.add(scope)
+        wait = Attempt(self._deadlines, asyncio.timeout(None))
+        self._deadlines.add(wait)
         try:
-            async with scope:
+            async with wait.scope:
                 await clock.sleep(seconds)
         except TimeoutError:
             pass
         finally:
-            self._scopes.discard(scope)
+            self._deadlines.discard(wait)
         if self.closed:
             raise ClientClosedError
 
@@ -501,9 +492,6 @@ class Transport:
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             raise WrongEventLoopError("close this client on the event loop on which it was used")
         self.closed = True
-        now = asyncio.get_running_loop().time()
-        for scope in self._scopes:
-            if not scope.expired():
-                scope.reschedule(now)
+        self._deadlines.end_all()
         if self._session is not None and not self._borrowed:
             await self._session.close()

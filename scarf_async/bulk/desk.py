@@ -11,7 +11,7 @@ import attrs
 
 from scarf_async import clock
 from scarf_async.bulk.journal import Journal, Known
-from scarf_async.bulk.plan import BulkPlan
+from scarf_async.bulk.plan import BulkPlan, Operation
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.errors import JournalError, ScarfError
@@ -56,8 +56,7 @@ class Desk:
         if self.journal is not None:
             for place, known in self.journal.known.items():
                 if known.status == "succeeded":
-                    outcome = Outcome(self.plan[place], "succeeded", result=known.result, attempts=known.attempts)
-                    self._settle(place, outcome)
+                    self._settle(place, _outcome_of(self.plan[place], known))
 
     def open_places(self, unit: int) -> list[int]:
         """Return the operations of a unit that have no outcome; of equal ones the first stands for all."""
@@ -80,12 +79,15 @@ class Desk:
         """
         if self.journal is None:
             return
+        if self.broken is not None:
+            # An outcome is missing in the journal: what is sent now could not be told from what was lost.
+            raise self.broken
         try:
             self.journal.intend(self._with_twins(places))
             if sync:
                 await self.journal.sync()
         except JournalError as error:
-            self.broken = self.broken or error
+            self.broken = error
             raise
 
     def _with_twins(self, places: Sequence[int]) -> list[int]:
@@ -146,8 +148,11 @@ class Desk:
         """End: what has no outcome was skipped."""
         for place, outcome in enumerate(self.outcomes):
             if outcome is None:
-                error = ScarfError(f"not sent: the run stopped first ({stopped_by})")
-                self._settle(place, Outcome(self.plan[place], "skipped", error=error))
+                # What an earlier run sent and nobody has looked for since is as unknown as it was.
+                sent = self.known(place).open
+                what = "not settled: sent by an earlier run, and" if sent else "not sent:"
+                error = ScarfError(f"{what} the run stopped first ({stopped_by})")
+                self._settle(place, Outcome(self.plan[place], "unknown" if sent else "skipped", error=error))
         self.tell_progress(at_end=True)
         return BulkReport(
             plan=self.plan,
@@ -159,6 +164,18 @@ class Desk:
         )
 
 
-def since(wall_time: float) -> float:
-    """Take a time of the journal to `clock.monotonic()`; a clock that was set back makes it now."""
-    return clock.monotonic() - max(0.0, time.time() - wall_time)
+def _outcome_of(operation: Operation, known: Known) -> Outcome[object]:
+    return Outcome(
+        operation,
+        "succeeded",
+        result=known.result,
+        attempts=known.attempts,
+        reconciled=known.reconciled,
+        unchanged=known.unchanged,
+    )
+
+
+def since(wall_time: float) -> float | None:
+    """Take a time of the journal to `clock.monotonic()`; None where a clock was set back, so that nobody knows."""
+    passed = time.time() - wall_time
+    return None if passed < 0 else clock.monotonic() - passed

@@ -16,7 +16,7 @@ from scarf_async.bulk.run import OnFailure, Run
 from scarf_async.bulk.schedule import compile_plan
 from scarf_async.bulk.splitting import Splitter
 from scarf_async.bulk.verify import Difference, verify
-from scarf_async.errors import ReadOnlyError, ValidationError
+from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
 from scarf_async.events import Hook
 from scarf_async.pacing import AdaptivePacer
 from scarf_async.session import Session
@@ -73,23 +73,22 @@ class Bulk:
             ReadOnlyError: the client is read-only; nothing was sent.
             ClientClosedError: the client was closed meanwhile.
         """
+        _check_plan(plan)
         _check_whole("concurrency", concurrency)
         _check_whole("permission_batch", permission_batch)
         if type(patience) not in {int, float} or not 0 < patience < math.inf:
             raise ValidationError(
                 f"patience must be a positive number of seconds; got {patience!r}", field="patience"
             )
-        if on_failure not in {"continue", "stop"}:
+        if on_failure not in ("continue", "stop"):  # noqa: PLR6201 # what is given may have no hash
             raise ValidationError(
                 f"on_failure must be 'continue' or 'stop'; got {on_failure!r}", field="on_failure"
             )
         schedule = compile_plan(plan, permission_batch)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
-        book = None
-        if journal is not None:
-            server = str(self._session.transport.settings.bases["v1"])
-            book = Journal.open(journal, plan=digest(plan), operations=len(plan), server=server)
+        book = None if journal is None else self._open(journal, plan)
+        problem: JournalError | None = None
         try:
             run = Run(
                 session=self._session,
@@ -101,11 +100,26 @@ class Bulk:
                 on_failure=on_failure,
                 stop=stop,
             )
-            return await run(concurrency)
+            report = await run(concurrency)
         finally:
-            # Without waiting: a second cancellation must not keep what was written from the disk.
+            # Without waiting: a second cancellation must not keep what was written from the disk. And without
+            # raising: what ends the run is told rather than that the disk is full besides.
             if book is not None:
-                book.close()
+                problem = book.close()
+        if problem is not None:
+            problem.report = report
+            raise problem
+        return report
+
+    def _open(self, path: str | os.PathLike[str], plan: BulkPlan) -> Journal:
+        settings = self._session.transport.settings
+        return Journal.open(
+            path,
+            plan=digest(plan),
+            operations=len(plan),
+            server=str(settings.bases["v1"]),
+            redact=settings.token.redact_bytes,
+        )
 
     async def verify(self, plan: BulkPlan) -> list[Difference]:
         """Compare a plan with what the service shows; works on a read-only client.
@@ -119,7 +133,13 @@ class Bulk:
             TransportError: no answer came.
             DecodeError: an answer is not what was promised.
         """
+        _check_plan(plan)
         return await verify(self._session, plan)
+
+
+def _check_plan(plan: object) -> None:
+    if not isinstance(plan, BulkPlan):
+        raise ValidationError(f"plan must be a BulkPlan; got {type(plan).__name__}", field="plan")
 
 
 def _check_whole(name: str, number: object) -> None:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
@@ -33,10 +34,27 @@ __all__ = ["Journal", "Known"]
 
 FORMAT: Final = "scarf-async-journal"
 VERSION: Final = 1
+_LONGEST_HEADER: Final = 2**16
 
 _Entity: TypeAlias = Organization | Member | Package | Route | Domain
 _RESULTS: Final = {cls.__name__: cls for cls in (Organization, Member, Package, Route, Domain)}
 _encode = msgspec.json.Encoder().encode
+
+
+class _Line(msgspec.Struct):
+    """A line after the header: an intent or an outcome. Fields of a later version are passed over."""
+
+    intent: list[int] | None = None
+    at: float | None = None
+    outcome: list[int] | None = None
+    status: Status | None = None
+    result: dict[str, Any] | None = None  # of as many types as there are entities
+    attempts: int = 0
+    reconciled: bool = False
+    unchanged: bool = False
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
 
 
 @attrs.frozen
@@ -47,18 +65,29 @@ class Known:
         status: its last outcome; None for an intent without one.
         result: what it gave.
         attempts: how often its request was sent.
-        intended_at: when its last request was about to leave, in seconds since the epoch.
+        reconciled: whether its outcome was found by looking.
+        unchanged: whether nothing was sent for it.
+        opened_at: when the first of the requests was about to leave whose effect is not known, in seconds since
+            the epoch.
+        intended_at: when the last of them was.
     """
 
     status: Status | None = None
     result: object = None
     attempts: int = 0
+    reconciled: bool = False
+    unchanged: bool = False
+    opened_at: float | None = None
     intended_at: float | None = None
 
     @property
     def open(self) -> bool:
         """Whether a request may have left whose effect is not known."""
         return self.intended_at is not None and self.status in {None, "unknown"}
+
+    def intended(self, at: float) -> Known:
+        """Return what is known after a further intent."""
+        return attrs.evolve(self, status=None, opened_at=self.opened_at if self.open else at, intended_at=at)
 
 
 class Journal:
@@ -68,16 +97,26 @@ class Journal:
         known: what it held when it was opened, by the operation's place.
     """
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, redact: Callable[[bytes], bytes]) -> None:
         self.path = path
         self.known: dict[int, Known] = {}
         self._descriptor = descriptor
+        self._redact = redact
         self._written = 0
         self._synced = 0
         self._syncing: asyncio.Event | None = None
+        self._broken: JournalError | None = None
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, plan: str, operations: int, server: str) -> Self:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        plan: str,
+        operations: int,
+        server: str,
+        redact: Callable[[bytes], bytes] = bytes,
+    ) -> Self:
         """Open a journal, or begin one.
 
         Args:
@@ -85,6 +124,7 @@ class Journal:
             plan: the plan's digest.
             operations: how many the plan has.
             server: the base address of the service.
+            redact: takes secrets out of what the service said.
 
         Raises:
             JournalError: it is in use, is no journal, belongs to another plan or server, is damaged, or cannot
@@ -93,11 +133,12 @@ class Journal:
         target = Path(path)
         header = {"format": FORMAT, "version": VERSION, "plan": plan, "operations": operations, "server": server}
         try:
-            descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise JournalError(f"journal {target} cannot be opened: {error.strerror}", path=str(target)) from None
-        journal = cls(target, descriptor)
+        journal = cls(target, descriptor, redact)
         try:
+            journal._refuse_devices()
             journal._lock()
             journal._load(header)
         except BaseException:
@@ -108,36 +149,57 @@ class Journal:
     def _error(self, problem: str) -> JournalError:
         return JournalError(f"journal {self.path} {problem}", path=str(self.path))
 
-    def _lock(self) -> None:
-        import fcntl  # noqa: PLC0415 # there is none on Windows, where all but journals works
+    def _break(self, problem: str) -> JournalError:
+        """Take nothing more: after a failed write or sync what is on the disk is not known."""
+        self._broken = self._error(f"cannot be written: {problem}")
+        return self._broken
 
+    def _refuse_devices(self) -> None:
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            raise self._error("is no regular file")
+
+    def _lock(self) -> None:
+        try:
+            import fcntl  # noqa: PLC0415 # there is none on Windows, where all but journals works
+        except ImportError:
+            raise self._error("cannot be locked on this system") from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise self._error("is in use by another run") from None
+        except OSError as error:
+            raise self._error(f"cannot be locked: {error.strerror}") from None
 
     def _load(self, header: Mapping[str, object]) -> None:
+        begin = _encode(header) + b"\n"
         with open(self._descriptor, "rb", closefd=False) as file:
-            first = file.readline()
-            begin = _encode(header) + b"\n"
+            first = file.readline(_LONGEST_HEADER)
             if not first or (not first.endswith(b"\n") and begin.startswith(first)):
                 # New, or killed while the first line was written.
                 self._begin(begin)
                 return
             self._check(first, header)
             good = len(first)
+            operations = int(str(header["operations"]))
             for number, line in enumerate(file, start=2):
-                if not self._take(line, int(str(header["operations"]))):
+                if not self._take(line, operations):
                     if line.endswith(b"\n") and file.read(1):
                         raise self._error(f"is damaged: line {number} cannot be read, and lines follow it")
-                    os.ftruncate(self._descriptor, good)
+                    self._cut(good)
                     break
                 good += len(line)
 
+    def _cut(self, size: int) -> None:
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise self._break(str(error.strerror)) from None
+
     def _begin(self, line: bytes) -> None:
-        os.ftruncate(self._descriptor, 0)
+        self._cut(0)
         self._append(line)
         try:
+            os.fchmod(self._descriptor, 0o600)
             os.fsync(self._descriptor)
             directory = os.open(self.path.parent, os.O_RDONLY)
             try:
@@ -145,7 +207,7 @@ class Journal:
             finally:
                 os.close(directory)
         except OSError as error:
-            raise self._error(f"cannot be written: {error.strerror}") from None
+            raise self._break(str(error.strerror)) from None
 
     def _check(self, first: bytes, header: Mapping[str, object]) -> None:
         found = _read(first)
@@ -162,23 +224,31 @@ class Journal:
 
     def _take(self, line: bytes, operations: int) -> bool:
         """Take one line in; False where it cannot be read."""
-        values = _read(line) if line.endswith(b"\n") else None
-        if values is None:
+        if not line.endswith(b"\n"):
             return False
-        places = values.get("intent", values.get("outcome"))
-        if not isinstance(places, list) or not all(type(p) is int and 0 <= p < operations for p in places):
+        try:
+            said = _decode_line(line)
+            result = _restore(said.result)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError):
             return False
-        for place in places:
-            known = self.known.get(place, Known())
-            if "intent" in values:
-                self.known[place] = attrs.evolve(known, status=None, intended_at=values.get("at"))
-            else:
+        places = said.outcome if said.intent is None else said.intent
+        if places is None or not all(0 <= place < operations for place in places):
+            return False
+        if said.intent is not None and said.at is not None:
+            for place in places:
+                self.known[place] = self.known.get(place, Known()).intended(said.at)
+        elif said.intent is None and said.status is not None:
+            for place in places:
                 self.known[place] = attrs.evolve(
-                    known,
-                    status=values.get("status"),
-                    result=_restore(values.get("result")),
-                    attempts=values.get("attempts", 0),
+                    self.known.get(place, Known()),
+                    status=said.status,
+                    result=result,
+                    attempts=said.attempts,
+                    reconciled=said.reconciled,
+                    unchanged=said.unchanged,
                 )
+        else:
+            return False
         return True
 
     def intend(self, places: Sequence[int]) -> None:
@@ -197,23 +267,34 @@ class Journal:
         """
         values: dict[str, object] = {"outcome": places, "status": outcome.status}
         if outcome.result is not None:
-            values["result"] = _keep(outcome.result)
+            values["result"] = self._without_secrets(_keep(outcome.result))
         if outcome.attempts:
             values["attempts"] = outcome.attempts
+        if outcome.reconciled:
+            values["reconciled"] = True
+        if outcome.unchanged:
+            values["unchanged"] = True
         if outcome.error is not None:
-            values["error"] = str(outcome.error)
+            words = str(outcome.error).encode(errors="replace").decode()
+            values["error"] = self._without_secrets(words)
         self._append(_encode(values) + b"\n")
 
+    def _without_secrets(self, value: object) -> msgspec.Raw:
+        # A service may give back in an entity what it was sent in a header.
+        return msgspec.Raw(self._redact(_encode(value)))
+
     def _append(self, line: bytes) -> None:
+        if self._broken is not None:
+            raise self._broken
         try:
             written = os.write(self._descriptor, line)
             if written < len(line):
                 # Half a line is worse than none: the next would be glued to it.
                 os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
         except OSError as error:
-            raise self._error(f"cannot be written: {error.strerror}") from None
+            raise self._break(str(error.strerror)) from None
         if written < len(line):
-            raise self._error("cannot be written: the disk is full")
+            raise self._break("the disk is full")
         self._written += 1
 
     async def sync(self) -> None:
@@ -224,6 +305,9 @@ class Journal:
         """
         wanted = self._written
         while self._synced < wanted:
+            if self._broken is not None:
+                # A second sync may succeed without what the first one lost.
+                raise self._broken
             if self._syncing is not None:
                 await self._syncing.wait()
                 continue
@@ -233,20 +317,21 @@ class Journal:
                 await anyio.to_thread.run_sync(os.fsync, self._descriptor)
                 self._synced = covered
             except OSError as error:
-                raise self._error(f"cannot be written: {error.strerror}") from None
+                raise self._break(str(error.strerror)) from None
             finally:
                 self._syncing = None
                 done.set()
 
-    def close(self) -> None:
-        """Sync and close; the lock goes with it."""
+    def close(self) -> JournalError | None:
+        """Sync and close, and with that unlock; return why not all of it is on the disk, if so."""
         try:
-            if self._synced < self._written:
+            if self._synced < self._written and self._broken is None:
                 os.fsync(self._descriptor)
         except OSError as error:
-            raise self._error(f"cannot be written: {error.strerror}") from None
+            self._break(str(error.strerror))
         finally:
             os.close(self._descriptor)
+        return self._broken
 
 
 def _read(line: bytes) -> dict[str, Any] | None:
@@ -263,11 +348,13 @@ def _keep(result: object) -> object:
     return {"class": type(result).__name__, **attrs.asdict(result)}
 
 
-def _restore(value: object) -> object:
-    if not isinstance(value, dict) or value.get("class") not in _RESULTS:
+def _restore(value: dict[str, Any] | None) -> object:
+    if value is None:
         return None
     fields = dict(value)
-    kind = _RESULTS[fields.pop("class")]
+    kind = _RESULTS.get(str(fields.pop("class", "")))
+    if kind is None:
+        raise ValueError("a result of no known class")
     for name in ("created_at", "updated_at"):
         if isinstance(fields.get(name), str):
             fields[name] = datetime.fromisoformat(fields[name])

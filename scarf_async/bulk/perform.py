@@ -30,7 +30,7 @@ _CALLS: dict[Kind, _Call] = {
 }
 
 
-async def perform(session: Session, operations: Sequence[Operation], uuid: str) -> object:
+def perform(session: Session, operations: Sequence[Operation], uuid: str) -> Awaitable[object]:
     """Carry out the operations of one unit: an array of permissions, or one operation and its equals.
 
     Raises:
@@ -39,6 +39,5 @@ async def perform(session: Session, operations: Sequence[Operation], uuid: str) 
     first = operations[0]
     if first.kind is Kind.SET_PERMISSION:
         sets = [PermissionSet(op.arguments["user_query"], op.arguments["level"]) for op in operations]
-        await Permissions(session).set(uuid, sets)
-        return None
-    return await _CALLS[first.kind](session, first, uuid)
+        return Permissions(session).set(uuid, sets)
+    return _CALLS[first.kind](session, first, uuid)

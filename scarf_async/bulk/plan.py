@@ -325,8 +325,7 @@ class BulkPlan:
     def _add(self, kind: Kind, arguments: dict[str, object], after: Ref[U] | Iterable[Ref[U]]) -> Ref[T]:
         places: tuple[int, ...] = ()
         if after != ():
-            refs = [after] if isinstance(after, Ref) else list(after)
-            places = tuple(sorted({self._own("after", ref) for ref in refs}))
+            places = tuple(sorted({self._own("after", ref) for ref in _listed(after)}))
         index = len(self._operations)
         self._operations.append(Operation(index, kind, arguments, places))
         return Ref(self, index)
@@ -347,6 +346,14 @@ class BulkPlan:
         uuid = package.uuid if isinstance(package, Package) else package
         path_segment("package", uuid)
         return uuid
+
+
+def _listed(after: Ref[U] | Iterable[Ref[U]]) -> list[Ref[U]]:
+    if isinstance(after, Ref):
+        return [after]
+    if not isinstance(after, Iterable):
+        raise ValidationError(f"after takes what this plan's adders return; got {after!r}", field="after")
+    return list(after)
 
 
 def _shown(value: object) -> str:

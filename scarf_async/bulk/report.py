@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Literal, TypeAlias, TypeVar, cast
@@ -88,6 +89,8 @@ class BulkReport:
     resume_after: float | None = None
 
     def __getitem__(self, ref: Ref[T]) -> Outcome[T]:
+        if not isinstance(ref, Ref):
+            raise ValidationError(f"a report takes what its plan's adders returned; got {ref!r}")
         if not ref.belongs_to(self.plan):
             raise ValidationError(f"{ref!r} is an operation of another plan")
         # The outcome at a reference's place holds what the reference promises.
@@ -140,15 +143,20 @@ class BulkReport:
         bad = [outcome for outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
         if not bad:
             return
-        errors: dict[int, Exception] = {}
+        errors: list[Exception] = []
+        seen: set[int] = set()
         for outcome in bad:
-            error = outcome.error or ScarfError(f"{outcome.operation} did not succeed")
+            error: ScarfError = outcome.error or ScarfError("it did not succeed")
+            # Operations that shared a request share its error; each needs one with a note of its own.
+            if id(error) in seen:
+                error = copy.copy(error)
+                error.__notes__ = list(error.__notes__[:-1])
+            seen.add(id(error))
             note = f"in a bulk run: {outcome.operation}"
-            # Operations that shared a request share its error.
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
-            errors[id(error)] = error
-        raise BulkError(f"{len(bad)} of {len(self.outcomes)} operations did not succeed", list(errors.values()))
+            errors.append(error)
+        raise BulkError(f"{len(bad)} of {len(self.outcomes)} operations did not succeed", errors)
 
     def to_dict(self) -> dict[str, JSON]:
         """Return the report as JSON data."""

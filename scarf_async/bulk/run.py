@@ -48,6 +48,8 @@ OnFailure: TypeAlias = Literal["continue", "stop"]
 _SYNC_INTERVAL: Final = 0.4
 _CREATES: Final = frozenset({Kind.CREATE_ORGANIZATION, Kind.CREATE_PACKAGE, Kind.CREATE_ROUTE, Kind.CREATE_DOMAIN})
 _NO_MORE_MEMBERS: Final = frozenset({"max-organization-members-reached", "billing-error"})
+# They state values, and nothing that is looked for by them changes: sending them again is always right.
+_STATING: Final = frozenset({Kind.SET_PERMISSION, Kind.UPSERT_MEMBER})
 # No operation's failure: the whole run cannot go on.
 _FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
 
@@ -68,12 +70,30 @@ class Run:
     open_units: int = attrs.field(init=False)
     queue: Queue = attrs.field(factory=Queue, init=False)
     shared: SharedReads[Answer] = attrs.field(factory=SharedReads, init=False)
-    full: dict[str, frozenset[str]] = attrs.field(factory=dict, init=False)
+    full: dict[str, asyncio.Future[frozenset[str]]] = attrs.field(factory=dict, init=False)
+    looks_from: float = attrs.field(init=False)
     fatal: ScarfError | None = None
 
     def __attrs_post_init__(self) -> None:
         self.waits = list(self.schedule.waits)
         self.open_units = len(self.schedule.units)
+        self.looks_from = self._looks_from()
+
+    def _looks_from(self) -> float:
+        """Return from when on the creates that an earlier run left open are looked for.
+
+        Before, the request of one may be on its way, and its not being there says nothing. It is one moment for
+        all of them, so that one look at a list tells of all that it should hold.
+        """
+        now = clock.monotonic()
+        known = self.desk.journal.known if self.desk.journal is not None else {}
+        sent = [
+            entry.intended_at
+            for place, entry in known.items()
+            if entry.open and entry.intended_at is not None and self.plan[place].kind in _CREATES
+        ]
+        times = [now if (time := since(at)) is None else time for at in sent]
+        return max(times) + self.session.timeout if times else now
 
     async def __call__(self, concurrency: int) -> BulkReport:
         """Run to the end; return the report.
@@ -155,18 +175,14 @@ class Run:
         return next((need for need in self.schedule.needs.get(unit, ()) if not self.desk.succeeded[need]), None)
 
     def _enqueue(self, unit: int, operation: Operation, workers: TaskGroup) -> None:
-        known = self.desk.known(operation.index)
-        if known.open and known.intended_at is not None and operation.kind in _CREATES:
-            # Its request may still be on its way: before that is over, not being there says nothing.
-            wait = since(known.intended_at) + self.session.timeout - clock.monotonic()
-            if wait > 0:
-                workers.start_soon(self._enqueue_later, unit, wait)
-                return
-        self.queue.put(unit)
+        is_open = operation.kind in _CREATES and self.desk.known(operation.index).open
+        if is_open and self.looks_from > clock.monotonic():
+            workers.start_soon(self._enqueue_later, unit)
+        else:
+            self.queue.put(unit)
 
-    async def _enqueue_later(self, unit: int, wait: float) -> None:
-        until = clock.monotonic() + wait
-        while (left := until - clock.monotonic()) > 0 and self.pacer.stopped_by is None:
+    async def _enqueue_later(self, unit: int) -> None:
+        while (left := self.looks_from - clock.monotonic()) > 0 and self.pacer.stopped_by is None:
             await clock.sleep(min(left, _SYNC_INTERVAL))
         self.queue.put(unit)
 
@@ -180,25 +196,28 @@ class Run:
                 self.fatal = self.fatal or error
                 workers.cancel_scope.cancel()
                 return
+            if self.desk.broken is not None:
+                self._stop(str(self.desk.broken))
             self._release(self._finish(unit), workers)
 
     async def _carry_out(self, unit: int) -> None:
         places = self.desk.open_places(unit)
         first = self.plan[places[0]]
+        sync = self._goes_to_disk_first(unit, first)
         if first.kind is Kind.SET_PERMISSION:
             uuid = self._uuid(first)
             await self.splitter.send(
                 places,
-                send=partial(self._attempt, uuid=uuid),
+                send=partial(self._attempt, uuid=uuid, sync=sync),
                 package_refused=partial(self._package_refused, uuid),
                 refuse=self._refuse,
             )
             return
-        if first.kind is Kind.UPSERT_MEMBER and self._is_full(first):
+        if first.kind is Kind.UPSERT_MEMBER and await self._is_full(first):
             error = ScarfError("not sent: the organization takes no further members")
             self.desk.settle(places, "skipped", error=error, write=False)
             return
-        refusal = await self._attempt(places, uuid=self._uuid(first))
+        refusal = await self._attempt(places, uuid=self._uuid(first), sync=sync)
         if refusal is not None:
             self._refuse(places, refusal)
             if (
@@ -208,10 +227,26 @@ class Run:
             ):
                 await self._take_no_more_members(first.arguments["organization"])
 
-    async def _attempt(self, places: Sequence[int], *, uuid: str) -> ScarfError | None:
+    def _goes_to_disk_first(self, unit: int, operation: Operation) -> bool:
+        """Tell whether the journal must be on the disk before the request leaves.
+
+        A create must not be sent again without looking. And what changes or deletes must not be on the service
+        while the journal has lost the create before it, which would then look for something that is no more;
+        nor be lost itself where others wait for it, since a second delete or renaming is refused.
+        """
+        if operation.kind in _CREATES:
+            return True
+        if operation.kind in _STATING:
+            return False
+        renames = operation.kind is Kind.UPDATE_ORGANIZATION and (
+            operation.arguments["organization"].name != operation.arguments["name"]
+        )
+        return renames or bool(self.schedule.waits[unit] or self.schedule.followers.get(unit))
+
+    async def _attempt(self, places: Sequence[int], *, uuid: str, sync: bool) -> ScarfError | None:
         """Send the request of some operations; settle it, or return the service's refusal."""
         operations = [self.plan[place] for place in places]
-        work = self._begin(places, operations[0].kind)
+        work = self._begin(places, sync=sync)
         result: object = None
         failure: ScarfError | None = None
         try:
@@ -227,7 +262,7 @@ class Run:
             self.desk.requests += work.requests
         course = work.course
         attempts = course.sends if course is not None else 0
-        status = _status_of(failure, ambiguous=course is not None and course.ambiguous)
+        status = _status_of(failure, ambiguous=course.ambiguous if course is not None else work.open)
         if failure is not None and status == "failed":
             return failure
         self.desk.settle(
@@ -244,14 +279,16 @@ class Run:
             self._consider_stopping(failure)
         return None
 
-    def _begin(self, places: Sequence[int], kind: Kind) -> Work:
-        known = [self.desk.known(place) for place in places]
-        intended = [entry.intended_at for entry in known if entry.open and entry.intended_at is not None]
+    def _begin(self, places: Sequence[int], *, sync: bool = False) -> Work:
+        known = [entry for place in places if (entry := self.desk.known(place)).open]
+        opened = [entry.opened_at for entry in known if entry.opened_at is not None]
         return Work(
             pacer=self.pacer,
             shared=self.shared,
-            before_send=partial(self.desk.before_send, places, sync=kind in _CREATES),
-            open_since=since(max(intended)) if intended else None,
+            before_send=partial(self.desk.before_send, places, sync=sync),
+            open=bool(known),
+            open_since=since(min(opened)) if opened else None,
+            looks_from=self.looks_from if known and self.plan[places[0]].kind in _CREATES else None,
         )
 
     def _refuse(self, places: Sequence[int], refusal: ScarfError) -> None:
@@ -259,7 +296,7 @@ class Run:
         self._consider_stopping(refusal)
 
     async def _package_refused(self, uuid: str) -> ScarfError | None:
-        work = self._begin((), Kind.SET_PERMISSION)
+        work = self._begin(())
         try:
             await Permissions(self.session.serving(work)).list(uuid)
         except (NotFoundError, PermissionDeniedError) as error:
@@ -297,25 +334,31 @@ class Run:
         elif self.on_failure == "stop":
             self._stop(f"on_failure='stop': {failure}")
 
-    def _is_full(self, operation: Operation) -> bool:
+    async def _is_full(self, operation: Operation) -> bool:
         members = self.full.get(operation.arguments["organization"])
-        return members is not None and operation.arguments["username"].strip().casefold() not in members
+        if members is None:
+            return False
+        # Its members are being read maybe; whoever is one of them can still be changed.
+        await asyncio.wait([members])
+        return operation.arguments["username"].strip().casefold() not in members.result()
 
     async def _take_no_more_members(self, organization: str) -> None:
         """Let only those be changed who are members: the service takes no further ones."""
         if organization in self.full:
             return
-        self.full[organization] = frozenset()
-        work = self._begin((), Kind.UPSERT_MEMBER)
+        names: frozenset[str] = frozenset()
+        read = self.full[organization] = asyncio.get_running_loop().create_future()
+        work = self._begin(())
         try:
             members = await Members(self.session.serving(work)).list(organization)
+            names = frozenset(member.username.strip().casefold() for member in members)
         except _FATAL:
             raise
         except ScarfError:
             return
         finally:
+            read.set_result(names)
             self.desk.requests += work.requests
-        self.full[organization] = frozenset(member.username.strip().casefold() for member in members)
 
 
 def _status_of(failure: ScarfError | None, *, ambiguous: bool) -> Status:

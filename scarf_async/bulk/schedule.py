@@ -93,6 +93,7 @@ class _Compiler:
         self.waits: list[int] = []
         self.needs: dict[int, tuple[int, ...]] = {}
         self.values: dict[Hashable, list[int]] = {}
+        self.changed: dict[Hashable, int] = {}
 
     # What travels together
 
@@ -105,12 +106,15 @@ class _Compiler:
             key = self._package_of(operation)
             after = self._befores_of(operation)
             identity = (operation.kind, key, after, *self._values_of(operation))
-            original = first.setdefault(identity, place)
-            if original != place:
+            target = self._target(operation, key)
+            original = first.get(identity)
+            # What was given another value in between is given this one anew, and not a first time.
+            if original is not None and self.changed.get(target, -1) <= original:
                 self.twins[place] = original
                 self.unit_of.append(self.unit_of[original])
                 self.units[self.unit_of[original]].append(place)
                 continue
+            first[identity] = place
             if after:
                 self.befores[place] = after
             if operation.kind is Kind.SET_PERMISSION:
@@ -120,9 +124,15 @@ class _Compiler:
                 unit = self._new_unit()
             self.units[unit].append(place)
             self.unit_of.append(unit)
-            target = self._target(operation, key)
             if target is not None:
-                self.values.setdefault(target, []).append(place)
+                self._give(target, place)
+
+    def _give(self, target: Hashable, place: int) -> None:
+        """Take down that an operation gives a target a value."""
+        earlier = self.values.setdefault(target, [])
+        if earlier and self._says(earlier[-1]) != self._says(place):
+            self.changed[target] = place
+        earlier.append(place)
 
     def _array(self, arrays: dict[PackageKey, _Array], key: PackageKey, after: tuple[int, ...]) -> int:
         """Return the array that a permission travels in: the package's last, if it may still join that.

@@ -148,7 +148,7 @@ class _Database(aiosqlite.Connection):
     transactions cannot meet.
     """
 
-    async def run(self, work: Callable[[Transaction], T]) -> T:
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
         def in_one_transaction() -> T:
             with self._conn as connection:
                 return work(Transaction(connection))
@@ -179,7 +179,7 @@ class Store:
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Do something in a transaction, on the database's thread: committed, or on any exception rolled back."""
-        return await self._database.run(work)
+        return await self._database.transact(work)
 
     async def close(self) -> None:
         """Close the database and end its thread."""

@@ -163,8 +163,9 @@ class Packages:
         # The user's list shows organizations' packages too; what is older than the first send is not ours. Both
         # times are the service's: its clock need not be this machine's.
         not_before: dt.datetime | None = None
-        now = server_date(answer.headers)
-        if started is not None and now is not None:
+        if started is not None:
+            # Without the service's clock this machine's has to do, which may be wrong by more than a little.
+            now = server_date(answer.headers) or dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
             not_before = now - dt.timedelta(seconds=clock.monotonic() - started)
         packages = decode(request, answer)
         return find_package(requested, packages, not_before=not_before)

@@ -46,7 +46,11 @@ class Model:
                 value for value in op.arguments.values() if value is not package or op.kind is Kind.CREATE_PACKAGE
             )
             package_key = None if op.kind is Kind.CREATE_PACKAGE else self._packages.get(op.index)
-            first = seen.setdefault((op.kind, package_key, others, frozenset(befores)), op.index)
+            identity = (op.kind, package_key, others, frozenset(befores))
+            first = seen.get(identity, op.index)
+            if self._other_value_since(first, op):
+                first = op.index
+            seen[identity] = first
             self.first_of[op.index] = first
             if first == op.index:
                 self.befores[first] = befores
@@ -87,6 +91,14 @@ class Model:
             and self._value(one) != self._value(other)
             and not self.is_behind(other.index, one.index)
         ]
+
+    def _other_value_since(self, first: int, op: Operation) -> bool:
+        """Whether an operation after the first gave the target of this one another value."""
+        target = self._target(op)
+        return target is not None and any(
+            self._target(other) == target and self._value(other) != self._value(op)
+            for other in self.operations[first + 1 : op.index]
+        )
 
     def _target(self, op: Operation) -> Hashable:
         told, package = op.arguments, self.package(op)

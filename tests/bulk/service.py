@@ -43,8 +43,8 @@ class Call:
         return json.loads(self.body)
 
 
-Answer: TypeAlias = "int | dict[str, object] | list[object] | None"
-"""A status without effect, what a success holds, or None for what the service usually answers."""
+Answer: TypeAlias = "int | dict[str, object] | list[object] | web.Response | None"
+"""A status without effect, what a success holds, a whole answer, or None for what the service usually says."""
 
 
 def _usual(call: Call) -> Answer:
@@ -142,6 +142,8 @@ class Service:
             self._changed.set()
         if isinstance(answer, int):
             return web.json_response({"message": f"told to say {answer}"}, status=answer)
+        if isinstance(answer, web.Response):
+            return answer
         return web.json_response(answer)
 
 

@@ -1,0 +1,110 @@
+"""Time limits of what is under way: one timer of the event loop looks after all of them.
+
+A timer for each phase of each request would cost as much as a good part of the sending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+
+import attrs
+
+__all__ = ["Attempt", "Deadlines", "Phase"]
+
+
+class Phase(Enum):
+    """How far a request is."""
+
+    WAITING = "waiting"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+
+
+@attrs.define(eq=False)
+class Attempt:
+    """One request on its way, or a wait: how far it is, and until when that may take.
+
+    Attributes:
+        scope: ends it.
+        deadline: when, by the event loop's clock; None for no limit.
+    """
+
+    deadlines: Deadlines
+    scope: asyncio.Timeout
+    connect_timeout: float = 0.0
+    timeout: float = 0.0
+    phase: Phase = Phase.WAITING
+    deadline: float | None = None
+
+    def connecting(self) -> None:
+        """Take down that it starts to connect."""
+        self.phase = Phase.CONNECTING
+        self.deadlines.limit(self, self.connect_timeout)
+
+    def connected(self) -> None:
+        """Take down that it has a connection."""
+        # The first sign counts: what comes later must not wind up the time limit again.
+        if self.phase is not Phase.CONNECTED:
+            self.phase = Phase.CONNECTED
+            self.deadlines.limit(self, self.timeout)
+
+    def end(self, now: float) -> None:
+        """End it, unless it is ending already."""
+        self.deadline = None
+        if not self.scope.expired():
+            self.scope.reschedule(now)
+
+
+class Deadlines:
+    """Ends what takes too long."""
+
+    def __init__(self) -> None:
+        self._under_way: set[Attempt] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, attempt: Attempt) -> None:
+        """Look after an attempt."""
+        self._under_way.add(attempt)
+
+    def discard(self, attempt: Attempt) -> None:
+        """Look no more after one that ended."""
+        self._under_way.discard(attempt)
+
+    def limit(self, attempt: Attempt, seconds: float) -> None:
+        """Let an attempt go on for so long from now."""
+        loop = asyncio.get_running_loop()
+        attempt.deadline = deadline = loop.time() + seconds
+        if self._timer is None or deadline < self._timer.when():
+            self._look_at(deadline, loop)
+
+    def end_all(self) -> None:
+        """End all that is under way now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = asyncio.get_running_loop().time()
+        for attempt in self._under_way:
+            attempt.end(now)
+
+    def _look_at(self, moment: float, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(moment, self._look, moment)
+
+    def _look(self, moment: float) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        # Timers come a little early: what was to end at this moment has run out.
+        now = max(moment, loop.time())
+        upcoming: float | None = None
+        for attempt in self._under_way:
+            deadline = attempt.deadline
+            if deadline is None:
+                continue
+            if deadline <= now:
+                attempt.end(now)
+            elif upcoming is None or deadline < upcoming:
+                upcoming = deadline
+        if upcoming is not None:
+            self._look_at(upcoming, loop)
