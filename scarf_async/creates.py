@@ -36,7 +36,7 @@ IfExists: TypeAlias = Literal["fail", "keep"]
 
 def check_if_exists(value: object) -> None:
     """Raise `ValidationError` for what is none of `IfExists`."""
-    if value not in ("fail", "keep"):  # noqa: PLR6201 # what is given may have no hash
+    if value not in ("fail", "keep"):  # what is given may have no hash
         raise ValidationError(f"if_exists must be 'fail' or 'keep'; got {value!r}", field="if_exists")
 
 

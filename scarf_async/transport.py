@@ -1,41 +1,33 @@
-"""The one place that speaks HTTP: aiohttp's client, its exceptions, its timeouts, its lifecycle.
+"""Single requests over aiohttp's client: one call of `send` or `open` is one request on the wire.
 
-One call of `send` is one request on the wire. aiohttp by itself sends GET, PUT and DELETE a second time when
-a connection breaks, and there is no option against it: the middleware given to each request turns such errors
-into one that aiohttp does not know. It also puts the token on: given in `headers=` it would stand in the
-frame locals of every traceback through aiohttp.
+With `httpclient.py` the one place that speaks HTTP, and from which no exception of aiohttp's comes out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from typing import Final
-from weakref import WeakSet
 
 import aiohttp
 import attrs
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.tracing import Trace
 from yarl import URL
 
 from scarf_async import clock
 from scarf_async.deadlines import Attempt, Deadlines, Phase
 from scarf_async.errors import (
     ClientClosedError,
-    ConnectFailedError,
     ConnectTimeoutError,
     RequestTimeoutError,
     TransportError,
     WrongEventLoopError,
 )
+from scarf_async.httpclient import BrokenError, Connector, Guard, RequestBody, as_lost, current_attempt
 from scarf_async.inflate import BodyEncodingError, Inflater
 from scarf_async.pacing import Pacer
 from scarf_async.protocol import Answer, Lost
-from scarf_async.settings import Secret, Settings
+from scarf_async.settings import Settings
 from scarf_async.version import __version__
 
 __all__ = ["Download", "Transport"]
@@ -50,118 +42,9 @@ _HEADERS: Final = {
 _JSON_HEADERS: Final = {**_HEADERS, "Content-Type": "application/json"}
 _ERROR_BODY: Final = 2**16
 """How much of the body of an error is read; a longer one is cut there."""
-_PIECE: Final = 2**16
 _LARGER_THAN_READS: Final = 2**20
 _NO_LIMITS: Final = aiohttp.ClientTimeout(total=None)
 _EXPORT_HEADERS: Final = {**_HEADERS, "Accept": "*/*"}
-
-
-_current: ContextVar[Attempt | None] = ContextVar("scarf_async_attempt", default=None)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells the attempt under way when it starts to connect and when it has a connection.
-
-    The pool has no limit of its own: the transport lets no more requests in than there may be connections, so
-    that waiting for one counts towards no timeout.
-    """
-
-    def __init__(self, *, ssl: ssl.SSLContext | bool) -> None:
-        super().__init__(limit=0, ssl=ssl)
-        self._used: WeakSet[asyncio.Protocol] = WeakSet()
-
-    async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.connector.Connection:
-        attempt = _current.get()
-        if attempt is None:
-            return await super().connect(req, traces, timeout)
-        attempt.connecting()
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            if protocol is None or not protocol.should_close or protocol not in self._used:
-                break
-            # Something came while it was idle, which would be taken for the answer.
-            connection.close()
-        if protocol is not None:
-            self._used.add(protocol)
-        attempt.connected()
-        return connection
-
-
-class _Body(aiohttp.Payload):
-    """The body of a request: written in pieces, and only where there is a connection."""
-
-    _autoclose = True
-
-    def __init__(self, body: bytes, attempt: Attempt) -> None:
-        super().__init__(body, content_type="application/json")
-        self._size = len(body)
-        self._attempt = attempt
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        text: str = self._value.decode(encoding, errors)
-        return text
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        self._attempt.connected()
-        for at in range(0, self._size or 0, _PIECE):
-            if at:
-                # A long body must not hold up everything else.
-                await asyncio.sleep(0)
-            await writer.write(self._value[at : at + _PIECE])
-
-
-class _BrokenError(Exception):
-    """An error of aiohttp's, in a form that makes aiohttp send nothing again."""
-
-    def __init__(self, error: aiohttp.ClientError | OSError) -> None:
-        super().__init__()
-        self.error = error
-
-
-class _Guard:
-    """The middleware of every request."""
-
-    def __init__(self, token: Secret | None) -> None:
-        self._token = token
-
-    async def __call__(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        else:
-            # A caller's session may bring a token of its own.
-            request.headers.pop("Authorization", None)
-        try:
-            return await handler(request)
-        except (aiohttp.ClientError, OSError) as error:
-            broken = _BrokenError(error)
-        raise broken
-
-
-def _lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
-    """Take an error of aiohttp's to ours, and tell whether the request may have left."""
-    kind: type[TransportError]
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        kind, reason, sent = ConnectTimeoutError, f"no connection within {attempt.connect_timeout:g} s", False
-    elif isinstance(error, aiohttp.ClientHttpProxyError):
-        kind, reason, sent = ConnectFailedError, f"the proxy refused with status {error.status}", False
-    elif isinstance(error, aiohttp.ClientConnectorError) or attempt.phase is Phase.CONNECTING:
-        kind, reason, sent = ConnectFailedError, f"no connection: {error}", False
-    elif isinstance(error, TimeoutError):
-        kind, reason, sent = RequestTimeoutError, f"nothing came for {attempt.timeout:g} s", True
-    else:
-        # Of a parser's complaint the first line; the others quote what came.
-        words = (getattr(error, "message", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(":")
-        kind, reason, sent = TransportError, f"no complete answer: {words}", True
-    # A certificate that does not hold now will not hold in a second, nor will a password.
-    hopeless = isinstance(error, aiohttp.ClientConnectorCertificateError) or (
-        isinstance(error, aiohttp.ClientHttpProxyError) and error.status in {401, 403, 407}
-    )
-    return Lost(kind(reason, method=method, url=url), sent=sent, hopeless=hopeless)
 
 
 class Download:
@@ -247,12 +130,13 @@ class Transport:
         self.closed = False
         self._borrowed = session is not None
         self._session = session
+        self._export_session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         # The pool of a caller's session has its own limit and its own queue.
         self._slots = None if self._borrowed else asyncio.Semaphore(settings.max_connections)
         self._deadlines = Deadlines()
-        self._with_token = (_Guard(settings.token),)
-        self._without_token = (_Guard(None),)
+        self._with_token = (Guard(settings.token),)
+        self._without_token = (Guard(None),)
 
     def __repr__(self) -> str:
         return f"<Transport {self.settings.bases['v1']}{' closed' if self.closed else ''}>"
@@ -264,7 +148,7 @@ class Transport:
 
     def lost(self, error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
         """Take an error of aiohttp's to ours, without the token."""
-        lost = _lost(error.error if isinstance(error, _BrokenError) else error, attempt, method, url)
+        lost = as_lost(error.error if isinstance(error, BrokenError) else error, attempt, method, url)
         lost.error.args = (self.settings.token.redact(str(lost.error.args[0])),)
         return lost
 
@@ -281,7 +165,7 @@ class Transport:
             )
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=_Connector(ssl=self.settings.tls or True),
+                connector=Connector(ssl=self.settings.tls or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
             # asyncio reads into 256 KiB at a time, which glibc maps and unmaps for every answer until it has
@@ -290,6 +174,14 @@ class Transport:
         elif self._session.closed:
             raise ClientClosedError("the aiohttp session given to this client is closed")
         return self._session
+
+    def _for_exports(self) -> aiohttp.ClientSession:
+        # What a dead connection of the pool loses is not asked for again where that may cost money: each export
+        # has a new one.
+        if self._export_session is None:
+            connector = Connector(ssl=self.settings.tls or True, force_close=True)
+            self._export_session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self._export_session
 
     async def _respond(
         self, method: str, url: URL, body: bytes | None, *, attempt: Attempt, authorize: bool, export: bool
@@ -304,10 +196,13 @@ class Transport:
         elif export:
             timeouts = aiohttp.ClientTimeout(total=None, sock_read=attempt.timeout)
         proxy = self.settings.proxy if self.settings.proxy and self.settings.proxy.serves(url) else None
-        return await self._ready().request(
+        session = self._ready()
+        if export and not self._borrowed:
+            session = self._for_exports()
+        return await session.request(
             method,
             url,
-            data=None if body is None else _Body(body, attempt),
+            data=None if body is None else RequestBody(body, attempt),
             headers=_EXPORT_HEADERS if export else _HEADERS if body is None else _JSON_HEADERS,
             timeout=timeouts,
             allow_redirects=False,
@@ -342,7 +237,7 @@ class Transport:
             reason = self.settings.token.redact(str(error))
             cut = TransportError(reason, method=response.method, url=answer.url)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            attempt = _current.get()
+            attempt = current_attempt.get()
             assert attempt is not None  # noqa: S101 # set by whoever sent this request
             cut = self.lost(error, attempt, response.method, answer.url).error
         finally:
@@ -371,7 +266,7 @@ class Transport:
         answer: Answer | None = None
         response: aiohttp.ClientResponse | None = None
         outcome: Answer | Download | Lost
-        context = _current.set(attempt)
+        context = current_attempt.set(attempt)
         self._deadlines.add(attempt)
         held = False
         try:
@@ -385,7 +280,7 @@ class Transport:
                     response = await self._respond(
                         method, url, body, attempt=attempt, authorize=authorize, export=export
                     )
-                except (aiohttp.ClientError, OSError, ValueError, _BrokenError) as error:
+                except (aiohttp.ClientError, OSError, ValueError, BrokenError) as error:
                     outcome = self.lost(error, attempt, method, str(url))
                 else:
                     attempt.connected()
@@ -407,7 +302,7 @@ class Transport:
         finally:
             response = None  # its repr, in a traceback with local variables, would show headers
             self._deadlines.discard(attempt)
-            _current.reset(context)
+            current_attempt.reset(context)
             if held:
                 self.release()
         if self._taken_away() and not (isinstance(outcome, Answer) and outcome.cut is None):
@@ -493,5 +388,9 @@ class Transport:
             raise WrongEventLoopError("close this client on the event loop on which it was used")
         self.closed = True
         self._deadlines.end_all()
-        if self._session is not None and not self._borrowed:
-            await self._session.close()
+        try:
+            if self._session is not None and not self._borrowed:
+                await self._session.close()
+        finally:
+            if self._export_session is not None:
+                await self._export_session.close()

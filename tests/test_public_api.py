@@ -147,8 +147,8 @@ def test_importing_the_package_imports_no_extras() -> None:
 
 
 def test_only_the_transport_speaks_http() -> None:
-    """The transport imports aiohttp, the client for a type, and what stands apart."""
-    files = outside("transport.py", "client.py", "testing.py", "emulator/")
+    """The transport and its parts import aiohttp, the client for a type, and what stands apart."""
+    files = outside("httpclient.py", "transport.py", "client.py", "testing.py", "emulator/")
     assert [place(path) for path in files if "aiohttp" in tops(path)] == []
 
 

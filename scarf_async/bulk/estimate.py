@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from scarf_async.bulk.plan import BulkPlan, Kind
+from scarf_async.bulk.plan import BulkPlan, Kind, Ref
 from scarf_async.bulk.schedule import compile_plan
 from scarf_async.entities import LibraryType, PackageUpsert, Unset
 
@@ -81,14 +81,22 @@ def _untyped(plan: BulkPlan) -> list[str]:
 def _two_ways(plan: BulkPlan) -> list[str]:
     """An e-mail address and a username on one package may be one person."""
     ways: dict[object, set[bool]] = defaultdict(set)
+    packages: dict[int, object] = {}
     for operation in plan:
+        package = operation.arguments.get("package")
+        if isinstance(package, Ref):
+            # What changes a package stands for the same package.
+            package = packages.get(package.index, package.index)
+        if operation.kind is Kind.UPDATE_PACKAGE:
+            packages[operation.index] = package
         if operation.kind is Kind.SET_PERMISSION:
-            ways[operation.arguments["package"]].add("@" in operation.arguments["user_query"])
+            ways[package].add("@" in operation.arguments["user_query"])
     mixed = sum(len(both) > 1 for both in ways.values())
     if not mixed:
         return []
+    packages_get = "1 package gets" if mixed == 1 else f"{mixed} packages get"
     warning = (
-        f"{mixed} packages get permissions by e-mail address and by username: if both name one person, the last"
+        f"{packages_get} permissions by e-mail address and by username: if both name one person, the last"
         " in the plan's order counts"
     )
     return [warning]

@@ -13,7 +13,7 @@ from scarf_async.bulk.plan import BulkPlan
 from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome
 from scarf_async.bulk.run import OnFailure, Run
-from scarf_async.bulk.schedule import compile_plan
+from scarf_async.bulk.schedule import check_whole, compile_plan
 from scarf_async.bulk.splitting import Splitter
 from scarf_async.bulk.verify import Difference, verify
 from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
@@ -74,13 +74,12 @@ class Bulk:
             ClientClosedError: the client was closed meanwhile.
         """
         _check_plan(plan)
-        _check_whole("concurrency", concurrency)
-        _check_whole("permission_batch", permission_batch)
+        check_whole("concurrency", concurrency)
         if type(patience) not in {int, float} or not 0 < patience < math.inf:
             raise ValidationError(
                 f"patience must be a positive number of seconds; got {patience!r}", field="patience"
             )
-        if on_failure not in ("continue", "stop"):  # noqa: PLR6201 # what is given may have no hash
+        if on_failure not in ("continue", "stop"):  # what is given may have no hash
             raise ValidationError(
                 f"on_failure must be 'continue' or 'stop'; got {on_failure!r}", field="on_failure"
             )
@@ -140,8 +139,3 @@ class Bulk:
 def _check_plan(plan: object) -> None:
     if not isinstance(plan, BulkPlan):
         raise ValidationError(f"plan must be a BulkPlan; got {type(plan).__name__}", field="plan")
-
-
-def _check_whole(name: str, number: object) -> None:
-    if type(number) is not int or number < 1:
-        raise ValidationError(f"{name} must be a whole number of at least 1; got {number!r}", field=name)

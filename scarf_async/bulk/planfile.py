@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -75,17 +76,18 @@ def write_plan(plan: BulkPlan, path: str | os.PathLike[str]) -> None:
         OSError: the file cannot be written.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = target.with_name(f".scarf-{secrets.token_hex(8)}.part")
     header = {"format": FORMAT, "version": VERSION, "operations": len(plan)}
-    try:
-        with partial.open("xb") as file:
+    with partial.open("xb") as file:
+        try:
             file.write(msgspec.json.encode(header) + b"\n")
             file.writelines(_lines(plan))
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def read_plan(plan: BulkPlan, path: str | os.PathLike[str]) -> None:
@@ -96,55 +98,65 @@ def read_plan(plan: BulkPlan, path: str | os.PathLike[str]) -> None:
             that cannot be sent; the message names the line.
         OSError: the file cannot be read.
     """
+    name = os.fspath(path)
     with Path(path).open("rb") as file:
-        expected = _expected(_decode(file.readline(), path, 1), path)
+        expected = _expected(_decode(file.readline(), f"{name}:1"), f"{name}:1")
         refs: list[Ref[Any]] = []  # of what each operation gives
         for number, line in enumerate(file, start=2):
-            refs.append(_add(plan, refs, _decode(line, path, number), f"{path}:{number}"))
-    if len(refs) != expected:
-        raise ValidationError(f"{path} is cut off: it has {len(refs)} operations of {expected}")
+            where = f"{name}:{number}"
+            if len(refs) == expected:
+                raise ValidationError(f"{where}: goes on after the {expected} operations of its first line")
+            refs.append(_add(plan, refs, _decode(line, where), where))
+    if len(refs) < expected:
+        raise ValidationError(f"{name}:{len(refs) + 1}: is cut off: it has {len(refs)} operations of {expected}")
 
 
-def _decode(line: bytes, path: str | os.PathLike[str], number: int) -> dict[str, Any]:
+def _decode(line: bytes, where: str) -> dict[str, Any]:
     try:
         value: object = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ValidationError(f"{path}:{number}: not a JSON object")
+        raise ValidationError(f"{where}: not a JSON object")
     return value
 
 
-def _expected(header: Mapping[str, Any], path: str | os.PathLike[str]) -> int:
+def _expected(header: Mapping[str, Any], where: str) -> int:
     if header.get("format") != FORMAT:
-        raise ValidationError(f"{path} is no plan: its first line has no format {FORMAT!r}")
-    if header.get("version") != VERSION:
-        raise ValidationError(
-            f"{path} is a plan of version {header.get('version')}; this package reads version {VERSION}"
-        )
-    operations = header.get("operations")
-    if type(operations) is not int:
-        raise ValidationError(f"{path}:1: operations must be a number")
+        raise ValidationError(f"{where}: is no plan: its first line has no format {FORMAT!r}")
+    version, operations = header.get("version"), header.get("operations")
+    if type(version) is not int or version != VERSION:
+        raise ValidationError(f"{where}: is a plan of version {version!r}; this package reads version {VERSION}")
+    if type(operations) is not int or operations < 0:
+        raise ValidationError(f"{where}: operations must be a whole number; got {operations!r}")
     return operations
 
 
 def _add(plan: BulkPlan, refs: list[Ref[Any]], values: dict[str, Any], where: str) -> Ref[Any]:
     kind = values.pop("kind", None)
-    if kind not in set(Kind):
+    if kind not in list(Kind):
         raise ValidationError(f"{where}: kind must be one of {', '.join(Kind)}; got {kind!r}")
     # Each kind bears the name of the method that adds it.
     adder: Callable[..., Ref[Any]] = getattr(plan, kind)
     try:
-        after = [refs[place] for place in values.pop("after", ())]
+        after = [_ref(place, refs) for place in values.pop("after", ())]
         arguments = {name: _argument(name, value, refs) for name, value in values.items()}
         return adder(**arguments, after=after)
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError) as error:
         raise ValidationError(f"{where}: {kind}: {error}") from None
+
+
+def _ref(place: object, refs: list[Ref[Any]]) -> Ref[Any]:
+    if type(place) is not int or not 0 <= place < len(refs):
+        raise ValueError(f"{place!r} is no place of an earlier operation")
+    return refs[place]
 
 
 def _argument(name: str, value: Any, refs: list[Ref[Any]]) -> Any:
     if not isinstance(value, dict):
         return value
     if value.keys() == {"ref"}:
-        return refs[value["ref"]]
+        return _ref(value["ref"], refs)
+    if name not in _ENTITIES:
+        raise ValueError(f"{name} is no object")
     return _ENTITIES[name](**value)

@@ -71,6 +71,7 @@ class Run:
     queue: Queue = attrs.field(factory=Queue, init=False)
     shared: SharedReads[Answer] = attrs.field(factory=SharedReads, init=False)
     full: dict[str, asyncio.Future[frozenset[str]]] = attrs.field(factory=dict, init=False)
+    unsettled: set[int] = attrs.field(factory=set, init=False)
     looks_from: float = attrs.field(init=False)
     fatal: ScarfError | None = None
 
@@ -154,16 +155,12 @@ class Run:
             barrier = self.schedule.units[unit][0]
             missing = self._missing(unit)
             places = self.desk.open_places(unit)
+            if missing is not None and self._is_unsettled(missing):
+                self.unsettled.update(self.schedule.units[unit])
             if barrier >= len(self.desk.outcomes):
                 self.desk.succeeded[barrier] = missing is None
             elif missing is not None and places:
-                cause = (
-                    str(self.plan[missing])
-                    if missing < len(self.desk.outcomes)
-                    else "an operation on the same package"
-                )
-                error = ScarfError(f"not sent: {cause} did not succeed")
-                self.desk.settle(places, "skipped", error=error, write=False)
+                self.desk.settle(places, "skipped", error=self._not_sent(unit, missing), write=False)
             elif places:
                 self._enqueue(unit, self.plan[places[0]], workers)
                 continue
@@ -172,7 +169,23 @@ class Run:
             self.queue.close()
 
     def _missing(self, unit: int) -> int | None:
-        return next((need for need in self.schedule.needs.get(unit, ()) if not self.desk.succeeded[need]), None)
+        needs, settles = self.schedule.needs.get(unit, ()), self.schedule.settles.get(unit, ())
+        missing = next((need for need in needs if not self.desk.succeeded[need]), None)
+        return missing if missing is not None else next(filter(self._is_unsettled, settles), None)
+
+    def _is_unsettled(self, place: int) -> bool:
+        """Tell whether it may come out otherwise in a further run, without the service changing its mind."""
+        if place in self.unsettled:
+            return True
+        outcome = self.desk.outcomes[place] if place < len(self.desk.outcomes) else None
+        return outcome is not None and outcome.status == "unknown"
+
+    def _not_sent(self, unit: int, missing: int) -> ScarfError:
+        if missing < len(self.desk.outcomes):
+            return ScarfError(f"not sent: {self.plan[missing]} did not succeed")
+        if self.plan[self.schedule.units[unit][0]].kind is Kind.UPDATE_ORGANIZATION:
+            return ScarfError("not sent: what became of an operation under the old name is not known")
+        return ScarfError("not sent: an operation on the same package did not succeed")
 
     def _enqueue(self, unit: int, operation: Operation, workers: TaskGroup) -> None:
         is_open = operation.kind in _CREATES and self.desk.known(operation.index).open

@@ -19,7 +19,7 @@ from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
 from scarf_async.entities import PackageUpsert, Unset
 from scarf_async.errors import ValidationError
 
-__all__ = ["Schedule", "compile_plan"]
+__all__ = ["Schedule", "check_whole", "compile_plan"]
 
 PackageKey: TypeAlias = str | int
 """A uuid, or the place of the operation that creates the package."""
@@ -39,6 +39,7 @@ class Schedule:
         followers: for each unit that has any, the units that wait for it.
         needs: for each unit that has any, the places that must have succeeded for it to be sent at all.
         twins: for each operation that is equal to an earlier one, the place of that.
+        settles: for each barrier that has any, the places of which it must be known what became of them.
     """
 
     units: list[tuple[int, ...]]
@@ -46,6 +47,7 @@ class Schedule:
     followers: dict[int, list[int]]
     needs: dict[int, tuple[int, ...]]
     twins: dict[int, int]
+    settles: dict[int, tuple[int, ...]] = attrs.field(factory=dict)
 
     @property
     def places(self) -> int:
@@ -60,11 +62,18 @@ def compile_plan(plan: BulkPlan, permission_batch: int = 100) -> Schedule:
         ValidationError: two operations give one target two values and no `after` says which is the last, or
             the order asked for goes round in a circle; the message names the operations. Nothing was sent.
     """
+    check_whole("permission_batch", permission_batch)
     compiler = _Compiler(plan, permission_batch)
     compiler.merge()
     compiler.refuse_contradictions()
     compiler.order()
     return compiler.schedule()
+
+
+def check_whole(name: str, number: object) -> None:
+    """Raise `ValidationError` for what is no whole number of at least 1."""
+    if type(number) is not int or number < 1:
+        raise ValidationError(f"{name} must be a whole number of at least 1; got {number!r}", field=name)
 
 
 def _folded(user: str) -> str:
@@ -92,6 +101,7 @@ class _Compiler:
         self.edges: dict[int, list[int]] = defaultdict(list)
         self.waits: list[int] = []
         self.needs: dict[int, tuple[int, ...]] = {}
+        self.settles: dict[int, tuple[int, ...]] = {}
         self.values: dict[Hashable, list[int]] = {}
         self.changed: dict[Hashable, int] = {}
 
@@ -305,8 +315,12 @@ class _Compiler:
                 for place in places:
                     self._edge(self.unit_of[place], unit)
 
-    def _barrier(self, before: Iterable[int], after: Iterable[int], *, strict: bool) -> None:
-        """Let operations wait for others; with `strict` they are not sent if one of those did not succeed."""
+    def _barrier(self, before: Iterable[int], after: Iterable[int], *, strict: bool, settled: bool = False) -> None:
+        """Let operations wait for others.
+
+        With `strict` they are not sent if one of those did not succeed, with `settled` if it is not known whether
+        it did.
+        """
         before = list(before)
         if not before:
             return
@@ -318,10 +332,12 @@ class _Compiler:
             self._edge(unit, barrier)
         if strict:
             self.needs[barrier] = tuple(before)
+        if settled:
+            self.settles[barrier] = tuple(before)
         for later in after:
             unit = self.unit_of[later]
             self._edge(barrier, unit)
-            if strict:
+            if strict or settled:
                 self.needs[unit] = (*self.needs.get(unit, ()), place)
 
     def _delete_last(self) -> None:
@@ -371,7 +387,8 @@ class _Compiler:
                 for before in befores[renaming.arguments["name"]]
                 if before != place and not self._comes_after(before, place)
             ]
-            self._barrier(earlier, [place], strict=False)
+            # Under the old name it could not be looked for any more.
+            self._barrier(earlier, [place], strict=False, settled=True)
 
     def _remove_members_last(self) -> None:
         """A member is removed after the permissions given under the same name, unless `after` says otherwise."""
@@ -403,6 +420,7 @@ class _Compiler:
             followers=dict(self.edges),
             needs=self.needs,
             twins=self.twins,
+            settles=self.settles,
         )
 
     def _refuse_cycles(self) -> None:

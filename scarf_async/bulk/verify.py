@@ -12,6 +12,7 @@ import attrs
 
 from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
 from scarf_async.entities import (
+    UNSET,
     Domain,
     Member,
     Organization,
@@ -36,6 +37,7 @@ _READERS: Final = 32
 _OF_ORGANIZATION: Final = {Kind.CREATE_ORGANIZATION, Kind.UPDATE_ORGANIZATION}
 _OF_MEMBER: Final = {Kind.UPSERT_MEMBER, Kind.REMOVE_MEMBER}
 _OF_PACKAGE: Final = {Kind.CREATE_PACKAGE, Kind.UPDATE_PACKAGE, Kind.DELETE_PACKAGE}
+_RANKS: Final = {Kind.UPDATE_PACKAGE: 1, Kind.DELETE_PACKAGE: 2}
 _OF_ROUTE: Final = {Kind.CREATE_ROUTE, Kind.DELETE_ROUTE}
 _OF_DOMAIN: Final = {Kind.CREATE_DOMAIN, Kind.DELETE_DOMAIN}
 
@@ -105,7 +107,18 @@ class _Target:
             if operation.kind is Kind.DELETE_PACKAGE:
                 self.deleted.add(self._packages[operation.index])
         for operation in plan:
-            self.last[self._identity(operation)] = operation
+            last = self.last.setdefault(self._identity(operation), operation)
+            if self._rank(operation) >= self._rank(last):
+                self.last[self._identity(operation)] = operation
+
+    def _rank(self, operation: Operation) -> int:
+        """Tell which of two operations on one thing comes last, however they were added."""
+        if operation.kind in _OF_ORGANIZATION:
+            name: str = operation.arguments["organization"].name
+            in_place: bool = operation.arguments.get("name") == name
+            # Under each of its names it is first created, or gets that name, and then changed.
+            return in_place - 2 * len(self._names_after(name))
+        return _RANKS.get(operation.kind, 0)
 
     def _root(self, package: str | Ref[Package]) -> str | int:
         return package if isinstance(package, str) else self._packages[package.index]
@@ -116,11 +129,14 @@ class _Target:
 
     def organization(self, name: str) -> str:
         """Return the name that an organization has in the end."""
-        passed: set[str] = set()
-        while name in self._renamed and name not in passed:
-            passed.add(name)
-            name = self._renamed[name]
-        return name
+        return [name, *self._names_after(name)][-1]
+
+    def _names_after(self, name: str) -> list[str]:
+        names: list[str] = []
+        while (later := self._renamed.get(name)) is not None and later not in names:
+            names.append(later)
+            name = later
+        return names
 
     def _identity(self, operation: Operation) -> Hashable:
         arguments, kind = operation.arguments, operation.kind
@@ -146,12 +162,24 @@ class _Target:
 
     def wanted(self, place: int) -> PackageUpsert:
         """Return what a package that the plan creates is to be in the end."""
-        arguments = self.last["package", place].arguments
-        upsert: PackageUpsert | None = arguments.get("upsert")
-        if upsert is None:
-            # What is deleted in the end is looked for as it was created.
-            upsert = self.plan[place].arguments["package"]
-        return upsert
+        created = self.created(place)
+        # What is deleted in the end is looked for as it was created.
+        last: PackageUpsert = self.last["package", place].arguments.get("upsert", created)
+        if last.library_type is not UNSET:
+            return last
+        # A change need not say the type again, which tells packages of one name apart.
+        return PackageUpsert(
+            name=last.name,
+            short_description=last.short_description,
+            long_description=last.long_description,
+            website=last.website,
+            library_type=created.library_type,
+        )
+
+    def created(self, place: int) -> PackageUpsert:
+        """Return what a package is created as."""
+        created: PackageUpsert = self.plan[place].arguments["package"]
+        return created
 
     def last_operations(self) -> Iterable[Operation]:
         """Yield what has the last word, in the plan's order."""
@@ -243,10 +271,14 @@ class _Shown:
         for place in self._target.named_packages():
             if isinstance(place, int):
                 owner = self._target.owner(place)
-                found = find_package(self._target.wanted(place), self.lists.get(owner, ()), organization=owner)
-                package = found.equal or found.different
-                if package is not None:
-                    self.packages[place] = package
+                listed = self.lists.get(owner, ())
+                # What its changes did not reach is still what it was created as.
+                for upsert in (self._target.wanted(place), self._target.created(place)):
+                    found = find_package(upsert, listed, organization=owner)
+                    package = found.equal or found.different
+                    if package is not None:
+                        self.packages[place] = package
+                        break
 
     async def _read_packages(self) -> None:
         permissions, routes = Permissions(self._session), Routes(self._session)

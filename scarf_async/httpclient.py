@@ -1,0 +1,138 @@
+"""aiohttp's client bent to our rules: what a request passes on its way, and what its errors mean to us.
+
+aiohttp by itself sends GET, PUT and DELETE a second time when a connection breaks, and there is no option against
+it: the middleware given to each request turns such errors into one that aiohttp does not know. It also puts the
+token on: given in `headers=` it would stand in the frame locals of every traceback through aiohttp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextvars import ContextVar
+from typing import Final
+from weakref import WeakSet
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.tracing import Trace
+
+from scarf_async.deadlines import Attempt, Phase
+from scarf_async.errors import ConnectFailedError, ConnectTimeoutError, RequestTimeoutError, TransportError
+from scarf_async.protocol import Lost
+from scarf_async.settings import Secret
+
+__all__ = ["BrokenError", "Connector", "Guard", "RequestBody", "as_lost", "current_attempt"]
+
+_PIECE: Final = 2**16
+
+current_attempt: ContextVar[Attempt | None] = ContextVar("scarf_async_attempt", default=None)
+
+
+class Connector(aiohttp.TCPConnector):
+    """Tells the attempt under way when it starts to connect and when it has a connection.
+
+    The pool has no limit of its own: the transport lets no more requests in than there may be connections, so
+    that waiting for one counts towards no timeout.
+    """
+
+    def __init__(self, *, ssl: ssl.SSLContext | bool, force_close: bool = False) -> None:
+        super().__init__(limit=0, ssl=ssl, force_close=force_close)
+        self._used: WeakSet[asyncio.Protocol] = WeakSet()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        """Return a connection that was never used, or that nothing came on while it was idle."""
+        attempt = current_attempt.get()
+        if attempt is None:
+            return await super().connect(req, traces, timeout)
+        attempt.connecting()
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or not protocol.should_close or protocol not in self._used:
+                break
+            # Something came while it was idle, which would be taken for the answer.
+            connection.close()
+        if protocol is not None:
+            self._used.add(protocol)
+        attempt.connected()
+        return connection
+
+
+class RequestBody(aiohttp.Payload):
+    """The body of a request: written in pieces, and only where there is a connection."""
+
+    _autoclose = True
+
+    def __init__(self, body: bytes, attempt: Attempt) -> None:
+        super().__init__(body, content_type="application/json")
+        self._size = len(body)
+        self._attempt = attempt
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the body as text."""
+        text: str = self._value.decode(encoding, errors)
+        return text
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body."""
+        self._attempt.connected()
+        for at in range(0, self._size or 0, _PIECE):
+            if at:
+                # A long body must not hold up everything else.
+                await asyncio.sleep(0)
+            await writer.write(self._value[at : at + _PIECE])
+
+
+class BrokenError(Exception):
+    """An error of aiohttp's, in a form that makes aiohttp send nothing again."""
+
+    def __init__(self, error: aiohttp.ClientError | OSError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Guard:
+    """The middleware of every request."""
+
+    def __init__(self, token: Secret | None) -> None:
+        self._token = token
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Put the token on, and wrap what goes wrong."""
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        else:
+            # A caller's session may bring a token of its own.
+            request.headers.pop("Authorization", None)
+        try:
+            return await handler(request)
+        except (aiohttp.ClientError, OSError) as error:
+            broken = BrokenError(error)
+        raise broken
+
+
+def as_lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
+    """Take an error of aiohttp's to ours, and tell whether the request may have left."""
+    kind: type[TransportError]
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        kind, reason, sent = ConnectTimeoutError, f"no connection within {attempt.connect_timeout:g} s", False
+    elif isinstance(error, aiohttp.ClientHttpProxyError):
+        kind, reason, sent = ConnectFailedError, f"the proxy refused with status {error.status}", False
+    elif isinstance(error, aiohttp.ClientConnectorError) or attempt.phase is Phase.CONNECTING:
+        kind, reason, sent = ConnectFailedError, f"no connection: {error}", False
+    elif isinstance(error, TimeoutError):
+        kind, reason, sent = RequestTimeoutError, f"nothing came for {attempt.timeout:g} s", True
+    else:
+        # Of a parser's complaint the first line; the others quote what came.
+        words = (getattr(error, "message", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(":")
+        kind, reason, sent = TransportError, f"no complete answer: {words}", True
+    # A certificate that does not hold now will not hold in a second, nor will a password.
+    hopeless = isinstance(error, aiohttp.ClientConnectorCertificateError) or (
+        isinstance(error, aiohttp.ClientHttpProxyError) and error.status in {401, 403, 407}
+    )
+    return Lost(kind(reason, method=method, url=url), sent=sent, hopeless=hopeless)
