@@ -245,7 +245,8 @@ class Session:
 
     def least_wait(self, request: Request[T], outcome: Answer | Lost) -> float | None:
         """Return the seconds to wait before another attempt; None where the outcome is final."""
-        if judge(request.endpoint.resend, outcome) not in {Verdict.AGAIN, Verdict.LOOK}:
+        verdict = judge(request.endpoint.resend, outcome)
+        if verdict is Verdict.SUCCESS or verdict is Verdict.FAILURE:
             return None
         return (retry_after(outcome.headers) or 0.0) if isinstance(outcome, Answer) else 0.0
 

@@ -50,7 +50,7 @@ def test_deflate_wrapped_and_raw(data: bytes, step: int) -> None:
 def test_a_cut_body_has_not_ended(data: bytes, draw: st.DataObject) -> None:
     """A compressed body without its last byte, or more of them, has not ended; what came is a prefix."""
     for encoding, body in (
-        ("gzip", gzip.compress(data)),
+        ("gzip", gzip.compress(data, mtime=0)),
         ("deflate", zlib.compress(data)),
         ("deflate", raw_deflate(data)),
     ):
@@ -61,7 +61,7 @@ def test_a_cut_body_has_not_ended(data: bytes, draw: st.DataObject) -> None:
 
 def test_a_cut_second_member_has_not_ended() -> None:
     """The end of a first member does not prove the end of a body that goes on."""
-    body = gzip.compress(b"one")
+    body = gzip.compress(b"one", mtime=0)
     assert inflate("gzip", body + body[:5]) == (b"one", False)
 
 
@@ -89,10 +89,10 @@ def test_other_encodings_are_refused(encoding: str) -> None:
     ("encoding", "body"),
     [
         ("gzip", b"no gzip at all"),
-        ("gzip", gzip.compress(b"abc") + b"garbage"),
-        ("gzip", gzip.compress(b"abc") + b"\0\0garbage"),
-        ("gzip", b"\0" + gzip.compress(b"abc")),
-        ("gzip", gzip.compress(b"abc")[:-8] + bytes(8)),
+        ("gzip", gzip.compress(b"abc", mtime=0) + b"garbage"),
+        ("gzip", gzip.compress(b"abc", mtime=0) + b"\0\0garbage"),
+        ("gzip", b"\0" + gzip.compress(b"abc", mtime=0)),
+        ("gzip", gzip.compress(b"abc", mtime=0)[:-8] + bytes(8)),
         ("deflate", zlib.compress(b"abc") + b"x"),
         ("deflate", raw_deflate(b"abc") + b"\0"),
         ("deflate", b"\xff\xff\xff\xff"),

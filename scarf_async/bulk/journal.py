@@ -4,7 +4,7 @@ JSON lines, append-only. A header binds the file to one plan and one server; the
 
 ```
 {"intent":[17],"at":1700000000.25}
-{"outcome":[17],"status":"succeeded","result":{...},"attempts":1}
+{"outcome":[17],"status":"succeeded","result":{"Package":{...}},"attempts":1}
 ```
 
 An intent is in the file before its request leaves, and on the disk before a create leaves. Many waiting for the
@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self
 
 import anyio.to_thread
 import attrs
@@ -35,8 +35,8 @@ __all__ = ["Journal", "Known"]
 FORMAT: Final = "scarf-async-journal"
 VERSION: Final = 1
 _LONGEST_HEADER: Final = 2**16
+_GATHERING: Final = 0.001
 
-_Entity: TypeAlias = Organization | Member | Package | Route | Domain
 _RESULTS: Final = {cls.__name__: cls for cls in (Organization, Member, Package, Route, Domain)}
 _encode = msgspec.json.Encoder().encode
 
@@ -48,7 +48,8 @@ class _Line(msgspec.Struct):
     at: float | None = None
     outcome: list[int] | None = None
     status: Status | None = None
-    result: dict[str, Any] | None = None  # of as many types as there are entities
+    # By its class; of as many types as entities have fields.
+    result: dict[str, dict[str, Any]] | None = None
     attempts: int = 0
     reconciled: bool = False
     unchanged: bool = False
@@ -267,7 +268,7 @@ class Journal:
         """
         values: dict[str, object] = {"outcome": places, "status": outcome.status}
         if outcome.result is not None:
-            values["result"] = self._without_secrets(_keep(outcome.result))
+            values["result"] = self._without_secrets({type(outcome.result).__name__: outcome.result})
         if outcome.attempts:
             values["attempts"] = outcome.attempts
         if outcome.reconciled:
@@ -311,9 +312,11 @@ class Journal:
             if self._syncing is not None:
                 await self._syncing.wait()
                 continue
-            covered = self._written
             done = self._syncing = asyncio.Event()
             try:
+                # Those who come in a moment need no sync of their own.
+                await asyncio.sleep(_GATHERING)
+                covered = self._written
                 await anyio.to_thread.run_sync(os.fsync, self._descriptor)
                 self._synced = covered
             except OSError as error:
@@ -342,19 +345,13 @@ def _read(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _keep(result: object) -> object:
-    if not isinstance(result, _Entity):
-        return None
-    return {"class": type(result).__name__, **attrs.asdict(result)}
-
-
-def _restore(value: dict[str, Any] | None) -> object:
+def _restore(value: dict[str, dict[str, Any]] | None) -> object:
     if value is None:
         return None
-    fields = dict(value)
-    kind = _RESULTS.get(str(fields.pop("class", "")))
+    ((entity, fields),) = value.items()
+    kind = _RESULTS.get(entity)
     if kind is None:
-        raise ValueError("a result of no known class")
+        raise ValueError(f"a result of no known class: {entity}")
     for name in ("created_at", "updated_at"):
         if isinstance(fields.get(name), str):
             fields[name] = datetime.fromisoformat(fields[name])

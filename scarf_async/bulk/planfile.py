@@ -40,6 +40,8 @@ _ENTITIES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
 
 
 def _value(value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, Ref):
         return {"ref": value.index}
     if attrs.has(type(value)):

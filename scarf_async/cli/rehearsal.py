@@ -27,6 +27,7 @@ __all__ = ["Rehearsal"]
 
 _MONTH: Final = ("2024-01-01", "2024-02-01")
 _SHOWN: Final = 20
+_TIMEOUT: Final = 3.0
 _INTERRUPTED: Final = 130
 
 
@@ -81,8 +82,13 @@ class Rehearsal:
             if self.faults:
                 emulator.faults = Faults(seed=self.seed, status={503: 0.03, 429: 0.02}, drop_after=0.02)
             emulator.faults.latency = self.latency
+            # On this machine an answer is quick or never comes.
             async with Scarf(
-                emulator.token, base_url=emulator.url, v2_url=emulator.v2_url, on_event=self._count
+                emulator.token,
+                base_url=emulator.url,
+                v2_url=emulator.v2_url,
+                timeout=_TIMEOUT,
+                on_event=self._count,
             ) as scarf:
                 report = await self._set_up(scarf, example, plan, directory / "demo.journal")
                 if report.stopped_by is not None:

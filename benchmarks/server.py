@@ -1,0 +1,176 @@
+"""A service that is as cheap as it can be, in a process of its own: it says yes, or no, and counts.
+
+It speaks just enough HTTP for a client that waits for each answer before it sends on over the same connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+from urllib.request import urlopen
+
+import attrs
+
+__all__ = ["Behaviour", "Server", "serving"]
+
+_STATISTICS: Final = b"/statistics"
+_ACTUAL: Final = {200: b"OK", 204: b"No Content", 404: b"Not Found", 413: b"Too Large"}
+
+
+@attrs.frozen(kw_only=True)
+class Behaviour:
+    """How the service answers.
+
+    Attributes:
+        rate: requests a second that it takes; None for any number. What is beyond gets a 429.
+        burst: how many it takes at once.
+        retry_after: what a 429 asks for.
+        latency: seconds before each answer.
+        outage: from when to when, in seconds after the first request, it answers 503.
+        bad: users whom nobody knows.
+        largest: how many permissions it takes in one array.
+    """
+
+    rate: float | None = None
+    burst: float = 20.0
+    retry_after: int | None = None
+    latency: float = 0.0
+    outage: tuple[float, float] = (0.0, 0.0)
+    bad: tuple[str, ...] = ()
+    largest: int = 10**6
+
+
+class _Service:
+    """What all connections share."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.bad = frozenset(behaviour.bad)
+        self.statuses: dict[int, int] = {}
+        self.began: float | None = None
+        self._tokens = behaviour.burst
+        self._filled = time.monotonic()
+
+    def answer(self, path: bytes, body: bytes) -> tuple[int, bytes]:
+        """Return status and body, and count."""
+        now = time.monotonic()
+        if self.began is None:
+            self.began = now
+        status, told = self._decide(path, body, now)
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        return status, told
+
+    def _decide(self, path: bytes, body: bytes, now: float) -> tuple[int, bytes]:
+        assert self.began is not None
+        start, end = self.behaviour.outage
+        if start <= now - self.began < end:
+            return 503, b'{"message":"down"}'
+        if self.behaviour.rate is not None and not self._take(self.behaviour.rate, now):
+            return 429, b'{"message":"too many"}'
+        if path.endswith(b"/permissions") and body:
+            return self._set_permissions(json.loads(body))
+        # A membership is answered with the membership.
+        return 200, b'{"organizationName":"acme",' + body[1:] if body else b"[]"
+
+    def _set_permissions(self, entries: list[dict[str, str]]) -> tuple[int, bytes]:
+        if len(entries) > self.behaviour.largest:
+            return 413, b'{"message":"too long"}'
+        for entry in entries:
+            if entry["userQuery"] in self.bad:
+                return 404, b'{"message":"no such user"}'
+        return 204, b""
+
+    def _take(self, rate: float, now: float) -> bool:
+        self._tokens = min(self.behaviour.burst, self._tokens + (now - self._filled) * rate)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, service: _Service) -> None:
+        self._service = service
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end:
+            return
+        at = head.lower().find(b"\r\ncontent-length:")
+        length = 0 if at < 0 else int(head[at + 17 :].split(b"\r\n", 1)[0])
+        if len(body) < length:
+            return
+        self._received = b""
+        path = head.split(b" ", 2)[1]
+        if path == _STATISTICS:
+            self._send(200, json.dumps(self._service.statuses).encode())
+            return
+        status, told = self._service.answer(path, body)
+        latency = self._service.behaviour.latency
+        if latency:
+            asyncio.get_running_loop().call_later(latency, self._send, status, told)
+        else:
+            self._send(status, told)
+
+    def _send(self, status: int, body: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        reason = _ACTUAL.get(status, b"Refused")
+        head = b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\n" % (status, reason)
+        if status != 204:
+            head += b"Content-Length: %d\r\n" % len(body)
+        if status == 429 and self._service.behaviour.retry_after is not None:
+            head += b"Retry-After: %d\r\n" % self._service.behaviour.retry_after
+        self._transport.write(head + b"\r\n" + body)
+
+
+async def _serve(behaviour: Behaviour) -> None:
+    service = _Service(behaviour)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(service), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@attrs.frozen
+class Server:
+    """A running server."""
+
+    url: str
+
+    def statuses(self) -> Mapping[int, int]:
+        """Return how often it answered with which status."""
+        with urlopen(self.url + _STATISTICS.decode(), timeout=10) as answer:  # noqa: S310 # our own
+            return {int(status): number for status, number in json.load(answer).items()}
+
+
+@contextmanager
+def serving(behaviour: Behaviour) -> Iterator[Server]:
+    """Run a server in a process of its own."""
+    told = json.dumps(attrs.asdict(behaviour))
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.server", told], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield Server(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Behaviour(**json.loads(sys.argv[1]))))

@@ -1,0 +1,70 @@
+"""`python -m benchmarks.soak_plans --plans 5000 --seed N`: random plans, faults and crashes.
+
+The model of `tests/bulk/test_model.py` at scale, on loopback. It prints its seed, stops by itself, and ends with
+status 1 if any plan did not come true once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+__all__ = ["main"]
+
+_TESTS: Final = Path(__file__).resolve().parent.parent / "tests"
+_SHOWN_EVERY: Final = 500
+
+
+async def _soak(first: int, plans: int, seconds: float, most: int) -> int:
+    # The tests are no package, and not installed.
+    sys.path.insert(0, str(_TESTS))
+    from bulk.crashes import base_of, check, draw  # noqa: PLC0415 # only now it can be found
+
+    began = time.monotonic()
+    base = await base_of()
+    done = runs = crashes = injected = operations = bad = 0
+    with tempfile.TemporaryDirectory() as directory:
+        for seed in range(first, first + plans):
+            if time.monotonic() - began > seconds:
+                print(f"stopped after {seconds:g} s")
+                break
+            case = draw(seed, base, most=most)
+            verdict = await check(case, base, Path(directory))
+            done += 1
+            operations += len(case.plan)
+            runs += verdict.runs
+            crashes += verdict.crashes
+            injected += verdict.injected
+            bad += bool(verdict.problems)
+            for problem in verdict.problems:
+                print(f"seed {seed}: {problem}", flush=True)
+            if done % _SHOWN_EVERY == 0:
+                print(f"{done:,} plans, {bad} bad, {time.monotonic() - began:.0f} s", flush=True)
+    print(
+        f"seed {first}: {done:,} plans of {operations:,} operations in {runs:,} runs, of which {crashes:,} crashed,"
+        f" with {injected:,} faults: {bad} did not come true once; {time.monotonic() - began:.0f} s"
+    )
+    return 1 if bad or not done else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; return the exit status."""
+    parser = argparse.ArgumentParser(description="Random plans, faults and crashes against the local server.")
+    parser.add_argument("--plans", type=int, default=5000, help="how many (5000)")
+    parser.add_argument("--seed", type=int, help="of the first plan; each further one has the next (random)")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="when to stop at the latest (3600)")
+    parser.add_argument("--operations", type=int, default=24, help="how many a plan has at the most (24)")
+    told = parser.parse_args(arguments)
+    first = random.randrange(10**9) if told.seed is None else told.seed
+    print(f"seed {first}", flush=True)
+    return asyncio.run(_soak(first, told.plans, told.seconds, told.operations))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Real processes, really killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from scarf_async import BulkPlan, DomainCreate, OrganizationUpsert, PackageUpsert, RouteCreate
+from scarf_async.bulk import Kind
+from scarf_async.bulk.journal import Journal
+from scarf_async.bulk.planfile import digest
+from scarf_async.emulator import Emulator
+from scarf_async.emulator.received import ReceivedRequest
+
+from .crashes import Base, base_of
+from .interpreter import CREATES, DELETES, Interpreter
+
+KILLS = 25
+CONCURRENCY = 8
+
+
+def organization(name: str, description: str = "") -> OrganizationUpsert:
+    """An organization to create, or to change to."""
+    return OrganizationUpsert(name=name, description=description, billing_email=f"pay@{name}.example")
+
+
+def plan_of_all_kinds(base: Base) -> BulkPlan:
+    """500 operations, none of which the service refuses."""
+    plan = BulkPlan()
+    one = base.uuids["acme/file/one"]
+    for number in range(20):
+        owner = f"org{number}"
+        plan.create_organization(organization(owner))
+        for user in range(3):
+            plan.upsert_member(owner, f"user{user}", "member")
+        for part in range(2):
+            web = plan.create_package(
+                PackageUpsert(name=f"web{part}", short_description="", library_type="file"), owner
+            )
+            for user in range(3):
+                plan.set_permission(web, f"user{user}", "admin")
+            for route in range(3):
+                plan.create_route(web, RouteCreate("https://acme.example/x", f"/{route}"))
+            plan.create_domain(web, DomainCreate(f"dl{part}.{owner}.example"))
+            if part:
+                plan.update_package(web, PackageUpsert(name="changed", short_description="changed"))
+        if number < 12:
+            plan.update_organization(owner, organization(f"renamed{number}" if number % 2 else owner, "changed"))
+    leaving = plan.upsert_member("acme", "leaving", "admin")
+    plan.remove_member("acme", "leaving", after=leaving)
+    for owner in ("acme", "globex"):
+        for member in ("ann", "bob"):
+            plan.remove_member(owner, member)
+    mine = [route for route, (path, _) in base.routes.items() if path == "/0"]
+    plan.delete_route(one, mine[0])
+    plan.delete_domain(one, next(iter(base.domains)))
+    plan.delete_package(base.uuids["acme/file/two"])
+    plan.delete_package(base.uuids["acme/file/kept"])
+    for number in range(500 - len(plan)):
+        plan.set_permission(one, f"user{number}", "member")
+    return plan
+
+
+@attrs.define
+class Killing:
+    """A plan that is run by one process after another."""
+
+    emulator: Emulator
+    plan: BulkPlan
+    directory: Path
+    sent_again: int = 0
+
+    @property
+    def journal(self) -> Path:
+        """The journal of all of them."""
+        return self.directory / "journal"
+
+    async def run(self, killed_when: Callable[[list[ReceivedRequest]], bool] | None = None) -> list[str] | None:
+        """Run a process; kill it at a moment, or return the statuses that it printed."""
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(Path(__file__).with_name("killed_child.py")),
+            self.emulator.url,
+            self.emulator.token,
+            str(self.directory / "plan"),
+            str(self.journal),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        if killed_when is not None:
+            ended = asyncio.create_task(child.wait())
+            moment = asyncio.create_task(self.emulator.wait_until(killed_when))
+            await asyncio.wait([ended, moment], return_when=asyncio.FIRST_COMPLETED)
+            assert moment.done(), "it was done before it was killed"
+            child.kill()
+            await ended
+            self.sent_again += self.open_intents()
+        output, _ = await child.communicate()
+        if killed_when is not None:
+            assert not output
+            return None
+        assert child.returncode == 0
+        statuses: list[str] = json.loads(output)
+        return statuses
+
+    def open_intents(self) -> int:
+        """How many operations the journal does not know the end of."""
+        journal = Journal.open(
+            self.journal, plan=digest(self.plan), operations=len(self.plan), server=self.emulator.url
+        )
+        journal.close()
+        return sum(known.open for known in journal.known.values())
+
+
+def moments(first: int) -> Callable[[list[ReceivedRequest]], bool]:
+    """By turns: when a request has arrived, and when one was answered."""
+    if first % 2:
+        return lambda requests: len(requests) >= first
+    return lambda requests: sum(request.status is not None for request in requests) >= first
+
+
+async def test_run_that_is_killed_25_times_does_everything_once(tmp_path: Path) -> None:
+    """500 operations of all kinds: the state is the plan's, and all effects together are the plan, once."""
+    base = await base_of()
+    plan = plan_of_all_kinds(base)
+    assert len(plan) == 500
+    assert {operation.kind for operation in plan} == set(Kind)
+    plan.dump(tmp_path / "plan")
+    async with Emulator() as emulator:
+        await emulator.store.run(lambda transaction: transaction._connection.deserialize(base.database))
+        killing = Killing(emulator, plan, tmp_path)
+        for _ in range(KILLS):
+            await killing.run(moments(len(emulator.requests) + 13))
+        assert await killing.run() == ["succeeded"] * 500
+        interpreter = Interpreter(plan, base.state, uuids=base.uuids, routes=base.routes, domains=base.domains)
+        assert await emulator.dump() == interpreter.run()
+        effects = [request for request in emulator.requests if request.effective]
+    once = [request for request in effects if request.method == "DELETE" or is_create(request)]
+    assert len(once) == sum(operation.kind in CREATES | DELETES for operation in plan)
+    stated = Counter(
+        (request.method, request.path, entry)
+        for request in effects
+        if request not in once
+        for entry in entries(request)
+    )
+    assert len(stated) == sum(operation.kind not in CREATES | DELETES for operation in plan)
+    assert sum(stated.values()) - len(stated) <= killing.sent_again
+    assert killing.sent_again <= KILLS * CONCURRENCY * 4
+
+
+def is_create(request: ReceivedRequest) -> bool:
+    """Whether it makes something that was not there."""
+    return request.method == "POST" and not request.path.endswith(("/users", "/permissions"))
+
+
+def entries(request: ReceivedRequest) -> list[str]:
+    """What a request states: each permission of an array by itself."""
+    told = json.loads(request.body)
+    return [json.dumps(entry) for entry in (told if isinstance(told, list) else [told])]
