@@ -27,7 +27,7 @@ from scarf_async.reconcile import Found
 from scarf_async.retry import BUDGET_NOTE, Course
 from scarf_async.session import Session
 
-__all__ = ["Creation", "IfExists", "check_if_exists", "create", "unconfirmed", "written_id"]
+__all__ = ["Creation", "IfExists", "check_if_exists", "create", "updated", "written_id"]
 
 E = TypeVar("E", Organization, Package, Route, Domain)
 
@@ -204,6 +204,22 @@ class _Create(Generic[E]):
         except (APIError, TransportError, DecodeError) as error:
             failure = error
         raise unconfirmed(self.creation.request, self.creation.requested, failure)
+
+
+async def updated(request: Request[E], requested: object, answer: Answer, read: Callable[[], Awaitable[E]]) -> E:
+    """Take the entity out of the answer to a successful update, or read it back.
+
+    Raises:
+        WriteConfirmedError: it cannot be read back.
+    """
+    entity = decode_written(request, answer)
+    if entity is not None:
+        return entity
+    try:
+        return await read()
+    except (APIError, TransportError, DecodeError) as error:
+        failure = error
+    raise unconfirmed(request, requested, failure)
 
 
 def unconfirmed(request: Request[E], requested: object, failure: ScarfError | None) -> WriteConfirmedError:

@@ -20,7 +20,15 @@ from scarf_async.entities import (
     RouteCreate,
 )
 
-__all__ = ["Found", "differing_fields", "find_domain", "find_organization", "find_package", "find_route"]
+__all__ = [
+    "Found",
+    "differing_fields",
+    "find_domain",
+    "find_organization",
+    "find_package",
+    "find_route",
+    "user_key",
+]
 
 E = TypeVar("E", Organization, Package, Route, Domain)
 
@@ -56,6 +64,15 @@ def differing_fields(requested: attrs.AttrsInstance, found: attrs.AttrsInstance)
         for name in sent
         if (value := getattr(requested, name)) is not UNSET and (value or "") != (getattr(found, name) or "")
     ]
+
+
+def user_key(user: str) -> str:
+    """Return what two spellings of one username or e-mail address have in common.
+
+    >>> user_key(" Ann ") == user_key("ann")
+    True
+    """
+    return user.strip().casefold()
 
 
 def _found(requested: attrs.AttrsInstance, candidates: Iterable[E]) -> Found[E]:

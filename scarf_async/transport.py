@@ -6,7 +6,6 @@ With `httpclient.py` the one place that speaks HTTP, and from which no exception
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -31,8 +30,6 @@ from scarf_async.settings import Settings
 from scarf_async.version import __version__
 
 __all__ = ["Download", "Transport"]
-
-_log = logging.getLogger("scarf_async")
 
 _HEADERS: Final = {
     "Accept": "application/json",

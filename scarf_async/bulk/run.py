@@ -37,6 +37,7 @@ from scarf_async.errors import (
 )
 from scarf_async.pacing import AdaptivePacer, StoppedError
 from scarf_async.protocol import Answer, is_passing
+from scarf_async.reconcile import user_key
 from scarf_async.resources import Members, Permissions
 from scarf_async.session import Session, Work
 from scarf_async.sharing import SharedReads
@@ -353,7 +354,7 @@ class Run:
             return False
         # Its members are being read maybe; whoever is one of them can still be changed.
         await asyncio.wait([members])
-        return operation.arguments["username"].strip().casefold() not in members.result()
+        return user_key(operation.arguments["username"]) not in members.result()
 
     async def _take_no_more_members(self, organization: str) -> None:
         """Let only those be changed who are members: the service takes no further ones."""
@@ -364,7 +365,7 @@ class Run:
         work = self._begin(())
         try:
             members = await Members(self.session.serving(work)).list(organization)
-            names = frozenset(member.username.strip().casefold() for member in members)
+            names = frozenset(user_key(member.username) for member in members)
         except _FATAL:
             raise
         except ScarfError:

@@ -18,6 +18,7 @@ import attrs
 from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
 from scarf_async.entities import PackageUpsert, Unset
 from scarf_async.errors import ValidationError
+from scarf_async.reconcile import user_key
 
 __all__ = ["Schedule", "check_whole", "compile_plan"]
 
@@ -74,10 +75,6 @@ def check_whole(name: str, number: object) -> None:
     """Raise `ValidationError` for what is no whole number of at least 1."""
     if type(number) is not int or number < 1:
         raise ValidationError(f"{name} must be a whole number of at least 1; got {number!r}", field=name)
-
-
-def _folded(user: str) -> str:
-    return user.strip().casefold()
 
 
 @attrs.define
@@ -202,9 +199,9 @@ class _Compiler:
         arguments = operation.arguments
         kind = operation.kind
         if kind is Kind.SET_PERMISSION:
-            return "permission", key, _folded(arguments["user_query"])
+            return "permission", key, user_key(arguments["user_query"])
         if kind in _OF_MEMBER:
-            return "member", arguments["organization"], _folded(arguments["username"])
+            return "member", arguments["organization"], user_key(arguments["username"])
         if kind is Kind.CREATE_ORGANIZATION:
             return kind, arguments["organization"].name
         if kind is Kind.UPDATE_ORGANIZATION:
@@ -395,13 +392,13 @@ class _Compiler:
         removals: dict[str, list[int]] = defaultdict(list)
         for operation in self._originals():
             if operation.kind is Kind.REMOVE_MEMBER:
-                removals[_folded(operation.arguments["username"])].append(operation.index)
+                removals[user_key(operation.arguments["username"])].append(operation.index)
         if not removals:
             return
         befores: dict[str, list[int]] = defaultdict(list)
         for operation in self._originals():
             if operation.kind is Kind.SET_PERMISSION:
-                user = _folded(operation.arguments["user_query"])
+                user = user_key(operation.arguments["user_query"])
                 if user in removals and not any(
                     self._comes_after(operation.index, place) for place in removals[user]
                 ):

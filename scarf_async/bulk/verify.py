@@ -23,7 +23,7 @@ from scarf_async.entities import (
     Route,
 )
 from scarf_async.errors import NotFoundError, ScarfError
-from scarf_async.reconcile import Found, find_domain, find_organization, find_package, find_route
+from scarf_async.reconcile import Found, find_domain, find_organization, find_package, find_route, user_key
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.session import Session
 
@@ -83,10 +83,6 @@ async def verify(session: Session, plan: BulkPlan) -> list[Difference]:
     ]
 
 
-def _folded(user: str) -> str:
-    return user.strip().casefold()
-
-
 class _Target:
     """What a plan's operations speak of, and which of them has the last word."""
 
@@ -143,12 +139,12 @@ class _Target:
         if kind in _OF_ORGANIZATION:
             return "organization", self.organization(arguments.get("name") or arguments["organization"].name)
         if kind in _OF_MEMBER:
-            return "member", self.organization(arguments["organization"]), _folded(arguments["username"])
+            return "member", self.organization(arguments["organization"]), user_key(arguments["username"])
         package = self.package(operation)
         if kind in _OF_PACKAGE:
             return "package", package
         if kind is Kind.SET_PERMISSION:
-            return "permission", package, _folded(arguments["user_query"])
+            return "permission", package, user_key(arguments["user_query"])
         return kind, package, arguments.get("route") or arguments.get("domain") or operation.index
 
     def named_packages(self) -> Iterable[str | int]:
@@ -343,8 +339,8 @@ def _absent(operation: Operation, found: object) -> Difference | None:
 
 
 def _compare_member(operation: Operation, members: Iterable[Member]) -> Difference | None:
-    user = _folded(operation.arguments["username"])
-    found = next((member for member in members if _folded(member.username) == user), None)
+    user = user_key(operation.arguments["username"])
+    found = next((member for member in members if user_key(member.username) == user), None)
     if operation.kind is Kind.REMOVE_MEMBER:
         return _absent(operation, found)
     role = operation.arguments["role"]
@@ -357,8 +353,8 @@ def _compare_permission(
     level = operation.arguments["level"]
     if missing or permissions is None:
         return Difference(operation, level, None)
-    user = _folded(operation.arguments["user_query"])
-    found = next((entry for entry in permissions if _folded(entry.username) == user), None)
+    user = user_key(operation.arguments["user_query"])
+    found = next((entry for entry in permissions if user_key(entry.username) == user), None)
     if found is None and ("@" in user or level == PermissionLevel.DEFAULT):
         return None
     shown = None if found is None else found.permission_level

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from scarf_async.creates import Creation, IfExists, create, unconfirmed
+from scarf_async.creates import Creation, IfExists, create, updated
 from scarf_async.endpoints_v1 import CREATE_ORGANIZATION, GET_ORGANIZATION, UPDATE_ORGANIZATION
 from scarf_async.entities import Organization, OrganizationUpsert
-from scarf_async.errors import APIError, DecodeError, NotFoundError, TransportError
-from scarf_async.protocol import decode_written
+from scarf_async.errors import NotFoundError
 from scarf_async.reconcile import Found, find_organization
 from scarf_async.renames import rename
 from scarf_async.session import Session
@@ -91,14 +90,7 @@ class Organizations:
             if isinstance(renamed, Organization):
                 return renamed
             answer = renamed
-        entity = decode_written(request, answer)
-        if entity is not None:
-            return entity
-        try:
-            return await self.get(organization.name)
-        except (APIError, TransportError, DecodeError) as error:
-            failure = error
-        raise unconfirmed(request, organization, failure)
+        return await updated(request, organization, answer, lambda: self.get(organization.name))
 
     async def _find(self, requested: OrganizationUpsert) -> Found[Organization]:
         try:

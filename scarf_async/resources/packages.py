@@ -6,7 +6,7 @@ import builtins
 import datetime as dt
 
 from scarf_async import clock
-from scarf_async.creates import Creation, IfExists, create, unconfirmed
+from scarf_async.creates import Creation, IfExists, create, updated
 from scarf_async.endpoints_v1 import (
     CREATE_PACKAGE,
     CREATE_USER_PACKAGE,
@@ -18,8 +18,8 @@ from scarf_async.endpoints_v1 import (
     UPDATE_PACKAGE,
 )
 from scarf_async.entities import LibraryTypeLike, Package, PackageUpsert
-from scarf_async.errors import APIError, DecodeError, NotFoundError, TransportError, ValidationError
-from scarf_async.protocol import decode, decode_written, server_date
+from scarf_async.errors import NotFoundError, ValidationError
+from scarf_async.protocol import decode, server_date
 from scarf_async.reconcile import Found, find_package
 from scarf_async.session import Session
 
@@ -128,14 +128,7 @@ class Packages:
         uuid = package_id(package)
         request = UPDATE_PACKAGE.request(upsert, package=uuid)
         answer = await self._session.send(request)
-        entity = decode_written(request, answer)
-        if entity is not None:
-            return entity
-        try:
-            return await self.get(uuid)
-        except (APIError, TransportError, DecodeError) as error:
-            failure = error
-        raise unconfirmed(request, upsert, failure)
+        return await updated(request, upsert, answer, lambda: self.get(uuid))
 
     async def delete(self, package: str | Package) -> None:
         """Delete a package.
