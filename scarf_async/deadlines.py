@@ -1,12 +1,14 @@
 """Time limits of what is under way: one timer of the event loop looks after all of them.
 
-A timer for each phase of each request would cost as much as a good part of the sending.
+A timer, or an `asyncio.timeout`, for each phase of each request would cost as much as a good part of the sending.
 """
 
 from __future__ import annotations
 
 import asyncio
 from enum import Enum
+from types import TracebackType
+from typing import Self
 
 import attrs
 
@@ -25,17 +27,40 @@ class Phase(Enum):
 class Attempt:
     """One request on its way, or a wait: how far it is, and until when that may take.
 
+    In a task, `with` bounds what may be ended: where it was, a `TimeoutError` comes out.
+
     Attributes:
-        scope: ends it.
-        deadline: when, by the event loop's clock; None for no limit.
+        deadline: when it is ended, by the event loop's clock; None for no limit.
     """
 
     deadlines: Deadlines
-    scope: asyncio.Timeout
     connect_timeout: float = 0.0
     timeout: float = 0.0
     phase: Phase = Phase.WAITING
     deadline: float | None = None
+    _task: asyncio.Task[object] | None = None
+    _cancelling: int = 0
+    _ended: bool = False
+
+    def __enter__(self) -> Self:
+        self._task = task = asyncio.current_task()
+        assert task is not None  # noqa: S101 # it is a coroutine that enters
+        self._cancelling = task.cancelling()
+        self.deadlines.add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.deadlines.discard(self)
+        # As `asyncio.timeout` does: whom somebody else cancels, too, is cancelled.
+        if (
+            self._ended
+            and self._task is not None
+            and self._task.uncancel() <= self._cancelling
+            and kind is asyncio.CancelledError
+        ):
+            raise TimeoutError from error
 
     def connecting(self) -> None:
         """Take down that it starts to connect."""
@@ -49,11 +74,12 @@ class Attempt:
             self.phase = Phase.CONNECTED
             self.deadlines.limit(self, self.timeout)
 
-    def end(self, now: float) -> None:
+    def end(self) -> None:
         """End it, unless it is ending already."""
         self.deadline = None
-        if not self.scope.expired():
-            self.scope.reschedule(now)
+        if not self._ended and self._task is not None:
+            self._ended = True
+            self._task.cancel()
 
 
 class Deadlines:
@@ -83,9 +109,8 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = asyncio.get_running_loop().time()
         for attempt in self._under_way:
-            attempt.end(now)
+            attempt.end()
 
     def _look_at(self, moment: float, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:
@@ -103,7 +128,7 @@ class Deadlines:
             if deadline is None:
                 continue
             if deadline <= now:
-                attempt.end(now)
+                attempt.end()
             elif upcoming is None or deadline < upcoming:
                 upcoming = deadline
         if upcoming is not None:

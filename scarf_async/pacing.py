@@ -12,6 +12,9 @@ from scarf_async.errors import ScarfError
 __all__ = ["AdaptivePacer", "Pacer", "StoppedError"]
 
 
+_NEVER: Final = float("-inf")
+
+
 class Pacer:
     """Lets requests pass one after another, first come first served.
 
@@ -21,8 +24,8 @@ class Pacer:
 
     def __init__(self, rate: float | None = None) -> None:
         self._interval = 0.0 if rate is None else 1.0 / rate
-        self._slot = float("-inf")
-        self._held_until = float("-inf")
+        self._slot = _NEVER
+        self._held_until = _NEVER
         self._queue = asyncio.Lock()
 
     def hold(self, seconds: float) -> None:
@@ -33,6 +36,11 @@ class Pacer:
     def held_for(self) -> float:
         """Seconds until the hold ends; 0.0 without one."""
         return max(0.0, self._held_until - clock.monotonic())
+
+    @property
+    def free(self) -> bool:
+        """Whether a request need not wait for its turn."""
+        return not self._interval and (self._held_until == _NEVER or not self.held_for)
 
     async def turn(self, sleep: Callable[[float], Awaitable[None]] | None = None) -> None:
         """Wait for the turn of one request."""
@@ -106,8 +114,8 @@ class AdaptivePacer:
         self.resume_after: float | None = None
         self.patience = patience
         self._queue = asyncio.Lock()
-        self._slot = float("-inf")
-        self._held_until = float("-inf")
+        self._slot = _NEVER
+        self._held_until = _NEVER
         self._fell_to: float | None = None
         self._fell_from: float | None = None
         self._fell_at = 0.0
@@ -131,15 +139,25 @@ class AdaptivePacer:
         """Let nothing pass any more but looks that need not wait."""
         self.stopped_by = self.stopped_by or reason
 
+    def pass_at_once(self, *, looking: bool) -> int | None:
+        """Return the ticket of a request that need not wait for its turn; None where it must.
+
+        Raises:
+            StoppedError: the run was stopped.
+        """
+        self._check(looking)
+        held = self._held_until != _NEVER and self._held_until > clock.monotonic()
+        return None if held or self._down or self._fell_to is not None else self._round
+
     async def turn(self, *, looking: bool) -> int:
         """Wait for the turn of one request; return its ticket, which `refused` takes.
 
         Raises:
             StoppedError: the run was stopped, before or meanwhile.
         """
-        self._check(looking)
-        if self._fell_to is None and not self._down and self._held_until <= clock.monotonic():
-            return self._round
+        ticket = self.pass_at_once(looking=looking)
+        if ticket is not None:
+            return ticket
         async with self._queue:
             waited = False
             while self._probing or (wait := self._next_slot() - clock.monotonic()) > 0:

@@ -85,6 +85,8 @@ class RetryBudget:
 
     def _advance(self) -> int:
         second = int(clock.monotonic())
+        if second == self._second:
+            return second % (_MINUTE + 1)
         for passed in range(max(self._second + 1, second - _MINUTE), second + 1):
             self._firsts[passed % (_MINUTE + 1)] = 0
             self._retries[passed % (_MINUTE + 1)] = 0

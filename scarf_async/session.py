@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 import attrs
 from yarl import URL
@@ -60,7 +60,7 @@ class Work:
     Attributes:
         pacer: the pace of its run. Refusals are then matters of pace: they cost no attempt.
         shared: reads that operations of the run may share.
-        before_send: called when a write is about to leave, each time.
+        before_send: called when a write is about to leave, each time; what it returns is to be waited for first.
         open: whether an earlier run sent it without learning what came of it.
         open_since: when that was first, by `clock.monotonic()`; None where it is not known.
         looks_from: reads of the run that began then or later serve to look for it; None: only fresh ones.
@@ -73,7 +73,7 @@ class Work:
 
     pacer: AdaptivePacer
     shared: SharedReads[Answer]
-    before_send: Callable[[], Awaitable[None]]
+    before_send: Callable[[], Awaitable[None] | None]
     open: bool = False
     open_since: float | None = None
     looks_from: float | None = None
@@ -153,7 +153,7 @@ class Session:
 
     def url(self, request: Request[T]) -> URL:
         """Return the address of a request, just as it is sent."""
-        return URL(f"{self.transport.settings.bases[request.endpoint.base]}{request.target}", encoded=True)
+        return self.transport.settings.address(request.endpoint.base, request.target)
 
     def attempt(self, request: Request[T], course: Course) -> Awaitable[Answer | Lost]:
         """Send a request once, and take down what that tells about the call and the whole client.
@@ -188,10 +188,12 @@ class Session:
         while True:
             if course.sends:
                 await pacer.afford(self.budget.take)
-            ticket = await pacer.turn(looking=reading)
+            ticket = pacer.pass_at_once(looking=reading)
+            if ticket is None:
+                ticket = await pacer.turn(looking=reading)
             try:
-                if not reading:
-                    await work.before_send()
+                if not reading and (synced := work.before_send()) is not None:
+                    await synced
                 outcome = await self._attempt_once(request, course)
             except BaseException:
                 pacer.undecided()
@@ -303,7 +305,7 @@ class Session:
             return outcome
         return await self.persist(request, course, lambda: self.attempt(request, course), first=outcome)
 
-    async def send(self, request: Request[T]) -> Answer:
+    def send(self, request: Request[T]) -> Awaitable[Answer]:
         """Send a request until it succeeds; return the answer, a 2xx.
 
         To a DELETE that was sent before without an answer, a 404 is a success too.
@@ -314,7 +316,10 @@ class Session:
         """
         work = self.work
         if work is None or request.endpoint.method not in _READING:
-            return await self._send(request)
+            return self._send(request)
+        return self._read_shared(request, work)
+
+    async def _read_shared(self, request: Request[T], work: Work) -> Answer:
         read = await work.shared.read(request.target, lambda: self._send(request), since=work.looks_from)
         work.looked_at = read.began
         return read.result
@@ -362,6 +367,10 @@ class Session:
     def save_attempts(self) -> int:
         """How often an export that is saved is fetched at the most."""
         return self.retry.attempts
+
+    def base_url(self, api: Literal["v1", "v2"]) -> str:
+        """Return the address that the requests of an API go to."""
+        return str(self.transport.settings.bases[api])
 
     async def pause(self, attempt: int) -> None:
         """Wait before an export that was cut off is fetched again."""

@@ -132,6 +132,15 @@ class Settings:
     max_record_bytes: int = attrs.field(validator=_whole)
     proxy: Proxy | None
     tls: ssl.SSLContext | None
+    # `str` of an address takes as long as all else of making a request's.
+    _roots: Mapping[str, str] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_roots", {name: str(base) for name, base in self.bases.items()})
+
+    def address(self, base: str, target: str) -> URL:
+        """Return the address of an encoded path, just as it is sent."""
+        return URL(self._roots[base] + target, encoded=True)
 
 
 def is_loopback(url: URL) -> bool:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import aiohttp
-import attrs
 from yarl import URL
 
 from scarf_async import clock
@@ -164,6 +164,7 @@ class Transport:
             self._session = aiohttp.ClientSession(
                 connector=Connector(ssl=self.settings.tls or True),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                headers=_HEADERS,
             )
             # asyncio reads into 256 KiB at a time, which glibc maps and unmaps for every answer until it has
             # once seen a larger block come and go: a tenth of the time of a request to a near server.
@@ -177,15 +178,19 @@ class Transport:
         # has a new one.
         if self._export_session is None:
             connector = Connector(ssl=self.settings.tls or True, force_close=True)
-            self._export_session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            self._export_session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=_EXPORT_HEADERS
+            )
         return self._export_session
 
     async def _respond(
         self, method: str, url: URL, body: bytes | None, *, attempt: Attempt, authorize: bool, export: bool
     ) -> aiohttp.ClientResponse:
         """Send one request; the head of its answer comes back, the body unread."""
-        timeouts = _NO_LIMITS
+        timeouts, headers = _NO_LIMITS, None
         if self._borrowed:
+            # Its own default headers yield to these.
+            headers = _EXPORT_HEADERS if export else _HEADERS if body is None else _JSON_HEADERS
             # A caller's pool does not tell when it hands out a connection: the nearest that aiohttp offers.
             timeouts = aiohttp.ClientTimeout(
                 total=None, sock_connect=attempt.connect_timeout, sock_read=attempt.timeout
@@ -200,7 +205,7 @@ class Transport:
             method,
             url,
             data=None if body is None else RequestBody(body, attempt),
-            headers=_EXPORT_HEADERS if export else _HEADERS if body is None else _JSON_HEADERS,
+            headers=headers,
             timeout=timeouts,
             allow_redirects=False,
             raise_for_status=False,
@@ -212,31 +217,33 @@ class Transport:
             else None,
         )
 
-    async def _body(self, response: aiohttp.ClientResponse, answer: Answer) -> Answer:
+    async def _answer(self, response: aiohttp.ClientResponse, url: str) -> Answer:
         """Read the body of an ordinary answer, inflated and bounded."""
-        success = 200 <= answer.status < 300
+        headers = response.headers
+        success = 200 <= response.status < 300
         limit = self.settings.max_response_bytes if success else _ERROR_BODY
         body = bytearray()
         too_long = begun = False
         cut: TransportError | None = None
         content = response.content
         try:
-            inflater = Inflater(response.headers.get("Content-Encoding"))
+            encoding = headers.get("Content-Encoding")
+            inflater = Inflater(encoding) if encoding else None
             while not (too_long or content.at_eof()) and (data := await content.readany()):
                 begun = True
-                for piece in inflater.feed(data) if inflater.compressed else (data,):
+                for piece in (data,) if inflater is None else inflater.feed(data):
                     body += piece
                     if too_long := len(body) > limit:
                         break
-            if begun and not (too_long or inflater.ended):
-                cut = TransportError("the compressed answer is cut off", method=response.method, url=answer.url)
+            if begun and inflater is not None and not (too_long or inflater.ended):
+                cut = TransportError("the compressed answer is cut off", method=response.method, url=url)
         except BodyEncodingError as error:
             reason = self.settings.token.redact(str(error))
-            cut = TransportError(reason, method=response.method, url=answer.url)
+            cut = TransportError(reason, method=response.method, url=url)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             attempt = current_attempt.get()
             assert attempt is not None  # noqa: S101 # set by whoever sent this request
-            cut = self.lost(error, attempt, response.method, answer.url).error
+            cut = self.lost(error, attempt, response.method, url).error
         finally:
             # Nothing to a body that was read to its end, whose connection is back in the pool.
             response.close()
@@ -244,7 +251,7 @@ class Transport:
         if not success:
             # A service that echoes the request in its error would put the token into our exception.
             data = self.settings.token.redact_bytes(data)
-        return Answer(answer.status, answer.headers, data, answer.url, cut, too_long and success)
+        return Answer(response.status, headers, data, url, cut, too_long and success)
 
     async def _attempt(
         self,
@@ -258,20 +265,18 @@ class Transport:
         on_send: Callable[[], None],
     ) -> Answer | Download | Lost:
         self._ready()
-        scope = asyncio.timeout(None)
-        attempt = Attempt(self._deadlines, scope, self.settings.connect_timeout, timeout)
-        answer: Answer | None = None
+        attempt = Attempt(self._deadlines, self.settings.connect_timeout, timeout)
         response: aiohttp.ClientResponse | None = None
         outcome: Answer | Download | Lost
         context = current_attempt.set(attempt)
-        self._deadlines.add(attempt)
         held = False
         try:
-            async with scope:
+            with attempt:
                 if self._slots is not None:
                     await self._slots.acquire()
                     held = True
-                await self.pacer.turn()
+                if not self.pacer.free:
+                    await self.pacer.turn()
                 on_send()
                 try:
                     response = await self._respond(
@@ -281,14 +286,13 @@ class Transport:
                     outcome = self.lost(error, attempt, method, str(url))
                 else:
                     attempt.connected()
-                    answer = Answer(response.status, response.headers, b"", str(url))
                     if export and 200 <= response.status < 300:
                         outcome = Download(self, response, attempt)
                         held = False
                     else:
-                        outcome = await self._body(response, answer)
+                        outcome = await self._answer(response, str(url))
         except TimeoutError:
-            outcome = self._timed_out(attempt, method, str(url), answer)
+            outcome = self._timed_out(attempt, method, str(url), response)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling() or not self._taken_away():
@@ -298,7 +302,6 @@ class Transport:
             outcome = Lost(TransportError("the session was closed", method=method, url=str(url)), sent=False)
         finally:
             response = None  # its repr, in a traceback with local variables, would show headers
-            self._deadlines.discard(attempt)
             current_attempt.reset(context)
             if held:
                 self.release()
@@ -309,12 +312,16 @@ class Transport:
     def _taken_away(self) -> bool:
         return self.closed or (self._session is not None and self._session.closed)
 
-    def _timed_out(self, attempt: Attempt, method: str, url: str, answer: Answer | None) -> Answer | Lost:
+    def _timed_out(
+        self, attempt: Attempt, method: str, url: str, response: aiohttp.ClientResponse | None
+    ) -> Answer | Lost:
         if attempt.phase is Phase.CONNECTING:
             reason = f"no connection within {attempt.connect_timeout:g} s"
             return Lost(ConnectTimeoutError(reason, method=method, url=url), sent=False)
         late = RequestTimeoutError(f"no complete answer within {attempt.timeout:g} s", method=method, url=url)
-        return Lost(late, sent=True) if answer is None else attrs.evolve(answer, cut=late)
+        if response is None:
+            return Lost(late, sent=True)
+        return Answer(response.status, response.headers, b"", url, late)
 
     async def send(
         self, method: str, url: URL, body: bytes | None, *, timeout: float, on_send: Callable[[], None]
@@ -365,15 +372,8 @@ class Transport:
         """
         if self.closed:
             raise ClientClosedError
-        wait = Attempt(self._deadlines, asyncio.timeout(None))
-        self._deadlines.add(wait)
-        try:
-            async with wait.scope:
-                await clock.sleep(seconds)
-        except TimeoutError:
-            pass
-        finally:
-            self._deadlines.discard(wait)
+        with suppress(TimeoutError), Attempt(self._deadlines):
+            await clock.sleep(seconds)
         if self.closed:
             raise ClientClosedError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -30,16 +31,10 @@ def now() -> float:
 async def lasts(deadlines: Deadlines, begin: Callable[[Attempt], None], connect: float, whole: float) -> float:
     """Begin an attempt that never ends by itself; return the seconds after which it was ended."""
     began = now()
-    attempt = Attempt(deadlines, asyncio.timeout(None), connect, whole)
-    deadlines.add(attempt)
-    try:
-        async with attempt.scope:
-            begin(attempt)
-            await asyncio.Event().wait()
-    except TimeoutError:
-        pass
-    finally:
-        deadlines.discard(attempt)
+    attempt = Attempt(deadlines, connect, whole)
+    with suppress(TimeoutError), attempt:
+        begin(attempt)
+        await asyncio.Event().wait()
     return now() - began
 
 
@@ -79,17 +74,17 @@ async def test_many_attempts_end_each_at_its_time() -> None:
 async def test_what_ended_in_time_is_left_alone() -> None:
     """Its limit ends neither it nor what comes after it."""
     deadlines = Deadlines()
-    attempt = Attempt(deadlines, asyncio.timeout(None), 1, 2)
-    deadlines.add(attempt)
-    async with attempt.scope:
+    attempt = Attempt(deadlines, 1, 2)
+    with attempt:
         attempt.connecting()
         attempt.connected()
         await asyncio.sleep(1.5)
-    deadlines.discard(attempt)
     assert await lasts(deadlines, Attempt.connected, 0, 7) == pytest.approx(7)
     await asyncio.sleep(100)
     assert attempt.phase is Phase.CONNECTED
-    assert not attempt.scope.expired()
+    task = asyncio.current_task()
+    assert task is not None
+    assert not task.cancelling()
 
 
 @in_virtual_time

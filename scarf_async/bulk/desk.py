@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final
 
 import attrs
@@ -20,6 +21,7 @@ from scarf_async.events import Hook
 __all__ = ["Desk"]
 
 _PROGRESS_INTERVAL: Final = 0.1
+_NOTHING_KNOWN: Final = Known()
 
 
 @attrs.define(eq=False)
@@ -43,6 +45,7 @@ class Desk:
     requests: int = 0
     broken: JournalError | None = None
     _twins: dict[int, list[int]] = attrs.field(factory=lambda: defaultdict(list), init=False)
+    _flushing: bool = False
     _done: int = 0
     _failed: int = 0
     _began: float = attrs.field(factory=clock.monotonic)
@@ -67,30 +70,44 @@ class Desk:
             if place not in twins and place < len(self.outcomes) and self.outcomes[place] is None
         ]
 
+    def open_among(self, places: Sequence[int]) -> list[Known]:
+        """Return what an earlier run wrote of those operations of which it did not learn what became of them."""
+        if self.journal is None or not self.journal.known:
+            return []
+        return [known for place in places if (known := self.known(place)).open]
+
     def known(self, place: int) -> Known:
         """Return what an earlier run wrote of an operation."""
-        return Known() if self.journal is None else self.journal.known.get(place, Known())
+        return _NOTHING_KNOWN if self.journal is None else self.journal.known.get(place, _NOTHING_KNOWN)
 
-    async def before_send(self, places: Sequence[int], *, sync: bool) -> None:
-        """Write that the request of some operations is about to leave.
+    def before_send(self, places: Sequence[int], *, sync: bool) -> Awaitable[None] | None:
+        """Write that the request of some operations is about to leave; return what it must wait for, if it must.
 
         Raises:
             JournalError: it cannot be written; the request must not leave.
         """
         if self.journal is None:
-            return
+            return None
         if self.broken is not None:
             # An outcome is missing in the journal: what is sent now could not be told from what was lost.
             raise self.broken
         try:
             self.journal.intend(self._with_twins(places))
-            if sync:
-                await self.journal.sync()
+        except JournalError as error:
+            self.broken = error
+            raise
+        return self._synced(self.journal) if sync else None
+
+    async def _synced(self, journal: Journal) -> None:
+        try:
+            await journal.sync()
         except JournalError as error:
             self.broken = error
             raise
 
-    def _with_twins(self, places: Sequence[int]) -> list[int]:
+    def _with_twins(self, places: Sequence[int]) -> Sequence[int]:
+        if not self._twins:
+            return places
         return [same for place in places for same in (place, *self._twins.get(place, ()))]
 
     def settle(
@@ -120,11 +137,19 @@ class Desk:
             )
             self._settle(place, outcome)
         if outcome is not None and write and self.journal is not None and self.broken is None:
-            try:
-                self.journal.record(together, outcome)
-            except JournalError as broken:
-                self.broken = broken
+            self.journal.record(together, outcome)
+            if not self._flushing:
+                self._flushing = True
+                asyncio.get_running_loop().call_soon(self._flush, self.journal)
         self.tell_progress()
+
+    def _flush(self, journal: Journal) -> None:
+        """Write the outcomes of this turn of the event loop that no intent has taken along."""
+        self._flushing = False
+        try:
+            journal.flush()
+        except JournalError as broken:
+            self.broken = broken
 
     def _settle(self, place: int, outcome: Outcome[object]) -> None:
         self.outcomes[place] = outcome
@@ -135,6 +160,8 @@ class Desk:
 
     def tell_progress(self, *, at_end: bool = False) -> None:
         """Tell how far the run is, at most ten times a second, and once at the end."""
+        if not self.progress.wanted:
+            return
         now = clock.monotonic()
         total = len(self.outcomes)
         if not at_end and (self._done == total or now - self._told < _PROGRESS_INTERVAL):

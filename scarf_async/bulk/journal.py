@@ -27,6 +27,7 @@ import attrs
 import msgspec
 
 from scarf_async.bulk.report import Outcome, Status
+from scarf_async.disk import lock, sync_directory
 from scarf_async.entities import Domain, Member, Organization, Package, Route
 from scarf_async.errors import JournalError
 
@@ -103,6 +104,7 @@ class Journal:
         self.known: dict[int, Known] = {}
         self._descriptor = descriptor
         self._redact = redact
+        self._held: list[bytes] = []
         self._written = 0
         self._synced = 0
         self._syncing: asyncio.Event | None = None
@@ -161,11 +163,7 @@ class Journal:
 
     def _lock(self) -> None:
         try:
-            import fcntl  # noqa: PLC0415 # there is none on Windows, where all but journals works
-        except ImportError:
-            raise self._error("cannot be locked on this system") from None
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._descriptor)
         except BlockingIOError:
             raise self._error("is in use by another run") from None
         except OSError as error:
@@ -202,11 +200,7 @@ class Journal:
         try:
             os.fchmod(self._descriptor, 0o600)
             os.fsync(self._descriptor)
-            directory = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            sync_directory(self.path.parent)
         except OSError as error:
             raise self._break(str(error.strerror)) from None
 
@@ -261,14 +255,13 @@ class Journal:
         self._append(_encode({"intent": places, "at": time.time()}) + b"\n")
 
     def record(self, places: Sequence[int], outcome: Outcome[object]) -> None:
-        """Write what became of operations that shared a request.
+        """Take what became of operations that shared a request; it is written with what is written next.
 
-        Raises:
-            JournalError: it cannot be written.
+        An outcome and the intent that follows it so share one write. Call `flush` where nothing may follow.
         """
         values: dict[str, object] = {"outcome": places, "status": outcome.status}
         if outcome.result is not None:
-            values["result"] = self._without_secrets({type(outcome.result).__name__: outcome.result})
+            values["result"] = {type(outcome.result).__name__: outcome.result}
         if outcome.attempts:
             values["attempts"] = outcome.attempts
         if outcome.reconciled:
@@ -276,22 +269,36 @@ class Journal:
         if outcome.unchanged:
             values["unchanged"] = True
         if outcome.error is not None:
-            words = str(outcome.error).encode(errors="replace").decode()
-            values["error"] = self._without_secrets(words)
-        self._append(_encode(values) + b"\n")
+            values["error"] = str(outcome.error).encode(errors="replace").decode()
+        line = _encode(values)
+        if self._redact(line) != line:
+            # A service may give back what it was sent in a header. Our own words stay, whatever the token is.
+            for name in values.keys() & {"result", "error"}:
+                values[name] = msgspec.Raw(self._redact(_encode(values[name])))
+            line = _encode(values)
+        self._held.append(line + b"\n")
 
-    def _without_secrets(self, value: object) -> msgspec.Raw:
-        # A service may give back in an entity what it was sent in a header.
-        return msgspec.Raw(self._redact(_encode(value)))
+    def flush(self) -> None:
+        """Write what is held.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+        if self._held:
+            self._append(b"")
 
     def _append(self, line: bytes) -> None:
         if self._broken is not None:
             raise self._broken
+        if self._held:
+            line = b"".join((*self._held, line))
+            self._held.clear()
         try:
             written = os.write(self._descriptor, line)
             if written < len(line):
                 # Half a line is worse than none: the next would be glued to it.
-                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
+                half = written - (line.rfind(b"\n", 0, written) + 1)
+                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - half)
         except OSError as error:
             raise self._break(str(error.strerror)) from None
         if written < len(line):
@@ -304,6 +311,7 @@ class Journal:
         Raises:
             JournalError: the disk refuses.
         """
+        self.flush()
         wanted = self._written
         while self._synced < wanted:
             if self._broken is not None:
@@ -328,10 +336,14 @@ class Journal:
     def close(self) -> JournalError | None:
         """Sync and close, and with that unlock; return why not all of it is on the disk, if so."""
         try:
+            if self._broken is None:
+                self.flush()
             if self._synced < self._written and self._broken is None:
                 os.fsync(self._descriptor)
         except OSError as error:
             self._break(str(error.strerror))
+        except JournalError:
+            pass  # it is kept
         finally:
             os.close(self._descriptor)
         return self._broken

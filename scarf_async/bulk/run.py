@@ -212,7 +212,9 @@ class Run:
                 return
             if self.desk.broken is not None:
                 self._stop(str(self.desk.broken))
-            self._release(self._finish(unit), workers)
+            released = self._finish(unit)
+            if released or not self.open_units:
+                self._release(released, workers)
 
     async def _carry_out(self, unit: int) -> None:
         places = self.desk.open_places(unit)
@@ -294,7 +296,7 @@ class Run:
         return None
 
     def _begin(self, places: Sequence[int], *, sync: bool = False) -> Work:
-        known = [entry for place in places if (entry := self.desk.known(place)).open]
+        known = self.desk.open_among(places)
         opened = [entry.opened_at for entry in known if entry.opened_at is not None]
         return Work(
             pacer=self.pacer,

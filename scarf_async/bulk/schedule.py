@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Mapping
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -86,6 +86,10 @@ class _Array:
     size: int = 1
 
 
+def _without_package(arguments: Mapping[str, Hashable]) -> list[Hashable]:
+    return [value for name, value in arguments.items() if name != "package"]
+
+
 class _Compiler:
     def __init__(self, plan: BulkPlan, permission_batch: int) -> None:
         self.plan = plan
@@ -94,11 +98,12 @@ class _Compiler:
         self.packages: dict[int, PackageKey] = {}
         self.befores: dict[int, tuple[int, ...]] = {}
         self.unit_of: list[int] = []
-        self.units: list[list[int]] = []
+        self.units: list[tuple[int, ...] | list[int]] = []
         self.edges: dict[int, list[int]] = defaultdict(list)
         self.waits: list[int] = []
         self.needs: dict[int, tuple[int, ...]] = {}
         self.settles: dict[int, tuple[int, ...]] = {}
+        self.last: dict[Hashable, int] = {}
         self.values: dict[Hashable, list[int]] = {}
         self.changed: dict[Hashable, int] = {}
 
@@ -112,34 +117,42 @@ class _Compiler:
             place = operation.index
             key = self._package_of(operation)
             after = self._befores_of(operation)
-            identity = (operation.kind, key, after, *self._values_of(operation))
+            # Under `package` stands what the key says better, or what is to be created.
+            said = operation.arguments.values() if key is None else _without_package(operation.arguments)
+            identity = (operation.kind, key, after, *said)
             target = self._target(operation, key)
             original = first.get(identity)
             # What was given another value in between is given this one anew, and not a first time.
             if original is not None and self.changed.get(target, -1) <= original:
                 self.twins[place] = original
-                self.unit_of.append(self.unit_of[original])
-                self.units[self.unit_of[original]].append(place)
+                self._join(self.unit_of[original], place)
                 continue
             first[identity] = place
             if after:
                 self.befores[place] = after
             if operation.kind is Kind.SET_PERMISSION:
                 assert key is not None  # noqa: S101 # every permission is one on a package
-                unit = self._array(arrays, key, after)
+                self._join(self._array(arrays, key, after), place)
             else:
-                unit = self._new_unit()
-            self.units[unit].append(place)
-            self.unit_of.append(unit)
+                self.unit_of.append(self._new_unit((place,)))
             if target is not None:
                 self._give(target, place)
 
     def _give(self, target: Hashable, place: int) -> None:
         """Take down that an operation gives a target a value."""
-        earlier = self.values.setdefault(target, [])
-        if earlier and self._says(earlier[-1]) != self._says(place):
-            self.changed[target] = place
-        earlier.append(place)
+        earlier = self.last.get(target)
+        self.last[target] = place
+        if earlier is not None:
+            self.values.setdefault(target, [earlier]).append(place)
+            if self._says(earlier) != self._says(place):
+                self.changed[target] = place
+
+    def _join(self, unit: int, place: int) -> None:
+        members = self.units[unit]
+        if not isinstance(members, list):
+            members = self.units[unit] = list(members)
+        members.append(place)
+        self.unit_of.append(unit)
 
     def _array(self, arrays: dict[PackageKey, _Array], key: PackageKey, after: tuple[int, ...]) -> int:
         """Return the array that a permission travels in: the package's last, if it may still join that.
@@ -150,14 +163,14 @@ class _Compiler:
         if last is not None and last.after == after and last.size < self.batch:
             last.size += 1
             return last.unit
-        unit = self._new_unit()
+        unit = self._new_unit(())
         if last is not None:
             self._edge(last.unit, unit)
         arrays[key] = _Array(unit, after)
         return unit
 
-    def _new_unit(self) -> int:
-        self.units.append([])
+    def _new_unit(self, places: tuple[int, ...]) -> int:
+        self.units.append(places)
         self.waits.append(0)
         return len(self.units) - 1
 
@@ -186,11 +199,6 @@ class _Compiler:
             self.packages[operation.index] = key
             return key
         return None
-
-    def _values_of(self, operation: Operation) -> Iterator[Hashable]:
-        for name, value in operation.arguments.items():
-            if name != "package" or isinstance(value, PackageUpsert):
-                yield value
 
     # What contradicts itself
 
@@ -228,6 +236,7 @@ class _Compiler:
                 same.append(later)
                 for other in before:
                     self._refuse_unless_ordered(other, later)
+        self.last.clear()
         self.values.clear()
 
     def _refuse_unless_ordered(self, earlier: int, later: int) -> None:
@@ -321,10 +330,9 @@ class _Compiler:
         before = list(before)
         if not before:
             return
-        barrier = self._new_unit()
         # Its place lies beyond the plan's end, so that it can fail or succeed like an operation.
-        place = len(self.plan) + barrier
-        self.units[barrier].append(place)
+        place = len(self.plan) + len(self.units)
+        barrier = self._new_unit((place,))
         for unit in {self.unit_of[earlier] for earlier in before}:
             self._edge(unit, barrier)
         if strict:

@@ -51,6 +51,8 @@ def extra() -> Mapping[str, JSON]:
 
 def one_of(kind: type[E], field: str, value: str) -> E:
     """Take a known word to its enum member; refuse everything else with a `ValidationError`."""
+    if isinstance(value, kind):
+        return value
     try:
         return kind(value)
     except ValueError:
