@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import export_memory, membership_upserts, pace, planning, splitting
+from benchmarks import arrow, csv_typed, export_memory, membership_upserts, ndjson_typed, pace, planning, splitting
 
 BENCHMARKS: Mapping[str, Callable[[], list[str]]] = {
+    "arrow": arrow.run,
+    "csv_typed": csv_typed.run,
     "export_memory": export_memory.run,
     "membership_upserts": membership_upserts.run,
+    "ndjson_typed": ndjson_typed.run,
     "pace": pace.run,
     "planning": planning.run,
     "splitting": splitting.run,

@@ -1,8 +1,38 @@
 """Exports as async streams of records, and as files."""
 
 from scarf_async.exports.group import Exports
+from scarf_async.exports.jobs import (
+    ExportFormat,
+    ExportFormatLike,
+    ExportJob,
+    ExportKind,
+    ExportKindLike,
+    ExportProgress,
+    ExportReport,
+    FileProblem,
+    WindowReport,
+    verify_export,
+)
 from scarf_async.exports.save import SavedExport
 from scarf_async.exports.source import Download, ExportClient, OnMalformed
 from scarf_async.exports.stream import Export, ExportStream
 
-__all__ = ["Download", "Export", "ExportClient", "ExportStream", "Exports", "OnMalformed", "SavedExport"]
+__all__ = [
+    "Download",
+    "Export",
+    "ExportClient",
+    "ExportFormat",
+    "ExportFormatLike",
+    "ExportJob",
+    "ExportKind",
+    "ExportKindLike",
+    "ExportProgress",
+    "ExportReport",
+    "ExportStream",
+    "Exports",
+    "FileProblem",
+    "OnMalformed",
+    "SavedExport",
+    "WindowReport",
+    "verify_export",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
@@ -10,10 +10,11 @@ import attrs
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 
-from scarf_async.errors import ExportError, ScarfError, StreamClosedError
-from scarf_async.exports.cursor import Batches, Cursor
+from scarf_async.errors import ExportError, ScarfError
+from scarf_async.exports.cursor import Cursor
+from scarf_async.exports.records import Run, TypedParser
 
-__all__ = ["RecordBatches", "schema_of"]
+__all__ = ["RecordBatches", "TableParser", "schema_of"]
 
 T = TypeVar("T")
 
@@ -49,54 +50,98 @@ def _values(name: str, records: Sequence[T]) -> list[object]:
     return [msgspec.json.encode(extra).decode() if extra else None for extra in values]
 
 
-class RecordBatches(AsyncIterator[pa.RecordBatch], Generic[T]):
-    """Record batches of so many rows, the last one short; a short one also before an error."""
+class TableParser(Generic[T]):
+    """Makes record batches of typed records, of as many rows as come out at once. Pure."""
 
-    def __init__(self, cursor: Cursor[T], record: type[attrs.AttrsInstance], size: int) -> None:
-        self._source = Batches(cursor, min(size, _CONVERTED_AT_ONCE))
+    def __init__(self, typed: TypedParser[T], record: type[attrs.AttrsInstance]) -> None:
+        self._typed = typed
         self._schema = schema_of(record)
-        self._size = size
-        self._parts: list[pa.RecordBatch] = []
-        self._rows = 0
-        self._misfit: ExportError | None = None
 
-    def __aiter__(self) -> RecordBatches[T]:
-        return self
+    def feed(self, data: bytes) -> Iterator[Run[pa.RecordBatch]]:
+        """Take the next bytes of the body. Take all runs before feeding again."""
+        return self._converted(self._typed.feed(data))
 
-    async def __anext__(self) -> pa.RecordBatch:
-        while self._rows < self._size and self._misfit is None:
-            try:
-                records = await anext(self._source, None)
-            except StreamClosedError:
-                raise
-            except ScarfError:
-                # After the short batch the source raises it again.
-                if not self._rows:
-                    raise
-                break
-            if records is None:
-                break
-            self._add(records)
-        if self._rows:
-            return self._joined()
-        if self._misfit is not None:
-            raise self._misfit
-        raise StopAsyncIteration
+    def finish(self) -> Iterator[Run[pa.RecordBatch]]:
+        """Take the end of the body."""
+        return self._converted(self._typed.finish())
 
-    def _add(self, records: list[T]) -> None:
+    def _converted(self, runs: Iterator[Run[T]]) -> Iterator[Run[pa.RecordBatch]]:
+        records: list[T] = []
+        for made, error in runs:
+            records += made
+            if error is not None or len(records) >= _CONVERTED_AT_ONCE:
+                yield from self._run(records, error)
+                records = []
+        yield from self._run(records, None)
+
+    def _run(self, records: list[T], error: ExportError | None) -> Iterator[Run[pa.RecordBatch]]:
+        if records:
+            yield from self._tables(records)
+        if error is not None:
+            yield [], error
+
+    def _tables(self, records: list[T]) -> Iterator[Run[pa.RecordBatch]]:
         arrays: list[pa.Array] = []
         for field in self._schema:
             try:
                 arrays.append(pa.array(_values(field.name, records), type=field.type))
             except (pa.ArrowInvalid, OverflowError):
-                self._misfit = ExportError(f"a value of {field.name!r} does not fit into an Arrow {field.type}")
-                return
-        self._parts.append(pa.record_batch(arrays, schema=self._schema))
-        self._rows += len(records)
+                if len(records) == 1:
+                    yield [], ExportError(f"a value of {field.name!r} does not fit into an Arrow {field.type}")
+                    return
+                break
+        else:
+            yield [pa.record_batch(arrays, schema=self._schema)], None
+            return
+        # By halves every record before the one that does not fit is found.
+        half = len(records) // 2
+        yield from self._tables(records[:half])
+        yield from self._tables(records[half:])
+
+
+class RecordBatches(AsyncIterator[pa.RecordBatch]):
+    """Record batches of so many rows, the last one short; a short one also before an error."""
+
+    def __init__(self, cursor: Cursor[pa.RecordBatch], size: int) -> None:
+        self._cursor = cursor
+        self._size = size
+        self._parts: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def __aiter__(self) -> RecordBatches:
+        return self
+
+    async def __anext__(self) -> pa.RecordBatch:
+        self._cursor.check_open()
+        while self._rows < self._size:
+            try:
+                parts = await self._cursor.more()
+            except ScarfError:
+                self._cursor.check_open()
+                # After the short batch the cursor raises it again.
+                if not self._rows:
+                    raise
+                break
+            if not parts:
+                break
+            self._parts += parts
+            self._rows += sum(part.num_rows for part in parts)
+        if not self._rows:
+            raise StopAsyncIteration
+        return self._joined()
 
     def _joined(self) -> pa.RecordBatch:
-        whole = pa.Table.from_batches(self._parts).combine_chunks().to_batches()[0]
-        rest = whole.slice(self._size)
-        self._parts = [rest] if rest.num_rows else []
-        self._rows = rest.num_rows
-        return whole.slice(0, self._size)
+        """Take so many rows from the parts; only where they are of several parts, and short, they are copied."""
+        taken: list[pa.RecordBatch] = []
+        wanted = min(self._size, self._rows)
+        self._rows -= wanted
+        while wanted:
+            part = self._parts.pop(0)
+            if part.num_rows > wanted:
+                self._parts.insert(0, part.slice(wanted))
+                part = part.slice(0, wanted)
+            wanted -= part.num_rows
+            taken.append(part)
+        if len(taken) == 1:
+            return taken[0]
+        return pa.Table.from_batches(taken).combine_chunks().to_batches()[0]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, Protocol
 
-from scarf_async.errors import RequestTimeoutError, TransportError
+from scarf_async.errors import RequestTimeoutError, ScarfError, TransportError
 from scarf_async.exports.source import Download
 from scarf_async.exports.tally import Tally
 from scarf_async.inflate import BodyEncodingError, Inflater
 
-__all__ = ["Body"]
+__all__ = ["Body", "Digest"]
 
 # A little of a compressed body may stand for very much: others get their turn in between.
 _PIECES_AT_A_STRETCH: Final = 16
+
+
+class Digest(Protocol):
+    """A hash in the making."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes."""
 
 
 class Body:
@@ -22,13 +30,20 @@ class Body:
 
     A read that is cancelled loses nothing: the next one goes on.
 
+    Args:
+        download: what is read.
+        tally: counts, and makes errors.
+        digest: takes every byte of the inflated body.
+
     Raises:
         ExportError: the body's encoding is not supported.
     """
 
-    def __init__(self, download: Download, tally: Tally) -> None:
+    def __init__(self, download: Download, tally: Tally, digest: Digest | None = None) -> None:
         self._download = download
         self._tally = tally
+        self._digest = digest
+        self._failure: Callable[[], ScarfError] | None = None
         self._wire: bytes | None = None
         self._pieces: Iterator[bytes] = iter(())
         self._stretch = 0
@@ -62,7 +77,21 @@ class Body:
             TruncatedExportError: the body ended, or the connection was lost, before the end.
             RequestTimeoutError: nothing came for too long.
             ExportError: the body cannot be inflated.
+
+        An error comes again, if asked again, with what the tally has counted by then.
         """
+        if self._failure is not None:
+            raise self._failure()
+        try:
+            return await self._next()
+        except ScarfError as error:
+            # An error that is kept keeps no frames.
+            kept = error.with_traceback(None)
+            if self._failure is None:
+                self._failure = lambda: kept
+            raise
+
+    async def _next(self) -> bytes:
         while True:
             if self._stretch >= _PIECES_AT_A_STRETCH:
                 self._stretch = 0
@@ -70,6 +99,8 @@ class Body:
             if piece := self._inflated():
                 self._stretch += 1
                 self._tally.ended_with_newline = piece.endswith(b"\n")
+                if self._digest is not None:
+                    self._digest.update(piece)
                 return piece
             if self._ended:
                 return b""
@@ -103,12 +134,16 @@ class Body:
         else:
             self._tally.bytes_received += len(data)
             return data
-        raise self._tally.truncated(f"the connection was lost ({lost})")
+        raise self._truncated(f"the connection was lost ({lost})")
 
     def _check_end(self) -> None:
         if not self._inflater.ended:
-            raise self._tally.truncated("the compressed body is cut off")
+            raise self._truncated("the compressed body is cut off")
         if not (self._inflater.compressed or self._download.proven):
-            raise self._tally.truncated(
+            raise self._truncated(
                 "the connection ended, and neither a Content-Length nor a last chunk proves that this is the end"
             )
+
+    def _truncated(self, reason: str) -> ScarfError:
+        self._failure = partial(self._tally.truncated, reason)
+        return self._failure()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 
+from scarf_async.exports.blocks import in_regular_quotes
 from scarf_async.exports.faults import RecordError
 from scarf_async.exports.lines import LineSplitter
 
@@ -32,8 +33,30 @@ class CsvSplitter(LineSplitter):
                 opened = False
         return opened
 
-    def _any_ends_in_quotes(self, lines: list[bytes]) -> bool:
-        return any(self._ends_in_quotes(line, opened=False) for line in lines if b'"' in line)
+    def _bounded(self, lines: list[bytes]) -> list[bytes]:
+        # In regular quotes a record ends where as many have closed as have opened. So only the lines with an
+        # odd number of them, the first and the last of a record's several, are looked at one by one.
+        odd = [at for at, line in enumerate(lines) if line.count(b'"') % 2]
+        whole = odd.pop() if len(odd) % 2 else len(lines)
+        if not in_regular_quotes(b"\n".join((b"", *lines[:whole], b""))):
+            return self._careful(lines)
+        records: list[bytes] = []
+        numbers: list[int] = []
+        at = 0
+        for first, last in zip(odd[::2], odd[1::2], strict=True):
+            records += lines[at:first]
+            records.append(b"\n".join(lines[first : last + 1]))
+            numbers += range(self._line + at, self._line + first + 1)
+            at = last + 1
+        records += lines[at:whole]
+        numbers += range(self._line + at, self._line + whole)
+        self._line += whole
+        records = self._plain(records, numbers)
+        if whole < len(lines):
+            taken = self.numbers
+            records += self._careful(lines[whole:])
+            self.numbers = [*taken, *self.numbers]
+        return records
 
 
 def split_fields(record: str) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from scarf_async.errors import (
     ExportError,
@@ -13,14 +13,36 @@ from scarf_async.errors import (
     StreamClosedError,
     StreamConsumedError,
 )
-from scarf_async.exports.body import Body
-from scarf_async.exports.records import Parser, Run
+from scarf_async.exports.records import Run
 from scarf_async.exports.source import OnMalformed
 from scarf_async.exports.tally import Tally
 
-__all__ = ["Batches", "Cursor", "Items"]
+__all__ = ["Batches", "Cursor", "Items", "Pieces", "PiecesParser"]
 
 T = TypeVar("T")
+P = TypeVar("P")
+P_co = TypeVar("P_co", covariant=True)
+P_contra = TypeVar("P_contra", contravariant=True)
+
+
+class Pieces(Protocol[P_co]):
+    """A body in pieces, such as `Body`."""
+
+    async def next(self) -> P_co:
+        """Return the next piece; what is false at the proven end."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class PiecesParser(Protocol[P_contra, T]):
+    """What makes items of pieces, such as `Parser` of bytes."""
+
+    def feed(self, data: P_contra, /) -> Iterator[Run[T]]:
+        """Take the next piece."""
+
+    def finish(self) -> Iterator[Run[T]]:
+        """Take the end."""
 
 
 class Cursor(Generic[T]):
@@ -30,9 +52,15 @@ class Cursor(Generic[T]):
     whoever asked it again would take that for the end of the export.
     """
 
-    def __init__(self, body: Body, parser: Parser[T], tally: Tally, on_malformed: OnMalformed) -> None:
-        self._body = body
-        self._feed = parser.feed
+    def __init__(
+        self, body: Pieces[P | None], parser: PiecesParser[P, T], tally: Tally, on_malformed: OnMalformed
+    ) -> None:
+        async def read() -> Iterator[Run[T]] | None:
+            piece = await body.next()
+            return parser.feed(piece) if piece else None
+
+        self._close_body = body.close
+        self._next_runs: Callable[[], Awaitable[Iterator[Run[T]] | None]] = read
         self._finish = parser.finish
         self._tally = tally
         self._on_malformed = on_malformed
@@ -49,7 +77,12 @@ class Cursor(Generic[T]):
             f"{self._tally.description}: the stream is closed; read it inside its `async with` block"
         )
         self._items.clear()
-        self._body.close()
+        self._close_body()
+
+    def check_open(self) -> None:
+        """Raise StreamClosedError once it is closed."""
+        if isinstance(self._failure, StreamClosedError):
+            raise self._failure
 
     async def more(self) -> list[T]:
         """Return the next items, the list to be used up before the next call; empty at the proven end.
@@ -82,7 +115,7 @@ class Cursor(Generic[T]):
                     return self._items
             elif self._ended:
                 self._tally.complete = True
-                self._body.close()
+                self._close_body()
                 return []
             else:
                 await self._read()
@@ -96,20 +129,19 @@ class Cursor(Generic[T]):
                 self._on_malformed(error)
                 return
         self._failure = error
-        self._body.close()
+        self._close_body()
 
     async def _read(self) -> None:
         try:
-            data = await self._body.next()
+            runs = await self._next_runs()
         except ScarfError as error:
             self._failure = error
-            self._body.close()
+            self._close_body()
             raise
-        if data:
-            self._runs = self._feed(data)
-        else:
+        if runs is None:
             self._ended = True
-            self._runs = self._finish()
+            runs = self._finish()
+        self._runs = runs
 
 
 class Items(AsyncIterator[T]):

@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import repeat
-from types import MemberDescriptorType
 from typing import Final, TypeAlias
 
 import attrs
@@ -18,6 +16,7 @@ from scarf_async.entities import Event
 from scarf_async.exports.csv import CsvSplitter, split_fields, split_records
 from scarf_async.exports.faults import RecordError, shown
 from scarf_async.exports.lines import LineSplitter
+from scarf_async.exports.slots import Slots
 from scarf_async.exports.times import moments
 
 __all__ = ["EventReader"]
@@ -90,27 +89,15 @@ def _converter(name: str) -> Callable[[Column], Sequence[object]]:
     return partial(_flags, name) if name in _FLAGS else _words
 
 
-def _place(name: str) -> Callable[[Event, object], None]:
-    """Return what puts a value into a slot.
-
-    An event has twenty-five: through `Event(...)` they would take longer than all the rest of the reading
-    together. It does the same, one slot after another, since `Event` has no converter and no validator.
-    """
-    slot = vars(Event)[name]
-    if not isinstance(slot, MemberDescriptorType):
-        raise TypeError(f"Event.{name} is no slot")
-    return slot.__set__
-
-
-_PLACES: Final = {name: _place(name) for name in (*_KNOWN, "extra")}
-
-
-def _fill(events: list[Event], name: str, values: Sequence[object] | repeat[None]) -> None:
-    deque(map(_PLACES[name], events, values), maxlen=0)
+_SLOTS: Final = Slots(Event)
 
 
 class EventReader:
     """Reads CSV records as `Event`s, by the header.
+
+    Attributes:
+        names: the columns, once there was a header.
+        end: as given.
 
     Args:
         end: events from the beginning of this day (UTC) on are left out; None for no filter.
@@ -122,7 +109,8 @@ class EventReader:
 
     def __init__(self, end: dt.date | None) -> None:
         self._end = None if end is None else dt.datetime(end.year, end.month, end.day, tzinfo=dt.UTC)
-        self._names: list[str] = []
+        self.end = end
+        self.names: Sequence[str] = ()
         self._time = -1
         self._columns: list[tuple[str, int, Callable[[Column], Sequence[object]]]] = []
         self._unknown: list[tuple[str, int]] = []
@@ -150,7 +138,7 @@ class EventReader:
         for name in names if typed else _REQUIRED:
             if names.count(name) > 1:
                 raise RecordError(f"it has the column {shown(name)} twice")
-        self._names = names
+        self.names = names
         self._time = names.index("time")
         self._columns = [
             (name, names.index(name), _converter(name)) for name in _KNOWN if name in names and name != "time"
@@ -185,33 +173,33 @@ class EventReader:
             fields = split_fields(record.decode("utf-8", "replace"))
         except RecordError as error:
             return str(error)
-        return self._misfit(len(fields)) if len(fields) < len(self._names) else None
+        return self._misfit(len(fields)) if len(fields) < len(self.names) else None
 
     def _misfit(self, fields: int) -> str:
-        return f"{fields} fields where the header has {len(self._names)}"
+        return f"{fields} fields where the header has {len(self.names)}"
 
     def _read(self, records: list[bytes]) -> tuple[Sequence[Column], list[dt.datetime]]:
         rows = split_records(records)
-        width = len(self._names)
+        width = len(self.names)
         if set(map(len, rows)) != {width}:
             raise RecordError(self._misfit(next(len(row) for row in rows if len(row) != width)))
         columns: list[Column] = list(zip(*rows, strict=True))
         return columns, moments(columns[self._time])
 
     def _events(self, columns: Sequence[Column], times: list[dt.datetime]) -> list[Event]:
-        events = list(map(Event.__new__, repeat(Event, len(times))))
+        events = _SLOTS.make(len(times))
         absent = set(_KNOWN)
         for name, at, convert in self._columns:
-            _fill(events, name, convert(columns[at]))
+            _SLOTS.fill(events, name, convert(columns[at]))
             absent.discard(name)
-        _fill(events, "time", times)
+        _SLOTS.fill(events, "time", times)
         absent.discard("time")
         for name in absent:
-            _fill(events, name, repeat(None))
+            _SLOTS.fill(events, name, repeat(None))
         if not self._unknown:
-            _fill(events, "extra", [{} for _ in times])
+            _SLOTS.fill(events, "extra", [{} for _ in times])
             return events
         names = [name for name, _ in self._unknown]
         rows = zip(*(_words(columns[at]) for _, at in self._unknown), strict=True)
-        _fill(events, "extra", [dict(zip(names, row, strict=True)) for row in rows])
+        _SLOTS.fill(events, "extra", [dict(zip(names, row, strict=True)) for row in rows])
         return events

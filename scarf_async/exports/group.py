@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, TypeVar
+from pathlib import Path
+from typing import Literal, TypeVar, cast
+
+from anyio.to_thread import run_sync
 
 from scarf_async import endpoints_v1, endpoints_v2
 from scarf_async.entities import Aggregate, Event, Package
 from scarf_async.errors import ValidationError
+from scarf_async.events import Hook
 from scarf_async.exports.dates import Day, date_range
 from scarf_async.exports.events import EventReader
+from scarf_async.exports.formats import need_arrow
+from scarf_async.exports.jobs.job import ExportJob, ExportKind
+from scarf_async.exports.jobs.report import ExportProgress, ExportReport
+from scarf_async.exports.jobs.run import run_job
+from scarf_async.exports.jobs.verify import FileProblem, verify_export
+from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.ndjson import AggregateReader
 from scarf_async.exports.source import ExportClient, ExportSpec, OnMalformed, RecordReader
 from scarf_async.exports.stream import Export
@@ -26,6 +37,11 @@ def _is_v2(api: str) -> bool:
     if api not in {"v1", "v2"}:
         raise ValidationError(f"api must be 'v1' or 'v2'; got {api!r}", field="api")
     return api == "v2"
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValidationError(f"{name} must be a whole number of at least {least}; got {value!r}", field=name)
 
 
 class Exports:
@@ -192,6 +208,97 @@ class Exports:
             filtered=not unfiltered,
             owner=owner,
         )
+
+    async def run(
+        self,
+        job: ExportJob,
+        directory: str | os.PathLike[str],
+        *,
+        concurrency: int = 4,
+        progress: Callable[[ExportProgress], object] | None = None,
+        refresh_days: int = 0,
+    ) -> ExportReport:
+        """Fetch a job into a directory, window by window; run it again to fetch what is missing.
+
+        Each window is a request. Its records are checked as typed ones; those outside of the window are dropped,
+        and so are those events whose `id` has been there. It is written under another name, synced, put in its
+        place and entered in `manifest.json`: whenever the run is killed, what the manifest names is whole, and the
+        next run goes on from there. A window that is cut off is fetched again from its start, as often as the
+        client's `RetryPolicy` allows. One that fails does not stop the others, unless all would fail as it did
+        (401, 403, 404). Where the service refuses a range for its length, the windows become shorter.
+
+        Days are UTC. A window that has not begun is not asked for. One that has not been over for an hour is
+        fetched, and again by the next run.
+
+        `csv` and `jsonl` are one file for a window: events in CSV and aggregates in JSON lines as the service sent
+        them, the others by the names of their attributes; `extra` is then a JSON object of its own. `parquet`
+        (extra `arrow`) is a file for each package and month of a window, in folders that DuckDB, polars and
+        pyarrow read as one table: `package=.../month=YYYY-MM/`.
+
+        ```python
+        job = ExportJob("owner_events", "acme", "2024-01-01", "2024-04-01", format="parquet")
+        report = await scarf.exports.run(job, "events")
+        report.raise_for_failures()
+        ```
+
+        Args:
+            job: what to fetch.
+            directory: where to; made where it is missing, but not those above it. For this job alone.
+            concurrency: windows under way at the most.
+            progress: called at most ten times a second, and once at the end.
+            refresh_days: fetch the windows again that have any of the last so many days of the range that have
+                begun, and replace them.
+
+        Returns:
+            What became of each window.
+
+        Raises:
+            ValidationError: an argument cannot be used; nothing was sent.
+            ExportError: the directory is another job's or another server's, is in use by another run, or its
+                manifest cannot be used; nothing was sent.
+            OSError: something cannot be written.
+            ImportError: the format is Parquet, and pyarrow is not installed.
+            ClientClosedError: the client was closed meanwhile.
+        """
+        if not isinstance(job, ExportJob):
+            raise ValidationError(f"job must be an ExportJob; got {type(job).__name__}", field="job")
+        _check_whole("concurrency", concurrency, 1)
+        _check_whole("refresh_days", refresh_days, 0)
+        need_arrow(job.format)
+        # What the service's addresses cannot hold is refused before a directory is made.
+        self._spec_of(job, job.range)
+        return await run_job(
+            job,
+            Path(directory),
+            self._client.base_url(job.api),
+            partial(self._spec_of, job),
+            concurrency=concurrency,
+            refresh_days=refresh_days,
+            progress=Hook("progress", progress),
+        )
+
+    async def verify(self, directory: str | os.PathLike[str]) -> list[FileProblem]:
+        """Compare the files of a job's directory with its manifest, in a thread; see `verify_export`."""
+        return await run_sync(verify_export, directory)
+
+    def _spec_of(self, job: ExportJob, window: Window) -> ExportSpec[Event | Aggregate]:
+        """Return the export of a job's window, with nothing left out: the job does that."""
+        start, end = window.start, window.end
+        owner = job.owner or ""
+        export: Export[Event] | Export[Aggregate]
+        match job.what:
+            case ExportKind.ORGANIZATION_AGGREGATES:
+                export = self.organization_aggregates(owner, start, end, unfiltered=True)
+            case ExportKind.USER_AGGREGATES:
+                export = self.user_aggregates(owner, start, end, unfiltered=True)
+            case ExportKind.PACKAGE_EVENTS:
+                export = self.package_events(job.owner, job.package or "", start, end, api=job.api, unfiltered=True)
+            case ExportKind.OWNER_EVENTS:
+                export = self.owner_events(owner, start, end, unfiltered=True)
+            case ExportKind.PIXEL_EVENTS:
+                export = self.pixel_events(start, end, owner=job.owner, api=job.api, unfiltered=True)
+        # Whoever only reads from it need not know which of the two it is.
+        return cast("ExportSpec[Event | Aggregate]", export.spec)
 
     def _export(
         self,

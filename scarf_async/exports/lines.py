@@ -59,9 +59,6 @@ class LineSplitter:
     def _ends_in_quotes(self, line: bytes, *, opened: bool) -> bool:  # noqa: ARG002 # there are no quotes
         return False
 
-    def _any_ends_in_quotes(self, lines: list[bytes]) -> bool:  # noqa: ARG002 # there are no quotes
-        return False
-
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; return the records that they complete."""
         self.numbers = ()
@@ -78,10 +75,18 @@ class LineSplitter:
             if self._partial:
                 lines[0] = bytes(self._partial) + lines[0]
                 self._partial.clear()
-            whole = not self._open and not self._any_ends_in_quotes(lines)
-            records = self._plain(lines) if bounded and whole else self._careful(lines)
+            records = self._bounded(lines) if bounded and not self._open else self._careful(lines)
         self._hold(rest)
         return records
+
+    @property
+    def between_records(self) -> bool:
+        """Whether what comes next begins a record."""
+        return self._started and not self._open and not self._partial and self.too_long is None
+
+    def pass_over(self, lines: int) -> None:
+        """Go on behind so many lines that were read otherwise; only between records."""
+        self._line += lines
 
     def finish(self) -> list[bytes]:
         """Return the last record if its line has not ended."""
@@ -111,10 +116,14 @@ class LineSplitter:
             return head[len(_BOM) :]
         return head
 
-    def _plain(self, lines: list[bytes]) -> list[bytes]:
-        """Take lines each of which is a record, none too long."""
+    def _bounded(self, lines: list[bytes]) -> list[bytes]:
+        """Take whole lines outside quotes, none too long."""
         numbers = range(self._line, self._line + len(lines))
         self._line += len(lines)
+        return self._plain(lines, numbers)
+
+    def _plain(self, lines: list[bytes], numbers: Sequence[int]) -> list[bytes]:
+        """Take lines each of which is a record, none too long."""
         self.numbers = numbers
         if self._keep_ends:
             return [line + b"\n" for line in lines]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 
 from scarf_async.entities import JSON, Aggregate
+from scarf_async.entities.enums import breakdown
 from scarf_async.exports.faults import RecordError
 from scarf_async.exports.lines import LineSplitter
+from scarf_async.exports.slots import Slots
 
 __all__ = ["AggregateReader"]
 
@@ -40,6 +44,8 @@ class _Dated(msgspec.Struct, gc=False):
 
 
 _KNOWN = frozenset(_Row.__struct_fields__)
+_AS_THEY_ARE: Final = tuple(_KNOWN - {"breakdown"})
+_SLOTS: Final = Slots(Aggregate)
 _rows = msgspec.json.Decoder(_Row)
 _dates = msgspec.json.Decoder(_Dated)
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -72,26 +78,13 @@ def _day(fields: dict[str, JSON]) -> dt.date | None:
         return None
 
 
-def _aggregate(row: _Row, extra: dict[str, JSON]) -> Aggregate:
-    return Aggregate(
-        breakdown=row.breakdown,
-        date=row.date,
-        package=row.package,
-        total=row.total,
-        company_name=row.company_name,
-        company_domain=row.company_domain,
-        cloud_provider_name=row.cloud_provider_name,
-        cloud_provider_domain=row.cloud_provider_domain,
-        country=row.country,
-        platform=row.platform,
-        version=row.version,
-        client=row.client,
-        client_version=row.client_version,
-        variable=row.variable,
-        value=row.value,
-        unique_total=row.unique_total,
-        extra=extra,
-    )
+def _aggregates(rows: Sequence[_Row], extras: Iterable[dict[str, JSON]]) -> list[Aggregate]:
+    made = _SLOTS.make(len(rows))
+    _SLOTS.fill(made, "breakdown", map(breakdown, map(attrgetter("breakdown"), rows)))
+    for name in _AS_THEY_ARE:
+        _SLOTS.fill(made, name, map(attrgetter(name), rows))
+    _SLOTS.fill(made, "extra", extras)
+    return made
 
 
 def _with_extra(fields: dict[str, JSON]) -> Aggregate:
@@ -103,7 +96,7 @@ def _with_extra(fields: dict[str, JSON]) -> Aggregate:
         row = msgspec.convert(known, _Row)
     except msgspec.ValidationError as error:
         raise RecordError(str(error)) from None
-    return _aggregate(row, fields)
+    return _aggregates([row], [fields])[0]
 
 
 class AggregateReader:
@@ -144,7 +137,7 @@ class AggregateReader:
             return self._decode_slowly(records)
         end = self._end
         kept = rows if end is None else [row for row in rows if row.date < end]
-        return [_aggregate(row, {}) for row in kept], len(rows) - len(kept)
+        return _aggregates(kept, ({} for _ in kept)), len(rows) - len(kept)
 
     def _decode_slowly(self, records: list[bytes]) -> tuple[list[Aggregate], int]:
         made: list[Aggregate] = []

@@ -71,6 +71,20 @@ class Parser(ABC, Generic[T]):
     def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[T]]:
         """Make items of records."""
 
+    @property
+    def headless(self) -> bool:
+        """Whether a header is still to come."""
+        return self._headless
+
+    @property
+    def between_records(self) -> bool:
+        """Whether what comes next begins a record."""
+        return self._splitter.between_records
+
+    def pass_over(self, lines: int) -> None:
+        """Go on behind so many lines that were read otherwise; only between records."""
+        self._splitter.pass_over(lines)
+
     def feed(self, data: bytes) -> Iterator[Run[T]]:
         """Take the next bytes of the body. Take all runs before feeding again: they are made one by one."""
         if not self._seen and (error := self._foreign(data)):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Callable
 from os import PathLike
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from scarf_async.entities.fields import one_of
 from scarf_async.errors import StreamClosedError, StreamConsumedError, ValidationError
+from scarf_async.events import Hook
 from scarf_async.exports.body import Body
-from scarf_async.exports.cursor import Batches, Cursor, Items
-from scarf_async.exports.records import LineParser, Parser, TypedParser
+from scarf_async.exports.convert import AsSent, Converted, CsvConverter, JsonLinesConverter, ParquetConverter
+from scarf_async.exports.cursor import Batches, Cursor, Items, Pieces, PiecesParser
+from scarf_async.exports.events import EventReader
+from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow, own_format
+from scarf_async.exports.records import FileParser, LineParser, TypedParser
 from scarf_async.exports.save import SavedExport, save
 from scarf_async.exports.source import Download, ExportSpec
 from scarf_async.exports.tally import Tally
@@ -22,6 +28,10 @@ __all__ = ["Export", "ExportStream"]
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741 # items of whichever way of reading
+P = TypeVar("P")
+
+# A row group of Parquet.
+_ROWS_AT_ONCE: Final = 65_536
 
 
 def _check_size(size: object) -> int:
@@ -55,8 +65,10 @@ class ExportStream(Generic[T]):
 
     def __init__(self, spec: ExportSpec[T], download: Download) -> None:
         self._spec = spec
+        self._total = download.headers.get("Content-Length", "")
         self._tally = Tally(spec.description)
-        self._body = Body(download, self._tally)
+        self._digest = hashlib.sha256()
+        self._body = Body(download, self._tally, self._digest)
         self._close_reading = self._body.close
         self._used = False
         self._closed = False
@@ -69,6 +81,11 @@ class ExportStream(Generic[T]):
     def bytes_received(self) -> int:
         """Bytes of the body so far, as they came over the wire."""
         return self._tally.bytes_received
+
+    @property
+    def bytes_total(self) -> int | None:
+        """How many bytes there will be over the wire; None where the service did not say."""
+        return int(self._total) if self._total.isascii() and self._total.isdecimal() else None
 
     @property
     def records_received(self) -> int:
@@ -89,9 +106,22 @@ class ExportStream(Generic[T]):
         return self._tally.records_malformed
 
     @property
+    def records_kept(self) -> int:
+        """Records that were neither dropped nor malformed."""
+        return self.records_received - self.records_dropped - self.records_malformed
+
+    @property
     def complete(self) -> bool:
         """Whether everything was read, up to a proven end."""
         return self._tally.complete
+
+    @property
+    def sha256(self) -> str | None:
+        """The SHA-256 of the inflated body, in hexadecimal, once `complete`; None before.
+
+        Every byte of it counts, however it was read and whatever was left out.
+        """
+        return self._digest.hexdigest() if self._tally.complete else None
 
     @property
     def ended_with_newline(self) -> bool:
@@ -141,6 +171,8 @@ class ExportStream(Generic[T]):
         (microseconds, UTC), dates, integers, numbers and truth values; `extra` is the text of a JSON object,
         null where there is nothing.
 
+        Events are read by Arrow itself, a few MB at once in a thread, while at the most as much comes in ahead.
+
         Args:
             size: rows of a batch; the last one is short, and so is one before an error.
 
@@ -153,19 +185,62 @@ class ExportStream(Generic[T]):
         """
         size = _check_size(size)
         try:
-            from scarf_async.exports.arrow import RecordBatches  # noqa: PLC0415 # pyarrow is large, and an extra
+            from scarf_async.exports.ahead import BlockParser, BlockSource  # noqa: PLC0415 # pyarrow is large,
+            from scarf_async.exports.arrow import RecordBatches, TableParser  # noqa: PLC0415 # and an extra
         except ImportError as error:
             raise ImportError(
                 f"record_batches() needs pyarrow: pip install 'scarf-async[arrow]' ({error})"
             ) from error
-        record = self._spec.reader(None).record
-        return RecordBatches(self._typed(), record, size)
+        spec = self._spec
+        reader = spec.reader(spec.end)
+        limit = spec.max_record_bytes
+        if isinstance(reader, EventReader):
+            blocks = BlockParser(reader, self._tally, limit)
+            return RecordBatches(self._cursor_of(BlockSource(self._body, blocks, size, limit), blocks), size)
+        tables = TableParser(TypedParser(reader, self._tally, limit), reader.record)
+        return RecordBatches(self._cursor(tables), size)
+
+    def chunks(self, format: ExportFormatLike | None = None) -> AsyncIterator[bytes]:  # noqa: A002 # what users look for
+        """Read the bytes of a file, in pieces of no certain length.
+
+        None, like the format in which the service sends these records (`csv` for events, `jsonl` for aggregates),
+        is the body as it was sent, but for the records at or after the end. In the others records are written by
+        the names of their attributes: `jsonl` without what is None; `csv` and `parquet` (extra `arrow`) with all of
+        them, `extra` as the text of a JSON object.
+
+        Args:
+            format: what to write.
+
+        Raises:
+            ImportError: the format is Parquet, and pyarrow is not installed.
+            ValidationError: there is no such format.
+            StreamConsumedError: the stream is being read already; while reading, too, where a conversion was
+                cancelled and is asked to go on.
+            StreamClosedError: its block has ended.
+        """
+        spec = self._spec
+        record = spec.reader(None).record
+        form = own_format(record) if format is None else one_of(ExportFormat, "format", format)
+        need_arrow(form)
+        if form is own_format(record):
+            parser = FileParser(
+                spec.reader(spec.end), self._tally, spec.max_record_bytes, filtered=spec.end is not None
+            )
+            return AsSent(self._cursor(parser))
+        if form is ExportFormat.PARQUET:
+            rows = self.record_batches(_ROWS_AT_ONCE)
+            return Converted(spec.description, rows, ParquetConverter(record))
+        text = JsonLinesConverter(record) if form is ExportFormat.JSONL else CsvConverter(record)
+        return Converted(spec.description, self.batches(), text)
 
     def _typed(self) -> Cursor[T]:
         spec = self._spec
         return self._cursor(TypedParser(spec.reader(spec.end), self._tally, spec.max_record_bytes))
 
-    def _cursor(self, parser: Parser[I]) -> Cursor[I]:
+    def _cursor(self, parser: PiecesParser[bytes, I]) -> Cursor[I]:
+        return self._cursor_of(self._body, parser)
+
+    def _cursor_of(self, pieces: Pieces[P | None], parser: PiecesParser[P, I]) -> Cursor[I]:
         if self._closed:
             raise StreamClosedError(
                 f"{self._spec.description}: the stream is closed; read it inside its `async with` block"
@@ -175,7 +250,7 @@ class ExportStream(Generic[T]):
                 f"{self._spec.description}: the stream is being read already; it can be read once, in one way"
             )
         self._used = True
-        cursor = Cursor(self._body, parser, self._tally, self._spec.on_malformed)
+        cursor = Cursor(pieces, parser, self._tally, self._spec.on_malformed)
         self._close_reading = cursor.close
         return cursor
 
@@ -193,19 +268,22 @@ class Export(Generic[T]):
 
     Exports may cost money: what was sent and not answered is not sent again, and after the first byte
     nothing is fetched a second time, except by `save`.
+
+    Attributes:
+        spec: all that it is.
     """
 
     def __init__(self, spec: ExportSpec[T]) -> None:
-        self._spec = spec
+        self.spec = spec
         self._entered: list[tuple[asyncio.Task[object] | None, ExportStream[T]]] = []
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._spec.description}>"
+        return f"<{type(self).__name__} {self.spec.description}>"
 
     async def __aenter__(self) -> ExportStream[T]:
-        download = await self._spec.open()
+        download = await self.spec.open()
         try:
-            stream = ExportStream(self._spec, download)
+            stream = ExportStream(self.spec, download)
             await stream._body.first()  # noqa: SLF001 # one thing in two classes
         except BaseException:
             download.close()
@@ -223,13 +301,21 @@ class Export(Generic[T]):
         _, stream = self._entered.pop(at)
         stream._close()  # noqa: SLF001 # one thing in two classes
 
-    async def save(self, path: str | PathLike[str], *, overwrite: bool = True) -> SavedExport:
+    async def save(
+        self,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = True,
+        format: ExportFormatLike | None = None,  # noqa: A002 # what users look for
+        progress: Callable[[ExportStream[T]], object] | None = None,
+    ) -> SavedExport:
         """Fetch the export into a file.
 
         The file is written under another name in the same directory, synced, and put in its place when it is
         whole; on any error, and when cancelled, nothing under its name is touched. Of a compressed answer the
         inflated bytes are saved, every one of them, but for the records at or after the end of the range.
-        After a cut it is fetched again from the start, as often as the client's `RetryPolicy` allows.
+        After a cut it is fetched again from the start, as often as the client's `RetryPolicy` allows. In another
+        format than the service's own, what is saved are the records; see `ExportStream.chunks`.
 
         ```python
         saved = await scarf.exports.organization_aggregates("acme", "2024-01-01", "2024-02-01").save("acme.jsonl")
@@ -238,6 +324,9 @@ class Export(Generic[T]):
         Args:
             path: where to.
             overwrite: False: an existing file stays as it is, and is an error.
+            format: what is written; None for what the service sends.
+            progress: called with the stream whenever something was read from it, to look at its `bytes_received`,
+                `bytes_total` and `records_received`.
 
         Returns:
             The path, and the file's size in bytes, its records (without a CSV's header) and its SHA-256.
@@ -245,12 +334,16 @@ class Export(Generic[T]):
         Raises:
             OSError: the file cannot be written: `FileExistsError`, `IsADirectoryError`, `FileNotFoundError`
                 (no such directory) before anything is sent.
+            ValidationError: there is no such format. Nothing was sent.
+            ImportError: the format is Parquet, and pyarrow is not installed. Nothing was sent.
             TruncatedExportError: every attempt was cut.
-            ExportError: the answer is no such export, or a record is longer than `max_record_bytes`.
+            ExportError: the answer is no such export, or a record is longer than `max_record_bytes`, or, in another
+                format, cannot be read.
             TransportError: no answer, or nothing for `export_timeout`.
             APIError: the service said no.
         """
-        return await save(self._spec, path, overwrite=overwrite)
+        hook = Hook("progress", progress)
+        return await save(self.spec, self, path, format, overwrite=overwrite, progress=hook)
 
 
 def _is_done(task: asyncio.Task[object] | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import pytest
@@ -28,6 +28,9 @@ class Client:
     requests: list[Request[None]] = attrs.field(factory=list)
     max_record_bytes: int = 1000
     save_attempts: int = 1
+
+    def base_url(self, api: Literal["v1", "v2"]) -> str:
+        return f"http://127.0.0.1/{api}"
 
     async def download(self, request: Request[None]) -> FakeDownload:
         self.requests.append(request)
@@ -121,7 +124,7 @@ async def test_what_is_asked_for(call: Callable[[Exports], Any], base: str, targ
 async def test_the_filter_can_be_turned_off(call: Callable[[Exports], Any]) -> None:
     """With `unfiltered=True` all that comes is handed out."""
     export = call(Exports(Client()))
-    assert export._spec.end is None
+    assert export.spec.end is None
 
 
 async def test_on_malformed_reaches_the_stream() -> None:

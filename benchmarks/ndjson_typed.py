@@ -1,0 +1,103 @@
+"""How fast do typed aggregates come off a socket, against loops written by hand on bare aiohttp?"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
+from typing import Final
+
+import aiohttp
+import attrs
+import msgspec
+
+from benchmarks.bodies import aggregates, compare, serving_body
+from scarf_async import Aggregate, Scarf
+from scarf_async.wire import converter
+
+__all__ = ["run"]
+
+_ROWS: Final = 120_000
+_ROUNDS: Final = 7
+
+
+@attrs.define
+class _Row:
+    """An aggregate, as one would write it for msgspec."""
+
+    breakdown: str
+    date: dt.date
+    package: str
+    total: int
+    company_name: str | None = None
+    company_domain: str | None = None
+    cloud_provider_name: str | None = None
+    cloud_provider_domain: str | None = None
+    country: str | None = None
+    platform: str | None = None
+    version: str | None = None
+    client: str | None = None
+    client_version: str | None = None
+    variable: str | None = None
+    value: str | None = None
+    unique_total: int | None = None
+
+
+async def _ours(url: str) -> int:
+    rows = 0
+    async with (
+        Scarf("token", base_url=url, v2_url=url) as scarf,
+        scarf.exports.organization_aggregates("acme", "2024-01-01", "2024-02-01") as stream,
+    ):
+        async for _ in stream:
+            rows += 1
+    return rows
+
+
+async def _rows_by_hand(content: aiohttp.StreamReader) -> AsyncIterator[_Row]:
+    read = msgspec.json.Decoder(_Row).decode
+    rest = b""
+    async for chunk in content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield read(line)
+
+
+async def _by_hand(url: str) -> int:
+    rows = 0
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        async for _ in _rows_by_hand(answer.content):
+            rows += 1
+    return rows
+
+
+async def _by_line(url: str) -> int:
+    rows = 0
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        async for line in answer.content:
+            converter.structure(json.loads(line), Aggregate)
+            rows += 1
+    return rows
+
+
+def _run(read: Callable[[str], Coroutine[object, object, int]], url: str) -> int:
+    return asyncio.run(read(url))
+
+
+def run() -> list[str]:
+    """Measure; return the lines."""
+    body = aggregates(_ROWS)
+
+    with serving_body(body) as url:
+        ways = [
+            ("ours", partial(_run, _ours, url)),
+            ("chunks split by hand, msgspec into attrs", partial(_run, _by_hand, url)),
+            ("async for line, json, cattrs", partial(_run, _by_line, url)),
+        ]
+        return compare("typed aggregates off a socket", len(body), ways, [0.85, 6.0], rounds=_ROUNDS)
+
+
+if __name__ == "__main__":
+    print("\n".join(run()))

@@ -1,0 +1,106 @@
+"""The formats that exports are written in, and what of them is text. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from operator import attrgetter
+from typing import Literal, TypeAlias
+
+import attrs
+import msgspec
+
+from scarf_async.entities import Event
+
+__all__ = [
+    "ExportFormat",
+    "ExportFormatLike",
+    "csv_header",
+    "csv_rows",
+    "json_lines",
+    "need_arrow",
+    "own_format",
+]
+
+Record: TypeAlias = type[attrs.AttrsInstance]
+Write: TypeAlias = Callable[[Iterable[object]], bytes]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ExportFormat(StrEnum):
+    """What is written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+ExportFormatLike: TypeAlias = ExportFormat | Literal["csv", "jsonl", "parquet"]
+
+
+def own_format(record: Record) -> ExportFormat:
+    """Return the format in which the service sends records of a class."""
+    return ExportFormat.CSV if record is Event else ExportFormat.JSONL
+
+
+def need_arrow(form: ExportFormatLike | None) -> None:
+    """Make sure that what a format needs is there: exports cost money, and what cannot be written is not asked for.
+
+    Raises:
+        ImportError: pyarrow is not installed, and the format is Parquet.
+    """
+    if form != ExportFormat.PARQUET:
+        return
+    try:
+        import pyarrow.parquet  # type: ignore[import-untyped] # noqa: F401, PLC0415 # large, and an extra
+    except ImportError as error:
+        raise ImportError(f"Parquet needs pyarrow: pip install 'scarf-async[arrow]' ({error})") from error
+
+
+def _names(record: Record) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(record))
+
+
+def json_lines(record: Record) -> Write:
+    """Return what writes records as JSON objects by attribute name, without what is None or an empty `extra`."""
+    names = _names(record)
+    values = attrgetter(*names)
+
+    def write(records: Iterable[object]) -> bytes:
+        return b"".join(
+            _encode(
+                {
+                    name: value
+                    for name, value in zip(names, values(record), strict=True)
+                    if value or not (value is None or value == {})
+                }
+            )
+            + b"\n"
+            for record in records
+        )
+
+    return write
+
+
+def csv_header(record: Record) -> bytes:
+    """Return the line that `csv_rows` of this class stand under."""
+    return ",".join(_names(record)).encode() + b"\n"
+
+
+def csv_rows(record: Record) -> Write:
+    """Return what writes records as CSV by attribute name; `extra` is the text of a JSON object."""
+    values = attrgetter(*_names(record))
+
+    def write(records: Iterable[object]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(map(_cell, values(record)) for record in records)
+        return text.getvalue().encode()
+
+    return write
+
+
+def _cell(value: object) -> object:
+    return (_encode(value).decode() if value else "") if isinstance(value, dict) else value
