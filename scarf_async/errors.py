@@ -4,15 +4,16 @@
 ScarfError
 ├── ConfigurationError          ├── OutcomeUnknownError
 ├── ValidationError             ├── WriteConfirmedError
-├── ClientClosedError           ├── DecodeError
-├── WrongEventLoopError         ├── ExportError
-├── ReadOnlyError               │   ├── TruncatedExportError
-├── TransportError              │   ├── MalformedRecordError
-│   ├── ConnectFailedError      │   ├── RecordTooLongError
-│   │   └── ConnectTimeoutError │   ├── StreamConsumedError
-│   └── RequestTimeoutError     │   └── StreamClosedError
-│       └── ConnectTimeoutError ├── JournalError
-└── APIError                    └── BulkError
+│   └── ManifestError           ├── DecodeError
+├── ClientClosedError           ├── ExportError
+├── WrongEventLoopError         │   ├── TruncatedExportError
+├── ReadOnlyError               │   ├── MalformedRecordError
+├── TransportError              │   ├── RecordTooLongError
+│   ├── ConnectFailedError      │   ├── StreamConsumedError
+│   │   └── ConnectTimeoutError │   └── StreamClosedError
+│   └── RequestTimeoutError     ├── JournalError
+│       └── ConnectTimeoutError ├── BulkError
+└── APIError                    └── GuardError
     ├── BadRequestError 400        ├── ConflictError 409
     ├── AuthenticationError 401    ├── UnprocessableError 422
     ├── PermissionDeniedError 403  ├── RateLimitedError 429
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Self
+from typing import Final, NamedTuple, Self
 
 __all__ = [
     "APIError",
@@ -38,8 +39,11 @@ __all__ = [
     "ConnectTimeoutError",
     "DecodeError",
     "ExportError",
+    "GuardError",
     "JournalError",
     "MalformedRecordError",
+    "ManifestError",
+    "ManifestProblem",
     "NotFoundError",
     "OutcomeUnknownError",
     "PermissionDeniedError",
@@ -86,6 +90,46 @@ class ValidationError(ScarfError, ValueError):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class ManifestProblem(NamedTuple):
+    """One thing that is wrong with a manifest.
+
+    Attributes:
+        file: the file, as it was named.
+        line: from 1; 0 where the file as a whole is meant.
+        column: from 1, in characters; 0 where the file as a whole is meant.
+        path: the place in the document, such as `organizations.acme.packages[3].type`; in a table the column;
+            empty for the document as a whole.
+        message: what was found, and what is allowed.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+_PROBLEMS_SHOWN: Final = 100
+
+
+class ManifestError(ValidationError):
+    """A manifest cannot be used. `.problems` has everything that is wrong with it, in the order of the file.
+
+    After a thousand problems reading stops.
+    """
+
+    def __init__(self, problems: Sequence[ManifestProblem]) -> None:
+        lines = [str(problem) for problem in problems[:_PROBLEMS_SHOWN]]
+        if len(problems) > _PROBLEMS_SHOWN:
+            lines.append(f"and {len(problems) - _PROBLEMS_SHOWN} more problems")
+        super().__init__("\n".join(lines))
+        self.problems = tuple(problems)
 
 
 class ClientClosedError(ScarfError):
@@ -256,6 +300,10 @@ class BulkError(ScarfError, ExceptionGroup[Exception]):
     def derive(self, excs: Sequence[Exception]) -> Self:  # type: ignore[override] # typeshed: returns any group of another type variable
         """Return a group of the same class with other exceptions (the protocol of `except*`)."""
         return type(self)(self.message, excs)
+
+
+class GuardError(ScarfError):
+    """Changes were refused before anything was sent: they would do harm, or what they were made for has moved."""
 
 
 class APIError(ScarfError):

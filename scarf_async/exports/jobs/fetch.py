@@ -1,0 +1,140 @@
+"""One window, from the service into its files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+import attrs
+from anyio.to_thread import run_sync
+
+from scarf_async.errors import TruncatedExportError
+from scarf_async.exports.body import Body
+from scarf_async.exports.cursor import Cursor
+from scarf_async.exports.formats import ExportFormat
+from scarf_async.exports.jobs.directory import Directory
+from scarf_async.exports.jobs.manifest import WindowEntry
+from scarf_async.exports.jobs.output import Output
+from scarf_async.exports.jobs.rows import Row, RowReader
+from scarf_async.exports.jobs.text import Record, Rows, TextOutput
+from scarf_async.exports.jobs.windows import Window, has_ended
+from scarf_async.exports.records import TypedParser
+from scarf_async.exports.source import ExportSpec
+from scarf_async.exports.stream import Export
+from scarf_async.exports.tally import Tally
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+
+__all__ = ["Fetch"]
+
+B = TypeVar("B")
+
+# What goes into one hop to a thread: hops cost more than writing does.
+_BYTES_AT_ONCE: Final = 2**20
+_ROWS_AT_ONCE: Final = 2**14
+
+
+@attrs.define(eq=False)
+class Fetch:
+    """Fetches one window into a directory, and enters it.
+
+    Attributes:
+        spec: the export of the window's days, with nothing left out.
+        window: the window.
+        form: what is written.
+        directory: where to.
+        now: tells the time (aware).
+        arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
+            more) and so many more bytes received.
+    """
+
+    spec: ExportSpec[Record]
+    window: Window
+    form: ExportFormat
+    directory: Directory
+    now: Callable[[], dt.datetime]
+    arrived: Callable[[int, int], object]
+
+    async def __call__(self) -> WindowEntry | None:
+        """Fetch it; what was cut off, anew from its start, as `Export.save` does.
+
+        Returns:
+            What was entered; None where the run is over.
+
+        Raises:
+            TruncatedExportError: every attempt was cut.
+            ExportError: the answer is no such export, or a record cannot be read.
+            TransportError: no answer came.
+            APIError: the service said no.
+            OSError: something cannot be written.
+        """
+        attempt = 1
+        while True:
+            try:
+                return await self._once()
+            except TruncatedExportError:
+                if attempt >= self.spec.attempts:
+                    raise
+            await self.spec.pause(attempt)
+            attempt += 1
+
+    async def _once(self) -> WindowEntry | None:
+        provisional = not has_ended(self.window, self.now())
+        if self.form is ExportFormat.PARQUET:
+            from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # pyarrow is large, and an extra
+            from scarf_async.exports.jobs.parquet import ParquetOutput  # noqa: PLC0415 # as above
+
+            batches = ParquetOutput(self.directory.path, self.window, schema_of(self.spec.reader(None).record))
+            return await self._filled(batches, self._fill_batches, provisional=provisional)
+        reader = RowReader(self.spec.reader(None))
+        rows = TextOutput(self.directory.path, self.window, self.form, reader.record, lambda: reader.header)
+        return await self._filled(rows, partial(self._fill_rows, reader), provisional=provisional)
+
+    async def _filled(
+        self, output: Output[B], fill: Callable[[Output[B]], Awaitable[None]], *, provisional: bool
+    ) -> WindowEntry | None:
+        entry: WindowEntry | None = None
+        try:
+            await fill(output)
+            entry = await run_sync(partial(output.enter, self.directory, provisional=provisional))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await run_sync(output.discard)
+            if entry is None:
+                self.arrived(-output.rows, 0)
+        return entry
+
+    async def _fill_batches(self, output: Output[pa.RecordBatch]) -> None:
+        received = 0
+        async with Export(self.spec) as stream:
+            async for batch in stream.record_batches(_ROWS_AT_ONCE):
+                await self._add(output, batch, stream.bytes_received - received)
+                received = stream.bytes_received
+
+    async def _fill_rows(self, reader: RowReader[Record], output: Output[Rows]) -> None:
+        spec = self.spec
+        tally = Tally(spec.description)
+        download = await spec.open()
+        try:
+            parser = TypedParser(reader, tally, spec.max_record_bytes)
+            cursor = Cursor(Body(download, tally), parser, tally, spec.on_malformed)
+            rows: list[Row[Record]] = []
+            waiting = received = 0
+            while items := await cursor.more():
+                rows += items
+                waiting += sum(len(raw) for raw, _ in items)
+                if waiting >= _BYTES_AT_ONCE:
+                    await self._add(output, rows, tally.bytes_received - received)
+                    rows, waiting, received = [], 0, tally.bytes_received
+            await self._add(output, rows, tally.bytes_received - received)
+        finally:
+            download.close()
+
+    async def _add(self, output: Output[B], batch: B, received: int) -> None:
+        before = output.rows
+        await run_sync(output.add, batch)
+        self.arrived(output.rows - before, received)

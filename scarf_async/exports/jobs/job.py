@@ -1,0 +1,145 @@
+"""What an export job is to fetch."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from scarf_async.entities.fields import one_of
+from scarf_async.errors import ValidationError
+from scarf_async.exports.dates import Day, date_range
+from scarf_async.exports.formats import ExportFormat, ExportFormatLike
+from scarf_async.exports.jobs.windows import Window
+
+__all__ = ["ExportJob", "ExportKind", "ExportKindLike"]
+
+_V1_DAYS: Final = 31
+_V2_DAYS: Final = 30
+
+
+class ExportKind(StrEnum):
+    """Which export a job fetches: the names of the calls of `scarf.exports`."""
+
+    ORGANIZATION_AGGREGATES = "organization_aggregates"
+    USER_AGGREGATES = "user_aggregates"
+    PACKAGE_EVENTS = "package_events"
+    OWNER_EVENTS = "owner_events"
+    PIXEL_EVENTS = "pixel_events"
+
+
+ExportKindLike: TypeAlias = (
+    ExportKind
+    | Literal["organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events"]
+)
+
+_OWNERLESS: Final = frozenset({ExportKind.PACKAGE_EVENTS, ExportKind.PIXEL_EVENTS})
+_V1_ONLY: Final = frozenset({ExportKind.ORGANIZATION_AGGREGATES, ExportKind.USER_AGGREGATES})
+
+
+@attrs.frozen(init=False)
+class ExportJob:
+    """A range of days of one export, to be fetched window by window into a directory.
+
+    >>> job = ExportJob("owner_events", "acme", "2024-01-01", "2024-04-01", format="parquet")
+    >>> job.what, job.api, job.window_days
+    (<ExportKind.OWNER_EVENTS: 'owner_events'>, 'v2', 30)
+
+    Attributes:
+        what: the export.
+        owner: the organization, the username or the owner, as the export wants it; None for package events and
+            pixel events of v1, where they have none.
+        start: the first day (UTC).
+        end: the first day after the range.
+        format: what is written.
+        window_days: the longest window. None in the constructor: 31, for v2 30, of which v2 may send a day more.
+        package: the package's uuid, for package events.
+        api: where to ask. None in the constructor: `v1`, but `v2` for owner events, and for pixel events that
+            have an owner.
+
+    Raises:
+        ValidationError: a value cannot be used; `.field` names it.
+    """
+
+    what: ExportKind
+    owner: str | None
+    start: dt.date
+    end: dt.date
+    format: ExportFormat
+    window_days: int
+    package: str | None
+    api: Literal["v1", "v2"]
+
+    def __init__(  # noqa: PLR0917 # the order of the attributes
+        self,
+        what: ExportKindLike,
+        owner: str | None,
+        start: Day,
+        end: Day,
+        format: ExportFormatLike = "csv",  # the attribute's name  # noqa: A002
+        window_days: int | None = None,
+        *,
+        package: str | None = None,
+        api: Literal["v1", "v2"] | None = None,
+    ) -> None:
+        kind = one_of(ExportKind, "what", what)
+        first, behind = date_range(start, end)
+        _check_text("owner", owner)
+        _check_text("package", package)
+        v2_by_nature = kind is ExportKind.OWNER_EVENTS or (kind is ExportKind.PIXEL_EVENTS and owner is not None)
+        where = ("v2" if v2_by_nature else "v1") if api is None else api
+        _check_api(kind, owner, where)
+        if (package is None) == (kind is ExportKind.PACKAGE_EVENTS):
+            problem = "need a package's uuid" if package is None else "have no package"
+            raise ValidationError(f"{kind} {problem}; got {package!r}", field="package")
+        self.__attrs_init__(
+            kind,
+            owner,
+            first,
+            behind,
+            one_of(ExportFormat, "format", format),
+            _window_days(window_days, where),
+            package,
+            where,
+        )
+
+    def __str__(self) -> str:
+        names = [name for name in (self.owner, self.package) if name is not None]
+        return f"{self.what} {'/'.join(names)}{' ' if names else ''}{self.start}..{self.end}"
+
+    @property
+    def range(self) -> Window:
+        """All its days."""
+        return Window(self.start, self.end)
+
+
+def _check_text(field: str, value: object) -> None:
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise ValidationError(f"{field} must be a string that is not empty, or None; got {value!r}", field=field)
+
+
+def _check_api(kind: ExportKind, owner: str | None, api: str) -> None:
+    if api not in ("v1", "v2"):  # what is given may have no hash
+        raise ValidationError(f"api must be 'v1' or 'v2'; got {api!r}", field="api")
+    if kind in _V1_ONLY and api == "v2":
+        raise ValidationError(f"{kind} are exports of v1 only", field="api")
+    if kind is ExportKind.OWNER_EVENTS and api == "v1":
+        raise ValidationError("owner_events are exports of v2 only", field="api")
+    if owner is None and (kind not in _OWNERLESS or api == "v2"):
+        raise ValidationError(f"{kind} of {api} need an owner; got None", field="owner")
+    if owner is not None and kind is ExportKind.PIXEL_EVENTS and api == "v1":
+        raise ValidationError(
+            "pixel_events of v1 are those of the token's user; an owner needs api='v2'", field="owner"
+        )
+
+
+def _window_days(days: object, api: str) -> int:
+    most = _V2_DAYS if api == "v2" else None
+    if days is None:
+        return most or _V1_DAYS
+    if isinstance(days, bool) or not isinstance(days, int) or days < 1 or (most is not None and days > most):
+        bound = "of at least 1" if most is None else f"from 1 to {most} (v2 may send the day after, too)"
+        raise ValidationError(f"window_days must be a whole number {bound}; got {days!r}", field="window_days")
+    return days

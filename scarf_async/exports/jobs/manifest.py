@@ -1,0 +1,222 @@
+"""The manifest: what an export directory holds. A window is in it, whole, or it is not there. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
+
+import attrs
+import msgspec
+
+from scarf_async.errors import ValidationError
+from scarf_async.exports.dates import date_range
+from scarf_async.exports.formats import ExportFormat
+from scarf_async.exports.jobs.job import ExportJob
+from scarf_async.exports.jobs.names import file_name, is_data
+from scarf_async.exports.jobs.windows import Window
+
+__all__ = ["FileEntry", "Manifest", "UnusableManifestError", "WindowEntry", "differences", "dump", "load"]
+
+FORMAT: Final = "scarf-async-export"
+VERSION: Final = 1
+
+
+class UnusableManifestError(ValueError):
+    """A manifest cannot be used; the message goes on after its name."""
+
+
+@attrs.frozen
+class FileEntry:
+    """A file of a window: its path from the directory on, its size, and what is in it."""
+
+    path: str
+    bytes: int
+    sha256: str
+    rows: int
+
+
+@attrs.frozen
+class WindowEntry:
+    """A window that was fetched.
+
+    Attributes:
+        start: the first day.
+        end: the first day after it.
+        rows: how many its files hold.
+        duplicates: how many more came with an `id` that had been there.
+        outside: how many more came that lie outside of the window.
+        provisional: whether it had not ended when it was asked for, so that something may be missing.
+        finished_at: when it was fetched.
+        files: its files; none where there were no rows for Parquet.
+    """
+
+    start: dt.date
+    end: dt.date
+    rows: int
+    duplicates: int
+    outside: int
+    provisional: bool
+    finished_at: dt.datetime
+    files: tuple[FileEntry, ...]
+
+    @property
+    def window(self) -> Window:
+        """Its days."""
+        return Window(self.start, self.end)
+
+    @property
+    def bytes(self) -> int:
+        """The size of its files together."""
+        return sum(file.bytes for file in self.files)
+
+
+@attrs.frozen
+class Manifest:
+    """What a directory holds.
+
+    Attributes:
+        job: what is fetched into it, by the attributes of an `ExportJob`.
+        server: the base address of the service that it is asked of.
+        limit_days: the longest window that the service can be expected to take; None: it has refused none.
+        windows: those that are there, by their days.
+    """
+
+    job: dict[str, str | int | None]
+    server: str
+    limit_days: int | None = None
+    windows: tuple[WindowEntry, ...] = ()
+
+    @classmethod
+    def of(cls, job: ExportJob, server: str) -> Manifest:
+        """Begin one."""
+        return cls({name: _plain(value) for name, value in attrs.asdict(job).items()}, server)
+
+    @property
+    def range(self) -> Window:
+        """All days of the job.
+
+        Raises:
+            ValidationError: it has none.
+        """
+        return Window(*date_range(str(self.job.get("start")), str(self.job.get("end"))))
+
+    @property
+    def files(self) -> dict[str, FileEntry]:
+        """All files, by their paths."""
+        return {file.path: file for entry in self.windows for file in entry.files}
+
+    def without(self, window: Window) -> Manifest:
+        """Leave out the windows that overlap this one."""
+        return attrs.evolve(self, windows=tuple(old for old in self.windows if not old.window.overlaps(window)))
+
+    def having(self, entry: WindowEntry) -> Manifest:
+        """Put a window in the place of those that it overlaps."""
+        kept = self.without(entry.window).windows
+        return attrs.evolve(self, windows=tuple(sorted((*kept, entry), key=lambda some: some.start)))
+
+
+class _Start(msgspec.Struct):
+    """What is read before the rest is known to be readable."""
+
+    format: str = ""
+    version: int = 0
+
+
+class _Whole(msgspec.Struct):
+    format: str
+    version: int
+    job: dict[str, str | int | None]
+    server: str
+    limit_days: int | None
+    windows: list[WindowEntry]
+
+
+def _plain(value: object) -> str | int | None:
+    return value if isinstance(value, int) or value is None else str(value)
+
+
+_WINDOW_NAMES: Final = tuple(field.name for field in attrs.fields(WindowEntry))
+_window_values = attrgetter(*_WINDOW_NAMES)
+
+
+def _file(entry: FileEntry) -> dict[str, str | int]:
+    return {"path": entry.path, "bytes": entry.bytes, "sha256": entry.sha256, "rows": entry.rows}
+
+
+def dump(manifest: Manifest) -> bytes:
+    """Write a manifest."""
+    # By hand, since it is written for every window, and there may be thousands.
+    windows = [
+        dict(zip(_WINDOW_NAMES, _window_values(entry), strict=True)) | {"files": list(map(_file, entry.files))}
+        for entry in manifest.windows
+    ]
+    whole = {
+        "format": FORMAT,
+        "version": VERSION,
+        "job": manifest.job,
+        "server": manifest.server,
+        "limit_days": manifest.limit_days,
+        "windows": windows,
+    }
+    return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
+
+
+def load(data: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        UnusableManifestError: it is none, is damaged, or was written by a newer version.
+    """
+    try:
+        start = msgspec.json.decode(data, type=_Start)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UnusableManifestError("is damaged, or not the manifest of an export: it cannot be read") from None
+    if start.format != FORMAT:
+        raise UnusableManifestError("is not the manifest of an export")
+    if start.version != VERSION:
+        newer = "a newer" if start.version > VERSION else "another"
+        raise UnusableManifestError(f"was written by {newer} version of this package (format {start.version})")
+    try:
+        whole = msgspec.json.decode(data, type=_Whole)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnusableManifestError(f"is damaged: {error}") from None
+    manifest = Manifest(whole.job, whole.server, whole.limit_days, tuple(whole.windows))
+    if problem := _problem(manifest):
+        raise UnusableManifestError(f"is damaged: {problem}")
+    return manifest
+
+
+def _problem(manifest: Manifest) -> str:
+    """Say what cannot have been written by this package; its paths, above all, must not lead elsewhere."""
+    if manifest.limit_days is not None and manifest.limit_days < 1:
+        return "limit_days is less than 1"
+    try:
+        whole = manifest.range
+    except ValidationError as error:
+        return f"its job has no range: {error}"
+    behind = whole.start
+    for entry in manifest.windows:
+        if not behind <= entry.start < entry.end <= whole.end:
+            return f"the window {entry.window} is out of place"
+        behind = entry.end
+        names = {file_name(entry.window, form) for form in ExportFormat}
+        for file in entry.files:
+            if not is_data(file.path) or file.path.rpartition("/")[2] not in names:
+                return f"{file.path!r} is no file of the window {entry.window}"
+        if len({file.path for file in entry.files}) != len(entry.files):
+            return f"a file of the window {entry.window} is there twice"
+        if entry.rows != sum(file.rows for file in entry.files):
+            return f"the rows of the window {entry.window} are not those of its files"
+    return ""
+
+
+def differences(begun: Manifest, wanted: Manifest) -> Sequence[str]:
+    """Say in what a job, or its server, differs from what a directory was begun with."""
+    old, new = ({**some.job, "server": some.server} for some in (begun, wanted))
+    return [
+        f"{name} was {old.get(name)!r} and is {new.get(name)!r}"
+        for name in dict.fromkeys([*new, *old])
+        if old.get(name) != new.get(name)
+    ]

@@ -1,0 +1,204 @@
+"""What became of each window of a job."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from scarf_async.entities import JSON
+from scarf_async.errors import ExportError, ScarfError
+from scarf_async.exports.jobs.job import ExportJob
+
+__all__ = ["ExportProgress", "ExportReport", "WindowReport", "WindowStatus"]
+
+WindowStatus: TypeAlias = Literal["fetched", "kept", "failed", "skipped", "future"]
+
+_SHOWN: Final = 20
+
+
+@attrs.frozen
+class WindowReport:
+    """What became of one window.
+
+    Attributes:
+        start: the first day.
+        end: the first day after it.
+        status: `fetched` by this run; `kept` from an earlier one; `failed`; `skipped`, since the run stopped
+            before it; `future`: it has not begun.
+        provisional: whether it had not ended when it was asked for; the next run fetches it again.
+        rows: how many are there, like `bytes`; of a failed one that was to be replaced, those of the old.
+        duplicates: how many came twice, and were dropped.
+        dropped: how many came that lie outside of the window.
+        bytes: the size of its files.
+        error: why it failed.
+    """
+
+    start: dt.date
+    end: dt.date
+    status: WindowStatus
+    provisional: bool = False
+    rows: int = 0
+    duplicates: int = 0
+    dropped: int = 0
+    bytes: int = 0
+    error: ScarfError | None = None
+
+
+@attrs.frozen
+class ExportProgress:
+    """How far a job is.
+
+    Attributes:
+        windows_done: windows that this run need not look at any more: there, failed or in the future.
+        windows_total: windows of the job; more, when the service turns out to want shorter ones.
+        windows_failed: those that failed.
+        rows: rows that this run has written; those of a fetch that was cut off count no more.
+        bytes: bytes that this run has received.
+        elapsed: seconds.
+    """
+
+    windows_done: int
+    windows_total: int
+    windows_failed: int
+    rows: int
+    bytes: int
+    elapsed: float
+
+
+@attrs.frozen(eq=False, repr=False, str=False)
+class ExportReport:
+    """The windows of a job after a run, in the order of their days. `str(report)` is a table for people.
+
+    Attributes:
+        job: the job.
+        directory: where its files are.
+        windows: all of them.
+        elapsed: seconds.
+        stopped_by: why the run asked for nothing more from some point on; None if it went to its end.
+    """
+
+    job: ExportJob
+    directory: Path
+    windows: Sequence[WindowReport]
+    elapsed: float
+    stopped_by: str | None = None
+
+    def __bool__(self) -> bool:
+        raise TypeError("a report is neither true nor false: call raise_for_failures(), or look at .complete")
+
+    @property
+    def rows(self) -> int:
+        """Rows that are in the directory."""
+        return sum(window.rows for window in self.windows)
+
+    @property
+    def duplicates(self) -> int:
+        """Rows that were dropped, since their `id` had been there."""
+        return sum(window.duplicates for window in self.windows)
+
+    @property
+    def dropped(self) -> int:
+        """Rows that were dropped, since they lie outside of the window that was asked for."""
+        return sum(window.dropped for window in self.windows)
+
+    @property
+    def bytes(self) -> int:
+        """The size of the files."""
+        return sum(window.bytes for window in self.windows)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole range is there, and no day of it had yet to end."""
+        return all(window.status in {"fetched", "kept"} and not window.provisional for window in self.windows)
+
+    @property
+    def failed(self) -> Sequence[WindowReport]:
+        """The windows that failed."""
+        return [window for window in self.windows if window.status == "failed"]
+
+    def raise_for_failures(self) -> None:
+        """Raise if a window failed. One that has not begun, or not ended, is no failure.
+
+        Raises:
+            ExportError: says how many failed; its cause is the first one's error.
+        """
+        if not self.failed:
+            return
+        first = self.failed[0]
+        words = f"{len(self.failed)} of {len(self.windows)} windows failed"
+        skipped = sum(window.status == "skipped" for window in self.windows)
+        if skipped:
+            words += f", and {skipped} were not asked for"
+        raise ExportError(
+            f"{self.job}: {words}; the first, {first.start}..{first.end}: {first.error}"
+        ) from first.error
+
+    def to_dict(self) -> dict[str, JSON]:
+        """Return the report as JSON data."""
+        return {
+            "job": {name: _plain(value) for name, value in attrs.asdict(self.job).items()},
+            "directory": str(self.directory),
+            "complete": self.complete,
+            "rows": self.rows,
+            "duplicates": self.duplicates,
+            "dropped": self.dropped,
+            "bytes": self.bytes,
+            "elapsed": self.elapsed,
+            "stopped_by": self.stopped_by,
+            "windows": [
+                {
+                    "start": str(window.start),
+                    "end": str(window.end),
+                    "status": window.status,
+                    "provisional": window.provisional,
+                    "rows": window.rows,
+                    "duplicates": window.duplicates,
+                    "dropped": window.dropped,
+                    "bytes": window.bytes,
+                    "error": None if window.error is None else str(window.error),
+                }
+                for window in self.windows
+            ],
+        }
+
+    def __repr__(self) -> str:
+        counts = Counter(window.status for window in self.windows)
+        return f"<ExportReport {self.job}: {', '.join(f'{count} {status}' for status, count in counts.items())}>"
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("window", "status", "rows", "duplicates", "dropped", "bytes")]
+        rows += [
+            (
+                f"{window.start}..{window.end}",
+                f"{window.status}, provisional" if window.provisional else window.status,
+                *(f"{count:,}" for count in (window.rows, window.duplicates, window.dropped, window.bytes)),
+            )
+            for window in self.windows
+        ]
+        totals = (self.rows, self.duplicates, self.dropped, self.bytes)
+        rows.append(("all", "complete" if self.complete else "incomplete", *(f"{count:,}" for count in totals)))
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if column < 2 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        lines.append(f"{self.job} in {self.directory}: {self.elapsed:.1f} s")
+        if self.stopped_by:
+            lines.append(f"stopped: {self.stopped_by}")
+        failed = self.failed
+        lines += [f"failed: {window.start}..{window.end}: {window.error}" for window in failed[:_SHOWN]]
+        if len(failed) > _SHOWN:
+            lines.append(f"... and {len(failed) - _SHOWN} more")
+        return "\n".join(lines)
+
+
+def _plain(value: object) -> JSON:
+    return value if isinstance(value, int) or value is None else str(value)

@@ -1,0 +1,102 @@
+"""CSV and JSON lines: one file for a window."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import attrs
+
+from scarf_async.entities import Aggregate, Event
+from scarf_async.exports.files import PartFile
+from scarf_async.exports.formats import ExportFormat, csv_header, csv_rows, json_lines, own_format
+from scarf_async.exports.jobs.directory import Made
+from scarf_async.exports.jobs.manifest import FileEntry
+from scarf_async.exports.jobs.names import file_name
+from scarf_async.exports.jobs.output import Output
+from scarf_async.exports.jobs.rows import Row
+from scarf_async.exports.jobs.seen import Seen
+from scarf_async.exports.jobs.windows import Window, midnight
+
+__all__ = ["Record", "Rows", "TextOutput"]
+
+Record: TypeAlias = Event | Aggregate
+Rows: TypeAlias = "Sequence[Row[Record]]"
+
+
+def _as_sent(rows: Rows) -> bytes:
+    return b"".join([raw + b"\n" for raw, _ in rows])
+
+
+def _typed(write: Callable[[Iterable[object]], bytes]) -> Callable[[Rows], bytes]:
+    return lambda rows: write(record for _, record in rows)
+
+
+def _moment(record: Record) -> dt.datetime | dt.date:
+    return record.time if isinstance(record, Event) else record.date
+
+
+class TextOutput(Output[Rows]):
+    """Writes CSV or JSON lines.
+
+    Events as CSV, and aggregates as JSON lines, are the records as the service sent them, each with an LF at
+    its end.
+
+    Args:
+        directory: where to.
+        window: the window.
+        form: CSV or JSON lines.
+        record: the class of the records.
+        header: gives the header that the service sent.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        window: Window,
+        form: ExportFormat,
+        record: type[attrs.AttrsInstance],
+        header: Callable[[], bytes],
+    ) -> None:
+        events = record is Event
+        super().__init__(directory, window, identified=events)
+        self._range = (midnight(window.start), midnight(window.end)) if events else (window.start, window.end)
+        self._name = file_name(window, form)
+        self._part: PartFile | None = None
+        headless = form is ExportFormat.JSONL
+        self._lines: Callable[[Rows], bytes]
+        if form is own_format(record):
+            self._lines, self._header = _as_sent, lambda: b"" if headless else header() + b"\n"
+        else:
+            self._lines = _typed((json_lines if headless else csv_rows)(record))
+            self._header = lambda: b"" if headless else csv_header(record)
+
+    def _inside(self, batch: Rows) -> tuple[Rows, int, int]:
+        start, end = self._range
+        kept = [row for row in batch if start <= _moment(row[1]) < end]
+        return kept, len(kept), len(batch) - len(kept)
+
+    def _new(self, batch: Rows, seen: Seen) -> tuple[Rows, int]:
+        fresh = seen.fresh([record.id if isinstance(record, Event) else None for _, record in batch])
+        kept = [row for row, is_fresh in zip(batch, fresh, strict=True) if is_fresh]
+        return kept, len(kept)
+
+    def _write(self, batch: Rows) -> None:
+        self._begun().write(self._lines(batch))
+
+    def _begun(self) -> PartFile:
+        if self._part is None:
+            self._part = PartFile(self.directory)
+            self._part.write(self._header())
+        return self._part
+
+    def _finish(self) -> list[tuple[Made, FileEntry]]:
+        part = self._begun()
+        part.finish()
+        return [(Made(part.path, self._name), FileEntry(self._name, part.size, part.sha256, self.rows))]
+
+    def _discard(self) -> None:
+        if self._part is not None:
+            self._part.discard()

@@ -1,0 +1,86 @@
+"""Windows: the stretches of days in which a range is fetched. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import attrs
+
+__all__ = ["Window", "cut", "gaps", "has_ended", "midnight", "to_fetch"]
+
+# The service takes a while to take in what has happened.
+_GRACE: Final = dt.timedelta(hours=1)
+
+
+@attrs.frozen(order=True)
+class Window:
+    """Some days: the first one in it, the last one not."""
+
+    start: dt.date
+    end: dt.date
+
+    def __str__(self) -> str:
+        return f"{self.start}..{self.end}"
+
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return (self.end - self.start).days
+
+    def overlaps(self, other: Window) -> bool:
+        """Whether the two have a day in common."""
+        return self.start < other.end and other.start < self.end
+
+
+def midnight(day: dt.date) -> dt.datetime:
+    """Return the moment at which a day begins (UTC)."""
+    return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+
+
+def has_ended(window: Window, now: dt.datetime) -> bool:
+    """Whether all of a window can have come in by now."""
+    return now - midnight(window.end) >= _GRACE
+
+
+def cut(window: Window, days: int) -> Iterator[Window]:
+    """Cut a window into ones of so many days, from its start on, the last one perhaps shorter.
+
+    >>> [str(part) for part in cut(Window(dt.date(2024, 1, 1), dt.date(2024, 1, 8)), 3)]
+    ['2024-01-01..2024-01-04', '2024-01-04..2024-01-07', '2024-01-07..2024-01-08']
+    """
+    for first in range(0, window.days, days):
+        # The last day that a date can have is no reason to fail.
+        last = min(first + days, window.days)
+        yield Window(window.start + dt.timedelta(first), window.start + dt.timedelta(last))
+
+
+def gaps(window: Window, done: Iterable[Window]) -> Iterator[Window]:
+    """Return what of a window lies in none of these."""
+    at = window.start
+    for other in sorted(done):
+        if at < min(other.start, window.end):
+            yield Window(at, min(other.start, window.end))
+        at = max(at, other.end)
+    if at < window.end:
+        yield Window(at, window.end)
+
+
+def to_fetch(whole: Window, days: int, limit: int, done: Iterable[Window]) -> Iterator[Window]:
+    """Return windows that cover what is not done of a range, none across a border of the range's own windows.
+
+    Args:
+        whole: the range.
+        days: how long its own windows are, from its start on.
+        limit: how many days a window may have.
+        done: what is there.
+    """
+    for gap in gaps(whole, done):
+        # Not by way of all own windows: there may be thousands, and a gap in few of them.
+        before = (gap.start - whole.start).days % days
+        first = min(days - before, gap.days)
+        border = gap.start + dt.timedelta(first)
+        yield from cut(Window(gap.start, border), limit)
+        for own in cut(Window(border, gap.end), days):
+            yield from cut(own, limit)

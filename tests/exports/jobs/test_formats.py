@@ -1,0 +1,219 @@
+"""What the files hold, and who can read them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import attrs
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.dataset as ds  # type: ignore[import-untyped] # it ships no types
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scarf_async import Aggregate, ExportJob, verify_export
+from scarf_async.emulator.generator import EVENT_COLUMNS
+from scarf_async.exports.jobs import parquet
+from scarf_async.exports.jobs.names import is_data, partition
+
+from .service import END, START, Service, all_events, names, service
+
+HOSTILE = ["a/b", "..", "é", "", "__HIVE_DEFAULT_PARTITION__", "007", "a=b", "%2F", "null", "A"]
+LONG = ["x" * 300, "é" * 300]
+
+
+def rows_of(directory: Path, query: str = "*", *, folders: bool = True) -> list[tuple[Any, ...]]:
+    """Read all Parquet files as one table, by DuckDB."""
+    with duckdb.connect() as database:
+        return database.execute(
+            f"SELECT {query} FROM read_parquet('{directory}/**/*.parquet', hive_partitioning={folders})"  # noqa: S608 # our own
+        ).fetchall()
+
+
+async def with_packages(some: Service, packages: list[str], rows: int = 1) -> None:
+    """Put events of these packages into the service, so many for each, on the second day and in no order."""
+    await some.emulator.add_events(
+        some.web.uuid,
+        (
+            {
+                "id": f"{number}/{package}",
+                "type": "t",
+                "package": package,
+                "time": f"2024-01-02T00:00:{number % 60:02}Z",
+            }
+            for number in range(rows)
+            for package in packages
+        ),
+    )
+
+
+async def test_csv_is_what_the_service_sent(tmp_path: Path) -> None:
+    """The header and each record's own bytes, line breaks inside quotes and all."""
+    columns = [*reversed(EVENT_COLUMNS), "later"]
+    async with service(columns=columns, events_per_day=100) as some:
+        await some.scarf.exports.run(some.job(window_days=31), tmp_path)
+        saved = await some.scarf.exports.package_events("acme", some.web, START, END).save(tmp_path / "saved")
+    assert (tmp_path / "2024-01-01--2024-01-09.csv").read_bytes() == saved.path.read_bytes()
+
+
+async def test_json_lines_of_events(tmp_path: Path) -> None:
+    """By the names of attributes; times in UTC, nothing that is None, what is unknown in an object of its own."""
+    async with service(columns=[*EVENT_COLUMNS, "later"]) as some:
+        extra = {"id": "1", "type": "t", "time": "2024-01-01 02:00:00.5 +02:00", "dnt": "t", "later": "x"}
+        await some.emulator.add_events(some.web.uuid, [extra])
+        await some.scarf.exports.run(some.job(format="jsonl", end="2024-01-03"), tmp_path)
+    (line,) = (tmp_path / "2024-01-01--2024-01-03.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "type": "t",
+        "time": "2024-01-01T00:00:00.500000Z",
+        "id": "1",
+        "dnt": True,
+        "extra": {"later": "x"},
+    }
+
+
+async def test_aggregates(tmp_path: Path) -> None:
+    """JSON lines as they were sent, CSV by the names of attributes; equal rows are all kept."""
+    async with service() as some:
+        for form in ("jsonl", "csv", "parquet"):
+            job = ExportJob("organization_aggregates", "acme", START, END, form, 31)
+            report = await some.scarf.exports.run(job, tmp_path / form)
+            assert (report.complete, report.duplicates) == (True, 0)
+        export = some.scarf.exports.organization_aggregates("acme", START, END)
+        saved = await export.save(tmp_path / "saved")
+        async with export as stream:
+            records = [record async for record in stream]
+    name = "2024-01-01--2024-01-09"
+    assert (tmp_path / "jsonl" / f"{name}.jsonl").read_bytes() == saved.path.read_bytes()
+    with (tmp_path / "csv" / f"{name}.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    fields = [field.name for field in attrs.fields(Aggregate)]
+    assert list(table[0]) == fields
+    for row, record in zip(table, records, strict=True):
+        values = [getattr(record, name) for name in fields[:-1]]
+        assert list(row.values()) == [*("" if value is None else str(value) for value in values), ""]
+    read = rows_of(tmp_path / "parquet", "breakdown, date, package, total, month")
+    assert Counter(read) == Counter(
+        (str(record.breakdown), record.date, record.package, record.total, "2024-01") for record in records
+    )
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+async def test_a_window_without_records(tmp_path: Path, form: str) -> None:
+    """It is there, and there is nothing in it."""
+    async with service(events_per_day=0) as some:
+        report = await some.scarf.exports.run(some.job(format=form, end="2024-01-03"), tmp_path)
+    assert (report.complete, report.rows) == (True, 0)
+    assert len(names(tmp_path)) == 2 + (form != "parquet")
+    assert verify_export(tmp_path) == []
+
+
+async def test_parquet_is_one_table(tmp_path: Path) -> None:
+    """Every row with every value, in folders by month; a window over the end of a month has two files."""
+    async with service(duplicate_events=0.2) as some:
+        job = some.job("2024-01-30", "2024-02-05", format="parquet", window_days=3)
+        report = await some.scarf.exports.run(job, tmp_path)
+        events = await all_events(some.scarf, some.web, "2024-01-30", "2024-02-05")
+    months = ["01/2024-01-30--2024-02-02", "02/2024-01-30--2024-02-02", "02/2024-02-02--2024-02-05"]
+    assert names(tmp_path)[2:] == [f"package=web/month=2024-{month}.parquet" for month in months]
+    assert report.rows == len({event.id for event in events}) == 120
+    assert report.duplicates > 0
+    columns = "id, epoch_us(time), user_agent, origin_latitude, dnt, package, month"
+    assert sorted(rows_of(tmp_path, columns)) == sorted(
+        {
+            (
+                event.id,
+                round(event.time.timestamp() * 1_000_000),
+                event.user_agent,
+                event.origin_latitude,
+                event.dnt,
+                "web",
+                f"{event.time:%Y-%m}",
+            )
+            for event in events
+        }
+    )
+    table = ds.dataset(tmp_path, format="parquet", partitioning="hive", exclude_invalid_files=True).to_table()
+    assert table.num_rows == report.rows
+    assert verify_export(tmp_path) == []
+
+
+async def test_no_package_leads_out_of_the_directory(tmp_path: Path) -> None:
+    """Whatever it is named: its rows are there under its name, or, where that is too long, in the files."""
+    async with service() as some:
+        await with_packages(some, [*HOSTILE, *LONG])
+        report = await some.scarf.exports.run(some.job(format="parquet", end="2024-01-03"), tmp_path / "new")
+    assert report.complete
+    assert names(tmp_path) == [f"new/{name}" for name in names(tmp_path / "new")]
+    assert all(len(part.encode()) <= 255 for name in names(tmp_path / "new") for part in name.split("/"))
+    stored: dict[str, str | None] = {f"0/{package}": package or None for package in [*HOSTILE, *LONG]}
+    assert dict(rows_of(tmp_path / "new", "id, package", folders=False)) == stored
+    by_folder = dict(rows_of(tmp_path / "new", "id, package"))
+    assert {package: by_folder[f"0/{package}"] for package in HOSTILE if package} == {
+        package: package for package in HOSTILE if package
+    }
+    # DuckDB before 2.0 takes the word for a name.
+    assert by_folder["0/"] in {None, "__HIVE_DEFAULT_PARTITION__"}
+    # A beginning and a digest tell these two apart.
+    assert len({by_folder[f"0/{package}"] for package in LONG}) == len(LONG)
+    assert verify_export(tmp_path / "new") == []
+
+
+@given(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=400))
+def test_a_folder_is_one_folder(package: str | None) -> None:
+    """Of a length that file systems take, and of a name by which it is known again."""
+    path = partition(package, "2024-01")
+    folder, _, month = path.partition("/")
+    assert month == "month=2024-01"
+    assert len(folder) <= 255
+    assert is_data(f"{path}/2024-01-01--2024-01-02.parquet")
+
+
+async def test_many_packages_take_little_memory(tmp_path: Path) -> None:
+    """What waits is bounded: the rest is in row groups of a few open files, or in the spill; all of it arrives."""
+    packages = [f"p{number}" for number in range(120)]
+    largest, spilled, opened = [0], [0], [0]
+    write, spill = parquet.ParquetOutput._write, parquet.ParquetOutput._spill_out
+
+    def watch(output: parquet.ParquetOutput, batch: pa.RecordBatch) -> None:
+        write(output, batch)
+        largest.append(output._held)
+        opened.append(output._open)
+
+    def count(output: parquet.ParquetOutput, some: Any) -> None:
+        spilled.append(1)
+        spill(output, some)
+
+    async with service() as some:
+        await with_packages(some, packages, rows=50)
+        with (
+            patch.object(parquet.ParquetOutput, "_write", watch),
+            patch.object(parquet.ParquetOutput, "_spill_out", count),
+            patch.multiple(parquet, _HELD=2**20, _ROW_GROUP=2**13),
+            patch("scarf_async.exports.jobs.fetch._ROWS_AT_ONCE", 500),
+        ):
+            job = some.job(format="parquet", end="2024-01-03")
+            report = await some.scarf.exports.run(job, tmp_path)
+    assert max(largest) <= 2**20
+    assert sum(spilled) > 10
+    assert 0 < max(opened) <= 8
+    assert report.rows == 120 * 50
+    counts = Counter(package for (package,) in rows_of(tmp_path, "package"))
+    assert counts == Counter(dict.fromkeys(packages, 50))
+    assert verify_export(tmp_path) == []
+
+
+async def test_parquet_needs_pyarrow(tmp_path: Path) -> None:
+    """Without it the error says what to install, before anything is made or sent."""
+    missing = {"pyarrow": None, "pyarrow.parquet": None}
+    async with service() as some:
+        with patch.dict("sys.modules", missing), pytest.raises(ImportError, match=r"scarf-async\[arrow\]"):
+            await some.scarf.exports.run(some.job(format="parquet"), tmp_path / "new")
+        assert some.asked() == []
+    assert names(tmp_path) == []

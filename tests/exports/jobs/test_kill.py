@@ -1,0 +1,73 @@
+"""Real processes, really killed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
+import pytest
+
+from scarf_async import verify_export
+
+from .service import Service, manifest, names, service
+
+
+async def run_child(some: Service, directory: Path, form: str, days: int, *, killed_after: int = 0) -> str:
+    """Run a process; kill it at a random moment after so many requests, or return what it printed."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).with_name("killed_child.py")),
+        *(some.emulator.url, some.emulator.token, some.web.uuid, str(directory), form, str(days)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    if killed_after:
+        first = len(some.emulator.requests) + killed_after
+        ended = asyncio.create_task(child.wait())
+        moment = asyncio.create_task(some.emulator.wait_until(lambda requests: len(requests) >= first))
+        await asyncio.wait([ended, moment], return_when=asyncio.FIRST_COMPLETED)
+        moment.cancel()
+        # Somewhere between two requests: while a window is read, written, synced, put in its place or entered.
+        await asyncio.sleep(random.uniform(0, 0.02))
+        assert child.returncode is None, "it was done before it was killed"
+        child.kill()
+    output, _ = await child.communicate()
+    assert child.returncode == (-9 if killed_after else 0)
+    return output.decode().strip()
+
+
+@pytest.mark.parametrize(("form", "kills", "days"), [("csv", 20, 200), ("parquet", 3, 40)])
+async def test_a_job_that_is_killed_again_and_again_ends_whole(
+    tmp_path: Path, form: str, kills: int, days: int
+) -> None:
+    """As if nobody had killed it, and no window that the manifest had is fetched again."""
+    directory, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
+    final: dict[tuple[str, str], int] = {}
+    async with service(events_per_day=100, duplicate_events=0.05) as some:
+        for number in range(kills):
+            # Two windows are under way at a time: with the third request the first one is entered.
+            await run_child(some, directory, form, days, killed_after=1 + number % 4)
+            if (directory / "manifest.json").exists():
+                counts = Counter(some.asked())
+                for entry in manifest(directory).windows:
+                    key = (str(entry.start), str(entry.end))
+                    final.setdefault(key, counts[key])
+        assert 0 < len(final) < days
+        assert await run_child(some, directory, form, days) == "complete"
+        counts = Counter(some.asked())
+        assert {key: counts[key] for key in final} == final
+        assert len(counts) == days
+        assert sum(counts.values()) <= days + 2 * kills
+        assert await run_child(some, undisturbed, form, days) == "complete"
+    assert verify_export(directory) == []
+    assert names(directory) == names(undisturbed)
+    for name in names(undisturbed):
+        if name.endswith(".csv"):
+            assert (directory / name).read_bytes() == (undisturbed / name).read_bytes()
+        elif name.endswith(".parquet"):
+            # How many rows a group has depends on how the bytes arrived.
+            tables = [pq.read_table(some_directory / name) for some_directory in (directory, undisturbed)]
+            assert tables[0].equals(tables[1])
