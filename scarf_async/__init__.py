@@ -1,86 +1,118 @@
 """Async SDK for the Scarf API: every call, concurrent bulk operations, exports as line streams."""
 
-from scarf_async.bulk import (
-    BulkPlan,
-    BulkProgress,
-    BulkReport,
-    Difference,
-    Kind,
-    Operation,
-    Outcome,
-    PlanEstimate,
-    Ref,
-)
-from scarf_async.client import Scarf
-from scarf_async.entities import (
-    JSON,
-    UNSET,
-    Aggregate,
-    Breakdown,
-    Domain,
-    DomainCreate,
-    Event,
-    LibraryType,
-    LibraryTypeLike,
-    Member,
-    MemberUpsert,
-    Organization,
-    OrganizationUpsert,
-    Package,
-    PackageUpsert,
-    Permission,
-    PermissionLevel,
-    PermissionLevelLike,
-    PermissionSet,
-    Role,
-    RoleLike,
-    Route,
-    RouteCreate,
-    Unset,
-)
-from scarf_async.errors import (
-    APIError,
-    AuthenticationError,
-    BadRequestError,
-    BulkError,
-    ClientClosedError,
-    ConfigurationError,
-    ConflictError,
-    ConnectFailedError,
-    ConnectTimeoutError,
-    DecodeError,
-    ExportError,
-    JournalError,
-    MalformedRecordError,
-    NotFoundError,
-    OutcomeUnknownError,
-    PermissionDeniedError,
-    RateLimitedError,
-    ReadOnlyError,
-    RecordTooLongError,
-    RequestTimeoutError,
-    ScarfError,
-    ServerError,
-    StreamClosedError,
-    StreamConsumedError,
-    TransportError,
-    TruncatedExportError,
-    UnprocessableError,
-    ValidationError,
-    WriteConfirmedError,
-    WrongEventLoopError,
-)
-from scarf_async.events import (
-    RequestFinished,
-    RequestStarted,
-    RetryScheduled,
-    ScarfEvent,
-    StreamFinished,
-    Throttled,
-)
-from scarf_async.exports import Export, ExportStream, OnMalformed, SavedExport
-from scarf_async.retry import RetryPolicy
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from scarf_async.version import __version__
+
+if TYPE_CHECKING:
+    from scarf_async.bulk import (
+        BulkPlan,
+        BulkProgress,
+        BulkReport,
+        Difference,
+        Kind,
+        Operation,
+        Outcome,
+        PlanEstimate,
+        Ref,
+    )
+    from scarf_async.client import Scarf
+    from scarf_async.entities import (
+        JSON,
+        UNSET,
+        Aggregate,
+        Breakdown,
+        Domain,
+        DomainCreate,
+        Event,
+        LibraryType,
+        LibraryTypeLike,
+        Member,
+        MemberUpsert,
+        Organization,
+        OrganizationUpsert,
+        Package,
+        PackageUpsert,
+        Permission,
+        PermissionLevel,
+        PermissionLevelLike,
+        PermissionSet,
+        Role,
+        RoleLike,
+        Route,
+        RouteCreate,
+        Unset,
+    )
+    from scarf_async.errors import (
+        APIError,
+        AuthenticationError,
+        BadRequestError,
+        BulkError,
+        ClientClosedError,
+        ConfigurationError,
+        ConflictError,
+        ConnectFailedError,
+        ConnectTimeoutError,
+        DecodeError,
+        ExportError,
+        JournalError,
+        MalformedRecordError,
+        ManifestError,
+        ManifestProblem,
+        NotFoundError,
+        OutcomeUnknownError,
+        PermissionDeniedError,
+        RateLimitedError,
+        ReadOnlyError,
+        RecordTooLongError,
+        RequestTimeoutError,
+        ScarfError,
+        ServerError,
+        StreamClosedError,
+        StreamConsumedError,
+        TransportError,
+        TruncatedExportError,
+        UnprocessableError,
+        ValidationError,
+        WriteConfirmedError,
+        WrongEventLoopError,
+    )
+    from scarf_async.events import (
+        RequestFinished,
+        RequestStarted,
+        RetryScheduled,
+        ScarfEvent,
+        StreamFinished,
+        Throttled,
+    )
+    from scarf_async.exports import (
+        Export,
+        ExportFormat,
+        ExportFormatLike,
+        ExportJob,
+        ExportKind,
+        ExportKindLike,
+        ExportProgress,
+        ExportReport,
+        ExportStream,
+        FileProblem,
+        OnMalformed,
+        SavedExport,
+        WindowReport,
+        verify_export,
+    )
+    from scarf_async.manifests import (
+        Change,
+        Changes,
+        Manifest,
+        OrganizationSpec,
+        PackageSpec,
+        manifest_schema,
+        read_manifest,
+        write_manifest,
+    )
+    from scarf_async.retry import RetryPolicy
 
 __all__ = [
     "JSON",
@@ -94,6 +126,8 @@ __all__ = [
     "BulkPlan",
     "BulkProgress",
     "BulkReport",
+    "Change",
+    "Changes",
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -106,22 +140,35 @@ __all__ = [
     "Event",
     "Export",
     "ExportError",
+    "ExportFormat",
+    "ExportFormatLike",
+    "ExportJob",
+    "ExportKind",
+    "ExportKindLike",
+    "ExportProgress",
+    "ExportReport",
     "ExportStream",
+    "FileProblem",
     "JournalError",
     "Kind",
     "LibraryType",
     "LibraryTypeLike",
     "MalformedRecordError",
+    "Manifest",
+    "ManifestError",
+    "ManifestProblem",
     "Member",
     "MemberUpsert",
     "NotFoundError",
     "OnMalformed",
     "Operation",
     "Organization",
+    "OrganizationSpec",
     "OrganizationUpsert",
     "Outcome",
     "OutcomeUnknownError",
     "Package",
+    "PackageSpec",
     "PackageUpsert",
     "Permission",
     "PermissionDeniedError",
@@ -156,7 +203,31 @@ __all__ = [
     "UnprocessableError",
     "Unset",
     "ValidationError",
+    "WindowReport",
     "WriteConfirmedError",
     "WrongEventLoopError",
     "__version__",
+    "manifest_schema",
+    "read_manifest",
+    "verify_export",
+    "write_manifest",
 ]
+
+# A command's `--help` needs none of the client: a name is looked up on its first use, in the `__all__` of these,
+# what imports the least first. Type checkers read the imports above.
+_MODULES = ("errors", "entities", "events", "retry", "exports", "bulk", "manifests", "client")
+
+if not TYPE_CHECKING:  # for a type checker it would turn every misspelt name into an object
+
+    def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
+        if name in __all__:
+            for module in map(import_module, (f"{__name__}.{place}" for place in _MODULES)):
+                if name in module.__all__:
+                    return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -16,6 +16,7 @@ from scarf_async.bulk.group import Bulk
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
 from scarf_async.exports.group import Exports
+from scarf_async.manifests.group import Manifests
 from scarf_async.pacing import Pacer
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.retry import RetryBudget, RetryPolicy
@@ -82,6 +83,7 @@ class Scarf:
         "bulk",
         "domains",
         "exports",
+        "manifests",
         "members",
         "organizations",
         "packages",
@@ -91,6 +93,7 @@ class Scarf:
 
     bulk: Bulk
     exports: Exports
+    manifests: Manifests
     organizations: Organizations
     members: Members
     packages: Packages
@@ -172,6 +175,7 @@ class Scarf:
         self._session = session
         self.bulk = Bulk(session)
         self.exports = Exports(session)
+        self.manifests = Manifests(session)
         self.organizations = Organizations(session)
         self.members = Members(session)
         self.packages = Packages(session)

@@ -27,6 +27,7 @@ __all__ = [
     "find_organization",
     "find_package",
     "find_route",
+    "plain_name",
     "user_key",
 ]
 
@@ -89,8 +90,12 @@ def find_organization(requested: OrganizationUpsert, shown: Organization | None)
     return _found(requested, [shown] if shown is not None else [])
 
 
-def _plain_name(name: str, owner: str) -> str:
-    # Docker names come with and without the owner in front.
+def plain_name(name: str, owner: str | None) -> str:
+    """Return a package's name without its owner: docker names come with and without it in front.
+
+    >>> plain_name("acme/web", "acme"), plain_name("other/web", "acme")
+    ('web', 'other/web')
+    """
     return name.removeprefix(f"{owner}/") if owner else name
 
 
@@ -112,7 +117,7 @@ def find_package(
 
     def same(package: Package) -> bool:
         owner = organization or package.owner
-        if _plain_name(package.name, owner) != _plain_name(requested.name, owner):
+        if plain_name(package.name, owner) != plain_name(requested.name, owner):
             return False
         if isinstance(requested.library_type, str) and package.library_type != requested.library_type:
             return False

@@ -22,8 +22,11 @@ from scarf_async.errors import (
     ConnectTimeoutError,
     DecodeError,
     ExportError,
+    GuardError,
     JournalError,
     MalformedRecordError,
+    ManifestError,
+    ManifestProblem,
     NotFoundError,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -92,7 +95,9 @@ EVERY: list[ScarfError] = [
     StreamConsumedError("read already"),
     StreamClosedError("closed"),
     JournalError("another plan", path="acme.journal", report={"done": 3}),
+    ManifestError([ManifestProblem("acme.yaml", 3, 1, "me", "must be a text")]),
     BulkError("2 operations failed", [answered(NotFoundError, 404), TransportError("cut")]),
+    GuardError("9 removals are too many"),
     answered(APIError, 418),
     answered(BadRequestError, 400),
     answered(AuthenticationError, 401),
@@ -119,7 +124,7 @@ def test_every_class_is_among_the_cases() -> None:
     """The table of cases below leaves no class of the module out."""
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ScarfError)}
     assert kinds == {type(error) for error in EVERY}
-    assert {kind.__name__ for kind in kinds} | {"api_error"} == set(errors.__all__)
+    assert {kind.__name__ for kind in kinds} | {"api_error", "ManifestProblem"} == set(errors.__all__)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -171,6 +176,7 @@ def test_a_copy_has_notes_of_its_own() -> None:
         (StreamConsumedError, {ExportError}),
         (StreamClosedError, {ExportError}),
         (JournalError, {ScarfError}),
+        (ManifestError, {ValidationError}),
         (BulkError, {ScarfError, ExceptionGroup}),
         (APIError, {ScarfError}),
         *(

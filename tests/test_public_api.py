@@ -11,6 +11,7 @@ import pytest
 
 import scarf_async
 from scarf_async import ScarfEvent, entities, errors, events
+from scarf_async.exports import jobs
 
 ROOT = Path(scarf_async.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -55,8 +56,9 @@ def outside(*places: str) -> list[Path]:
 
 
 def test_the_names_are_sorted_and_there() -> None:
-    """`__all__` is in order, without doubles, and every name of it can be imported."""
+    """`__all__` is in order, without doubles, and every name of it can be imported and is shown by `dir`."""
     names = scarf_async.__all__
+    assert set(names) <= set(dir(scarf_async))
     assert len(set(names)) == len(names)
     assert [name for name in names if not hasattr(scarf_async, name)] == []
     for constants in (True, False):
@@ -69,11 +71,11 @@ def test_nothing_else_is_offered() -> None:
     source = ast.parse((ROOT / "__init__.py").read_text())
     imported = {
         alias.asname or alias.name
-        for node in source.body
-        if isinstance(node, ast.ImportFrom)
+        for node in ast.walk(source)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scarf_async")
         for alias in node.names
     }
-    assert imported - {"annotations"} == set(scarf_async.__all__)
+    assert imported == set(scarf_async.__all__)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,7 @@ def test_nothing_else_is_offered() -> None:
     [
         *(name for name in errors.__all__ if name != "api_error"),
         *entities.__all__,
+        *jobs.__all__,
         *(
             kind.__name__
             for kind in vars(events).values()
@@ -115,6 +118,8 @@ def test_every_list_is_true() -> None:
 
 
 def _defined(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.If):
+        return set().union(*map(_defined, node.body))
     if isinstance(node, ast.ImportFrom):
         return {alias.asname or alias.name for alias in node.names}
     if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -134,13 +139,31 @@ def test_every_module_says_what_it_is() -> None:
 
 def test_importing_the_package_imports_no_extras() -> None:
     """Neither the emulator nor what only an extra brings is loaded before it is asked for."""
-    probe = "import scarf_async, sys; print(*sorted(sys.modules), sep='\\n')"
+    probe = "import sys; from scarf_async import *; print(*sorted(sys.modules), sep='\\n')"
     done = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
     loaded = done.stdout.split()
     assert "scarf_async.client" in loaded
     extras = ("scarf_async.emulator", "scarf_async.testing", "scarf_async.cli", "pyarrow", "typer", "rich")
     for extra in (*extras, "aiosqlite", "pytest", "aiohttp.web"):
         assert [name for name in loaded if within(name, extra)] == []
+
+
+def test_a_name_costs_what_it_needs() -> None:
+    """Until a name is asked for nothing is loaded, and an error does not bring the client."""
+    probe = "import sys, scarf_async; {}; print('scarf_async.errors' in sys.modules, 'aiohttp' in sys.modules)"
+    for use, loaded in (
+        ("pass", "False False"),
+        ("scarf_async.ScarfError", "True False"),
+        ("scarf_async.Scarf", "True True"),
+    ):
+        done = subprocess.run([sys.executable, "-c", probe.format(use)], check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == loaded, use
+
+
+def test_a_name_that_is_not_there_is_missed_as_everywhere() -> None:
+    """A module's own error is raised, and names the name."""
+    with pytest.raises(AttributeError, match="module 'scarf_async' has no attribute 'Scraf'"):
+        getattr(scarf_async, "Scraf")  # noqa: B009 # a type checker would refuse it
 
 
 # Who imports what.

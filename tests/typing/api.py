@@ -22,6 +22,12 @@ from scarf_async import (
     Domain,
     DomainCreate,
     Event,
+    ExportFormat,
+    ExportJob,
+    ExportKind,
+    ExportProgress,
+    ExportReport,
+    FileProblem,
     LibraryType,
     LibraryTypeLike,
     MalformedRecordError,
@@ -52,6 +58,7 @@ from scarf_async import (
     Unset,
     ValidationError,
     WriteConfirmedError,
+    verify_export,
 )
 from scarf_async.emulator import Emulator
 from scarf_async.testing import no_waiting
@@ -193,6 +200,33 @@ def records(aggregate: Aggregate, event: Event) -> None:
     assert_type(event.origin_latitude, float | None)
     assert_type(event.dnt, bool | None)
     assert_type(event.extra, Mapping[str, str | None])
+
+
+async def export_jobs(scarf: Scarf, path: Path) -> None:
+    """Fetch a range into a directory, and look after it."""
+
+    def watch(progress: ExportProgress) -> None:
+        assert_type(progress.windows_done, int)
+        assert_type(progress.elapsed, float)
+
+    job = ExportJob(
+        "package_events", "acme", "2024-01-01", dt.date(2024, 2, 1), "parquet", 7, package="id", api="v2"
+    )
+    assert_type(job.what, ExportKind)
+    assert_type(job.format, ExportFormat)
+    ExportJob(ExportKind.PIXEL_EVENTS, None, "2024-01-01", "2024-02-01", ExportFormat.CSV, window_days=None)
+    report = await scarf.exports.run(job, path, concurrency=2, progress=watch, refresh_days=3)
+    assert_type(report, ExportReport)
+    report.raise_for_failures()
+    for window in report.windows:
+        assert_type(window.start, dt.date)
+        assert_type(window.error, ScarfError | None)
+    assert_type(report.complete, bool)
+    assert_type(report.to_dict(), dict[str, JSON])
+    assert_type(await scarf.exports.verify(path), list[FileProblem])
+    for problem in verify_export("directory"):
+        assert_type(problem.path, Path)
+        assert_type(problem.problem, str)
 
 
 def late(error: TimeoutError) -> None:

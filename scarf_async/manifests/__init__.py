@@ -1,0 +1,18 @@
+"""The declared organization: read from a file, compared with what is there, applied."""
+
+from scarf_async.manifests.changes import Change, Changes
+from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
+from scarf_async.manifests.reading import read_manifest
+from scarf_async.manifests.schema import manifest_schema
+from scarf_async.manifests.writing import write_manifest
+
+__all__ = [
+    "Change",
+    "Changes",
+    "Manifest",
+    "OrganizationSpec",
+    "PackageSpec",
+    "manifest_schema",
+    "read_manifest",
+    "write_manifest",
+]

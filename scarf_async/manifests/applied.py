@@ -1,0 +1,143 @@
+"""What became of changes that were applied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from scarf_async.bulk.report import BulkReport, Outcome
+from scarf_async.entities import JSON
+from scarf_async.manifests.changes import Change, Changes
+from scarf_async.protocol import printable
+
+__all__ = ["ApplyReport"]
+
+_COLUMNS: Final = ("done", "failed", "unknown", "skipped", "drifted", "blocked")
+_SHOWN: Final = 20
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False, str=False)
+class ApplyReport:
+    """What became of changes; `str(report)` is a table for people.
+
+    Attributes:
+        changes: the changes that were to be applied.
+        sent: those that were sent: `sent.applicable[outcome.operation.index]` is the change of an outcome of `bulk`.
+        bulk: what became of those; None: nothing had to be sent.
+        found: changes that were not sent, since what is there was as they wanted it already.
+        drifted: changes that were not sent, since what is there had moved; the note of each says to what.
+        me_unchecked: whether somebody is removed or gets another role, and nobody said who the token's user is.
+    """
+
+    changes: Changes
+    sent: Changes = attrs.field(factory=Changes)
+    bulk: BulkReport | None = None
+    found: tuple[Change, ...] = ()
+    drifted: tuple[Change, ...] = ()
+    me_unchecked: bool = False
+
+    @property
+    def blocked(self) -> Sequence[Change]:
+        """The changes that cannot be done; the note of each says why."""
+        return self.changes.blocked
+
+    @property
+    def outcomes(self) -> Iterator[tuple[Change, Outcome[object]]]:
+        """Each change that was sent, and what became of it."""
+        return zip(self.sent.applicable, self.bulk or (), strict=True)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many changes there are of each end: `done`, `failed`, `unknown`, `skipped`, `drifted`, `blocked`."""
+        return {column: sum(counts[column] for counts in self._table.values()) for column in _COLUMNS}
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is as the changes want it: nothing failed, was skipped, had drifted or is blocked."""
+        counts = self.counts
+        return counts["done"] == sum(counts.values())
+
+    @property
+    def _table(self) -> Mapping[str, Counter[str]]:
+        table: dict[str, Counter[str]] = {}
+        ends = [
+            *((change, "done") for change in self.found),
+            *((change, _end(outcome)) for change, outcome in self.outcomes),
+            *((change, "drifted") for change in self.drifted),
+            *((change, "blocked") for change in self.blocked),
+        ]
+        for change, end in ends:
+            table.setdefault(change.kind, Counter())[end] += 1
+        return table
+
+    def raise_for_failures(self) -> None:
+        """Raise if anything failed or is of unknown outcome. What had drifted or is blocked was not sent.
+
+        Raises:
+            BulkError: a group with the error of each of these operations.
+        """
+        if self.bulk is not None:
+            self.bulk.raise_for_failures()
+
+    def to_dict(self) -> dict[str, JSON]:
+        """Return the report as JSON data."""
+        return {
+            "ok": self.ok,
+            "counts": dict(self.counts),
+            "failures": [
+                {"change": str(change), "status": outcome.status, "error": str(outcome.error)}
+                for change, outcome in self._failures
+            ],
+            "drifted": [str(change) for change in self.drifted],
+            "blocked": [str(change) for change in self.blocked],
+            "me_unchecked": self.me_unchecked,
+            "bulk": None if self.bulk is None else self.bulk.to_dict(),
+        }
+
+    @property
+    def _failures(self) -> list[tuple[Change, Outcome[object]]]:
+        return [
+            (change, outcome) for change, outcome in self.outcomes if outcome.status in {"failed", "unknown"}
+        ]
+
+    def __bool__(self) -> bool:
+        raise TypeError("a report is neither true nor false: look at .ok")
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {end}" for end, count in self.counts.items() if count)
+        return f"<ApplyReport: {counts or 'no changes'}>"
+
+    def __str__(self) -> str:
+        rows = [["change", *_COLUMNS]]
+        rows += [[kind, *(str(counts[end]) for end in _COLUMNS)] for kind, counts in self._table.items()]
+        rows.append(["all", *map(str, self.counts.values())])
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if column else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        if self.bulk is not None:
+            lines.append(f"{self.bulk.requests} requests in {self.bulk.elapsed:.1f} s")
+            if self.bulk.stopped_by:
+                lines.append(printable(f"stopped: {self.bulk.stopped_by}"))
+        bad = [
+            *(printable(f"{outcome.status}: {change}: {outcome.error}") for change, outcome in self._failures),
+            *(f"drifted: {change}" for change in self.drifted),
+            *(f"blocked: {change}" for change in self.blocked),
+        ]
+        lines += bad[:_SHOWN]
+        if len(bad) > _SHOWN:
+            lines.append(f"... and {len(bad) - _SHOWN} more")
+        if self.me_unchecked:
+            lines.append("not checked: whether the token's user loses anything, since nobody said who that is (me)")
+        return "\n".join(lines)
+
+
+def _end(outcome: Outcome[object]) -> str:
+    return "done" if outcome.status == "succeeded" else outcome.status

@@ -1,0 +1,157 @@
+"""Changes carried out: guarded, held once more against what is there, and sent as a bulk run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from scarf_async.bulk.group import Bulk
+from scarf_async.bulk.journal import Journal, Known
+from scarf_async.bulk.plan import BulkPlan, Kind
+from scarf_async.bulk.planfile import digest
+from scarf_async.bulk.report import BulkProgress, Outcome
+from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
+from scarf_async.manifests.applied import ApplyReport
+from scarf_async.manifests.changes import Change, Changes
+from scarf_async.manifests.drift import Verdict, touched, verdicts
+from scarf_async.manifests.guards import check, check_owners, loosens_members, refused
+from scarf_async.manifests.live import Live, read_live
+from scarf_async.session import Session
+
+__all__ = ["ApplyReport", "Sending", "apply"]
+
+_NAMED: Final = 20
+_NOTHING_KNOWN: Final = Known()
+# They state what should be, so that sending them where it is so already is right.
+_STATING: Final = frozenset(
+    {Kind.UPDATE_ORGANIZATION, Kind.UPSERT_MEMBER, Kind.UPDATE_PACKAGE, Kind.SET_PERMISSION}
+)
+
+
+@attrs.frozen(kw_only=True)
+class Sending:
+    """How changes are sent, as `Bulk.run` takes it."""
+
+    journal: str | os.PathLike[str] | None = None
+    concurrency: int = 32
+    stop: asyncio.Event | None = None
+    progress: Callable[[BulkProgress], object] | None = None
+    on_outcome: Callable[[Outcome[object]], object] | None = None
+
+    async def run(self, session: Session, report: ApplyReport, plan: BulkPlan) -> ApplyReport:
+        """Send what a report says is to be sent, and add what became of it."""
+        if not len(plan):
+            return report
+        bulk = await Bulk(session).run(
+            plan,
+            journal=self.journal,
+            concurrency=self.concurrency,
+            stop=self.stop,
+            progress=self.progress,
+            on_outcome=self.on_outcome,
+        )
+        return attrs.evolve(report, bulk=bulk)
+
+
+async def apply(
+    session: Session,
+    changes: Changes,
+    sending: Sending,
+    *,
+    max_removals: int | None,
+    me: str | None,
+    whole: bool,
+) -> ApplyReport:
+    """Apply changes, as `Manifests.apply` says."""
+    if max_removals is not None and (type(max_removals) is not int or max_removals < 0):
+        raise ValidationError(
+            f"max_removals must be a whole number of at least 0; got {max_removals!r}", field="max_removals"
+        )
+    check(changes, max_removals=max_removals, me=me)
+    plan = changes.to_plan()
+    if session.read_only:
+        raise ReadOnlyError("the changes were not applied: this client is read-only")
+    report = ApplyReport(changes=changes, me_unchecked=me is None and loosens_members(changes))
+    if sending.journal is None and not whole:
+        held, live = await _held_against(session, changes.applicable, changes, me)
+        report = _without_drifted(report, held)
+        check_owners(report.sent.applicable, live)
+        return await sending.run(session, report, report.sent.to_plan())
+    known = {} if sending.journal is None else _known(sending.journal, plan, session.base_url("v1"))
+    left = [place for place in range(len(plan)) if known.get(place, _NOTHING_KNOWN).status != "succeeded"]
+    held, live = await _held_against(session, [changes.applicable[place] for place in left], changes, me)
+    _refuse_drift(
+        verdict
+        for place, verdict in zip(left, held, strict=True)
+        if not _is_ours(verdict, plan[place].kind, known, place)
+    )
+    check_owners((verdict.change for verdict in held), live)
+    return await sending.run(session, attrs.evolve(report, sent=changes), plan)
+
+
+async def _held_against(
+    session: Session, applicable: Sequence[Change], changes: Changes, me: str | None
+) -> tuple[list[Verdict], Live]:
+    """Read again what some of the changes are about, and hold them against it."""
+    created = {
+        change.organization for change in changes if change.kind == "organization" and change.action == "create"
+    }
+    manifest = touched(applicable, me)
+    live = await read_live(session, manifest)
+    return verdicts(applicable, manifest, live, created=created), live
+
+
+def _known(path: str | os.PathLike[str], plan: BulkPlan, server: str) -> Mapping[int, Known]:
+    """Return what an earlier run of the same changes wrote; nothing where there was none.
+
+    Raises:
+        JournalError: the journal cannot be used.
+    """
+    # A journal is begun only when there is something to send: one that was refused for drift must not stay.
+    if not (Path(path).is_file() and Path(path).stat().st_size):
+        return {}
+    try:
+        journal = Journal.open(path, plan=digest(plan), operations=len(plan), server=server)
+    except JournalError as error:
+        raise JournalError(
+            f"{error} (a journal goes on only with the very changes that it was begun with, kept in a file: changes"
+            " that were compared anew take a new journal, and leave out what was done)",
+            path=error.path,
+        ) from None
+    problem = journal.close()
+    if problem is not None:
+        raise problem
+    return journal.known
+
+
+def _is_ours(verdict: Verdict, kind: Kind, known: Mapping[int, Known], place: int) -> bool:
+    """Tell whether what is there is what the change was made for, or what an earlier run of it left behind."""
+    if verdict.state == "done":
+        return bool(known) and (kind in _STATING or known.get(place, _NOTHING_KNOWN).open)
+    return verdict.state == "open"
+
+
+def _without_drifted(report: ApplyReport, held: Sequence[Verdict]) -> ApplyReport:
+    open_changes = tuple(verdict.change for verdict in held if verdict.state == "open")
+    return attrs.evolve(
+        report,
+        sent=Changes(open_changes, there=report.changes.there),
+        found=tuple(verdict.change for verdict in held if verdict.state == "done"),
+        drifted=tuple(
+            attrs.evolve(verdict.change, note=verdict.now) for verdict in held if verdict.state == "moved"
+        ),
+    )
+
+
+def _refuse_drift(moved: Iterable[Verdict]) -> None:
+    problems = [f"{verdict.change.kind} {verdict.change.target}: {verdict.now}" for verdict in moved]
+    if not problems:
+        return
+    if len(problems) > _NAMED:
+        problems[_NAMED:] = [f"and {len(problems) - _NAMED} more"]
+    raise refused([*problems, "what is there is not what these changes were made for: compare again"])

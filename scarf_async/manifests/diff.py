@@ -1,0 +1,399 @@
+"""What has to change so that what is there becomes what a manifest says. Pure.
+
+Names are compared as the service compares them, what a manifest does not speak of stays, and nothing is removed
+unless that is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Final, TypeAlias
+
+import attrs
+
+from scarf_async.entities import LibraryType, Organization, Package, PermissionLevel, Role
+from scarf_async.errors import ValidationError
+from scarf_async.manifests.changes import Change, Changes, organization_upsert, package_upsert
+from scarf_async.manifests.live import (
+    Live,
+    LiveOrganization,
+    LivePackage,
+    Match,
+    has_domains,
+    has_routes,
+    match_packages,
+)
+from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
+from scarf_async.reconcile import user_key
+
+__all__ = ["diff"]
+
+_OF_ORGANIZATION: Final = ("description", "website", "billing_email")
+_OF_PACKAGE: Final = ("short_description", "long_description", "website")
+_ADDRESSES: Final = ("backend_url", "public_url", "repository_url")
+_ADDRESSES_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    LibraryType.DOCKER: ("backend_url", "public_url"),
+    LibraryType.PYPI: ("repository_url",),
+    LibraryType.PYTHON: ("repository_url",),
+}
+
+_Make: TypeAlias = Callable[..., Change]
+"""`Change` with what all changes of one organization or package have in common."""
+
+
+def diff(manifest: Manifest, live: Live, *, prune: bool = False, rewrite_addresses: bool = False) -> Changes:
+    """Compare a manifest with what is there.
+
+    Args:
+        manifest: what should be.
+        live: what is there, of all that the manifest speaks of.
+        prune: remove what a section of the manifest does not name: members, packages, permissions, routes,
+            domains. Sections that the manifest does not have are left alone.
+        rewrite_addresses: set the addresses of docker and python packages that the manifest names; the service does
+            not give them back, so it does not show whether they differ.
+
+    Raises:
+        ValidationError: the manifest says two things of one person or package.
+    """
+    rules = _Rules(people=_People.of(manifest.people), me=live.me, prune=prune, rewrite_addresses=rewrite_addresses)
+    changes: list[Change] = []
+    ownerless: list[str] = []
+    there: Counter[str] = Counter()
+    _refuse_double_organizations(manifest, live)
+    for spec in manifest.organizations:
+        shown = live.organizations[spec.name]
+        of_this = list(_organization(spec, shown, rules))
+        changes += of_this
+        there += _population(shown.packages)
+        there["member"] += len(shown.members or ())
+        if _loses_owners(shown, of_this, rules):
+            ownerless.append(spec.name)
+    if manifest.packages is not None:
+        changes += _packages(manifest.packages, live.packages or (), None, rules)
+        there += _population(live.packages)
+    return Changes(tuple(changes), tuple(ownerless), dict(+there))
+
+
+def _refuse_double_organizations(manifest: Manifest, live: Live) -> None:
+    said: dict[str, str] = {}
+    for spec in manifest.organizations:
+        shown = live.organizations[spec.name].organization
+        name = spec.name if shown is None else shown.name
+        if name in said:
+            raise ValidationError(
+                f"two entries are one organization: {said[name]!r} and {spec.name!r}; keep one of them"
+            )
+        said[name] = spec.name
+
+
+@attrs.frozen
+class _People:
+    """Who is behind an e-mail address.
+
+    Attributes:
+        usernames: username by address, as `user_key` gives them.
+        identified: the usernames whose address is known.
+    """
+
+    usernames: Mapping[str, str]
+    identified: frozenset[str]
+
+    @classmethod
+    def of(cls, people: Mapping[str, str]) -> _People:
+        usernames: dict[str, str] = {}
+        for username, address in people.items():
+            key = user_key(username)
+            if usernames.setdefault(user_key(address), key) != key:
+                raise ValidationError(
+                    f"people gives {address} to two: {usernames[user_key(address)]} and {username}", field="people"
+                )
+        return cls(usernames, frozenset(usernames.values()))
+
+
+@attrs.frozen(kw_only=True)
+class _Rules:
+    people: _People
+    me: str | None
+    prune: bool
+    rewrite_addresses: bool
+
+
+def _organization(spec: OrganizationSpec, live: LiveOrganization, rules: _Rules) -> Iterator[Change]:
+    shown = live.organization
+    name = spec.name if shown is None else shown.name
+    make = partial(Change, organization=name)
+    said = _said(spec, _OF_ORGANIZATION)
+    if shown is None:
+        after = {"description": "", "billing_email": "", **{field: text for field, text in said.items() if text}}
+        change = _unless_invalid(
+            make(action="create", kind="organization", after=after), partial(organization_upsert, name, after)
+        )
+        yield change
+        if change.action == "blocked":
+            return
+    else:
+        before = _texts(shown, _OF_ORGANIZATION)
+        after = {**before, **said}
+        if after != before:
+            yield _unless_invalid(
+                make(action="update", kind="organization", before=before, after=after),
+                partial(organization_upsert, name, after),
+            )
+    if spec.members is not None:
+        yield from _members(spec.members, live, make, rules)
+    if spec.packages is not None:
+        yield from _packages(spec.packages, live.packages or (), name, rules)
+
+
+def _said(spec: OrganizationSpec | PackageSpec, fields: Iterable[str]) -> dict[str, str]:
+    said = ((field, getattr(spec, field)) for field in fields)
+    return {field: str(value) for field, value in said if value is not None}
+
+
+def _texts(shown: Organization | Package, fields: Iterable[str]) -> dict[str, str]:
+    """Return texts as they are; None and `""` are alike to the service."""
+    return {field: getattr(shown, field) or "" for field in fields}
+
+
+def _unless_invalid(change: Change, upsert: Callable[[], object]) -> Change:
+    try:
+        upsert()
+    except ValidationError as error:
+        return attrs.evolve(change, action="blocked", note=str(error))
+    return change
+
+
+def _members(wanted: Mapping[str, Role], live: LiveOrganization, make: _Make, rules: _Rules) -> Iterator[Change]:
+    shown = {user_key(member.username): member for member in live.members or ()}
+    # Who creates an organization is its owner from the start.
+    creator = user_key(rules.me) if rules.me is not None and live.organization is None else None
+    said: dict[str, tuple[str, Role]] = {}
+    for username, role in wanted.items():
+        key = user_key(username)
+        if said.setdefault(key, (username, role))[1] != role:
+            raise _two_values(make(action="blocked", kind="member"), said[key], (username, role))
+    for key, (username, role) in said.items():
+        after = {"role": str(role)}
+        before = {"role": str(shown[key].role)} if key in shown else None
+        if key == creator:
+            before = {"role": str(Role.OWNER)}
+        name = shown[key].username if key in shown else username.strip()
+        if before is None:
+            yield make(action="create", kind="member", name=name, after=after)
+        elif before != after:
+            yield make(action="update", kind="member", name=name, before=before, after=after)
+    if rules.prune:
+        for key, member in shown.items():
+            if key not in said:
+                yield make(action="remove", kind="member", name=member.username, before={"role": str(member.role)})
+
+
+def _two_values(change: Change, first: tuple[str, str], second: tuple[str, str]) -> ValidationError:
+    return ValidationError(
+        f"{change.kind}s of {change.target}: {first[0]!r} and {second[0]!r} are one person, with two values:"
+        f" {first[1]} and {second[1]}; keep one of them",
+        field=f"{change.kind}s",
+    )
+
+
+def _loses_owners(live: LiveOrganization, changes: Iterable[Change], rules: _Rules) -> bool:
+    """Tell whether an organization has an owner and would have none."""
+    roles: dict[str, str] = {user_key(member.username): member.role for member in live.members or ()}
+    if live.organization is None:
+        # Its creator; no change names one who is not known.
+        roles[user_key(rules.me or "")] = Role.OWNER
+    had_owners = Role.OWNER in roles.values()
+    for change in changes:
+        if change.kind == "member" and change.name is not None:
+            roles[user_key(change.name)] = (change.after or {}).get("role", "")
+    return had_owners and Role.OWNER not in roles.values()
+
+
+def _population(shown: Iterable[LivePackage] | None) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for live in shown or ():
+        counts["package"] += 1
+        counts["permission"] += len(live.permissions or ())
+        counts["route"] += len(live.routes or ())
+        counts["domain"] += len(live.domains or ())
+    return counts
+
+
+def _packages(
+    specs: Iterable[PackageSpec], shown: Iterable[LivePackage], organization: str | None, rules: _Rules
+) -> Iterator[Change]:
+    shown = tuple(shown)
+    kept: set[str] = set()
+    for match in match_packages(specs, shown, organization or rules.me):
+        kept.update(live.package.uuid for live in (*match.found, *match.others))
+        yield from _package(match, organization, rules)
+    if rules.prune:
+        for live in shown:
+            if live.package.uuid not in kept:
+                package = live.package
+                yield Change(
+                    action="remove",
+                    kind="package",
+                    organization=organization,
+                    package=package.name,
+                    library_type=package.library_type,
+                    uuid=package.uuid,
+                    before=_texts(package, _OF_PACKAGE),
+                )
+
+
+def _package(match: Match, organization: str | None, rules: _Rules) -> Iterator[Change]:
+    spec = match.spec
+    make = partial(Change, organization=organization, package=spec.name, library_type=spec.library_type)
+    if match.others:
+        note = (
+            f"a package of this name is there with the type {_types(match.others)}, and a type cannot change:"
+            " delete that package first, or name it in the manifest beside this one"
+        )
+        yield make(action="blocked", kind="package", note=note)
+        return
+    if len(match.found) > 1:
+        note = f"several packages have this name ({_types(match.found)}): say which one is meant by its type"
+        yield make(action="blocked", kind="package", note=note)
+        return
+    library_type = spec.library_type
+    live = match.found[0] if match.found else None
+    if live is None:
+        change = _new_package(spec, make)
+        yield change
+        if change.action == "blocked":
+            return
+    else:
+        package = live.package
+        library_type = package.library_type or library_type
+        make = partial(make, package=package.name, library_type=library_type, uuid=package.uuid)
+        yield from _old_package(spec, package, library_type, make, rules)
+    yield from _permissions(spec.permissions, live, make, rules)
+    yield from _routes(spec, live, library_type, make, rules)
+    yield from _domains(spec, live, library_type, make, rules)
+
+
+def _types(packages: Iterable[LivePackage]) -> str:
+    return " and ".join(sorted(str(live.package.library_type) for live in packages))
+
+
+def _new_package(spec: PackageSpec, make: _Make) -> Change:
+    said = {field: text for field, text in _said(spec, (*_OF_PACKAGE, *_ADDRESSES)).items() if text}
+    after = {"short_description": "", **said}
+    change = make(action="create", kind="package", after=after)
+    if spec.library_type == LibraryType.DOCKER and "backend_url" not in said:
+        note = "a docker package cannot be created without backend_url; nothing of it is created"
+        return attrs.evolve(change, action="blocked", note=note)
+    return _unless_invalid(change, partial(package_upsert, spec.name, spec.library_type, after))
+
+
+def _old_package(
+    spec: PackageSpec, package: Package, library_type: str | None, make: _Make, rules: _Rules
+) -> Iterator[Change]:
+    before = _texts(package, _OF_PACKAGE)
+    addresses = _said(spec, _ADDRESSES)
+    after = {**before, **_said(spec, _OF_PACKAGE)}
+    differs = after != before
+    if not differs and not addresses:
+        return
+    missing = [field for field in _ADDRESSES_OF.get(library_type or "", ()) if getattr(spec, field) is None]
+    change = make(
+        action="update" if differs else "set", kind="package", before=before, after={**after, **addresses}
+    )
+    if not differs and not rules.rewrite_addresses:
+        change = attrs.evolve(change, action="uncompared", note="the service does not give addresses back")
+    elif library_type is None:
+        note = "its type does not show, and a change might clear addresses that it has: say library_type"
+        change = attrs.evolve(change, action="blocked", note=note)
+    elif missing:
+        # A change states all fields anew, and one that is left out may be cleared.
+        note = f'a change might clear what it leaves out: say {" and ".join(missing)}, or "" if there is none'
+        change = attrs.evolve(change, action="blocked", note=note)
+    yield _unless_invalid(change, partial(package_upsert, package.name, library_type, change.after or {}))
+
+
+def _permissions(
+    wanted: Mapping[str, PermissionLevel] | None, live: LivePackage | None, make: _Make, rules: _Rules
+) -> Iterator[Change]:
+    if wanted is None:
+        return
+    shown = {user_key(entry.username): entry for entry in (live.permissions if live else None) or ()}
+    said: dict[str, tuple[str, PermissionLevel]] = {}
+    for user, level in wanted.items():
+        key = user_key(user)
+        key = rules.people.usernames.get(key, key)
+        if said.setdefault(key, (user, level))[1] != level:
+            raise _two_values(make(action="blocked", kind="permission"), said[key], (user, level))
+    strangers = [user for key, (user, _) in said.items() if "@" in key and key not in shown]
+    for key, (user, level) in said.items():
+        after = {"level": str(level)}
+        if key in shown:
+            entry = shown[key]
+            if entry.permission_level != level:
+                before = {"level": str(entry.permission_level)}
+                yield make(action="update", kind="permission", name=entry.username, before=before, after=after)
+        elif "@" in key and live is not None:
+            note = "the service shows usernames only: name this address in people to have it compared"
+            yield make(action="set", kind="permission", name=user.strip(), after=after, note=note)
+        elif level != PermissionLevel.DEFAULT:
+            yield make(action="create", kind="permission", name=user.strip(), after=after)
+    if rules.prune:
+        for key, entry in shown.items():
+            if key in said or entry.permission_level == PermissionLevel.DEFAULT:
+                continue
+            change = make(
+                action="remove",
+                kind="permission",
+                name=entry.username,
+                before={"level": str(entry.permission_level)},
+            )
+            if strangers and key not in rules.people.identified:
+                note = f"this may be the person of {strangers[0]}: say in people whose address that is"
+                change = attrs.evolve(change, action="blocked", note=note)
+            yield change
+
+
+def _routes(
+    spec: PackageSpec, live: LivePackage | None, library_type: str | None, make: _Make, rules: _Rules
+) -> Iterator[Change]:
+    wanted = dict.fromkeys((route.template_path, route.outgoing_url) for route in spec.routes or ())
+    shown = (live.routes if live else None) or ()
+    there = {(route.template_path, route.outgoing_url) for route in shown}
+    for template_path, outgoing_url in wanted:
+        if (template_path, outgoing_url) in there:
+            continue
+        change = make(
+            action="create", kind="route", after={"template_path": template_path, "outgoing_url": outgoing_url}
+        )
+        if not has_routes(library_type):
+            change = attrs.evolve(change, action="blocked", note=f"a package of type {library_type} has no routes")
+        yield change
+    if rules.prune and spec.routes is not None:
+        for route in shown:
+            if (route.template_path, route.outgoing_url) not in wanted:
+                before = {"template_path": route.template_path, "outgoing_url": route.outgoing_url}
+                yield make(action="remove", kind="route", id=route.id, before=before)
+
+
+def _domains(
+    spec: PackageSpec, live: LivePackage | None, library_type: str | None, make: _Make, rules: _Rules
+) -> Iterator[Change]:
+    wanted: dict[str, str] = {}
+    for name in spec.domains or ():
+        wanted.setdefault(user_key(name), name.strip())
+    shown = {user_key(domain.name): domain for domain in (live.domains if live else None) or ()}
+    for key, name in wanted.items():
+        if key in shown:
+            continue
+        change = make(action="create", kind="domain", name=name, after={"name": name})
+        if not has_domains(library_type):
+            change = attrs.evolve(change, action="blocked", note=f"a package of type {library_type} has no domains")
+        yield change
+    if rules.prune and spec.domains is not None:
+        for key, domain in shown.items():
+            if key not in wanted:
+                yield make(
+                    action="remove", kind="domain", name=domain.name, id=domain.id, before={"name": domain.name}
+                )

@@ -1,0 +1,250 @@
+"""Has what is there moved since it was compared? Pure: what to read again, and what that says of each change."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from scarf_async.entities import Organization, Package, PermissionLevel, Role
+from scarf_async.manifests.changes import Change
+from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, match_packages
+from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
+from scarf_async.reconcile import user_key
+
+__all__ = ["State", "Verdict", "touched", "verdicts"]
+
+State: TypeAlias = Literal["open", "done", "moved"]
+"""`open`: what is there is what the change was made for; `done`: it is as it should be; `moved`: it is neither."""
+
+_OF_ORGANIZATION: Final = ("description", "website", "billing_email")
+_OF_PACKAGE: Final = ("short_description", "long_description", "website")
+_NOTHING: Final = LiveOrganization()
+
+_PackageKey: TypeAlias = tuple[str | None, str | None, str | None]
+"""Organization, package and type: what things on a package that is yet to be created name it by."""
+
+
+@attrs.frozen
+class Verdict:
+    """What is there, held against a change.
+
+    Attributes:
+        change: the change; on a package that was to be created and is there, with its uuid.
+        state: what is there.
+        now: what is there, in words; empty where the change is open.
+    """
+
+    change: Change
+    state: State
+    now: str = ""
+
+
+def touched(changes: Iterable[Change], me: str | None) -> Manifest:
+    """Return the manifest that speaks of what the changes are about and of nothing else: it says what to read."""
+    organizations: dict[str, OrganizationSpec] = {}
+    packages: dict[str | None, dict[_PackageKey, PackageSpec]] = {}
+    for change in changes:
+        if change.organization is not None:
+            spec = organizations.setdefault(change.organization, OrganizationSpec(name=change.organization))
+            if change.kind == "member":
+                organizations[change.organization] = attrs.evolve(spec, members={})
+        if change.package is not None:
+            of_owner = packages.setdefault(change.organization, {})
+            one = of_owner.setdefault(
+                _key(change), PackageSpec(name=change.package, library_type=change.library_type)
+            )
+            of_owner[_key(change)] = _with_section(one, change)
+    return Manifest(
+        organizations=tuple(
+            attrs.evolve(spec, packages=tuple(packages[name].values())) if name in packages else spec
+            for name, spec in organizations.items()
+        ),
+        packages=tuple(packages[None].values()) if None in packages else None,
+        me=me,
+    )
+
+
+def _key(change: Change) -> _PackageKey:
+    return change.organization, change.package, change.library_type
+
+
+def _with_section(spec: PackageSpec, change: Change) -> PackageSpec:
+    if change.kind == "permission":
+        return attrs.evolve(spec, permissions={})
+    if change.kind == "route":
+        return attrs.evolve(spec, routes=())
+    return attrs.evolve(spec, domains=()) if change.kind == "domain" else spec
+
+
+def verdicts(
+    changes: Iterable[Change], manifest: Manifest, live: Live, *, created: Container[str | None] = ()
+) -> list[Verdict]:
+    """Hold each change against what is there.
+
+    Args:
+        changes: the changes, what creates a thing before what hangs on it, as `Changes.applicable` has them.
+        manifest: what `touched` returned for them.
+        live: what was read for it.
+        created: the organizations that these changes, or earlier ones of the same plan, create.
+    """
+    comparison = _Comparison(manifest, live, created)
+    return [comparison.verdict(change) for change in changes]
+
+
+class _Comparison:
+    def __init__(self, manifest: Manifest, live: Live, created: Container[str | None]) -> None:
+        self._live = live
+        self._created = created
+        self._by_uuid: dict[str, LivePackage] = {}
+        self._by_name: dict[_PackageKey, LivePackage] = {}
+        # What was to be created and is there, as something else: what hangs on it was meant for another.
+        self._strange: set[str | _PackageKey | None] = set()
+        self._index(None, manifest.packages, live.packages, live.me)
+        for spec in manifest.organizations:
+            self._index(spec.name, spec.packages, live.organizations[spec.name].packages, spec.name)
+
+    def _index(
+        self,
+        organization: str | None,
+        specs: Iterable[PackageSpec] | None,
+        shown: Iterable[LivePackage] | None,
+        owner: str | None,
+    ) -> None:
+        shown = tuple(shown or ())
+        self._by_uuid.update((live.package.uuid, live) for live in shown)
+        for match in match_packages(specs or (), shown, owner):
+            if len(match.found) == 1:
+                self._by_name[organization, match.spec.name, match.spec.library_type] = match.found[0]
+
+    def _organization(self, change: Change) -> LiveOrganization:
+        return _NOTHING if change.organization is None else self._live.organizations[change.organization]
+
+    def verdict(self, change: Change) -> Verdict:
+        if change.organization in self._strange or _key(change) in self._strange:
+            return Verdict(change, "moved", "what it belongs to is another than was to be created")
+        if change.kind == "organization":
+            return self._of_organization(change)
+        if change.organization is not None and self._organization(change).organization is None:
+            if change.organization in self._created:
+                return Verdict(change, "open")
+            return Verdict(change, "moved", "the organization is not there")
+        if change.kind == "member":
+            return self._of_member(change)
+        if change.kind == "package":
+            return self._of_package(change)
+        return self._on_package(change)
+
+    def _of_organization(self, change: Change) -> Verdict:
+        shown = self._organization(change).organization
+        now = None if shown is None else _texts(shown, _OF_ORGANIZATION)
+        verdict = _compared(change, change.before, now, _only(change.after, _OF_ORGANIZATION))
+        if change.action == "create" and verdict.state == "moved":
+            self._strange.add(change.organization)
+        return verdict
+
+    def _of_member(self, change: Change) -> Verdict:
+        key = user_key(change.name or "")
+        members = self._organization(change).members or ()
+        role = next((str(member.role) for member in members if user_key(member.username) == key), None)
+        verdict = _compared(change, change.before, None if role is None else {"role": role}, change.after)
+        if verdict.state == "moved" and role == Role.OWNER and change.organization in self._created:
+            # Who creates an organization is its owner, whether or not that was known before.
+            return Verdict(change, "open")
+        return verdict
+
+    def _of_package(self, change: Change) -> Verdict:
+        named = self._by_name.get(_key(change))
+        live = named if change.uuid is None else self._by_uuid.get(change.uuid)
+        if live is not named and live is not None:
+            return _renamed(change, live)
+        now = None if live is None else _texts(live.package, _OF_PACKAGE)
+        after = None if change.after is None else _only(change.after, _OF_PACKAGE)
+        if change.action in {"update", "set"} and now is not None and (change.after or {}).keys() - (after or {}):
+            # The service does not show addresses: only sending them makes them right.
+            return _compared(change, change.before if now != after else now, now, after)
+        verdict = _compared(change, change.before, now, after)
+        if change.action == "create" and verdict.state == "moved":
+            self._strange.add(_key(change))
+        return verdict
+
+    def _on_package(self, change: Change) -> Verdict:
+        named = self._by_name.get(_key(change))
+        if change.uuid is None:
+            if named is None:
+                return Verdict(change, "open")
+            change = attrs.evolve(change, uuid=named.package.uuid)
+            return _on(change, named)
+        live = self._by_uuid.get(change.uuid)
+        if live is None:
+            return Verdict(change, "done" if change.action == "remove" else "moved", "the package is not there")
+        return _on(change, live) if live is named else _renamed(change, live)
+
+
+def _renamed(change: Change, live: LivePackage) -> Verdict:
+    return Verdict(change, "moved", f"the package is called {live.package.name!r}")
+
+
+def _on(change: Change, live: LivePackage) -> Verdict:
+    if change.kind == "permission":
+        return _of_permission(change, live)
+    return _of_route(change, live) if change.kind == "route" else _of_domain(change, live)
+
+
+def _of_permission(change: Change, live: LivePackage) -> Verdict:
+    key = user_key(change.name or "")
+    shown = {user_key(entry.username): str(entry.permission_level) for entry in live.permissions or ()}
+    if change.action == "set" or ("@" in key and key not in shown):
+        # The service shows usernames only.
+        return Verdict(change, "open")
+    now = {"level": shown[key]} if key in shown else None
+    return _compared(change, _special(change.before), _special(now), _special(change.after))
+
+
+def _special(fields: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Return a level; the usual one is none."""
+    return None if fields is None or fields.get("level") == PermissionLevel.DEFAULT else fields
+
+
+def _of_route(change: Change, live: LivePackage) -> Verdict:
+    shown = {
+        route.id: {"template_path": route.template_path, "outgoing_url": route.outgoing_url}
+        for route in live.routes or ()
+    }
+    now = shown.get(change.id or "") if change.action == "remove" else None
+    if change.action == "create" and change.after in shown.values():
+        now = dict(change.after or {})
+    return _compared(change, change.before, now, change.after)
+
+
+def _of_domain(change: Change, live: LivePackage) -> Verdict:
+    key = user_key(change.name or "")
+    same = [
+        domain.name
+        for domain in live.domains or ()
+        if (domain.id == change.id if change.action == "remove" else user_key(domain.name) == key)
+    ]
+    now = None if not same else {"name": same[0] if change.action == "remove" else change.name or ""}
+    return _compared(change, change.before, now, change.after)
+
+
+def _texts(shown: Organization | Package, fields: Iterable[str]) -> dict[str, str]:
+    return {field: getattr(shown, field) or "" for field in fields}
+
+
+def _only(fields: Mapping[str, str] | None, names: Iterable[str]) -> dict[str, str]:
+    """Return the texts that are shown; what is left out when a thing is created is empty."""
+    return {name: (fields or {}).get(name, "") for name in names}
+
+
+def _compared(
+    change: Change, before: Mapping[str, str] | None, now: Mapping[str, str] | None, after: Mapping[str, str] | None
+) -> Verdict:
+    if now == before:
+        return Verdict(change, "open")
+    if now == after:
+        return Verdict(change, "done", "it is so already")
+    if now is None:
+        return Verdict(change, "moved", "it is not there")
+    return Verdict(change, "moved", "now " + ", ".join(f"{field} {text!r}" for field, text in now.items()))

@@ -1,0 +1,241 @@
+"""From what is written to what is meant: groups, templates and defaults expanded, all of it checked. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import attrs
+
+from scarf_async.entities import (
+    DomainCreate,
+    LibraryType,
+    MemberUpsert,
+    PackageUpsert,
+    PermissionLevel,
+    PermissionSet,
+    Role,
+    RouteCreate,
+)
+from scarf_async.errors import ValidationError
+from scarf_async.manifests.drafts import DocumentDraft, FieldsDraft, OrganizationDraft, PackageDraft, RouteDraft
+from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
+from scarf_async.manifests.nodes import Place, Problems, shown
+from scarf_async.manifests.people import Grant, Limit, People, report_cycles
+from scarf_async.manifests.shapes import Pairs, Said, suggestion
+from scarf_async.reconcile import plain_name, user_key
+
+__all__ = ["expand"]
+
+_TEXTS: Final = (
+    "library_type",
+    "short_description",
+    "long_description",
+    "website",
+    "backend_url",
+    "public_url",
+    "repository_url",
+)
+_NAME: Final = re.compile(r"\{\{name\}\}|\{name\}")
+
+
+def fill(text: str, name: str) -> str:
+    """Put a package's name into a template's text; `{{name}}` is `{name}` itself, other braces are left.
+
+    >>> fill("/{name}/{version}.tgz and {{name}}", "web")
+    '/web/{version}.tgz and {name}'
+    """
+    return _NAME.sub(lambda match: "{name}" if match.group() == "{{name}}" else name, text)
+
+
+@attrs.frozen
+class _Layer:
+    """One of the drafts that a package is made of.
+
+    Attributes:
+        draft: what it says.
+        name: the package's name, which is put into what it says; None: it is the package's own, and taken as it is.
+    """
+
+    draft: FieldsDraft
+    name: str | None
+
+    def fill(self, said: Said) -> Said:
+        """Return a text of this layer as the package has it."""
+        return said if self.name is None else attrs.evolve(said, text=fill(said.text, self.name))
+
+
+class _Expansion:
+    def __init__(self, document: DocumentDraft, problems: Problems) -> None:
+        self._problems = problems
+        self._limit = Limit(document.place.file, problems)
+        self._templates = {name.text: draft for name, draft in document.templates or ()}
+        self.people = People(document, self._limit, problems)
+        # A template's fault is told once, and not for each of its packages.
+        self._told: set[tuple[Place, str]] = set()
+        edges = {
+            name: [said]
+            for name, draft in self._templates.items()
+            if (said := draft.template) is not None and self._known(said)
+        }
+        if report_cycles(edges, "templates", problems):
+            self._templates = {name: attrs.evolve(draft, template=None) for name, draft in self._templates.items()}
+
+    def _known(self, said: Said) -> bool:
+        if said.text in self._templates:
+            return True
+        hint = suggestion(said.text, self._templates)
+        self._problems.add(said.place, said.path, f"there is no template {shown(said.text)}{hint}")
+        return False
+
+    def _layers(self, draft: PackageDraft, defaults: FieldsDraft | None, name: str) -> list[_Layer]:
+        """Return what a package is made of, the strongest first: itself, and its templates or the defaults."""
+        layers = [_Layer(draft, None)]
+        if draft.template is None and defaults is not None:
+            layers.append(_Layer(defaults, name))
+        while (said := layers[-1].draft.template) is not None and self._known(said):
+            layers.append(_Layer(self._templates[said.text], name))
+        self._limit.spend(len(layers))
+        return layers
+
+    def organization(self, name: Said, draft: OrganizationDraft) -> OrganizationSpec:
+        return OrganizationSpec(
+            name=name.text,
+            description=_text(draft.description),
+            website=_text(draft.website),
+            billing_email=_text(draft.billing_email),
+            members=None if draft.members is None else self._members(draft.members),
+            packages=self.packages(draft.packages, draft.defaults, name.text),
+        )
+
+    def _members(self, entries: Pairs[Said]) -> dict[str, Role]:
+        grants = self.people.grants(entries).values()
+        named = [(self.people.username(grant), grant.word.text) for grant in grants]
+        upserts = [MemberUpsert(username, Role(role)) for username, role in named if username is not None]
+        return {upsert.username: upsert.role for upsert in upserts}
+
+    def packages(
+        self, drafts: Sequence[PackageDraft] | None, defaults: FieldsDraft | None, owner: str | None
+    ) -> tuple[PackageSpec, ...] | None:
+        if defaults is not None and defaults.template is not None:
+            self._known(defaults.template)
+        if drafts is None:
+            return None
+        specs = []
+        typed: dict[tuple[str, str | None], Said] = {}
+        named: dict[str, Said] = {}
+        for draft in drafts:
+            plain = plain_name(draft.name.text, owner)
+            spec = self._package(draft, self._layers(draft, defaults, plain))
+            # Without a type it could be any of its name.
+            first = typed.get((plain, spec.library_type)) or typed.get((plain, None))
+            if first is None and spec.library_type is None:
+                first = named.get(plain)
+            if first is not None:
+                message = f"the package {shown(spec.name)} stands here a second time; first at {first.place}"
+                self._problems.add(draft.name.place, draft.name.path, message)
+            typed.setdefault((plain, spec.library_type), draft.name)
+            named.setdefault(plain, draft.name)
+            specs.append(spec)
+        return tuple(specs)
+
+    def _package(self, draft: PackageDraft, layers: Sequence[_Layer]) -> PackageSpec:
+        said: dict[str, Said] = {}
+        for layer in layers:
+            for field in _TEXTS:
+                value: Said | None = getattr(layer.draft, field)
+                if value is not None and field not in said:
+                    said[field] = layer.fill(value)
+        self._check(draft.name, draft.path, said)
+        texts = _texts(said)
+        word = texts.pop("library_type", None)
+        permissions = [layer.draft.permissions for layer in reversed(layers) if layer.draft.permissions is not None]
+        routes = next((layer for layer in layers if layer.draft.routes is not None), None)
+        domains = next((layer for layer in layers if layer.draft.domains is not None), None)
+        return PackageSpec(
+            name=draft.name.text,
+            library_type=LibraryType(word) if word in list(LibraryType) else word,
+            **texts,
+            permissions=self._permissions(permissions) if permissions else None,
+            routes=None if routes is None else self._routes(routes),
+            domains=None if domains is None else self._domains(domains),
+        )
+
+    def _check(self, name: Said, path: str, said: Mapping[str, Said]) -> None:
+        """Have the SDK check each field for itself, and then whether they fit each other."""
+        alone = [self._fits(name, path, {field: said[field]}) for field in said if field != "library_type"]
+        if all(alone):
+            self._fits(name, path, said)
+
+    def _fits(self, name: Said, path: str, said: Mapping[str, Said]) -> bool:
+        try:
+            PackageUpsert(**{"name": name.text, "short_description": "", **_texts(said)})
+        except ValidationError as error:
+            culprit = said.get(error.field or "", name)
+            if (culprit.place, culprit.path) not in self._told:
+                self._told.add((culprit.place, culprit.path))
+                package = "" if culprit.path.startswith(path) else f" (for the package {shown(name.text)})"
+                self._problems.add(culprit.place, culprit.path, f"{error}{package}")
+            return False
+        return True
+
+    def _permissions(self, layers: Iterable[Pairs[Said]]) -> dict[str, PermissionLevel]:
+        grants: dict[str, Grant] = {}
+        for entries in layers:
+            grants.update(self.people.grants(entries))
+        sets = [PermissionSet(grant.user, PermissionLevel(grant.word.text)) for grant in grants.values()]
+        return {each.user_query: each.permission_level for each in sets}
+
+    def _routes(self, layer: _Layer) -> tuple[RouteCreate, ...]:
+        routes: dict[RouteCreate, RouteDraft] = {}
+        for draft in layer.draft.routes or ():
+            route = RouteCreate(layer.fill(draft.outgoing_url).text, layer.fill(draft.template_path).text)
+            first = routes.setdefault(route, draft)
+            if first is not draft:
+                message = f"the route stands here a second time; first at {first.place}"
+                self._problems.add(draft.place, draft.path, message)
+        return tuple(routes)
+
+    def _domains(self, layer: _Layer) -> tuple[str, ...]:
+        names: dict[str, tuple[DomainCreate, Said]] = {}
+        for said in layer.draft.domains or ():
+            domain = DomainCreate(layer.fill(said).text)
+            _, first = names.setdefault(domain.name.casefold(), (domain, said))
+            if first is not said:
+                message = f"the domain stands here a second time; first at {first.place}"
+                self._problems.add(said.place, said.path, message)
+        return tuple(domain.name for domain, _ in names.values())
+
+
+def _texts(said: Mapping[str, Said]) -> dict[str, str]:
+    return {field: value.text for field, value in said.items()}
+
+
+def _text(said: Said | None) -> str | None:
+    return None if said is None else said.text
+
+
+def expand(document: DocumentDraft, problems: Problems) -> Manifest:
+    """Return what a document means; what is wrong with it is noted.
+
+    Raises:
+        ManifestError: it grows beyond all measure.
+    """
+    expansion = _Expansion(document, problems)
+    names: dict[str, Said] = {}
+    organizations = []
+    for name, draft in document.organizations or ():
+        first = names.setdefault(user_key(name.text), name)
+        if first is not name:
+            problems.add(
+                name.place, name.path, f"the organization stands here a second time; first at {first.place}"
+            )
+        organizations.append(expansion.organization(name, draft))
+    me = _text(document.me)
+    return Manifest(
+        organizations=tuple(organizations),
+        packages=expansion.packages(document.packages, document.defaults, me),
+        people=expansion.people.people,
+        me=me,
+    )

@@ -1,0 +1,108 @@
+"""What is refused before anything is sent. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from scarf_async.entities import Role
+from scarf_async.errors import GuardError
+from scarf_async.manifests.changes import Change, Changes
+from scarf_async.manifests.live import Live
+from scarf_async.protocol import printable
+from scarf_async.reconcile import user_key
+
+__all__ = ["check", "check_owners", "loosens_members", "refused"]
+
+_FEW: Final = 5
+_SHARE: Final = 0.25
+
+
+def check(changes: Changes, *, max_removals: int | None = None, me: str | None = None) -> None:
+    """Refuse changes that are likely to be a mistake.
+
+    Args:
+        changes: what is to be done.
+        max_removals: how many things may be removed, of all kinds together. None: of each kind five, or a quarter
+            of what was there, whichever is more.
+        me: the username that the token belongs to; None: nobody is protected.
+
+    Raises:
+        GuardError: too much would be removed, an organization would be left without an owner, or the token's user
+            would be removed or no longer be an owner. The message names all of it.
+    """
+    problems = [*_removals(changes, max_removals), *map(_without_owner, changes.ownerless)]
+    if me is not None:
+        problems += _oneself(changes, me)
+    if problems:
+        raise refused(problems)
+
+
+def refused(problems: Iterable[str]) -> GuardError:
+    """Return the error that names some problems."""
+    return GuardError("\n- ".join(["refused, and nothing was sent:", *map(printable, problems)]))
+
+
+def _removals(changes: Changes, most: int | None) -> Iterator[str]:
+    removals = changes.removals
+    if most is not None:
+        if len(removals) > most:
+            yield f"{len(removals)} removals, and max_removals is {most}: look them over, and raise it if all are meant"
+        return
+    for kind, count in Counter(change.kind for change in removals).items():
+        there = changes.there.get(kind, 0)
+        if count > max(_FEW, _SHARE * there):
+            yield (
+                f"{count} of {there} {kind}s would be removed: look them over, and say"
+                f" max_removals={len(removals)} if all removals are meant"
+            )
+
+
+def _without_owner(organization: str) -> str:
+    return f"organization {organization} would be left without an owner: make somebody else its owner first"
+
+
+def _oneself(changes: Changes, me: str) -> Iterator[str]:
+    created = {change.organization for change in changes.applicable if _creates_organization(change)}
+    for change in changes.applicable:
+        if change.kind != "member" or change.name is None or user_key(change.name) != user_key(me):
+            continue
+        # Who creates an organization is its owner.
+        was_owner = change.organization in created or (change.before or {}).get("role") == Role.OWNER
+        if change.action == "remove":
+            yield f"{me}, whose token this is, would be removed from {change.organization}: let another owner do it"
+        elif was_owner and (change.after or {}).get("role") != Role.OWNER:
+            yield f"{me}, whose token this is, would no longer own {change.organization}: let another owner do it"
+
+
+def _creates_organization(change: Change) -> bool:
+    return change.kind == "organization" and change.action == "create"
+
+
+def loosens_members(changes: Changes) -> bool:
+    """Tell whether anybody is removed or given another role, so that it matters who the token's user is."""
+    return any(change.kind == "member" and change.action in {"update", "remove"} for change in changes)
+
+
+def check_owners(changes: Iterable[Change], live: Live) -> None:
+    """Refuse changes after which an organization, as it is now, has no owner.
+
+    Raises:
+        GuardError: one had an owner and would have none.
+    """
+    roles: dict[str, dict[str, str]] = {
+        name: {user_key(member.username): member.role for member in there.members or ()}
+        for name, there in live.organizations.items()
+    }
+    owned = {name for name, members in roles.items() if _has_owner(members)}
+    for change in changes:
+        if change.kind == "member" and change.organization in roles and change.name is not None:
+            roles[change.organization][user_key(change.name)] = (change.after or {}).get("role", "")
+    problems = [_without_owner(name) for name in sorted(owned) if not _has_owner(roles[name])]
+    if problems:
+        raise refused(problems)
+
+
+def _has_owner(members: Mapping[str, str]) -> bool:
+    return Role.OWNER in members.values()

@@ -1,0 +1,115 @@
+"""What is there, as the manifest that says exactly this. Pure but for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scarf_async.entities import PermissionLevel, Role, Route, RouteCreate
+from scarf_async.errors import ValidationError
+from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, read_live
+from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
+from scarf_async.session import Session
+
+__all__ = ["described", "pull"]
+
+
+async def pull(session: Session, organizations: Iterable[str], *, user_packages: bool) -> Manifest:
+    """Read organizations, and packages of the token's user, and describe them.
+
+    Raises:
+        ValidationError: a name cannot stand in an address, or what is there cannot be described.
+        NotFoundError: an organization is not there.
+        APIError: the service refused to show something.
+        TransportError: no answer came.
+        DecodeError: an answer is not what was promised.
+    """
+    wanted = Manifest(
+        organizations=tuple(
+            OrganizationSpec(name=name, members={}, packages=()) for name in dict.fromkeys(organizations)
+        ),
+        packages=() if user_packages else None,
+    )
+    return described(await read_live(session, wanted, everything=True))
+
+
+def described(live: Live) -> Manifest:
+    """Describe what is there; compared with it, the description differs in nothing.
+
+    What was not read, and the addresses of packages, which the service does not give back, are None; a text that is
+    not there is `""`. Permissions of the level `default` are left out, and equal routes are one.
+
+    Raises:
+        ValidationError: a role or level is unknown to this version, so that a manifest cannot say it.
+    """
+    return Manifest(
+        organizations=tuple(_organization(name, organization) for name, organization in live.organizations.items()),
+        packages=_packages(live.packages),
+        me=live.me,
+    )
+
+
+def _organization(name: str, live: LiveOrganization) -> OrganizationSpec:
+    shown = live.organization
+    if shown is None:
+        return OrganizationSpec(name=name)
+    members: dict[str, Role] | None = None
+    if live.members is not None:
+        members = {}
+        for member in live.members:
+            if not isinstance(member.role, Role):
+                raise _unknown("role", member.role, f"member {member.username!r} of {shown.name!r}")
+            members[member.username] = member.role
+    return OrganizationSpec(
+        name=shown.name,
+        description=shown.description,
+        website=shown.website or "",
+        billing_email=shown.billing_email,
+        members=members,
+        packages=_packages(live.packages),
+    )
+
+
+def _packages(shown: Iterable[LivePackage] | None) -> tuple[PackageSpec, ...] | None:
+    return None if shown is None else tuple(_package(live) for live in shown)
+
+
+def _package(live: LivePackage) -> PackageSpec:
+    package = live.package
+    return PackageSpec(
+        name=package.name,
+        library_type=package.library_type,
+        short_description=package.short_description,
+        long_description=package.long_description or "",
+        website=package.website or "",
+        permissions=_permissions(live),
+        routes=None if live.routes is None else tuple(dict.fromkeys(map(_route, live.routes))),
+        domains=None if live.domains is None else tuple(domain.name for domain in live.domains),
+    )
+
+
+def _route(route: Route) -> RouteCreate:
+    try:
+        return RouteCreate(route.outgoing_url, route.template_path)
+    except ValidationError as error:
+        reason = error
+    raise ValidationError(f"a manifest cannot say the route {route.id!r} ({route.template_path!r}): {reason}")
+
+
+def _permissions(live: LivePackage) -> dict[str, PermissionLevel] | None:
+    if live.permissions is None:
+        return None
+    levels: dict[str, PermissionLevel] = {}
+    for entry in live.permissions:
+        level = entry.permission_level
+        if not isinstance(level, PermissionLevel):
+            raise _unknown("level", level, f"{entry.username!r} on the package {live.package.name!r}")
+        if level is not PermissionLevel.DEFAULT:
+            levels[entry.username] = level
+    return levels
+
+
+def _unknown(what: str, word: str, where: str) -> ValidationError:
+    return ValidationError(
+        f"{where} has the {what} {word!r}, which this version does not know and a manifest cannot say: a newer"
+        " version may"
+    )

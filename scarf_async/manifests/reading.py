@@ -1,0 +1,195 @@
+"""Manifests from files."""
+
+from __future__ import annotations
+
+import re
+from os import PathLike, fspath
+from pathlib import Path, PurePath
+from typing import Final
+
+from scarf_async.errors import ConfigurationError
+from scarf_async.manifests.drafts import DOCUMENT, DocumentDraft, TablesDraft
+from scarf_async.manifests.expand import expand
+from scarf_async.manifests.jsonfile import parse_json
+from scarf_async.manifests.model import VERSION, Manifest
+from scarf_async.manifests.nodes import Kind, Node, Place, Problems, Scalar, Table, shown
+from scarf_async.manifests.shapes import Said
+from scarf_async.manifests.tables import TABLES, add_tables
+from scarf_async.manifests.tomlfile import parse_toml
+
+__all__ = ["parse_manifest", "read_manifest"]
+
+SIZE_LIMIT: Final = 32 * 2**20
+_SUFFIXES: Final = (".yaml", ".yml", ".json", ".toml")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ENCODINGS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def read_manifest(path: str | PathLike[str]) -> Manifest:
+    """Read what an organization should look like from a file, or from a directory.
+
+    The format goes by the name's end: `.yaml`, `.yml`, `.json` or `.toml`. A directory holds one file named
+    `manifest` with one of these ends, or tables, or both.
+
+    ```yaml
+    version: 1
+    groups:
+      maintainers: [ann, bob]
+    templates:
+      image:
+        type: docker
+        backend_url: https://ghcr.io/acme/{name}
+        permissions: {group:maintainers: admin}
+    organizations:
+      acme:
+        members: {group:maintainers: admin, carol: member}
+        defaults: {template: image}
+        packages: [web, {name: worker, website: https://worker.example}]
+    tables: {routes: routes.csv}
+    ```
+
+    - `group:NAME` stands for everybody in a group, as a key of `members` and `permissions`, in another group, and
+      in tables. A person's own entry goes before a group's.
+    - `{name}` in templates and defaults is the package's name without the owner's prefix; `{{name}}` is `{name}`
+      itself, and every other brace is left. A package's own words are taken as they are.
+    - A package has what it says itself, then what its template says, or, if it names none, what `defaults` say,
+      and then what the templates under these say. `permissions` of all of them count, the nearest for each person;
+      lists take each other's place as wholes.
+    - `tables` names CSV files in the manifest's directory: `members`, `packages`, `permissions`, `routes`. In a
+      directory that is read as such, files of these names are taken unasked. Their rows add to what the manifest
+      says.
+    - YAML: anchors and aliases are taken, tags and merge keys (`<<`) are not; `no`, `1.0` and the like must be
+      quoted where a text is expected.
+
+    Args:
+        path: the file, or the directory.
+
+    Returns:
+        What the file means, groups and templates expanded.
+
+    Raises:
+        ManifestError: naming everything that is wrong, each with its file, line and column.
+        ConfigurationError: a YAML file, and ruamel.yaml is not installed.
+        OSError: the file cannot be read.
+    """
+    source = Path(path)
+    problems = Problems()
+    if source.is_dir():
+        document, names = _directory(source, problems)
+    else:
+        document = parse_manifest(_text(source, fspath(path), problems), fspath(path), problems)
+        names = {}
+    directory = source if source.is_dir() else source.parent
+    if document.tables is not None:
+        names |= _named(document.tables, directory, problems)
+    texts = {kind: (_text(file, str(file), problems), str(file)) for kind, file in names.items()}
+    if texts:
+        document = add_tables(document, texts, problems)
+    manifest = expand(document, problems)
+    if problems:
+        raise problems.error()
+    return manifest
+
+
+def _directory(source: Path, problems: Problems) -> tuple[DocumentDraft, dict[str, Path]]:
+    names = {kind: file for kind in TABLES if (file := source / f"{kind}.csv").is_file()}
+    files = [file for suffix in _SUFFIXES if (file := source / f"manifest{suffix}").is_file()]
+    place = Place(str(source))
+    if len(files) > 1:
+        found = " and ".join(shown(file.name) for file in files)
+        raise problems.refuse(place, "", f"the directory has {found}; keep one of them")
+    if not files and not names:
+        wanted = ", ".join((*(f"manifest{suffix}" for suffix in _SUFFIXES), *(f"{kind}.csv" for kind in TABLES)))
+        raise problems.refuse(place, "", f"the directory has none of {wanted}")
+    if not files:
+        return DocumentDraft(place=place, path="", version=VERSION), names
+    return parse_manifest(_text(files[0], str(files[0]), problems), str(files[0]), problems), names
+
+
+def _named(tables: TablesDraft, directory: Path, problems: Problems) -> dict[str, Path]:
+    """Return the files of the tables that a manifest names; none of them outside of its directory."""
+    files = {}
+    for kind in TABLES:
+        said: Said | None = getattr(tables, kind)
+        if said is None:
+            continue
+        if PurePath(said.text).is_absolute() or ".." in PurePath(said.text).parts:
+            problems.add(said.place, said.path, f"{shown(said.text)} is not in the manifest's directory")
+        elif not (directory / said.text).is_file():
+            problems.add(said.place, said.path, f"there is no file {shown(said.text)} beside the manifest")
+        else:
+            files[kind] = directory / said.text
+    return files
+
+
+def _text(source: Path, name: str, problems: Problems) -> str:
+    with source.open("rb") as file:
+        data = file.read(SIZE_LIMIT + 1)
+    place = Place(name)
+    if len(data) > SIZE_LIMIT:
+        raise problems.refuse(place, "", f"the file is larger than {SIZE_LIMIT // 2**20} MiB")
+    if data[:2] in _ENCODINGS:
+        raise problems.refuse(place, "", "the file is UTF-16; save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].removeprefix(b"\xef\xbb\xbf").decode()
+        byte = data[error.start]
+        message = f"the file is not UTF-8: found the byte 0x{byte:02x}"
+        raise problems.refuse(_end(before, name), "", message) from None
+    if control := _CONTROL.search(text):
+        message = f"found the control character U+{ord(control.group()):04X}, which no text file has"
+        raise problems.refuse(_end(text[: control.start()], name), "", message)
+    if not text.strip():
+        raise problems.refuse(place, "", "the file is empty")
+    return text
+
+
+def _end(text: str, name: str) -> Place:
+    return Place(name, text.count("\n") + 1, len(text) - text.rfind("\n"))
+
+
+def parse_manifest(text: str, file: str, problems: Problems) -> DocumentDraft:
+    """Return what a text says, before anything of it is expanded.
+
+    Raises:
+        ManifestError: the text as a whole cannot be read, or is of another version.
+    """
+    root = _parse(text, file, problems)
+    if root is None:
+        raise problems.refuse(Place(file), "", "the file is empty")
+    _check_version(root, problems)
+    document = DOCUMENT.read(root, "", problems)
+    if document is None:
+        raise problems.error()
+    return document
+
+
+def _parse(text: str, file: str, problems: Problems) -> Node | None:
+    suffix = PurePath(file).suffix.lower()
+    if suffix == ".json":
+        return parse_json(text, file, problems)
+    if suffix == ".toml":
+        return parse_toml(text, file, problems)
+    if suffix not in _SUFFIXES:
+        raise problems.refuse(Place(file), "", f"a manifest's name must end in {', '.join(_SUFFIXES)}")
+    try:
+        from scarf_async.manifests.yamlfile import parse_yaml  # noqa: PLC0415 # an extra
+    except ImportError as error:
+        raise ConfigurationError(
+            f"YAML needs ruamel.yaml: pip install 'scarf-async[manifests]' ({error})"
+        ) from None
+    return parse_yaml(text, file, problems)
+
+
+def _check_version(root: Node, problems: Problems) -> None:
+    """Refuse a file of a newer version: whatever else seems wrong with it may be right there."""
+    for key, said in root.pairs if isinstance(root, Table) else ():
+        if key.text != "version" or not isinstance(said, Scalar) or said.kind is not Kind.NUMBER:
+            continue
+        # Cut, since thousands of digits are no int.
+        if said.text.isdecimal() and int(said.text[:9]) > VERSION:
+            message = (
+                f"the file is of version {said.text[:9]}; a newer scarf-async reads it, this one version {VERSION}"
+            )
+            raise problems.refuse(said.place, "version", message)

@@ -1,0 +1,153 @@
+"""Manifests into files: whole, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+from scarf_async.errors import ManifestError, ValidationError
+from scarf_async.manifests.expand import expand
+from scarf_async.manifests.merging import merge_manifests
+from scarf_async.manifests.model import VERSION, Manifest, OrganizationSpec, PackageSpec
+from scarf_async.manifests.nodes import Problems, shown
+from scarf_async.manifests.reading import parse_manifest, read_manifest
+from scarf_async.manifests.yamltext import Data, yaml_lines
+
+__all__ = ["write_manifest"]
+
+_HEADER: Final = (
+    "# The service does not give back backend_url, public_url and repository_url of packages. Where this file does",
+    "# not say them, packages may have them nevertheless, and keep them.",
+    "",
+)
+
+
+def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool = False) -> None:
+    """Write a manifest to a YAML or JSON file, whole or not at all; TOML is read only.
+
+    Permissions and members stand in the order of their names; equal permissions of several packages stand in YAML
+    once, under an anchor.
+
+    Args:
+        manifest: what to write.
+        path: the file; `.yaml`, `.yml` or `.json`.
+        keep: if the file is there, keep what it says and `manifest` does not: addresses, people, `me`, how people
+            are spelled in permissions, organizations that are not in `manifest`. If nothing has to change, the
+            file is not touched. If something has, it is written anew: groups, templates and tables are then
+            expanded, and comments are gone.
+
+    Raises:
+        ManifestError: `keep`, and the file that is there cannot be read; or the manifest holds what no file may
+            say, such as one package twice.
+        ValidationError: the name does not end as it must, or the file would not be read as it was meant.
+        ConfigurationError: a YAML file, and ruamel.yaml is not installed.
+        OSError: the file cannot be read or written.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in {".yaml", ".yml", ".json"}:
+        raise ValidationError(f"a manifest is written as .yaml, .yml or .json; got {shown(target.name)}")
+    if keep and target.exists():
+        said = read_manifest(target)
+        manifest = merge_manifests(said, manifest)
+        if manifest == said:
+            return
+    text = _text(manifest, as_json=target.suffix.lower() == ".json")
+    _check(manifest, text, target)
+    _replace(target, text.encode())
+
+
+def _replace(target: Path, data: bytes) -> None:
+    partial = target.with_name(f".scarf-{secrets.token_hex(8)}.part")
+    with partial.open("xb") as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def _check(manifest: Manifest, text: str, target: Path) -> None:
+    """Refuse what would not be read as it was meant."""
+    problems = Problems()
+    try:
+        again = expand(parse_manifest(text, str(target), problems), problems)
+        if problems:
+            raise problems.error()
+    except ManifestError as error:
+        # There is no such file to look into.
+        raise ManifestError([problem._replace(line=0, column=0) for problem in error.problems]) from None
+    if again != manifest:
+        raise ValidationError("this manifest has two spellings of one person or address, and cannot be written")
+
+
+def _text(manifest: Manifest, *, as_json: bool) -> str:
+    data = _document(manifest)
+    if not as_json:
+        return "\n".join((*_HEADER, *yaml_lines(data), ""))
+    # The one control character that JSON leaves as it is.
+    return json.dumps(data, indent=2, ensure_ascii=False).replace("\x7f", "\\u007f") + "\n"
+
+
+def _document(manifest: Manifest) -> dict[str, Data]:
+    data: dict[str, Data] = {"version": VERSION}
+    if manifest.me is not None:
+        data["me"] = manifest.me
+    if manifest.people:
+        data["people"] = _sorted(manifest.people)
+    if manifest.organizations:
+        data["organizations"] = {spec.name: _organization(spec) for spec in manifest.organizations}
+    if manifest.packages is not None:
+        data["packages"] = [_package(spec) for spec in manifest.packages]
+    return data
+
+
+def _sorted(words: Mapping[str, str]) -> dict[str, Data]:
+    return {name: str(words[name]) for name in sorted(words)}
+
+
+def _organization(spec: OrganizationSpec) -> dict[str, Data]:
+    data: dict[str, Data] = {
+        field: value
+        for field in ("description", "website", "billing_email")
+        if (value := getattr(spec, field)) is not None
+    }
+    if spec.members is not None:
+        data["members"] = _sorted(spec.members)
+    if spec.packages is not None:
+        data["packages"] = [_package(package) for package in spec.packages]
+    return data
+
+
+def _package(spec: PackageSpec) -> Data:
+    data: dict[str, Data] = {"name": spec.name}
+    if spec.library_type is not None:
+        data["type"] = str(spec.library_type)
+    data |= {
+        field: value
+        for field in (
+            "short_description",
+            "long_description",
+            "website",
+            "backend_url",
+            "public_url",
+            "repository_url",
+        )
+        if (value := getattr(spec, field)) is not None
+    }
+    if spec.permissions is not None:
+        data["permissions"] = _sorted(spec.permissions)
+    if spec.routes is not None:
+        data["routes"] = [
+            {"template_path": route.template_path, "outgoing_url": route.outgoing_url} for route in spec.routes
+        ]
+    if spec.domains is not None:
+        data["domains"] = list(spec.domains)
+    return spec.name if len(data) == 1 else data

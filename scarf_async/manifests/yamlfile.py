@@ -1,0 +1,203 @@
+"""YAML (extra `manifests`) as nodes: no tags, no merge keys; anchors are taken, and bounded.
+
+Built from the parser's events, which know their lines, and with a stack of our own: neither depth nor what aliases
+multiply costs more than a few steps before it is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from scarf_async.errors import ManifestError
+from scarf_async.manifests.nodes import (
+    DEPTH_LIMIT,
+    Items,
+    Kind,
+    Node,
+    Place,
+    Problems,
+    Scalar,
+    Table,
+    child,
+    escaped,
+    shown,
+)
+from scarf_async.manifests.yamltext import kind_of
+
+__all__ = ["parse_yaml"]
+
+_WEIGHT_LIMIT: Final = 2_000_000
+_TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:str", "!"})
+_HINTS: Final = (
+    ("found character '\\t'", "; indent with spaces, not with tabs"),
+    ("found character '@'", "; a text that begins with @ must be quoted"),
+    ("found character '`'", "; a text that begins with ` must be quoted"),
+    ("found character '%'", "; a text that begins with % must be quoted"),
+    ("mapping values are not allowed", '; a text with ": " in it must be quoted'),
+)
+
+
+@attrs.define
+class _Open:
+    """A list or table that is being read."""
+
+    place: Place
+    is_table: bool
+    anchor: str | None
+    before: int
+    nodes: list[Node] = attrs.field(factory=list)
+
+
+class _Builder:
+    def __init__(self, file: str, problems: Problems) -> None:
+        self._file = file
+        self._problems = problems
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._weight = 0
+        self._documents = 0
+        self.root: Node | None = None
+
+    def feed(self, event: Event) -> None:
+        if isinstance(event, ScalarEvent):
+            node, before = self._scalar(event), self._weight
+            self._put(node, 1 + len(event.value) // 64)
+            self._name(event.anchor, node, before)
+        elif isinstance(event, MappingStartEvent | SequenceStartEvent):
+            self._start(event)
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            self._end()
+        elif isinstance(event, AliasEvent):
+            self._alias(event)
+        elif isinstance(event, DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise self._problems.refuse(self._place(event), "", "a second document begins; a manifest has one")
+
+    def _place(self, event: Event) -> Place:
+        return _place(self._file, event.start_mark)
+
+    def _path(self) -> str:
+        """Return the path of what comes next."""
+        path = ""
+        for level in self._stack:
+            if not level.is_table:
+                path = child(path, len(level.nodes))
+            elif len(level.nodes) % 2 and isinstance(key := level.nodes[-1], Scalar):
+                path = child(path, key.text)
+        return path
+
+    def _check_tag(self, place: Place, tag: str | None, allowed: frozenset[str]) -> None:
+        if tag is not None and tag not in allowed:
+            self._problems.add(place, self._path(), f"the tag {shown(tag)} is not taken; write the plain value")
+
+    def _scalar(self, event: ScalarEvent) -> Scalar:
+        place = self._place(event)
+        tag = None if event.tag is None else str(event.tag)
+        self._check_tag(place, tag, _TEXT_TAGS)
+        plain = event.style is None and tag is None
+        return Scalar(place, kind_of(event.value) if plain else Kind.TEXT, event.value)
+
+    def _start(self, event: MappingStartEvent | SequenceStartEvent) -> None:
+        place = self._place(event)
+        self._check_tag(place, None if event.tag is None else str(event.tag), frozenset())
+        if len(self._stack) == DEPTH_LIMIT:
+            raise self._problems.refuse(place, "", f"lists and tables stand more than {DEPTH_LIMIT} deep")
+        self._stack.append(_Open(place, isinstance(event, MappingStartEvent), event.anchor, self._weight))
+
+    def _end(self) -> None:
+        top = self._stack.pop()
+        node: Node = (
+            Table(top.place, self._pairs(top.nodes)) if top.is_table else Items(top.place, tuple(top.nodes))
+        )
+        self._put(node, 1)
+        self._name(top.anchor, node, top.before)
+
+    def _pairs(self, nodes: list[Node]) -> tuple[tuple[Scalar, Node], ...]:
+        pairs = []
+        for key, value in zip(nodes[::2], nodes[1::2], strict=True):
+            if not isinstance(key, Scalar):
+                self._problems.add(key.place, self._path(), "a key must be a text; found a list or a table")
+            elif key.kind is Kind.MERGE:
+                self._problems.add(
+                    key.place, child(self._path(), "<<"), "merge keys (<<) are not taken; say it in a template"
+                )
+            else:
+                # The parser finds what is missing only at the next line.
+                missing = isinstance(value, Scalar) and value.kind is Kind.NOTHING and not value.text
+                pairs.append((key, attrs.evolve(value, place=key.place) if missing else value))
+        return tuple(pairs)
+
+    def _alias(self, event: AliasEvent) -> None:
+        place = self._place(event)
+        known = self._anchors.get(event.anchor)
+        if known is None:
+            inside = any(level.anchor == event.anchor for level in self._stack)
+            what = "stands inside of what it names" if inside else "names no anchor before it"
+            raise self._problems.refuse(place, self._path(), f"the alias {shown('*' + event.anchor)} {what}")
+        self._put(known[0], known[1], place)
+
+    def _name(self, anchor: str | None, node: Node, before: int) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = node, self._weight - before
+
+    def _put(self, node: Node, weight: int, place: Place | None = None) -> None:
+        self._weight += weight
+        if self._weight > _WEIGHT_LIMIT:
+            message = f"the document has more than {_WEIGHT_LIMIT:,} values once its aliases are followed"
+            raise self._problems.refuse(place or node.place, "", message)
+        if self._stack:
+            self._stack[-1].nodes.append(node)
+        else:
+            self.root = node
+
+
+def _place(file: str, mark: StringMark) -> Place:
+    return Place(file, mark.line + 1, mark.column + 1)
+
+
+def parse_yaml(text: str, file: str, problems: Problems) -> Node | None:
+    """Return the document's root; None if there is nothing in it.
+
+    Raises:
+        ManifestError: it is no YAML, or too deep, or too large.
+    """
+    builder = _Builder(file, problems)
+    # Positions of the pure parser are those of characters, wherever it runs.
+    parser = YAML(typ="safe", pure=True)
+    last = Place(file, 1, 1)
+    try:
+        for event in parser.parse(text):
+            last = _place(file, event.end_mark)
+            builder.feed(event)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = last if mark is None else _place(file, mark)
+        raise problems.refuse(place, "", f"this is no YAML: {_said(error)}") from None
+    except ManifestError:  # a ValueError too
+        raise
+    except (YAMLError, ValueError, OverflowError) as error:
+        # An escape such as \U99999999 reaches chr().
+        raise problems.refuse(last, "", f"this is no YAML: {escaped(str(error).splitlines()[0])}") from None
+    return builder.root
+
+
+def _said(error: MarkedYAMLError) -> str:
+    problem = error.problem or "it cannot be read"
+    context = f" {error.context}" if error.context else ""
+    hint = next((hint for sign, hint in _HINTS if sign in problem), "")
+    return escaped(f"{problem}{context}{hint}")
