@@ -36,7 +36,8 @@ _HEADERS: Final = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"scarf-async/{__version__}",
 }
-_JSON_HEADERS: Final = {**_HEADERS, "Content-Type": "application/json"}
+_OF_A_BODY: Final = {"Content-Type": "application/json"}
+_JSON_HEADERS: Final = {**_HEADERS, **_OF_A_BODY}
 _ERROR_BODY: Final = 2**16
 """How much of the body of an error is read; a longer one is cut there."""
 _LARGER_THAN_READS: Final = 2**20
@@ -187,7 +188,7 @@ class Transport:
         self, method: str, url: URL, body: bytes | None, *, attempt: Attempt, authorize: bool, export: bool
     ) -> aiohttp.ClientResponse:
         """Send one request; the head of its answer comes back, the body unread."""
-        timeouts, headers = _NO_LIMITS, None
+        timeouts, headers = _NO_LIMITS, None if body is None else _OF_A_BODY
         if self._borrowed:
             # Its own default headers yield to these.
             headers = _EXPORT_HEADERS if export else _HEADERS if body is None else _JSON_HEADERS
