@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import arrow, csv_typed, export_memory, membership_upserts, ndjson_typed, pace, planning, splitting
+from benchmarks import (
+    arrow,
+    csv_typed,
+    export_memory,
+    membership_upserts,
+    ndjson_typed,
+    pace,
+    parquet_job,
+    planning,
+    splitting,
+)
 
 BENCHMARKS: Mapping[str, Callable[[], list[str]]] = {
     "arrow": arrow.run,
@@ -14,6 +24,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[str]]] = {
     "membership_upserts": membership_upserts.run,
     "ndjson_typed": ndjson_typed.run,
     "pace": pace.run,
+    "parquet_job": parquet_job.run,
     "planning": planning.run,
     "splitting": splitting.run,
 }

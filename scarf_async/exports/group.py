@@ -225,7 +225,8 @@ class Exports:
         place and entered in `manifest.json`: whenever the run is killed, what the manifest names is whole, and the
         next run goes on from there. A window that is cut off is fetched again from its start, as often as the
         client's `RetryPolicy` allows. One that fails does not stop the others, unless all would fail as it did
-        (401, 403, 404). Where the service refuses a range for its length, the windows become shorter.
+        (401, 403, 404, or a 429 that outlasts the retries). Where the service refuses a range for its length, the
+        windows become shorter.
 
         Days are UTC. A window that has not begun is not asked for. One that has not been over for an hour is
         fetched, and again by the next run.
@@ -243,7 +244,7 @@ class Exports:
 
         Args:
             job: what to fetch.
-            directory: where to; made where it is missing, but not those above it. For this job alone.
+            directory: where to; made where it is missing, but not those above it. For this job and server alone.
             concurrency: windows under way at the most.
             progress: called at most ten times a second, and once at the end.
             refresh_days: fetch the windows again that have any of the last so many days of the range that have

@@ -27,7 +27,7 @@ from scarf_async.exports.source import ExportSpec
 __all__ = ["run_job"]
 
 _PROGRESS_INTERVAL: Final = 0.1
-_ALL_WOULD_FAIL: Final = frozenset({401, 403, 404})
+_ALL_WOULD_FAIL: Final = frozenset({401, 403, 404, 429})
 _TOO_LONG: Final = re.compile(
     r"range\W.{0,60}too\W?(?:long|large|big|wide)|range\W.{0,60}\bdays\b", re.IGNORECASE | re.DOTALL
 )
@@ -65,8 +65,8 @@ async def run_job(
         await run(concurrency)
         return run.report()
     finally:
-        with anyio.CancelScope(shield=True):
-            await run_sync(directory.close)
+        # Without waiting: a cancellation that comes now must not keep it locked.
+        directory.close()
 
 
 class _Run:
@@ -184,7 +184,7 @@ class _Run:
                 return self._split(window)
             self._settle("failed", window, error=error)
             if isinstance(error, APIError) and error.status in _ALL_WOULD_FAIL:
-                self._stopped_by = self._stopped_by or str(error)
+                self._stopped_by = self._stopped_by or _why(error)
         else:
             self._settle("fetched", window, entry)
         return ()
@@ -223,6 +223,11 @@ class _Run:
         self._progress.tell(
             ExportProgress(len(self._reports), self._total, failed, self._rows, self._bytes, now - self._began)
         )
+
+
+def _why(error: APIError) -> str:
+    wait = "" if error.retry_after is None else f"; run it again after {error.retry_after:,.0f} s"
+    return f"{error}{wait}"
 
 
 def _recent(whole: Window, days: int, today: dt.date) -> Window | None:

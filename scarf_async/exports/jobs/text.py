@@ -67,6 +67,7 @@ class TextOutput(Output[Rows]):
         self._part: PartFile | None = None
         headless = form is ExportFormat.JSONL
         self._lines: Callable[[Rows], bytes]
+        self._header: Callable[[], bytes]
         if form is own_format(record):
             self._lines, self._header = _as_sent, lambda: b"" if headless else header() + b"\n"
         else:
