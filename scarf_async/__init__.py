@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         ConnectTimeoutError,
         DecodeError,
         ExportError,
+        GuardError,
         JournalError,
         MalformedRecordError,
         ManifestError,
@@ -103,13 +104,17 @@ if TYPE_CHECKING:
         verify_export,
     )
     from scarf_async.manifests import (
+        ApplyReport,
         Change,
         Changes,
         Manifest,
         OrganizationSpec,
         PackageSpec,
+        SavedChanges,
         manifest_schema,
+        read_changes,
         read_manifest,
+        write_changes,
         write_manifest,
     )
     from scarf_async.retry import RetryPolicy
@@ -119,6 +124,7 @@ __all__ = [
     "UNSET",
     "APIError",
     "Aggregate",
+    "ApplyReport",
     "AuthenticationError",
     "BadRequestError",
     "Breakdown",
@@ -149,6 +155,7 @@ __all__ = [
     "ExportReport",
     "ExportStream",
     "FileProblem",
+    "GuardError",
     "JournalError",
     "Kind",
     "LibraryType",
@@ -189,6 +196,7 @@ __all__ = [
     "RoleLike",
     "Route",
     "RouteCreate",
+    "SavedChanges",
     "SavedExport",
     "Scarf",
     "ScarfError",
@@ -208,8 +216,10 @@ __all__ = [
     "WrongEventLoopError",
     "__version__",
     "manifest_schema",
+    "read_changes",
     "read_manifest",
     "verify_export",
+    "write_changes",
     "write_manifest",
 ]
 

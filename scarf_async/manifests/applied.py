@@ -25,7 +25,8 @@ class ApplyReport:
 
     Attributes:
         changes: the changes that were to be applied.
-        sent: those that were sent: `sent.applicable[outcome.operation.index]` is the change of an outcome of `bulk`.
+        sent: those of them that were sent; the change of an outcome of `bulk` is
+            `sent.applicable[outcome.operation.index]`.
         bulk: what became of those; None: nothing had to be sent.
         found: changes that were not sent, since what is there was as they wanted it already.
         drifted: changes that were not sent, since what is there had moved; the note of each says to what.
@@ -47,7 +48,7 @@ class ApplyReport:
     @property
     def outcomes(self) -> Iterator[tuple[Change, Outcome[object]]]:
         """Each change that was sent, and what became of it."""
-        return zip(self.sent.applicable, self.bulk or (), strict=True)
+        return zip(self.sent.applicable, () if self.bulk is None else self.bulk, strict=True)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -99,9 +100,7 @@ class ApplyReport:
 
     @property
     def _failures(self) -> list[tuple[Change, Outcome[object]]]:
-        return [
-            (change, outcome) for change, outcome in self.outcomes if outcome.status in {"failed", "unknown"}
-        ]
+        return [(change, outcome) for change, outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
 
     def __bool__(self) -> bool:
         raise TypeError("a report is neither true nor false: look at .ok")

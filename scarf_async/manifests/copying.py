@@ -1,9 +1,9 @@
-"""An organization as the manifest of another: names mapped, and left out what cannot be there twice. Pure."""
+"""An organization as the manifest of another: names mapped, what cannot be there twice left out. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
@@ -13,25 +13,127 @@ from scarf_async.manifests.changes import Change, Changes
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.reconcile import plain_name, user_key
 
-__all__ = ["Names", "copied", "with_notes"]
+__all__ = ["Copying", "Names"]
 
 W = TypeVar("W")
 
 Names: TypeAlias = Mapping[str, str | None]
 """Name -> name in the copy; None or `""` leaves it out; what is not in it keeps its name."""
 
+_PYTHON: Final = frozenset({LibraryType.PYPI, LibraryType.PYTHON})
+
+
+def _by_key(names: Names) -> Names:
+    return {user_key(name): other for name, other in names.items()}
+
 
 @attrs.frozen(kw_only=True)
-class _Copying:
+class Copying:
+    """What a copy of an organization is called, and what is in it.
+
+    Attributes:
+        source: the organization that is copied.
+        target: the organization that the copy is.
+        members: usernames.
+        packages: packages, with or without the owner's prefix.
+        domains: domains; on the same server those that are not in it are left out.
+        same_server: whether both are on one server.
+        addresses: a manifest that says addresses of packages, of the source or of the target.
+    """
+
     source: str
     target: str
-    members: Names
+    members: Names = attrs.field(converter=_by_key)
     packages: Names
-    domains: Names
+    domains: Names = attrs.field(converter=_by_key)
     same_server: bool
-    addresses: Mapping[tuple[str, str], PackageSpec]
+    addresses: Manifest
 
-    def people(self, entries: Mapping[str, W], where: str) -> dict[str, W]:
+    def __attrs_post_init__(self) -> None:
+        if self.same_server and self.source == self.target:
+            raise ValidationError(
+                f"{self.source!r} cannot be copied onto itself: say another target", field="target"
+            )
+
+    def manifest(self, manifest: Manifest) -> Manifest:
+        """Return the manifest of the copy.
+
+        Raises:
+            ValidationError: two people become one, and would have two roles or levels.
+        """
+        (spec,) = manifest.organizations
+        return Manifest(
+            organizations=(
+                attrs.evolve(
+                    spec,
+                    name=self.target,
+                    members=self._people(spec.members or {}, repr(spec.name)),
+                    packages=tuple(copy for _, copy in self._copies(spec)),
+                ),
+            )
+        )
+
+    def annotated(self, changes: Changes, manifest: Manifest) -> Changes:
+        """Add what a comparison cannot know: what was left out, and which addresses nobody has said."""
+        (spec,) = manifest.organizations
+        noted = tuple(
+            attrs.evolve(change, note="its repository_url does not show: say it in addresses if it has one")
+            if change.kind == "package"
+            and change.action == "create"
+            and change.library_type in _PYTHON
+            and "repository_url" not in (change.after or {})
+            else change
+            for change in changes
+        )
+        return attrs.evolve(changes, changes=(*noted, *self._left_out(spec)))
+
+    def _left_out(self, spec: OrganizationSpec) -> Iterator[Change]:
+        for package, copy in self._copies(spec):
+            for name in package.domains or ():
+                if self.same_server and user_key(name) not in self.domains:
+                    yield Change(
+                        action="uncompared",
+                        kind="domain",
+                        organization=self.target,
+                        package=copy.name,
+                        library_type=copy.library_type,
+                        name=name,
+                        note=f"left out, since it belongs to {self.source}: say in domains which name the copy has",
+                    )
+
+    def _copies(self, spec: OrganizationSpec) -> Iterator[tuple[PackageSpec, PackageSpec]]:
+        names = {plain_name(name, self.source): other for name, other in self.packages.items()}
+        for package in spec.packages or ():
+            plain = plain_name(package.name, self.source)
+            name = plain_name(names.get(plain, plain) or "", self.target)
+            if name:
+                yield package, self._package(package, plain, name)
+
+    def _package(self, spec: PackageSpec, plain: str, name: str) -> PackageSpec:
+        said = (
+            self._said(self.target, name, spec.library_type)
+            or self._said(self.source, plain, spec.library_type)
+            or PackageSpec(name=name)
+        )
+        return attrs.evolve(
+            spec,
+            name=name if spec.name == plain else f"{self.target}/{name}",
+            backend_url=said.backend_url,
+            public_url=said.public_url,
+            repository_url=said.repository_url,
+            permissions=self._people(spec.permissions or {}, f"the package {spec.name!r}"),
+            domains=None if spec.domains is None else tuple(filter(None, map(self._domain, spec.domains))),
+        )
+
+    def _said(self, organization: str, name: str, library_type: str | None) -> PackageSpec | None:
+        """Return what `addresses` says of a package; its types may be left out."""
+        for owner in self.addresses.organizations:
+            for spec in owner.packages or () if owner.name == organization else ():
+                if plain_name(spec.name, organization) == name and spec.library_type in {None, library_type}:
+                    return spec
+        return None
+
+    def _people(self, entries: Mapping[str, W], where: str) -> dict[str, W]:
         """Return what people have, by their names in the copy."""
         named: dict[str, tuple[str, W]] = {}
         for user, value in entries.items():
@@ -41,36 +143,12 @@ class _Copying:
             first = named.setdefault(user_key(name), (name, value))
             if first[1] != value:
                 raise ValidationError(
-                    f"members maps two people of {where} to {name!r}, who would have two values: {first[1]} and"
-                    f" {value}; map them to two people, or leave one out",
+                    f"two people of {where} become {name!r}, who would have two values: {first[1]} and {value};"
+                    " map one of them to another name, or to None",
                     field="members",
                 )
         return dict(named.values())
 
-    def package(self, spec: PackageSpec) -> PackageSpec | None:
-        """Return a package as it is in the copy; None: it is left out."""
-        plain = plain_name(spec.name, self.source)
-        mapped = self.packages.get(plain, plain)
-        if not mapped:
-            return None
-        name = plain_name(mapped, self.target)
-        prefix = f"{self.target}/" if spec.name != plain else ""
-        library_type = spec.library_type or ""
-        said = self.addresses.get((name, library_type)) or self.addresses.get((name, ""))
-        said = said or self.addresses.get((plain, library_type)) or self.addresses.get((plain, ""))
-        return attrs.evolve(
-            spec,
-            name=f"{prefix}{name}",
-            backend_url=said and said.backend_url,
-            public_url=said and said.public_url,
-            repository_url=said and said.repository_url,
-            permissions=None
-            if spec.permissions is None
-            else self.people(spec.permissions, f"the package {spec.name!r}"),
-            domains=None if spec.domains is None else tuple(filter(None, map(self.domain, spec.domains))),
-        )
-
-    def domain(self, name: str) -> str | None:
-        """Return a domain as it is in the copy; None: it is left out."""
+    def _domain(self, name: str) -> str | None:
         # A server gives a domain to one package only.
-        return self.domains.get(user_key(name), None if self.same_server else name) or None
+        return self.domains.get(user_key(name), None if self.same_server else name)

@@ -195,7 +195,7 @@ def _on(change: Change, live: LivePackage) -> Verdict:
 def _of_permission(change: Change, live: LivePackage) -> Verdict:
     key = user_key(change.name or "")
     shown = {user_key(entry.username): str(entry.permission_level) for entry in live.permissions or ()}
-    if change.action == "set" or ("@" in key and key not in shown):
+    if "@" in key and key not in shown:
         # The service shows usernames only.
         return Verdict(change, "open")
     now = {"level": shown[key]} if key in shown else None

@@ -1,20 +1,40 @@
-"""`scarf.manifests`: describe what is there, and compare it with what should be."""
+"""`scarf.manifests`: describe what is there, compare it with what should be, and make it so."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from scarf_async.bulk.report import BulkProgress, Outcome
 from scarf_async.errors import ValidationError
+from scarf_async.manifests.apply import ApplyReport, Sending, apply
 from scarf_async.manifests.changes import Changes
+from scarf_async.manifests.copying import Copying, Names
 from scarf_async.manifests.diff import diff
 from scarf_async.manifests.live import read_live
 from scarf_async.manifests.model import Manifest
 from scarf_async.manifests.pull import pull
+from scarf_async.manifests.saved import SavedChanges
 from scarf_async.session import Session
 
 __all__ = ["Manifests"]
 
+_AS_THEY_ARE: Final[Names] = MappingProxyType({})
+
+
+class _Client(Protocol):
+    """A `Scarf`, which stands above this."""
+
+    @property
+    def manifests(self) -> Manifests:
+        """Its group."""
+
 
 class Manifests:
-    """`scarf.manifests`: organizations as data, read from the service and compared with it."""
+    """`scarf.manifests`: organizations as data, read from the service, compared with it and applied."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -78,3 +98,134 @@ class Manifests:
             raise ValidationError(f"manifest must be a Manifest; got {type(manifest).__name__}", field="manifest")
         live = await read_live(self._session, manifest)
         return diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses)
+
+    async def apply(
+        self,
+        changes: Changes | SavedChanges,
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        concurrency: int = 32,
+        max_removals: int | None = None,
+        me: str | None = None,
+        whole: bool = False,
+        stop: asyncio.Event | None = None,
+        progress: Callable[[BulkProgress], object] | None = None,
+        on_outcome: Callable[[Outcome[object]], object] | None = None,
+    ) -> ApplyReport:
+        """Make changes, after a last look at what they are about; one that fails is told, and no exception.
+
+        What somebody else has changed since the comparison is left alone and reported as drifted; what is already
+        as it should be counts as done. With `whole`, or a `journal`, it is all or nothing: any drift refuses
+        everything.
+
+        With a `journal` a run that was killed goes on when the very same changes are applied again, so keep them
+        with `write_changes`: what the journal says is done is not sent again and not taken for drift. Without
+        kept changes, compare anew and apply that, with a new journal: what was done shows in the comparison.
+
+        Example:
+            ```python
+            changes = await scarf.manifests.diff(manifest)
+            report = await scarf.manifests.apply(changes, me="ann")
+            report.raise_for_failures()
+            ```
+
+        Args:
+            changes: what to do. Those that `read_changes` returned must have been made for this client's server.
+            journal: a file to write intents and outcomes to, and to go on from; it holds no token.
+            concurrency: requests under way at the most.
+            max_removals: how many things may be removed, of all kinds together; None: of each kind five, or a
+                quarter of what was there, whichever is more.
+            me: the username that the token belongs to, who is not removed and stays an owner. The service does not
+                tell who that is; None: it is not checked.
+            whole: exactly these changes, or none of them.
+            stop: when set, nothing new is started, and what is under way ends.
+            progress: called at most ten times a second, and once at the end.
+            on_outcome: called with each outcome as it comes.
+
+        Returns:
+            What became of the changes.
+
+        Raises:
+            GuardError: too much would be removed, an organization would be left without an owner, the token's user
+                would lose rights, or something has drifted and it is all or nothing; nothing was sent.
+            ValidationError: the changes hold what cannot be sent, or were made for another server.
+            JournalError: the journal belongs to other changes, cannot be used, or not be written any more.
+            ReadOnlyError: the client is read-only; nothing was sent.
+            NotFoundError: something went away while it was read.
+            APIError: the service refused to show something.
+            TransportError: no answer came to the last look.
+            DecodeError: an answer is not what was promised.
+            ClientClosedError: the client was closed meanwhile.
+        """
+        if isinstance(changes, SavedChanges):
+            changes = changes.for_server(self._session.base_url("v1"))
+        if not isinstance(changes, Changes):
+            raise ValidationError(f"changes must be Changes; got {type(changes).__name__}", field="changes")
+        sending = Sending(
+            journal=journal, concurrency=concurrency, stop=stop, progress=progress, on_outcome=on_outcome
+        )
+        return await apply(self._session, changes, sending, max_removals=max_removals, me=me, whole=whole)
+
+    async def changes_to_copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        to: _Client | None = None,
+        members: Names = _AS_THEY_ARE,
+        packages: Names = _AS_THEY_ARE,
+        domains: Names = _AS_THEY_ARE,
+        prune: bool = False,
+        rewrite_addresses: bool = False,
+        addresses: Manifest | None = None,
+    ) -> Changes:
+        """Compare an organization with what is to be its copy; apply it with the client of the copy.
+
+        In `members`, `packages` and `domains`, None or `""` leaves out, and what is not named keeps its name. A
+        server gives a domain to one package only: on one server, domains that are not named are left out, each with
+        a note. The service does not give back the addresses of docker and python packages: without `addresses`,
+        docker packages that the copy lacks are blocked.
+
+        Example:
+            ```python
+            changes = await scarf.manifests.changes_to_copy("acme", "acme-test", members={"bob": None})
+            report = await scarf.manifests.apply(changes)
+            ```
+
+        Args:
+            source: the organization that is copied.
+            target: the organization that becomes the copy; it is created if it is not there.
+            to: the client of the target, maybe of another server; None: this one.
+            members: username -> username in the copy, for members and permissions.
+            packages: package -> its name in the copy.
+            domains: domain -> its name in the copy.
+            prune: remove what the source does not have.
+            rewrite_addresses: set the addresses that `addresses` has on packages that are there too.
+            addresses: a manifest that says the addresses of packages, under the source's name or the target's.
+
+        Returns:
+            The changes, for `(to or scarf).manifests.apply(changes)`.
+
+        Raises:
+            ValidationError: the target is the source, two people become one with two roles or levels, or a role or
+                level is unknown to this version.
+            NotFoundError: the source is not there, or something went away while it was read.
+            APIError: the service refused to show something.
+            TransportError: no answer came.
+            DecodeError: an answer is not what was promised.
+        """
+        there = self._session if to is None else to.manifests._session  # noqa: SLF001 # of this class
+        copying = Copying(
+            source=source,
+            target=target,
+            members=members,
+            packages=packages,
+            domains=domains,
+            same_server=self._session.base_url("v1") == there.base_url("v1"),
+            addresses=addresses or Manifest(),
+        )
+        original = await pull(self._session, [source], user_packages=False)
+        manifest = copying.manifest(original)
+        live = await read_live(there, manifest)
+        changes = diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses)
+        return copying.annotated(changes, original)

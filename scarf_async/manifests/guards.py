@@ -48,7 +48,7 @@ def _removals(changes: Changes, most: int | None) -> Iterator[str]:
     removals = changes.removals
     if most is not None:
         if len(removals) > most:
-            yield f"{len(removals)} removals, and max_removals is {most}: look them over, and raise it if all are meant"
+            yield f"{len(removals)} removals, max_removals is {most}: look them over, raise it if they are meant"
         return
     for kind, count in Counter(change.kind for change in removals).items():
         there = changes.there.get(kind, 0)

@@ -73,7 +73,8 @@ def write_changes(changes: Changes, path: str | PathLike[str], *, server: str) -
     }
     target = Path(path)
     partial = target.with_name(f".scarf-{secrets.token_hex(8)}.part")
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    partial.touch(mode=0o600, exist_ok=False)
+    with partial.open("w", encoding="utf-8") as file:
         try:
             json.dump(document, file, indent=1)
             file.write("\n")
