@@ -145,7 +145,8 @@ class AdaptivePacer:
         Raises:
             StoppedError: the run was stopped.
         """
-        self._check(looking)
+        if self.stopped_by is not None:
+            self._check(looking)
         held = self._held_until != _NEVER and self._held_until > clock.monotonic()
         return None if held or self._down or self._fell_to is not None else self._round
 

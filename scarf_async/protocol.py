@@ -104,15 +104,16 @@ class Endpoint(Generic[T]):
         Raises:
             ValidationError: a value cannot stand in a path.
         """
-        encoded = {name: path_segment(name, value) for name, value in values.items()}
-        path = self.template.format(**encoded)
+        for name, value in values.items():
+            values[name] = path_segment(name, value)
+        path = self.template.format_map(values)
         if query:
             path += "?" + urlencode(query, quote_via=quote)
         return Request(self, path, None if body is None else wire.dump(body))
 
 
-@attrs.frozen
-class Request(Generic[T]):
+# Of requests and answers there is one of each for every call: msgspec makes them in a fifth of the time.
+class Request(msgspec.Struct, Generic[T], frozen=True):
     """A request, frozen: every attempt sends the same bytes. `target` is the encoded path with the query."""
 
     endpoint: Endpoint[T]
@@ -139,17 +140,19 @@ class ExportEndpoint:
         return endpoint.request(query={self.start: start.isoformat(), self.end: end.isoformat()}, **values)
 
 
-@attrs.frozen
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A complete answer, or one whose status arrived and whose body did not (`cut`, `too_long`)."""
 
     status: int
-    # Not shown: tracebacks may print what a service echoes.
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
     url: str = ""
     cut: TransportError | None = None
     too_long: bool = False
+
+    def __repr__(self) -> str:
+        # Without headers and body: tracebacks may print what a service echoes.
+        return f"Answer(status={self.status}, url={self.url!r}, cut={self.cut!r}, too_long={self.too_long})"
 
 
 @attrs.frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final, Generic, TypeVar
 
 import attrs
@@ -104,6 +104,7 @@ def find_package(
     shown: Iterable[Package],
     *,
     organization: str | None = None,
+    not_of: Container[str] = (),
     not_before: dt.datetime | None = None,
 ) -> Found[Package]:
     """Hold a package against a list: same name, with or without `owner/`, and same type where one was given.
@@ -112,10 +113,13 @@ def find_package(
         requested: what was to be created.
         shown: the list.
         organization: the owner, if it is one; the user's own name is not known here.
+        not_of: case-folded names of organizations, whose packages are not the user's own.
         not_before: packages created more than a minute before are somebody else's.
     """
 
     def same(package: Package) -> bool:
+        if package.owner.casefold() in not_of:
+            return False
         owner = organization or package.owner
         if plain_name(package.name, owner) != plain_name(requested.name, owner):
             return False

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Literal, TypeVar
 
 import attrs
+import msgspec
 from yarl import URL
 
 from scarf_async import clock
@@ -84,9 +85,9 @@ class Work:
     unchanged: bool = False
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class Session:
-    """A view of the transport with its own policy; cheap to make.
+    """A view of the transport with its own policy; cheap to make, for which it is not frozen.
 
     Attributes:
         transport: sends single requests; shared by all views, like `budget` and `notices`.
@@ -94,6 +95,8 @@ class Session:
         timeout: seconds for one attempt of an ordinary call.
         read_only: whether everything but GET and HEAD is refused.
         work: the operation of a bulk run that it serves, if any.
+        organizations: the case-folded names, shared by all views, of owners that are known to be organizations: v1
+            shows their packages among the user's, and does not tell the user's own name.
     """
 
     transport: Transport
@@ -103,6 +106,7 @@ class Session:
     timeout: float
     read_only: bool = False
     work: Work | None = None
+    organizations: set[str] = attrs.field(factory=set)
 
     def __repr__(self) -> str:
         return f"<Session {self.transport.settings.bases['v1']}>"
@@ -110,7 +114,16 @@ class Session:
     def serving(self, work: Work) -> Session:
         """Return a view for one operation of a bulk run."""
         # Once for each operation: `attrs.evolve` would cost thrice as much.
-        return Session(self.transport, self.budget, self.notices, self.retry, self.timeout, self.read_only, work)
+        return Session(
+            self.transport,
+            self.budget,
+            self.notices,
+            self.retry,
+            self.timeout,
+            self.read_only,
+            work,
+            self.organizations,
+        )
 
     def course(self, request: Request[T]) -> Course:
         """Begin a call."""
@@ -176,7 +189,7 @@ class Session:
             self.url(request),
             request.body,
             timeout=self.timeout,
-            on_send=lambda: self._sent(course),
+            on_send=course.sending,
         )
         self._note(request, outcome, course, began)
         return outcome
@@ -191,6 +204,7 @@ class Session:
             ticket = pacer.pass_at_once(looking=reading)
             if ticket is None:
                 ticket = await pacer.turn(looking=reading)
+            sent = course.sends
             try:
                 if not reading and (synced := work.before_send()) is not None:
                     await synced
@@ -198,6 +212,8 @@ class Session:
             except BaseException:
                 pacer.undecided()
                 raise
+            finally:
+                work.requests += course.sends - sent
             if not is_refusal(outcome):
                 if isinstance(outcome, Answer):
                     pacer.succeeded()
@@ -216,11 +232,6 @@ class Session:
         if self.notices.wanted:
             self.notices.tell(RequestStarted(endpoint=request.endpoint.name, attempt=course.sends + 1))
         return clock.monotonic()
-
-    def _sent(self, course: Course) -> None:
-        course.sending()
-        if self.work is not None:
-            self.work.requests += 1
 
     def _note(self, request: Request[T], outcome: Answer | Download | Lost, course: Course, began: float) -> None:
         if self.notices.wanted or _log.isEnabledFor(logging.DEBUG):
@@ -298,13 +309,6 @@ class Session:
             on_retry=lambda *retry: self._announce(request, *retry),
         )
 
-    async def exchange(self, request: Request[T], course: Course) -> Answer | Lost:
-        """Send a request that may simply be sent again, until it is answered or that is of no more use."""
-        outcome = await self.attempt(request, course)
-        if self.least_wait(request, outcome) is None:
-            return outcome
-        return await self.persist(request, course, lambda: self.attempt(request, course), first=outcome)
-
     def send(self, request: Request[T]) -> Awaitable[Answer]:
         """Send a request until it succeeds; return the answer, a 2xx.
 
@@ -326,7 +330,9 @@ class Session:
 
     async def _send(self, request: Request[T]) -> Answer:
         course = self.course(request)
-        outcome = await self.exchange(request, course)
+        outcome = await self.attempt(request, course)
+        if judge(request.endpoint.resend, outcome) is not Verdict.SUCCESS:
+            outcome = await self.persist(request, course, lambda: self.attempt(request, course), first=outcome)
         if isinstance(outcome, Answer):
             if judge(request.endpoint.resend, outcome) is Verdict.SUCCESS:
                 return outcome
@@ -416,7 +422,7 @@ class Session:
         origin = url.origin()
         for hop in range(_MAX_REDIRECTS + 1):
             # One attempt, however far it is sent on.
-            sent = (lambda: None) if hop else (lambda: self._sent(course))
+            sent = (lambda: None) if hop else course.sending
             outcome = await self.transport.open(url, authorize=url.origin() == origin, on_send=sent)
             if hop:
                 outcome = _without_query(outcome, url)
@@ -435,7 +441,7 @@ def _without_query(outcome: Answer | Download | Lost, url: URL) -> Answer | Down
     """Show an address that was redirected to without its query, which may be all the credential it takes."""
     shown = str(url.with_query(None))
     if isinstance(outcome, Answer):
-        return attrs.evolve(outcome, url=shown)
+        return msgspec.structs.replace(outcome, url=shown)
     if isinstance(outcome, Lost):
         outcome.error.url = shown
     else:

@@ -6,9 +6,9 @@ With `httpclient.py` the one place that speaks HTTP, and from which no exception
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, cast
 
 import aiohttp
 from yarl import URL
@@ -184,9 +184,9 @@ class Transport:
             )
         return self._export_session
 
-    async def _respond(
+    def _respond(
         self, method: str, url: URL, body: bytes | None, *, attempt: Attempt, authorize: bool, export: bool
-    ) -> aiohttp.ClientResponse:
+    ) -> Awaitable[aiohttp.ClientResponse]:
         """Send one request; the head of its answer comes back, the body unread."""
         timeouts, headers = _NO_LIMITS, None if body is None else _OF_A_BODY
         if self._borrowed:
@@ -202,7 +202,7 @@ class Transport:
         session = self._ready()
         if export and not self._borrowed:
             session = self._for_exports()
-        return await session.request(
+        return session.request(
             method,
             url,
             data=None if body is None else RequestBody(body, attempt),
@@ -324,9 +324,9 @@ class Transport:
             return Lost(late, sent=True)
         return Answer(response.status, response.headers, b"", url, late)
 
-    async def send(
+    def send(
         self, method: str, url: URL, body: bytes | None, *, timeout: float, on_send: Callable[[], None]
-    ) -> Answer | Lost:
+    ) -> Awaitable[Answer | Lost]:
         """Send one request, once, when its turn has come.
 
         Args:
@@ -343,11 +343,9 @@ class Transport:
             ClientClosedError: the client was closed, before or meanwhile.
             WrongEventLoopError: the client belongs to another event loop.
         """
-        outcome = await self._attempt(
-            method, url, body, timeout=timeout, authorize=True, export=False, on_send=on_send
-        )
-        assert not isinstance(outcome, Download)  # noqa: S101 # only exports are left open
-        return outcome
+        attempt = self._attempt(method, url, body, timeout=timeout, authorize=True, export=False, on_send=on_send)
+        # Only exports are left open.
+        return cast(Awaitable[Answer | Lost], attempt)
 
     async def open(self, url: URL, *, authorize: bool, on_send: Callable[[], None]) -> Answer | Download | Lost:
         """Ask for an export, once: a success comes back open, anything else as `send` gives it.

@@ -10,13 +10,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from functools import cache
 from types import UnionType
-from typing import TypeVar, Union, get_args, get_origin
+from typing import Final, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs.gen
 import msgspec
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.msgspec import make_converter
 
 from scarf_async.entities import (
@@ -135,36 +136,48 @@ def _open_enum(value: object, _: object) -> str | None:
     return None if value is None else _string(value, _)
 
 
+def _time(value: object, _: object) -> dt.datetime:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a timestamp, found {_kind(value)}")
+    return parse_time(value)
+
+
+_OF_TEXTS: Final = (_string, _identifier, _open_enum)
+
+
 def _structure_hook(entity: type[A]) -> Callable[[object, object], A]:
-    names = {field.name: _wire_name(entity, field.name) for field in attrs.fields(entity) if field.name != "extra"}
-    times = frozenset(names[name] for name in names if name.endswith("_at"))
-    known = frozenset(names.values())
-    overrides = {
-        name: override(rename=wire, struct_hook=_identifier if (entity, name) in _IDENTIFIERS else None)
-        for name, wire in names.items()
-    }
-    overrides["extra"] = override(struct_hook=lambda value, _: value)
-    # mypy holds the overrides against the keyword parameters that stand before them.
-    structure = make_dict_structure_fn(entity, converter, **overrides)  # type: ignore[arg-type]
+    fields = []
+    for field in attrs.fields(attrs.resolve_types(entity)):
+        if field.name != "extra":
+            by_type = converter.get_structure_hook(field.type)
+            structure = _identifier if (entity, field.name) in _IDENTIFIERS else by_type
+            text = str if structure in _OF_TEXTS else None
+            required = field.default is attrs.NOTHING
+            fields.append((field.name, _wire_name(entity, field.name), text, structure, field.type, required))
+    known = frozenset(wire for _, wire, *_ in fields)
+    make: Callable[..., A] = entity
 
     def hook(value: object, _: object) -> A:
         if not isinstance(value, dict):
             raise TypeError(f"expected an object, found {_kind(value)}")
-        fields: dict[str, object] = {}
-        extra: dict[str, object] = {}
-        for key, item in value.items():
-            if key not in known:
-                extra[key] = item
-            elif key in times and isinstance(item, str):
-                # No document gives the form of timestamps: an odd one must not cost the whole answer.
-                try:
-                    fields[key] = parse_time(item)
-                except ValueError:
-                    extra[key] = item
+        extra = {} if known.issuperset(value) else {key: value[key] for key in value if key not in known}
+        found: dict[str, object] = {"extra": extra}
+        for name, wire, text, structure, kind, required in fields:
+            item = value.get(wire)
+            if type(item) is text:
+                # Nearly all fields are, and need no call.
+                found[name] = item
             elif item is not None:
-                fields[key] = item
-        fields["extra"] = extra
-        return structure(fields, entity)
+                try:
+                    found[name] = structure(item, kind)
+                except TypeError as error:
+                    raise UnreadableError(wire, str(error)) from None
+                except ValueError:
+                    # No document gives the form of timestamps: an odd one must not cost the whole answer.
+                    extra[wire] = item
+            elif required:
+                raise UnreadableError(wire, "a required field is missing")
+        return make(**found)
 
     return hook
 
@@ -175,12 +188,6 @@ def _unstructure_hook(upsert: type[A]) -> Callable[[A], dict[str, object]]:
     return make_dict_unstructure_fn(upsert, converter, _cattrs_omit_if_default=True, **overrides)  # type: ignore[arg-type] # as above
 
 
-def _time(value: object, _: object) -> dt.datetime:
-    if not isinstance(value, dt.datetime):
-        raise TypeError(f"expected a timestamp, found {_kind(value)}")
-    return value
-
-
 def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
     """Find the first leaf of cattrs' groups, and the way to it."""
     if isinstance(error, cattrs.BaseValidationError):
@@ -188,14 +195,10 @@ def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
         for note in getattr(child, "__notes__", ()):
             if isinstance(note, cattrs.IterableValidationNote):
                 return _first_fault(child, f"{path}[{note.index}]")
-            if isinstance(note, cattrs.AttributeValidationNote):
-                if isinstance(child, KeyError):
-                    break
-                return _first_fault(child, f"{path}.{_wire_name(error.cl, note.name)}")
         return _first_fault(child, path)
-    if isinstance(error, KeyError):
-        return UnreadableError(f"{path}.{error.args[0]}".lstrip("."), "a required field is missing")
-    return UnreadableError(path.lstrip("."), str(error))
+    if isinstance(error, UnreadableError):
+        return UnreadableError(f"{path}.{error.path}".lstrip("."), error.reason)
+    return UnreadableError(path, str(error))
 
 
 converter = make_converter()
@@ -206,10 +209,17 @@ converter.register_structure_hook(int, _integer)
 converter.register_structure_hook(dt.date, _date)
 converter.register_structure_hook(dt.datetime, _time)
 converter.register_structure_hook_func(_is_open_enum, _open_enum)
+_encode = converter.encoder.encode
 for _entity in _ENTITIES:
     converter.register_structure_hook(_entity, _structure_hook(_entity))
 for _upsert in _UPSERTS:
     converter.register_unstructure_hook(_upsert, _unstructure_hook(_upsert))
+
+
+@cache
+def _structure_of(target: type[object]) -> tuple[Callable[[object, object], object], bool]:
+    """Return what reads a class or a list of it, and whether it is a list."""
+    return converter.get_structure_hook(target), get_origin(target) is list
 
 
 def read(body: bytes, target: type[T]) -> T:
@@ -225,11 +235,12 @@ def read(body: bytes, target: type[T]) -> T:
         value: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UnreadableError("", "the answer is no JSON" if body.strip() else "the answer is empty") from None
-    if get_origin(target) is list and not isinstance(value, list):
+    structure, is_list = _structure_of(target)  # type: ignore[arg-type] # mypy doubts that classes can be hashed
+    if is_list and not isinstance(value, list):
         raise UnreadableError("", f"expected an array, found {_kind(value)}")
     fault: UnreadableError
     try:
-        return converter.structure(value, target)
+        return cast(T, structure(value, target))
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:
         fault = _first_fault(error)
     raise fault
@@ -241,4 +252,4 @@ def dump(value: object) -> bytes:
     >>> dump([PermissionSet("ann@example.com", "admin")])
     b'[{"userQuery":"ann@example.com","permissionLevel":"admin"}]'
     """
-    return converter.dumps(value)
+    return _encode(converter.unstructure(value))

@@ -597,3 +597,12 @@ def test_what_a_write_answered(given_answer: Answer, expected: Organization | No
     """An answer that is the entity is the entity; any other success is None, and no error."""
     request = endpoints_v1.UPDATE_ORGANIZATION.request(None, organization="acme")
     assert decode_written(request, given_answer) == expected
+
+
+def test_repr_of_an_answer_shows_nothing_that_the_service_sent_but_its_status() -> None:
+    """Tracebacks with local variables print it, and a service may echo the token in headers or body."""
+    shown = repr(Answer(200, {"X-Echo": "in-headers"}, b"in-body", "https://scarf.example/v1"))
+    assert "200" in shown
+    assert "https://scarf.example/v1" in shown
+    assert "in-headers" not in shown
+    assert "in-body" not in shown

@@ -631,3 +631,18 @@ def test_the_names_of_the_two_sides_agree(upsert: attrs.AttrsInstance, kind: typ
     for field in attrs.fields(kind):
         if hasattr(upsert, field.name):
             assert getattr(back, field.name) == getattr(upsert, field.name)
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"role": 1, "organizationName": 2}, ".organizationName"),
+        ({"role": 1, "organizationName": "acme"}, ".username"),
+        ({"role": 1, "username": "ann"}, ".role"),
+    ],
+)
+def test_of_several_faults_the_first_in_the_order_of_the_class_is_told(value: object, path: str) -> None:
+    """Which one is told does not depend on the order in which the service sends the fields."""
+    with pytest.raises(UnreadableError) as caught:
+        wire.read(json.dumps([MEMBER, value]).encode(), list[Member])
+    assert caught.value.path == f"[1]{path}"

@@ -63,11 +63,11 @@ class Desk:
 
     def open_places(self, unit: int) -> list[int]:
         """Return the operations of a unit that have no outcome; of equal ones the first stands for all."""
-        twins = self.schedule.twins
+        twins, outcomes = self.schedule.twins, self.outcomes
         return [
             place
             for place in self.schedule.units[unit]
-            if place not in twins and place < len(self.outcomes) and self.outcomes[place] is None
+            if place not in twins and place < len(outcomes) and outcomes[place] is None
         ]
 
     def open_among(self, places: Sequence[int]) -> list[Known]:

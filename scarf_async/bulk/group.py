@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from scarf_async.bulk.desk import Desk
 from scarf_async.bulk.journal import Journal
-from scarf_async.bulk.plan import BulkPlan
+from scarf_async.bulk.plan import BulkPlan, Kind
 from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome
 from scarf_async.bulk.run import OnFailure, Run
@@ -84,6 +84,7 @@ class Bulk:
                 f"on_failure must be 'continue' or 'stop'; got {on_failure!r}", field="on_failure"
             )
         schedule = compile_plan(plan, permission_batch)
+        self._session.organizations |= _owners(plan)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
         book = None if journal is None else self._open(journal, plan)
@@ -134,6 +135,12 @@ class Bulk:
         """
         _check_plan(plan)
         return await verify(self._session, plan)
+
+
+def _owners(plan: BulkPlan) -> set[str]:
+    """Name the organizations that packages are created in, case-folded."""
+    names = (operation.arguments["organization"] for operation in plan if operation.kind is Kind.CREATE_PACKAGE)
+    return {name.casefold() for name in names if name is not None}
 
 
 def _check_plan(plan: object) -> None:

@@ -170,6 +170,8 @@ class Run:
             self.queue.close()
 
     def _missing(self, unit: int) -> int | None:
+        if unit not in self.schedule.needs and unit not in self.schedule.settles:
+            return None
         needs, settles = self.schedule.needs.get(unit, ()), self.schedule.settles.get(unit, ())
         missing = next((need for need in needs if not self.desk.succeeded[need]), None)
         return missing if missing is not None else next(filter(self._is_unsettled, settles), None)
@@ -229,7 +231,7 @@ class Run:
                 refuse=self._refuse,
             )
             return
-        if first.kind is Kind.UPSERT_MEMBER and await self._is_full(first):
+        if self.full and first.kind is Kind.UPSERT_MEMBER and await self._is_full(first):
             error = ScarfError("not sent: the organization takes no further members")
             self.desk.settle(places, "skipped", error=error, write=False)
             return
@@ -296,15 +298,18 @@ class Run:
         return None
 
     def _begin(self, places: Sequence[int], *, sync: bool = False) -> Work:
+        before_send = partial(self.desk.before_send, places, sync=sync)
         known = self.desk.open_among(places)
+        if not known:
+            return Work(self.pacer, self.shared, before_send)
         opened = [entry.opened_at for entry in known if entry.opened_at is not None]
         return Work(
-            pacer=self.pacer,
-            shared=self.shared,
-            before_send=partial(self.desk.before_send, places, sync=sync),
-            open=bool(known),
+            self.pacer,
+            self.shared,
+            before_send,
+            open=True,
             open_since=since(min(opened)) if opened else None,
-            looks_from=self.looks_from if known and self.plan[places[0]].kind in _CREATES else None,
+            looks_from=self.looks_from if self.plan[places[0]].kind in _CREATES else None,
         )
 
     def _refuse(self, places: Sequence[int], refusal: ScarfError) -> None:

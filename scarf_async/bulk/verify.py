@@ -7,10 +7,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
-import anyio
 import attrs
 
 from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
+from scarf_async.bulk.together import together
 from scarf_async.entities import (
     UNSET,
     Domain,
@@ -22,7 +22,7 @@ from scarf_async.entities import (
     PermissionLevel,
     Route,
 )
-from scarf_async.errors import NotFoundError, ScarfError
+from scarf_async.errors import NotFoundError
 from scarf_async.reconcile import Found, find_domain, find_organization, find_package, find_route, user_key
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.session import Session
@@ -33,7 +33,6 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 E = TypeVar("E", Organization, Package, Route, Domain)
 
-_READERS: Final = 32
 _OF_ORGANIZATION: Final = {Kind.CREATE_ORGANIZATION, Kind.UPDATE_ORGANIZATION}
 _OF_MEMBER: Final = {Kind.UPSERT_MEMBER, Kind.REMOVE_MEMBER}
 _OF_PACKAGE: Final = {Kind.CREATE_PACKAGE, Kind.UPDATE_PACKAGE, Kind.DELETE_PACKAGE}
@@ -203,23 +202,7 @@ class _Readings:
 
     async def make(self) -> None:
         """Make them; the first error ends all of them and is raised by itself."""
-        calls = iter(self._calls.values())
-        errors: list[ScarfError] = []
-
-        async def reader() -> None:
-            for call in calls:
-                try:
-                    await call()
-                except ScarfError as error:
-                    errors.append(error)
-                if errors:
-                    return
-
-        async with anyio.create_task_group() as readers:
-            for _ in range(_READERS):
-                readers.start_soon(reader)
-        if errors:
-            raise errors[0]
+        await together(list(self._calls.values()))
 
 
 class _Shown:
@@ -268,9 +251,10 @@ class _Shown:
             if isinstance(place, int):
                 owner = self._target.owner(place)
                 listed = self.lists.get(owner, ())
+                others = self._session.organizations if owner is None else ()
                 # What its changes did not reach is still what it was created as.
                 for upsert in (self._target.wanted(place), self._target.created(place)):
-                    found = find_package(upsert, listed, organization=owner)
+                    found = find_package(upsert, listed, organization=owner, not_of=others)
                     package = found.equal or found.different
                     if package is not None:
                         self.packages[place] = package

@@ -60,6 +60,7 @@ class Packages:
         """
         if organization is None:
             return await self._session.fetch(LIST_USER_PACKAGES.request())
+        self._session.organizations.add(organization.casefold())
         return await self._session.fetch(LIST_PACKAGES.request(organization=organization))
 
     async def get(self, id_or_name: str, library_type: LibraryTypeLike | None = None) -> Package:
@@ -100,6 +101,7 @@ class Packages:
             request = CREATE_USER_PACKAGE.request(package)
         else:
             request = CREATE_PACKAGE.request(package, organization=organization)
+            self._session.organizations.add(organization.casefold())
         return await create(
             self._session,
             Creation(
@@ -153,12 +155,12 @@ class Packages:
             return find_package(requested, await self.list(organization), organization=organization)
         request = LIST_USER_PACKAGES.request()
         answer = await self._session.send(request)
-        # The user's list shows organizations' packages too; what is older than the first send is not ours. Both
-        # times are the service's: its clock need not be this machine's.
+        # The user's list shows organizations' packages too: what is older than the first send, or of an owner that
+        # is known for an organization, is not ours. The times are the service's, whose clock need not be this one's.
         not_before: dt.datetime | None = None
         if started is not None:
             # Without the service's clock this machine's has to do, which may be wrong by more than a little.
             now = server_date(answer.headers) or dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
             not_before = now - dt.timedelta(seconds=clock.monotonic() - started)
         packages = decode(request, answer)
-        return find_package(requested, packages, not_before=not_before)
+        return find_package(requested, packages, not_of=self._session.organizations, not_before=not_before)

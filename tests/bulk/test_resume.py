@@ -369,6 +369,24 @@ async def test_package_that_was_there_long_before_is_not_the_runs(world: World) 
     assert [outcome.status for outcome in report.outcomes] == ["failed"]
 
 
+@pytest.mark.parametrize("in_the_plan", [True, False])
+async def test_package_of_an_organization_is_not_the_users(world: World, in_the_plan: bool) -> None:
+    """The user's list shows it too, of the same name and time; whether the run made it or an earlier call."""
+    plan = BulkPlan()
+    if in_the_plan:
+        plan.create_package(package("new"), organization="acme")
+    else:
+        await world.scarf.packages.create(package("new"), organization="acme")
+    own = plan.create_package(package("new"))
+    world.emulator.faults.add(FaultRule("POST", "/packages", 1, 503))
+    report = await world.scarf.bulk.run(plan, concurrency=1)
+    assert report.succeeded == report.outcomes, str(report)
+    made = report[own].result
+    assert made is not None
+    assert made.owner == world.emulator.user
+    assert await world.scarf.bulk.verify(plan) == []
+
+
 async def test_absent_create_is_looked_for_twice_with_time_between(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

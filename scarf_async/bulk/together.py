@@ -1,0 +1,39 @@
+"""Reads made at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+import anyio
+
+from scarf_async.errors import ScarfError
+
+__all__ = ["together"]
+
+T = TypeVar("T")
+
+_READERS: Final = 32
+
+
+async def together(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """Make calls at the same time, some at once; the first error ends all of them and is raised by itself."""
+    left = iter(enumerate(calls))
+    results: dict[int, T] = {}
+    errors: list[ScarfError] = []
+
+    async def reader() -> None:
+        for place, call in left:
+            try:
+                results[place] = await call()
+            except ScarfError as error:
+                errors.append(error)
+            if errors:
+                return
+
+    async with anyio.create_task_group() as readers:
+        for _ in range(min(_READERS, len(calls))):
+            readers.start_soon(reader)
+    if errors:
+        raise errors[0]
+    return [results[place] for place in range(len(calls))]
