@@ -31,6 +31,7 @@ _NOTHING_KNOWN: Final = Known()
 _STATING: Final = frozenset(
     {Kind.UPDATE_ORGANIZATION, Kind.UPSERT_MEMBER, Kind.UPDATE_PACKAGE, Kind.SET_PERMISSION}
 )
+_REMOVING: Final = frozenset({Kind.REMOVE_MEMBER, Kind.DELETE_PACKAGE, Kind.DELETE_ROUTE, Kind.DELETE_DOMAIN})
 
 
 @attrs.frozen(kw_only=True)
@@ -73,6 +74,8 @@ async def apply(
             f"max_removals must be a whole number of at least 0; got {max_removals!r}", field="max_removals"
         )
     check(changes, max_removals=max_removals, me=me)
+    if me is not None:
+        changes = attrs.evolve(changes, me=me)
     plan = changes.to_plan()
     if session.read_only:
         raise ReadOnlyError("the changes were not applied: this client is read-only")
@@ -91,6 +94,11 @@ async def apply(
         if not _is_ours(verdict, plan[place].kind, known, place)
     )
     check_owners((verdict.change for verdict in held), live)
+    if sending.journal is not None:
+        held_at = zip(left, held, strict=True)
+        gone = [place for place, now in held_at if now.state == "done" and plan[place].kind in _REMOVING]
+        if gone:
+            _take_for_done(sending.journal, plan, gone, session.base_url("v1"))
     return await sending.run(session, attrs.evolve(report, sent=changes), plan)
 
 
@@ -116,7 +124,7 @@ def _known(path: str | os.PathLike[str], plan: BulkPlan, server: str) -> Mapping
     if not (Path(path).is_file() and Path(path).stat().st_size):
         return {}
     try:
-        journal = Journal.open(path, plan=digest(plan), operations=len(plan), server=server)
+        journal = _opened(path, plan, server)
     except JournalError as error:
         raise JournalError(
             f"{error} (a journal goes on only with the very changes that it was begun with, kept in a file: changes"
@@ -129,10 +137,28 @@ def _known(path: str | os.PathLike[str], plan: BulkPlan, server: str) -> Mapping
     return journal.known
 
 
+def _opened(path: str | os.PathLike[str], plan: BulkPlan, server: str) -> Journal:
+    return Journal.open(path, plan=digest(plan), operations=len(plan), server=server)
+
+
+def _take_for_done(path: str | os.PathLike[str], plan: BulkPlan, places: Sequence[int], server: str) -> None:
+    """Note removals whose things are gone as done: sent again, they would find nothing, or what moved elsewhere.
+
+    Raises:
+        JournalError: the journal cannot be used.
+    """
+    journal = _opened(path, plan, server)
+    journal.record(places, Outcome[object](operation=plan[places[0]], status="succeeded", reconciled=True))
+    problem = journal.close()
+    if problem is not None:
+        raise problem
+
+
 def _is_ours(verdict: Verdict, kind: Kind, known: Mapping[int, Known], place: int) -> bool:
     """Tell whether what is there is what the change was made for, or what an earlier run of it left behind."""
     if verdict.state == "done":
-        return bool(known) and (kind in _STATING or known.get(place, _NOTHING_KNOWN).open)
+        # A removal may be sent before its intent is on the disk, and what is gone is gone, whoever removed it.
+        return bool(known) and (kind in _STATING | _REMOVING or known.get(place, _NOTHING_KNOWN).open)
     return verdict.state == "open"
 
 
@@ -140,7 +166,7 @@ def _without_drifted(report: ApplyReport, held: Sequence[Verdict]) -> ApplyRepor
     open_changes = tuple(verdict.change for verdict in held if verdict.state == "open")
     return attrs.evolve(
         report,
-        sent=Changes(open_changes, there=report.changes.there),
+        sent=Changes(open_changes, there=report.changes.there, me=report.changes.me),
         found=tuple(verdict.change for verdict in held if verdict.state == "done"),
         drifted=tuple(
             attrs.evolve(verdict.change, note=verdict.now) for verdict in held if verdict.state == "moved"

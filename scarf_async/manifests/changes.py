@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, Literal, TypeAlias, overload
 
 import attrs
@@ -53,6 +54,15 @@ _WORDS: Final[Mapping[Action, str]] = {
     "uncompared": "not compared",
 }
 _SENT: Final = frozenset[Action]({"create", "update", "set", "remove"})
+# The rest would be carried out as something else.
+_MEANT: Final[Mapping[Subject, frozenset[Action]]] = {
+    "organization": frozenset({"create", "update"}),
+    "member": frozenset({"create", "update", "remove"}),
+    "package": _SENT,
+    "permission": _SENT,
+    "route": frozenset({"create", "remove"}),
+    "domain": frozenset({"create", "remove"}),
+}
 _SHOWN: Final = 60
 
 
@@ -112,7 +122,7 @@ class Change:
     def __str__(self) -> str:
         library_type = f" ({self.library_type})" if self.kind == "package" and self.library_type else ""
         line = f"{_SIGNS[self.action]} {self.kind} {self.target}{library_type}"
-        details = "" if self.action in {"remove", "uncompared"} else ", ".join(_details(self))
+        details = "" if self.after is None or self.action == "uncompared" else ", ".join(_details(self))
         line += f": {details}" if details else ""
         return printable(f"{line} ({self.note})" if self.note else line)
 
@@ -183,6 +193,8 @@ class Changes(Sequence[Change]):
     Attributes:
         ownerless: organizations that have an owner and would have none afterwards.
         there: how many things of each kind were there among what was compared: what removals are a share of.
+        me: the username that the token belongs to, if said: what that person loses in an organization comes after
+            all else there.
         applicable: the changes that send something, in the order of the operations of `to_plan()`, one for each: so
             `changes.applicable[outcome.operation.index]` is the change that an outcome is of.
     """
@@ -190,11 +202,13 @@ class Changes(Sequence[Change]):
     _changes: tuple[Change, ...] = ()
     ownerless: tuple[str, ...] = ()
     there: Mapping[str, int] = attrs.field(factory=dict, hash=False)
+    me: str | None = None
     applicable: tuple[Change, ...] = attrs.field(init=False, eq=False)
 
     @applicable.default
     def _applicable(self) -> tuple[Change, ...]:
-        return tuple(sorted((change for change in self._changes if change.action in _SENT), key=_rank))
+        sent = (change for change in self._changes if change.action in _SENT)
+        return tuple(sorted(sent, key=partial(_rank, me=self.me)))
 
     def __len__(self) -> int:
         return len(self._changes)
@@ -230,12 +244,13 @@ class Changes(Sequence[Change]):
     def to_plan(self) -> BulkPlan:
         """Return the plan that makes the changes: one operation for each of `applicable`, in that order.
 
-        Owners are made before others cease to be owners, and a domain leaves a package before another takes it.
+        Owners are made before others cease to be owners, a domain leaves a package before another takes it, and
+        what `me` loses in an organization comes after all else there, if that is done.
 
         Raises:
             ValidationError: a change holds what cannot be sent; not for changes that a comparison made.
         """
-        return _Planner(self.applicable).plan
+        return _Planner(self.applicable, self.me).plan
 
     def to_dict(self) -> dict[str, JSON]:
         """Return them as JSON data; `from_dict` reads it."""
@@ -244,6 +259,7 @@ class Changes(Sequence[Change]):
             "changes": [_plain(change) for change in self._changes],
             "ownerless": list(self.ownerless),
             "there": dict(self.there),
+            **({} if self.me is None else {"me": self.me}),
         }
 
     @classmethod
@@ -257,11 +273,12 @@ class Changes(Sequence[Change]):
         if type(version) is not int or version != VERSION:
             raise ValidationError(f"these are no changes of version {VERSION}: version is {version!r}")
         try:
+            _refuse_unknown(data)
             saved = msgspec.convert(data, _Saved)
         except msgspec.ValidationError as error:
             reason = str(error)
         else:
-            return cls(saved.changes, saved.ownerless, saved.there)
+            return cls(saved.changes, saved.ownerless, saved.there, saved.me)
         raise ValidationError(f"these are no changes: {printable(reason)}")
 
     def __repr__(self) -> str:
@@ -280,6 +297,26 @@ class _Saved:
     changes: tuple[Change, ...]
     ownerless: tuple[str, ...]
     there: dict[str, int]
+    me: str | None = None
+
+
+def _refuse_unknown(data: JSON) -> None:
+    """Refuse what this version would leave unread: it may have been meant to limit a change.
+
+    Raises:
+        msgspec.ValidationError: there is a key that nothing reads; other faults are left to who reads them.
+    """
+    tables = [("$", data, {"version", *_names(_Saved)})]
+    if isinstance(data, Mapping) and isinstance(changes := data.get("changes"), list):
+        tables += [(f"$.changes[{place}]", change, _names(Change)) for place, change in enumerate(changes)]
+    for place, table, known in tables:
+        unknown = sorted(table.keys() - known) if isinstance(table, Mapping) else []
+        if unknown:
+            raise msgspec.ValidationError(f"Object contains unknown field `{unknown[0]}` - at `{place}`")
+
+
+def _names(kind: type[attrs.AttrsInstance]) -> set[str]:
+    return {field.name for field in attrs.fields(kind)}
 
 
 def _plain(change: Change) -> dict[str, JSON]:
@@ -297,7 +334,9 @@ def _counted(counts: Mapping[str, int]) -> Iterator[tuple[Action, int]]:
     return ((action, counts[action]) for action in _ACTIONS if counts[action])
 
 
-def _rank(change: Change) -> int:
+def _rank(change: Change, me: str | None) -> int:
+    if _is_loss(change, me):
+        return 5
     if change.kind == "organization":
         return 0
     if change.kind == "member" and _field(change.after, "role") == Role.OWNER:
@@ -308,6 +347,16 @@ def _rank(change: Change) -> int:
     return 4 if change.kind == "domain" and change.action == "create" else 3
 
 
+def _is_loss(change: Change, me: str | None) -> bool:
+    """Tell whether the token's user may lose the right to make the other changes of an organization."""
+    return (
+        me is not None
+        and change.kind == "member"
+        and user_key(change.name or "") == user_key(me)
+        and _field(change.after, "role") != Role.OWNER
+    )
+
+
 def _field(fields: Mapping[str, str] | None, name: str) -> str | None:
     return None if fields is None else fields.get(name)
 
@@ -315,8 +364,10 @@ def _field(fields: Mapping[str, str] | None, name: str) -> str | None:
 class _Planner:
     """Adds an operation for each change."""
 
-    def __init__(self, changes: Iterable[Change]) -> None:
+    def __init__(self, changes: Sequence[Change], me: str | None) -> None:
         self.plan = BulkPlan()
+        self._changes = changes
+        self._me = me
         self._packages: dict[tuple[str | None, str | None, str | None], Ref[Package]] = {}
         self._owners: dict[str, list[Ref[Member]]] = {}
         self._domains: dict[str, Ref[None]] = {}
@@ -330,6 +381,10 @@ class _Planner:
             "domain": self._domain,
         }
         for change in changes:
+            if change.action not in _MEANT[change.kind]:
+                raise ValidationError(
+                    f"{change.kind} {change.target}: nothing can {change.action} it", field="action"
+                )
             adders[change.kind](change)
 
     def _organization(self, change: Change) -> None:
@@ -346,7 +401,11 @@ class _Planner:
         wanted = role(_said(change, "role", _field(change.after, "role"))) if change.action != "remove" else None
         owners = self._owners.setdefault(organization, [])
         # The service lets the last owner go only once there is another.
-        after = owners if _field(change.before, "role") == Role.OWNER and wanted != Role.OWNER else ()
+        after = owners if _field(change.before, "role") == Role.OWNER and wanted != Role.OWNER else []
+        if _is_loss(change, self._me):
+            # One that failed leaves the right to try it again.
+            earlier = enumerate(self._changes[: len(self.plan)])
+            after = [Ref(self.plan, place) for place, other in earlier if other.organization == organization]
         if wanted is None:
             self.plan.remove_member(organization, username, after=after)
             return

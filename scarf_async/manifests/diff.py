@@ -7,7 +7,7 @@ unless that is asked for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -73,7 +73,26 @@ def diff(manifest: Manifest, live: Live, *, prune: bool = False, rewrite_address
     if manifest.packages is not None:
         changes += _packages(manifest.packages, live.packages or (), None, rules)
         there += _population(live.packages)
-    return Changes(tuple(changes), tuple(ownerless), dict(+there))
+    return Changes(tuple(_freeing_domains(changes, live)), tuple(ownerless), dict(+there))
+
+
+def _freeing_domains(changes: Sequence[Change], live: Live) -> Iterator[Change]:
+    """Yield the changes, and before a package goes the removal of those of its domains that another takes."""
+    taken = {
+        user_key(change.name)
+        for change in changes
+        if change.kind == "domain" and change.action == "create" and change.name is not None
+    }
+    lists = [live.packages, *(organization.packages for organization in live.organizations.values())]
+    domains = {one.package.uuid: one.domains or () for shown in lists for one in shown or ()} if taken else {}
+    for change in changes:
+        if change.kind == "package" and change.action == "remove" and change.uuid is not None:
+            yield from (
+                attrs.evolve(change, kind="domain", name=domain.name, id=domain.id, before={"name": domain.name})
+                for domain in domains.get(change.uuid, ())
+                if user_key(domain.name) in taken
+            )
+        yield change
 
 
 def _refuse_double_organizations(manifest: Manifest, live: Live) -> None:

@@ -241,7 +241,7 @@ def _only(fields: Mapping[str, str] | None, names: Iterable[str]) -> dict[str, s
 def _compared(
     change: Change, before: Mapping[str, str] | None, now: Mapping[str, str] | None, after: Mapping[str, str] | None
 ) -> Verdict:
-    if now == before:
+    if now == before and (now or change.action != "remove"):
         return Verdict(change, "open")
     if now == after:
         return Verdict(change, "done", "it is so already")

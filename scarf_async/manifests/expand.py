@@ -74,6 +74,7 @@ class _Expansion:
         self.people = People(document, self._limit, problems)
         # A template's fault is told once, and not for each of its packages.
         self._told: set[tuple[Place, str]] = set()
+        self._used: set[Place] = set()
         edges = {
             name: [said]
             for name, draft in self._templates.items()
@@ -97,7 +98,23 @@ class _Expansion:
         while (said := layers[-1].draft.template) is not None and self._known(said):
             layers.append(_Layer(self._templates[said.text], name))
         self._limit.spend(len(layers))
+        self._used.update(layer.draft.place for layer in layers)
         return layers
+
+    def check_unused(self, drafts: Iterable[FieldsDraft | None]) -> None:
+        """Check those that no package stands on, field by field: what a package would add is not known."""
+        for draft in drafts:
+            if draft is None or draft.place in self._used:
+                continue
+            layer = _Layer(draft, "name")
+            name = Said("name", draft.place, draft.path)
+            for field in _TEXTS:
+                value: Said | None = getattr(draft, field)
+                if value is not None and field != "library_type":
+                    self._fits(name, draft.path, {field: layer.fill(value)})
+            self._permissions([draft.permissions or ()])
+            self._routes(layer)
+            self._domains(layer)
 
     def organization(self, name: Said, draft: OrganizationDraft) -> OrganizationSpec:
         return OrganizationSpec(
@@ -233,9 +250,13 @@ def expand(document: DocumentDraft, problems: Problems) -> Manifest:
             )
         organizations.append(expansion.organization(name, draft))
     me = _text(document.me)
+    packages = expansion.packages(document.packages, document.defaults, me)
+    templates = [draft for _, draft in document.templates or ()]
+    defaults = [document.defaults, *(draft.defaults for _, draft in document.organizations or ())]
+    expansion.check_unused([*templates, *defaults])
     return Manifest(
         organizations=tuple(organizations),
-        packages=expansion.packages(document.packages, document.defaults, me),
+        packages=packages,
         people=expansion.people.people,
         me=me,
     )

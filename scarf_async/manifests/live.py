@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
-import anyio
 import attrs
 
+from scarf_async.bulk.together import together
 from scarf_async.entities import Domain, LibraryType, Member, Organization, Package, Permission, Route
-from scarf_async.errors import NotFoundError, ScarfError, ValidationError
+from scarf_async.errors import NotFoundError, ValidationError
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.reconcile import plain_name, user_key
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
@@ -28,13 +28,11 @@ __all__ = [
     "read_live",
 ]
 
-T = TypeVar("T")
-
-_READERS: Final = 32
 # Types that are known and lack them; the list of types is open, and what is not known may have both.
 _WITHOUT_DOMAINS: Final = frozenset({LibraryType.NPM, LibraryType.HACKAGE, LibraryType.OTHER})
 _WITHOUT_ROUTES: Final = _WITHOUT_DOMAINS | {LibraryType.DOCKER, LibraryType.PYPI, LibraryType.PYTHON}
 _EVERYTHING: Final = PackageSpec(name="*", permissions={}, routes=(), domains=())
+_DOMAINS: Final = PackageSpec(name="*", domains=())
 
 
 @attrs.frozen(kw_only=True)
@@ -157,7 +155,7 @@ def _candidates(spec: PackageSpec, namesakes: Iterable[LivePackage]) -> tuple[Li
     return tuple(candidates)
 
 
-async def read_live(session: Session, manifest: Manifest, *, everything: bool = False) -> Live:
+async def read_live(session: Session, manifest: Manifest, *, everything: bool = False, prune: bool = False) -> Live:
     """Read what a manifest speaks of, each list once.
 
     Sections that are None are not read, of packages that no entry names only the list is, and routes and domains
@@ -168,6 +166,8 @@ async def read_live(session: Session, manifest: Manifest, *, everything: bool = 
         manifest: what to read.
         everything: read all sections of all packages that are listed, and take an organization that is not there
             for an error.
+        prune: what no entry names is to go: where a domain is wanted that no package shows, read the domains of
+            those packages too, since one of them may have it.
 
     Raises:
         ValidationError: two entries are one package, or it does not show which packages are the token's user's own.
@@ -189,6 +189,10 @@ async def read_live(session: Session, manifest: Manifest, *, everything: bool = 
         owner = spec.name if live.organization is None else live.organization.name
         wanted.update(_wanted(spec.packages, live.packages, owner, everything=everything))
     whole = {live.package.uuid: live for live in await reader.details(wanted)}
+    if prune and _said_domains(manifest) - _shown_domains(whole.values()):
+        lists = [own, *(live.packages for live in organizations.values())]
+        others = [live for shown in lists for live in shown or () if live.package.uuid not in whole]
+        whole |= {live.package.uuid: live for live in await reader.details(dict.fromkeys(others, _DOMAINS))}
 
     def detailed(packages: Iterable[LivePackage] | None) -> tuple[LivePackage, ...] | None:
         return None if packages is None else tuple(whole.get(live.package.uuid, live) for live in packages)
@@ -218,6 +222,15 @@ def _wanted(
             yield match.found[0], match.spec
 
 
+def _said_domains(manifest: Manifest) -> set[str]:
+    sections = [manifest.packages, *(spec.packages for spec in manifest.organizations)]
+    return {user_key(name) for specs in sections for spec in specs or () for name in spec.domains or ()}
+
+
+def _shown_domains(packages: Iterable[LivePackage]) -> set[str]:
+    return {user_key(domain.name) for live in packages for domain in live.domains or ()}
+
+
 class _Reader:
     def __init__(self, session: Session, *, everything: bool) -> None:
         self.everything = everything
@@ -231,7 +244,7 @@ class _Reader:
     async def organizations(self, specs: Sequence[OrganizationSpec]) -> dict[str, LiveOrganization]:
         """Read organizations, and the lists of members and packages of those that are there."""
         get = self._organizations.get if self.everything else self._organization
-        shown = await _together([partial(get, spec.name) for spec in specs])
+        shown = await together([partial(get, spec.name) for spec in specs])
         there = {spec.name: organization for spec, organization in zip(specs, shown, strict=True)}
         with_members = [spec.name for spec in specs if spec.members is not None and there[spec.name]]
         with_packages = [spec.name for spec in specs if spec.packages is not None and there[spec.name]]
@@ -244,7 +257,7 @@ class _Reader:
         async def read_packages(name: str) -> None:
             packages[name] = tuple(LivePackage(package=package) for package in await self._packages.list(name))
 
-        await _together(
+        await together(
             [
                 *(partial(read_members, name) for name in with_members),
                 *(partial(read_packages, name) for name in with_packages),
@@ -274,7 +287,7 @@ class _Reader:
         shown = await self._packages.list()
         if me is None:
             owners = sorted({package.owner for package in shown} - {*known, ""})
-            answers = await _together([partial(self._organization, owner) for owner in owners])
+            answers = await together([partial(self._organization, owner) for owner in owners])
             users = [owner for owner, answer in zip(owners, answers, strict=True) if answer is None]
             if len(users) > 1:
                 raise ValidationError(
@@ -288,7 +301,7 @@ class _Reader:
 
     async def details(self, wanted: Mapping[LivePackage, PackageSpec]) -> list[LivePackage]:
         """Read what hangs on packages, as far as the entry of each speaks of it."""
-        return await _together([partial(self._detail, live, spec) for live, spec in wanted.items()])
+        return await together([partial(self._detail, live, spec) for live, spec in wanted.items()])
 
     async def _detail(self, live: LivePackage, spec: PackageSpec) -> LivePackage:
         uuid, library_type = live.package.uuid, live.package.library_type
@@ -300,26 +313,3 @@ class _Reader:
             routes=tuple(await self._routes.list(uuid)) if with_routes else None,
             domains=tuple(await self._domains.list(uuid)) if with_domains else None,
         )
-
-
-async def _together(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """Make calls at the same time, some at once; the first error ends all of them and is raised by itself."""
-    left = iter(enumerate(calls))
-    results: dict[int, T] = {}
-    errors: list[ScarfError] = []
-
-    async def reader() -> None:
-        for place, call in left:
-            try:
-                results[place] = await call()
-            except ScarfError as error:
-                errors.append(error)
-            if errors:
-                return
-
-    async with anyio.create_task_group() as readers:
-        for _ in range(min(_READERS, len(calls))):
-            readers.start_soon(reader)
-    if errors:
-        raise errors[0]
-    return [results[place] for place in range(len(calls))]

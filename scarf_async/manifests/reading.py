@@ -20,7 +20,10 @@ from scarf_async.manifests.tomlfile import parse_toml
 __all__ = ["parse_manifest", "read_manifest"]
 
 SIZE_LIMIT: Final = 32 * 2**20
-_SUFFIXES: Final = (".yaml", ".yml", ".json", ".toml")
+# Its parser takes some ten seconds for each MiB.
+YAML_LIMIT: Final = 4 * 2**20
+_YAML: Final = (".yaml", ".yml")
+_SUFFIXES: Final = (*_YAML, ".json", ".toml")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ENCODINGS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
@@ -123,11 +126,14 @@ def _named(tables: TablesDraft, directory: Path, problems: Problems) -> dict[str
 
 
 def _text(source: Path, name: str, problems: Problems) -> str:
+    is_yaml = source.suffix.lower() in _YAML
+    limit = YAML_LIMIT if is_yaml else SIZE_LIMIT
     with source.open("rb") as file:
-        data = file.read(SIZE_LIMIT + 1)
+        data = file.read(limit + 1)
     place = Place(name)
-    if len(data) > SIZE_LIMIT:
-        raise problems.refuse(place, "", f"the file is larger than {SIZE_LIMIT // 2**20} MiB")
+    if len(data) > limit:
+        hint = f", the most for YAML; as JSON it may have {SIZE_LIMIT // 2**20} MiB" if is_yaml else ""
+        raise problems.refuse(place, "", f"the file is larger than {limit // 2**20} MiB{hint}")
     if data[:2] in _ENCODINGS:
         raise problems.refuse(place, "", "the file is UTF-16; save it as UTF-8")
     try:

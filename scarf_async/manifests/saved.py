@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from os import PathLike
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ import msgspec
 from scarf_async.entities import JSON
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.changes import Changes
+from scarf_async.manifests.files import write_whole
 from scarf_async.protocol import printable
 
 __all__ = ["SavedChanges", "read_changes", "write_changes"]
@@ -71,19 +71,7 @@ def write_changes(changes: Changes, path: str | PathLike[str], *, server: str) -
         "sha256": _digest(data),
         "changes": data,
     }
-    target = Path(path)
-    partial = target.with_name(f".scarf-{secrets.token_hex(8)}.part")
-    partial.touch(mode=0o600, exist_ok=False)
-    with partial.open("w", encoding="utf-8") as file:
-        try:
-            json.dump(document, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-            partial.replace(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+    write_whole(path, f"{json.dumps(document, indent=1)}\n".encode(), mode=0o600)
 
 
 def read_changes(path: str | PathLike[str]) -> SavedChanges:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Final
 
 from scarf_async.errors import ManifestError, ValidationError
 from scarf_async.manifests.expand import expand
+from scarf_async.manifests.files import write_whole
 from scarf_async.manifests.merging import merge_manifests
 from scarf_async.manifests.model import VERSION, Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.nodes import Problems, shown
@@ -58,20 +57,7 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool 
             return
     text = _text(manifest, as_json=target.suffix.lower() == ".json")
     _check(manifest, text, target)
-    _replace(target, text.encode())
-
-
-def _replace(target: Path, data: bytes) -> None:
-    partial = target.with_name(f".scarf-{secrets.token_hex(8)}.part")
-    with partial.open("xb") as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            partial.replace(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+    write_whole(target, text.encode())
 
 
 def _check(manifest: Manifest, text: str, target: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -252,3 +254,48 @@ async def test_what_was_on_its_way_is_looked_for(world: World, tmp_path: Path) -
     report = await scarf.manifests.apply(world.changes, journal=journal, whole=True)
     assert report.counts["done"] == CHANGES, str(report)
     assert await world.emulator.dump() == state
+
+
+async def test_a_lost_removal_is_done(world: World, tmp_path: Path) -> None:
+    """A power cut took its line from the journal: what is gone is gone, and the run goes on."""
+    journal = tmp_path / "journal"
+    world.emulator.faults.add(FaultRule("POST", "/packages/*/routes", 1, action=422))
+    assert (await world.scarf.manifests.apply(world.changes, journal=journal)).counts["failed"] == 1
+    removals = {str(place) for place, change in enumerate(world.changes.applicable) if change.action == "remove"}
+    lines = journal.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not re.search(rf'"(?:intent|outcome)":\[(?:{"|".join(removals)})\]', line)]
+    assert len(kept) < len(lines)
+    journal.write_text("".join(kept))
+    report = await world.scarf.manifests.apply(world.changes, journal=journal)
+    assert report.counts["done"] == CHANGES, str(report)
+
+
+async def test_a_domain_moves_from_a_package_that_goes(scarf: Scarf) -> None:
+    """The first time already, though a server gives a domain to one package only."""
+    await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
+    old = await scarf.packages.create(PackageUpsert(name="old", short_description="", library_type="file"), "acme")
+    await scarf.domains.create(old, DomainCreate("dl.example"))
+    new = PackageSpec(name="new", library_type="file", domains=("DL.example",))
+    manifest = Manifest(organizations=(OrganizationSpec(name="acme", packages=(new,)),))
+    changes = await scarf.manifests.diff(manifest, prune=True)
+    report = await scarf.manifests.apply(changes)
+    assert report.ok, str(report)
+    assert list(await scarf.manifests.diff(manifest, prune=True)) == []
+    assert len((await scarf.manifests.apply(changes)).found) == len(changes.applicable)
+
+
+async def test_the_tokens_user_gives_up_its_role_last(scarf: Scarf, scarf_emulator: Emulator) -> None:
+    """An administrator who becomes a member makes all other changes of the organization before."""
+    await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
+    await scarf.members.upsert("acme", "bob", "owner")
+    await scarf.members.upsert("acme", ME, "admin")
+    levels = {"ann": PermissionLevel.ADMIN}
+    packages = tuple(PackageSpec(name=f"p{n}", library_type="npm", permissions=levels) for n in range(5))
+    members = {ME: Role.MEMBER, "cyd": Role.ADMIN}
+    manifest = Manifest(organizations=(OrganizationSpec(name="acme", members=members, packages=packages),))
+    changes = await scarf.manifests.diff(manifest)
+    report = await scarf.manifests.apply(changes, me=ME.upper())
+    assert report.ok, str(report)
+    assert len(report.sent) == 12
+    assert report.sent.applicable[-1].name == ME
+    assert json.loads(scarf_emulator.requests[-1].body)["username"] == ME

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 import pytest
 
 from scarf_async import JSON, Kind, ValidationError
@@ -142,6 +143,30 @@ def test_owners_are_made_before_others_cease_to_be_owners() -> None:
     assert Changes((PROMOTION, elsewhere)).to_plan()[1].after == ()
 
 
+def test_what_the_tokens_user_loses_comes_last() -> None:
+    """Whoever may change the other things of an organization loses that right after all of them."""
+    loss = Change(
+        action="update",
+        kind="member",
+        organization="acme",
+        name="Me",
+        before={"role": "admin"},
+        after={"role": "member"},
+    )
+    elsewhere = attrs.evolve(loss, organization="umbra", name="bob")
+    changes = Changes((loss, elsewhere, *ALL), me="me ")
+    assert changes.applicable[-1] == loss
+    plan = changes.to_plan()
+    others = [place for place, change in enumerate(changes.applicable[:-1]) if change.organization == "acme"]
+    assert plan[len(plan) - 1].after == tuple(others)
+    assert len(others) == len(plan) - 2
+    assert compile_plan(plan).units
+    assert Changes.from_dict(changes.to_dict()) == changes
+    assert Changes((loss, *ALL)).applicable[-1] != loss
+    gain = attrs.evolve(loss, before={"role": "admin"}, after={"role": "owner"})
+    assert Changes((*ALL, gain), me="me").applicable[-1] != gain
+
+
 def test_a_domain_leaves_a_package_before_another_takes_it() -> None:
     """The service gives a name to one package at a time."""
     plan = Changes((domain("u-1", "DL.example"), domain("u-2", "dl.example", leaves=True))).to_plan()
@@ -194,6 +219,8 @@ def _with(**fields: JSON) -> Callable[[dict[str, JSON]], JSON]:
             _with(changes=[{"action": "create", "kind": "member", "after": {"role": 7}}]),
             "Expected `str`, got `int`",
         ),
+        (_with(limit=1), r"unknown field `limit` - at `\$`"),
+        (_with(changes=[{"action": "create", "kind": "member", "nmae": "bob"}]), r"`nmae` - at `\$.changes\[0\]`"),
         (_with(ownerless="acme"), "Expected `array`, got `str`"),
         (lambda _: [], r"version is \[\]"),
     ],
@@ -218,6 +245,9 @@ def test_what_is_no_changes_is_refused(spoil: Callable[[dict[str, JSON]], JSON],
         (Change(action="create", kind="member", organization="acme", name="a", after={"role": "king"}), "no role"),
         (Change(action="create", kind="member", name="a", after={"role": "owner"}), "organization is missing"),
         (Change(action="remove", kind="member", organization="acme"), "name is missing"),
+        (Change(action="remove", kind="organization", organization="acme"), "acme: nothing can remove it"),
+        (on("u", action="update", kind="route", after={"template_path": "/a"}), "/a: nothing can update it"),
+        (on("u", action="set", kind="domain", name="a"), "nothing can set it"),
     ],
 )
 def test_what_cannot_be_sent_is_no_plan(change: Change, message: str) -> None:

@@ -51,6 +51,26 @@ def test_routes_are_compared_by_both_addresses(
     )
 
 
+def test_a_domain_leaves_a_package_that_goes_before_another_takes_it() -> None:
+    """Its other domains go with it."""
+    manifest = said(PackageSpec(name="dl", library_type="file", domains=("DL.example",)))
+    changes = diff(manifest, acme(with_routes(domains=("dl.example", "old.example"))), prune=True)
+    assert lines(changes) == [
+        "+ package acme/dl (file): short_description ''",
+        "+ domain acme/dl/DL.example",
+        "- domain acme/web/dl.example",
+        "- package acme/web (file)",
+    ]
+    plan = changes.to_plan()
+    assert [operation.kind for operation in plan] == [
+        "create_package",
+        "delete_domain",
+        "delete_package",
+        "create_domain",
+    ]
+    assert plan[3].after == (1,)
+
+
 def test_domains_are_compared_whatever_their_case() -> None:
     """The service does not tell them apart by case, and a repeated one is one."""
     manifest = said(PackageSpec(name="web", domains=("DL.acme.example", "new.example", "New.example")))

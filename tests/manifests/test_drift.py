@@ -128,3 +128,10 @@ def test_what_was_to_be_created_and_is_there_gets_what_hangs_on_it() -> None:
         Verdict(create, "done", "it is so already"),
         Verdict(attrs.evolve(admin, uuid="u-web-npm"), "open"),
     ]
+
+
+def test_a_removal_of_what_is_not_there_is_done() -> None:
+    """Nothing is sent for it: under that identifier there may be somebody else's by now."""
+    change = Change(action="remove", kind="package", organization="acme", package="web", uuid="elsewhere")
+    live = acme(package())
+    assert [verdict.state for verdict in verdicts([change], touched([change], None), live)] == ["done"]
