@@ -15,4 +15,6 @@ def main() -> None:
         if error.name not in {"typer", "rich"}:
             raise
         sys.exit("scarf-async: the command line needs more packages: pip install 'scarf-async[cli,emulator]'")
+    except KeyboardInterrupt:
+        sys.exit(130)
     app()

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from scarf_async.cli import demo, emulator
+from scarf_async.cli import (
+    copying,
+    demo,
+    domains,
+    emulator,
+    export,
+    manifests,
+    members,
+    orgs,
+    packages,
+    permissions,
+    plan,
+    routes,
+)
 from scarf_async.version import __version__
 
 __all__ = ["app"]
@@ -17,8 +30,25 @@ app = typer.Typer(
     # A traceback with local variables would show what this package takes care never to show.
     pretty_exceptions_show_locals=False,
 )
-app.command("demo")(demo.command)
-app.command("emulator")(emulator.command)
+_DECLARED = "Organizations declared in a file"
+_DAILY = "One thing at a time"
+_LOCAL = "A Scarf of one's own"
+
+app.command("plan", rich_help_panel=_DECLARED)(plan.plan)
+app.command("apply", rich_help_panel=_DECLARED)(plan.apply)
+app.command("pull", rich_help_panel=_DECLARED)(manifests.pull)
+app.command("copy", rich_help_panel=_DECLARED)(copying.copy)
+app.command("validate", rich_help_panel=_DECLARED)(manifests.validate)
+app.command("schema", rich_help_panel=_DECLARED)(manifests.schema)
+app.add_typer(orgs.app, name="orgs", rich_help_panel=_DAILY)
+app.add_typer(members.app, name="members", rich_help_panel=_DAILY)
+app.add_typer(packages.app, name="packages", rich_help_panel=_DAILY)
+app.add_typer(permissions.app, name="permissions", rich_help_panel=_DAILY)
+app.add_typer(routes.app, name="routes", rich_help_panel=_DAILY)
+app.add_typer(domains.app, name="domains", rich_help_panel=_DAILY)
+app.add_typer(export.app, name="export", rich_help_panel="Events and aggregates")
+app.command("demo", rich_help_panel=_LOCAL)(demo.demo)
+app.command("emulator", rich_help_panel=_LOCAL)(emulator.command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["command"]
+from scarf_async.cli.command import command
+from scarf_async.cli.output import Status
+
+__all__ = ["demo"]
 
 
-def command(
+@command
+async def demo(
+    *,
     faults: Annotated[
         bool,
         typer.Option(help="Let 5% of answers be 503 or 429 and drop 2% of connections after the request worked."),
@@ -24,16 +29,14 @@ def command(
             help="Where the local server's state and the journal are kept; an interrupted run goes on there."
         ),
     ] = None,
-) -> None:
-    """Set up an organization of 115 container images on a local Scarf, and check that all of it is there.
+) -> Status:
+    """Plan and apply an organization of 115 container images on a local Scarf, and check that all of it is there.
 
     The first Ctrl-C lets what is under way end and keeps the journal; the second stops at once.
 
     Example: scarf-async demo --seed 7
     """
-    import anyio  # noqa: PLC0415 # `--help` must not wait for the packages of a whole client
-
-    from scarf_async.cli.rehearsal import Rehearsal  # noqa: PLC0415
+    from scarf_async.cli.rehearsal import Rehearsal  # noqa: PLC0415 # `--help` must not wait for a whole client
 
     rehearsal = Rehearsal(faults=faults, seed=seed, concurrency=concurrency, latency=latency, directory=directory)
-    raise typer.Exit(anyio.run(rehearsal.run))
+    return await rehearsal.run()

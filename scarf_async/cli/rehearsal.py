@@ -1,34 +1,58 @@
-"""The demo's run: a local Scarf, a plan, its verification, two exports, a summary."""
+"""The demo's run: a local Scarf, a manifest planned, applied, pulled and planned again, two exports, a summary."""
 
 from __future__ import annotations
 
-import asyncio
 import resource
 import shutil
-import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from importlib import resources
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import anyio
 import attrs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-from scarf_async import BulkPlan, BulkProgress, BulkReport, Package, Ref, RetryScheduled, Scarf, ScarfEvent
-from scarf_async.cli.example import Example, build_plan, load_example
+from scarf_async import (
+    BulkProgress,
+    Change,
+    Changes,
+    Manifest,
+    RetryScheduled,
+    Scarf,
+    ScarfEvent,
+    read_manifest,
+    write_manifest,
+)
+from scarf_async.cli.applying import failures, failures_table, say_stopping
+from scarf_async.cli.asking import stoppable
+from scarf_async.cli.difference import difference_lines
+from scarf_async.cli.output import Status, data_console
 from scarf_async.emulator import Emulator, Faults
+from scarf_async.manifests.applied import ApplyReport
+from scarf_async.manifests.saved import read_changes, write_changes
 
-__all__ = ["Rehearsal"]
+__all__ = ["Rehearsal", "read_example"]
 
+_FILE: Final = "linuxserver.yaml"
 _MONTH: Final = ("2024-01-01", "2024-02-01")
 _SHOWN: Final = 20
 _TIMEOUT: Final = 3.0
-_INTERRUPTED: Final = 130
+
+
+def read_example() -> Manifest:
+    """Read the example, which stands in the wheel and, in a checkout, in `examples/`."""
+    packaged = resources.files("scarf_async.cli") / _FILE
+    if not packaged.is_file():
+        return read_manifest(Path(__file__).parents[2] / "examples" / _FILE)
+    with resources.as_file(packaged) as file:
+        return read_manifest(file)
 
 
 @attrs.define(eq=False)
@@ -40,43 +64,30 @@ class Rehearsal:
     concurrency: int
     latency: float = 0.0
     directory: Path | None = None
-    console: Console = attrs.field(factory=Console)
+    console: Console = attrs.field(factory=data_console)
     retries: int = 0
-    running: bool = False
-    stop: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    interrupted: bool = False
 
-    async def run(self) -> int:
-        """Run; return the exit status: 0 if everything is as it was asked for, 1 if not, 130 if interrupted."""
+    async def run(self) -> Status:
+        """Run; return what the process ends with: done only if everything is as the manifest says."""
         directory = self.directory or Path(tempfile.mkdtemp(prefix="scarf-async-demo-"))
         directory.mkdir(parents=True, exist_ok=True)
-        status = _INTERRUPTED
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._listen, tasks.cancel_scope)
+        status = Status.INTERRUPTED
+        try:
             status = await self._rehearse(directory)
-            tasks.cancel_scope.cancel()
-        if status == _INTERRUPTED:
-            self.console.print(
-                f"Interrupted. The journal is complete; to go on: scarf-async demo --directory {directory}",
-                soft_wrap=True,
-                markup=False,
-            )
-        elif self.directory is None:
-            shutil.rmtree(directory)
+        finally:
+            if status is Status.INTERRUPTED:
+                self._say(f"Interrupted; to go on: scarf-async demo --directory {directory}")
+            elif self.directory is None:
+                shutil.rmtree(directory)
         return status
 
-    async def _listen(self, scope: anyio.CancelScope) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
-                if not self.running or self.stop.is_set():
-                    scope.cancel()
-                else:
-                    self.stop.set()
-                    self.console.print("Stopping when what is under way has ended; Ctrl-C again stops at once")
+    def _say(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
 
-    async def _rehearse(self, directory: Path) -> int:
-        example = load_example()
-        plan, sources = build_plan(example)
+    async def _rehearse(self, directory: Path) -> Status:
         began = time.perf_counter()
+        manifest = read_example()
         async with Emulator(directory / "scarf.db", port=_kept_port(directory), seed=self.seed) as emulator:
             _keep_port(directory, emulator.url)
             if self.faults:
@@ -90,23 +101,25 @@ class Rehearsal:
                 timeout=_TIMEOUT,
                 on_event=self._count,
             ) as scarf:
-                report = await self._set_up(scarf, example, plan, directory / "demo.journal")
-                if report.stopped_by is not None:
-                    self.console.print(str(report), markup=False)
-                    return _INTERRUPTED if self.stop.is_set() else 1
-                self.console.print("Reading everything back")
-                found = [str(difference) for difference in await scarf.bulk.verify(plan)]
-                found += await self._doubled(scarf, example, report, sources)
-                events, aggregates = await self._export(scarf, example)
+                changes = await self._plan(scarf, manifest, directory / "demo.plan", emulator.url)
+                report = await self._apply(scarf, changes, directory / "demo.journal")
+                if report is None or report.bulk is None:
+                    return Status.INTERRUPTED
+                if report.bulk.stopped_by is not None:
+                    self._say(str(report.bulk))
+                    return Status.INTERRUPTED if self.interrupted else Status.FAILED
+                found = await self._read_back(scarf, manifest, directory / "pulled.yaml")
+                events, aggregates = await self._export(scarf, manifest.organizations[0].name)
             arrived, injected = len(emulator.requests), sum(emulator.faults.injected.values())
         for line in found[:_SHOWN]:
-            self.console.print(line, style="red", markup=False)
+            self.console.print(line, style="red")
+        counts = report.bulk.counts
         self.console.print(
-            self._summary(
+            _summary(
                 {
-                    "operations": f"{len(report):,}",
-                    "succeeded": f"{report.counts['succeeded']:,}",
-                    "found by looking": f"{sum(outcome.reconciled for outcome in report.outcomes):,}",
+                    "operations": f"{len(report.bulk):,}",
+                    "succeeded": f"{counts['succeeded']:,}",
+                    "found by looking": f"{sum(outcome.reconciled for outcome in report.bulk):,}",
                     "HTTP requests": f"{arrived:,}",
                     "retries": f"{self.retries:,}",
                     "faults injected": f"{injected:,}",
@@ -118,18 +131,26 @@ class Rehearsal:
                 }
             )
         )
-        if report.counts["succeeded"] != len(report):
-            self.console.print(str(report), markup=False)
-        return 0 if not found and report.counts["succeeded"] == len(report) else 1
+        if counts["succeeded"] != len(report.bulk):
+            self.console.print(failures_table(failures(report)))
+        return Status.DONE if not found and counts["succeeded"] == len(report.bulk) else Status.FAILED
 
     def _count(self, event: ScarfEvent) -> None:
         self.retries += isinstance(event, RetryScheduled)
 
-    async def _set_up(self, scarf: Scarf, example: Example, plan: BulkPlan, journal: Path) -> BulkReport:
-        self.console.print(
-            f"Setting up [bold]{example.organization.name}[/bold]: {len(example.images)} images,"
-            f" {len(example.levels)} people, {len(plan):,} operations"
-        )
+    async def _plan(self, scarf: Scarf, manifest: Manifest, file: Path, server: str) -> Changes:
+        """Return the plan, which an interrupted run has kept: a journal belongs to one plan."""
+        kept = _kept_plan(file)
+        if kept is not None:
+            self._say("Going on with the plan of the run before")
+            return kept
+        changes = await scarf.manifests.diff(manifest)
+        write_changes(changes, file, server=server)
+        for line in difference_lines(changes, width=self.console.width):
+            self.console.print(line, soft_wrap=True)
+        return changes
+
+    async def _apply(self, scarf: Scarf, changes: Changes, journal: Path) -> ApplyReport | None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -137,39 +158,55 @@ class Rehearsal:
             TextColumn("{task.fields[requests]} requests"),
             TimeElapsedColumn(),
         )
-        self.running = True
-        try:
-            with Progress(*columns, console=self.console) as display:
-                task = display.add_task("operations", total=len(plan), requests=0)
+        self._say(f"Applying {len(changes.applicable):,} changes")
+        with stoppable(say_stopping) as stop, Progress(*columns, console=self.console) as display:
+            task = display.add_task("operations", total=len(changes.applicable), requests=0)
 
-                def show(progress: BulkProgress) -> None:
-                    failed = f" [red]{progress.failed} failed[/red]" if progress.failed else ""
-                    display.update(
-                        task,
-                        completed=progress.done,
-                        requests=f"{progress.requests:,}",
-                        description=f"operations{failed}",
-                    )
-
-                return await scarf.bulk.run(
-                    plan, concurrency=self.concurrency, journal=journal, stop=self.stop, progress=show
+            def show(progress: BulkProgress) -> None:
+                failed = f" [red]{progress.failed} failed[/red]" if progress.failed else ""
+                display.update(
+                    task,
+                    completed=progress.done,
+                    requests=f"{progress.requests:,}",
+                    description=f"operations{failed}",
                 )
-        finally:
-            self.running = False
 
-    async def _doubled(
-        self, scarf: Scarf, example: Example, report: BulkReport, sources: Ref[Package]
-    ) -> list[str]:
-        """Look for what is there more than once, which no single operation can tell."""
-        package = report[sources].result
-        routes = 0 if package is None else len(await scarf.routes.list(package))
-        packages = len(await scarf.packages.list(example.organization.name))
-        counts = (("packages", packages, len(example.images) + 1), ("routes", routes, len(example.images)))
-        return [f"{found} {kind} instead of {wanted}" for kind, found, wanted in counts if found != wanted]
+            report = await scarf.manifests.apply(
+                changes,
+                journal=journal,
+                concurrency=self.concurrency,
+                whole=True,
+                stop=stop,
+                progress=show,
+            )
+            self.interrupted = stop.is_set()
+            return report
+        return None
 
-    async def _export(self, scarf: Scarf, example: Example) -> tuple[int, int]:
-        name = example.organization.name
-        self.console.print(f"Exporting {_MONTH[0]} to {_MONTH[1]}")
+    async def _read_back(self, scarf: Scarf, manifest: Manifest, file: Path) -> list[str]:
+        """Plan again from what was written and from what is pulled; return all that differs."""
+        self._say("Pulling it back, and planning again")
+        names = [organization.name for organization in manifest.organizations]
+        write_manifest(await scarf.manifests.pull(*names), file)
+        found = [*_differing(await scarf.manifests.diff(manifest))]
+        found += _differing(await scarf.manifests.diff(read_manifest(file), prune=True))
+        return found + await self._doubled(scarf, manifest)
+
+    async def _doubled(self, scarf: Scarf, manifest: Manifest) -> list[str]:
+        """Look for what is there more than once, which a comparison takes for one."""
+        (organization,) = manifest.organizations
+        wanted = organization.packages or ()
+        packages = await scarf.packages.list(organization.name)
+        files = [package for package in packages if package.library_type == "file"]
+        routes = sum([len(await scarf.routes.list(package)) for package in files])
+        counts = (
+            ("packages", len(packages), len(wanted)),
+            ("routes", routes, sum(len(spec.routes or ()) for spec in wanted)),
+        )
+        return [f"{count} {kind} instead of {planned}" for kind, count, planned in counts if count != planned]
+
+    async def _export(self, scarf: Scarf, name: str) -> tuple[int, int]:
+        self._say(f"Exporting {_MONTH[0]} to {_MONTH[1]}")
         events = aggregates = 0
         async with scarf.exports.owner_events(name, *_MONTH) as event_stream:
             async for _ in event_stream:
@@ -179,12 +216,17 @@ class Rehearsal:
                 aggregates += 1
         return events, aggregates
 
-    @staticmethod
-    def _summary(rows: dict[str, str]) -> Table:
-        table = Table(show_header=False, box=None)
-        for name, value in rows.items():
-            table.add_row(name, f"[bold]{value}[/bold]")
-        return table
+
+def _differing(changes: Iterable[Change]) -> list[str]:
+    """Return what differs; what the service does not show cannot be compared."""
+    return [str(change) for change in changes if change.action != "uncompared"]
+
+
+def _summary(rows: dict[str, str]) -> Table:
+    table = Table(show_header=False, box=None)
+    for name, value in rows.items():
+        table.add_row(name, Text(value, "bold"))
+    return table
 
 
 def _peak_memory() -> int:
@@ -198,6 +240,10 @@ def _kept_port(directory: Path) -> int:
     """Return the port of the run that is gone on with: a journal is bound to its server's address."""
     file = directory / "port"
     return int(file.read_text("ascii")) if file.is_file() else 0
+
+
+def _kept_plan(file: Path) -> Changes | None:
+    return read_changes(file).changes if file.is_file() else None
 
 
 def _keep_port(directory: Path, url: str) -> None:

@@ -10,8 +10,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from scarf_async import __version__
+from scarf_async.cli.app import app
 
 SCARF = [sys.executable, "-c", "from scarf_async.cli import main; main()"]
 
@@ -28,6 +32,19 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_with(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line under the name that shells know it by."""
+    named = "import sys; sys.argv[0] = 'scarf-async'; from scarf_async.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", named, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
 def test_the_demo_finds_no_difference() -> None:
     """`scarf-async demo` sets everything up under faults, finds it again, and ends with status 0."""
     done = run("demo", "--seed", "3")
@@ -40,14 +57,81 @@ def test_the_demo_finds_no_difference() -> None:
     assert int(summary["events streamed"].replace(",", "")) == 116 * 31 * 50
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["emulator"]])
+COMMANDS: list[list[str]] = [
+    [],
+    ["plan"],
+    ["apply"],
+    ["pull"],
+    ["copy"],
+    ["validate"],
+    ["schema"],
+    ["orgs", "get"],
+    ["orgs", "create"],
+    ["orgs", "update"],
+    ["members", "list"],
+    ["members", "set"],
+    ["members", "remove"],
+    ["packages", "list"],
+    ["packages", "get"],
+    ["packages", "create"],
+    ["packages", "update"],
+    ["packages", "delete"],
+    ["permissions", "list"],
+    ["permissions", "set"],
+    ["routes", "list"],
+    ["routes", "add"],
+    ["routes", "remove"],
+    ["domains", "list"],
+    ["domains", "add"],
+    ["domains", "remove"],
+    ["demo"],
+    ["emulator"],
+    ["export", "aggregates"],
+    ["export", "package-events"],
+    ["export", "owner-events"],
+    ["export", "pixel-events"],
+    ["export", "job"],
+    ["export", "verify"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_shows_what_there_is(command: list[str]) -> None:
     """`--help` of each command names it and, below the top, gives an example."""
-    done = run(*command, "--help")
-    assert done.returncode == 0
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, "--help"])
+    assert done.exit_code == 0
     assert "Usage" in done.stdout
     if command:
-        assert f"Example: scarf-async {command[0]}" in done.stdout
+        assert f"Example: scarf-async {' '.join(command)}" in done.stdout
+
+
+def test_every_command_has_an_example() -> None:
+    """A command that is added here is among those whose help is looked at."""
+    top = get_command(app)
+    assert isinstance(top, TyperGroup)
+    found = {
+        (name, *sub)
+        for name, command in top.commands.items()
+        for sub in ([(below,) for below in command.commands] if isinstance(command, TyperGroup) else [()])
+    }
+    assert found == {tuple(command) for command in COMMANDS if command}
+
+
+def complete(words: str) -> set[str]:
+    """Return what bash offers after some words."""
+    count = str(len(words.split(" ")) - 1)
+    done = run_with({"_SCARF_ASYNC_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": count})
+    return set(done.stdout.split())
+
+
+def test_the_shell_completes() -> None:
+    """Commands and options are offered; `--show-completion` prints what a shell takes."""
+    assert complete("scarf-async pa") == {"packages"}
+    assert complete("scarf-async packages de") == {"delete"}
+    assert complete("scarf-async plan --det") == {"--detailed-exitcode"}
+    script = run_with({"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}, "--show-completion", "bash")
+    assert "complete" in script.stdout
+    assert "scarf-async" in script.stdout
 
 
 def test_version() -> None:
@@ -82,7 +166,7 @@ def interrupt(arguments: list[str], *, times: int) -> tuple[int, str]:
         # The second line comes with the plan under way.
         for line in process.stdout:
             seen.append(line)
-            if "Setting up" in line:
+            if "Applying" in line:
                 break
         journal = Path(arguments[arguments.index("--directory") + 1]) / "demo.journal"
         while not journal.is_file() or journal.stat().st_size < 4096:

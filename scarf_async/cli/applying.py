@@ -1,0 +1,185 @@
+"""Applying a difference: shown, asked for, carried out with a line that moves, and told of."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import attrs
+import typer
+
+from scarf_async.cli.asking import confirm, stoppable
+from scarf_async.cli.options import ClientOptions, spelled
+from scarf_async.cli.output import StandardOutput, Status, data_console, printable, say
+from scarf_async.cli.progress import Meter
+from scarf_async.cli.records import write_json
+from scarf_async.errors import GuardError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from scarf_async.bulk import BulkProgress
+    from scarf_async.client import Scarf
+    from scarf_async.manifests import Changes
+    from scarf_async.manifests.applied import ApplyReport
+
+__all__ = ["ApplyOptions", "failures", "failures_table", "progress_line", "say_stopping"]
+
+_ROWS: Final = 20
+
+
+@attrs.frozen(kw_only=True)
+class ApplyOptions:
+    """How a difference is applied."""
+
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, and send no change.")] = False
+    journal: Annotated[
+        Path | None,
+        typer.Option(help="A file that makes an interrupted run go on where it was.", metavar="FILE"),
+    ] = None
+    max_removals: Annotated[
+        int | None, typer.Option(min=0, help="Refuse to remove more than so many things.", metavar="N")
+    ] = None
+    me: Annotated[
+        str | None, typer.Option(help="The username that the token belongs to, who is never shut out.")
+    ] = None
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at the most.")] = 32
+    as_json: Annotated[bool, typer.Option("--json", help="Write what became of it as JSON.")] = False
+
+    @property
+    def _kept_plan(self) -> Path | None:
+        """Where changes are kept for the journal's sake, which goes on only with those that it was begun with."""
+        return None if self.journal is None else self.journal.with_name(f"{self.journal.name}.plan")
+
+    def check_journal_is_new(self, connection: ClientOptions) -> None:
+        """Refuse a journal that was begun with other changes.
+
+        Raises:
+            GuardError: there is something in it.
+        """
+        if self.journal is not None and self.journal.exists() and self.journal.stat().st_size:
+            raise GuardError(
+                f"nothing was changed: the journal {self.journal} was begun with other changes; to go on with them:"
+                f" {self._again(self._kept_plan, connection)}; to compare anew, give another journal"
+            )
+
+    async def carry_out(
+        self, scarf: Scarf, changes: Changes, *, connection: ClientOptions, plan: Path | None = None
+    ) -> Status:
+        """Show a difference, ask, apply it, and tell what failed.
+
+        Args:
+            scarf: where to apply it.
+            changes: the difference.
+            connection: how that is reached.
+            plan: the file that the changes were kept in; they are then applied all or not at all.
+
+        Raises:
+            GuardError: it was refused, or the answer was no.
+            ScarfError: it could not be applied.
+        """
+        from scarf_async.cli.difference import show_difference  # noqa: PLC0415 # it takes rich
+        from scarf_async.manifests.saved import write_changes  # noqa: PLC0415
+
+        show_difference(changes, notes=True)
+        if self.dry_run:
+            say("Nothing was changed, since this is a dry run.")
+            return Status.DONE
+        if changes.applicable:
+            await confirm(f"Make these {len(changes.applicable):,} changes?", yes=self.yes)
+        kept = plan or self._kept_plan
+        if plan is None and kept is not None:
+            write_changes(changes, kept, server=connection.server)
+        report, interrupted = await self._apply(scarf, changes, whole=plan is not None)
+        if report is not None:
+            self._tell(report)
+        if interrupted:
+            say(f"Interrupted; to go on: {self._again(kept, connection)}")
+            return Status.INTERRUPTED
+        return Status.DONE if report is not None and report.ok else Status.FAILED
+
+    async def _apply(self, scarf: Scarf, changes: Changes, *, whole: bool) -> tuple[ApplyReport | None, bool]:
+        """Apply changes; return the report, None after a second Ctrl-C, and whether there was a first."""
+        with stoppable(say_stopping) as stop, Meter() as meter:
+            report = await scarf.manifests.apply(
+                changes,
+                journal=self.journal,
+                concurrency=self.concurrency,
+                max_removals=self.max_removals,
+                me=self.me,
+                whole=whole,
+                stop=stop,
+                progress=lambda progress: meter.show(progress_line(progress)),
+            )
+            return report, stop.is_set()
+        return None, True
+
+    def _tell(self, report: ApplyReport) -> None:
+        if self.as_json:
+            write_json(report.to_dict())
+        elif failed := failures(report):
+            _write_failures(failed)
+        counts = ", ".join(f"{count:,} {end}" for end, count in report.counts.items() if count)
+        bulk = report.bulk
+        sent = "" if bulk is None else f"; {bulk.requests:,} requests in {bulk.elapsed:.1f} s"
+        say(f"{counts or 'There was nothing to change'}{sent}")
+        if report.me_unchecked:
+            say("Not checked: whether the token's user loses anything; say who that is with --me")
+
+    def _again(self, plan: Path | None, connection: ClientOptions) -> str:
+        """Return the command that goes on; without a journal it is the same one again."""
+        words = sys.argv[1:]
+        if plan is not None and self.journal is not None:
+            words = ["apply", str(plan), *spelled(self), *spelled(connection)]
+        return shlex.join(["scarf-async", *words])
+
+
+def say_stopping() -> None:
+    """Say what the first Ctrl-C does."""
+    say("Stopping when what is under way has ended; Ctrl-C again stops at once")
+
+
+def progress_line(progress: BulkProgress) -> str:
+    """Say how far a run is."""
+    parts = [f"{progress.done:,} of {progress.total:,} changes ({100 * progress.done // max(progress.total, 1)}%)"]
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
+    parts.append(f"{progress.requests:,} requests")
+    if progress.eta is not None and progress.done < progress.total:
+        parts.append(f"{progress.eta:.0f} s left")
+    return "  ".join(parts)
+
+
+def failures(report: ApplyReport) -> list[tuple[str, str, str]]:
+    """Return what did not succeed: what became of it, which change it is, and why."""
+    bad = [(change, outcome) for change, outcome in report.outcomes if outcome.status in {"failed", "unknown"}]
+    return [
+        *((outcome.status, str(change), printable(str(outcome.error))) for change, outcome in bad),
+        *(("drifted", str(attrs.evolve(change, note="")), printable(change.note)) for change in report.drifted),
+    ]
+
+
+def failures_table(failed: Sequence[tuple[str, str, str]]) -> Table:
+    """Return what did not succeed as a table, long lists shortened."""
+    from rich.table import Table  # noqa: PLC0415 # pipes end without it
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table("outcome", "change", "why", box=None, pad_edge=False)
+    for status, change, why in failed[:_ROWS]:
+        table.add_row(Text(status, "red"), Text(change), Text(why))
+    if len(failed) > _ROWS:
+        table.add_row("", Text(f"… and {len(failed) - _ROWS:,} more", "dim"), "")
+    return table
+
+
+def _write_failures(failed: Sequence[tuple[str, str, str]]) -> None:
+    output = StandardOutput()
+    if output.is_terminal:
+        data_console().print(failures_table(failed))
+        return
+    for row in failed:
+        output.write_line(*row)

@@ -1,0 +1,69 @@
+"""Questions before what cannot be undone, and Ctrl-C while it is done."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from scarf_async.cli.output import printable
+from scarf_async.errors import GuardError
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["confirm", "stoppable"]
+
+
+async def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless that was answered on the command line; anything but yes is no.
+
+    Raises:
+        GuardError: the answer is no, or there is no terminal to ask at.
+    """
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise GuardError("nothing was changed: there is no terminal to ask at; give --yes if this is what you want")
+    from anyio.to_thread import run_sync  # noqa: PLC0415 # `--help` must not wait for it
+
+    # Whoever thinks about the answer must not keep Ctrl-C waiting.
+    answer = await run_sync(_ask, question, abandon_on_cancel=True)
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise GuardError("nothing was changed: the answer was not yes")
+
+
+def _ask(question: str) -> str:
+    print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
+
+
+@contextmanager
+def stoppable(on_first: Callable[[], object]) -> Iterator[asyncio.Event]:
+    """Let the first Ctrl-C set an event and the second end the block; what follows the block then runs.
+
+    Args:
+        on_first: called at the first, to say so.
+    """
+    import asyncio  # noqa: PLC0415 # `--help` must not wait for it
+
+    import anyio  # noqa: PLC0415
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with anyio.CancelScope() as scope:
+
+        def pressed() -> None:
+            if stop.is_set():
+                scope.cancel()
+                return
+            stop.set()
+            on_first()
+
+        loop.add_signal_handler(signal.SIGINT, pressed)
+        try:
+            yield stop
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)

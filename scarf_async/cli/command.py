@@ -1,0 +1,113 @@
+"""What makes a command of a function: groups of options, one way to run, one way to end."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial, wraps
+from importlib.util import find_spec
+from typing import NoReturn, TypeAlias, get_type_hints
+
+import attrs
+import typer
+
+from scarf_async.cli.output import Status, occupy_standard_descriptors, say, silence_standard_output, verdict
+from scarf_async.errors import GuardError, ManifestError
+
+__all__ = ["command"]
+
+Command: TypeAlias = Callable[..., Status | Awaitable[Status]]
+
+
+def command(function: Command) -> Callable[..., None]:
+    """Make a function, async or not, into what typer takes.
+
+    A parameter whose annotation is an attrs class stands for all of that class's attributes: each becomes an
+    option, and the function is given the object. So commands share options, with their help, by naming the class.
+
+    What the function returns is the status that the process ends with. An error of the SDK, or of the operating
+    system, is a line on standard error and a status; Ctrl-C and a broken pipe are no errors.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    groups = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if inspect.isclass(parameter.annotation) and attrs.has(parameter.annotation)
+    }
+    parameters = [
+        option
+        for name, parameter in signature.parameters.items()
+        for option in (_options(groups[name]) if name in groups else [parameter])
+    ]
+
+    @wraps(function)
+    def run(**values: object) -> None:
+        made = {name: _take(kind, values) for name, kind in groups.items()}
+        _finish(partial(function, **made, **values))
+
+    named = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    # typer reads both.
+    run.__signature__ = signature.replace(parameters=named, return_annotation=None)  # type: ignore[attr-defined] # functions take any attribute
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in named}
+    return run
+
+
+def _options(kind: type[attrs.AttrsInstance]) -> list[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is attrs.NOTHING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in attrs.fields(kind)
+    ]
+
+
+def _take(kind: type[attrs.AttrsInstance], values: dict[str, object]) -> attrs.AttrsInstance:
+    return kind(**{field.name: values.pop(field.name) for field in attrs.fields(kind)})
+
+
+def _finish(main: Callable[[], Status | Awaitable[Status]]) -> NoReturn:
+    try:
+        status = _run(main)
+    except BaseException as error:
+        ending = verdict(error)
+        if ending is None:
+            raise
+        status, line = ending
+        # What is wrong with a manifest, or with changes, is a list whose lines are escaped already.
+        for part in line.splitlines() if isinstance(error, ManifestError | GuardError) else filter(None, [line]):
+            say(f"scarf-async: {part}")
+    if status is Status.BROKEN_PIPE:
+        silence_standard_output()
+    if status is Status.INTERRUPTED:
+        _leave(status)
+    raise typer.Exit(status)
+
+
+def _run(main: Callable[[], Status | Awaitable[Status]]) -> Status:
+    outcome = main()
+    if isinstance(outcome, Status):
+        return outcome
+    import anyio  # noqa: PLC0415 # `--help` must not wait for it
+
+    occupy_standard_descriptors()
+
+    async def wait() -> Status:
+        return await outcome
+
+    return anyio.run(wait, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+
+
+def _leave(status: Status) -> NoReturn:
+    """End at once: a thread may hang in a write to a pipe that nobody reads, and Python would wait for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.flush()
+    os._exit(status)

@@ -1,0 +1,105 @@
+"""`scarf-async copy`: an organization once more, under another name or at another address."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+import typer
+
+from scarf_async.cli.applying import ApplyOptions
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import Status
+from scarf_async.cli.plan import CompareOptions
+from scarf_async.errors import ValidationError
+
+__all__ = ["copy"]
+
+_PANEL = "Where it goes"
+
+
+@attrs.frozen(kw_only=True)
+class _Target:
+    """Where a copy goes; by default to where the original is."""
+
+    to_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The address of v1 there.", rich_help_panel=_PANEL)
+    ] = None
+    to_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A file whose first line is the token for there.", rich_help_panel=_PANEL
+        ),
+    ] = None
+
+    def connection(self, source: ClientOptions) -> ClientOptions | None:
+        """Return how to reach the target; None: as the source is reached.
+
+        Raises:
+            ValidationError: the source's token would be sent to another server.
+        """
+        if self.to_url is not None and self.to_token_file is None:
+            raise ValidationError("--to-url needs --to-token-file: the token of one server is not for another")
+        if self.to_token_file is None:
+            return None
+        return attrs.evolve(source, base_url=self.to_url or source.base_url, token_file=self.to_token_file)
+
+
+@command
+async def copy(
+    *,
+    source: Annotated[str, typer.Argument(metavar="ORG", help="The organization to copy.")],
+    name: Annotated[str, typer.Argument(metavar="NEW", help="What the copy is called.")],
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            metavar="FILE",
+            help="YAML, JSON or TOML with the tables members, packages, domains: old name, new name, or none.",
+        ),
+    ] = None,
+    addresses: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST",
+            help="A manifest with the addresses of packages, which the service does not give back; without it"
+            " docker packages cannot be created.",
+        ),
+    ] = None,
+    target: _Target,
+    compare: CompareOptions,
+    options: ApplyOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Make an organization a copy of another; shows the difference and asks before anything is changed.
+
+    Example: scarf-async copy acme acme-test --map names.yaml
+    """
+    from scarf_async.cli.mapping import NameMap, read_map  # noqa: PLC0415 # `--help` must not wait for it
+    from scarf_async.manifests import read_manifest  # noqa: PLC0415
+
+    renamed = NameMap() if names is None else read_map(names)
+    there = target.connection(connection)
+    options.check_journal_is_new(there or connection)
+    async with AsyncExitStack() as clients:
+        reading = await clients.enter_async_context(
+            connection.client(read_only=there is not None or options.dry_run)
+        )
+        writing = reading
+        if there is not None:
+            writing = await clients.enter_async_context(there.client(read_only=options.dry_run))
+        changes = await reading.manifests.changes_to_copy(
+            source,
+            name,
+            to=None if there is None else writing,
+            members=renamed.members,
+            packages=renamed.packages,
+            domains=renamed.domains,
+            prune=compare.prune,
+            rewrite_addresses=compare.rewrite_addresses,
+            addresses=None if addresses is None else read_manifest(addresses),
+        )
+        return await options.carry_out(writing, changes, connection=there or connection)

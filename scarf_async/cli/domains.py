@@ -1,0 +1,77 @@
+"""`scarf-async domains`: the names under which a package is served."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import Status
+from scarf_async.cli.records import RecordOptions
+from scarf_async.cli.writes import PackageChoice, WriteOptions
+from scarf_async.entities import DomainCreate
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List, add and remove the domains of a package.", no_args_is_help=True)
+
+_COLUMNS = ("id", "name")
+
+
+@app.command("list")
+@command
+async def list_(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> Status:
+    """List the domains of a package.
+
+    Example: scarf-async domains list acme/downloads
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write_all(await scarf.domains.list(await package.identify(scarf)), _COLUMNS)
+    return Status.DONE
+
+
+@app.command()
+@command
+async def add(
+    *,
+    package: PackageChoice,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The name, such as downloads.acme.example.")],
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Add a domain; one that the package has is kept.
+
+    Example: scarf-async domains add acme/downloads downloads.acme.example
+    """
+    async with writes.client(connection) as scarf:
+        made = await writes.carry_out(
+            scarf.domains.create(await package.identify(scarf), DomainCreate(domain), if_exists="keep"),
+            f"add the domain {domain} to {package.package}",
+        )
+    if made is not None:
+        shown.write_all([made], _COLUMNS)
+    return Status.DONE
+
+
+@app.command()
+@command
+async def remove(
+    *,
+    package: PackageChoice,
+    domain: Annotated[str, typer.Argument(metavar="ID", help="The domain's id, as `domains list` shows it.")],
+    writes: WriteOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Remove a domain.
+
+    Example: scarf-async domains remove acme/downloads 17
+    """
+    async with writes.client(connection) as scarf:
+        uuid = await package.identify(scarf)
+        await writes.carry_out(
+            scarf.domains.delete(uuid, domain), f"remove the domain {domain} of {package.package}"
+        )
+    return Status.DONE

@@ -1,0 +1,227 @@
+"""`scarf-async export`: an export to standard output or into a file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+import attrs
+import typer
+
+from scarf_async.cli import export_job
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import StandardOutput, Status, say
+from scarf_async.cli.progress import Meter, describe, size_of
+from scarf_async.errors import ValidationError
+
+if TYPE_CHECKING:
+    from scarf_async.exports.source import OnMalformed
+    from scarf_async.exports.stream import Export, ExportStream
+
+__all__ = ["app"]
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Fetch events and aggregates: to standard output, into a file, or window by window into a directory.",
+    no_args_is_help=True,
+)
+app.command("job")(export_job.run)
+app.command("verify")(export_job.verify)
+
+Api = Annotated[Literal["v1", "v2"], typer.Option(help="At which address to ask.")]
+
+
+@attrs.frozen(kw_only=True)
+class RangeOptions:
+    """What of an export is wanted."""
+
+    start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")]
+    end: Annotated[str, typer.Option(help="The first day after the range: it is not in it.", metavar="DAY")]
+    unfiltered: Annotated[
+        bool,
+        typer.Option("--unfiltered", help="Keep what the service sends from --end on; else it is left out."),
+    ] = False
+    on_malformed: Annotated[
+        Literal["raise", "skip"],
+        typer.Option(help="What happens to a record that cannot be converted; skip leaves it out and says so."),
+    ] = "raise"
+
+    @property
+    def malformed(self) -> OnMalformed:
+        """What the SDK is to do with a record that cannot be read: what is skipped is told."""
+        return "raise" if self.on_malformed == "raise" else lambda error: say(f"Skipped: {error}")
+
+
+@attrs.frozen(kw_only=True)
+class OutputOptions:
+    """Where an export goes, and how."""
+
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="A file, which appears under its name once it is whole; - is standard output.",
+        ),
+    ] = "-"
+    format: Annotated[
+        Literal["csv", "jsonl", "parquet"] | None,
+        typer.Option(help="By default what the service sends: csv for events, jsonl for aggregates."),
+    ] = None
+
+    async def write(self, export: Export[T]) -> Status:
+        """Fetch an export to where it goes."""
+        if self.output == "-":
+            return await self._print(export, StandardOutput())
+        with _Transfer() as meter:
+            done = await export.save(Path(self.output), format=self.format, progress=meter.received)
+        return meter.summarize(done.bytes, done.records, done.sha256, self.output)
+
+    async def _print(self, export: Export[T], target: StandardOutput) -> Status:
+        from anyio.to_thread import run_sync  # noqa: PLC0415 # `--help` must not wait for it
+
+        from scarf_async.exports.formats import need_arrow  # noqa: PLC0415
+
+        if self.format == "parquet" and target.is_terminal:
+            raise ValidationError("Parquet is not for a terminal: give it a file with -o FILE, or a pipe")
+        need_arrow(self.format)
+        digest = hashlib.sha256()
+        size = 0
+        with _Transfer(shown=not target.is_terminal) as meter:
+            async with export as stream:
+                async for chunk in stream.chunks(self.format):
+                    # Whoever reads slowly must not keep Ctrl-C waiting.
+                    await run_sync(target.write, chunk, abandon_on_cancel=True)
+                    digest.update(chunk)
+                    size += len(chunk)
+                    meter.received(stream)
+        return meter.summarize(size, stream.records_kept, digest.hexdigest(), "standard output")
+
+
+class _Transfer(Meter):
+    """Shows the bytes of one export."""
+
+    def received(self, stream: ExportStream[T]) -> None:
+        self.show(describe(stream.bytes_received, self.elapsed, total=stream.bytes_total))
+
+    def summarize(self, size: int, records: int, sha256: str, place: str) -> Status:
+        """Say what was written where."""
+        say(f"{records:,} rows, {size:,} bytes ({size_of(size)}) to {place}, sha256 {sha256}, {self.elapsed:.1f} s")
+        return Status.DONE
+
+
+@app.command()
+@command
+async def aggregates(
+    *,
+    organization: Annotated[str | None, typer.Option(help="Aggregates of an organization's packages.")] = None,
+    user: Annotated[str | None, typer.Option(help="Aggregates of a user's packages.")] = None,
+    span: RangeOptions,
+    target: OutputOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Export the daily counts of all packages of an organization or a user.
+
+    Example: scarf-async export aggregates --organization acme --start 2024-01-01 --end 2024-02-01 | jq .total
+    """
+    if (organization is None) == (user is None):
+        raise ValidationError("give either --organization or --user")
+    async with connection.client(read_only=True) as scarf:
+        of_user = organization is None
+        call = scarf.exports.user_aggregates if of_user else scarf.exports.organization_aggregates
+        export = call(
+            str(user if of_user else organization),
+            span.start,
+            span.end,
+            unfiltered=span.unfiltered,
+            on_malformed=span.malformed,
+        )
+        return await target.write(export)
+
+
+@app.command()
+@command
+async def package_events(
+    *,
+    owner: Annotated[str, typer.Argument(metavar="OWNER", help="The package's owner.")],
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package's uuid.")],
+    api: Api = "v1",
+    span: RangeOptions,
+    target: OutputOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Export the events of a package, in no order; the same event may come more than once.
+
+    Example: scarf-async export package-events acme PACKAGE --start 2024-01-01 --end 2024-02-01 -o events.csv
+    """
+    async with connection.client(read_only=True) as scarf:
+        return await target.write(
+            scarf.exports.package_events(
+                owner,
+                package,
+                span.start,
+                span.end,
+                api=api,
+                unfiltered=span.unfiltered,
+                on_malformed=span.malformed,
+            )
+        )
+
+
+@app.command()
+@command
+async def owner_events(
+    *,
+    owner: Annotated[
+        str, typer.Argument(metavar="OWNER", help="The organization or user whose packages they are.")
+    ],
+    span: RangeOptions,
+    target: OutputOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Export the events of all packages of an owner, in no order; the same event may come more than once.
+
+    Example: scarf-async export owner-events acme --start 2024-01-01 --end 2024-02-01 --format parquet -o a.parquet
+    """
+    async with connection.client(read_only=True) as scarf:
+        return await target.write(
+            scarf.exports.owner_events(
+                owner, span.start, span.end, unfiltered=span.unfiltered, on_malformed=span.malformed
+            )
+        )
+
+
+@app.command()
+@command
+async def pixel_events(
+    *,
+    owner: Annotated[
+        str | None, typer.Option(help="Whose pixels (v2); without it, all that the token's user can see (v1).")
+    ] = None,
+    api: Annotated[
+        Literal["v1", "v2"] | None,
+        typer.Option(help="At which address to ask; by default v2 with --owner, else v1."),
+    ] = None,
+    span: RangeOptions,
+    target: OutputOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Export the events of pixels, in no order; the same event may come more than once.
+
+    Example: scarf-async export pixel-events --owner acme --start 2024-01-01 --end 2024-02-01 | head -1
+    """
+    async with connection.client(read_only=True) as scarf:
+        return await target.write(
+            scarf.exports.pixel_events(
+                span.start,
+                span.end,
+                owner=owner,
+                api=api or ("v1" if owner is None else "v2"),
+                unfiltered=span.unfiltered,
+                on_malformed=span.malformed,
+            )
+        )

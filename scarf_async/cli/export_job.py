@@ -1,0 +1,114 @@
+"""`scarf-async export job` and `export verify`: long ranges, window by window, into a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+import typer
+
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import StandardOutput, Status, say
+from scarf_async.cli.progress import Meter, describe, size_of
+
+if TYPE_CHECKING:
+    from scarf_async.exports.jobs import ExportProgress
+
+__all__ = ["run", "verify"]
+
+What = Literal["organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events"]
+
+
+@command
+async def run(
+    *,
+    what: Annotated[What, typer.Argument(metavar="WHAT", help=f"Which export: {', '.join(get_args(What))}.")],
+    owner: Annotated[
+        str | None,
+        typer.Argument(metavar="[OWNER]", help="The organization, user or owner; none for the pixel events of v1."),
+    ] = None,
+    package: Annotated[str | None, typer.Option(help="The package's uuid, for package_events.")] = None,
+    start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")],
+    end: Annotated[str, typer.Option(help="The first day after the range: it is not in it.", metavar="DAY")],
+    directory: Annotated[Path, typer.Option(help="Where the files go; it is made where it is missing.")],
+    format: Annotated[  # the option's name  # noqa: A002
+        Literal["csv", "jsonl", "parquet"], typer.Option(help="What is written.")
+    ] = "csv",
+    api: Annotated[
+        Literal["v1", "v2"] | None,
+        typer.Option(
+            help="At which address to ask; by default v2 for the events and pixel events of an owner, else v1."
+        ),
+    ] = None,
+    window_days: Annotated[
+        int | None, typer.Option(help="The longest window. By default as long as the service takes.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(help="Windows fetched at the same time, at the most.")] = 4,
+    refresh_days: Annotated[
+        int,
+        typer.Option(
+            help="Fetch the windows again that overlap the last so many days of the range that have begun, since"
+            " events may come late."
+        ),
+    ] = 0,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            help="Go on with what the directory holds. With --no-resume a directory that holds anything is refused;"
+            " nothing is ever deleted to start anew."
+        ),
+    ] = True,
+    connection: ClientOptions,
+) -> Status:
+    """Fetch a long range window by window into a directory; the same command again goes on where it was.
+
+    Example: scarf-async export job owner_events acme --start 2024-01-01 --end 2025-01-01 --directory acme-2024
+    """
+    from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
+
+    job = ExportJob(what, owner, start, end, format, window_days, package=package, api=api)
+    if not resume and directory.exists() and any(directory.iterdir()):
+        say(f"{directory} is not empty, and --no-resume was given: nothing was done. Give another directory.")
+        return Status.REFUSED
+    with Meter() as meter:
+
+        def show(progress: ExportProgress) -> None:
+            windows = (progress.windows_done, progress.windows_total)
+            failed, rows = progress.windows_failed, progress.rows
+            meter.show(describe(progress.bytes, progress.elapsed, windows=windows, failed=failed, rows=rows))
+
+        async with connection.client(read_only=True) as scarf:
+            report = await scarf.exports.run(
+                job, directory, concurrency=concurrency, refresh_days=refresh_days, progress=show
+            )
+    for line in str(report).splitlines():
+        say(line)
+    size = size_of(report.bytes)
+    say(f"{report.rows:,} rows, {report.bytes:,} bytes ({size}) in {directory}, {report.elapsed:.1f} s")
+    return Status.FAILED if report.failed or report.stopped_by else Status.DONE
+
+
+@command
+def verify(
+    *,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIRECTORY", help="A directory that `export job` has written.")
+    ],
+) -> Status:
+    """Check a directory of `export job` against its manifest: every file, every byte. Needs no token.
+
+    Each difference is a line on standard output; the status is then 4.
+
+    Example: scarf-async export verify acme-2024
+    """
+    from scarf_async.exports.jobs import verify_export  # noqa: PLC0415 # `--help` must not wait for it
+
+    problems = verify_export(directory)
+    if not problems:
+        say(f"{directory} is whole.")
+        return Status.DONE
+    output = StandardOutput()
+    for problem in problems:
+        output.write_line(str(problem))
+    return Status.DIFFERENT

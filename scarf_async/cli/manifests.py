@@ -1,0 +1,128 @@
+"""`scarf-async pull`, `validate` and `schema`: manifests as files."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import StandardOutput, Status, say
+from scarf_async.cli.records import write_json
+from scarf_async.errors import ManifestError, ValidationError
+
+if TYPE_CHECKING:
+    from scarf_async.manifests import Manifest
+
+__all__ = ["pull", "schema", "summarize", "validate"]
+
+_ENDS = {"yaml": (".yaml", ".yml"), "json": (".json",)}
+
+
+@command
+async def pull(
+    *,
+    organizations: Annotated[list[str], typer.Argument(metavar="ORG...", help="The organizations.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where it goes; by default to standard output."),
+    ] = None,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Keep what FILE says and the service does not give back, such as addresses."),
+    ] = False,
+    user_packages: Annotated[
+        bool, typer.Option("--user-packages", help="Describe the packages of the token's user too.")
+    ] = False,
+    format: Annotated[  # the option's name  # noqa: A002
+        Literal["yaml", "json"] | None, typer.Option(help="By default what FILE's name says, else yaml.")
+    ] = None,
+    connection: ClientOptions,
+) -> Status:
+    """Write organizations, as they are, as a manifest.
+
+    Example: scarf-async pull acme -o acme.yaml
+    """
+    from scarf_async.manifests import write_manifest  # noqa: PLC0415 # `--help` must not wait for it
+
+    if output is None and keep:
+        raise ValidationError("--keep needs the file whose words are kept: give it with -o FILE")
+    if output is not None and format is not None and output.suffix.lower() not in _ENDS[format]:
+        raise ValidationError(f"{output} is no name of a {format} file: its end must be {_ENDS[format][0]}")
+    async with connection.client(read_only=True) as scarf:
+        manifest = await scarf.manifests.pull(*organizations, user_packages=user_packages)
+    if output is None:
+        StandardOutput().write(_written(manifest, format or "yaml"))
+    else:
+        write_manifest(manifest, output, keep=keep)
+        say(f"{summarize(manifest)} to {output}")
+    return Status.DONE
+
+
+def _written(manifest: Manifest, form: str) -> bytes:
+    from scarf_async.manifests import write_manifest  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="scarf-async-") as directory:
+        file = Path(directory) / f"manifest.{form}"
+        write_manifest(manifest, file)
+        return file.read_bytes()
+
+
+def summarize(manifest: Manifest) -> str:
+    """Say how much a manifest speaks of."""
+    organizations = manifest.organizations
+    packages = [spec for organization in organizations for spec in organization.packages or ()]
+    packages += manifest.packages or ()
+    counts = {
+        "organizations": len(organizations),
+        "members": sum(len(organization.members or ()) for organization in organizations),
+        "packages": len(packages),
+        "permissions": sum(len(spec.permissions or ()) for spec in packages),
+        "routes": sum(len(spec.routes or ()) for spec in packages),
+        "domains": sum(len(spec.domains or ()) for spec in packages),
+    }
+    return ", ".join(f"{count:,} {name if count != 1 else name[:-1]}" for name, count in counts.items())
+
+
+@command
+def validate(
+    *, files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Manifests; directories of tables too.")]
+) -> Status:
+    """Check manifests without asking the service; needs no token.
+
+    Each problem is a line on standard output, with its file, line and column; the status is then 1.
+
+    Example: scarf-async validate acme.yaml
+    """
+    from scarf_async.manifests import read_manifest  # noqa: PLC0415 # `--help` must not wait for it
+
+    status = Status.DONE
+    for file in files:
+        try:
+            manifest = read_manifest(file)
+        except ManifestError as error:
+            output = StandardOutput()
+            for problem in error.problems:
+                output.write_line(str(problem))
+            status = Status.FAILED
+        except OSError as error:
+            StandardOutput().write_line(f"{file}: {error.strerror}")
+            status = Status.FAILED
+        else:
+            say(f"{file}: {summarize(manifest)}")
+    return status
+
+
+@command
+def schema() -> Status:
+    """Print the JSON Schema of manifests, for editors.
+
+    Example: scarf-async schema > scarf-manifest.schema.json
+    """
+    from scarf_async.manifests import manifest_schema  # noqa: PLC0415 # `--help` must not wait for it
+
+    write_json(manifest_schema())
+    return Status.DONE

@@ -1,0 +1,130 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import attrs
+import typer
+
+from scarf_async.cli.output import say
+from scarf_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from scarf_async.client import Scarf
+
+__all__ = ["ClientOptions", "read_token_file", "spelled"]
+
+_PANEL: Final = "Connection"
+_LONGEST_LINE: Final = 16_384
+_TIMEOUTS: Final = (30.0, 300.0)
+
+
+@attrs.frozen(kw_only=True)
+class ClientOptions:
+    """How to reach the service. The token is never an argument: every user of the machine could read it there."""
+
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file whose first line is the token. By default it is read from $SCARF_API_TOKEN.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    base_url: Annotated[
+        str | None,
+        typer.Option(help="The address of v1; else $SCARF_BASE_URL, else Scarf's own.", rich_help_panel=_PANEL),
+    ] = None
+    v2_url: Annotated[
+        str | None,
+        typer.Option(help="The address of v2; else $SCARF_V2_URL, else Scarf's own.", rich_help_panel=_PANEL),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds that a call may take, and an export may be silent; by default 30, and 300 for exports.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(help="Certificates (PEM) to trust beside the system's.", rich_help_panel=_PANEL),
+    ] = None
+
+    @property
+    def server(self) -> str:
+        """The address of v1 that is asked, as plans that are kept name it.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
+        from scarf_async.settings import BASE_URL, read_base_url  # noqa: PLC0415 # `--help` must not wait for it
+
+        given = os.environ.get("SCARF_BASE_URL") if self.base_url is None else self.base_url
+        url = read_base_url("base_url", given or BASE_URL)
+        if isinstance(url, str):
+            raise ConfigurationError(url)
+        return str(url)
+
+    def client(self, *, read_only: bool = False) -> Scarf:
+        """Make the client that these options describe.
+
+        Raises:
+            ConfigurationError: an option or a variable cannot be used.
+        """
+        from scarf_async.client import Scarf  # noqa: PLC0415 # `--help` must not wait for it
+        from scarf_async.settings import TOKEN_VARIABLE  # noqa: PLC0415
+
+        if self.token_file is None and not os.environ.get(TOKEN_VARIABLE):
+            raise ConfigurationError(f"no token: set ${TOKEN_VARIABLE}, or give --token-file FILE")
+        timeout, export_timeout = _TIMEOUTS if self.timeout is None else (self.timeout, self.timeout)
+        return Scarf(
+            None if self.token_file is None else read_token_file(self.token_file),
+            base_url=self.base_url,
+            v2_url=self.v2_url,
+            ca_file=self.ca_file,
+            read_only=read_only,
+            timeout=timeout,
+            export_timeout=export_timeout,
+        )
+
+
+def spelled(options: attrs.AttrsInstance) -> list[str]:
+    """Return a group of options as they are typed, those left out that have their defaults.
+
+    >>> spelled(ClientOptions(base_url="http://127.0.0.1:8787/api/v1"))
+    ['--base-url', 'http://127.0.0.1:8787/api/v1']
+    """
+    words = []
+    for field in attrs.fields(type(options)):
+        value: object = getattr(options, field.name)
+        if value != field.default:
+            words.append(f"--{field.name.removeprefix('as_').replace('_', '-')}")
+            words += [] if value is True else [str(value)]
+    return words
+
+
+def read_token_file(path: Path) -> str:
+    """Read the token from a file's first line; warn where others may read it too.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    problem = ""
+    try:
+        with path.open("rb") as file:
+            mode = path.stat().st_mode
+            token = file.readline(_LONGEST_LINE).decode("ascii", "replace").strip()
+    except OSError as error:
+        problem = f"the token file {path} cannot be read: {error.strerror}"
+    else:
+        if not token:
+            problem = f"the first line of the token file {path} is empty"
+    if problem:
+        raise ConfigurationError(problem)
+    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+        say(f"Warning: others may read the token file {path}; to change that: chmod 600 {path}")
+    return token

@@ -1,0 +1,107 @@
+"""`scarf-async orgs`: organizations, one at a time."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+import typer
+
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import Status
+from scarf_async.cli.records import RecordOptions
+from scarf_async.cli.writes import WriteOptions, sent
+from scarf_async.entities import OrganizationUpsert
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Show, create and update organizations.", no_args_is_help=True)
+
+Organization = Annotated[str, typer.Argument(metavar="ORG", help="The organization's name.")]
+
+
+@attrs.frozen(kw_only=True)
+class _Fields:
+    """What there is to say of an organization."""
+
+    description: Annotated[str | None, typer.Option(help="Free text.")] = None
+    website: Annotated[str | None, typer.Option(help='Its website; "" for none.')] = None
+    billing_email: Annotated[str | None, typer.Option(help="Where bills go.")] = None
+
+    def over(self, organization: OrganizationUpsert) -> OrganizationUpsert:
+        """Return an organization with what is said here in the place of what it says."""
+        said = {name: value for name, value in attrs.asdict(self).items() if value is not None}
+        if said.get("website") == "":
+            said["website"] = None
+        return attrs.evolve(organization, **said)
+
+
+@app.command()
+@command
+async def get(*, organization: Organization, shown: RecordOptions, connection: ClientOptions) -> Status:
+    """Show an organization.
+
+    Example: scarf-async orgs get acme --json | jq -r .billing_email
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write(await scarf.organizations.get(organization))
+    return Status.DONE
+
+
+@app.command()
+@command
+async def create(
+    *,
+    organization: Organization,
+    fields: _Fields,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Create an organization; the token's user becomes its owner.
+
+    Example: scarf-async orgs create acme --billing-email billing@acme.example
+    """
+    upsert = fields.over(OrganizationUpsert(name=organization, description="", billing_email=""))
+    async with writes.client(connection) as scarf:
+        made = await writes.carry_out(
+            scarf.organizations.create(upsert), f"create the organization {organization}: {sent(upsert)}"
+        )
+    if made is not None:
+        shown.write(made)
+    return Status.DONE
+
+
+@app.command()
+@command
+async def update(
+    *,
+    organization: Organization,
+    name: Annotated[str | None, typer.Option(help="Its new name.")] = None,
+    fields: _Fields,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Change an organization; what is not said stays as it is.
+
+    Example: scarf-async orgs update acme --website https://acme.example
+    """
+    async with writes.client(connection) as scarf:
+        there = await scarf.organizations.get(organization)
+        upsert = fields.over(
+            OrganizationUpsert(
+                name=name or there.name,
+                description=there.description,
+                billing_email=there.billing_email,
+                website=there.website,
+            )
+        )
+        made = await writes.carry_out(
+            scarf.organizations.update(there.name, upsert),
+            f"update the organization {there.name}: {sent(upsert)}",
+        )
+    if made is not None:
+        shown.write(made)
+    return Status.DONE

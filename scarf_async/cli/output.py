@@ -1,0 +1,158 @@
+"""Where the commands write, and what they end with: data on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from scarf_async.errors import ConfigurationError, GuardError, ReadOnlyError, ScarfError, ValidationError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "StandardOutput",
+    "Status",
+    "data_console",
+    "notes_console",
+    "occupy_standard_descriptors",
+    "printable",
+    "say",
+    "silence_standard_output",
+    "verdict",
+]
+
+_LAST_STANDARD: Final = 2
+
+
+class Status(IntEnum):
+    """What a command ends with, for the shell."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USAGE = 2
+    REFUSED = 3
+    DIFFERENT = 4
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+def printable(text: str) -> str:
+    r"""Return a text as a terminal may be given it: one line, whatever would steer a terminal escaped.
+
+    >>> printable("no such\x1b[2J thing\n")
+    'no such\\x1b[2J thing\\n'
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def say(text: str) -> None:
+    """Write a line to standard error. Where that cannot be written, nobody is there to be told."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(printable(text), file=sys.stderr, flush=True)
+
+
+def data_console() -> Console:
+    """Return a console on standard output, for where a person looks at it."""
+    return _console(stderr=False)
+
+
+def notes_console() -> Console:
+    """Return a console on standard error."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console  # noqa: PLC0415 # most commands end without it
+
+    # Texts are shown as they are, and with $NO_COLOR without any style.
+    coloured = not os.environ.get("NO_COLOR")
+    return Console(
+        stderr=stderr, color_system="auto" if coloured else None, markup=False, highlight=False, emoji=False
+    )
+
+
+def verdict(error: BaseException) -> tuple[Status, str] | None:
+    """Say what an error ends a command with: status and line to show; None: it is a bug, to be shown whole."""
+    match error:
+        case KeyboardInterrupt():
+            return Status.INTERRUPTED, "interrupted"
+        case BrokenPipeError():
+            return Status.BROKEN_PIPE, ""
+        case ValidationError() | ConfigurationError() | ImportError():
+            return Status.WRONG_USAGE, str(error)
+        case ReadOnlyError() | GuardError():
+            return Status.REFUSED, str(error)
+        case ScarfError():
+            return Status.FAILED, str(error)
+        case OSError(filename=name, strerror=str(reason)):
+            return Status.FAILED, reason if name is None else f"{os.fsdecode(name)}: {reason}"
+        case OSError():
+            return Status.FAILED, str(error)
+        case _:
+            return None
+
+
+class StandardOutput:
+    """Standard output for data. Nothing stays in a buffer, so nothing can be lost, or fail, when Python ends.
+
+    Raises:
+        ConfigurationError: it is closed.
+    """
+
+    def __init__(self) -> None:
+        if sys.stdout is None:
+            raise ConfigurationError("standard output is closed: give the data a place with -o FILE")
+        sys.stdout.flush()
+        self._descriptor = sys.stdout.fileno()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person is looking at it."""
+        return os.isatty(self._descriptor)
+
+    def write(self, data: bytes) -> None:
+        """Write all of the bytes; waits for who reads them.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+            OSError: they cannot be written.
+        """
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:
+                # Another process may have made the pipe, which it shares with us, non-blocking.
+                select.select([], [self._descriptor], [])
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, "standard output") from None
+
+    def write_line(self, *cells: str) -> None:
+        """Write a line of text, or of cells with tabs between them; what would steer a terminal is escaped."""
+        self.write("\t".join(map(printable, cells)).encode() + b"\n")
+
+
+def occupy_standard_descriptors() -> None:
+    """Let no socket take the number of a standard stream that is closed, where a message could go into it."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+        pass
+    os.close(descriptor)
+
+
+def silence_standard_output() -> None:
+    """Let whatever Python still holds for a broken pipe go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

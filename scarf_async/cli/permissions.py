@@ -1,0 +1,57 @@
+"""`scarf-async permissions`: what users may do with a package."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import Status
+from scarf_async.cli.records import RecordOptions
+from scarf_async.cli.writes import PackageChoice, WriteOptions
+from scarf_async.entities import PermissionSet
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List and set the permissions on a package.", no_args_is_help=True)
+
+
+@app.command("list")
+@command
+async def list_(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> Status:
+    """List the permissions on a package.
+
+    Example: scarf-async permissions list acme/web | sort
+    """
+    async with connection.client(read_only=True) as scarf:
+        permissions = await scarf.permissions.list(await package.identify(scarf))
+    shown.write_all(permissions, ("username", "permission_level"))
+    return Status.DONE
+
+
+@app.command("set")
+@command
+async def set_(
+    *,
+    package: PackageChoice,
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's name or e-mail address.")],
+    level: Annotated[
+        Literal["blocked", "default", "member", "admin"], typer.Argument(metavar="LEVEL", help="The level.")
+    ],
+    writes: WriteOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Set somebody's level on a package.
+
+    LEVEL is one of blocked, default, member, admin; default takes a special level back.
+
+    Example: scarf-async permissions set acme/web bob@example.com member
+    """
+    async with writes.client(connection) as scarf:
+        uuid = await package.identify(scarf)
+        await writes.carry_out(
+            scarf.permissions.set(uuid, PermissionSet(user, level)), f"set {user} to {level} on {package.package}"
+        )
+    return Status.DONE

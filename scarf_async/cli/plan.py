@@ -1,0 +1,123 @@
+"""`scarf-async plan` and `apply`: what differs from a manifest, and making it so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import attrs
+import typer
+
+from scarf_async.cli.applying import ApplyOptions
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import Status, say
+from scarf_async.cli.records import write_json
+from scarf_async.errors import ValidationError
+
+if TYPE_CHECKING:
+    from scarf_async.client import Scarf
+    from scarf_async.manifests import Changes
+
+__all__ = ["CompareOptions", "apply", "plan"]
+
+_HEAD: Final = 4096
+
+
+@attrs.frozen(kw_only=True)
+class CompareOptions:
+    """How a manifest is compared with what is there."""
+
+    prune: Annotated[bool, typer.Option("--prune", help="Remove what a section of the manifest does not name.")] = (
+        False
+    )
+    rewrite_addresses: Annotated[
+        bool,
+        typer.Option(
+            "--rewrite-addresses",
+            help="Set the addresses of docker and python packages: the service does not show whether they differ.",
+        ),
+    ] = False
+
+    async def compare(self, scarf: Scarf, file: Path, me: str | None = None) -> Changes:
+        """Read a manifest and compare it with what is there."""
+        from scarf_async.manifests import read_manifest  # noqa: PLC0415 # `--help` must not wait for it
+
+        manifest = read_manifest(file)
+        if me is not None:
+            manifest = attrs.evolve(manifest, me=me)
+        return await scarf.manifests.diff(manifest, prune=self.prune, rewrite_addresses=self.rewrite_addresses)
+
+
+@command
+async def plan(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, or a directory of tables.")],
+    compare: CompareOptions,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PLAN", help="Keep the plan, for `apply` to do exactly this."),
+    ] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="End with status 4 where anything differs.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the difference as JSON.")] = False,
+    connection: ClientOptions,
+) -> Status:
+    """Show what differs between a manifest and what is there; changes nothing.
+
+    Example: scarf-async plan acme.yaml -o acme.plan
+    """
+    async with connection.client(read_only=True) as scarf:
+        changes = await compare.compare(scarf, file)
+    if as_json:
+        write_json(changes.to_dict())
+    else:
+        from scarf_async.cli.difference import show_difference  # noqa: PLC0415 # it takes rich
+
+        show_difference(changes)
+    if output is not None:
+        from scarf_async.manifests.saved import write_changes  # noqa: PLC0415
+
+        write_changes(changes, output, server=connection.server)
+        say(f"The plan is in {output}; to make exactly these changes: scarf-async apply {output}")
+    differs = any(change.action != "uncompared" for change in changes)
+    return Status.DIFFERENT if detailed_exitcode and differs else Status.DONE
+
+
+@command
+async def apply(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE|PLAN", help="The manifest, or what `plan -o` has kept.")],
+    compare: CompareOptions,
+    options: ApplyOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Make what is there what a manifest says; shows the difference and asks before anything is changed.
+
+    The first Ctrl-C lets what is under way end and keeps the journal; the second stops at once.
+
+    Example: scarf-async apply acme.yaml --journal acme.journal
+    """
+    async with connection.client(read_only=options.dry_run) as scarf:
+        if not _is_plan(file):
+            options.check_journal_is_new(connection)
+            changes = await compare.compare(scarf, file, options.me)
+            return await options.carry_out(scarf, changes, connection=connection)
+        if compare != CompareOptions():
+            raise ValidationError(
+                f"{file} is a plan, which says itself what is done: leave out --prune and --rewrite-addresses"
+            )
+        from scarf_async.manifests.saved import read_changes  # noqa: PLC0415
+
+        changes = read_changes(file).for_server(connection.server)
+        return await options.carry_out(scarf, changes, connection=connection, plan=file)
+
+
+def _is_plan(file: Path) -> bool:
+    """Tell a plan that was kept from a manifest, by its content."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as content:
+        head = content.read(_HEAD).lstrip()
+    return head.startswith(b"{") and b'"scarf-async-changes"' in head

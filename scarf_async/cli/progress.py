@@ -1,0 +1,100 @@
+"""How far a transfer is: on standard error, while somebody looks at it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from scarf_async.cli.output import notes_console
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["Meter", "describe", "size_of"]
+
+
+def size_of(count: float) -> str:
+    """Return bytes for people.
+
+    >>> size_of(999), size_of(1_234_567)
+    ('999 B', '1.2 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def describe(
+    received: int,
+    elapsed: float,
+    *,
+    total: int | None = None,
+    rows: int | None = None,
+    windows: tuple[int, int] | None = None,
+    failed: int = 0,
+) -> str:
+    """Say how far it is; a share only where it is known what the whole is.
+
+    >>> describe(2_000_000, 4.0, total=8_000_000)
+    '2.0 MB of 8.0 MB (25%)  500.0 kB/s'
+    >>> describe(2_000_000, 4.0, rows=12_345, windows=(3, 12))
+    '3 of 12 windows (25%)  2.0 MB  12,345 rows  500.0 kB/s'
+    """
+    parts = []
+    if windows is not None:
+        done, whole = windows
+        parts.append(f"{done} of {whole} windows ({100 * done // max(whole, 1)}%)")
+    if failed:
+        parts.append(f"{failed} failed")
+    parts.append(
+        f"{size_of(received)} of {size_of(total)} ({100 * received // total}%)" if total else size_of(received)
+    )
+    if rows is not None:
+        parts.append(f"{rows:,} rows")
+    if elapsed > 0:
+        parts.append(f"{size_of(received / elapsed)}/s")
+    return "  ".join(parts)
+
+
+class Meter:
+    """Shows one line that changes, on a terminal only, and is gone in the end.
+
+    Args:
+        shown: False: show nothing, since what is written to the same terminal would be torn.
+    """
+
+    def __init__(self, *, shown: bool = True) -> None:
+        self._display: AbstractContextManager[Progress | None] = nullcontext()
+        self._began = time.perf_counter()
+        console = notes_console() if shown else None
+        if console is not None and console.is_terminal:
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+            columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+            self._display = Progress(*columns, console=console, transient=True)
+        self._progress: Progress | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was made."""
+        return time.perf_counter() - self._began
+
+    def __enter__(self) -> Self:
+        self._progress = self._display.__enter__()
+        if self._progress is not None:
+            self._progress.add_task("waiting for the service", total=None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._display.__exit__(kind, error, traceback)
+
+    def show(self, line: str) -> None:
+        """Show how far it is."""
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], description=line)

@@ -1,0 +1,80 @@
+"""Entities on standard output: a table for people, lines for other programs, JSON for those who ask for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import attrs
+import typer
+
+from scarf_async.cli.output import StandardOutput, data_console, printable
+from scarf_async.entities import JSON, UNSET
+
+__all__ = ["RecordOptions", "plain", "write_json"]
+
+
+def plain(entity: attrs.AttrsInstance) -> dict[str, JSON]:
+    """Return an entity as JSON data under its attributes' names; what is `UNSET` is left out."""
+    values: dict[str, JSON] = attrs.asdict(
+        entity,
+        filter=lambda _, value: value is not UNSET,
+        value_serializer=lambda _, __, value: value.isoformat() if isinstance(value, datetime) else value,
+    )
+    return values
+
+
+def write_json(data: JSON) -> None:
+    """Write JSON data to standard output; in ASCII, so that nothing in it steers a terminal."""
+    StandardOutput().write(f"{json.dumps(data, indent=2)}\n".encode())
+
+
+@attrs.frozen(kw_only=True)
+class RecordOptions:
+    """How entities are shown."""
+
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Write JSON. Else it is a table on a terminal, and tab-separated lines in a pipe."
+        ),
+    ] = False
+
+    def write_all(self, entities: Sequence[attrs.AttrsInstance], columns: Sequence[str]) -> None:
+        """Write a list, one entity a line."""
+        if self.as_json:
+            write_json([plain(entity) for entity in entities])
+        else:
+            _write([[_cell(entity, column) for column in columns] for entity in entities], columns)
+
+    def write(self, entity: attrs.AttrsInstance) -> None:
+        """Write one entity, one field a line."""
+        if self.as_json:
+            write_json(plain(entity))
+        else:
+            names = [name for name in plain(entity) if name != "extra"]
+            _write([[name, _cell(entity, name)] for name in names], ())
+
+
+def _cell(entity: attrs.AttrsInstance, column: str) -> str:
+    value: object = getattr(entity, column)
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return "" if value is None else str(value)
+
+
+def _write(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
+    output = StandardOutput()
+    if not output.is_terminal:
+        for row in rows:
+            output.write_line(*row)
+        return
+    from rich.table import Table  # noqa: PLC0415 # pipes end without it
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(*columns, show_header=bool(columns), box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    data_console().print(table)

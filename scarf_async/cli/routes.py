@@ -1,0 +1,77 @@
+"""`scarf-async routes`: what paths of a file package lead to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import Status
+from scarf_async.cli.records import RecordOptions
+from scarf_async.cli.writes import PackageChoice, WriteOptions, sent
+from scarf_async.entities import RouteCreate
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List, add and remove the routes of a file package.", no_args_is_help=True)
+
+_COLUMNS = ("id", "template_path", "outgoing_url")
+
+
+@app.command("list")
+@command
+async def list_(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> Status:
+    """List the routes of a package.
+
+    Example: scarf-async routes list acme/downloads --json | jq length
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write_all(await scarf.routes.list(await package.identify(scarf)), _COLUMNS)
+    return Status.DONE
+
+
+@app.command()
+@command
+async def add(
+    *,
+    package: PackageChoice,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The path, such as /web/{version}.tgz.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="The address that it leads to, with the same braces.")],
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Add a route; an equal one that is there is kept.
+
+    Example: scarf-async routes add acme/downloads "/web/{version}.tgz" "https://example.org/web-{version}.tgz"
+    """
+    route = RouteCreate(url, path)
+    async with writes.client(connection) as scarf:
+        made = await writes.carry_out(
+            scarf.routes.create(await package.identify(scarf), route, if_exists="keep"),
+            f"add a route to {package.package}: {sent(route)}",
+        )
+    if made is not None:
+        shown.write_all([made], _COLUMNS)
+    return Status.DONE
+
+
+@app.command()
+@command
+async def remove(
+    *,
+    package: PackageChoice,
+    route: Annotated[str, typer.Argument(metavar="ID", help="The route's id, as `routes list` shows it.")],
+    writes: WriteOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Remove a route.
+
+    Example: scarf-async routes remove acme/downloads 17
+    """
+    async with writes.client(connection) as scarf:
+        uuid = await package.identify(scarf)
+        await writes.carry_out(scarf.routes.delete(uuid, route), f"remove the route {route} of {package.package}")
+    return Status.DONE

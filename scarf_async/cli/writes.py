@@ -1,0 +1,99 @@
+"""What the commands share that change one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from uuid import UUID
+
+import attrs
+import typer
+
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.output import say
+from scarf_async.cli.records import plain
+from scarf_async.entities.fields import without_user
+from scarf_async.errors import NotFoundError, ReadOnlyError, ValidationError
+
+if TYPE_CHECKING:
+    from scarf_async.client import Scarf
+    from scarf_async.entities import Package
+
+__all__ = ["PackageChoice", "WriteOptions", "Yes", "sent"]
+
+T = TypeVar("T")
+
+Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
+
+
+@attrs.frozen(kw_only=True)
+class PackageChoice:
+    """Which package is meant."""
+
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package's uuid, its name, or OWNER/NAME.")]
+    type: Annotated[str | None, typer.Option(help="Its type: tells packages of one name apart.")] = None
+
+    async def find(self, scarf: Scarf) -> Package:
+        """Read the package.
+
+        Raises:
+            ValidationError: several are meant.
+            NotFoundError: there is none.
+        """
+        try:
+            return await scarf.packages.get(self.package, self.type)
+        except NotFoundError:
+            owner, slash, name = self.package.partition("/")
+            shown = await scarf.packages.list() if slash else []
+            found = [
+                package
+                for package in shown
+                if (package.owner, package.name) == (owner, name) and self.type in {None, package.library_type}
+            ]
+            if not found:
+                raise
+        if len(found) > 1:
+            types = ", ".join(str(package.library_type) for package in found)
+            raise ValidationError(f"there are several packages {self.package!r}: say which with --type: {types}")
+        return found[0]
+
+    async def identify(self, scarf: Scarf) -> str:
+        """Return the package's uuid; a name has to be looked up."""
+        try:
+            return str(UUID(self.package))
+        except ValueError:
+            return (await self.find(scarf)).uuid
+
+
+@attrs.frozen(kw_only=True)
+class WriteOptions:
+    """Whether anything is written at all."""
+
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send no change, only say which it would be.")] = False
+
+    def client(self, connection: ClientOptions) -> Scarf:
+        """Make the client; for a dry run one that cannot write."""
+        return connection.client(read_only=self.dry_run)
+
+    async def carry_out(self, call: Awaitable[T], what: str) -> T | None:
+        """Make a change and say so; None: it was a dry run.
+
+        Raises:
+            ScarfError: it was not made.
+        """
+        try:
+            result = await call
+        except ReadOnlyError:
+            if not self.dry_run:
+                raise
+            say(f"Not sent, since this is a dry run: {what}")
+            return None
+        say(f"Done: {what}")
+        return result
+
+
+def sent(entity: attrs.AttrsInstance) -> str:
+    """Return what is sent of an entity, for a message; an address may carry a user and a password."""
+    return ", ".join(
+        f"{name} {'none' if value is None else without_user(str(value))}" for name, value in plain(entity).items()
+    )

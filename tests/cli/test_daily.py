@@ -1,0 +1,221 @@
+"""The commands for one thing at a time, as a shell runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from scarf_async import OrganizationUpsert, PackageUpsert, Permission, Scarf
+from scarf_async.cli.records import plain
+from scarf_async.emulator import Emulator
+
+from .shell import TOKEN, Done, invoke, of, run, run_on_terminal
+
+
+@pytest_asyncio.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """A server with one file package, `web`, of the organization `acme`."""
+    async with Emulator(token=TOKEN) as emulator:
+        async with client(emulator) as scarf:
+            await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
+            package = PackageUpsert(name="web", short_description="The web client", library_type="file")
+            await scarf.packages.create(package, organization="acme")
+        emulator.requests.clear()
+        yield emulator
+
+
+def client(emulator: Emulator) -> Scarf:
+    """Return a client of the server."""
+    return Scarf(TOKEN, base_url=emulator.url)
+
+
+def writes(emulator: Emulator) -> list[str]:
+    """Return the requests that were no questions."""
+    return [request.method for request in emulator.requests if request.method != "GET"]
+
+
+async def lines(*arguments: str, emulator: Emulator) -> list[list[str]]:
+    """Run a command that succeeds; return its lines, taken apart at the tabs."""
+    done = await run(*arguments, env=of(emulator))
+    assert done.status == 0, done.err
+    return [line.split("\t") for line in done.out.decode().splitlines()]
+
+
+async def entities(*arguments: str, emulator: Emulator) -> list[dict[str, object]]:
+    """Run a command with --json that succeeds; return what it says."""
+    done = await invoke(*arguments, "--json", env=of(emulator))
+    assert done.status == 0, done.err
+    found: object = json.loads(done.out)
+    return found if isinstance(found, list) else [found]  # type: ignore[list-item] # an object of JSON
+
+
+async def test_organizations(emulator: Emulator) -> None:
+    """They are created, shown and changed; what is not said stays."""
+    (made,) = await entities(
+        "orgs", "create", "umbra", "--description", "Shade", "--website", "https://u.example", emulator=emulator
+    )
+    assert (made["name"], made["description"]) == ("umbra", "Shade")
+    await lines("orgs", "update", "umbra", "--website", "", "--billing-email", "b@u.example", emulator=emulator)
+    shown = dict(await lines("orgs", "get", "umbra", emulator=emulator))
+    assert (shown["description"], shown["website"], shown["billing_email"]) == ("Shade", "", "b@u.example")
+    await lines("orgs", "update", "umbra", "--name", "penumbra", emulator=emulator)
+    assert (await invoke("orgs", "get", "umbra", env=of(emulator))).status == 1
+
+
+async def test_members(emulator: Emulator) -> None:
+    """They are set, listed and removed; a role that there is not is wrong usage."""
+    assert await lines("members", "set", "acme", "ann", "admin", emulator=emulator) == [["ann", "admin"]]
+    assert ["ann", "admin"] in await lines("members", "list", "acme", emulator=emulator)
+    assert {"ann"} < {
+        str(member["username"]) for member in await entities("members", "list", "acme", emulator=emulator)
+    }
+    assert (await invoke("members", "set", "acme", "ann", "king", env=of(emulator))).status == 2
+    await lines("members", "remove", "acme", "ann", "--yes", emulator=emulator)
+    assert ["ann", "admin"] not in await lines("members", "list", "acme", emulator=emulator)
+
+
+async def test_packages(emulator: Emulator) -> None:
+    """They are created, listed, shown by name and by uuid, changed and deleted."""
+    (made,) = await entities(
+        "packages", "create", "cli", "--organization", "acme", "--type", "npm", "--website", "https://c.example",
+        emulator=emulator,
+    )  # fmt: skip
+    uuid = str(made["uuid"])
+    assert [uuid, "acme", "cli", "npm", ""] in await lines("packages", "list", "acme", emulator=emulator)
+    (by_name,) = await entities("packages", "get", "acme/cli", "--type", "npm", emulator=emulator)
+    assert [by_name] == await entities("packages", "get", uuid, emulator=emulator) == [made]
+    await lines("packages", "update", uuid, "--short-description", "Tools", emulator=emulator)
+    (changed,) = await entities("packages", "get", uuid, emulator=emulator)
+    assert changed == {**made, "short_description": "Tools"}
+    await lines("packages", "delete", uuid, "--yes", emulator=emulator)
+    assert len(await lines("packages", "list", "acme", emulator=emulator)) == 1
+
+
+async def test_an_address_that_may_be_lost_is_told(emulator: Emulator) -> None:
+    """A docker package is changed without its addresses only with a warning."""
+    docker = (
+        "--type",
+        "docker",
+        "--backend-url",
+        "https://ghcr.io/acme/img",
+        "--public-url",
+        "https://a.example/acme/img",
+    )
+    await lines("packages", "create", "acme/img", "--organization", "acme", *docker, emulator=emulator)
+    done = await run("packages", "update", "acme/img", "--short-description", "x", env=of(emulator))
+    assert done.status == 0, done.err
+    assert "does not give back backend_url and public_url" in done.err
+
+
+async def test_permissions(emulator: Emulator) -> None:
+    """They are set by name or e-mail address and listed."""
+    await lines("permissions", "set", "acme/web", "bob", "member", emulator=emulator)
+    assert ["bob", "member"] in await lines("permissions", "list", "acme/web", emulator=emulator)
+    listed = await entities("permissions", "list", "acme/web", "--type", "file", emulator=emulator)
+    assert {"username": "bob", "permission_level": "member", "extra": {}} in listed
+
+
+async def test_routes_and_domains(emulator: Emulator) -> None:
+    """They are added once, listed, and removed by their ids."""
+    path, url = "/web/{version}.tgz", "https://example.org/web-{version}.tgz"
+    ((route, *shown),) = await lines("routes", "add", "acme/web", path, url, emulator=emulator)
+    assert shown == [path, url]
+    assert await lines("routes", "add", "acme/web", path, url, emulator=emulator) == [[route, path, url]]
+    ((domain, _),) = await lines("domains", "add", "acme/web", "dl.example", emulator=emulator)
+    assert await lines("routes", "list", "acme/web", emulator=emulator) == [[route, path, url]]
+    assert await lines("domains", "list", "acme/web", emulator=emulator) == [[domain, "dl.example"]]
+    await lines("routes", "remove", "acme/web", route, emulator=emulator)
+    await lines("domains", "remove", "acme/web", domain, emulator=emulator)
+    assert await entities("routes", "list", "acme/web", emulator=emulator) == []
+    assert await entities("domains", "list", "acme/web", emulator=emulator) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("orgs", "create", "umbra"), "create the organization umbra: name 'umbra'"),
+        (("orgs", "update", "acme", "--website", "https://a.example"), "website 'https://a.example'"),
+        (("members", "set", "acme", "ann", "admin"), "make ann admin of acme"),
+        (("members", "remove", "acme", "ann"), "remove ann from acme"),
+        (
+            ("packages", "create", "x", "--type", "pypi", "--repository-url", "https://u:pw@i.example/"),
+            "https://***@i",
+        ),
+        (
+            ("packages", "update", "acme/web", "--name", "site"),
+            "update the package web (file) of acme: name 'site'",
+        ),
+        (("packages", "delete", "acme/web"), "delete the package web (file) of acme"),
+        (("permissions", "set", "acme/web", "bob", "admin"), "set bob to admin on acme/web"),
+        (("routes", "add", "acme/web", "/x", "https://x.example"), "template_path '/x'"),
+        (("routes", "remove", "acme/web", "1"), "remove the route 1"),
+        (("domains", "add", "acme/web", "x.example"), "add the domain x.example"),
+        (("domains", "remove", "acme/web", "1"), "remove the domain 1"),
+    ],
+)
+async def test_a_dry_run_sends_no_change(emulator: Emulator, arguments: tuple[str, ...], says: str) -> None:
+    """It says what would be sent, asks nothing, prints no data, and nothing but questions reach the service."""
+    done = await invoke(*arguments, "--dry-run", env=of(emulator))
+    assert (done.status, done.out) == (0, b""), done.err
+    assert "Not sent, since this is a dry run: " in done.err
+    assert says in done.err
+    assert "pw@" not in done.err
+    assert writes(emulator) == []
+
+
+DELETE = ("packages", "delete", "acme/web")
+
+
+async def test_a_question_is_answered_on_the_terminal(emulator: Emulator) -> None:
+    """No and Enter leave everything with status 3; yes does it."""
+    for keys in (b"n\n", b"\n"):
+        status, shown = await run_on_terminal(*DELETE, env=of(emulator), answer=keys)
+        assert status == 3
+        assert "Delete the package web (file) of acme? [y/N]" in shown
+        assert "nothing was changed" in shown
+    assert writes(emulator) == []
+    status, shown = await run_on_terminal(*DELETE, env=of(emulator), answer=b"y\n")
+    assert (status, writes(emulator)) == (0, ["DELETE"]), shown
+
+
+async def test_ctrl_c_answers_a_question(emulator: Emulator) -> None:
+    """It ends the command with status 130 and changes nothing."""
+    status, shown = await run_on_terminal(*DELETE, env=of(emulator), answer=b"\x03")
+    assert (status, writes(emulator)) == (130, []), shown
+
+
+async def test_without_a_terminal_nothing_is_asked(emulator: Emulator) -> None:
+    """The command refuses with status 3 and says what to give."""
+    for arguments in (DELETE, ("members", "remove", "acme", "ann")):
+        done: Done = await run(*arguments, env=of(emulator))
+        assert (done.status, done.out) == (3, b"")
+        assert "--yes" in done.err
+    assert writes(emulator) == []
+
+
+async def test_a_list_is_a_table_on_a_terminal(emulator: Emulator) -> None:
+    """It has a header, and colours unless $NO_COLOR is set; what steers a terminal is escaped."""
+    async with client(emulator) as scarf:
+        package = PackageUpsert(name="evil", short_description="\x1b[2J[bold]x", library_type="file")
+        await scarf.packages.create(package, organization="acme")
+    status, shown = await run_on_terminal("packages", "list", "acme", env=of(emulator))
+    assert status == 0
+    assert "short_description" in shown
+    assert "\\x1b[2J[bold]x" in shown
+    assert "\x1b[2J" not in shown
+    _, plain = await run_on_terminal("packages", "list", "acme", env=of(emulator, NO_COLOR="1"))
+    assert "\x1b" not in plain
+    piped = await lines("packages", "list", "acme", emulator=emulator)
+    assert piped[1][-1] == "\\x1b[2J[bold]x"
+
+
+def test_extra_is_in_json_only() -> None:
+    """What the service sends beyond what is known is not lost in JSON."""
+    assert plain(Permission("bob", "new-level", extra={"since": 1})) == {
+        "username": "bob",
+        "permission_level": "new-level",
+        "extra": {"since": 1},
+    }

@@ -1,0 +1,272 @@
+"""`scarf-async export`, as a shell runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from typer.testing import CliRunner
+
+from scarf_async import OrganizationUpsert, PackageUpsert, Scarf
+from scarf_async.cli.app import app
+from scarf_async.emulator import Emulator
+from scarf_async.emulator.faults import FaultRule
+
+from .shell import (
+    RANGE,
+    TOKEN,
+    answer,
+    environment,
+    files_in,
+    finish,
+    of,
+    run,
+    run_on_terminal,
+    server_of,
+    start,
+    until,
+)
+
+HEADER = b"type,time\n"
+ROW = b"pull,2024-01-01T00:00:00Z\n"
+EVENTS = ("export", "owner-events", "acme", *RANGE)
+
+
+@pytest_asyncio.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """A server with one package, `web`, of the organization `acme`."""
+    async with Emulator(token=TOKEN) as emulator:
+        async with Scarf(TOKEN, base_url=emulator.url) as scarf:
+            await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
+            package = PackageUpsert(name="web", short_description="The web client", library_type="file")
+            await scarf.packages.create(package, organization="acme")
+        emulator.requests.clear()
+        yield emulator
+
+
+async def package_of(emulator: Emulator) -> str:
+    """Return the uuid of the package."""
+    async with Scarf(TOKEN, base_url=emulator.url) as scarf:
+        return (await scarf.packages.list("acme"))[0].uuid
+
+
+@pytest.mark.parametrize("kind", ["package-events", "aggregates", "pixel-events"])
+async def test_what_is_piped_is_what_is_saved(emulator: Emulator, tmp_path: Path, kind: str) -> None:
+    """Standard output gets the bytes of the file, and nothing else; both runs end with the same figures."""
+    arguments = {
+        "package-events": ("acme", await package_of(emulator), "--api", "v2"),
+        "aggregates": ("--organization", "acme"),
+        "pixel-events": ("--owner", "acme"),
+    }[kind]
+    file = tmp_path / "saved"
+    piped = await run("export", kind, *arguments, *RANGE, env=of(emulator))
+    saved = await run("export", kind, *arguments, *RANGE, "-o", str(file), env=of(emulator))
+    assert (piped.status, saved.status, saved.out) == (0, 0, b"")
+    assert piped.out == file.read_bytes() != b""
+    digest = hashlib.sha256(piped.out).hexdigest()
+    for done in (piped, saved):
+        assert f"{len(piped.out):,} bytes" in done.err
+        assert f"sha256 {digest}" in done.err
+        assert done.err.count("\n") == 1
+    assert files_in(tmp_path) == ["saved"]
+
+
+async def test_a_consumer_gets_what_it_can_read(emulator: Emulator) -> None:
+    """Events as JSON lines go through a pipe into another program."""
+    process = start(*EVENTS, "--format", "jsonl", env=of(emulator))
+    assert process.stdout is not None
+    counting = "import json,sys; print(len({json.loads(line)['id'] for line in sys.stdin}))"
+    consumer = await asyncio.create_subprocess_exec(
+        "python3", "-c", counting, stdin=process.stdout, stdout=subprocess.PIPE
+    )
+    process.stdout.close()
+    process.stdout = None
+    counted, _ = await consumer.communicate()
+    done = await finish(process)
+    assert (done.status, int(counted)) == (0, 150)
+    assert done.err.startswith("150 rows, ")
+
+
+async def test_parquet_goes_into_a_file(emulator: Emulator, tmp_path: Path) -> None:
+    """A conversion with -o FILE is whole under its name, and its figures are the file's."""
+    file = tmp_path / "events.parquet"
+    done = await run(*EVENTS, "--format", "parquet", "-o", str(file), env=of(emulator))
+    assert done.status == 0, done.err
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in done.err
+    assert file.read_bytes()[-4:] == b"PAR1"
+    assert files_in(tmp_path) == ["events.parquet"]
+
+
+async def test_a_reader_that_leaves_is_no_error() -> None:
+    """As with `| head -1`: no message, no traceback, none when Python ends, and the status of a broken pipe."""
+    body = HEADER + ROW * 400_000
+    async with server_of(answer(body)) as (url, _):
+        process = start(*EVENTS, env=environment(url))
+        assert process.stdout is not None
+        line = await asyncio.to_thread(process.stdout.readline)
+        process.stdout.close()
+        process.stdout = None
+        done = await finish(process)
+    assert line == HEADER
+    assert (done.status, done.err) == (141, "")
+
+
+@pytest.mark.parametrize("form", [(), ("--format", "jsonl")])
+async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, form: tuple[str, ...]) -> None:
+    """In the middle of a download: status 130, one line, and no file, neither whole nor in part."""
+    async with server_of(answer(HEADER + ROW, length=10**6)) as (url, asked):
+        process = start(*EVENTS, *form, "-o", str(tmp_path / "events"), env=environment(url))
+        await asked.wait()
+        await until(lambda: files_in(tmp_path))
+        process.send_signal(signal.SIGINT)
+        done = await finish(process)
+    assert (done.status, done.err) == (130, "scarf-async: interrupted\n")
+    assert files_in(tmp_path) == []
+
+
+async def test_ctrl_c_does_not_wait_for_a_reader() -> None:
+    """A pipe that is full and that nobody empties does not keep the command from ending."""
+    async with server_of(answer(HEADER + ROW * 100_000)) as (url, _):
+        reading, writing = os.pipe()
+        process = start(*EVENTS, env=environment(url), stdout=writing)
+        os.close(writing)
+        await asyncio.to_thread(os.read, reading, 1)
+        process.send_signal(signal.SIGINT)
+        done = await finish(process)
+        os.close(reading)
+    assert (done.status, done.err) == (130, "scarf-async: interrupted\n")
+
+
+async def test_a_full_disk_is_a_message(emulator: Emulator) -> None:
+    """Standard output that cannot be written ends with status 1 and says why."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    done = await finish(start(*EVENTS, env=of(emulator), stdout=full))
+    os.close(full)
+    assert (done.status, done.err) == (1, "scarf-async: standard output: No space left on device\n")
+
+
+async def test_a_closed_standard_output_is_a_message(emulator: Emulator) -> None:
+    """Nothing is asked for where the data have no place to go."""
+    closing = "import os, sys; os.close(1); os.execv(sys.argv[1], sys.argv[1:])"
+    done = await finish(start(*EVENTS, env=of(emulator), through=[sys.executable, "-c", closing]))
+    assert done.status == 2
+    assert "standard output is closed" in done.err
+    assert not emulator.requests
+
+
+async def test_a_cut_download_fails(emulator: Emulator) -> None:
+    """What was piped is not the whole: status 1, and the message says so."""
+    emulator.faults.cut_download = 1.0
+    done = await run(*EVENTS, env=of(emulator))
+    assert done.status == 1
+    assert "what came is not the whole export: ask for it again" in done.err
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+async def test_a_cut_download_into_a_file_is_fetched_again(emulator: Emulator, tmp_path: Path, form: str) -> None:
+    """A file may be begun anew, converted or not, and holds everything once."""
+    emulator.faults.add(FaultRule("GET", "*events*", 1, "cut_download"))
+    file = tmp_path / "events"
+    done = await run(*EVENTS, "--format", form, "-o", str(file), env=of(emulator))
+    assert done.status == 0, done.err
+    assert done.err.startswith("150 rows, ")
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in done.err
+    assert len(emulator.requests) == 2
+
+
+async def test_a_page_is_no_export(tmp_path: Path) -> None:
+    """A 200 with HTML in it is refused before anything of it is handed out."""
+    async with server_of(answer(b"<html>Log in</html>", "text/html")) as (url, _):
+        piped = await run(*EVENTS, env=environment(url))
+        saved = await run(*EVENTS, "-o", str(tmp_path / "events"), env=environment(url))
+    assert (piped.status, piped.out) == (saved.status, b"") == (1, b"")
+    assert "an HTML page where CSV was promised" in piped.err
+    assert files_in(tmp_path) == []
+
+
+async def test_what_the_service_says_cannot_steer_a_terminal() -> None:
+    """Control characters of a message are escaped, and it stays one line; an echoed token is not shown."""
+    words = b'{"message": "no \\u001b[2J\\u009b\\n such thing ' + TOKEN.encode() + b'"}'
+    async with server_of(answer(words, "application/json", status="404 Not Found")) as (url, _):
+        done = await run(*EVENTS, env=environment(url))
+    assert done.status == 1
+    assert done.err.endswith("\n")
+    assert done.err[:-1].isprintable()
+
+
+async def test_what_is_skipped_is_told(tmp_path: Path) -> None:
+    """With `--on-malformed skip` each record that is left out is a line on standard error."""
+    async with server_of(answer(HEADER + b"pull,yesterday\n" + ROW)) as (url, _):
+        arguments = (*EVENTS, "--unfiltered", "--format", "jsonl")
+        raised = await run(*arguments, env=environment(url))
+        skipped = await run(*arguments, "--on-malformed", "skip", env=environment(url))
+    assert raised.status == 1
+    assert "the record on line 2 cannot be read" in raised.err
+    assert skipped.status == 0
+    assert skipped.out == b'{"type":"pull","time":"2024-01-01T00:00:00Z"}\n'
+    assert skipped.err.startswith("Skipped: ")
+    assert "\n1 rows, " in skipped.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("aggregates", *RANGE), "give either --organization or --user"),
+        (("owner-events", "acme", "--start", "2024-01-02", "--end", "2024-01-01"), "must be after start"),
+        (("pixel-events", "--owner", "acme", "--api", "v1", *RANGE), "an owner needs api='v2'"),
+        (("owner-events", "acme", *RANGE, "--timeout", "0"), "timeout must be a positive number"),
+        (("owner-events", "acme", *RANGE, "--base-url", "http://example.org"), "base_url must be https"),
+        (("owner-events", "acme", *RANGE, "--format", "xml"), "xml"),
+    ],
+)
+def test_wrong_usage_sends_nothing(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str) -> None:
+    """Status 2, and a message that names what is wrong."""
+    for name, value in environment("http://127.0.0.1:9").items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(app, ["export", *arguments, "-o", "events"])
+    assert done.exit_code == 2
+    assert words in done.stderr
+
+
+async def test_progress_is_for_a_terminal(emulator: Emulator) -> None:
+    """On a terminal standard error shows how far it is; the data in the pipe know nothing of it."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as file:
+        (status, shown), data = await asyncio.gather(
+            run_on_terminal(*EVENTS, env=of(emulator), pipe=writing), asyncio.to_thread(file.read)
+        )
+    assert status == 0
+    assert "waiting for the service" in shown
+    assert "\x1b[" in shown
+    assert f"sha256 {hashlib.sha256(data).hexdigest()}" in shown.replace("\r\n", "")
+    assert data == (await run(*EVENTS, env=of(emulator))).out
+
+
+async def test_ctrl_c_at_a_terminal_gives_it_back(tmp_path: Path) -> None:
+    """The key ends the command with one line; the cursor that the progress hid is shown again."""
+    async with server_of(answer(HEADER + ROW, length=10**6)) as (url, asked):
+        arguments = (*EVENTS, "-o", str(tmp_path / "events"))
+        status, shown = await run_on_terminal(*arguments, env=environment(url), interrupt=asked)
+    assert status == 130
+    assert shown.count("scarf-async: interrupted") == 1
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+    assert files_in(tmp_path) == []
+
+
+async def test_parquet_is_not_for_a_terminal(emulator: Emulator) -> None:
+    """It is refused before anything is sent; text is shown, without a progress that would tear it."""
+    status, shown = await run_on_terminal(*EVENTS, "--format", "parquet", env=of(emulator))
+    assert (status, len(emulator.requests)) == (2, 0)
+    assert "Parquet is not for a terminal" in shown
+    status, shown = await run_on_terminal(*EVENTS, env=of(emulator))
+    assert status == 0
+    assert "waiting" not in shown
+    assert shown.splitlines()[0].startswith("id,type,package")
