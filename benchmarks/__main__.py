@@ -1,45 +1,95 @@
-"""`python -m benchmarks [NAME ...]`: run all benchmarks, or the named ones."""
+"""`python -m benchmarks`: run the benchmarks and print one table."""
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Final
 
-from benchmarks import (
-    arrow,
-    csv_typed,
-    export_memory,
-    membership_upserts,
-    ndjson_typed,
-    pace,
-    parquet_job,
-    planning,
-    splitting,
+from benchmarks.machine import machine, versions
+from benchmarks.results import Result, Saved, changes, changes_table, dump, load, selected, table
+
+__all__ = ["main"]
+
+_BENCHMARKS: Final = (
+    "entity_calls",
+    "one_call",
+    "importing",
+    "membership_upserts",
+    "permission_sets",
+    "pace",
+    "splitting",
+    "planning",
+    "ndjson_typed",
+    "csv_typed",
+    "arrow",
+    "export_memory",
+    "parquet_job",
+    "soak_plans",
 )
 
-BENCHMARKS: Mapping[str, Callable[[], list[str]]] = {
-    "arrow": arrow.run,
-    "csv_typed": csv_typed.run,
-    "export_memory": export_memory.run,
-    "membership_upserts": membership_upserts.run,
-    "ndjson_typed": ndjson_typed.run,
-    "pace": pace.run,
-    "parquet_job": parquet_job.run,
-    "planning": planning.run,
-    "splitting": splitting.run,
-}
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="What the SDK costs, and what it saves."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"a row, or all of {', '.join(_BENCHMARKS)} (all)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="save the rows, with versions and machine")
+    parser.add_argument(
+        "--compare", type=Path, metavar="OLD.json", help="show what got slower since; status 1 if anything did"
+    )
+    parser.add_argument("--plots", action="store_true", help="measure and draw the two plots instead")
+    return parser
 
 
-def main(names: list[str]) -> int:
-    """Run the benchmarks of these names, or all; return the exit status."""
-    unknown = [name for name in names if name not in BENCHMARKS]
+def _measured(names: list[str]) -> list[Result]:
+    """Run what the names ask for, in the order of the table."""
+    wanted = {name.partition(".")[0] for name in names}
+    results: list[Result] = []
+    for benchmark in _BENCHMARKS:
+        if wanted and benchmark not in wanted:
+            continue
+        print(f"{benchmark} ...", file=sys.stderr, flush=True)
+        # Each needs what it measures: a row can be had without the packages of the others.
+        results += selected(import_module(f"benchmarks.{benchmark}").run(), names)
+    return results
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; return the exit status."""
+    parser = _parser()
+    told = parser.parse_args(arguments)
+    unknown = [name for name in told.names if name.partition(".")[0] not in _BENCHMARKS]
     if unknown:
-        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
-        return 2
-    for name in names or BENCHMARKS:
-        print("\n".join(BENCHMARKS[name]()), flush=True)
-    return 0
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(_BENCHMARKS)}")
+    if told.plots:
+        import_module("benchmarks.plots").draw()
+        return 0
+    try:
+        # Before the minutes that measuring takes.
+        before = load(told.compare.read_bytes()) if told.compare else None
+    except (OSError, ValueError) as error:
+        parser.error(f"{told.compare} cannot be compared with: {error}; give a file that --json wrote")
+    at_start = machine()
+    results = _measured(told.names)
+    print(table(results))
+    if not results:
+        parser.error(f"no row is called {', '.join(told.names)}; give the name of a benchmark to see its rows")
+    if told.json:
+        told.json.write_bytes(dump(Saved(machine=at_start, versions=versions(), results=results)))
+    if before is None:
+        return 0
+    found = changes(selected(before.results, told.names), results)
+    print("", changes_table(found), sep="\n")
+    for name in sorted({*before.machine, *before.versions}):
+        then = {**before.machine, **before.versions}[name]
+        now = {**at_start, **versions()}.get(name, "none")
+        if then != now:
+            print(f"{name}: {then} then, {now} now")
+    return 1 if any(change.direction == "slower" for change in found) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 from pyarrow import csv as pa_csv
 
-from benchmarks.bodies import compare, events, serving_body
+from benchmarks.bodies import events, serving_body, throughput
+from benchmarks.results import Result, versus
+from benchmarks.rounds import in_turn
 from scarf_async import Scarf
 from scarf_async.entities import Event
 from scarf_async.exports.arrow import schema_of
@@ -44,16 +45,25 @@ def _read_csv(body: bytes) -> int:
     return rows
 
 
-def run() -> list[str]:
-    """Measure; return the line."""
+def run() -> list[Result]:
+    """Measure."""
     body = events(_ROWS)
     with serving_body(body) as url:
-        ways: list[tuple[str, Callable[[], int]]] = [
-            ("ours", lambda: asyncio.run(_stream(url))),
-            ("pyarrow.csv.read_csv in memory", partial(_read_csv, body)),
-        ]
-        return compare("record batches off a socket", len(body), ways, [0.7], rounds=_ROUNDS)
-
-
-if __name__ == "__main__":
-    print("\n".join(run()))
+        ours, theirs = in_turn(
+            [
+                lambda: throughput(body, _ROWS, lambda: asyncio.run(_stream(url))),
+                lambda: throughput(body, _ROWS, partial(_read_csv, body)),
+            ],
+            _ROUNDS,
+        )
+    row = versus(
+        "arrow",
+        "Arrow batches off a socket",
+        "pyarrow.csv in memory",
+        ours,
+        theirs,
+        unit="MB/s",
+        better="more",
+        target=0.7,
+    )
+    return [row]

@@ -6,20 +6,19 @@ import asyncio
 import datetime as dt
 import json
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from statistics import median
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Final
 
+from benchmarks.rounds import server_process
 from scarf_async.emulator.generator import EVENT_COLUMNS, EventSource, csv_line, event_lines
 
-__all__ = ["aggregates", "compare", "events", "serving_body"]
+__all__ = ["aggregates", "events", "serving_body", "throughput"]
 
 _FIRST: Final = dt.date(2024, 1, 1)
 _DAYS: Final = 10
@@ -75,54 +74,21 @@ def serving_body(body: bytes) -> Iterator[str]:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(body)
-        with subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.bodies", path, str(len(body))], stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            try:
-                yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-            finally:
-                process.terminate()
+        with server_process("benchmarks.bodies", path, str(len(body))) as port:
+            yield f"http://127.0.0.1:{port}"
     finally:
         Path(path).unlink()
 
 
-def compare(
-    name: str, size: int, ways: Sequence[tuple[str, Callable[[], int]]], targets: Sequence[float], *, rounds: int
-) -> list[str]:
-    """Run ways in turn, the first one ours; return a line for it and one for each of the others, with the ratio.
-
-    Args:
-        name: what is measured.
-        size: bytes of the body.
-        ways: what each is called, and what reads the body and returns its records.
-        targets: how many times as fast as each of the others ours should be.
-        rounds: how often.
-    """
-    walls: list[list[float]] = [[] for _ in ways]
-    processors: list[list[float]] = [[] for _ in ways]
-    records: set[int] = set()
-    for _ in range(rounds):
-        for wall, processor, (_, way) in zip(walls, processors, ways, strict=True):
-            began, used = perf_counter(), process_time()
-            records.add(way())
-            wall.append(perf_counter() - began)
-            processor.append(process_time() - used)
-    assert len(records) == 1, f"they read {records} records"
-    megabytes = size / 2**20
-    lines = [f"{name}, {megabytes:.0f} MB, {records.pop():,} records: {megabytes / median(walls[0]):.0f} MB/s"]
-    others = zip(ways[1:], walls[1:], processors[1:], targets, strict=True)
-    for (other, _), wall, processor, target in others:
-        # In turn, so that what else the machine does meets both.
-        ratios = sorted(theirs / ours for ours, theirs in zip(walls[0], wall, strict=True))
-        used = median(theirs / ours for ours, theirs in zip(processors[0], processor, strict=True))
-        verdict = "ok" if median(ratios) >= target else "TOO SLOW"
-        lines.append(
-            f"  {other}: {megabytes / median(wall):.0f} MB/s; ratio {median(ratios):.2f} ({ratios[0]:.2f}-"
-            f"{ratios[-1]:.2f}, {rounds} rounds, target {target:g}) {verdict}; by processor time {used:.2f}"
-        )
-    return lines
+def throughput(body: bytes, records: int, read: Callable[[], int]) -> float:
+    """Read a body once, which has so many records; return MB a second."""
+    began = perf_counter()
+    found = read()
+    took = perf_counter() - began
+    assert found == records, f"it read {found:,} of {records:,} records"
+    return len(body) / 2**20 / took
 
 
 if __name__ == "__main__":
+    # Not uvloop: it has no sendfile, and a file that the kernel sends costs less than any loop.
     asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))

@@ -6,13 +6,15 @@ import asyncio
 import csv
 import datetime as dt
 import io
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
 import attrs
 
-from benchmarks.bodies import compare, events, serving_body
+from benchmarks.bodies import events, serving_body, throughput
+from benchmarks.results import Result, versus
+from benchmarks.rounds import in_turn
 from scarf_async import Event, Scarf
 from scarf_async.wire import parse_time
 
@@ -73,26 +75,33 @@ def _converted(body: bytes) -> int:
     return sum(1 for _ in map(_event, _dicts(body)))
 
 
-def _run(read: Callable[[str], Coroutine[object, object, int]], url: str) -> int:
-    return asyncio.run(read(url))
-
-
-def run() -> list[str]:
-    """Measure; return the lines."""
+def run() -> list[Result]:
+    """Measure."""
     body = events(_ROWS)
-    theirs = [
-        ("csv.DictReader in memory", partial(_bare, body)),
-        ("csv.DictReader and the same conversions", partial(_converted, body)),
-    ]
-    lines = []
     with serving_body(body) as url:
-        for name, read in (("one by one", _one_by_one), ("in batches", _in_batches)):
-            ours = ("ours", partial(_run, read, url))
-            lines += compare(
-                f"typed events off a socket, {name}", len(body), [ours, *theirs], [0.6, 1.0], rounds=_ROUNDS
-            )
-    return lines
-
-
-if __name__ == "__main__":
-    print("\n".join(run()))
+        reads: list[Callable[[], int]] = [
+            lambda: asyncio.run(_one_by_one(url)),
+            lambda: asyncio.run(_in_batches(url)),
+            lambda: _bare(body),
+            lambda: _converted(body),
+        ]
+        one_by_one, in_batches, bare, converted = in_turn(
+            [partial(throughput, body, _ROWS, read) for read in reads], _ROUNDS
+        )
+    return [
+        versus(
+            f"csv_typed.{name}.{other}",
+            f"CSV typed off a socket, 24 columns, {name.replace('_', ' ')}",
+            against,
+            ours,
+            theirs,
+            unit="MB/s",
+            better="more",
+            target=target,
+        )
+        for name, ours in (("one_by_one", one_by_one), ("in_batches", in_batches))
+        for other, against, theirs, target in (
+            ("bare", "bare csv.DictReader in memory", bare, 0.6),
+            ("converted", "csv.DictReader and the same conversions", converted, 1.0),
+        )
+    ]

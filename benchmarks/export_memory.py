@@ -9,18 +9,28 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import attrs
+
+from benchmarks.results import Result, single
+from benchmarks.rounds import serve_forever, server_process
 from scarf_async import Event, ExportStream, Scarf
 
-__all__ = ["run"]
+__all__ = ["KINDS", "Peak", "peak", "run"]
 
 _SMALL: Final = 1.5
 _LARGE: Final = 500.0
 _LIMIT: Final = 16.0
 _PIECE: Final = 2**16
-_KINDS: Final = ("ndjson typed", "csv typed", "csv as record batches of 4096", "csv as record batches of 65536")
+KINDS: Final[Mapping[str, str]] = {
+    "ndjson": "ndjson typed",
+    "csv": "csv typed",
+    "arrow_4096": "csv as record batches of 4096",
+    "arrow_65536": "csv as record batches of 65536",
+}
 
 _AGGREGATE = (
     json.dumps(
@@ -44,6 +54,15 @@ _EVENT = (
     b'5b5d3c1c,file-download,sources,,1.2.3,2024-01-15T13:58:26.021037Z,,"curl/8.5.0 (x86_64, linux)",linux,'
     b"version=1.2.3,7f109a52,52.52,13.40,DE,Berlin,10115,isp,Acme,acme.example,false,0.874,e1,BE,false\n"
 )
+
+
+@attrs.frozen
+class Peak:
+    """What reading an export took: its records, the largest Arrow batch and the peak memory, both in MB."""
+
+    records: int
+    largest: float
+    megabytes: float
 
 
 async def _serve(megabytes: float) -> None:
@@ -103,48 +122,42 @@ def _own_peak() -> int:
     return int(status.split("VmHWM:", 1)[1].split(None, 1)[0])
 
 
-def _peak(kind: str, megabytes: float) -> tuple[int, float, float]:
-    """Read in a fresh process; return the records, the largest record batch and the peak memory, both in MB."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.export_memory", "serve", str(megabytes)],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.export_memory", "read", port, kind],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=300,
-            )
-        finally:
-            server.terminate()
-    records, largest, kilobytes = map(int, done.stdout.split())
-    return records, largest / 2**20, kilobytes / 1024
-
-
-def run() -> list[str]:
-    """Measure the ways of reading; return a line for each."""
-    lines = []
-    for kind in _KINDS:
-        _, _, small = _peak(kind, _SMALL)
-        records, largest, large = _peak(kind, _LARGE)
-        held = f", the largest batch {largest:.1f} MB" if largest else ""
-        verdict = "ok" if large - small < _LIMIT else "TOO MUCH"
-        lines.append(
-            f"peak memory, {kind}, {_SMALL:g} MB -> {_LARGE:g} MB ({records:,} records{held}):"
-            f" {small:.1f} -> {large:.1f} MB, growth {large - small:.1f} MB (limit {_LIMIT:g}) {verdict}"
+def peak(kind: str, megabytes: float) -> Peak:
+    """Read an export of so many MB in a process of its own, in one of the ways of `KINDS`."""
+    with server_process("benchmarks.export_memory", "serve", str(megabytes)) as port:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.export_memory", "read", port, kind],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
         )
-    return lines
+    records, largest, kilobytes = map(int, done.stdout.split())
+    return Peak(records, largest / 2**20, kilobytes / 1024)
+
+
+def run() -> list[Result]:
+    """Measure the ways of reading."""
+    rows = []
+    for name, kind in KINDS.items():
+        small = peak(kind, _SMALL)
+        large = peak(kind, _LARGE)
+        held = f" (the largest {large.largest:.1f} MB)" if large.largest else ""
+        rows.append(
+            single(
+                f"export_memory.{name}",
+                f"peak memory, {_SMALL:g} MB to {_LARGE:g} MB of {kind}{held}: growth",
+                [large.megabytes - small.megabytes],
+                unit="MB",
+                better="less",
+                target=_LIMIT,
+            )
+        )
+    return rows
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"]:
-        asyncio.run(_serve(float(sys.argv[2])))
-    elif sys.argv[1:2] == ["read"]:
-        print(*asyncio.run(_read(int(sys.argv[2]), sys.argv[3])), _own_peak())
+    if sys.argv[1] == "serve":
+        serve_forever(_serve(float(sys.argv[2])))
     else:
-        print("\n".join(run()))
+        print(*asyncio.run(_read(int(sys.argv[2]), sys.argv[3])), _own_peak())

@@ -6,7 +6,6 @@ And what of that is the journal's?
 from __future__ import annotations
 
 import asyncio
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Final
 
 import aiohttp
 
+from benchmarks.results import Result, versus
+from benchmarks.rounds import in_turn
 from benchmarks.server import Behaviour, serving
 from scarf_async import BulkPlan, Scarf
 
@@ -22,8 +23,6 @@ __all__ = ["run"]
 _UPSERTS: Final = 5_000
 _AT_ONCE: Final = 64
 _ROUNDS: Final = 7
-_TARGET: Final = 0.75
-_DEAREST: Final = 0.25
 
 
 async def _bare(url: str) -> float:
@@ -63,32 +62,37 @@ async def _run(url: str, *, journalled: bool) -> float:
     return _UPSERTS / took
 
 
-def run() -> list[str]:
-    """Measure in turn; return a line each for the run and for its journal."""
-    ratios, rates, costs = [], [], []
+def run() -> list[Result]:
+    """Measure."""
     with serving(Behaviour()) as server:
-        for _ in range(_ROUNDS):
-            bare = asyncio.run(_bare(server.url))
-            journalled = asyncio.run(_run(server.url, journalled=True))
-            ratios.append(journalled / bare)
-            costs.append(1 - journalled / asyncio.run(_run(server.url, journalled=False)))
-            rates.append((bare, journalled))
-    bare, journalled = (statistics.median(column) for column in zip(*rates, strict=True))
-    ratio = statistics.median(ratios)
-    verdict = "ok" if ratio >= _TARGET else "TOO SLOW"
-    line = (
-        f"{_UPSERTS:,} membership upserts at concurrency {_AT_ONCE}, journalled: {journalled:,.0f}/s,"
-        f" bare gather over aiohttp {bare:,.0f}/s; ratio {ratio:.2f}"
-        f" ({min(ratios):.2f}-{max(ratios):.2f} in {_ROUNDS} rounds, target {_TARGET:g}) {verdict}"
-    )
-    cost = statistics.median(costs)
-    verdict = "ok" if cost < _DEAREST else "TOO DEAR"
-    cost_line = (
-        f"  of that the journal costs {cost:.0%} of throughput ({min(costs):.0%} to {max(costs):.0%},"
-        f" limit {_DEAREST:.0%}) {verdict}"
-    )
-    return [line, cost_line]
-
-
-if __name__ == "__main__":
-    print("\n".join(run()))
+        bare, journalled, unjournalled = in_turn(
+            [
+                lambda: asyncio.run(_bare(server.url)),
+                lambda: asyncio.run(_run(server.url, journalled=True)),
+                lambda: asyncio.run(_run(server.url, journalled=False)),
+            ],
+            _ROUNDS,
+        )
+    what = f"{_UPSERTS:,} journalled membership upserts"
+    return [
+        versus(
+            "membership_upserts.run",
+            what,
+            f"gather, a semaphore of {_AT_ONCE}, bare aiohttp",
+            journalled,
+            bare,
+            unit="1/s",
+            better="more",
+            target=0.75,
+        ),
+        versus(
+            "membership_upserts.journal",
+            what,
+            "without a journal",
+            journalled,
+            unjournalled,
+            unit="1/s",
+            better="more",
+            target=0.75,
+        ),
+    ]

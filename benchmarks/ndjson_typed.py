@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Final
 
@@ -13,7 +13,9 @@ import aiohttp
 import attrs
 import msgspec
 
-from benchmarks.bodies import aggregates, compare, serving_body
+from benchmarks.bodies import aggregates, serving_body, throughput
+from benchmarks.results import Result, versus
+from benchmarks.rounds import in_turn
 from scarf_async import Aggregate, Scarf
 from scarf_async.wire import converter
 
@@ -82,22 +84,29 @@ async def _by_line(url: str) -> int:
     return rows
 
 
-def _run(read: Callable[[str], Coroutine[object, object, int]], url: str) -> int:
-    return asyncio.run(read(url))
-
-
-def run() -> list[str]:
-    """Measure; return the lines."""
+def run() -> list[Result]:
+    """Measure."""
     body = aggregates(_ROWS)
-
     with serving_body(body) as url:
-        ways = [
-            ("ours", partial(_run, _ours, url)),
-            ("chunks split by hand, msgspec into attrs", partial(_run, _by_hand, url)),
-            ("async for line, json, cattrs", partial(_run, _by_line, url)),
+        reads: list[Callable[[], int]] = [
+            lambda: asyncio.run(_ours(url)),
+            lambda: asyncio.run(_by_hand(url)),
+            lambda: asyncio.run(_by_line(url)),
         ]
-        return compare("typed aggregates off a socket", len(body), ways, [0.85, 6.0], rounds=_ROUNDS)
-
-
-if __name__ == "__main__":
-    print("\n".join(run()))
+        ours, by_hand, by_line = in_turn([partial(throughput, body, _ROWS, read) for read in reads], _ROUNDS)
+    return [
+        versus(
+            f"ndjson_typed.{name}",
+            "NDJSON typed off a socket",
+            against,
+            ours,
+            theirs,
+            unit="MB/s",
+            better="more",
+            target=target,
+        )
+        for name, against, theirs, target in (
+            ("by_hand", "chunks split by hand, msgspec to attrs", by_hand, 0.85),
+            ("by_line", "async for line in content, json, cattrs", by_line, 6.0),
+        )
+    ]

@@ -18,6 +18,8 @@ from typing import Final
 
 import duckdb
 
+from benchmarks.results import Result, single
+from benchmarks.rounds import server_process
 from scarf_async import OrganizationUpsert, PackageUpsert, Scarf
 from scarf_async.emulator import Emulator
 
@@ -68,35 +70,25 @@ def _fetch(values: Mapping[str, str], directory: Path) -> tuple[float, int, str]
     return elapsed, peak, said.splitlines()[-1]
 
 
-def run() -> list[str]:
-    """Measure; return the line."""
+def run() -> list[Result]:
+    """Measure."""
     with (
         tempfile.TemporaryDirectory() as place,
-        subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.parquet_job", "serve", str(_PER_DAY)],
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as server,
+        server_process("benchmarks.parquet_job", str(_PER_DAY)) as values,
     ):
-        try:
-            assert server.stdout is not None
-            directory = Path(place) / "events"
-            elapsed, peak, said = _fetch(json.loads(server.stdout.readline()), directory)
-        finally:
-            server.terminate()
+        directory = Path(place) / "events"
+        elapsed, peak, said = _fetch(json.loads(values), directory)
         rows = int(said.split()[0].replace(",", ""))
         query = f"SELECT count(DISTINCT id) FROM read_parquet('{directory}/**/*.parquet')"  # noqa: S608 # our own
         with duckdb.connect() as database:
             ((distinct,),) = database.execute(query).fetchall()
-        size = sum(path.stat().st_size for path in directory.rglob("*.parquet"))
     assert rows == distinct == _DAYS * _PER_DAY, (rows, distinct)
-    speed = f"{elapsed:.1f} s, {rows / elapsed:,.0f} rows/s, peak memory {peak / 1024:.0f} MB"
-    found = f"{size / 1e6:.1f} MB of Parquet; DuckDB counts {distinct:,} ids"
-    return [f"a month of {rows:,} events to Parquet by the command line: {speed}; {found}"]
+    what = f"a month of {rows:,} events to Parquet by the command line"
+    return [
+        single("parquet_job.rows", what, [rows / elapsed], unit="rows/s", better="more"),
+        single("parquet_job.memory", f"{what}, peak memory", [peak / 1024], unit="MB", better="less"),
+    ]
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"]:
-        asyncio.run(_serve(int(sys.argv[2])))
-    else:
-        print("\n".join(run()))
+    asyncio.run(_serve(int(sys.argv[1])))

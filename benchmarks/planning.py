@@ -6,13 +6,15 @@ import time
 import tracemalloc
 from typing import Final
 
+from benchmarks.results import Result, single, versus
 from scarf_async import BulkPlan
 from scarf_async.bulk.schedule import compile_plan
 
 __all__ = ["run"]
 
-_OPERATIONS: Final = 1_000_000
-_MEASURED_FOR_MEMORY: Final = 100_000
+_MANY: Final = 1_000_000
+_FEW: Final = 100_000
+_ROUNDS: Final = 3
 
 
 def _plan(operations: int) -> BulkPlan:
@@ -26,26 +28,45 @@ def _plan(operations: int) -> BulkPlan:
     return plan
 
 
-def run() -> list[str]:
-    """Measure; return a line for each figure."""
+def _microseconds(operations: int) -> tuple[float, float]:
+    """Plan and compile; return the microseconds that an operation takes to add, and with compiling."""
     began = time.perf_counter()
-    plan = _plan(_OPERATIONS)
+    plan = _plan(operations)
     added = time.perf_counter()
-    schedule = compile_plan(plan)
+    compile_plan(plan)
     compiled = time.perf_counter()
+    return (added - began) * 1e6 / operations, (compiled - began) * 1e6 / operations
+
+
+def _bytes() -> float:
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    kept = _plan(_MEASURED_FOR_MEMORY)
+    kept = _plan(_FEW)
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    add = (added - began) * 1e6 / _OPERATIONS
-    whole = (compiled - began) * 1e6 / _OPERATIONS
-    line = (
-        f"planning, {_OPERATIONS:,} operations -> {len(schedule.units):,} requests: add {add:.1f} us (limit 6),"
-        f" with compiling {whole:.1f} us (limit 12), {grown / len(kept):.0f} bytes each (limit 600)"
-    )
-    return [line]
+    return grown / len(kept)
 
 
-if __name__ == "__main__":
-    print("\n".join(run()))
+def run() -> list[Result]:
+    """Measure."""
+    few, many = [], []
+    for _ in range(_ROUNDS):
+        few.append(_microseconds(_FEW))
+        many.append(_microseconds(_MANY))
+    whole = [compiled for _, compiled in many]
+    what = f"planning {_MANY:,} operations"
+    return [
+        single("planning.add", f"{what}, adding one", [add for add, _ in many], unit="us", better="less", target=6),
+        single("planning.time", f"{what}, adding and compiling one", whole, unit="us", better="less", target=12),
+        single("planning.memory", "planning, memory of one", [_bytes()], unit="bytes", better="less", target=600),
+        versus(
+            "planning.linear",
+            what,
+            f"{_FEW:,}: what one takes",
+            whole,
+            [compiled for _, compiled in few],
+            unit="us",
+            better="less",
+            target=1.5,
+        ),
+    ]

@@ -7,18 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, cast
 from urllib.request import urlopen
 
 import attrs
 
-__all__ = ["Behaviour", "Server", "serving"]
+from benchmarks.rounds import serve_forever, server_process
 
+__all__ = ["PACKAGE", "Behaviour", "Server", "serving"]
+
+PACKAGE: Final = "0d0c2a2e-6f3f-4d0e-9a52-5b5d3c1c7f10"
+"""The package that it has."""
+_PACKAGE_PATH: Final = f"/packages/{PACKAGE}".encode()
+_PACKAGE_BODY: Final = json.dumps(
+    {
+        "uuid": PACKAGE,
+        "owner": "acme",
+        "name": "acme/web",
+        "shortDescription": "The web server of Acme",
+        "createdAt": "2024-01-15T13:58:26.021037Z",
+        "longDescription": None,
+        "website": "https://acme.example",
+        "libraryType": "docker",
+    }
+).encode()
 _STATISTICS: Final = b"/statistics"
 _ACTUAL: Final = {200: b"OK", 204: b"No Content", 404: b"Not Found", 413: b"Too Large"}
 
@@ -75,6 +91,8 @@ class _Service:
             return 429, b'{"message":"too many"}'
         if path.endswith(b"/permissions") and body:
             return self._set_permissions(json.loads(body))
+        if path == _PACKAGE_PATH:
+            return 200, _PACKAGE_BODY
         # A membership is answered with the membership.
         return 200, b'{"organizationName":"acme",' + body[1:] if body else b"[]"
 
@@ -102,8 +120,8 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's is one in all but its class.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -161,16 +179,9 @@ class Server:
 @contextmanager
 def serving(behaviour: Behaviour) -> Iterator[Server]:
     """Run a server in a process of its own."""
-    told = json.dumps(attrs.asdict(behaviour))
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.server", told], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield Server(f"http://127.0.0.1:{int(process.stdout.readline())}")
-        finally:
-            process.terminate()
+    with server_process("benchmarks.server", json.dumps(attrs.asdict(behaviour))) as port:
+        yield Server(f"http://127.0.0.1:{port}")
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Behaviour(**json.loads(sys.argv[1]))))
+    serve_forever(_serve(Behaviour(**json.loads(sys.argv[1]))))

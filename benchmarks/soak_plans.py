@@ -12,16 +12,23 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
-__all__ = ["main"]
+from benchmarks.results import Result, single
+
+__all__ = ["main", "run"]
 
 _TESTS: Final = Path(__file__).resolve().parent.parent / "tests"
 _SHOWN_EVERY: Final = 500
+_OPERATIONS: Final = 24
+_FEW: Final = 100
+_FEW_SECONDS: Final = 20.0
 
 
-async def _soak(first: int, plans: int, seconds: float, most: int) -> int:
+async def _soak(first: int, plans: int, seconds: float, most: int) -> tuple[int, int]:
+    """Check plans; return how many were checked, and how many of them did not come true once."""
     # The tests are no package, and not installed.
     sys.path.insert(0, str(_TESTS))
     from bulk.crashes import base_of, check, draw  # noqa: PLC0415 # only now it can be found
@@ -50,7 +57,7 @@ async def _soak(first: int, plans: int, seconds: float, most: int) -> int:
         f"seed {first}: {done:,} plans of {operations:,} operations in {runs:,} runs, of which {crashes:,} crashed,"
         f" with {injected:,} faults: {bad} did not come true once; {time.monotonic() - began:.0f} s"
     )
-    return 1 if bad or not done else 0
+    return done, bad
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,11 +66,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--plans", type=int, default=5000, help="how many (5000)")
     parser.add_argument("--seed", type=int, help="of the first plan; each further one has the next (random)")
     parser.add_argument("--seconds", type=float, default=3600.0, help="when to stop at the latest (3600)")
-    parser.add_argument("--operations", type=int, default=24, help="how many a plan has at the most (24)")
+    parser.add_argument("--operations", type=int, default=_OPERATIONS, help="how many a plan has at the most (24)")
     told = parser.parse_args(arguments)
     first = random.randrange(10**9) if told.seed is None else told.seed
     print(f"seed {first}", flush=True)
-    return asyncio.run(_soak(first, told.plans, told.seconds, told.operations))
+    done, bad = asyncio.run(_soak(first, told.plans, told.seconds, told.operations))
+    return 1 if bad or not done else 0
+
+
+def run() -> list[Result]:
+    """Check a few of other seeds each time; a failure names its seed on the standard error."""
+    with redirect_stdout(sys.stderr):
+        done, bad = asyncio.run(_soak(random.randrange(10**9), _FEW, _FEW_SECONDS, _OPERATIONS))
+    assert done, "no plan was checked"
+    what = f"{done} random plans with faults and crashes: did not come true once"
+    return [single("soak_plans", what, [bad], unit="plans", better="less", target=0)]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""What does importing the SDK take beyond importing what it stands on?
+
+Its names are lazy, so what is imported is everything that `__all__` names: what a user of the client gets.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from typing import Final
+
+from benchmarks.results import Result, versus
+from benchmarks.rounds import in_turn
+
+__all__ = ["run"]
+
+_ROUNDS: Final = 11
+_OURS: Final = "import scarf_async; [getattr(scarf_async, name) for name in scarf_async.__all__]"
+_DEPENDENCIES: Final = "import aiohttp, anyio, attrs, cattrs, msgspec, tenacity"
+
+
+def _milliseconds(code: str, bytecode: str) -> float:
+    """Import in a fresh process; the start of Python is not counted."""
+    timed = f"from time import perf_counter as now; began = now(); {code}; print((now() - began) * 1000)"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = bytecode
+    done = subprocess.run(
+        [sys.executable, "-c", timed], capture_output=True, text=True, check=True, timeout=60, env=environment
+    )
+    return float(done.stdout)
+
+
+def run() -> list[Result]:
+    """Measure."""
+    # What is installed is compiled; a checkout may not be. The round that is not counted compiles both.
+    with tempfile.TemporaryDirectory() as bytecode:
+        ours, theirs = in_turn([partial(_milliseconds, code, bytecode) for code in (_OURS, _DEPENDENCIES)], _ROUNDS)
+    row = versus(
+        "importing",
+        "import scarf_async, everything of __all__",
+        "its own dependencies imported",
+        ours,
+        theirs,
+        unit="ms",
+        better="less",
+        target=1.25,
+    )
+    return [row]
