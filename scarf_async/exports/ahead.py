@@ -193,9 +193,9 @@ class BlockSource:
                 self._ended = True
 
     def _is_enough(self) -> bool:
-        return (
+        return self._bytes > 0 and (
             self._bytes >= ENOUGH
-            or (self._parser.headless and self._bytes > 0)
+            or self._parser.headless
             or (self._size <= _SOON and self._lines >= self._size)
             or self._since_line_end > self._limit
         )

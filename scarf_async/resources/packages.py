@@ -60,8 +60,9 @@ class Packages:
         """
         if organization is None:
             return await self._session.fetch(LIST_USER_PACKAGES.request())
+        request = LIST_PACKAGES.request(organization=organization)
         self._session.organizations.add(organization.casefold())
-        return await self._session.fetch(LIST_PACKAGES.request(organization=organization))
+        return await self._session.fetch(request)
 
     async def get(self, id_or_name: str, library_type: LibraryTypeLike | None = None) -> Package:
         """Return a package by its uuid or its name.
@@ -155,8 +156,8 @@ class Packages:
             return find_package(requested, await self.list(organization), organization=organization)
         request = LIST_USER_PACKAGES.request()
         answer = await self._session.send(request)
-        # The user's list shows organizations' packages too: what is older than the first send, or of an owner that
-        # is known for an organization, is not ours. The times are the service's, whose clock need not be this one's.
+        # The user's list shows organizations' packages too: what is older than the first send is not ours, nor what
+        # is of an owner known for an organization. Both times are the service's: its clock need not be ours.
         not_before: dt.datetime | None = None
         if started is not None:
             # Without the service's clock this machine's has to do, which may be wrong by more than a little.

@@ -266,6 +266,23 @@ def test_any_table(  # noqa: PLR0917 # what is drawn
         asyncio.run(assert_twins(case))
 
 
+@pytest.mark.parametrize("limit", [9, 10])
+@pytest.mark.parametrize("at", range(1, 15))
+def test_a_header_as_long_as_a_record_may_be(limit: int, at: int) -> None:
+    """Its BOM and line end do not count, wherever it is cut: it is read, or too long; nothing is lost."""
+    body = b"\xef\xbb\xbftime,type\r\n2024,t\r\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ahead, "FEW", 0)
+        seen = asyncio.run(assert_twins(Case(cuts(body, [at]), on_malformed="skip", max_record_bytes=limit)))
+    assert (seen.error, seen.counts) == (None, (1, 0, 1))
+    too_long = body.replace(b"type", b"types" + b"s" * (limit - 9))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ahead, "FEW", 0)
+        seen = asyncio.run(assert_twins(Case(cuts(too_long, [at]), max_record_bytes=limit)))
+    assert seen.error is not None
+    assert seen.error[0] == "RecordTooLongError"
+
+
 def _column_twins(name: str, cells: list[str]) -> None:
     rows = [["t", "2024-01-01 00:00:00", cell] for cell in cells]
     header = ["type", "time", name]
