@@ -225,7 +225,7 @@ __all__ = [
 
 # A command's `--help` needs none of the client: a name is looked up on its first use, in the `__all__` of these,
 # what imports the least first. Type checkers read the imports above.
-_MODULES = ("errors", "entities", "events", "retry", "exports", "bulk", "manifests", "client")
+_MODULES = ("errors", "entities", "events", "retry", "client", "exports", "bulk", "manifests")
 
 if not TYPE_CHECKING:  # for a type checker it would turn every misspelt name into an object
 

@@ -6,17 +6,14 @@ import math
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 
 import aiohttp
 import attrs
 from yarl import URL
 
-from scarf_async.bulk.group import Bulk
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
-from scarf_async.exports.group import Exports
-from scarf_async.manifests.group import Manifests
 from scarf_async.pacing import Pacer
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.retry import RetryBudget, RetryPolicy
@@ -33,6 +30,11 @@ from scarf_async.settings import (
     read_token,
 )
 from scarf_async.transport import Transport
+
+if TYPE_CHECKING:
+    from scarf_async.bulk.group import Bulk
+    from scarf_async.exports.group import Exports
+    from scarf_async.manifests.group import Manifests
 
 __all__ = ["Scarf"]
 
@@ -78,12 +80,12 @@ class Scarf:
     """
 
     __slots__ = (
+        "_bulk",
+        "_exports",
+        "_manifests",
         "_owner",
         "_session",
-        "bulk",
         "domains",
-        "exports",
-        "manifests",
         "members",
         "organizations",
         "packages",
@@ -91,9 +93,9 @@ class Scarf:
         "routes",
     )
 
-    bulk: Bulk
-    exports: Exports
-    manifests: Manifests
+    _bulk: Bulk | None
+    _exports: Exports | None
+    _manifests: Manifests | None
     organizations: Organizations
     members: Members
     packages: Packages
@@ -173,15 +175,42 @@ class Scarf:
 
     def _use(self, session: Session) -> None:
         self._session = session
-        self.bulk = Bulk(session)
-        self.exports = Exports(session)
-        self.manifests = Manifests(session)
+        self._bulk = self._exports = self._manifests = None
         self.organizations = Organizations(session)
         self.members = Members(session)
         self.packages = Packages(session)
         self.permissions = Permissions(session)
         self.routes = Routes(session)
         self.domains = Domains(session)
+
+    # What only awaits single calls is spared the import of the rest, which takes as long as its own.
+
+    @property
+    def bulk(self) -> Bulk:
+        """Plans of many operations, run concurrently."""
+        if self._bulk is None:
+            from scarf_async.bulk.group import Bulk  # noqa: PLC0415
+
+            self._bulk = Bulk(self._session)
+        return self._bulk
+
+    @property
+    def exports(self) -> Exports:
+        """Exports as streams and files, and export jobs."""
+        if self._exports is None:
+            from scarf_async.exports.group import Exports  # noqa: PLC0415
+
+            self._exports = Exports(self._session)
+        return self._exports
+
+    @property
+    def manifests(self) -> Manifests:
+        """Organizations as files: pull, compare, apply, copy."""
+        if self._manifests is None:
+            from scarf_async.manifests.group import Manifests  # noqa: PLC0415
+
+            self._manifests = Manifests(self._session)
+        return self._manifests
 
     def with_options(
         self, *, timeout: float | None = None, retry: RetryPolicy | None = None, read_only: bool | None = None

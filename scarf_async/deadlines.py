@@ -31,6 +31,7 @@ class Attempt:
 
     Attributes:
         deadline: when it is ended, by the event loop's clock; None for no limit.
+        fresh: whether its connection was made for it and did not come from the pool.
     """
 
     deadlines: Deadlines
@@ -38,6 +39,7 @@ class Attempt:
     timeout: float = 0.0
     phase: Phase = Phase.WAITING
     deadline: float | None = None
+    fresh: bool = False
     _task: asyncio.Task[object] | None = None
     _cancelling: int = 0
     _ended: bool = False

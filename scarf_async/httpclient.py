@@ -11,10 +11,10 @@ import asyncio
 import ssl
 from contextvars import ContextVar
 from typing import Final
-from weakref import WeakSet
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.tracing import Trace
 
 from scarf_async.deadlines import Attempt, Phase
@@ -25,6 +25,8 @@ from scarf_async.settings import Secret
 __all__ = ["BrokenError", "Connector", "Guard", "RequestBody", "as_lost", "current_attempt"]
 
 _PIECE: Final = 2**16
+_UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})
+"""What OpenSSL's verification says of a chain that ends with nobody it knows."""
 
 current_attempt: ContextVar[Attempt | None] = ContextVar("scarf_async_attempt", default=None)
 
@@ -38,7 +40,6 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, *, ssl: ssl.SSLContext | bool, force_close: bool = False) -> None:
         super().__init__(limit=0, ssl=ssl, force_close=force_close)
-        self._used: WeakSet[asyncio.Protocol] = WeakSet()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
@@ -51,14 +52,21 @@ class Connector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
-            if protocol is None or not protocol.should_close or protocol not in self._used:
+            if protocol is None or not protocol.should_close or attempt.fresh:
                 break
             # Something came while it was idle, which would be taken for the answer.
             connection.close()
-        if protocol is not None:
-            self._used.add(protocol)
         attempt.connected()
         return connection
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        """Make a connection where the pool has none."""
+        attempt = current_attempt.get()
+        if attempt is not None:
+            attempt.fresh = True
+        return await super()._create_connection(req, traces, timeout)
 
 
 class RequestBody(aiohttp.Payload):
@@ -116,15 +124,31 @@ class Guard:
         raise broken
 
 
+def _mistrust(error: Exception) -> str:
+    """Say why a certificate does not hold, and what can be done about it."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return f"no connection: {error}"
+    help_ = "if you trust who signed it, give their certificate (PEM) as ca_file"
+    if error.verify_code not in _UNKNOWN_AUTHORITY:
+        help_ = "check the address, the server's certificate, and this machine's clock"
+    return f"no connection: the server's certificate does not hold: {error.verify_message.rstrip('.')}; {help_}"
+
+
 def as_lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
     """Take an error of aiohttp's to ours, and tell whether the request may have left."""
     kind: type[TransportError]
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         kind, reason, sent = ConnectTimeoutError, f"no connection within {attempt.connect_timeout:g} s", False
     elif isinstance(error, aiohttp.ClientHttpProxyError):
-        kind, reason, sent = ConnectFailedError, f"the proxy refused with status {error.status}", False
+        hint = "; give its address a user and password that it takes" if error.status == 407 else ""
+        kind, reason, sent = ConnectFailedError, f"the proxy refused with status {error.status}{hint}", False
+    elif isinstance(error, aiohttp.ClientConnectorCertificateError):
+        kind, reason, sent = ConnectFailedError, _mistrust(error.certificate_error), False
     elif isinstance(error, aiohttp.ClientConnectorError) or attempt.phase is Phase.CONNECTING:
-        kind, reason, sent = ConnectFailedError, f"no connection: {error}", False
+        # A proxy's broken answer is not quoted: it may repeat the user and password that the proxy was given.
+        broken = isinstance(error, aiohttp.ClientResponseError)
+        words = "the proxy's answer to CONNECT cannot be read" if broken else str(error)
+        kind, reason, sent = ConnectFailedError, f"no connection: {words}", False
     elif isinstance(error, TimeoutError):
         kind, reason, sent = RequestTimeoutError, f"nothing came for {attempt.timeout:g} s", True
     else:
