@@ -1,0 +1,146 @@
+"""The reference of the command line, made of what `--help` knows.
+
+`python -m tests.docs.commands docs/reference/command-line.md`
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Final, Literal, get_args, get_origin
+
+import typer
+from typer.models import ArgumentInfo, OptionInfo
+
+from scarf_async.cli.app import app
+
+__all__ = ["COMMANDS", "options", "reference"]
+
+_HEAD = """\
+# Command line
+
+`scarf-async` needs the extra `cli`, and for manifests in YAML, Parquet and the local server those of their names;
+`scarf-async[all]` has all of them. Each command shows its options with `--help`.
+
+Data goes to standard output, everything else to standard error, so that pipes get nothing but data. On a terminal
+lists are tables; in a pipe they are lines with tabs, and `--json` gives JSON.
+
+| status | what it means |
+|---|---|
+| 0 | done |
+| 1 | something failed |
+| 2 | the command, a file or the configuration cannot be used; nothing was sent |
+| 3 | refused, by a guard or by your answer; nothing was sent |
+| 4 | something differs: `plan --detailed-exitcode`, `export verify` |
+| 130 | Ctrl-C |
+| 141 | nobody reads the output any more |
+
+The token comes from `$SCARF_API_TOKEN` or from the first line of `--token-file`. It is never an argument, where
+every user of the machine could read it. The addresses come from `--base-url` and `--v2-url`, else from
+`$SCARF_BASE_URL` and `$SCARF_V2_URL`.
+"""
+
+
+_KINDS: Final = {int: "N", float: "NUMBER", Path: "PATH"}
+
+
+def _commands(group: typer.Typer, path: str) -> Iterator[tuple[str, Callable[..., object]]]:
+    for command in group.registered_commands:
+        assert command.callback is not None
+        yield f"{path} {command.name or command.callback.__name__.replace('_', '-')}", command.callback
+    for member in group.registered_groups:
+        assert member.typer_instance is not None
+        yield from _commands(member.typer_instance, f"{path} {member.name}")
+
+
+COMMANDS: Final = dict(_commands(app, "scarf-async"))
+"""Every command, by the words that call it."""
+
+
+def reference() -> str:
+    """Return the page."""
+    return "\n".join([_HEAD, *(_section(words, command) for words, command in COMMANDS.items())])
+
+
+def options(command: Callable[..., object]) -> set[str]:
+    """Return the names of a command's options."""
+    return {
+        name
+        for parameter, info in _parameters(command)
+        if isinstance(info, OptionInfo)
+        for spelled in _names(parameter, info)
+        for name in spelled.split("/")
+    }
+
+
+def _parameters(command: Callable[..., object]) -> list[tuple[inspect.Parameter, ArgumentInfo | OptionInfo]]:
+    found = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        assert get_origin(parameter.annotation) is Annotated
+        kind, info = get_args(parameter.annotation)
+        found.append((parameter.replace(annotation=kind), info))
+    return found
+
+
+def _section(words: str, command: Callable[..., object]) -> str:
+    parameters = _parameters(command)
+    arguments = [(parameter, info) for parameter, info in parameters if isinstance(info, ArgumentInfo)]
+    usage = " ".join([words, *(_placeholder(*argument) for argument in arguments), "[OPTIONS]"])
+    lines = [f"## {words}", "", f"```text\n{usage}\n```", ""]
+    for paragraph in (inspect.getdoc(command) or "").split("\n\n"):
+        text = " ".join(paragraph.split())
+        example = text.removeprefix("Example: ")
+        lines += [text if example == text else f"```sh\n{example}\n```", ""]
+    rows = [(f"`{_placeholder(*argument)}`", argument[1].help or "") for argument in arguments]
+    rows += [(_spelling(one, info), _about(one, info)) for one, info in parameters if isinstance(info, OptionInfo)]
+    table = (
+        ["| option | what it says |", "|---|---|", *(f"| {name} | {about} |" for name, about in rows), ""]
+        if rows
+        else []
+    )
+    return "\n".join([*lines, *table])
+
+
+def _placeholder(parameter: inspect.Parameter, info: ArgumentInfo) -> str:
+    shown = info.metavar or parameter.name.upper()
+    optional = parameter.default is not inspect.Parameter.empty and not shown.startswith("[")
+    return f"[{shown}]" if optional else shown
+
+
+def _names(parameter: inspect.Parameter, info: OptionInfo) -> tuple[str, ...]:
+    # In `Annotated[..., Option("--json", "-j")]` the first one is where the default of another spelling is.
+    given = tuple(name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str))
+    if given:
+        return given
+    name = parameter.name.replace("_", "-")
+    return (f"--{name}/--no-{name}",) if parameter.annotation is bool else (f"--{name}",)
+
+
+def _spelling(parameter: inspect.Parameter, info: OptionInfo) -> str:
+    names = ", ".join(f"`{name}`" for name in _names(parameter, info))
+    return names if parameter.annotation is bool else f"{names} `{info.metavar or _kind(parameter.annotation)}`"
+
+
+def _kind(annotation: object) -> str:
+    if get_origin(annotation) is Literal:
+        return ", ".join(map(str, get_args(annotation)))
+    (kind,) = [part for part in get_args(annotation) if part is not NoneType] or [annotation]
+    if get_origin(kind) is Literal:
+        return _kind(kind)
+    return next((shown for known, shown in _KINDS.items() if kind is known), "TEXT")
+
+
+def _about(parameter: inspect.Parameter, info: OptionInfo) -> str:
+    about = info.help or ""
+    if parameter.default is inspect.Parameter.empty:
+        return f"{about} Required."
+    if parameter.default is None or parameter.default is False or "default" in about:
+        return about
+    return f"{about} By default {'on' if parameter.default is True else f'`{parameter.default}`'}."
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(reference())

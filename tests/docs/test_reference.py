@@ -1,0 +1,129 @@
+"""What the pages name exists, and what exists is named."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+import scarf_async
+from scarf_async import errors
+
+from .commands import COMMANDS, options, reference
+from .pages import DOCS, blocks
+
+PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+COMMAND_LINE = "reference/command-line.md"
+
+
+def text_of(page: str) -> str:
+    """Return a page."""
+    return (DOCS / page).read_text("utf-8")
+
+
+def words_of(line: str) -> list[str] | None:
+    """Return the words of a command as a shell takes them apart; None where it is none of ours."""
+    _, name, rest = line.partition("scarf-async ")
+    if not name or line.startswith("pip"):
+        return None
+    words = shlex.split(rest.replace("\\\n", " "), comments=True)
+    return words[: next((place for place, word in enumerate(words) if word in {"&&", "|"}), len(words))]
+
+
+def commands_of(page: str) -> list[list[str]]:
+    """Return the commands of a page: those in blocks, and those in the text."""
+    lines = [
+        line.removeprefix("$ ")
+        for block in blocks(page)
+        if block.language in {"sh", "console"}
+        for line in block.text.replace("\\\n", " ").splitlines()
+        if block.language == "sh" or line.startswith("$ ")
+    ]
+    lines += re.findall(r"`(scarf-async [^`]+)`", text_of(page))
+    return [words for line in lines if (words := words_of(line)) is not None]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_exist(page: str) -> None:
+    """Every command that a page shows is one, and has the options that it is shown with."""
+    for words in commands_of(page):
+        named = [" ".join(["scarf-async", *words[:length]]) for length in (1, 2)]
+        command = next((name for name in COMMANDS if name in named), None)
+        if command is None:  # a group of commands, in the text
+            assert any(name.startswith(f"{named[0]} ") for name in COMMANDS), f"{page}: {shlex.join(words)}"
+        else:
+            given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+            assert given <= {*options(COMMANDS[command]), "--help"}, f"{page}: {shlex.join(words)}"
+
+
+def test_the_command_line_is_as_described() -> None:
+    """The page of the commands is what the commands say; `python -m tests.docs.commands` writes it."""
+    page = text_of(COMMAND_LINE)
+    assert page == reference(), f"write it anew: python -m tests.docs.commands docs/{COMMAND_LINE}"
+    assert re.findall(r"^## (.*)$", page, re.MULTILINE) == list(COMMANDS)
+    assert {"scarf-async plan", "scarf-async export job", "scarf-async members set"} <= COMMANDS.keys()
+    assert "`--output`, `-o` `PLAN`" in page
+
+
+def test_every_error_has_its_entry() -> None:
+    """The catalogue has each class of error once, and no other: when it comes, what it means, what to do."""
+    classes = {
+        name
+        for name in errors.__all__
+        if isinstance(found := getattr(errors, name), type) and issubclass(found, Exception)
+    }
+    entries = re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", text_of("errors.md"), re.MULTILINE | re.DOTALL)
+    assert Counter(name for name, _ in entries) == Counter(classes)
+    for name, entry in entries:
+        assert re.findall(r"^- \*\*(.*?)\.\*\* \S", entry, re.MULTILINE) == [
+            "When",
+            "What it means",
+            "What to do",
+        ], name
+
+
+def test_the_catalogue_knows_what_an_error_is() -> None:
+    """An entry that says which error it is one of, or with which status it comes, says the truth."""
+    for name, line in re.findall(r"^### (\w+)\n\n(An? .*)$", text_of("errors.md"), re.MULTILINE):
+        for base in re.findall(r"`(\w+)`", line):
+            assert issubclass(getattr(errors, name), getattr(errors, base, None) or TimeoutError), (name, base)
+        for status in re.findall(r"\b(\d\d\d)\b", line):
+            assert errors.api_error(int(status)).__name__ == name
+
+
+def test_every_public_name_has_its_place() -> None:
+    """Each name of the package, and nothing that is not there, is on one page of the reference."""
+    places = Counter(name for page in PAGES for name in re.findall(r"^::: (\S+)$", text_of(page), re.MULTILINE))
+    assert [name for name, count in places.items() if count > 1] == []
+    public = {f"scarf_async.{name}" for name in scarf_async.__all__ if name != "__version__"}
+    assert public - places.keys() == set()
+    assert {name for name in places if name.count(".") == 1} == public
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """The navigation names every page once, and none that is not there."""
+    configuration = YAML(typ="safe", pure=True).load(Path(DOCS.parent / "mkdocs.yml"))
+    assert sorted(_leaves(configuration["nav"])) == PAGES
+    assert configuration["theme"]["font"] is False
+
+
+def _leaves(node: object) -> list[str]:
+    if isinstance(node, str):
+        return [node]
+    assert isinstance(node, dict | list)
+    return [leaf for child in (node.values() if isinstance(node, dict) else node) for leaf in _leaves(child)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    """A link to another page, or to a heading of one, finds it."""
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)]*))?\)", text_of(page)):
+        file = (DOCS / page).parent / target if target else DOCS / page
+        assert file.is_file(), f"{page}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w]+", "-", heading.lower()).strip("-") for heading in headings}, anchor
