@@ -51,7 +51,7 @@ class Refusal(Exception):  # noqa: N818  # an answer that travels as an exceptio
         self.status = status
         self.message = message
         self.code = code
-        self.headers = headers or {}
+        self.headers: Mapping[str, str] = headers or {}
 
 
 def refused(status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None) -> Answer:

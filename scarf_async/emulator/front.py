@@ -69,6 +69,8 @@ class Front:
             return await self._serve(request, connection)
         except web.HTTPRequestEntityTooLarge:
             return sending.whole(refused(413, "The body is too large."))
+        except web.RequestPayloadError:
+            return sending.whole(refused(400, "The body is not encoded as its headers say."))
         except ConnectionError:
             return connection.abort()
 

@@ -41,7 +41,7 @@ def create_route(call: Call) -> Answer:
     fields = call.fields()
     package = find_package(call.db, call.params["package"])
     if package["library_type"] != LibraryType.FILE:
-        raise Refusal(422, f"A {package['library_type']} package has no routes.", "not-a-file-package")
+        raise Refusal(422, f"A package of type {package['library_type']} has no routes.", "not-a-file-package")
     (row,) = call.db.write(
         "INSERT INTO routes (uuid, package_id, outgoing_url, template_path) VALUES (?, ?, ?, ?) RETURNING *",
         str(uuid4()),
@@ -77,7 +77,7 @@ def create_domain(call: Call) -> Answer:
     fields = call.fields()
     package = find_package(call.db, call.params["package"])
     if package["library_type"] not in _WITH_DOMAINS:
-        raise Refusal(422, f"A {package['library_type']} package has no domains.")
+        raise Refusal(422, f"A package of type {package['library_type']} has no domains.")
     name = _domain_name(fields)
     (row,) = call.db.write(
         "INSERT INTO domains (uuid, package_id, key, name) VALUES (?, ?, ?, ?) RETURNING *",
@@ -102,7 +102,7 @@ def delete_domain(call: Call) -> Answer:
 
 
 def _domain_name(fields: Fields) -> str:
-    name = fields.filled("name").strip()
+    name = fields.filled("name")
     if _NO_DOMAIN.search(name):
         complaint = f"{name!r} is not a full domain name"
         raise fields.refusal("name", complaint, code="domain-has-invalid-characters")

@@ -10,6 +10,7 @@ from typing import Final, Self
 import anyio
 from aiohttp import web
 
+from scarf_async.emulator.description import DESCRIPTION_PATH, describe
 from scarf_async.emulator.events import store_events
 from scarf_async.emulator.faults import Faults, matches
 from scarf_async.emulator.front import Front
@@ -36,7 +37,7 @@ class Emulator:
 
     What the published API v1 description does not say, the emulator decides so: creates are answered with 201
     and the entity, other writes with 200 and the entity, deletes and permissions with 204; errors are JSON
-    with a `message` and sometimes a `code`.
+    with a `message` and sometimes a `code`. An OpenAPI description of all of v1 stands at `/openapi.json`.
 
     Args:
         database: A file, which may exist already and is kept, or `:memory:`.
@@ -81,8 +82,8 @@ class Emulator:
     ) -> None:
         self.token = token
         self.user = user
-        self.people = People(user, people)
-        self.faults = Faults()
+        self.people: People = People(user, people)
+        self.faults: Faults = Faults()
         self.max_members = max_members
         self.max_range_days = max_range_days
         self.events_per_day = events_per_day
@@ -108,7 +109,9 @@ class Emulator:
         self._store = await Store.open(self._database)
         front = Front(self, self._received)
         application = web.Application(client_max_size=_MAX_BODY)
-        application.router.add_route("*", "/{path:.*}", front.handle)
+        application.router.add_get(DESCRIPTION_PATH, describe)
+        # Paths are matched decoded: they may hold line breaks.
+        application.router.add_route("*", "/{path:(?s:.*)}", front.handle)
         application.on_shutdown.append(front.drain)
         runner = self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         try:

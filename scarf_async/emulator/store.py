@@ -108,7 +108,7 @@ class Transaction:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.wrote = False
+        self.wrote: bool = False
 
     def all(self, sql: str, *parameters: SQLValue) -> list[sqlite3.Row]:
         """The rows of a query."""

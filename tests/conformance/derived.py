@@ -1,0 +1,112 @@
+"""What the SDK makes of the service, as facts: its table of endpoints, its entities, what its calls send."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, get_args, get_origin, get_type_hints
+
+import attrs
+
+from scarf_async import Aggregate, Event, Unset, endpoints_v1, wire
+from scarf_async.exports.group import Exports
+from scarf_async.protocol import Endpoint, ExportEndpoint
+
+from .facts import Facts, field
+from .tolerance import is_promised, said_kinds, said_openness, said_path
+
+__all__ = ["Sent", "facts_of_sdk"]
+
+_KINDS: Final = {
+    str: "string",
+    dt.datetime: "string (date-time)",
+    dt.date: "string (date)",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
+
+
+@attrs.frozen
+class Sent:
+    """What the calls were seen to send to an endpoint.
+
+    Attributes:
+        bodies: the classes of upserts, `list[...]` where they travel in an array.
+        queries: the names of the query's parameters.
+    """
+
+    bodies: set[object] = attrs.field(factory=set)
+    queries: set[str] = attrs.field(factory=set)
+
+
+def facts_of_sdk(sent: Mapping[str, Sent]) -> Facts:
+    """Every fact of v1 that the SDK relies on; `sent` by the name of the endpoint."""
+    facts: dict[str, str] = {}
+    for name, endpoint in vars(endpoints_v1).items():
+        if isinstance(endpoint, Endpoint):
+            subject = f"{endpoint.method} {said_path(endpoint.template)}"
+            facts[subject] = "a call"
+            facts |= _requests(subject, sent.get(endpoint.name, Sent()))
+            facts |= _shape(f"{subject} answer", endpoint.answer, answer=True)
+        elif isinstance(endpoint, ExportEndpoint):
+            facts |= _export(name, endpoint)
+    return facts
+
+
+def _requests(subject: str, sent: Sent) -> Facts:
+    facts = {f"{subject} query {name}": field({"string"}, required=False) for name in sent.queries}
+    for body in sent.bodies:
+        facts |= _shape(f"{subject} body", body, answer=False)
+    return facts
+
+
+def _shape(subject: str, target: object, *, answer: bool) -> Facts:
+    if target is None:
+        return {subject: "nothing"}
+    (entity,) = get_args(target) or (target,)
+    assert isinstance(entity, type)
+    is_array = get_origin(target) is list
+    return {subject: "an array of objects" if is_array else "an object", **_fields(subject, entity, answer=answer)}
+
+
+def _export(name: str, endpoint: ExportEndpoint) -> Facts:
+    subject = f"GET {said_path(endpoint.template)}"
+    # The call is named like the endpoint; an owner may be left out of it.
+    call = getattr(Exports, name.lower().removesuffix("_without_owner"))
+    (record,) = get_args(get_type_hints(call)["return"])
+    day = field({"string (date)"}, required=True)
+    return {
+        subject: "a call",
+        f"{subject} query {endpoint.start}": day,
+        f"{subject} query {endpoint.end}": day,
+        **_fields(f"{subject} answer", record, answer=True),
+        f"{subject} answer": "records as NDJSON" if record is Aggregate else "records as CSV",
+    }
+
+
+def _fields(subject: str, entity: type[attrs.AttrsInstance], *, answer: bool) -> Facts:
+    return {
+        f"{subject} {_wire_name(entity, attribute.name)}": _field(attribute, answer=answer)
+        for attribute in attrs.fields(attrs.resolve_types(entity))
+        if attribute.name != "extra"
+    }
+
+
+def _wire_name(entity: type[attrs.AttrsInstance], name: str) -> str:
+    # A column of a CSV has the name of its attribute.
+    return name if entity is Event else wire._wire_name(entity, name)
+
+
+def _field(attribute: attrs.Attribute[object], *, answer: bool) -> str:
+    parts = {part for part in get_args(attribute.type) or (attribute.type,) if part is not Unset}
+    enums = {part for part in parts if isinstance(part, type) and issubclass(part, StrEnum)}
+    kinds = {_KINDS[part] for part in parts - enums} | {"string" for _ in enums}
+    return field(
+        said_kinds(kinds, answer=answer),
+        required=is_promised(attribute),
+        words=[word.value for kind in enums for word in kind],
+        is_open=said_openness(is_open=bool(enums) and str in parts, answer=answer),
+    )

@@ -1,0 +1,121 @@
+"""The conformance step: schemathesis tries the emulator by the description that the emulator gives of itself.
+
+`python -m tests.conformance.run` ends with 0 where nothing was found, else with another status. Arguments go to
+`schemathesis run`. It needs the extra `conformance`, nothing outside of loopback, and half a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import aiohttp
+import anyio
+
+from scarf_async.emulator import Emulator, ReceivedRequest
+
+_SETTINGS: Final = Path(__file__).with_name("schemathesis.toml").read_text(encoding="utf-8")
+_KNOWN: Final = Path(__file__).with_name("known.toml").read_text(encoding="utf-8")
+_TIME_LIMIT: Final = 120.0
+
+World: TypeAlias = Mapping[str, Sequence[str]]
+
+
+async def prepare(emulator: Emulator) -> World:
+    """Put one thing of each kind there; gives back the words that lead to them, by dictionary."""
+    headers = {"Authorization": f"Bearer {emulator.token}"}
+    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
+
+        async def post(path: str, body: Mapping[str, str]) -> dict[str, str]:
+            async with session.post(emulator.url + path, json=body) as response:
+                created: dict[str, str] = await response.json()
+                return created
+
+        async def package(name: str, **more: str) -> str:
+            created = await post(
+                "/organizations/acme-tools/packages", {"name": name, "shortDescription": "A package", **more}
+            )
+            return created["uuid"]
+
+        await post("/organizations", {"name": "acme-tools", "description": "Tools", "billingEmail": ""})
+        file = await package("tool", libraryType="file")
+        docker = await package("web", libraryType="docker", backendUrl="https://ghcr.io/acme/web")
+        spare = await package("spare", libraryType="npm")
+        route = await post(
+            f"/packages/{file}/routes",
+            {"outgoingUrl": "https://example.org/{v}.tgz", "templatePath": "/{v}.tgz"},
+        )
+        domain = await post(f"/packages/{file}/domains", {"name": "dl.acme.example"})
+    return {
+        "packages": [file, docker],
+        "with_gateway": [file],
+        "spare": [spare],
+        "owners": ["acme-tools"],
+        "routes": [route["id"]],
+        "domains": [domain["id"]],
+        "days": ["2024-01-01", "2024-01-02", "2024-01-04"],
+    }
+
+
+def settings_with(world: World) -> str:
+    """The settings with what exists. An array of texts is written the same in JSON and TOML."""
+    dictionaries = "".join(f"\n[dictionaries.{name}]\nvalues = {json.dumps(world[name])}\n" for name in world)
+    return f"{_SETTINGS}\n{_KNOWN}{dictionaries}"
+
+
+def never_answered(paths: Mapping[str, Mapping[str, object]], requests: Iterable[ReceivedRequest]) -> list[str]:
+    """The operations that were never answered with a success, whose answers were therefore not looked at."""
+    patterns = {path: re.compile(re.sub(r"\\\{[^/]*\\\}", "[^/]+", re.escape(f"/api/v1{path}"))) for path in paths}
+    answered: defaultdict[str, set[str]] = defaultdict(set)
+    for request in requests:
+        if request.status is not None and request.status < 300:
+            for path, pattern in patterns.items():
+                if pattern.fullmatch(request.path):
+                    answered[path].add(request.method.lower())
+    methods = ("get", "put", "post", "delete")
+    return [
+        f"{method.upper()} {path}"
+        for path, item in paths.items()
+        for method in methods
+        if method in item and method not in answered[path]
+    ]
+
+
+async def _schemathesis(settings: str, phases: str, emulator: Emulator) -> int:
+    """Run some phases; gives back the exit status."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "schemathesis.toml")
+        file.write_text(settings, encoding="utf-8")  # noqa: ASYNC240  # a few lines
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(file), "run", _address(emulator)]
+        command += ["--phases", phases, "--header", f"Authorization: Bearer {emulator.token}", *sys.argv[1:]]
+        finished = await anyio.run_process(command, check=False, stdout=None, stderr=None)
+    return finished.returncode
+
+
+def _address(emulator: Emulator) -> str:
+    return emulator.url.removesuffix("/api/v1") + "/openapi.json"
+
+
+async def main() -> int:
+    """Let schemathesis loose on a fresh emulator, and see that it came everywhere."""
+    async with Emulator(max_range_days=31, events_per_day=3) as emulator:
+        world = await prepare(emulator)
+        emulator.requests.clear()
+        with anyio.fail_after(_TIME_LIMIT):
+            found = await _schemathesis(settings_with(world), "examples,coverage,fuzzing", emulator)
+            found |= await _schemathesis(_SETTINGS, "stateful", emulator)
+        async with aiohttp.ClientSession() as session, session.get(_address(emulator)) as response:
+            missed = never_answered((await response.json())["paths"], emulator.requests)
+    for operation in missed:
+        print(f"never answered with a success: {operation}")
+    return found or int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(anyio.run(main))

@@ -1,0 +1,49 @@
+"""The parts of the conformance step that need no schemathesis."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Final
+
+from scarf_async.emulator import Emulator, ReceivedRequest
+
+from .described import document, operations
+from .run import never_answered, prepare, settings_with
+
+_PATHS: Final[dict[str, dict[str, object]]] = {
+    "/packages": {"get": {}, "post": {}},
+    "/packages/{a}/events/{b}.csv": {"get": {}},
+}
+
+
+def _request(method: str, path: str, status: int | None) -> ReceivedRequest:
+    return ReceivedRequest(method, f"/api/v1{path}", {}, {}, b"", status)
+
+
+def test_what_never_succeeded_is_named() -> None:
+    """A refusal is no success, nor is an answer to another method or at another path."""
+    requests = [
+        _request("GET", "/packages", 200),
+        _request("POST", "/packages", 422),
+        _request("GET", "/packages/x/y/events/z.csv", 200),
+        _request("GET", "/packages/x/events/zcsv", 200),
+        _request("GET", "/packages/x/events/z.csv", None),
+    ]
+    assert never_answered(_PATHS, requests) == ["POST /packages", "GET /packages/{a}/events/{b}.csv"]
+    requests += [_request("POST", "/packages", 201), _request("GET", "/packages/x/events/z.csv", 200)]
+    assert never_answered(_PATHS, requests) == []
+
+
+async def test_the_world_fits_its_configuration() -> None:
+    """What is prepared is taken, and each parameter's dictionary has a word that leads somewhere."""
+    async with Emulator() as emulator:
+        world = await prepare(emulator)
+        assert {request.status for request in emulator.requests} == {201}
+    settings = tomllib.loads(settings_with(world))
+    bound = [*settings["parameters"].values()]
+    bound += [one for operation in settings["operations"] for one in operation.get("parameters", {}).values()]
+    assert {parameter["dictionary"] for parameter in bound} == settings["dictionaries"].keys()
+    assert all(dictionary["values"] for dictionary in settings["dictionaries"].values())
+    ids = {operation["operationId"] for _, _, operation in operations(document())}
+    named = [operation.get("include-operation-id", []) for operation in settings["operations"]]
+    assert {name for names in named for name in names} <= ids
