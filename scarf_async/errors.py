@@ -129,7 +129,7 @@ class ManifestError(ValidationError):
         if len(problems) > _PROBLEMS_SHOWN:
             lines.append(f"and {len(problems) - _PROBLEMS_SHOWN} more problems")
         super().__init__("\n".join(lines))
-        self.problems = tuple(problems)
+        self.problems: tuple[ManifestProblem, ...] = tuple(problems)
 
 
 class ClientClosedError(ScarfError):

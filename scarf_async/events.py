@@ -74,12 +74,23 @@ class RequestStarted(ScarfEvent):
 
 @attrs.frozen(kw_only=True)
 class RequestFinished(ScarfEvent):
-    """An attempt ended: with a `status`, or with None and the name of the `error`; `elapsed` in seconds."""
+    """An attempt ended: with a `status`, or with None and the name of the `error`.
+
+    One follows every `RequestStarted`, in the same task, also where the call is cancelled or the client closed.
+
+    Attributes:
+        attempt: counts from 1; one that was broken off before it was sent is not counted.
+        status: the HTTP status.
+        error: the name of the error's class, such as `ConnectFailedError` or `CancelledError`.
+        elapsed: seconds since it began; the waits for a free connection and for the pace are part of it.
+        url: the address as it was sent. The token is no part of it.
+    """
 
     attempt: int
     status: int | None
     error: str | None
     elapsed: float
+    url: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -152,8 +152,10 @@ def as_lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
     elif isinstance(error, TimeoutError):
         kind, reason, sent = RequestTimeoutError, f"nothing came for {attempt.timeout:g} s", True
     else:
-        # Of a parser's complaint the first line; the others quote what came.
-        words = (getattr(error, "message", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(":")
+        # Of a parser's complaint the first line; the others quote what came. Half a head is no text at all.
+        message = getattr(error, "message", None) or str(error) or type(error).__name__
+        words = message if isinstance(message, str) else "the connection ended within the head"
+        words = words.splitlines()[0].rstrip(":")
         kind, reason, sent = TransportError, f"no complete answer: {words}", True
     # A certificate that does not hold now will not hold in a second, nor will a password.
     hopeless = isinstance(error, aiohttp.ClientConnectorCertificateError) or (

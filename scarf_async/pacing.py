@@ -109,7 +109,7 @@ class AdaptivePacer:
     """
 
     def __init__(self, patience: float) -> None:
-        self.refusals = 0
+        self.refusals: int = 0
         self.stopped_by: str | None = None
         self.resume_after: float | None = None
         self.patience = patience
@@ -191,15 +191,16 @@ class AdaptivePacer:
             self._be_patient()
             await clock.sleep(_STEP)
 
-    def succeeded(self) -> None:
-        """Take note of an answer that is no refusal."""
+    def succeeded(self, *, progress: bool = True) -> None:
+        """Take note of an answer that is no refusal; patience lasts for those that bring the run forward."""
+        now = clock.monotonic()
         self._successes += 1
         self._pause = _FIRST_PAUSE
-        self._last_success = clock.monotonic()
+        self._last_success = now if progress else self._last_success
         self._probing = False
         if self._down:
             self._down = False
-            self._fell_at = self._last_success
+            self._fell_at = now
             self._begin_round()
 
     def undecided(self) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "is_refusal",
     "judge",
     "path_segment",
+    "printable",
     "retry_after",
     "server_date",
 ]
@@ -44,7 +45,7 @@ _MESSAGE_KEPT: Final = 500
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # Beside control characters those that turn the direction of writing around.
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
 _EXPORT_RETRIED: Final = frozenset({429, 502, 503, 504})

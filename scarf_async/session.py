@@ -35,6 +35,7 @@ from scarf_async.protocol import (
     error_of,
     is_refusal,
     judge,
+    printable,
     retry_after,
 )
 from scarf_async.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
@@ -184,13 +185,17 @@ class Session:
 
     async def _attempt_once(self, request: Request[T], course: Course) -> Answer | Lost:
         began = self._begin(request, course)
-        outcome = await self.transport.send(
-            request.endpoint.method,
-            self.url(request),
-            request.body,
-            timeout=self.timeout,
-            on_send=course.sending,
-        )
+        try:
+            outcome = await self.transport.send(
+                request.endpoint.method,
+                self.url(request),
+                request.body,
+                timeout=self.timeout,
+                on_send=course.sending,
+            )
+        except BaseException as error:
+            self._tell(request, error, course.sends, clock.monotonic() - began)
+            raise
         self._note(request, outcome, course, began)
         return outcome
 
@@ -216,13 +221,15 @@ class Session:
                 work.requests += course.sends - sent
             if not is_refusal(outcome):
                 if isinstance(outcome, Answer):
-                    pacer.succeeded()
+                    # That one can look for what is not settled is no progress.
+                    pacer.succeeded(progress=not (reading and work.course and work.course.ambiguous))
                 else:
                     pacer.undecided()
                 return outcome
             pacer.refused(ticket, retry_after(outcome.headers) if isinstance(outcome, Answer) else None)
             course.spare()
-            if judge(request.endpoint.resend, outcome) is not Verdict.AGAIN:
+            # What may have taken effect is for the call to see to: it may have to look first.
+            if course.ambiguous or judge(request.endpoint.resend, outcome) is not Verdict.AGAIN:
                 return outcome
             self._announce(request, outcome, course.sends, 0.0)
 
@@ -235,7 +242,7 @@ class Session:
 
     def _note(self, request: Request[T], outcome: Answer | Download | Lost, course: Course, began: float) -> None:
         if self.notices.wanted or _log.isEnabledFor(logging.DEBUG):
-            self._tell(request.endpoint.name, outcome, course.sends, clock.monotonic() - began)
+            self._tell(request, outcome, course.sends, clock.monotonic() - began)
         if isinstance(outcome, Download) or (isinstance(outcome, Answer) and 200 <= outcome.status < 300):
             return
         # What a create may not simply be sent again after is what may have taken effect.
@@ -247,13 +254,23 @@ class Session:
                 self.transport.pacer.hold(asked)
                 self.notices.tell(Throttled(endpoint=request.endpoint.name, seconds=asked))
 
-    def _tell(self, name: str, outcome: Answer | Download | Lost, attempt: int, elapsed: float) -> None:
-        status = None if isinstance(outcome, Lost) else outcome.status
-        error = type(outcome.error).__name__ if isinstance(outcome, Lost) else None
+    def _tell(
+        self, request: Request[T], outcome: Answer | Download | Lost | BaseException, attempt: int, elapsed: float
+    ) -> None:
+        name = request.endpoint.name
+        ended = outcome.error if isinstance(outcome, Lost) else outcome
+        status, error = (None, type(ended).__name__) if isinstance(ended, BaseException) else (ended.status, None)
         _log.debug("%s attempt %d: %s in %.0f ms", name, attempt, error or status, elapsed * 1000)
         if self.notices.wanted:
             self.notices.tell(
-                RequestFinished(endpoint=name, attempt=attempt, status=status, error=error, elapsed=elapsed)
+                RequestFinished(
+                    endpoint=name,
+                    attempt=attempt,
+                    status=status,
+                    error=error,
+                    elapsed=elapsed,
+                    url=str(self.url(request)),
+                )
             )
 
     def least_wait(self, request: Request[T], outcome: Answer | Lost) -> float | None:
@@ -378,6 +395,10 @@ class Session:
         """Return the address that the requests of an API go to."""
         return str(self.transport.settings.bases[api])
 
+    def redact(self, text: str) -> str:
+        """Take the token out of what the service said."""
+        return self.transport.settings.token.redact(text)
+
     async def pause(self, attempt: int) -> None:
         """Wait before an export that was cut off is fetched again."""
         await self.transport.sleep(self.retry.backoff(attempt))
@@ -395,7 +416,11 @@ class Session:
 
         async def attempt() -> Answer | Download | Lost:
             began = self._begin(request, course)
-            outcome = await self._follow(self.url(request), course, refused)
+            try:
+                outcome = await self._follow(self.url(request), course, refused)
+            except BaseException as error:
+                self._tell(request, error, course.sends, clock.monotonic() - began)
+                raise
             self._note(request, outcome, course, began)
             return outcome
 
@@ -425,21 +450,21 @@ class Session:
             sent = (lambda: None) if hop else course.sending
             outcome = await self.transport.open(url, authorize=url.origin() == origin, on_send=sent)
             if hop:
-                outcome = _without_query(outcome, url)
+                outcome = _shown_as(outcome, printable(self.redact(str(url.with_query(None)))))
             if not isinstance(outcome, Answer) or outcome.status not in _REDIRECTS:
                 return outcome
             target = redirect_target(url, outcome, loopback=is_loopback(origin))
             if isinstance(target, str):
-                refused.append(ExportError(f"{outcome.status} from {url.origin()}: {target}"))
+                refusal = self.redact(f"{outcome.status} from {url.origin()}: {target}")
+                refused.append(ExportError(printable(refusal)))
                 return outcome
             url = target
         refused.append(ExportError(f"{origin} redirected more than {_MAX_REDIRECTS} times"))
         return outcome
 
 
-def _without_query(outcome: Answer | Download | Lost, url: URL) -> Answer | Download | Lost:
+def _shown_as(outcome: Answer | Download | Lost, shown: str) -> Answer | Download | Lost:
     """Show an address that was redirected to without its query, which may be all the credential it takes."""
-    shown = str(url.with_query(None))
     if isinstance(outcome, Answer):
         return msgspec.structs.replace(outcome, url=shown)
     if isinstance(outcome, Lost):

@@ -25,7 +25,7 @@ from scarf_async.errors import (
 from scarf_async.httpclient import BrokenError, Connector, Guard, RequestBody, as_lost, current_attempt
 from scarf_async.inflate import BodyEncodingError, Inflater
 from scarf_async.pacing import Pacer
-from scarf_async.protocol import Answer, Lost
+from scarf_async.protocol import Answer, Lost, printable
 from scarf_async.settings import Settings
 from scarf_async.version import __version__
 
@@ -61,14 +61,14 @@ class Download:
         self._transport = transport
         self._response: aiohttp.ClientResponse | None = response
         self._attempt = attempt
-        self.status = response.status
-        self.url = str(response.url)
+        self.status: int = response.status
+        self.url: str = str(response.url)
         self.headers: Mapping[str, str] = response.headers
         # Without either the body ends with the connection, whole or not.
         codings = response.headers.get("Transfer-Encoding", "").lower().split(",")
         self._framed = "Content-Length" in response.headers or codings[-1].strip() == "chunked"
         self._ended = False
-        self.bytes_received = 0
+        self.bytes_received: int = 0
         self.on_close: Callable[[Download], None] | None = None
 
     @property
@@ -125,7 +125,7 @@ class Transport:
     def __init__(self, settings: Settings, pacer: Pacer, session: aiohttp.ClientSession | None = None) -> None:
         self.settings = settings
         self.pacer = pacer
-        self.closed = False
+        self.closed: bool = False
         self._borrowed = session is not None
         self._session = session
         self._export_session: aiohttp.ClientSession | None = None
@@ -145,9 +145,9 @@ class Transport:
             self._slots.release()
 
     def lost(self, error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
-        """Take an error of aiohttp's to ours, without the token."""
+        """Take an error of aiohttp's to ours, without the token or what steers a terminal."""
         lost = as_lost(error.error if isinstance(error, BrokenError) else error, attempt, method, url)
-        lost.error.args = (self.settings.token.redact(str(lost.error.args[0])),)
+        lost.error.args = (printable(self.settings.token.redact(str(lost.error.args[0]))),)
         return lost
 
     def _ready(self) -> aiohttp.ClientSession:

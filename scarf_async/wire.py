@@ -18,7 +18,7 @@ import attrs
 import cattrs.gen
 import msgspec
 from cattrs.gen import make_dict_unstructure_fn, override
-from cattrs.preconf.msgspec import make_converter
+from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
 
 from scarf_async.entities import (
     Aggregate,
@@ -201,7 +201,7 @@ def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
     return UnreadableError(path, str(error))
 
 
-converter = make_converter()
+converter: Final[MsgspecJsonConverter] = make_converter()
 """The one converter: structures every entity class from JSON data, unstructures every upsert class."""
 
 converter.register_structure_hook(str, _string)

@@ -3,9 +3,11 @@
 JSON lines, append-only. A header binds the file to one plan and one server; then
 
 ```
-{"intent":[17],"at":1700000000.25}
-{"outcome":[17],"status":"succeeded","result":{"Package":{...}},"attempts":1}
+{"intent":[17],"at":1700000000.25,"crc":2293421507}
+{"outcome":[17],"status":"succeeded","result":{"Package":{...}},"attempts":1,"crc":3790210422}
 ```
+
+`crc` is the CRC-32 of the line as it would be without it; a line without one is taken as it is.
 
 An intent is in the file before its request leaves, and on the disk before a create leaves. Many waiting for the
 disk share one sync. A line that a crash cut short can only be the last, and is dropped.
@@ -17,6 +19,7 @@ import asyncio
 import os
 import stat
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +42,7 @@ _LONGEST_HEADER: Final = 2**16
 _GATHERING: Final = 0.001
 
 _RESULTS: Final = {cls.__name__: cls for cls in (Organization, Member, Package, Route, Domain)}
+_CRC: Final = b',"crc":'
 _encode = msgspec.json.Encoder().encode
 
 
@@ -219,7 +223,7 @@ class Journal:
 
     def _take(self, line: bytes, operations: int) -> bool:
         """Take one line in; False where it cannot be read."""
-        if not line.endswith(b"\n"):
+        if not _is_whole(line):
             return False
         try:
             said = _decode_line(line)
@@ -252,7 +256,7 @@ class Journal:
         Raises:
             JournalError: it cannot be written.
         """
-        self._append(_encode({"intent": places, "at": time.time()}) + b"\n")
+        self._append(_sealed(_encode({"intent": places, "at": time.time()})))
 
     def record(self, places: Sequence[int], outcome: Outcome[object]) -> None:
         """Take what became of operations that shared a request; it is written with what is written next.
@@ -276,7 +280,7 @@ class Journal:
             for name in values.keys() & {"result", "error"}:
                 values[name] = msgspec.Raw(self._redact(_encode(values[name])))
             line = _encode(values)
-        self._held.append(line + b"\n")
+        self._held.append(_sealed(line))
 
     def flush(self) -> None:
         """Write what is held.
@@ -347,6 +351,17 @@ class Journal:
         finally:
             os.close(self._descriptor)
         return self._broken
+
+
+def _sealed(line: bytes) -> bytes:
+    """End a line with what tells whether it was changed: an outcome of another operation must not be believed."""
+    return b"%b%b%d}\n" % (line[:-1], _CRC, zlib.crc32(line))
+
+
+def _is_whole(line: bytes) -> bool:
+    """Say whether a line has its end, and is as it was written."""
+    said, mark, crc = line.rpartition(_CRC)
+    return line.endswith(b"\n") and (not mark or crc == b"%d}\n" % zlib.crc32(said + b"}"))
 
 
 def _read(line: bytes) -> dict[str, Any] | None:

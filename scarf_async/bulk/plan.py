@@ -26,7 +26,7 @@ from scarf_async.entities import (
     RouteCreate,
 )
 from scarf_async.errors import ValidationError
-from scarf_async.protocol import path_segment
+from scarf_async.protocol import path_segment, printable
 from scarf_async.resources.packages import check_same_type
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Ref(Generic[T]):
 
     def __init__(self, plan: BulkPlan, index: int) -> None:
         self._plan = plan
-        self.index = index
+        self.index: int = index
 
     def __repr__(self) -> str:
         return f"<Ref #{self.index} {self._plan[self.index].kind}>"
@@ -98,7 +98,7 @@ class Operation:
         values = ", ".join(
             _shown(value) for name, value in self.arguments.items() if value is not None and name != "if_exists"
         )
-        return f"#{self.index} {self.kind} {values}"
+        return printable(f"#{self.index} {self.kind} {values}")
 
 
 class BulkPlan:

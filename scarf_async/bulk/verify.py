@@ -23,6 +23,7 @@ from scarf_async.entities import (
     Route,
 )
 from scarf_async.errors import NotFoundError
+from scarf_async.protocol import printable
 from scarf_async.reconcile import Found, find_domain, find_organization, find_package, find_route, user_key
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.session import Session
@@ -57,7 +58,7 @@ class Difference:
 
     def __str__(self) -> str:
         expected, found = (value if value is not None else "nothing" for value in (self.expected, self.found))
-        return f"{self.operation}: expected {expected}, found {found}"
+        return printable(f"{self.operation}: expected {expected}, found {found}")
 
 
 async def verify(session: Session, plan: BulkPlan) -> list[Difference]:

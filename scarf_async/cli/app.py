@@ -24,7 +24,7 @@ from scarf_async.version import __version__
 
 __all__ = ["app"]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="Manage packages on Scarf and export their events.",
     no_args_is_help=True,
     # A traceback with local variables would show what this package takes care never to show.

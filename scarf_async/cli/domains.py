@@ -15,7 +15,7 @@ from scarf_async.entities import DomainCreate
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, add and remove the domains of a package.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="List, add and remove the domains of a package.", no_args_is_help=True)
 
 _COLUMNS = ("id", "name")
 

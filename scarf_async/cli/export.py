@@ -24,7 +24,7 @@ __all__ = ["app"]
 
 T = TypeVar("T")
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     help="Fetch events and aggregates: to standard output, into a file, or window by window into a directory.",
     no_args_is_help=True,
 )
@@ -89,13 +89,14 @@ class OutputOptions:
         if self.format == "parquet" and target.is_terminal:
             raise ValidationError("Parquet is not for a terminal: give it a file with -o FILE, or a pipe")
         need_arrow(self.format)
+        write = target.show if target.is_terminal else target.write
         digest = hashlib.sha256()
         size = 0
         with _Transfer(shown=not target.is_terminal) as meter:
             async with export as stream:
                 async for chunk in stream.chunks(self.format):
                     # Whoever reads slowly must not keep Ctrl-C waiting.
-                    await run_sync(target.write, chunk, abandon_on_cancel=True)
+                    await run_sync(write, chunk, abandon_on_cancel=True)
                     digest.update(chunk)
                     size += len(chunk)
                     meter.received(stream)

@@ -45,7 +45,8 @@ def read_map(path: Path) -> NameMap:
     text = path.read_text("utf-8")
     try:
         data = msgspec.convert(_parse(path, text), dict[str, dict[str, str | None]])
-    except (ValueError, RecursionError) as error:
+    # In msgspec's older versions its errors are no ValueErrors.
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
         reason = printable(str(error).splitlines()[0])
         raise ValidationError(f"{path} is no map of names: {reason}") from None
     if unknown := sorted(data.keys() - _SECTIONS):

@@ -16,7 +16,7 @@ from scarf_async.cli.writes import WriteOptions, Yes
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, set and remove the members of an organization.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="List, set and remove the members of an organization.", no_args_is_help=True)
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The member's username.")]
 _COLUMNS = ("username", "role")

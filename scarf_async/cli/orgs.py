@@ -16,7 +16,7 @@ from scarf_async.entities import OrganizationUpsert
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Show, create and update organizations.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="Show, create and update organizations.", no_args_is_help=True)
 
 Organization = Annotated[str, typer.Argument(metavar="ORG", help="The organization's name.")]
 

@@ -138,6 +138,15 @@ class StandardOutput:
             except OSError as error:
                 raise OSError(error.errno, error.strerror, "standard output") from None
 
+    def show(self, data: bytes) -> None:
+        """Write lines of text for a person; what would steer the terminal is escaped.
+
+        Raises:
+            OSError: as `write`.
+        """
+        lines = data.decode(errors="replace").replace("\r\n", "\n").split("\n")
+        self.write("\n".join(map(printable, lines)).encode())
+
     def write_line(self, *cells: str) -> None:
         """Write a line of text, or of cells with tabs between them; what would steer a terminal is escaped."""
         self.write("\t".join(map(printable, cells)).encode() + b"\n")

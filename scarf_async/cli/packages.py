@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, show, create, update and delete packages.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="List, show, create, update and delete packages.", no_args_is_help=True)
 
 _COLUMNS = ("uuid", "owner", "name", "library_type", "short_description")
 _ADDRESSES: Mapping[str | None, tuple[str, ...]] = {

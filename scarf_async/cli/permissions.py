@@ -15,7 +15,7 @@ from scarf_async.entities import PermissionSet
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List and set the permissions on a package.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="List and set the permissions on a package.", no_args_is_help=True)
 
 
 @app.command("list")

@@ -15,7 +15,7 @@ from scarf_async.entities import RouteCreate
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, add and remove the routes of a file package.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="List, add and remove the routes of a file package.", no_args_is_help=True)
 
 _COLUMNS = ("id", "template_path", "outgoing_url")
 

@@ -14,13 +14,11 @@ from scarf_async.exports.jobs import (
     verify_export,
 )
 from scarf_async.exports.save import SavedExport
-from scarf_async.exports.source import Download, ExportClient, OnMalformed
+from scarf_async.exports.source import OnMalformed
 from scarf_async.exports.stream import Export, ExportStream
 
 __all__ = [
-    "Download",
     "Export",
-    "ExportClient",
     "ExportFormat",
     "ExportFormatLike",
     "ExportJob",

@@ -55,7 +55,7 @@ class CsvSplitter(LineSplitter):
         if whole < len(lines):
             taken = self.numbers
             records += self._careful(lines[whole:])
-            self.numbers = [*taken, *self.numbers]
+            self.numbers: Sequence[int] = [*taken, *self.numbers]
         return records
 
 

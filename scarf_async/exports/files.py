@@ -37,11 +37,11 @@ class PartFile:
         size: its bytes so far.
     """
 
-    closed = False
+    closed: bool = False
 
     def __init__(self, directory: Path) -> None:
-        self.path = directory / temporary("part")
-        self.size = 0
+        self.path: Path = directory / temporary("part")
+        self.size: int = 0
         self._file = self.path.open("xb")
         self._hash = hashlib.sha256()
 
@@ -100,8 +100,8 @@ class AtomicFile:
         self._part: PartFile | None = None
         self._turn = threading.Lock()
         self._over = False
-        self.size = 0
-        self.sha256 = ""
+        self.size: int = 0
+        self.sha256: str = ""
 
     def create(self) -> None:
         """Refuse a target that cannot be written, and begin.

@@ -39,6 +39,7 @@ class ExportFormat(StrEnum):
 
 
 ExportFormatLike: TypeAlias = ExportFormat | Literal["csv", "jsonl", "parquet"]
+"""What serves as an `ExportFormat`: the plain string too."""
 
 
 def own_format(record: Record) -> ExportFormat:

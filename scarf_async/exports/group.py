@@ -26,7 +26,7 @@ from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.ndjson import AggregateReader
 from scarf_async.exports.source import ExportClient, ExportSpec, OnMalformed, RecordReader
 from scarf_async.exports.stream import Export
-from scarf_async.protocol import ExportEndpoint
+from scarf_async.protocol import ExportEndpoint, printable
 
 __all__ = ["Exports"]
 
@@ -322,7 +322,7 @@ class Exports:
         client = self._client
         return Export(
             ExportSpec(
-                description=f"{description} {first}..{behind}",
+                description=printable(f"{description} {first}..{behind}"),
                 open=partial(client.download, endpoint.request(start=first, end=behind, **values)),
                 reader=reader,
                 end=behind if filtered else None,
@@ -330,5 +330,6 @@ class Exports:
                 max_record_bytes=client.max_record_bytes,
                 attempts=client.save_attempts,
                 pause=client.pause,
+                redact=client.redact,
             )
         )

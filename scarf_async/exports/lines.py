@@ -53,8 +53,8 @@ class LineSplitter:
         self._first = 1
         self.numbers: Sequence[int] = ()
         self.too_long: int | None = None
-        self.in_quotes = False
-        self.bom = b""
+        self.in_quotes: bool = False
+        self.bom: bytes = b""
 
     def _ends_in_quotes(self, line: bytes, *, opened: bool) -> bool:  # noqa: ARG002 # there are no quotes
         return False

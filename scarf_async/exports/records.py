@@ -7,7 +7,7 @@ record before an error, however the bytes arrived.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -30,7 +30,7 @@ _WORDS_KEPT: Final = 200
 _DECODED_AT_ONCE: Final = 128
 
 
-def _own_words(data: bytes) -> str:
+def _own_words(data: bytes, redact: Callable[[str], str]) -> str:
     """Return what a JSON object in the place of an export says, such as why there is none."""
     try:
         said: object = msgspec.json.decode(data)
@@ -40,7 +40,7 @@ def _own_words(data: bytes) -> str:
         return ""
     words = (said.get(key) for key in ("message", "detail", "error"))
     message = next((word for word in words if isinstance(word, str)), "")
-    return f" that says {message[:_WORDS_KEPT]!r}" if message else ""
+    return f" that says {redact(message)[:_WORDS_KEPT]!r}" if message else ""
 
 
 class Parser(ABC, Generic[T]):
@@ -136,7 +136,7 @@ class Parser(ABC, Generic[T]):
         found = self._form.foreign(start)
         if found is None:
             return None
-        words = _own_words(start) if start.startswith(b"{") else ""
+        words = _own_words(start, self._tally.redact) if start.startswith(b"{") else ""
         return self._tally.refused(
             f"the service answered with success and {found}{words} where {self._form.promised} was promised"
         )
@@ -245,6 +245,9 @@ class FileParser(LineParser):
     def feed(self, data: bytes) -> Iterator[Run[bytes]]:
         """Take the next bytes of the body."""
         if not self._filtered:
+            if not self._seen and (error := self._foreign(data)):
+                yield [], error
+                return
             yield [data], None
         yield from self._file_runs(super().feed(data))
 

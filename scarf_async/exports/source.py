@@ -17,6 +17,7 @@ __all__ = ["Download", "ExportClient", "ExportSpec", "OnMalformed", "RecordForma
 T = TypeVar("T")
 
 OnMalformed: TypeAlias = Literal["raise", "skip"] | Callable[[MalformedRecordError], object]
+"""What to do about a record that cannot be read: raise, leave it out, or leave it out and tell a function of it."""
 
 
 class Download(Protocol):
@@ -62,6 +63,9 @@ class ExportClient(Protocol):
 
     async def pause(self, attempt: int, /) -> None:
         """Wait before `save` fetches again, after the attempt of that number, from 1, was cut."""
+
+    def redact(self, text: str, /) -> str:
+        """Take the client's secrets out of what the service said."""
 
 
 class RecordFormat(Protocol):
@@ -119,6 +123,7 @@ class ExportSpec(Generic[T]):
         max_record_bytes: the longest record that is taken.
         attempts: how often `save` fetches at the most.
         pause: waits before `save` fetches again; it takes the number of the attempt that was cut, from 1.
+        redact: takes secrets out of what the service said.
     """
 
     description: str
@@ -129,3 +134,4 @@ class ExportSpec(Generic[T]):
     max_record_bytes: int
     attempts: int
     pause: Callable[[int], Awaitable[None]]
+    redact: Callable[[str], str] = str

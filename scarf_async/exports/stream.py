@@ -66,7 +66,7 @@ class ExportStream(Generic[T]):
     def __init__(self, spec: ExportSpec[T], download: Download) -> None:
         self._spec = spec
         self._total = download.headers.get("Content-Length", "")
-        self._tally = Tally(spec.description)
+        self._tally = Tally(spec.description, spec.redact)
         self._digest = hashlib.sha256()
         self._body = Body(download, self._tally, self._digest)
         self._close_reading = self._body.close

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from scarf_async.errors import (
@@ -20,6 +22,7 @@ class Tally:
 
     Attributes:
         description: the export, for messages.
+        redact: takes secrets out of what the service said.
         bytes_received: bytes of the body as they came over the wire.
         records_received: complete records, the dropped and malformed ones among them.
         records_dropped: records at or after the end of the range.
@@ -29,6 +32,7 @@ class Tally:
     """
 
     description: str
+    redact: Callable[[str], str] = str
     bytes_received: int = 0
     records_received: int = 0
     records_dropped: int = 0
@@ -38,7 +42,7 @@ class Tally:
 
     def refused(self, reason: str) -> ExportError:
         """The export is not what was promised."""
-        return ExportError(f"{self.description}: {reason}")
+        return ExportError(f"{self.description}: {self.redact(reason)}")
 
     def truncated(self, reason: str) -> TruncatedExportError:
         """The export ended before its end."""
@@ -51,6 +55,7 @@ class Tally:
 
     def malformed(self, number: int, reason: str) -> MalformedRecordError:
         """A record cannot be read."""
+        reason = self.redact(reason)
         return MalformedRecordError(
             f"{self.description}: the record on line {number} cannot be read: {reason}",
             line_number=number,

@@ -75,7 +75,7 @@ class People:
         self._problems = problems
         self._expanded: dict[str, tuple[str, ...]] = {}
         self._usernames: dict[str, Said] = {}
-        self.people = self._of(document.people or ())
+        self.people: dict[str, str] = self._of(document.people or ())
         self._groups = dict(self._named(document.groups or ()))
         inner = {name: [_group(user) for user in users if _is_group(user)] for name, users in self._groups.items()}
         for said in (said for users in inner.values() for said in users):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -24,6 +25,7 @@ _HEADER: Final = (
     "# not say them, packages may have them nevertheless, and keep them.",
     "",
 )
+_BEYOND_ASCII: Final = re.compile(r"[^\n -~]")
 
 
 def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool = False) -> None:
@@ -78,8 +80,12 @@ def _text(manifest: Manifest, *, as_json: bool) -> str:
     data = _document(manifest)
     if not as_json:
         return "\n".join((*_HEADER, *yaml_lines(data), ""))
-    # The one control character that JSON leaves as it is.
-    return json.dumps(data, indent=2, ensure_ascii=False).replace("\x7f", "\\u007f") + "\n"
+    return _BEYOND_ASCII.sub(_legible, json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _legible(character: re.Match[str]) -> str:
+    """Escape what JSON leaves as it is and what steers a terminal; letters of all scripts stay."""
+    return character.group() if character.group().isprintable() else json.dumps(character.group())[1:-1]
 
 
 def _document(manifest: Manifest) -> dict[str, Data]:

@@ -77,7 +77,7 @@ class Directory:
 
     def __init__(self, path: Path, job: ExportJob, server: str) -> None:
         self.path = path
-        self.manifest = Manifest.of(job, server)
+        self.manifest: Manifest = Manifest.of(job, server)
         self._descriptor: int | None = None
         self._turn = threading.Lock()
         self._closed = False

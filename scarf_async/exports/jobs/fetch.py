@@ -117,7 +117,7 @@ class Fetch:
 
     async def _fill_rows(self, reader: RowReader[Record], output: Output[Rows]) -> None:
         spec = self.spec
-        tally = Tally(spec.description)
+        tally = Tally(spec.description, spec.redact)
         download = await spec.open()
         try:
             parser = TypedParser(reader, tally, spec.max_record_bytes)

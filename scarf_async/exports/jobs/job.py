@@ -13,6 +13,7 @@ from scarf_async.errors import ValidationError
 from scarf_async.exports.dates import Day, date_range
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike
 from scarf_async.exports.jobs.windows import Window
+from scarf_async.protocol import printable
 
 __all__ = ["ExportJob", "ExportKind", "ExportKindLike"]
 
@@ -34,6 +35,7 @@ ExportKindLike: TypeAlias = (
     ExportKind
     | Literal["organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events"]
 )
+"""What serves as an `ExportKind`: the plain string too."""
 
 _OWNERLESS: Final = frozenset({ExportKind.PACKAGE_EVENTS, ExportKind.PIXEL_EVENTS})
 _V1_ONLY: Final = frozenset({ExportKind.ORGANIZATION_AGGREGATES, ExportKind.USER_AGGREGATES})
@@ -107,7 +109,7 @@ class ExportJob:
 
     def __str__(self) -> str:
         names = [name for name in (self.owner, self.package) if name is not None]
-        return f"{self.what} {'/'.join(names)}{' ' if names else ''}{self.start}..{self.end}"
+        return printable(f"{self.what} {'/'.join(names)}{' ' if names else ''}{self.start}..{self.end}")
 
     @property
     def range(self) -> Window:

@@ -35,9 +35,9 @@ class Output(ABC, Generic[B]):
     def __init__(self, directory: Path, window: Window, *, identified: bool) -> None:
         self.directory = directory
         self.window = window
-        self.rows = 0
-        self.duplicates = 0
-        self.outside = 0
+        self.rows: int = 0
+        self.duplicates: int = 0
+        self.outside: int = 0
         self._identified = identified
         self._seen: Seen | None = None
         self._turn = threading.Lock()

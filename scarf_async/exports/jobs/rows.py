@@ -28,7 +28,7 @@ class RowReader(Generic[T]):
         self.promised: Final = reader.promised
         self.headed: Final = reader.headed
         self.record: Final[type[attrs.AttrsInstance]] = reader.record
-        self.header = b""
+        self.header: bytes = b""
 
     def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
         """Return what cuts the body into records."""

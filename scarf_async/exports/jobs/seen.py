@@ -48,7 +48,7 @@ class Seen:
     """Tells which ids come for the first time."""
 
     def __init__(self, directory: Path) -> None:
-        self.path = directory / temporary("seen")
+        self.path: Path = directory / temporary("seen")
         self._rows = 0
         with self._told():
             # Threads take turns with it; what they may not do at once they do not.

@@ -69,5 +69,6 @@ async def test_a_job_that_is_killed_again_and_again_ends_whole(
             assert (directory / name).read_bytes() == (undisturbed / name).read_bytes()
         elif name.endswith(".parquet"):
             # How many rows a group has depends on how the bytes arrived.
-            tables = [pq.read_table(some_directory / name) for some_directory in (directory, undisturbed)]
-            assert tables[0].equals(tables[1])
+            # Older versions of pyarrow stumble over a column that the path names too.
+            killed, whole = (pq.read_table(some / name, partitioning=None) for some in (directory, undisturbed))
+            assert killed.equals(whole)

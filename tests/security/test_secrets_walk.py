@@ -1,0 +1,207 @@
+"""A walk over everything that the package hands out: the token and the proxy's password are in none of it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import attrs
+import pytest
+import pytest_asyncio
+from acceptance.hostile import FAST
+from acceptance.test_secrets import KEY, PASSWORD, assert_clean
+
+import scarf_async
+from scarf_async import (
+    BulkError,
+    BulkPlan,
+    ConfigurationError,
+    DomainCreate,
+    ExportJob,
+    ManifestError,
+    MemberUpsert,
+    OrganizationUpsert,
+    PackageUpsert,
+    PermissionSet,
+    RetryPolicy,
+    RouteCreate,
+    Scarf,
+    ScarfError,
+    manifest_schema,
+    read_changes,
+    read_manifest,
+    verify_export,
+    write_changes,
+    write_manifest,
+)
+from scarf_async.emulator import Emulator, FaultRule
+from scarf_async.settings import Secret
+
+from .failures import errors_of_calls, errors_of_exports, errors_of_files
+from .reach import assert_unsaid, reach, shown
+
+RANGE = ("2024-01-01", "2024-01-03")
+PROXY = f"http://user:{PASSWORD}@127.0.0.1:9"
+ACME = OrganizationUpsert(name="acme", description="", billing_email="")
+WEB = PackageUpsert(name="web", short_description="", library_type="file")
+MANIFEST = """
+version: 1
+organizations:
+  acme:
+    members: {ann: admin, nobody: member}
+    packages:
+      - name: web
+        type: file
+        permissions: {bob: member}
+        domains: [dl.acme.example]
+"""
+
+CLASSES = {
+    name
+    for name in scarf_async.__all__
+    if isinstance(kind := getattr(scarf_async, name), type) and not issubclass(kind, enum.Enum)
+}
+
+
+@attrs.define
+class World:
+    """A service, a client that knows both secrets, and all that it has handed out."""
+
+    emulator: Emulator
+    scarf: Scarf
+    directory: Path
+    found: list[object]
+
+    def add(self, *things: object) -> None:
+        """Take things down."""
+        self.found += things
+
+    def texts(self) -> list[bytes]:
+        """Return what stands in all files."""
+        return [path.read_bytes() for path in self.directory.rglob("*") if path.is_file()]
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Start with an organization, and with a proxy for hosts that nobody asks."""
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    events: list[object] = []
+    async with (
+        Emulator(token=KEY, events_per_day=3, people={"ann": "a@x.example", "bob": "b@x.example"}) as emulator,
+        Scarf(KEY, base_url=emulator.url, v2_url=emulator.v2_url, retry=FAST, on_event=events.append) as scarf,
+    ):
+        yield World(emulator, scarf, tmp_path, events)
+
+
+async def by_call(world: World) -> None:
+    """Collect what plain calls give, and the events of them, with a refusal among them."""
+    scarf = world.scarf
+    world.emulator.faults.add(FaultRule("POST", "*/packages", 1, 429, retry_after="0.01"))
+    made = await scarf.organizations.create(ACME)
+    web = await scarf.packages.create(WEB, "acme")
+    await scarf.permissions.set(web, PermissionSet("ann", "member"))
+    route = RouteCreate("https://example.org/web-{version}.tgz", "/web/{version}.tgz")
+    world.add(made, web, await scarf.members.upsert("acme", "ann", "admin"), MemberUpsert("ann", "admin"))
+    world.add(await scarf.permissions.list(web), PermissionSet("ann", "member"), ACME, WEB)
+    world.add(await scarf.routes.create(web, route), route)
+    world.add(await scarf.domains.create(web, DomainCreate("x.acme.example")), DomainCreate("x.acme.example"))
+    world.add(scarf, scarf.with_options(timeout=3, read_only=True), scarf.organizations, scarf.members)
+    world.add(scarf.packages, scarf.permissions, scarf.routes, scarf.domains, scarf.exports, scarf.bulk)
+    world.add(scarf.manifests, RetryPolicy())
+
+
+async def by_bulk(world: World) -> None:
+    """Collect what a plan goes through, with an operation that fails."""
+    plan = BulkPlan()
+    ref = plan.create_package(attrs.evolve(WEB, name="two"), "acme")
+    plan.upsert_member("acme", "nobody", "member")
+    plan.set_permission(ref, "bob", "member")
+    plan.dump(world.directory / "plan.jsonl")
+    report = await world.scarf.bulk.run(plan, journal=world.directory / "bulk.journal", progress=world.add)
+    with pytest.raises(BulkError) as caught:
+        report.raise_for_failures()
+    assert_clean(caught.value)
+    world.add(plan, ref, *plan, plan.estimate(), report, *report, report.to_dict(), caught.value)
+    world.add(*await world.scarf.bulk.verify(plan), BulkPlan.load(world.directory / "plan.jsonl"))
+
+
+async def by_export(world: World) -> None:
+    """Collect what exports give: while a stream is open, saved, and window by window."""
+    exports, directory = world.scarf.exports, world.directory
+    web = (await world.scarf.packages.list("acme"))[0]
+    export = exports.package_events("acme", web, *RANGE)
+    async with export as stream:
+        world.add(export, stream, [event async for event in stream])
+        assert_walked(stream, export, world.scarf)
+    aggregates = exports.organization_aggregates("acme", *RANGE)
+    async with aggregates as rows:
+        world.add([row async for row in rows])
+    world.add(await aggregates.save(directory / "aggregates.jsonl"))
+    for form in ("csv", "parquet"):
+        job = ExportJob("owner_events", "acme", *RANGE, form, 1)
+        report = await exports.run(job, directory / form, progress=world.add)
+        world.add(job, report, *report.windows, report.to_dict())
+    next((directory / "csv").glob("*.csv")).write_text("")
+    world.add(*verify_export(directory / "csv"))
+
+
+async def by_manifest(world: World) -> None:
+    """Collect what a manifest goes through: read, compared, kept, applied, and pulled again."""
+    file, kept = world.directory / "acme.yaml", world.directory / "acme.plan"
+    file.write_text(MANIFEST)
+    manifest = read_manifest(file)
+    changes = await world.scarf.manifests.diff(manifest)
+    write_changes(changes, kept, server=world.emulator.url)
+    report = await world.scarf.manifests.apply(changes, journal=world.directory / "apply.journal")
+    assert not report.ok
+    pulled = await world.scarf.manifests.pull("acme")
+    for suffix in ("yaml", "json"):
+        write_manifest(pulled, world.directory / f"pulled.{suffix}")
+    world.add(manifest, *manifest.organizations, *(manifest.organizations[0].packages or ()), pulled)
+    world.add(changes, *changes, changes.to_dict(), read_changes(kept), report, report.to_dict(), manifest_schema())
+    file.write_text("version: 1\norganisations: 7\n")
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(file)
+    world.add(caught.value, *caught.value.problems)
+
+
+def assert_walked(*things: object) -> None:
+    """Walk from objects as far as it goes: every text is free of secrets, and so is what anything shows."""
+    secrets = 0
+    for thing in reach(*things):
+        if isinstance(thing, str | bytes):
+            assert_unsaid(thing.encode(errors="replace") if isinstance(thing, str) else thing)
+        elif not isinstance(thing, dict | list | tuple | set | frozenset):
+            assert_unsaid(repr(thing).encode(errors="replace"))
+            secrets += isinstance(thing, Secret)
+    assert secrets >= 2 * any(isinstance(thing, Scarf) for thing in things)
+
+
+async def test_everything_public(world: World) -> None:
+    """Of every public class there is something; neither it, nor what hangs on it, nor any file shows a secret."""
+    await by_call(world)
+    await by_bulk(world)
+    await by_export(world)
+    await by_manifest(world)
+    world.add(*await errors_of_calls(), *await errors_of_exports())
+    world.add(*await errors_of_files(world.scarf, world.directory / "bulk.journal"))
+    world.add(refused_configuration())
+    assert_walked(*world.found)
+    for thing in world.found:
+        assert_unsaid(*shown(thing))
+        if isinstance(thing, ScarfError):
+            assert_clean(thing)
+    walked = {kind.__name__ for thing in reach(world.found) for kind in type(thing).__mro__}
+    assert CLASSES - walked == set()
+    texts = world.texts()
+    assert len(texts) > 12
+    assert_unsaid(*texts)
+
+
+def refused_configuration() -> ConfigurationError:
+    """Give an option that is wrong beside secrets that are right."""
+    with pytest.raises(ConfigurationError) as caught:
+        Scarf(KEY, proxy=PROXY, timeout=0)
+    return caught.value
