@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from functools import cache
+from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,12 @@ FILES = sorted(ROOT.rglob("*.py"))
 PURE = ("protocol.py", "wire.py", "errors.py", "reconcile.py", "endpoints_v1.py", "endpoints_v2.py", "entities/")
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return a file parsed."""
+    return ast.parse(path.read_text())
+
+
 def place(path: Path) -> str:
     """Return where a file stands in the package."""
     return path.relative_to(ROOT).as_posix()
@@ -27,7 +37,7 @@ def imports(path: Path) -> set[str]:
     """Return the dotted names that a file imports, wherever in it."""
     package = ["scarf_async", *path.relative_to(ROOT).parts[:-1]]
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -110,7 +120,7 @@ def test_every_class_of_the_data_is_public() -> None:
 def test_every_list_is_true() -> None:
     """What a module names in `__all__` is there."""
     for path in FILES:
-        body = ast.parse(path.read_text()).body
+        body = tree(path).body
         defined = set().union(*map(_defined, body))
         lists = [node.value for node in body if isinstance(node, ast.Assign) and _defined(node) == {"__all__"}]
         missing = {name for value in lists for name in ast.literal_eval(value)} - defined
@@ -131,7 +141,45 @@ def _defined(node: ast.stmt) -> set[str]:
 
 def test_every_module_says_what_it_is() -> None:
     """A module begins with a docstring."""
-    assert [place(path) for path in FILES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+    assert [place(path) for path in FILES if not ast.get_docstring(tree(path))] == []
+
+
+PLACES = [
+    "",
+    ".bulk",
+    ".deprecation",
+    ".emulator",
+    ".entities",
+    ".errors",
+    ".events",
+    ".exports",
+    ".manifests",
+    ".observe",
+    ".observe.otel",
+    ".testing",
+]
+PUBLIC = {f"scarf_async{place}": list(import_module(f"scarf_async{place}").__all__) for place in PLACES}
+
+
+def test_every_public_name_is_described() -> None:
+    """A class or a function has a docstring, a constant or an alias is followed by one."""
+    described = {"__version__"}
+    for path in FILES:
+        for node, following in zip_longest(body := tree(path).body, body[1:]):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                described |= {node.name} if ast.get_docstring(node) else set()
+            elif isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+                described |= _defined(node)
+    assert {name for names in PUBLIC.values() for name in names} - described == set()
+
+
+def test_every_public_name_is_used() -> None:
+    """Each is met in a test, in an example or in the documentation, beside the lists of names."""
+    root = ROOT.parent
+    files = [file for place in ("tests", "examples", "docs") for file in (root / place).rglob("*")]
+    texts = [file for file in (*files, root / "README.md") if file.suffix in {".py", ".md"}]
+    words = {word for file in texts if file != Path(__file__) for word in re.findall(r"\w+", file.read_text())}
+    assert {(module, name) for module, names in PUBLIC.items() for name in names if name not in words} == set()
 
 
 # What importing costs.
@@ -144,7 +192,7 @@ def test_importing_the_package_imports_no_extras() -> None:
     loaded = done.stdout.split()
     assert "scarf_async.client" in loaded
     extras = ("scarf_async.emulator", "scarf_async.testing", "scarf_async.cli", "pyarrow", "typer", "rich")
-    for extra in (*extras, "aiosqlite", "pytest", "aiohttp.web"):
+    for extra in (*extras, "scarf_async.observe", "opentelemetry", "aiosqlite", "pytest", "aiohttp.web"):
         assert [name for name in loaded if within(name, extra)] == []
 
 
@@ -204,6 +252,7 @@ FLOORS = [
     {"scarf_async.wire"},
     {"scarf_async.protocol"},
     {"scarf_async.endpoints_v1", "scarf_async.endpoints_v2", "scarf_async.reconcile", "scarf_async.events"},
+    {"scarf_async.observe"},
     {"scarf_async.clock", "scarf_async.inflate", "scarf_async.settings"},
     {"scarf_async.retry", "scarf_async.pacing"},
     {"scarf_async.transport"},
@@ -242,6 +291,6 @@ WIRE_NAMES = {
 def test_wire_names_stand_in_one_place() -> None:
     """Only the tables of endpoints and the wire know them, for a second dialect to come beside."""
     for path in outside("endpoints_v1.py", "endpoints_v2.py", "wire.py", "emulator/"):
-        nodes = ast.walk(ast.parse(path.read_text()))
+        nodes = ast.walk(tree(path))
         strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         assert strings & WIRE_NAMES == set(), place(path)

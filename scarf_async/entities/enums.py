@@ -66,8 +66,11 @@ class Breakdown(StrEnum):
 
 
 RoleLike: TypeAlias = Role | Literal["member", "admin", "owner"]
+"""What serves as a `Role`: the plain string too."""
 PermissionLevelLike: TypeAlias = PermissionLevel | Literal["blocked", "default", "member", "admin"]
+"""What serves as a `PermissionLevel`: the plain string too."""
 LibraryTypeLike: TypeAlias = LibraryType | str
+"""What serves as a `LibraryType`: any string, since the service may know more types."""
 
 _ROLES = {str(member): member for member in Role}
 _LEVELS = {str(member): member for member in PermissionLevel}

@@ -16,6 +16,7 @@ from scarf_async.errors import ValidationError
 __all__ = ["JSON", "UNSET", "Unset"]
 
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
+"""What JSON can say, as Python reads it."""
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")

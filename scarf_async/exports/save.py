@@ -97,8 +97,12 @@ async def _save_once(
         await run_sync(file.finish)
         await run_sync(file.publish)
     finally:
-        with anyio.CancelScope(shield=True):
-            await run_sync(file.discard)
+        try:
+            with anyio.CancelScope(shield=True):
+                await run_sync(file.discard)
+        finally:
+            # The shield does not hold off a second `Task.cancel`, which may come before a thread has begun.
+            file.discard()
     return SavedExport(target, file.size, stream.records_kept, file.sha256)
 
 

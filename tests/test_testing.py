@@ -1,0 +1,173 @@
+"""The pytest plugin: its fixtures under each plugin that runs async tests, scripted faults, the log of calls."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from scarf_async import NotFoundError, OrganizationUpsert, PackageUpsert, Scarf
+from scarf_async.emulator import Emulator
+from scarf_async.emulator.faults import Action
+from scarf_async.testing import call_log, no_waiting, script_faults
+
+pytest_plugins = ["pytester"]
+
+ACME = OrganizationUpsert(name="acme", description="", billing_email="")
+TOOL = PackageUpsert(name="tool", short_description="", library_type="file")
+
+# A project's tests, once with the fixtures as they are, and once with an emulator of its own.
+PLAIN = """
+    import asyncio, pytest
+    from scarf_async import OrganizationUpsert
+    from scarf_async.testing import call_log
+    {head}
+    async def test_call(scarf_emulator, scarf):
+        await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
+        assert call_log(scarf_emulator) == ["POST /organizations: 201"]
+
+    async def test_the_next_starts_afresh(scarf_emulator, scarf):
+        await asyncio.gather(scarf.packages.list(), scarf.packages.list())
+        assert call_log(scarf_emulator) == ["GET /packages: 200"] * 2
+
+    async def test_the_client_alone(scarf):
+        assert await scarf.packages.list() == []
+"""
+OWN = """
+    import pytest
+    from scarf_async import OrganizationUpsert
+    from scarf_async.emulator import Emulator
+    {head}
+    async def scarf_emulator():
+        async with Emulator(user="ann") as emulator:
+            yield emulator
+
+    async def test_the_client_uses_the_emulator_of_the_project(scarf):
+        await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
+        assert [member.username for member in await scarf.members.list("acme")] == ["ann"]
+"""
+ANYIO = """
+    pytestmark = pytest.mark.anyio
+
+    @pytest.fixture
+    def anyio_backend():
+        return {backend!r}
+    {more}
+"""
+FIXTURE = "\n    @pytest.fixture"
+STRICT = "\n    import pytest_asyncio\n    pytestmark = pytest.mark.asyncio\n"
+LOOP_SCOPE = "asyncio_default_fixture_loop_scope = function\n"
+CONFTEST = 'pytest_plugins = ["scarf_async.testing"]'
+
+
+def run(
+    pytester: pytest.Pytester, *plugins: str, ini: str = "", conftest: str = CONFTEST, **modules: str
+) -> pytest.RunResult:
+    """Run a project's tests in a process of their own, with these plugins alone, and warnings as errors."""
+    pytester.makeconftest(conftest)
+    pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}")
+    pytester.makepyfile(**modules)
+    options = [option for plugin in plugins for option in ("-p", plugin)]
+    return pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "no:cacheprovider", *options)
+
+
+def test_pytest_asyncio_in_auto_mode(pytester: pytest.Pytester) -> None:
+    """The fixtures live on the tests' loop, with no mark; a test that is not async may have them too."""
+    sync = "\n    def test_no_coroutine(scarf_emulator):\n        assert scarf_emulator.url\n"
+    done = run(
+        pytester,
+        "asyncio",
+        "anyio",
+        ini=f"{LOOP_SCOPE}asyncio_mode = auto\n",
+        test_plain=PLAIN.format(head=sync),
+        test_own=OWN.format(head=FIXTURE),
+    )
+    done.assert_outcomes(passed=5)
+
+
+def test_pytest_asyncio_in_strict_mode_beside_anyio(pytester: pytest.Pytester) -> None:
+    """Each test has its fixtures from the plugin that runs it, both in one project."""
+    done = run(
+        pytester,
+        "asyncio",
+        "anyio",
+        ini=LOOP_SCOPE,
+        test_plain=PLAIN.format(head=STRICT),
+        test_own=OWN.format(head=STRICT + "\n    @pytest_asyncio.fixture"),
+        test_plain_anyio=PLAIN.format(head=ANYIO.format(backend="asyncio", more="")),
+        test_own_anyio=OWN.format(head=ANYIO.format(backend="asyncio", more="\n    @pytest.fixture")),
+    )
+    done.assert_outcomes(passed=8)
+
+
+def test_anyio_where_pytest_asyncio_is_not_installed(pytester: pytest.Pytester) -> None:
+    """The plugin of anyio is enough; on another library, or with no mark, the message says what to do."""
+    done = run(
+        pytester,
+        "anyio",
+        conftest=f'import sys\nsys.modules["pytest_asyncio"] = None\n{CONFTEST}',
+        test_plain=PLAIN.format(head=ANYIO.format(backend="asyncio", more="")),
+        test_own=OWN.format(head=ANYIO.format(backend="asyncio", more="\n    @pytest.fixture")),
+        test_trio=f"    import pytest{ANYIO.format(backend='trio', more='')}\n    async def test(scarf): pass",
+        test_unmarked="def test_unmarked(scarf_emulator): pass",
+    )
+    done.assert_outcomes(passed=4, errors=2)
+    done.stdout.fnmatch_lines_random(
+        [
+            "*UsageError: scarf_async runs on asyncio only: define a fixture `anyio_backend` that returns*",
+            "*UsageError: the fixture 'scarf_emulator' needs an event loop: mark the test with*",
+        ]
+    )
+
+
+# Scripted faults and the log.
+
+
+async def test_a_script_is_played_in_order(scarf_emulator: Emulator, scarf: Scarf) -> None:
+    """Each request of the kind takes the next step; other requests, and those after the last, pass."""
+    await scarf.organizations.create(ACME)
+    script_faults(scarf_emulator, "post", "*/packages", None, 503, "drop_after")
+    await scarf.packages.create(TOOL, "acme")
+    with no_waiting():
+        await scarf.packages.create(attrs.evolve(TOOL, name="second"), "acme")
+    await scarf.packages.create(attrs.evolve(TOOL, name="third"), "acme")
+    assert [line for line in call_log(scarf_emulator) if line.startswith("POST")] == [
+        "POST /organizations: 201",
+        "POST /organizations/acme/packages: 201",
+        "POST /organizations/acme/packages: 503 [503]",
+        "POST /organizations/acme/packages: no answer [drop_after]",
+        "POST /organizations/acme/packages: 201",
+    ]
+    assert scarf_emulator.faults.injected == {503: 1, "drop_after": 1}
+
+
+async def test_steps_of_every_kind(scarf_emulator: Emulator, scarf: Scarf) -> None:
+    """An effect behind a status, and a `Retry-After` for each status, may be steps too."""
+    script_faults(scarf_emulator, "*", "/organizations", 429, ("effect", 500), retry_after=1)
+    with no_waiting():
+        assert (await scarf.organizations.create(ACME)).name == "acme"
+    assert call_log(scarf_emulator) == [
+        "POST /organizations: 429 [429]",
+        "POST /organizations: 500 [effect_500]",
+        "GET /organizations/acme: 200",
+    ]
+
+
+@pytest.mark.parametrize("step", ["explode", 99, ("effect", 700)])
+async def test_a_script_with_a_step_that_is_none(step: Action, scarf_emulator: Emulator, scarf: Scarf) -> None:
+    """It is refused as a whole: nothing of it is played."""
+    with pytest.raises(ValueError, match=r"explode|99|700"):
+        script_faults(scarf_emulator, "GET", "*", 503, step)
+    await scarf.packages.list()
+    assert call_log(scarf_emulator) == ["GET /packages: 200"]
+
+
+async def test_the_log_is_readable(scarf_emulator: Emulator, scarf: Scarf) -> None:
+    """Paths are decoded and stand without what all of them begin with; so do those of the other API, with it."""
+    with pytest.raises(NotFoundError):
+        await scarf.packages.get("linuxserver/nginx")
+    async with scarf.exports.owner_events("emulator-user", "2024-01-01", "2024-01-02"):
+        pass
+    assert call_log(scarf_emulator) == [
+        "GET /packages/linuxserver/nginx: 404",
+        "GET /v2/packages/emulator-user/events: 200",
+    ]
