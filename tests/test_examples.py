@@ -21,7 +21,7 @@ LAST_LINES = {
     "bulk_setup.py": "All is set up.",
     "migrate.py": "The target is a copy of the source.",
     "nightly_export.py": "The export is whole.",
-    "observe.py": "Everything that happened was logged and counted.",
+    "observability.py": "Everything that happened was logged and counted.",
     "service.py": "The service answered and was shut down.",
 }
 ACME = OrganizationUpsert(name="acme", description="", billing_email="")
@@ -55,7 +55,7 @@ def test_it_runs_by_itself(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["observe.py", "service.py"])
+@pytest.mark.parametrize("name", ["observability.py", "service.py"])
 async def test_what_only_reads_writes_nothing(
     name: str, scarf_emulator: Emulator, scarf: Scarf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """What a client does, as log lines and as metrics: a hook for each, combined into one.
 
-`python examples/observe.py` lets a local Scarf server fail on purpose. With $SCARF_API_TOKEN and
+`python examples/observability.py` lets a local Scarf server fail on purpose. With $SCARF_API_TOKEN and
 $SCARF_ORGANIZATION set, it reads (and only reads) the members of that organization from the real one.
 
 For OpenTelemetry, `OpenTelemetryHook()` of `scarf_async.observe.otel` (extra `otel`) is one more in `combine`.
