@@ -466,15 +466,36 @@ async def recorded(emulator: Emulator, scarf: Scarf, path: Path) -> Recorded:
 
 
 async def test_journal_cut_anywhere_goes_on_from_there(scarf_emulator: Emulator, tmp_path: Path) -> None:
-    """At each of its bytes: the service is as it was then, and in the end as it should be, with nothing twice."""
+    """Within and behind each line: the service is as it was then, and in the end as it should be; nothing twice."""
     async with Scarf(scarf_emulator.token, base_url=scarf_emulator.url, retry=FAST, timeout=0.5) as scarf:
         full = await recorded(scarf_emulator, scarf, tmp_path / "journal")
         with no_waiting():
-            for cut in range(len(full.journal) + 1):
+            for cut in sorted(set(cuts(full.journal))):
                 begin, state, before = next(told for told in reversed(full.states) if told[0] <= cut)
                 # Just behind a line the request may have left or not.
                 for held in {state, before} if cut == begin else {state}:
                     await resumed(scarf_emulator, scarf, full, tmp_path / "cut", held=held, cut=cut)
+
+
+def cuts(journal: bytes) -> Iterator[int]:
+    """Name places: for each line its begin, and where it is begun, half there, and lacks only its line end."""
+    begin = 0
+    for line in journal.splitlines(keepends=True):
+        yield from (begin, begin + 1, begin + len(line) // 2, begin + len(line) - 1)
+        begin += len(line)
+    yield begin
+
+
+async def test_every_part_of_a_line_is_none(scarf_emulator: Emulator, scarf: Scarf, tmp_path: Path) -> None:
+    """Wherever a journal is cut within a line, what is known is what was known before that line."""
+    full = await recorded(scarf_emulator, scarf, tmp_path / "journal")
+    known: dict[int, Known] = {}
+    for cut in range(len(full.journal) + 1):
+        write(tmp_path / "cut", full.journal[:cut])
+        found = opened(tmp_path / "cut", full.plan, scarf_emulator.url)
+        if full.journal[:cut].endswith(b"\n"):
+            known = found
+        assert found == known, f"cut at {cut}"
 
 
 async def resumed(emulator: Emulator, scarf: Scarf, full: Recorded, path: Path, *, held: bytes, cut: int) -> None:
