@@ -183,6 +183,11 @@ class Scarf:
         self.routes = Routes(session)
         self.domains = Domains(session)
 
+    @property
+    def base_url(self) -> str:
+        """The address of v1 that it calls."""
+        return self._session.base_url("v1")
+
     # What only awaits single calls is spared the import of the rest, which takes as long as its own.
 
     @property

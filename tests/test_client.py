@@ -108,6 +108,12 @@ def test_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen.proxy.url == URL("http://proxy.example:3128")
 
 
+def test_the_address() -> None:
+    """As it is used: checked and without a slash at the end."""
+    assert Scarf("token").base_url == "https://scarf.sh/api/v1"
+    assert Scarf("token", base_url="http://127.0.0.1:8080/api/v1/").base_url == "http://127.0.0.1:8080/api/v1"
+
+
 def test_arguments_count_before_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is given to the constructor is not looked for in the environment."""
     for name in ("SCARF_API_TOKEN", "SCARF_BASE_URL", "SCARF_V2_URL", "HTTPS_PROXY"):

@@ -12,8 +12,8 @@ lists (`scarf_async.entities.enums`) with the SDK and nothing else, so that the 
 
 from __future__ import annotations
 
-from scarf_async.emulator.faults import FaultRule, Faults
+from scarf_async.emulator.faults import Action, FaultRule, Faults
 from scarf_async.emulator.received import ReceivedRequest
 from scarf_async.emulator.server import Emulator
 
-__all__ = ["Emulator", "FaultRule", "Faults", "ReceivedRequest"]
+__all__ = ["Action", "Emulator", "FaultRule", "Faults", "ReceivedRequest"]

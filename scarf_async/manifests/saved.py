@@ -30,7 +30,7 @@ class SavedChanges:
 
     Attributes:
         changes: the changes.
-        server: the base address of the server that they were made for.
+        server: the base address of the server that they were made for, `scarf.base_url`.
     """
 
     changes: Changes
