@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: run the benchmarks and print one table."""
+"""`python -m benchmarks`: run the benchmarks and print one table; `soak` is a command of its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ _BENCHMARKS: Final = (
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="What the SDK costs, and what it saves."
+        prog="python -m benchmarks",
+        description="What the SDK costs, and what it saves.",
+        epilog="`python -m benchmarks soak --help` tells of the soak.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"a row, or all of {', '.join(_BENCHMARKS)} (all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the rows, with versions and machine")
@@ -59,8 +61,13 @@ def _measured(names: list[str]) -> list[Result]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run; return the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["soak"]:
+        # No row of the table: it says yes or no, after as many minutes as it is given.
+        status: int = import_module("benchmarks.soak").main(given[1:])
+        return status
     parser = _parser()
-    told = parser.parse_args(arguments)
+    told = parser.parse_args(given)
     unknown = [name for name in told.names if name.partition(".")[0] not in _BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(_BENCHMARKS)}")

@@ -225,7 +225,11 @@ def load(told: bytes) -> Saved:
     Raises:
         ValueError: it is something else.
     """
-    return msgspec.json.decode(told, type=Saved)
+    try:
+        return msgspec.json.decode(told, type=Saved)
+    except msgspec.DecodeError as error:
+        # In msgspec's older versions it is none.
+        raise ValueError(str(error)) from None
 
 
 def _direction(before: Result, now: Result) -> Direction:

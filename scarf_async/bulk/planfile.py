@@ -22,8 +22,10 @@ import attrs
 import msgspec
 
 from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
+from scarf_async.disk import write_whole
 from scarf_async.entities import UNSET, DomainCreate, OrganizationUpsert, PackageUpsert, RouteCreate
 from scarf_async.errors import ValidationError
+from scarf_async.protocol import printable
 
 __all__ = ["digest", "read_plan", "write_plan"]
 
@@ -72,24 +74,13 @@ def digest(plan: Iterable[Operation]) -> str:
 
 
 def write_plan(plan: BulkPlan, path: str | os.PathLike[str]) -> None:
-    """Write a plan to a file, whole or not at all.
+    """Write a plan to a file, whole or not at all; a link stays a link.
 
     Raises:
         OSError: the file cannot be written.
     """
-    target = Path(path)
-    partial = target.with_name(f".scarf-{secrets.token_hex(8)}.part")
     header = {"format": FORMAT, "version": VERSION, "operations": len(plan)}
-    with partial.open("xb") as file:
-        try:
-            file.write(msgspec.json.encode(header) + b"\n")
-            file.writelines(_lines(plan))
-            file.flush()
-            os.fsync(file.fileno())
-            partial.replace(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+    write_whole(path, chain([msgspec.json.encode(header) + b"\n"], _lines(plan)))
 
 
 def read_plan(plan: BulkPlan, path: str | os.PathLike[str]) -> None:
@@ -145,7 +136,7 @@ def _add(plan: BulkPlan, refs: list[Ref[Any]], values: dict[str, Any], where: st
         arguments = {name: _argument(name, value, refs) for name, value in values.items()}
         return adder(**arguments, after=after)
     except (TypeError, ValueError) as error:
-        raise ValidationError(f"{where}: {kind}: {error}") from None
+        raise ValidationError(f"{where}: {kind}: {printable(str(error))}") from None
 
 
 def _ref(place: object, refs: list[Ref[Any]]) -> Ref[Any]:

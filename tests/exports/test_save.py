@@ -254,6 +254,21 @@ async def test_cancellation_leaves_nothing(tmp_path: Path, pieces: list[bytes]) 
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_second_cancellation_leaves_nothing(tmp_path: Path, turns: int) -> None:
+    """Whenever it comes, even before the part is being removed."""
+    answer = Hanging(BODY)
+    task = asyncio.create_task(events(answer).save(tmp_path / "acme.csv"))
+    await answer.waiting.wait()
+    task.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert names(tmp_path) == []
+
+
 async def test_cancelled_while_a_thread_is_at_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that cannot be stopped is waited for before the part is removed."""
     loop = asyncio.get_running_loop()
