@@ -11,10 +11,16 @@ def main() -> None:
     """Run the command line."""
     try:
         from scarf_async.cli.app import app  # noqa: PLC0415 # its packages are an extra, which may not be there
+        from scarf_async.cli.output import silence_standard_output  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich"}:
             raise
         sys.exit("scarf-async: the command line needs more packages: pip install 'scarf-async[cli,emulator]'")
     except KeyboardInterrupt:
         sys.exit(130)
-    app()
+    try:
+        app()
+    except OSError as error:
+        # Commands tell of theirs; this one met the help or the version, which the packages print.
+        silence_standard_output()
+        sys.exit(f"scarf-async: standard output: {error.strerror}")

@@ -48,7 +48,7 @@ app.add_typer(routes.app, name="routes", rich_help_panel=_DAILY)
 app.add_typer(domains.app, name="domains", rich_help_panel=_DAILY)
 app.add_typer(export.app, name="export", rich_help_panel="Events and aggregates")
 app.command("demo", rich_help_panel=_LOCAL)(demo.demo)
-app.command("emulator", rich_help_panel=_LOCAL)(emulator.command)
+app.command("emulator", rich_help_panel=_LOCAL)(emulator.emulator)
 
 
 def _print_version(wanted: bool) -> None:

@@ -48,7 +48,9 @@ class ApplyOptions:
         str | None, typer.Option(help="The username that the token belongs to, who is never shut out.")
     ] = None
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at the most.")] = 32
-    as_json: Annotated[bool, typer.Option("--json", help="Write what became of it as JSON.")] = False
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write what became of it as JSON; of a dry run the difference.")
+    ] = False
 
     @property
     def _kept_plan(self) -> Path | None:
@@ -87,12 +89,16 @@ class ApplyOptions:
 
         show_difference(changes, notes=True)
         if self.dry_run:
+            if self.as_json:
+                write_json(changes.to_dict())
             say("Nothing was changed, since this is a dry run.")
             return Status.DONE
         if changes.applicable:
             await confirm(f"Make these {len(changes.applicable):,} changes?", yes=self.yes)
         kept = plan or self._kept_plan
         if plan is None and kept is not None:
+            # While the question waited, another run may have begun it, and needs the plan that it has kept.
+            self.check_journal_is_new(connection)
             write_changes(changes, kept, server=connection.server)
         report, interrupted = await self._apply(scarf, changes, whole=plan is not None)
         if report is not None:
@@ -127,6 +133,8 @@ class ApplyOptions:
         bulk = report.bulk
         sent = "" if bulk is None else f"; {bulk.requests:,} requests in {bulk.elapsed:.1f} s"
         say(f"{counts or 'There was nothing to change'}{sent}")
+        if bulk is not None and bulk.stopped_by is not None:
+            say(f"Stopped: {bulk.stopped_by}")
         if report.me_unchecked:
             say("Not checked: whether the token's user loses anything; say who that is with --me")
 

@@ -52,7 +52,7 @@ async def add(
             f"add the domain {domain} to {package.package}",
         )
     if made is not None:
-        shown.write_all([made], _COLUMNS)
+        shown.write(made, _COLUMNS)
     return Status.DONE
 
 

@@ -17,7 +17,7 @@ from scarf_async.errors import ManifestError, ValidationError
 if TYPE_CHECKING:
     from scarf_async.manifests import Manifest
 
-__all__ = ["pull", "schema", "summarize", "validate"]
+__all__ = ["pull", "schema", "serialize", "summarize", "validate"]
 
 _ENDS = {"yaml": (".yaml", ".yml"), "json": (".json",)}
 
@@ -55,19 +55,28 @@ async def pull(
     async with connection.client(read_only=True) as scarf:
         manifest = await scarf.manifests.pull(*organizations, user_packages=user_packages)
     if output is None:
-        StandardOutput().write(_written(manifest, format or "yaml"))
+        StandardOutput().write(serialize(manifest, format or "yaml"))
     else:
         write_manifest(manifest, output, keep=keep)
         say(f"{summarize(manifest)} to {output}")
     return Status.DONE
 
 
-def _written(manifest: Manifest, form: str) -> bytes:
+def serialize(manifest: Manifest, form: str) -> bytes:
+    """Return a manifest as it is written to standard output.
+
+    Raises:
+        ManifestError: it holds what no file may say.
+    """
     from scarf_async.manifests import write_manifest  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="scarf-async-") as directory:
         file = Path(directory) / f"manifest.{form}"
-        write_manifest(manifest, file)
+        try:
+            write_manifest(manifest, file)
+        except ManifestError as error:
+            # The file in between is gone, and was not asked for.
+            raise ManifestError([problem._replace(file="standard output") for problem in error.problems]) from None
         return file.read_bytes()
 
 

@@ -42,9 +42,8 @@ def read_map(path: Path) -> NameMap:
         ConfigurationError: a YAML file, and ruamel.yaml is not installed.
         OSError: it cannot be read.
     """
-    text = path.read_text("utf-8")
     try:
-        data = msgspec.convert(_parse(path, text), dict[str, dict[str, str | None]])
+        data = msgspec.convert(_parse(path, path.read_text("utf-8")), dict[str, dict[str, str | None]])
     # In msgspec's older versions its errors are no ValueErrors.
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         reason = printable(str(error).splitlines()[0])

@@ -56,7 +56,7 @@ async def set_(
             scarf.members.upsert(organization, user, role), f"make {user} {role} of {organization}"
         )
     if made is not None:
-        shown.write_all([made], _COLUMNS)
+        shown.write(made, _COLUMNS)
     return Status.DONE
 
 

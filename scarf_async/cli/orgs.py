@@ -92,7 +92,7 @@ async def update(
         there = await scarf.organizations.get(organization)
         upsert = fields.over(
             OrganizationUpsert(
-                name=name or there.name,
+                name=there.name if name is None else name,
                 description=there.description,
                 billing_email=there.billing_email,
                 website=there.website,

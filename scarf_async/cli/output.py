@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
 import select
 import sys
@@ -62,6 +64,9 @@ def say(text: str) -> None:
 
 def data_console() -> Console:
     """Return a console on standard output, for where a person looks at it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A character that the terminal's encoding lacks must not end the command.
+        sys.stdout.reconfigure(errors="backslashreplace")
     return _console(stderr=False)
 
 
@@ -113,6 +118,8 @@ class StandardOutput:
             raise ConfigurationError("standard output is closed: give the data a place with -o FILE")
         sys.stdout.flush()
         self._descriptor = sys.stdout.fileno()
+        # Characters and line ends may be cut between two pieces.
+        self._text = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
 
     @property
     def is_terminal(self) -> bool:
@@ -139,12 +146,12 @@ class StandardOutput:
                 raise OSError(error.errno, error.strerror, "standard output") from None
 
     def show(self, data: bytes) -> None:
-        """Write lines of text for a person; what would steer the terminal is escaped.
+        """Write the next piece of a text for a person; what would steer the terminal is escaped.
 
         Raises:
             OSError: as `write`.
         """
-        lines = data.decode(errors="replace").replace("\r\n", "\n").split("\n")
+        lines = self._text.decode(data).split("\n")
         self.write("\n".join(map(printable, lines)).encode())
 
     def write_line(self, *cells: str) -> None:

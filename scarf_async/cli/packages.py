@@ -140,7 +140,7 @@ async def update(
             say(f"Warning: the service does not give back {' and '.join(unsaid)}, and may clear what is not said.")
         upsert = fields.over(
             PackageUpsert(
-                name=name or there.name,
+                name=there.name if name is None else name,
                 short_description=there.short_description,
                 long_description=there.long_description,
                 website=there.website,

@@ -49,10 +49,12 @@ class RecordOptions:
         else:
             _write([[_cell(entity, column) for column in columns] for entity in entities], columns)
 
-    def write(self, entity: attrs.AttrsInstance) -> None:
-        """Write one entity, one field a line."""
+    def write(self, entity: attrs.AttrsInstance, columns: Sequence[str] = ()) -> None:
+        """Write one entity: without columns, one field a line."""
         if self.as_json:
             write_json(plain(entity))
+        elif columns:
+            self.write_all([entity], columns)
         else:
             names = [name for name in plain(entity) if name != "extra"]
             _write([[name, _cell(entity, name)] for name in names], ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shlex
 import shutil
 import sys
 import tempfile
@@ -77,7 +78,8 @@ class Rehearsal:
             status = await self._rehearse(directory)
         finally:
             if status is Status.INTERRUPTED:
-                self._say(f"Interrupted; to go on: scarf-async demo --directory {directory}")
+                again = shlex.join(["scarf-async", "demo", "--directory", str(directory)])
+                self._say(f"Not finished; to go on: {again}")
             elif self.directory is None:
                 shutil.rmtree(directory)
         return status

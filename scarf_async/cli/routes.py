@@ -54,7 +54,7 @@ async def add(
             f"add a route to {package.package}: {sent(route)}",
         )
     if made is not None:
-        shown.write_all([made], _COLUMNS)
+        shown.write(made, _COLUMNS)
     return Status.DONE
 
 

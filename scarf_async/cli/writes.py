@@ -76,7 +76,7 @@ class WriteOptions:
         return connection.client(read_only=self.dry_run)
 
     async def carry_out(self, call: Awaitable[T], what: str) -> T | None:
-        """Make a change and say so; None: it was a dry run.
+        """Make a change and say so; None: it would have been made, but this is a dry run.
 
         Raises:
             ScarfError: it was not made.
@@ -88,7 +88,7 @@ class WriteOptions:
                 raise
             say(f"Not sent, since this is a dry run: {what}")
             return None
-        say(f"Done: {what}")
+        say(f"{'It is so already' if self.dry_run else 'Done'}: {what}")
         return result
 
 

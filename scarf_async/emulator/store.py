@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from os import PathLike
 from typing import TypeAlias, TypeVar
 
@@ -165,8 +164,14 @@ class Store:
 
     @classmethod
     async def open(cls, path: str | PathLike[str]) -> Store:
-        """Open a file or `:memory:`, and make the tables where they are missing."""
-        database = _Database(partial(sqlite3.connect, path), iter_chunk_size=64)
+        """Open a file or `:memory:`, and make the tables where they are missing.
+
+        Raises:
+            sqlite3.Error: it cannot be opened, or is something else.
+        """
+        # A thread that fails to open it would outlive the event loop, and complain.
+        connection = sqlite3.connect(path, check_same_thread=False)
+        database = _Database(lambda: connection, iter_chunk_size=64)
         await database
         try:
             database.row_factory = sqlite3.Row

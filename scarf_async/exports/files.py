@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from scarf_async.disk import sync_directory
+from scarf_async.disk import naming, sync_directory
 
 __all__ = ["AtomicFile", "PartFile", "is_temporary", "replace_synced", "temporary"]
 
@@ -52,7 +52,8 @@ class PartFile:
 
     def write(self, data: bytes) -> int:
         """Write bytes; gives back how many."""
-        written = self._file.write(data)
+        with naming(self.path.parent):
+            written = self._file.write(data)
         self._hash.update(data)
         self.size += written
         return written
@@ -66,9 +67,10 @@ class PartFile:
 
     def finish(self) -> None:
         """Bring everything to the disk, and close."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with naming(self.path.parent):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
         self.closed = True
 
     def discard(self) -> None:
@@ -109,7 +111,7 @@ class AtomicFile:
         Raises:
             OSError: it cannot be.
         """
-        with self._turn:
+        with self._turn, naming(self._target):
             if self._over:
                 return
             target = self._target
@@ -123,13 +125,13 @@ class AtomicFile:
 
     def write(self, data: bytes) -> None:
         """Write bytes."""
-        with self._turn:
+        with self._turn, naming(self._target):
             if self._part is not None:
                 self._part.write(data)
 
     def finish(self) -> None:
         """Bring everything to the disk."""
-        with self._turn:
+        with self._turn, naming(self._target):
             if self._part is not None:
                 self._part.finish()
                 self.size, self.sha256 = self._part.size, self._part.sha256
@@ -171,11 +173,13 @@ class AtomicFile:
 
 def replace_synced(path: Path, data: bytes) -> None:
     """Put bytes in the place of a file: whatever happens, the old ones are there or the new ones."""
-    part = PartFile(path.parent)
+    with naming(path):
+        part = PartFile(path.parent)
     try:
-        part.write(data)
-        part.finish()
-        part.path.replace(path)
+        with naming(path):
+            part.write(data)
+            part.finish()
+            part.path.replace(path)
     except BaseException:
         part.discard()
         raise

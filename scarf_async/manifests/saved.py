@@ -12,10 +12,10 @@ from typing import Final
 import attrs
 import msgspec
 
+from scarf_async.disk import write_whole
 from scarf_async.entities import JSON
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.changes import Changes
-from scarf_async.manifests.files import write_whole
 from scarf_async.protocol import printable
 
 __all__ = ["SavedChanges", "read_changes", "write_changes"]
@@ -71,7 +71,7 @@ def write_changes(changes: Changes, path: str | PathLike[str], *, server: str) -
         "sha256": _digest(data),
         "changes": data,
     }
-    write_whole(path, f"{json.dumps(document, indent=1)}\n".encode(), mode=0o600)
+    write_whole(path, [f"{json.dumps(document, indent=1)}\n".encode()], mode=0o600)
 
 
 def read_changes(path: str | PathLike[str]) -> SavedChanges:

@@ -9,9 +9,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
+from scarf_async.disk import write_whole
 from scarf_async.errors import ManifestError, ValidationError
 from scarf_async.manifests.expand import expand
-from scarf_async.manifests.files import write_whole
 from scarf_async.manifests.merging import merge_manifests
 from scarf_async.manifests.model import VERSION, Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.nodes import Problems, shown
@@ -59,7 +59,7 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool 
             return
     text = _text(manifest, as_json=target.suffix.lower() == ".json")
     _check(manifest, text, target)
-    write_whole(target, text.encode())
+    write_whole(target, [text.encode()])
 
 
 def _check(manifest: Manifest, text: str, target: Path) -> None:

@@ -53,7 +53,7 @@ def level_of(event: ScarfEvent) -> int:
     match event:
         case RequestStarted():
             return logging.DEBUG
-        case RequestFinished(status=None, error="CancelledError"):
+        case RequestFinished(status=None, error="CancelledError" | "ClientClosedError"):
             return logging.INFO
         case RequestFinished(status=status) if status is None or status == 429 or status >= 500:
             return logging.WARNING

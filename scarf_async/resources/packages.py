@@ -60,9 +60,9 @@ class Packages:
         """
         if organization is None:
             return await self._session.fetch(LIST_USER_PACKAGES.request())
-        request = LIST_PACKAGES.request(organization=organization)
+        packages = await self._session.fetch(LIST_PACKAGES.request(organization=organization))
         self._session.organizations.add(organization.casefold())
-        return await self._session.fetch(request)
+        return packages
 
     async def get(self, id_or_name: str, library_type: LibraryTypeLike | None = None) -> Package:
         """Return a package by its uuid or its name.
@@ -103,16 +103,22 @@ class Packages:
         else:
             request = CREATE_PACKAGE.request(package, organization=organization)
             self._session.organizations.add(organization.casefold())
-        return await create(
-            self._session,
-            Creation(
-                requested=package,
-                request=request,
-                look=lambda started: self._find(package, organization, started),
-                by_id=self._by_id,
-                if_exists=if_exists,
-            ),
-        )
+        try:
+            return await create(
+                self._session,
+                Creation(
+                    requested=package,
+                    request=request,
+                    look=lambda started: self._find(package, organization, started),
+                    by_id=self._by_id,
+                    if_exists=if_exists,
+                ),
+            )
+        except NotFoundError:
+            # It may be the user's own name, whose packages would then be looked for in vain, and created twice.
+            if organization is not None:
+                self._session.organizations.discard(organization.casefold())
+            raise
 
     async def update(self, package: str | Package, upsert: PackageUpsert) -> Package:
         """Change a package to what is given; its type cannot change (seed).

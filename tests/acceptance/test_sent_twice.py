@@ -42,6 +42,7 @@ from scarf_async import (
     UnprocessableError,
     ValidationError,
 )
+from scarf_async.emulator import Emulator, FaultRule
 
 from .hostile import (
     FAST,
@@ -740,6 +741,21 @@ class TestWhatEqualMeans:
             service.on("POST", "/packages", answer(204, effect=True))
             made = await scarf.packages.create(PACKAGE)
             assert (made.owner, made.short_description) == ("me", "heavy")
+
+    @pytest.mark.parametrize("call", ["list", "create"])
+    async def test_who_is_no_organization_owns_packages(self, call: str) -> None:
+        """The user's own name, once taken for an organization's, does not hide what was created."""
+        async with Emulator() as emulator, Scarf(emulator.token, base_url=emulator.url, retry=FAST) as scarf:
+            with pytest.raises(NotFoundError):
+                await (
+                    scarf.packages.list(emulator.user)
+                    if call == "list"
+                    else scarf.packages.create(PACKAGE, emulator.user)
+                )
+            emulator.faults.add(FaultRule("POST", "/packages", 1, "drop_after"))
+            assert (await scarf.packages.create(PACKAGE)).owner == emulator.user
+            sent = [request.path for request in emulator.requests if request.method == "POST"]
+            assert sent.count("/api/v1/packages") == 1
 
 
 class TestKeep:

@@ -301,6 +301,15 @@ def test_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_link_stays_a_link(tmp_path: Path) -> None:
+    """What it leads to is written."""
+    path = tmp_path / "link"
+    path.symlink_to("plan")
+    small().dump(path)
+    assert path.is_symlink()
+    assert told(BulkPlan.load(tmp_path / "plan")) == told(small())
+
+
 def test_older_plan_is_replaced(tmp_path: Path) -> None:
     """By the new one, whole."""
     path = tmp_path / "plan"

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -105,6 +106,16 @@ def test_help_shows_what_there_is(command: list[str]) -> None:
         assert f"Example: scarf-async {' '.join(command)}" in done.stdout
 
 
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_what_cannot_be_written_is_a_line(option: str) -> None:
+    """Where a full disk takes nothing, help and version end with status 1 and no traceback."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*SCARF, option], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "scarf-async: standard output: No space left on device\n")
+
+
 def test_every_command_has_an_example() -> None:
     """A command that is added here is among those whose help is looked at."""
     top = get_command(app)
@@ -154,6 +165,37 @@ def test_the_emulator_runs_until_interrupted() -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
         assert process.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--error-rate", "0.8", "--drop-rate", "0.5"], "--error-rate and --drop-rate: shares lie"),
+        (["--database", "/nowhere/scarf.db"], "--database /nowhere/scarf.db: unable to open"),
+        (["--port", "99999"], "65535"),
+    ],
+)
+def test_an_emulator_that_cannot_run(arguments: list[str], says: str) -> None:
+    """It is wrong usage, and no traceback."""
+    done = run("emulator", "--port", "0", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """The emulator says so in a line; the demo, which was not interrupted, says how to go on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("emulator", "--port", port)
+        directory = tmp_path / "my demo"
+        directory.mkdir()
+        (directory / "port").write_text(port)
+        demo = run("demo", "--directory", str(directory))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert demo.returncode == 1
+    assert "Interrupted" not in demo.stdout
+    assert f"to go on: scarf-async demo --directory '{directory}'" in demo.stdout
 
 
 def interrupt(arguments: list[str], *, times: int) -> tuple[int, str]:

@@ -77,6 +77,32 @@ async def test_members(emulator: Emulator) -> None:
     assert ["ann", "admin"] not in await lines("members", "list", "acme", emulator=emulator)
 
 
+async def test_one_thing_is_one_object(emulator: Emulator) -> None:
+    """What a command changes is a JSON object, as what `get` shows; a list is what `list` shows."""
+    for arguments in (
+        ("members", "set", "acme", "ann", "admin"),
+        ("routes", "add", "acme/web", "/x", "https://x.example"),
+        ("domains", "add", "acme/web", "dl.example"),
+    ):
+        done = await invoke(*arguments, "--json", env=of(emulator))
+        assert isinstance(json.loads(done.out), dict), done.err
+
+
+async def test_a_terminal_that_lacks_a_character(emulator: Emulator) -> None:
+    """It is shown escaped; the command does not end for it."""
+    await lines("orgs", "update", "acme", "--description", "Qualität", emulator=emulator)
+    status, shown = await run_on_terminal("orgs", "get", "acme", env=of(emulator, PYTHONIOENCODING="ascii"))
+    assert status == 0
+    assert r"Qualit\xe4t" in shown
+
+
+async def test_a_name_cannot_be_emptied(emulator: Emulator) -> None:
+    """An empty name is wrong usage, and does not stand for the old one."""
+    for arguments in (("orgs", "update", "acme"), ("packages", "update", "acme/web")):
+        done = await invoke(*arguments, "--name", "", env=of(emulator))
+        assert (done.status, writes(emulator)) == (2, []), done.err
+
+
 async def test_packages(emulator: Emulator) -> None:
     """They are created, listed, shown by name and by uuid, changed and deleted."""
     (made,) = await entities(
@@ -164,6 +190,14 @@ async def test_a_dry_run_sends_no_change(emulator: Emulator, arguments: tuple[st
     assert says in done.err
     assert "pw@" not in done.err
     assert writes(emulator) == []
+
+
+async def test_a_dry_run_of_what_is_there(emulator: Emulator) -> None:
+    """It does not claim to have added what would be kept."""
+    arguments = ("domains", "add", "acme/web", "dl.example")
+    await lines(*arguments, emulator=emulator)
+    done = await invoke(*arguments, "--dry-run", env=of(emulator))
+    assert (done.status, done.err) == (0, "It is so already: add the domain dl.example to acme/web\n")
 
 
 DELETE = ("packages", "delete", "acme/web")

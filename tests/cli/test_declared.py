@@ -13,7 +13,19 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from scarf_async import Scarf, manifest_schema, read_manifest
+from scarf_async import (
+    Changes,
+    GuardError,
+    Manifest,
+    ManifestError,
+    OrganizationSpec,
+    Scarf,
+    manifest_schema,
+    read_manifest,
+)
+from scarf_async.cli.applying import ApplyOptions
+from scarf_async.cli.manifests import serialize
+from scarf_async.cli.options import ClientOptions
 from scarf_async.emulator import Emulator
 from scarf_async.emulator.faults import FaultRule
 
@@ -84,6 +96,15 @@ async def test_from_a_manifest_to_no_difference(emulator: Emulator, manifest: st
     assert (again.status, again.out) == (0, b"no changes\n")
 
 
+async def test_why_a_run_stopped_is_said(emulator: Emulator, manifest: str) -> None:
+    """Where the service asks to wait too long, nothing has failed, and all that is left was skipped."""
+    emulator.faults.add(FaultRule("POST", "*", None, 429, retry_after=3600))
+    done = await run("apply", manifest, "--yes", env=of(emulator))
+    assert done.status == 1
+    assert f"{CHANGES} skipped; " in done.err
+    assert "Stopped: the service asks to wait 3600 s" in done.err
+
+
 async def test_json(emulator: Emulator, manifest: str) -> None:
     """Of a difference and of what became of it; nothing else is on standard output."""
     planned = json.loads((await invoke("plan", manifest, "--json", env=of(emulator))).out)
@@ -108,6 +129,18 @@ async def test_a_kept_plan_is_applied_as_it_is(emulator: Emulator, manifest: str
     assert emulator.url in elsewhere.err
 
 
+async def test_a_plan_that_a_journal_needs_is_not_replaced(tmp_path: Path) -> None:
+    """Another run began the journal while the question waited: its plan stays, and nothing is sent."""
+    journal, kept = tmp_path / "acme.journal", tmp_path / "acme.journal.plan"
+    journal.write_bytes(b"begun")
+    kept.write_bytes(b"of the other run")
+    connection = ClientOptions(base_url="http://127.0.0.1:9")
+    async with Scarf(TOKEN, base_url=connection.base_url) as scarf:
+        with pytest.raises(GuardError, match=r"was begun with other changes"):
+            await ApplyOptions(yes=True, journal=journal).carry_out(scarf, Changes(), connection=connection)
+    assert kept.read_bytes() == b"of the other run"
+
+
 async def test_nothing_is_applied_unasked(emulator: Emulator, manifest: str) -> None:
     """Without a terminal and --yes: status 3; a dry run: the difference, and status 0. Neither changes anything."""
     refused = await run("apply", manifest, env=of(emulator))
@@ -117,6 +150,8 @@ async def test_nothing_is_applied_unasked(emulator: Emulator, manifest: str) -> 
     assert dry.status == 0
     assert "+ organization acme" in dry.err
     assert "Nothing was changed" in dry.err
+    told = await invoke("apply", manifest, "--dry-run", "--json", env=of(emulator))
+    assert len(json.loads(told.out)["changes"]) == CHANGES
     assert writes(emulator) == []
 
 
@@ -242,6 +277,13 @@ async def test_pull(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
     assert read_manifest(kept).people == {"ann": "ann@example.com"}
     for wrong in (("--keep",), ("-o", str(kept), "--format", "json")):
         assert (await invoke("pull", "acme", *wrong, env=of(emulator))).status == 2
+
+
+def test_what_cannot_be_said_is_no_fault_of_a_file() -> None:
+    """A problem of what goes to standard output names no file, which nobody could look into."""
+    with pytest.raises(ManifestError) as refused:
+        serialize(Manifest(organizations=(OrganizationSpec(name="a\x1b"),)), "yaml")
+    assert {problem.file for problem in refused.value.problems} == {"standard output"}
 
 
 async def test_copy(emulator: Emulator, manifest: str, tmp_path: Path) -> None:

@@ -37,11 +37,12 @@ def test_three_formats(tmp_path: Path, name: str, text: str, wanted: NameMap) ->
         ("m.toml", "members", "no map of names"),
         ("m.json", '{"teams\\u001b": {}}', "section 'teams"),
         ("m.txt", "", "must end in"),
+        ("m.json", "\udcff", "no map of names"),
     ],
 )
 def test_what_is_no_map_is_refused(tmp_path: Path, name: str, text: str, says: str) -> None:
     """The file is named, in one line without control characters."""
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, errors="surrogateescape")
     with pytest.raises(ValidationError, match=says) as refused:
         read_map(tmp_path / name)
     assert str(refused.value).isprintable()

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from scarf_async.cli.output import Status, printable, verdict
+from scarf_async.cli.output import StandardOutput, Status, printable, verdict
 from scarf_async.cli.progress import describe, size_of
 from scarf_async.errors import (
     BulkError,
@@ -41,6 +41,14 @@ from scarf_async.errors import (
 def test_an_error_is_a_status_and_a_line(error: BaseException, status: Status, line: str) -> None:
     """Wrong usage, refusal and failure can be told apart by the shell."""
     assert verdict(error) == (status, line)
+
+
+def test_a_piece_ends_anywhere(capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither a character nor a line end that is cut in two is taken for something that steers a terminal."""
+    output = StandardOutput()
+    for piece in (b"1,\xc3", b"\xa9\r", b"\n\x1b[2J\r\n"):
+        output.show(piece)
+    assert capfd.readouterr().out == "1,é\n\\x1b[2J\n"
 
 
 @pytest.mark.parametrize("error", [TypeError("a bug"), ZeroDivisionError(), SystemExit(5)])

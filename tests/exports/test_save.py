@@ -220,23 +220,26 @@ def _pipe(path: Path) -> Path:
 async def test_places_that_cannot_be_written(
     tmp_path: Path, target: Callable[[Path], Path], expected: type[OSError]
 ) -> None:
-    """They are refused before anything is sent."""
+    """They are refused, by their own name, before anything is sent."""
     shop = Shop([download(BODY)])
-    with pytest.raises(expected):
-        await events(shop=shop).save(target(tmp_path / "x"))
+    place = target(tmp_path / "x")
+    with pytest.raises(expected) as refused:
+        await events(shop=shop).save(place)
+    assert refused.value.filename == str(place)
     assert shop.opened == []
 
 
 async def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error passes, the connection is closed, nothing is left."""
+    """The error passes and names the file, the connection is closed, nothing is left."""
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "fsync", full)
     answer = download(BODY)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OSError, match="no space left") as failed:
         await events(answer).save(tmp_path / "acme.csv")
+    assert failed.value.filename == str(tmp_path / "acme.csv")
     assert answer.closed
     assert names(tmp_path) == []
 

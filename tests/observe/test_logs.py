@@ -39,6 +39,7 @@ def finished(status: int | None, error: str | None = None) -> RequestFinished:
         (finished(500), logging.WARNING, "attempt 2: 500 in 12 ms"),
         (finished(None, "ConnectFailedError"), logging.WARNING, "attempt 2: ConnectFailedError in 12 ms"),
         (finished(None, "CancelledError"), logging.INFO, "attempt 2: CancelledError in 12 ms"),
+        (finished(None, "ClientClosedError"), logging.INFO, "attempt 2: ClientClosedError in 12 ms"),
         (
             RetryScheduled(endpoint=AT, attempt=1, delay=1.5, reason="no answer"),
             logging.WARNING,

@@ -113,6 +113,10 @@ class Directory:
             if not self._closed:
                 self._write(attrs.evolve(self.manifest, limit_days=days))
 
+    def holds(self, entry: WindowEntry) -> bool:
+        """Tell whether the files of a window are there; what is in them is for `verify_export` to see."""
+        return all((self.path / file.path).is_file() for file in entry.files)
+
     def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
         """Put the files of a window in their places, and the window into the manifest.
 

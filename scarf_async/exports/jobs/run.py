@@ -112,7 +112,8 @@ class _Run:
         for entry in entries:
             # The clock may have been ahead when it was fetched.
             early = entry.start <= today and not has_ended(entry.window, now)
-            if entry.provisional or early or (recent is not None and entry.window.overlaps(recent)):
+            stale = entry.provisional or early or (recent is not None and entry.window.overlaps(recent))
+            if stale or not self._directory.holds(entry):
                 self._pending.append(entry.window)
             else:
                 self._reports[entry.window] = _report("kept", entry.window, entry)

@@ -232,6 +232,18 @@ async def test_refreshing_replaces(tmp_path: Path) -> None:
     assert len(ids(tmp_path)) == 160
 
 
+async def test_what_was_deleted_is_fetched_again(tmp_path: Path) -> None:
+    """A window whose file is gone is not taken for kept: the directory is whole afterwards."""
+    async with service() as some:
+        await some.scarf.exports.run(some.job(), tmp_path)
+        lost = tmp_path / FILES[1]
+        lost.unlink()
+        report = await some.scarf.exports.run(some.job(), tmp_path)
+    assert [window.status for window in report.windows].count("fetched") == 1
+    assert lost.exists()
+    assert verify_export(tmp_path) == []
+
+
 async def test_another_job_is_refused(tmp_path: Path) -> None:
     """Every difference is named, and nothing is sent or changed."""
     async with service() as some:
