@@ -58,7 +58,8 @@ async def copy(
         typer.Option(
             "--map",
             metavar="FILE",
-            help="YAML, JSON or TOML with the tables members, packages, domains: old name, new name, or none.",
+            help="YAML, JSON or TOML with the tables members, packages, domains: from old name to new name, or to"
+            " an empty text for what is not to be copied.",
         ),
     ] = None,
     addresses: Annotated[

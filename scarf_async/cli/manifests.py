@@ -12,7 +12,7 @@ from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.records import write_json
-from scarf_async.errors import ManifestError, ValidationError
+from scarf_async.errors import GuardError, ManifestError, ValidationError
 
 if TYPE_CHECKING:
     from scarf_async.manifests import Manifest
@@ -34,6 +34,9 @@ async def pull(
         bool,
         typer.Option("--keep", help="Keep what FILE says and the service does not give back, such as addresses."),
     ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace FILE if it is there, with all that it says.")
+    ] = False,
     user_packages: Annotated[
         bool, typer.Option("--user-packages", help="Describe the packages of the token's user too.")
     ] = False,
@@ -50,8 +53,15 @@ async def pull(
 
     if output is None and keep:
         raise ValidationError("--keep needs the file whose words are kept: give it with -o FILE")
+    if keep and replace:
+        raise ValidationError("--keep and --replace exclude each other")
     if output is not None and format is not None and output.suffix.lower() not in _ENDS[format]:
         raise ValidationError(f"{output} is no name of a {format} file: its end must be {_ENDS[format][0]}")
+    if output is not None and output.is_file() and not (keep or replace):
+        raise GuardError(
+            f"{output} is there, and nothing was written: with --keep what only it says stays, such as addresses;"
+            " with --replace it is replaced"
+        )
     async with connection.client(read_only=True) as scarf:
         manifest = await scarf.manifests.pull(*organizations, user_packages=user_packages)
     if output is None:

@@ -186,7 +186,7 @@ async def test_removals_are_guarded(emulator: Emulator, manifest: str, tmp_path:
     written(tmp_path, less.replace("    members: {ann: admin}\n", ""))
     refused = await run("apply", manifest, "--prune", "--yes", "--max-removals", "1", env=of(emulator))
     assert (refused.status, writes(emulator)) == (3, []), refused.err
-    assert "max_removals is 1" in refused.err
+    assert "max_removals (--max-removals) is 1" in refused.err
     done = await run("apply", manifest, "--prune", "--yes", "--max-removals", "2", env=of(emulator))
     assert done.status == 0, done.err
 
@@ -277,6 +277,20 @@ async def test_pull(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
     assert read_manifest(kept).people == {"ann": "ann@example.com"}
     for wrong in (("--keep",), ("-o", str(kept), "--format", "json")):
         assert (await invoke("pull", "acme", *wrong, env=of(emulator))).status == 2
+
+
+async def test_pull_replaces_no_file_unasked(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
+    """What somebody wrote is not lost by a word too few: status 3, nothing written, and what to say is said."""
+    await applied(emulator, manifest)
+    file = tmp_path / "acme.yaml"
+    file.write_text("version: 1 # mine\n")
+    refused = await invoke("pull", "acme", "-o", str(file), env=of(emulator))
+    assert (refused.status, file.read_text()) == (3, "version: 1 # mine\n")
+    assert "--keep" in refused.err
+    assert (await invoke("pull", "acme", "-o", str(file), "--keep", "--replace", env=of(emulator))).status == 2
+    done = await invoke("pull", "acme", "-o", str(file), "--replace", env=of(emulator))
+    assert done.status == 0, done.err
+    assert read_manifest(file).organizations[0].name == "acme"
 
 
 def test_what_cannot_be_said_is_no_fault_of_a_file() -> None:

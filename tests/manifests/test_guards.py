@@ -46,7 +46,7 @@ def test_five_or_a_quarter_of_a_kind_may_go(members: int, there: int, passes: bo
     if passes:
         check(changes)
         return
-    message = f"{members} of {there} members would be removed: look .* max_removals={members + 5} if all"
+    message = f"{members} of {there} members would be removed: look .* max_removals={members + 5} .* if all"
     with pytest.raises(GuardError, match=message):
         check(changes)
     check(changes, max_removals=members + 5)
@@ -54,7 +54,7 @@ def test_five_or_a_quarter_of_a_kind_may_go(members: int, there: int, passes: bo
 
 def test_a_given_number_counts_all_removals() -> None:
     """It may be lower than what would pass without it."""
-    with pytest.raises(GuardError, match="3 removals, max_removals is 2"):
+    with pytest.raises(GuardError, match=r"3 removals, max_removals .* is 2"):
         check(removals(2, 1), max_removals=2)
     check(removals(2, 1), max_removals=3)
 
