@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-import scarf_async
 from scarf_async import OrganizationUpsert, Scarf
 from scarf_async.emulator import Emulator
 from scarf_async.testing import call_log, no_waiting
 
-EXAMPLES = Path(scarf_async.__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 LAST_LINES = {
     "bulk_setup.py": "All is set up.",
     "migrate.py": "The target is a copy of the source.",
@@ -90,7 +89,8 @@ async def test_a_set_up_goes_on_after_ctrl_c(
         )  # fmt: skip
 
     first = await start()
-    await scarf_emulator.wait_until(lambda requests: any(request.path.endswith("/routes") for request in requests))
+    async with asyncio.timeout(60):  # what ends before it sends anything would be waited for in vain
+        await scarf_emulator.wait_until(lambda requests: any(one.path.endswith("/routes") for one in requests))
     first.send_signal(signal.SIGINT)
     said, _ = await first.communicate()
     assert (first.returncode, said.splitlines()[-1]) == (1, b"Not all is set up yet. Run it again to go on.")
