@@ -175,7 +175,7 @@ def test_every_public_name_is_described() -> None:
 
 def test_every_public_name_is_used() -> None:
     """Each is met in a test, in an example or in the documentation, beside the lists of names."""
-    root = ROOT.parent
+    root = Path(__file__).parents[1]
     files = [file for place in ("tests", "examples", "docs") for file in (root / place).rglob("*")]
     texts = [file for file in (*files, root / "README.md") if file.suffix in {".py", ".md"}]
     words = {word for file in texts if file != Path(__file__) for word in re.findall(r"\w+", file.read_text())}
