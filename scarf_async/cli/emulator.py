@@ -2,36 +2,143 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import aclosing
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
+import attrs
 import typer
 
 from scarf_async.cli.command import command
-from scarf_async.cli.output import Status
+from scarf_async.cli.output import Status, say
 from scarf_async.errors import ConfigurationError
 
-__all__ = ["emulator"]
+if TYPE_CHECKING:
+    from scarf_async.emulator import Emulator, Faults
 
-_KEPT_REQUESTS = 10_000
+__all__ = ["emulator", "read_people"]
+
+_KEPT_REQUESTS: Final = 10_000
+_PLACE: Final = "Where it listens"
+_STATE: Final = "What it knows"
+_EXPORTS: Final = "Exports"
+_FAULTS: Final = "What goes wrong"
+
+
+@attrs.frozen(kw_only=True)
+class _Place:
+    host: Annotated[str, typer.Option(help="The address to listen on.", rich_help_panel=_PLACE)] = "127.0.0.1"
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.", rich_help_panel=_PLACE)
+    ] = 8787
+    tls: Annotated[
+        bool,
+        typer.Option(
+            "--tls",
+            help="Serve https for localhost, scarf.sh and api.scarf.sh, with a certificate authority of its own.",
+            rich_help_panel=_PLACE,
+        ),
+    ] = False
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where that authority's certificate (PEM) is written; by default into a temporary directory.",
+            rich_help_panel=_PLACE,
+        ),
+    ] = None
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A file to which a line of JSON is added for each request: method, path, query, status, body.",
+            rich_help_panel=_PLACE,
+        ),
+    ] = None
+
+
+@attrs.frozen(kw_only=True)
+class _State:
+    database: Annotated[
+        str,
+        typer.Option(help="A file to keep the state in; by default it is forgotten.", rich_help_panel=_STATE),
+    ] = ":memory:"
+    load: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON with organizations, packages and events to begin with, if the database is empty.",
+            rich_help_panel=_STATE,
+        ),
+    ] = None
+    token: Annotated[
+        str, typer.Option(help="The token that it takes; it opens nothing else.", rich_help_panel=_STATE)
+    ] = "emulator-token"  # noqa: S105 # it opens nothing else
+    user: Annotated[str, typer.Option(help="The username that the token belongs to.", rich_help_panel=_STATE)] = (
+        "emulator-user"
+    )
+    people: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|USER=EMAIL,...",
+            help="Who exists, as a list or a file with one in each line; by default everybody whose name does not "
+            "begin with unknown.",
+            rich_help_panel=_STATE,
+        ),
+    ] = None
+
+
+@attrs.frozen(kw_only=True)
+class _Exports:
+    events_per_day: Annotated[
+        int, typer.Option(min=0, help="Invented events for each day of a package.", rich_help_panel=_EXPORTS)
+    ] = 50
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="The columns of event exports; unknown ones are empty. `real` stands for the 24 of today, `seed` "
+            "for the 16 of the published description, `2022` for the 18 of that year.",
+            rich_help_panel=_EXPORTS,
+        ),
+    ] = "real"
+    duplicates: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the events that come twice.", rich_help_panel=_EXPORTS)
+    ] = 0.0
+    max_range_days: Annotated[
+        int | None,
+        typer.Option(min=1, help="Refuse exports of more days; by default of none.", rich_help_panel=_EXPORTS),
+    ] = None
+    gzip: Annotated[
+        bool, typer.Option("--gzip", help="Compress exports for clients that take it.", rich_help_panel=_EXPORTS)
+    ] = False
+    seed: Annotated[
+        int,
+        typer.Option(help="Decides what is invented, and which requests go wrong.", rich_help_panel=_EXPORTS),
+    ] = 0
+
+
+@attrs.frozen(kw_only=True)
+class _Faults:
+    error_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of answers that are 503 or 429.", rich_help_panel=_FAULTS)
+    ] = 0.0
+    drop_rate: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of connections dropped after the request took effect.",
+            rich_help_panel=_FAULTS,
+        ),
+    ] = 0.0
+    latency: Annotated[
+        float, typer.Option(min=0, help="Seconds that every answer takes.", rich_help_panel=_FAULTS)
+    ] = 0.0
 
 
 @command
-async def emulator(
-    *,
-    database: Annotated[
-        str, typer.Option(help="A file to keep the state in; by default it is forgotten.")
-    ] = ":memory:",
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787,
-    token: Annotated[str, typer.Option(help="The token that it takes; it opens nothing else.")] = "emulator-token",  # noqa: S107 # it opens nothing else
-    events_per_day: Annotated[int, typer.Option(min=0, help="Invented events for each day of a package.")] = 50,
-    error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that are 503 or 429.")] = 0.0,
-    drop_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of connections dropped after the request took effect.")
-    ] = 0.0,
-    latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0.0,
-) -> Status:
+async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _Faults) -> Status:
     """Run a local Scarf server until Ctrl-C.
 
     Example: scarf-async emulator --database scarf.db --error-rate 0.05
@@ -40,27 +147,93 @@ async def emulator(
 
     import anyio  # noqa: PLC0415
 
-    from scarf_async.emulator import Emulator, Faults  # noqa: PLC0415
-
-    try:
-        faults = Faults(
-            status={503: error_rate * 0.6, 429: error_rate * 0.4}, drop_after=drop_rate, latency=latency
-        )
-    except ValueError as error:
-        raise ConfigurationError(f"--error-rate and --drop-rate: {error}") from None
-    server = Emulator(
-        database, token, host=host, port=port, events_per_day=events_per_day, keep_requests=_KEPT_REQUESTS
-    )
-    server.faults = faults
+    server = _server(place, state, exports, faults)
     async with aclosing(server):
         try:
             await server.start()
         except sqlite3.Error as error:
-            raise ConfigurationError(f"--database {database}: {error}") from None
+            raise ConfigurationError(f"--database {state.database}: {error}") from None
+        except ValueError as error:
+            raise ConfigurationError(f"--load {state.load}: {error}") from None
+        except OSError as error:
+            # Of a file, and not of the address.
+            if error.filename is None:
+                raise
+            raise ConfigurationError(f"{error.filename}: {error.strerror}") from None
+        if state.load is not None and not server.loaded:
+            say(f"{state.database} holds something already; {state.load} was not loaded.")
         typer.echo("A local Scarf is running. In another shell:", err=True)
         typer.echo(f"export SCARF_BASE_URL={server.url}")
         typer.echo(f"export SCARF_V2_URL={server.v2_url}")
-        typer.echo(f"export SCARF_API_TOKEN={token}")
+        typer.echo(f"export SCARF_API_TOKEN={shlex.quote(state.token)}")
+        if server.ca_file is not None:
+            typer.echo(f"export SSL_CERT_FILE={shlex.quote(str(server.ca_file))}")
         typer.echo("Ctrl-C ends it.", err=True)
         await anyio.sleep_forever()
     return Status.DONE
+
+
+def _server(place: _Place, state: _State, exports: _Exports, faults: _Faults) -> Emulator:
+    from scarf_async.emulator import Emulator  # noqa: PLC0415
+
+    if place.ca_file is not None and not place.tls:
+        raise ConfigurationError("--ca-file needs --tls")
+    try:
+        server = Emulator(
+            state.database,
+            state.token,
+            state.user,
+            None if state.people is None else read_people(state.people),
+            place.host,
+            place.port,
+            max_range_days=exports.max_range_days,
+            events_per_day=exports.events_per_day,
+            duplicate_events=exports.duplicates,
+            columns=exports.columns.split(","),
+            seed=exports.seed,
+            gzip=exports.gzip,
+            keep_requests=_KEPT_REQUESTS,
+            tls=place.tls,
+            ca_file=None if place.ca_file is None else place.ca_file.absolute(),
+            load=state.load,
+            log=place.log,
+        )
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    server.faults = _make(faults, exports.seed)
+    return server
+
+
+def _make(faults: _Faults, seed: int) -> Faults:
+    from scarf_async.emulator import Faults  # noqa: PLC0415
+
+    status = {503: faults.error_rate * 0.6, 429: faults.error_rate * 0.4}
+    try:
+        return Faults(seed=seed, status=status, drop_after=faults.drop_rate, latency=faults.latency)
+    except ValueError as error:
+        raise ConfigurationError(f"--error-rate and --drop-rate: {error}") from None
+
+
+def read_people(given: str) -> dict[str, str]:
+    """Read usernames and their e-mail addresses from a list, or from the file that is named.
+
+    >>> read_people("ann=ann@acme.example, bob=bob@acme.example")
+    {'ann': 'ann@acme.example', 'bob': 'bob@acme.example'}
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    try:
+        parts = given.split(",") if "=" in given else Path(given).read_text("utf-8").splitlines()
+    except OSError as error:
+        raise ConfigurationError(f"--people {given}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"--people {given}: it is not a text in UTF-8") from None
+    people: dict[str, str] = {}
+    for part in map(str.strip, parts):
+        user, _, email = map(str.strip, part.partition("="))
+        if part and not part.startswith("#"):
+            if not user or "@" not in email:
+                raise ConfigurationError(f"--people: each is USER=EMAIL, unlike {part!r}")
+            people[user] = email
+    return people

@@ -14,7 +14,7 @@ from scarf_async.emulator import sending
 from scarf_async.emulator.answers import JSON, Answer, Refusal, Reply, Stream, refused
 from scarf_async.emulator.calls import Call, World
 from scarf_async.emulator.dispatch import find_handler
-from scarf_async.emulator.faults import EffectThen, Fault
+from scarf_async.emulator.faults import Decision, EffectThen, Fault
 from scarf_async.emulator.received import Received, Slot
 from scarf_async.emulator.sending import Connection
 from scarf_async.emulator.store import Transaction
@@ -101,6 +101,15 @@ class Front:
             request.content_type,
             body,
         )
+        try:
+            return await self._answer(decision, arrival, connection, slot)
+        finally:
+            slot.close()
+
+    async def _answer(
+        self, decision: Decision, arrival: _Arrival, connection: Connection, slot: Slot
+    ) -> web.StreamResponse:
+        """Answer as it was decided."""
         await self._pause(self._world.faults.latency)
         if decision.action is None:
             reply = await self._effect(arrival, slot)

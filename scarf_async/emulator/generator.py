@@ -12,7 +12,16 @@ import attrs
 
 from scarf_async.entities.enums import LibraryType
 
-__all__ = ["EVENT_COLUMNS", "EventSource", "again", "chunks", "csv_cell", "csv_line", "event_lines"]
+__all__ = [
+    "EVENT_COLUMNS",
+    "EventSource",
+    "again",
+    "chunks",
+    "csv_cell",
+    "csv_line",
+    "event_columns",
+    "event_lines",
+]
 
 EVENT_COLUMNS: Final = (
     "id", "type", "package", "pixel", "version", "time", "referer", "user_agent", "platform", "variables",
@@ -22,6 +31,18 @@ EVENT_COLUMNS: Final = (
 )  # fmt: skip
 """The columns of the service's exports today: more than the published description lists, in another order, which
 has changed several times. Clients are to read by name."""
+
+_PUBLISHED_COLUMNS: Final = (
+    "type", "package", "version", "time", "referer", "user_agent", "variables", "origin_id", "origin_latitude",
+    "origin_longitude", "origin_country", "origin_city", "origin_postal", "origin_company", "origin_domain",
+    "origin_connection_type",
+)  # fmt: skip
+_COLUMNS_OF_2022: Final = (
+    "id", "type", "package", "version", "time", "referer", "user_agent", "variables", "origin_id",
+    "origin_latitude", "origin_longitude", "origin_country", "origin_city", "origin_postal",
+    "origin_connection_type", "origin_company", "origin_domain", "dnt",
+)  # fmt: skip
+_COLUMN_SETS: Final = {"real": EVENT_COLUMNS, "seed": _PUBLISHED_COLUMNS, "2022": _COLUMNS_OF_2022}
 
 _DAYS_AT_ONCE: Final = 16
 _LINES_PER_CHUNK: Final = 256
@@ -40,6 +61,22 @@ def csv_cell(value: str) -> str:
 def csv_line(cells: Sequence[str]) -> str:
     """A line of cells that are not encoded yet."""
     return ",".join(map(csv_cell, cells)) + "\n"
+
+
+def event_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns that names mean, each a column's or that of a set, as `Emulator` describes them.
+
+    >>> event_columns(["2022", "mood"])[-3:]
+    ('origin_domain', 'dnt', 'mood')
+
+    Raises:
+        ValueError: A column has no name, or comes twice.
+    """
+    columns = tuple(column for name in names for column in _COLUMN_SETS.get(name, (name,)))
+    for column in columns:
+        if not column or columns.count(column) > 1:
+            raise ValueError(f"each column has a name and comes once, unlike {column!r}")
+    return columns
 
 
 _VERSIONS: Final = ("1.0.0", "1.0.1", "1.1.0", "2.0.0-rc.1", "2.0.0", "2.1.3", "latest", "")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from scarf_async.emulator.log import Entry, RequestLog
+
 if TYPE_CHECKING:
     from aiohttp import web
 
@@ -47,9 +49,10 @@ class ReceivedRequest:
 class Slot:
     """One request's place in the list, through which its record is brought up to date."""
 
-    def __init__(self, received: Received, record: ReceivedRequest) -> None:
+    def __init__(self, received: Received, record: ReceivedRequest, entry: Entry | None = None) -> None:
         self._received = received
         self._record = record
+        self._entry = entry
 
     def update(self, *, status: int | None = None, effective: bool | None = None, fault: str | None = None) -> None:
         """Put a copy that says more where the record is, unless somebody has cleared the list meanwhile."""
@@ -63,6 +66,11 @@ class Slot:
         self._record = new
         self._received.replace(old, new)
 
+    def close(self) -> None:
+        """Write the request's line into the log, if there is one: nothing more will be answered."""
+        if self._entry is not None and self._received.log is not None:
+            self._received.log.write(self._entry, self._record.status)
+
 
 class Received:
     """Lists requests as they arrive.
@@ -70,10 +78,15 @@ class Received:
     Args:
         keep: How many of the newest are kept; None keeps all, which a server that runs for days cannot
             afford.
+
+    Attributes:
+        requests: The list.
+        log: Where a line is written for each; None: nowhere.
     """
 
     def __init__(self, keep: int | None = None) -> None:
         self.requests: list[ReceivedRequest] = []
+        self.log: RequestLog | None = None
         self._keep = keep
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -93,7 +106,7 @@ class Received:
         if self._keep is not None and len(self.requests) > self._keep:
             del self.requests[: -self._keep or None]
         self._wake()
-        return Slot(self, record)
+        return Slot(self, record, None if self.log is None else self.log.entry(request, path, body))
 
     def replace(self, old: ReceivedRequest, new: ReceivedRequest) -> None:
         """Put a record where another is, if it is there still."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final, Self
 
@@ -14,11 +17,14 @@ from scarf_async.emulator.description import DESCRIPTION_PATH, describe
 from scarf_async.emulator.events import store_events
 from scarf_async.emulator.faults import Faults, matches
 from scarf_async.emulator.front import Front
-from scarf_async.emulator.generator import EVENT_COLUMNS
+from scarf_async.emulator.generator import EVENT_COLUMNS, event_columns
+from scarf_async.emulator.loading import Document, is_empty, load, read_document
+from scarf_async.emulator.log import RequestLog
 from scarf_async.emulator.people import People
 from scarf_async.emulator.received import Received, ReceivedRequest
 from scarf_async.emulator.state import State, read_state
-from scarf_async.emulator.store import Store
+from scarf_async.emulator.store import Store, Transaction
+from scarf_async.emulator.tls import Certified, certify, write_certificate
 
 __all__ = ["Emulator"]
 
@@ -52,14 +58,26 @@ class Emulator:
         max_range_days: How many days an export may span; a longer one gets `range-too-long`.
         events_per_day: How many events are invented for each day of a package or of the pixels.
         duplicate_events: Share of the events that an export carries twice, since delivery is at least once.
-        columns: The columns of event exports and their order; names that mean nothing give empty cells.
+        columns: The columns of event exports and their order; names that mean nothing give empty cells. Three
+            names stand for many: `real` for the 24 of today, `seed` for the 16 of the published description
+            in its order, `2022` for the 18 of that year.
         seed: Decides what is invented.
         gzip: Compress exports for clients that take it.
         keep_requests: How many of the newest requests are kept in `requests`; None keeps all.
+        tls: Serve https instead of http, with a certificate for `localhost`, `127.0.0.1`, `::1`, `scarf.sh`,
+            `api.scarf.sh` and `host`, of an authority made for this emulator, which clients are to trust. It
+            needs trustme, which the extra `emulator` brings.
+        ca_file: Where the authority's certificate (PEM) is written; by default into a temporary directory that
+            goes at the end. A file that is not an emulator's certificate is not replaced.
+        load: What there is in the beginning: a file of JSON, or what would be in it. A database that holds
+            something already is left as it is.
+        log: A file to which a line of JSON is added for each request when it is answered: `method`, `path`,
+            `query`, `status` (null where the connection was dropped) and `body`, and never a token.
 
     Attributes:
         faults: What goes wrong, and how often: nothing in the beginning. A new `Faults` can be assigned at
             any time.
+        loaded: Whether `load` was put into the database at the last start.
     """
 
     def __init__(  # noqa: PLR0917  # callers may give them in this order
@@ -79,7 +97,13 @@ class Emulator:
         seed: int = 0,
         gzip: bool = False,
         keep_requests: int | None = None,
+        tls: bool = False,
+        ca_file: str | PathLike[str] | None = None,
+        load: str | PathLike[str] | Document | None = None,
+        log: str | PathLike[str] | None = None,
     ) -> None:
+        if ca_file is not None and not tls:
+            raise ValueError("ca_file is for an emulator with tls=True")
         self.token = token
         self.user = user
         self.people: People = People(user, people)
@@ -88,13 +112,20 @@ class Emulator:
         self.max_range_days = max_range_days
         self.events_per_day = events_per_day
         self.duplicate_events = duplicate_events
-        self.columns = columns
+        self.columns: Sequence[str] = event_columns(columns)
         self.seed = seed
         self.gzip = gzip
         self._database = database
         self._host = host
         self._port = port
+        self.loaded: bool = False
+        self._certified: Certified | None = certify(host) if tls else None
+        self._wanted_ca_file = ca_file
+        self._ca_file: Path | None = None
+        self._load = load
+        self._log = log
         self._received = Received(keep_requests)
+        self._files = ExitStack()
         self._store: Store | None = None
         self._runner: web.AppRunner | None = None
 
@@ -103,10 +134,25 @@ class Emulator:
 
         Raises:
             RuntimeError: It is running.
+            OSError: It cannot listen there, or a file cannot be read or written.
+            ValueError: What `load` says cannot be.
         """
         if self._runner is not None:
             raise RuntimeError("the emulator is running already")
-        self._store = await Store.open(self._database)
+        try:
+            if self._log is not None:
+                self._received.log = RequestLog(self._log, self.token)
+                self._files.callback(self._received.log.close)
+            self._store = await Store.open(self._database)
+            await self._fill()
+            await self._listen()
+            # Not before the address is ours: another emulator there may have written the same file.
+            self._write_ca_file()
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def _listen(self) -> None:
         front = Front(self, self._received)
         application = web.Application(client_max_size=_MAX_BODY)
         application.router.add_get(DESCRIPTION_PATH, describe)
@@ -114,12 +160,9 @@ class Emulator:
         application.router.add_route("*", "/{path:(?s:.*)}", front.handle)
         application.on_shutdown.append(front.drain)
         runner = self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
-        try:
-            await runner.setup()
-            await web.TCPSite(runner, self._host, self._port).start()
-        except BaseException:
-            await self.aclose()
-            raise
+        await runner.setup()
+        context = None if self._certified is None else self._certified.context
+        await web.TCPSite(runner, self._host, self._port, ssl_context=context).start()
         self._port = runner.addresses[0][1]
 
     async def aclose(self) -> None:
@@ -130,8 +173,10 @@ class Emulator:
                 await runner.cleanup()
         finally:
             store, self._store = self._store, None
-            if store is not None:
-                await store.close()
+            self._received.log = self._ca_file = None
+            with self._files:
+                if store is not None:
+                    await store.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -153,6 +198,11 @@ class Emulator:
     def v2_url(self) -> str:
         """The base address of v2, as `http://127.0.0.1:8080/v2`."""
         return f"{self._origin}/v2"
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The certificate of the authority that clients are to trust; None without TLS, and when not running."""
+        return self._ca_file
 
     @property
     def requests(self) -> list[ReceivedRequest]:
@@ -201,9 +251,33 @@ class Emulator:
         """The whole state without ids and times, so that equal histories give equal dictionaries."""
         return await self.store.run(read_state)
 
+    def _write_ca_file(self) -> None:
+        if self._certified is None:
+            return
+        if self._wanted_ca_file is None:
+            directory = self._files.enter_context(TemporaryDirectory(prefix="scarf-emulator-"))
+            self._ca_file = Path(directory, "ca.pem")
+        else:
+            self._ca_file = Path(self._wanted_ca_file)
+        write_certificate(self._ca_file, self._certified.authority)
+
+    async def _fill(self) -> None:
+        """Put `load` into a database that is still empty."""
+        if self._load is None:
+            return
+        document = self._load if isinstance(self._load, Mapping) else read_document(self._load)
+
+        def work(db: Transaction) -> bool:
+            empty = is_empty(db)
+            if empty:
+                load(self, db, document)
+            return empty
+
+        self.loaded = await self.store.run(work)
+
     @property
     def _origin(self) -> str:
         if self._runner is None and self._port == 0:
             raise RuntimeError("the emulator has not been started")
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return f"{'http' if self._certified is None else 'https'}://{host}:{self._port}"
