@@ -80,9 +80,9 @@ class _State:
     people: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|USER=EMAIL,...",
-            help="Who exists, as a list or a file with one in each line; by default everybody whose name does not "
-            "begin with unknown.",
+            metavar="PEOPLE",
+            help="Who exists: USER=EMAIL,..., or a file with one in each line; by default everybody whose name "
+            "does not begin with unknown.",
             rich_help_panel=_STATE,
         ),
     ] = None

@@ -1,0 +1,153 @@
+"""`scarf-async emulator`, as programs in any language start it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+
+from scarf_async import Scarf
+from scarf_async.cli.emulator import read_people
+from scarf_async.errors import ConfigurationError
+
+from .shell import SCARF, environment, invoke
+
+RANGE = "startDate=2024-01-01&endDate=2024-01-03"
+UUID = "0f6b2c1e-3a4d-4e5f-8a6b-7c8d9e0f1a2b"
+ACME = {
+    "organizations": [{"name": "acme", "packages": [{"uuid": UUID, "name": "tool", "libraryType": "file"}]}],
+}
+
+
+@attrs.frozen
+class Running:
+    """An emulator in a process of its own, and what it printed for a shell."""
+
+    variables: Mapping[str, str]
+
+    def get(self, path: str, **headers: str) -> tuple[Mapping[str, str], bytes]:
+        """Ask it as a program that knows nothing of Python's SDK does."""
+        token, url = self.variables["SCARF_API_TOKEN"], self.variables["SCARF_BASE_URL"]
+        request = urllib.request.Request(url + path, headers={"Authorization": f"Bearer {token}", **headers})
+        file = self.variables.get("SSL_CERT_FILE")
+        context = None if file is None else ssl.create_default_context(cafile=file)
+        with urllib.request.urlopen(request, timeout=20, context=context) as answer:
+            return answer.headers, answer.read()
+
+    def rows(self, path: str) -> list[dict[str, str]]:
+        """The rows of an export."""
+        return list(csv.DictReader(self.get(path)[1].decode().splitlines(keepends=True)))
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[Running]:
+    """Run an emulator on a free port."""
+    command = [*SCARF, "emulator", "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            count = 4 if "--tls" in arguments else 3
+            lines = [process.stdout.readline().strip().removeprefix("export ") for _ in range(count)]
+            yield Running(dict(line.split("=", 1) for line in lines))
+        finally:
+            process.terminate()
+
+
+def test_a_program_with_tests_of_its_own(tmp_path: Path) -> None:
+    """TLS, known ids, people, the columns of 2022 with another, duplicates, and a log of what arrived."""
+    (tmp_path / "acme.json").write_text(json.dumps(ACME))
+    (tmp_path / "people").write_text("# Two people\nann = ann@acme.example\n\nbob=bob@acme.example\n")
+    log, ca_file = tmp_path / "requests.jsonl", tmp_path / "ca.pem"
+    options = {
+        "--ca-file": ca_file, "--user": "ann", "--people": tmp_path / "people", "--load": tmp_path / "acme.json",
+        "--columns": "2022,mood", "--duplicates": "1", "--events-per-day": "5", "--log": log,
+    }  # fmt: skip
+    with running("--tls", *(str(word) for option in options.items() for word in option)) as emulator:
+        assert emulator.variables["SSL_CERT_FILE"] == str(ca_file)
+        assert json.loads(emulator.get("/packages")[1])[0]["uuid"] == UUID
+        assert json.loads(emulator.get("/organizations/acme/users")[1]) == [
+            {"organizationName": "acme", "username": "ann", "role": "owner"}
+        ]
+        rows = emulator.rows(f"/packages/{UUID}/events/x.csv?{RANGE}")
+        assert (list(rows[0])[:2], list(rows[0])[-2:]) == (["id", "type"], ["dnt", "mood"])
+        assert set(Counter(row["id"] for row in rows).values()) == {2}
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["method"], line["path"], line["status"]) for line in logged] == [
+        ("GET", "/api/v1/packages", 200),
+        ("GET", "/api/v1/organizations/acme/users", 200),
+        ("GET", f"/api/v1/packages/{UUID}/events/x.csv", 200),
+    ]
+    assert logged[-1]["query"] == {"startDate": "2024-01-01", "endDate": "2024-01-03"}
+
+
+async def test_the_sdk_speaks_to_it_under_a_name(tmp_path: Path) -> None:
+    """`https://localhost` and the printed certificate are all that the client needs."""
+    with running("--tls", "--ca-file", str(tmp_path / "ca.pem")) as emulator:
+        url = emulator.variables["SCARF_BASE_URL"].replace("127.0.0.1", "localhost")
+        async with Scarf("emulator-token", base_url=url, ca_file=tmp_path / "ca.pem") as scarf:
+            assert await scarf.packages.list() == []
+
+
+def test_the_seed_and_compression(tmp_path: Path) -> None:
+    """Another seed gives other events; exports are compressed; a range that is too long is refused."""
+    (tmp_path / "acme.json").write_text(json.dumps(ACME))
+    ids = []
+    for seed in ("1", "2"):
+        options = ("--load", str(tmp_path / "acme.json"), "--seed", seed, "--gzip", "--max-range-days", "2")
+        with running(*options) as emulator:
+            headers, _ = emulator.get(f"/packages/{UUID}/events/x.csv?{RANGE}", **{"Accept-Encoding": "gzip"})
+            assert headers["Content-Encoding"] == "gzip"
+            ids.append({row["id"] for row in emulator.rows(f"/packages/{UUID}/events/x.csv?{RANGE}")})
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                emulator.get(f"/packages/{UUID}/events/x.csv?startDate=2024-01-01&endDate=2024-01-04")
+            with refused.value as answer:
+                assert json.load(answer)["code"] == "range-too-long"
+    assert ids[0] & ids[1] == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--ca-file", "ca.pem"], "--ca-file needs --tls"),
+        (["--tls", "--ca-file", "/nowhere/ca.pem"], "/nowhere/ca.pem: No such file"),
+        (["--tls", "--host", "no host"], "no certificate for the host 'no host'"),
+        (["--load", "/nowhere/acme.json"], "/nowhere/acme.json: No such file"),
+        (["--load", __file__], f"--load {__file__}: it is not JSON"),
+        (["--log", "/nowhere/log"], "/nowhere/log: No such file"),
+        (["--people", "/nowhere/people"], "--people /nowhere/people: No such file"),
+        (["--people", "ann=nobody"], "each is USER=EMAIL, unlike 'ann=nobody'"),
+        (["--columns", "time,,id"], "each column has a name and comes once, unlike ''"),
+        (["--columns", "real,time"], "each column has a name and comes once, unlike 'time'"),
+    ],
+)
+async def test_an_emulator_that_cannot_run(arguments: list[str], says: str) -> None:
+    """Each is wrong usage: a line that names the option or the file."""
+    done = await invoke("emulator", "--port", "0", *arguments, env=environment(""))
+    assert (done.status, done.err.count("\n")) == (2, 1), done.err
+    assert says in done.err
+
+
+async def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS without trustme says what to install."""
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    done = await invoke("emulator", "--port", "0", "--tls", env=environment(""))
+    assert done.status == 2
+    assert "TLS needs trustme: pip install 'scarf-async[emulator]'" in done.err
+
+
+def test_a_long_list_of_people() -> None:
+    """It may be longer than the name of a file may be; what is neither list nor file is refused."""
+    people = {f"user-{number}": f"user-{number}@acme.example" for number in range(500)}
+    assert read_people(",".join(f"{user}={email}" for user, email in people.items())) == people
+    with pytest.raises(ConfigurationError, match="USER=EMAIL"):
+        read_people("=ann@acme.example")
