@@ -1,63 +1,118 @@
-"""Invented aggregates: AggregateV1 rows for the packages that exist, the same for the same seed."""
+"""Aggregates: the AggregateV1 rows of a package and a day, counted from the events of the exports."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from datetime import date, timedelta
-from typing import Final
-
-import attrs
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from operator import itemgetter
+from typing import Final, TypeAlias
+from urllib.parse import parse_qsl
 
 from scarf_async.emulator.answers import JSON
+from scarf_async.emulator.generator import EVENT_COLUMNS, Cells
 from scarf_async.emulator.wire import dump_json
 from scarf_async.entities.enums import Breakdown, LibraryType
 
-__all__ = ["Counted", "aggregate_lines"]
+__all__ = ["DayCounts"]
 
-_DETAILS: Final[dict[Breakdown, tuple[dict[str, JSON], ...]]] = {
-    Breakdown.COMPANY: (
-        {"company_name": "Acme, Inc.", "company_domain": "acme.example"},
-        {"company_name": "Exämple GmbH", "company_domain": "example.net"},
-    ),
-    Breakdown.CLOUD_PROVIDER: ({"cloud_provider_name": "Cloud Example", "cloud_provider_domain": "cloud.example"},),
-    Breakdown.COUNTRY: ({"country": "DE"}, {"country": "US"}, {"country": "JP"}),
-    Breakdown.PLATFORM: ({"platform": "linux/amd64"}, {"platform": "linux/arm64"}),
-    Breakdown.VERSION: ({"version": "latest"}, {"version": "2.1.3"}),
-    Breakdown.CLIENT: (
-        {"client": "docker", "client_version": "24.0.7"},
-        {"client": "curl", "client_version": "8.5.0"},
-    ),
-    Breakdown.VARIABLE: ({"variable": "arch", "value": "amd64"}, {"variable": "arch", "value": "arm64"}),
+_Detail: TypeAlias = dict[str, str]
+
+_PRODUCT: Final = re.compile(r"([^\s/]+)(?:/(\S+))?")
+
+
+def _client(agent: str) -> Iterator[_Detail]:
+    """The product that a user agent names first, as `docker/24.0.7`."""
+    if product := _PRODUCT.match(agent):
+        yield _filled({"client": product[1], "client_version": product[2] or ""})
+
+
+def _variables(text: str) -> Iterator[_Detail]:
+    for variable, value in parse_qsl(text, keep_blank_values=True):
+        yield {"variable": variable, "value": value}
+
+
+def _one(*names: str) -> Callable[..., Iterator[_Detail]]:
+    """Reads cells under these names; nothing where the first is empty."""
+    return lambda *cells: iter([_filled(dict(zip(names, cells, strict=True)))] if cells[0] else [])
+
+
+def _cloud_provider(kind: str, name: str, domain: str) -> Iterator[_Detail]:
+    if kind == "hosting" and name:
+        yield _filled({"cloud_provider_name": name, "cloud_provider_domain": domain})
+
+
+def _filled(detail: _Detail) -> _Detail:
+    return {name: value for name, value in detail.items() if value}
+
+
+_BREAKDOWNS: Final[Mapping[Breakdown, tuple[tuple[str, ...], Callable[..., Iterator[_Detail]]]]] = {
+    Breakdown.COMPANY: (("origin_company", "origin_domain"), _one("company_name", "company_domain")),
+    Breakdown.CLOUD_PROVIDER: (("origin_connection_type", "origin_company", "origin_domain"), _cloud_provider),
+    Breakdown.COUNTRY: (("origin_country",), _one("country")),
+    Breakdown.PLATFORM: (("platform",), _one("platform")),
+    Breakdown.VERSION: (("version",), _one("version")),
+    Breakdown.CLIENT: (("user_agent",), _client),
+    Breakdown.VARIABLE: (("variables",), _variables),
 }
 # Versions are counted for docker packages only, variables for file packages only.
 _ONLY_FOR: Final = {Breakdown.VERSION: LibraryType.DOCKER, Breakdown.VARIABLE: LibraryType.FILE}
+# The last of the column's two places makes the getter give a tuple for a single column too.
+_GETTERS: Final = {
+    breakdown: itemgetter(*map(EVENT_COLUMNS.index, (*columns, columns[-1])))
+    for breakdown, (columns, _) in _BREAKDOWNS.items()
+}
+_ORIGIN: Final = itemgetter(EVENT_COLUMNS.index("origin_id"))
 
 
-@attrs.frozen
-class Counted:
-    """A package whose events are counted."""
+class DayCounts:
+    """Counts the events of a package on one day.
 
-    key: str
-    uuid: str
-    library_type: str
+    Args:
+        day: The day.
+        uuid: The package.
+        library_type: Its type.
+    """
+
+    def __init__(self, day: date, uuid: str, library_type: str) -> None:
+        self.day = day
+        self._common: dict[str, JSON] = {"date": day.isoformat(), "package": uuid}
+        self._counts: dict[Breakdown, Counter[Cells]] = {
+            breakdown: Counter()
+            for breakdown in _BREAKDOWNS
+            if _ONLY_FOR.get(breakdown, library_type) == library_type
+        }
+        self._total = 0
+        self._origins: set[str] = set()
+
+    def add(self, events: Sequence[Cells]) -> None:
+        """Count some more events."""
+        for breakdown, counts in self._counts.items():
+            counts.update(map(_GETTERS[breakdown], events))
+        self._total += len(events)
+        self._origins.update(filter(None, map(_ORIGIN, events)))
+
+    def lines(self) -> bytes:
+        """One JSON object a line for each breakdown and value; nothing for a day without events."""
+        return b"".join(dump_json(row) + b"\n" for row in self._rows())
+
+    def _rows(self) -> Iterator[dict[str, JSON]]:
+        for breakdown, counts in self._counts.items():
+            read = _BREAKDOWNS[breakdown][1]
+            sums: Counter[tuple[tuple[str, str], ...]] = Counter()
+            for cells, count in counts.items():
+                for detail in read(*map(_plain, cells[:-1])):
+                    sums[tuple(detail.items())] += count
+            for details, total in sorted(sums.items()):
+                yield {"breakdown": breakdown.value, **self._common, "total": total, **dict(details)}
+        if self._total:
+            unique = len(self._origins)
+            yield {
+                "breakdown": Breakdown.TOTAL.value, **self._common, "total": self._total, "unique_total": unique
+            }  # fmt: skip
 
 
-def aggregate_lines(package: Counted, first: date, days: int, *, seed: int) -> Iterator[bytes]:
-    """One JSON object a line for each day, breakdown and value, for so many days from the first on."""
-    for number in range(days):
-        day = first + timedelta(days=number)
-        chance = random.Random(f"{seed}/{package.key}/{day}")  # noqa: S311  # data for tests
-        common: dict[str, JSON] = {"date": day.isoformat(), "package": package.uuid}
-        for breakdown, details in _DETAILS.items():
-            if _ONLY_FOR.get(breakdown, package.library_type) != package.library_type:
-                continue
-            for detail in details:
-                total = chance.randrange(1, 500)
-                yield dump_json({"breakdown": breakdown.value, **common, "total": total, **detail}) + b"\n"
-        total = chance.randrange(500, 5000)
-        unique = chance.randrange(1, total)
-        yield (
-            dump_json({"breakdown": Breakdown.TOTAL.value, **common, "total": total, "unique_total": unique})
-            + b"\n"
-        )
+def _plain(cell: str) -> str:
+    """What a cell says, without the quotes that CSV needs."""
+    return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell

@@ -14,11 +14,15 @@ JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | Non
 
 @attrs.frozen
 class Answer:
-    """A whole answer: a status and, mostly, a JSON body. None is no body, and not JSON's `null`."""
+    """A whole answer: a status and, mostly, a JSON body. None is no body, and not JSON's `null`.
+
+    `text` is a body instead, sent without a content type.
+    """
 
     status: int = 200
     payload: JSON = None
     headers: Mapping[str, str] = attrs.field(factory=dict)
+    text: str = ""
 
 
 @attrs.frozen
@@ -42,16 +46,30 @@ class Refusal(Exception):  # noqa: N818  # an answer that travels as an exceptio
         message: The words for a human.
         code: The word for a program, where the service has one.
         headers: Headers that belong to the status.
+        plain: The body is the message alone, or nothing, and not JSON: so v2 answers what it cannot parse.
     """
 
     def __init__(
-        self, status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        message: str,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
         self.headers: Mapping[str, str] = headers or {}
+        self.plain = plain
+
+    def answer(self) -> Answer:
+        """The refusal as it is answered."""
+        if self.plain:
+            return Answer(self.status, headers=self.headers, text=self.message)
+        return refused(self.status, self.message, self.code, self.headers)
 
 
 def refused(status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None) -> Answer:

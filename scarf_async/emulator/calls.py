@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
 import attrs
@@ -23,6 +24,7 @@ class World(Protocol):
     user: str
     people: People
     faults: Faults
+    clock: Callable[[], datetime]
     max_members: int | None
     max_range_days: int | None
     events_per_day: int
@@ -45,14 +47,14 @@ class Call:
         world: The server.
         db: The transaction in which the handler runs.
         params: The decoded segments of the path, by the names in the table of endpoints.
-        query: The parameters of the query.
+        query: The parameters of the query; of a repeated one the first, None for one without `=`.
         body: The parsed body; None for methods without one.
     """
 
     world: World
     db: Transaction
     params: Mapping[str, str]
-    query: Mapping[str, str]
+    query: Mapping[str, str | None]
     body: JSON
 
     def fields(self) -> Fields:

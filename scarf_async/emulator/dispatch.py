@@ -48,6 +48,8 @@ _TABLE: Final[dict[str, dict[str, Handler]]] = {
     "/api/v1/packages/{package}/events/{file}": {"GET": exports.package_events},
     "/api/v1/packages/{owner}/{package}/events/{file}": {"GET": exports.package_events},
     "/api/v1/pixels/events/{file}": {"GET": exports.pixel_events},
+    # Where the export of v2 was in 2022.
+    "/api/v2/{owner}/packages/events/{file}": {"GET": exports.owner_events_2022},
     "/v2/packages/{owner}/events": {"GET": exports.owner_events_v2},
     "/v2/packages/{owner}/{package}/events": {"GET": exports.package_events_v2},
     "/v2/tracking-pixels/{owner}/events": {"GET": exports.pixel_events_v2},
@@ -101,12 +103,14 @@ def find_handler(method: str, path: str) -> Match:
     images do.
 
     Raises:
-        Refusal: 404 for a path that is none of ours, 405 for another method, 400 for what is not UTF-8.
+        Refusal: 404 for a path that is none of ours, 405 for another method, 400 for what is not UTF-8. The last
+            two have no body in v2.
     """
+    is_v2 = path.startswith("/v2/")
     try:
         segments = [unquote_to_bytes(segment).decode() for segment in path.split("/")]
     except UnicodeDecodeError:
-        raise Refusal(400, "The path is not UTF-8.") from None
+        raise Refusal(400, "" if is_v2 else "The path is not UTF-8.", plain=is_v2) from None
     for endpoint in _ENDPOINTS.get(len(segments), ()):
         params = endpoint.params(segments)
         if params is None or "" in params.values():
@@ -114,7 +118,7 @@ def find_handler(method: str, path: str) -> Match:
         handler = endpoint.methods.get(method)
         if handler is None:
             allowed = ", ".join(endpoint.methods)
-            message = f"{method} is not for this path; it takes {allowed}."
-            raise Refusal(405, message, headers={"Allow": allowed})
+            message = "" if is_v2 else f"{method} is not for this path; it takes {allowed}."
+            raise Refusal(405, message, headers={"Allow": allowed}, plain=is_v2)
         return Match(handler, params)
     raise Refusal(404, f"There is no endpoint {path}.")

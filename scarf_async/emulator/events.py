@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from functools import partial
-from itertools import islice
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby, islice
+from typing import Final
 
-from scarf_async.emulator.generator import again, csv_line
+from scarf_async.emulator.generator import EVENT_COLUMNS, Cells, again, csv_cell, csv_line
 from scarf_async.emulator.packages import find_package
 from scarf_async.emulator.store import SQLValue, Store, Transaction
 from scarf_async.emulator.wire import day
 
-__all__ = ["has_own_events", "own_event_chunks", "store_events"]
+__all__ = ["has_own_events", "own_day_events", "own_event_chunks", "store_events"]
 
-_PAGE = 500
+_PAGE: Final = 500
+_IN_ORDER: Final = """
+SELECT id, day, cells FROM events WHERE package_id IS ? AND id > ? AND day BETWEEN ? AND ? ORDER BY id LIMIT ?
+"""
+_BY_DAY: Final = """
+SELECT id, day, cells FROM events WHERE package_id IS ? AND (day, id) > (?, ?) AND day <= ?
+ORDER BY day, id LIMIT ?
+"""
 
 
 def store_events(db: Transaction, package_uuid: str | None, rows: Iterable[Mapping[str, str]]) -> int:
@@ -37,48 +44,75 @@ def has_own_events(db: Transaction, package_id: int | None) -> bool:
 
 
 async def own_event_chunks(
-    store: Store, package_id: int | None, first: date, days: int, *, columns: Sequence[str], duplicates: float
+    store: Store,
+    package_id: int | None,
+    first: date,
+    days: int,
+    *,
+    columns: Sequence[str],
+    duplicates: float,
+    now: datetime,
 ) -> AsyncGenerator[bytes, None]:
-    """The stored events of so many days from the first on, as they were put in, a page at a time."""
-    last = first + timedelta(days=max(days, 1) - 1)
+    """The stored events of so many days from the first on, up to now, as they were put in, a page at a time."""
+    start, end = _bounds(first, days)
     after = 0
-    while days > 0:
-        # Each page is a turn of its own, so that a slow reader keeps nobody from the database.
-        rows = await store.run(partial(_page, package_id=package_id, after=after, first=first, last=last))
-        if not rows:
-            return
+    # Each page is a turn of its own, so that a slow reader keeps nobody from the database.
+    while rows := await store.run(_read(_IN_ORDER, package_id, after, start, end, _PAGE)):
         after = rows[-1]["id"]
-        lines = (_line(row["cells"], columns) for row in rows)
+        lines = (csv_line([event.get(column, "") for column in columns]) for event in _past(rows, now))
         yield "".join(again(lines, duplicates, f"{package_id}/{after}")).encode()
 
 
-def _page(db: Transaction, *, package_id: int | None, after: int, first: date, last: date) -> list[sqlite3.Row]:
-    return db.all(
-        "SELECT id, cells FROM events WHERE package_id IS ? AND id > ? AND day BETWEEN ? AND ? ORDER BY id LIMIT ?",
-        package_id,
-        after,
-        first.isoformat(),
-        last.isoformat(),
-        _PAGE,
-    )
+async def own_day_events(
+    store: Store, package_id: int | None, first: date, days: int, *, now: datetime
+) -> AsyncGenerator[tuple[date, list[Cells]], None]:
+    """The same events by day, some at a time; what was put in twice comes once."""
+    start, end = _bounds(first, days)
+    day_of_ids, ids = "", set[str]()
+    # Before every id of the first day.
+    after: tuple[str, int] = start, 0
+    while rows := await store.run(_read(_BY_DAY, package_id, *after, end, _PAGE)):
+        after = rows[-1]["day"], rows[-1]["id"]
+        for text, of_day in groupby(rows, key=lambda row: str(row["day"])):
+            if text != day_of_ids:
+                day_of_ids, ids = text, set()
+            cells: list[Cells] = []
+            for event in _past(of_day, now):
+                identifier = event.get("id", "")
+                if not identifier or identifier not in ids:
+                    ids.add(identifier)
+                    cells.append(tuple(csv_cell(event.get(column, "")) for column in EVENT_COLUMNS))
+            yield date.fromisoformat(text), cells
+
+
+def _bounds(first: date, days: int) -> tuple[str, str]:
+    """The first and the last day, the last before the first where there is none."""
+    return first.isoformat(), (first + timedelta(days=days - 1)).isoformat() if days > 0 else ""
+
+
+def _read(sql: str, *parameters: SQLValue) -> Callable[[Transaction], list[sqlite3.Row]]:
+    return lambda db: db.all(sql, *parameters)
+
+
+def _past(rows: Iterable[sqlite3.Row], now: datetime) -> Iterator[dict[str, str]]:
+    """What is in the rows, but for events that are still to come."""
+    today = now.astimezone(UTC).date().isoformat()
+    for row in rows:
+        event: dict[str, str] = json.loads(row["cells"])
+        if row["day"] < today or (row["day"] == today and _moment(event["time"]) <= now):
+            yield event
 
 
 def _records(package_id: int | None, rows: Iterator[Mapping[str, str]]) -> list[Sequence[SQLValue]]:
-    return [(package_id, _day_of(row), json.dumps(dict(row))) for row in rows]
+    return [(package_id, _moment(row.get("time", "")).date().isoformat(), json.dumps(dict(row))) for row in rows]
 
 
-def _day_of(row: Mapping[str, str]) -> str:
-    """The day in UTC on which the event happened."""
-    text = row.get("time", "")
+def _moment(text: str) -> datetime:
+    """When an event happened, in UTC: at the beginning of its day where no more can be read."""
     try:
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:
-        if day(text[:10]) is None:
+        if (of_day := day(text[:10])) is None:
             raise ValueError(f"an event needs a time that begins with a date, not {text!r}") from None
-        return text[:10]
-    return (moment.astimezone(UTC) if moment.tzinfo is not None else moment).date().isoformat()
-
-
-def _line(cells: str, columns: Sequence[str]) -> str:
-    values: dict[str, str] = json.loads(cells)
-    return csv_line([values.get(column, "") for column in columns])
+        moment = datetime.combine(of_day, time())
+    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

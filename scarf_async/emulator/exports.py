@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import date
-from itertools import chain, islice
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Final
 
 import attrs
 
-from scarf_async.emulator.aggregates import Counted, aggregate_lines
+from scarf_async.emulator.aggregates import DayCounts
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call, World
-from scarf_async.emulator.events import has_own_events, own_event_chunks
-from scarf_async.emulator.generator import EventSource, again, chunks, csv_line, event_lines
+from scarf_async.emulator.events import has_own_events, own_day_events, own_event_chunks
+from scarf_async.emulator.generator import Cells, EventSource, again, chunks, csv_line, day_events, event_lines
 from scarf_async.emulator.organizations import find_organization
 from scarf_async.emulator.packages import find_package
 from scarf_async.emulator.people import person_key
+from scarf_async.emulator.selecting import names_matching
 from scarf_async.emulator.wire import day
 
 __all__ = [
     "organization_aggregates",
+    "owner_events_2022",
     "owner_events_v2",
     "package_events",
     "package_events_v2",
@@ -31,24 +33,28 @@ __all__ = [
     "user_aggregates",
 ]
 
-_LINES_PER_CHUNK: Final = 512
+_EVENTS_AT_ONCE: Final = 512
+# What v2 calls a month where it is not told the dates: with today, 31 days.
+_MONTH: Final = timedelta(days=30)
 
 
 @attrs.frozen
 class _Days:
-    """So many days from the first on, perhaps none."""
+    """So many days from the first on, perhaps none, of which events are exported that happened up to now."""
 
     first: date
     count: int
+    now: datetime
 
 
 @attrs.frozen
 class _Feed:
-    """One source of events, and whether its events are a test's own."""
+    """One source of events, whether its events are a test's own, and the package that it is of."""
 
     source: EventSource
     package_id: int | None
     own: bool
+    uuid: str = ""
 
 
 def organization_aggregates(call: Call) -> Stream:
@@ -80,15 +86,23 @@ def package_events(call: Call) -> Stream:
 
 def package_events_v2(call: Call) -> Stream:
     """GET /v2/packages/{owner_name}/{package_id}/events."""
-    return _package_events(call, _days(call, "start_date", "end_date", inclusive=True))
+    days = _days_v2(call)
+    _, rows = _packages_of_owner(call, call.params["owner"])
+    row = find_package(call.db, call.params["package"])
+    if row["id"] not in {owned["id"] for owned in rows}:
+        raise _not_of_owner(call, row)
+    return _events(call, [_package_feed(call, row)], days, "package-events.csv")
 
 
 def owner_events_v2(call: Call) -> Stream:
-    """GET /v2/packages/{owner_name}/events: of all packages of an organization or a user."""
-    days = _days(call, "start_date", "end_date", inclusive=True)
-    rows = _packages_of_owner(call, call.params["owner"])
-    feeds = [_package_feed(call, row) for row in rows]
-    return _events(call, feeds, days, "package-events.csv")
+    """GET /v2/packages/{owner_name}/events: of the packages of an organization or a user that `query` means."""
+    return _owner_events(call, _days_v2(call), "query")
+
+
+def owner_events_2022(call: Call) -> Stream:
+    """GET /api/v2/{owner_name}/packages/events/{fileName}.csv: the same under its first names."""
+    _refuse_other_files(call)
+    return _owner_events(call, _days_v2(call, "startDate", "endDate"), "selector")
 
 
 def pixel_events(call: Call) -> Stream:
@@ -100,21 +114,61 @@ def pixel_events(call: Call) -> Stream:
 
 def pixel_events_v2(call: Call) -> Stream:
     """GET /v2/tracking-pixels/{owner_name}/events."""
-    days = _days(call, "start_date", "end_date", inclusive=True)
-    _packages_of_owner(call, call.params["owner"])
-    return _pixel_events(call, call.params["owner"], days)
+    days = _days_v2(call)
+    owner, _ = _packages_of_owner(call, call.params["owner"])
+    return _pixel_events(call, owner, days)
 
 
-def _days(call: Call, start_name: str, end_name: str, *, inclusive: bool = False) -> _Days:
-    """The range asked for. The description calls every end exclusive; users found v2's inclusive."""
+def _days(call: Call, start_name: str, end_name: str) -> _Days:
+    """The range asked for in v1, without its end."""
     start, end = _date(call, start_name), _date(call, end_name)
     if end < start:
         raise Refusal(400, f"{end_name} lies before {start_name}.")
-    count = (end - start).days + (1 if inclusive else 0)
+    return _limited(call, start, (end - start).days)
+
+
+def _days_v2(call: Call, start_name: str = "start_date", end_name: str = "end_date") -> _Days:
+    """The range asked for in v2, with its end: the description calls it exclusive, users found it inclusive."""
+    start, end = _date_v2(call, start_name), _date_v2(call, end_name)
+    if end is None:
+        today = _now(call).date()
+        end = today if start is None else max(start, today)
+    if start is None:
+        start = end - _MONTH if end - date.min > _MONTH else date.min
+    if end < start:
+        raise Refusal(400, f"{end_name} lies before {start_name}.")
+    return _limited(call, start, (end - start).days + 1)
+
+
+def _limited(call: Call, first: date, count: int) -> _Days:
+    """So many days, but none in the future; refused where they are more than the server allows."""
     limit = call.world.max_range_days
     if limit is not None and count > limit:
         raise Refusal(400, f"A range may have {limit} days at most.", "range-too-long")
-    return _Days(start, count)
+    now = _now(call)
+    return _Days(first, max(0, min(count, (now.date() - first).days + 1)), now)
+
+
+def _now(call: Call) -> datetime:
+    return call.world.clock().astimezone(UTC)
+
+
+def _date_v2(call: Call, name: str) -> date | None:
+    """A date, or None where it is left out; refused in the words of the service's parser."""
+    if name not in call.query:
+        return None
+    text = _text_v2(call, name)
+    parsed = day(text)
+    if parsed is None:
+        raise Refusal(400, f"Unable to recognize query parameter: {name}", plain=True)
+    return parsed
+
+
+def _text_v2(call: Call, name: str) -> str:
+    text = call.query[name]
+    if text is None:
+        raise Refusal(400, f"Missing query parameter: {name}", plain=True)
+    return text
 
 
 def _date(call: Call, name: str) -> date:
@@ -138,40 +192,77 @@ def _packages_of_user(call: Call, username: str) -> list[sqlite3.Row]:
     return call.db.all("SELECT * FROM owned_packages WHERE username = ? ORDER BY id", call.world.user)
 
 
-def _packages_of_owner(call: Call, owner: str) -> list[sqlite3.Row]:
-    """The packages of an organization or a user of this name; 404 where there is neither."""
-    organization = call.db.one("SELECT id FROM organizations WHERE name = ?", owner)
+def _packages_of_owner(call: Call, owner: str) -> tuple[str, list[sqlite3.Row]]:
+    """An organization or a user, in any case of letters, and the packages; 404 where there is neither."""
+    organization = call.db.one(
+        "SELECT id, name FROM organizations WHERE name = ?1 COLLATE NOCASE ORDER BY name <> ?1", owner
+    )
     if organization is not None:
-        return call.db.all("SELECT * FROM owned_packages WHERE organization_id = ? ORDER BY id", organization["id"])
+        sql = "SELECT * FROM owned_packages WHERE organization_id = ? ORDER BY id"
+        return organization["name"], call.db.all(sql, organization["id"])
     username = call.world.people.by_username(owner)
     if username is None or person_key(username) != person_key(call.world.user):
         raise Refusal(404, f"There is no organization or user {owner!r}.", "not-found")
-    return _packages_of_user(call, username)
+    return username, _packages_of_user(call, username)
 
 
 def _aggregates(call: Call, rows: Sequence[sqlite3.Row], days: _Days) -> Stream:
-    packages = [Counted(_key(row), row["uuid"], row["library_type"]) for row in rows]
-    lines = chain.from_iterable(
-        aggregate_lines(package, days.first, days.count, seed=call.world.seed) for package in packages
-    )
-    return Stream("application/x-ndjson", _joined(lines))
+    feeds = [_package_feed(call, row) for row in rows]
+    return Stream("application/x-ndjson", _aggregate_chunks(call.world, feeds, days))
 
 
-async def _joined(lines: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
-    while batch := b"".join(islice(lines, _LINES_PER_CHUNK)):
-        yield batch
+async def _aggregate_chunks(world: World, feeds: Sequence[_Feed], days: _Days) -> AsyncGenerator[bytes, None]:
+    """The aggregates of every feed, day by day; pieces without anything in them give way to others meanwhile."""
+    for feed in feeds:
+        counts: DayCounts | None = None
+        async with aclosing(_day_events(world, feed, days)) as batches:
+            async for of_day, events in batches:
+                if counts is None or counts.day != of_day:
+                    yield b"" if counts is None else counts.lines()
+                    counts = DayCounts(of_day, feed.uuid, feed.source.library_type or "")
+                counts.add(events)
+                yield b""
+        if counts is not None:
+            yield counts.lines()
+
+
+async def _day_events(world: World, feed: _Feed, days: _Days) -> AsyncGenerator[tuple[date, Sequence[Cells]], None]:
+    """The events of a feed, each once, day by day and some at a time."""
+    if feed.own:
+        own = own_day_events(world.store, feed.package_id, days.first, days.count, now=days.now)
+        async with aclosing(own):
+            async for batch in own:
+                yield batch
+        return
+    for number in range(days.count):
+        of_day = days.first + timedelta(days=number)
+        events = day_events(feed.source, of_day, per_day=world.events_per_day, seed=world.seed, now=days.now)
+        while some := list(islice(events, _EVENTS_AT_ONCE)):
+            yield of_day, some
+
+
+def _owner_events(call: Call, days: _Days, query_name: str) -> Stream:
+    _, rows = _packages_of_owner(call, call.params["owner"])
+    if query_name in call.query:
+        wanted = names_matching(_text_v2(call, query_name))
+        rows = [row for row in rows if wanted.fullmatch(row["name"])]
+    return _events(call, [_package_feed(call, row) for row in rows], days, "package-events.csv")
 
 
 def _package_events(call: Call, days: _Days) -> Stream:
     row = find_package(call.db, call.params["package"])
     if call.params.get("owner", row["owner"]) != row["owner"]:
-        raise Refusal(404, f"{call.params['owner']!r} has no package {row['uuid']}.", "not-found")
+        raise _not_of_owner(call, row)
     return _events(call, [_package_feed(call, row)], days, "package-events.csv")
+
+
+def _not_of_owner(call: Call, row: sqlite3.Row) -> Refusal:
+    return Refusal(404, f"{call.params['owner']!r} has no package {row['uuid']}.", "not-found")
 
 
 def _package_feed(call: Call, row: sqlite3.Row) -> _Feed:
     source = EventSource(_key(row), row["library_type"], row["name"])
-    return _Feed(source, row["id"], has_own_events(call.db, row["id"]))
+    return _Feed(source, row["id"], has_own_events(call.db, row["id"]), row["uuid"])
 
 
 def _pixel_events(call: Call, owner: str, days: _Days) -> Stream:
@@ -190,7 +281,13 @@ async def _event_chunks(world: World, feeds: Sequence[_Feed], days: _Days) -> As
     for feed in feeds:
         if feed.own:
             own = own_event_chunks(
-                world.store, feed.package_id, days.first, days.count, columns=columns, duplicates=duplicates
+                world.store,
+                feed.package_id,
+                days.first,
+                days.count,
+                columns=columns,
+                duplicates=duplicates,
+                now=days.now,
             )
             async with aclosing(own):
                 async for chunk in own:
@@ -203,6 +300,7 @@ async def _event_chunks(world: World, feeds: Sequence[_Feed], days: _Days) -> As
             per_day=world.events_per_day,
             seed=world.seed,
             columns=columns,
+            now=days.now,
         )
         for chunk in chunks(again(lines, duplicates, feed.source.key)):
             yield chunk

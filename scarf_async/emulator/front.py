@@ -18,7 +18,7 @@ from scarf_async.emulator.faults import Decision, EffectThen, Fault
 from scarf_async.emulator.received import Received, Slot
 from scarf_async.emulator.sending import Connection
 from scarf_async.emulator.store import Transaction
-from scarf_async.emulator.wire import parse_body
+from scarf_async.emulator.wire import parse_body, parse_query
 
 __all__ = ["Front"]
 
@@ -34,7 +34,7 @@ class _Arrival:
 
     method: str
     path: str
-    query: Mapping[str, str]
+    query: Mapping[str, str | None]
     authorization: str = attrs.field(repr=False)
     content_type: str
     body: bytes
@@ -96,7 +96,7 @@ class Front:
         arrival = _Arrival(
             request.method,
             path,
-            request.query,
+            parse_query(request.rel_url.raw_query_string),
             request.headers.get(hdrs.AUTHORIZATION, ""),
             request.content_type,
             body,
@@ -178,7 +178,7 @@ class Front:
 
             reply, wrote = await self._world.store.run(work)
         except Refusal as refusal:
-            return refused(refusal.status, refusal.message, refusal.code, refusal.headers)
+            return refusal.answer()
         if wrote:
             slot.update(effective=True)
         return reply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -14,11 +14,13 @@ from scarf_async.entities.enums import LibraryType
 
 __all__ = [
     "EVENT_COLUMNS",
+    "Cells",
     "EventSource",
     "again",
     "chunks",
     "csv_cell",
     "csv_line",
+    "day_events",
     "event_columns",
     "event_lines",
 ]
@@ -49,6 +51,9 @@ _LINES_PER_CHUNK: Final = 256
 _PIXEL: Final = "5d5e3d4c-6a53-4a6e-9f0f-2f1d6c1b7a10"
 
 Cells: TypeAlias = tuple[str, ...]
+"""The cells of an event in the order of `EVENT_COLUMNS`, each as `csv_cell` writes it."""
+
+_TIME: Final = EVENT_COLUMNS.index("time")
 
 
 def csv_cell(value: str) -> str:
@@ -180,9 +185,16 @@ class EventSource:
 
 
 def event_lines(
-    source: EventSource, first: date, days: int, *, per_day: int, seed: int, columns: Sequence[str]
+    source: EventSource,
+    first: date,
+    days: int,
+    *,
+    per_day: int,
+    seed: int,
+    columns: Sequence[str],
+    now: datetime | None = None,
 ) -> Iterator[str]:
-    """The lines of all events of so many days from the first on.
+    """The lines of all events of so many days from the first on; of those up to now, where that is given.
 
     The rows of one day are the same in whatever range it is asked for. They come in no order of time: some
     days at once, turn about, and the latest days first.
@@ -190,14 +202,28 @@ def event_lines(
     usual = tuple(columns) == EVENT_COLUMNS
     places = [EVENT_COLUMNS.index(name) if name in EVENT_COLUMNS else None for name in columns]
     for start in reversed(range(0, days, _DAYS_AT_ONCE)):
-        some = range(start, min(start + _DAYS_AT_ONCE, days))
-        rows = [_rows(source, first + timedelta(days=number), seed) for number in some]
+        dates = (first + timedelta(days=number) for number in range(start, min(start + _DAYS_AT_ONCE, days)))
+        days_of_rows = [day_events(source, day, per_day=per_day, seed=seed, now=now) for day in dates]
         for _ in range(per_day):
-            for day_rows in rows:
-                cells = next(day_rows)
+            for rows in days_of_rows:
+                cells = next(rows, None)
+                if cells is None:
+                    continue
                 if not usual:
                     cells = tuple("" if place is None else cells[place] for place in places)
                 yield ",".join(cells) + "\n"
+
+
+def day_events(
+    source: EventSource, day: date, *, per_day: int, seed: int, now: datetime | None = None
+) -> Iterator[Cells]:
+    """The events of one day; later more of them, if the day has not passed by now."""
+    rows = islice(_rows(source, day, seed), per_day)
+    if now is None or day < now.astimezone(UTC).date():
+        return rows
+    # Texts of one form sort as the times do.
+    latest = now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return (cells for cells in rows if cells[_TIME] <= latest)
 
 
 def _rows(source: EventSource, day: date, seed: int) -> Iterator[Cells]:

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from scarf_async.emulator.answers import Answer, Stream
 from scarf_async.emulator.wire import dump_json
 
-__all__ = ["Connection", "cut", "html_502", "stream", "whole"]
+__all__ = ["Connection", "cut", "html_502", "leave_out_type", "stream", "whole"]
 
 _JSON: Final = "application/json; charset=utf-8"
 _HTML_502: Final = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
@@ -55,8 +55,13 @@ class Connection:
 def whole(answer: Answer) -> web.Response:
     """An answer as it should be."""
     body = _body(answer)
-    headers = {hdrs.CONTENT_TYPE: _JSON, **answer.headers} if body else answer.headers
-    return web.Response(status=answer.status, body=body or None, headers=headers)
+    return web.Response(status=answer.status, body=body or None, headers=_headers(answer))
+
+
+async def leave_out_type(_request: web.Request, response: web.StreamResponse) -> None:
+    """Send a body without a content type where it has none: aiohttp gives every body one."""
+    if response.headers.get(hdrs.CONTENT_TYPE) == "":
+        del response.headers[hdrs.CONTENT_TYPE]
 
 
 def html_502() -> web.Response:
@@ -69,7 +74,7 @@ async def cut(connection: Connection, answer: Answer) -> web.StreamResponse:
     body = _body(answer)
     if not body:
         return connection.abort()
-    response = web.StreamResponse(status=answer.status, headers={hdrs.CONTENT_TYPE: _JSON, **answer.headers})
+    response = web.StreamResponse(status=answer.status, headers=_headers(answer))
     response.content_length = len(body)
     await response.prepare(connection.request)
     await response.write(body[: len(body) // 2])
@@ -103,7 +108,8 @@ async def stream(
         async for piece in pieces:
             if connection.closing.is_set():
                 return connection.abort()
-            await response.write(piece)
+            if piece:
+                await response.write(piece)
             # A reader who is fast enough would else keep everybody waiting to the end of the export.
             await asyncio.sleep(0)
     if cut:
@@ -113,8 +119,15 @@ async def stream(
 
 def _body(answer: Answer) -> bytes:
     if answer.payload is None or answer.status in {204, 304}:
-        return b""
+        return answer.text.encode()
     return dump_json(answer.payload)
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    headers: dict[str, str] = dict(answer.headers)
+    if answer.payload is not None or answer.text:
+        headers.setdefault(hdrs.CONTENT_TYPE, "" if answer.text else _JSON)
+    return headers
 
 
 async def _gzipped(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

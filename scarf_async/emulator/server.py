@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from scarf_async.emulator.loading import Document, is_empty, load, read_document
 from scarf_async.emulator.log import RequestLog
 from scarf_async.emulator.people import People
 from scarf_async.emulator.received import Received, ReceivedRequest
+from scarf_async.emulator.sending import leave_out_type
 from scarf_async.emulator.state import State, read_state
 from scarf_async.emulator.store import Store, Transaction
 from scarf_async.emulator.tls import Certified, certify, write_certificate
@@ -31,6 +33,10 @@ __all__ = ["Emulator"]
 _MAX_BODY: Final = 64 * 2**20
 # Nothing is left to wait for when aiohttp comes to it; its default of a minute would hide that something is.
 _SHUTDOWN_TIMEOUT: Final = 1.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Emulator:
@@ -43,7 +49,8 @@ class Emulator:
 
     What the published API v1 description does not say, the emulator decides so: creates are answered with 201
     and the entity, other writes with 200 and the entity, deletes and permissions with 204; errors are JSON
-    with a `message` and sometimes a `code`. An OpenAPI description of all of v1 stands at `/openapi.json`.
+    with a `message` and sometimes a `code`, but in v2 plain text where a query cannot be parsed. An OpenAPI
+    description of all of v1 stands at `/openapi.json`.
 
     Args:
         database: A file, which may exist already and is kept, or `:memory:`.
@@ -73,6 +80,11 @@ class Emulator:
             something already is left as it is.
         log: A file to which a line of JSON is added for each request when it is answered: `method`, `path`,
             `query`, `status` (null where the connection was dropped) and `body`, and never a token.
+        clock: Returns the present time, with a time zone. Exports hold what happened up to then, so that the
+            present day fills as it passes.
+
+    Raises:
+        ValueError: The clock's time has no time zone.
 
     Attributes:
         faults: What goes wrong, and how often: nothing in the beginning. A new `Faults` can be assigned at
@@ -101,9 +113,13 @@ class Emulator:
         ca_file: str | PathLike[str] | None = None,
         load: str | PathLike[str] | Document | None = None,
         log: str | PathLike[str] | None = None,
+        clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         if ca_file is not None and not tls:
             raise ValueError("ca_file is for an emulator with tls=True")
+        if clock().tzinfo is None:
+            raise ValueError("the clock needs to return times with a time zone, as datetime.now(UTC) does")
+        self.clock = clock
         self.token = token
         self.user = user
         self.people: People = People(user, people)
@@ -158,6 +174,7 @@ class Emulator:
         application.router.add_get(DESCRIPTION_PATH, describe)
         # Paths are matched decoded: they may hold line breaks.
         application.router.add_route("*", "/{path:(?s:.*)}", front.handle)
+        application.on_response_prepare.append(leave_out_type)
         application.on_shutdown.append(front.drain)
         runner = self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         await runner.setup()

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from scarf_async.emulator.answers import JSON, Refusal
 
@@ -19,7 +19,9 @@ __all__ = [
     "dump_json",
     "now",
     "parse_body",
+    "parse_query",
     "timestamp",
+    "url_host",
 ]
 
 # "at least 1 path component with each path component matching" this (PackageUpsertV1.backendUrl)
@@ -60,6 +62,20 @@ def parse_body(body: bytes) -> JSON:
     except (ValueError, RecursionError):
         raise Refusal(400, "The body is not JSON.") from None
     return parsed
+
+
+def parse_query(text: str) -> dict[str, str | None]:
+    """The parameters of a query: of a repeated one the first, and None for one without `=`."""
+    query: dict[str, str | None] = {}
+    for item in filter(None, text.split("&")):
+        name, equals, value = item.partition("=")
+        query.setdefault(unquote_plus(name), unquote_plus(value) if equals else None)
+    return query
+
+
+def url_host(url: str | None) -> str | None:
+    """The host of an address that was checked, in the form in which hosts are compared."""
+    return None if url is None else urlsplit(url).hostname
 
 
 class Fields:
