@@ -10,10 +10,11 @@ import attrs
 
 from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Call
+from scarf_async.emulator.hosts import refuse_other_registry
 from scarf_async.emulator.organizations import find_organization
 from scarf_async.emulator.people import person_key
 from scarf_async.emulator.store import Transaction
-from scarf_async.emulator.wire import Fields, check_absolute_url, check_registry_url, now
+from scarf_async.emulator.wire import Fields, check_absolute_url, check_registry_url, now, url_host
 from scarf_async.entities.enums import LibraryType
 
 __all__ = [
@@ -138,6 +139,7 @@ def _create(call: Call, owner: _Owner) -> Answer:
     if library_type == LibraryType.DOCKER and addresses.backend_url is None:
         raise fields.refusal("backendUrl", "is required for a docker package", code="backend-registry-is-empty")
     _refuse_second(call.db, owner, library_type, name)
+    _refuse_other_registry(call.db, addresses)
     (row,) = call.db.write(
         "INSERT INTO packages (uuid, organization_id, username, name, library_type, short_description,"
         " long_description, website, backend_url, public_url, repository_url, created_at)"
@@ -175,6 +177,7 @@ def update_package(call: Call) -> Answer:
     addresses = _addresses(fields, library_type, kept)
     owner = _Owner(old["owner"], old["organization_id"], old["username"])
     _refuse_second(call.db, owner, library_type, name, old["uuid"])
+    _refuse_other_registry(call.db, addresses, old["id"])
     (row,) = call.db.write(
         "UPDATE packages SET name = ?, short_description = ?, long_description = ?, website = ?,"
         " backend_url = ?, public_url = ?, repository_url = ? WHERE id = ? RETURNING *, ? AS owner",
@@ -238,6 +241,15 @@ def _check_paths(fields: Fields, addresses: _Addresses) -> None:
     public = check_absolute_url(fields, "publicUrl", addresses.public_url)
     if backend != public:
         raise fields.refusal("publicUrl", f"its path {public!r} is not backendUrl's path {backend!r}")
+
+
+def _refuse_other_registry(db: Transaction, addresses: _Addresses, package_id: int | None = None) -> None:
+    """422 where one of the package's hosts would lead to two registries."""
+    if addresses.backend_url is None:
+        return
+    rows = db.all("SELECT key FROM package_domains WHERE package_id = ?", package_id)
+    for host in filter(None, (url_host(addresses.public_url), *(row["key"] for row in rows))):
+        refuse_other_registry(db, host, addresses.backend_url, package_id)
 
 
 def _refuse_second(db: Transaction, owner: _Owner, library_type: str, name: str, itself: str = "") -> None:

@@ -21,8 +21,8 @@ class OrganizationState(TypedDict):
 class PackageState(TypedDict):
     """A package without its UUID and time, with the addresses that answers do not show.
 
-    Permissions are levels by username, routes pairs of template path and outgoing URL; what has no order is
-    sorted.
+    Permissions are levels by username, routes pairs of template path and outgoing URL, domains those that were
+    added; what has no order is sorted.
     """
 
     shortDescription: str
@@ -74,6 +74,6 @@ def read_state(db: Transaction) -> State:
         packages[row["package_id"]]["permissions"][row["username"]] = row["level"]
     for row in db.all("SELECT * FROM routes ORDER BY template_path, outgoing_url"):
         packages[row["package_id"]]["routes"].append((row["template_path"], row["outgoing_url"]))
-    for row in db.all("SELECT * FROM domains ORDER BY key"):
+    for row in db.all("SELECT * FROM package_domains ORDER BY key"):
         packages[row["package_id"]]["domains"].append(row["name"])
     return state

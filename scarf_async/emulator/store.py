@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 import aiosqlite
 
 from scarf_async.emulator.answers import Refusal
+from scarf_async.emulator.wire import url_host
 
 __all__ = ["SQLValue", "Store", "Transaction"]
 
@@ -79,14 +80,24 @@ CREATE TABLE IF NOT EXISTS routes (
     template_path TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS route_package ON routes (package_id);
-CREATE TABLE IF NOT EXISTS domains (
+-- Domains that were added; the one that every package has follows from its owner and its public address.
+CREATE TABLE IF NOT EXISTS package_domains (
     id         INTEGER PRIMARY KEY,
     uuid       TEXT NOT NULL UNIQUE,
     package_id INTEGER NOT NULL REFERENCES packages ON DELETE CASCADE,
-    key        TEXT NOT NULL UNIQUE,
-    name       TEXT NOT NULL
+    key        TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    UNIQUE (package_id, key)
 );
-CREATE INDEX IF NOT EXISTS domain_package ON domains (package_id);
+CREATE INDEX IF NOT EXISTS domain_key ON package_domains (key);
+-- A file of an earlier version keeps them in a table that has each name once.
+CREATE TABLE IF NOT EXISTS domains (id, uuid, package_id, key, name);
+INSERT OR IGNORE INTO package_domains SELECT id, uuid, package_id, key, name FROM domains;
+DROP TABLE domains;
+CREATE INDEX IF NOT EXISTS package_host ON packages (url_host(public_url));
+CREATE VIEW IF NOT EXISTS hosts AS
+    SELECT id AS package_id, url_host(public_url) AS key FROM packages
+    UNION ALL SELECT package_id, key FROM package_domains;
 -- Events that a test put there; without a package they are pixel events.
 CREATE TABLE IF NOT EXISTS events (
     id         INTEGER PRIMARY KEY,
@@ -95,6 +106,7 @@ CREATE TABLE IF NOT EXISTS events (
     cells      TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS event_package ON events (package_id, id);
+CREATE INDEX IF NOT EXISTS event_day ON events (package_id, day, id);
 """
 
 
@@ -171,6 +183,7 @@ class Store:
         """
         # A thread that fails to open it would outlive the event loop, and complain.
         connection = sqlite3.connect(path, check_same_thread=False)
+        connection.create_function("url_host", 1, url_host, deterministic=True)
         database = _Database(lambda: connection, iter_chunk_size=64)
         await database
         try:
