@@ -76,6 +76,15 @@ def user_key(user: str) -> str:
     return user.strip().casefold()
 
 
+def is_scarfs_domain(name: str) -> bool:
+    """Tell whether a domain is one of Scarf's own, as packages have them from the start.
+
+    >>> is_scarfs_domain("acme.docker.scarf.sh"), is_scarfs_domain("dl.acme.example")
+    (True, False)
+    """
+    return user_key(name).rstrip(".").endswith(".scarf.sh")
+
+
 def _found(requested: attrs.AttrsInstance, candidates: Iterable[E]) -> Found[E]:
     different: E | None = None
     for candidate in candidates:

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, Literal, TypeAlias, overload
+from urllib.parse import urlsplit
 
 import attrs
 import msgspec
 
 from scarf_async.bulk.plan import BulkPlan, Ref
+from scarf_async.creates import IfExists
 from scarf_async.entities import (
     JSON,
     UNSET,
@@ -30,7 +32,7 @@ from scarf_async.errors import ValidationError
 from scarf_async.protocol import printable
 from scarf_async.reconcile import plain_name, user_key
 
-__all__ = ["Action", "Change", "Changes", "Subject", "organization_upsert", "package_upsert"]
+__all__ = ["Action", "Change", "Changes", "Subject", "organization_upsert", "package_upsert", "public_host"]
 
 Action: TypeAlias = Literal["create", "update", "set", "remove", "blocked", "uncompared"]
 Subject: TypeAlias = Literal["organization", "member", "package", "permission", "route", "domain"]
@@ -178,6 +180,14 @@ def package_upsert(name: str, library_type: str | None, fields: Mapping[str, str
         public_url=_optional(fields, "public_url"),
         repository_url=_optional(fields, "repository_url"),
     )
+
+
+def public_host(url: str | None) -> str | None:
+    """Return the host of a public address, as `user_key` gives it; None: there is none, or it cannot be sent."""
+    try:
+        return urlsplit(url or "").hostname
+    except ValueError:
+        return None
 
 
 def _optional(fields: Mapping[str, str], name: str) -> str | None | Unset:
@@ -372,6 +382,7 @@ class _Planner:
         self._owners: dict[str, list[Ref[Member]]] = {}
         self._domains: dict[str, Ref[None]] = {}
         self._giving: set[str | None] = set()
+        self._hosts: dict[str | Ref[Package], str | None] = {}
         adders: Mapping[Subject, Callable[[Change], None]] = {
             "organization": self._organization,
             "member": self._member,
@@ -426,6 +437,7 @@ class _Planner:
             self._packages[key] = self.plan.create_package(upsert, change.organization)
         else:
             self.plan.update_package(_said(change, "uuid", change.uuid), upsert)
+        self._hosts[self._on(change)] = public_host(_field(change.after, "public_url"))
 
     def _permission(self, change: Change) -> None:
         if change.action == "remove":
@@ -455,7 +467,11 @@ class _Planner:
         leaving = self._domains.get(user_key(name))
         # A package that gives domains away itself does so last: two that swap theirs would wait for each other.
         waits = leaving is not None and change.uuid not in self._giving
-        self.plan.create_domain(self._on(change), DomainCreate(name), after=leaving if waits and leaving else ())
+        package = self._on(change)
+        # The public address may have brought its domain along.
+        if_exists: IfExists = "keep" if self._hosts.get(package) == user_key(name) else "fail"
+        after = leaving if waits and leaving else ()
+        self.plan.create_domain(package, DomainCreate(name), if_exists=if_exists, after=after)
 
     def _on(self, change: Change) -> str | Ref[Package]:
         if change.uuid is not None:

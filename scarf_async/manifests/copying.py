@@ -9,7 +9,7 @@ import attrs
 
 from scarf_async.entities import LibraryType
 from scarf_async.errors import ValidationError
-from scarf_async.manifests.changes import Change, Changes
+from scarf_async.manifests.changes import Change, Changes, public_host
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.reconcile import plain_name, user_key
 
@@ -90,7 +90,8 @@ class Copying:
     def _left_out(self, spec: OrganizationSpec) -> Iterator[Change]:
         for package, copy in self._copies(spec):
             for name in package.domains or ():
-                if self.same_server and user_key(name) not in self.domains:
+                key = user_key(name)
+                if self.same_server and key not in self.domains and key != public_host(copy.public_url):
                     yield Change(
                         action="uncompared",
                         kind="domain",
@@ -115,6 +116,9 @@ class Copying:
             or self._said(self.source, plain, spec.library_type)
             or PackageSpec(name=name)
         )
+        # The domain of its public address a copy has without being given it.
+        public = public_host(said.public_url)
+        domains = [name for name in map(self._domain, spec.domains or ()) if name and user_key(name) != public]
         return attrs.evolve(
             spec,
             name=name if spec.name == plain else f"{self.target}/{name}",
@@ -122,7 +126,7 @@ class Copying:
             public_url=said.public_url,
             repository_url=said.repository_url,
             permissions=self._people(spec.permissions or {}, f"the package {spec.name!r}"),
-            domains=None if spec.domains is None else tuple(filter(None, map(self._domain, spec.domains))),
+            domains=None if spec.domains is None else tuple(domains),
         )
 
     def _said(self, organization: str, name: str, library_type: str | None) -> PackageSpec | None:
@@ -150,5 +154,5 @@ class Copying:
         return dict(named.values())
 
     def _domain(self, name: str) -> str | None:
-        # A server gives a domain to one package only.
+        # A server gives a domain to packages of one owner only.
         return self.domains.get(user_key(name), None if self.same_server else name)

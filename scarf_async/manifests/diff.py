@@ -15,7 +15,7 @@ import attrs
 
 from scarf_async.entities import LibraryType, Organization, Package, PermissionLevel, Role
 from scarf_async.errors import ValidationError
-from scarf_async.manifests.changes import Change, Changes, organization_upsert, package_upsert
+from scarf_async.manifests.changes import Change, Changes, organization_upsert, package_upsert, public_host
 from scarf_async.manifests.live import (
     Live,
     LiveOrganization,
@@ -26,7 +26,7 @@ from scarf_async.manifests.live import (
     match_packages,
 )
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.reconcile import user_key
+from scarf_async.reconcile import is_scarfs_domain, user_key
 
 __all__ = ["diff"]
 
@@ -50,7 +50,8 @@ def diff(manifest: Manifest, live: Live, *, prune: bool = False, rewrite_address
         manifest: what should be.
         live: what is there, of all that the manifest speaks of.
         prune: remove what a section of the manifest does not name: members, packages, permissions, routes,
-            domains. Sections that the manifest does not have are left alone.
+            domains. Sections that the manifest does not have are left alone, as are domains below `scarf.sh` and
+            that of a `public_url` that the manifest says.
         rewrite_addresses: set the addresses of docker and python packages that the manifest names; the service does
             not give them back, so it does not show whether they differ.
 
@@ -236,7 +237,7 @@ def _population(shown: Iterable[LivePackage] | None) -> Counter[str]:
         counts["package"] += 1
         counts["permission"] += len(live.permissions or ())
         counts["route"] += len(live.routes or ())
-        counts["domain"] += len(live.domains or ())
+        counts["domain"] += sum(not is_scarfs_domain(domain.name) for domain in live.domains or ())
     return counts
 
 
@@ -411,8 +412,10 @@ def _domains(
             change = attrs.evolve(change, action="blocked", note=f"a package of type {library_type} has no domains")
         yield change
     if rules.prune and spec.domains is not None:
+        # A package has Scarf's own domain, and that of its public address, without being given them.
+        public = public_host(spec.public_url)
         for key, domain in shown.items():
-            if key not in wanted:
+            if key not in {*wanted, public} and not is_scarfs_domain(key):
                 yield make(
                     action="remove", kind="domain", name=domain.name, id=domain.id, before={"name": domain.name}
                 )

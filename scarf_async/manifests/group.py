@@ -42,7 +42,8 @@ class Manifests:
     async def pull(self, *organizations: str, user_packages: bool = False) -> Manifest:
         """Describe organizations as they are; works on a read-only client.
 
-        Members, packages, permissions, routes and domains are all read, each list once. The addresses of docker and
+        Members, packages, permissions, routes and domains are all read, each list once; of domains those that were
+        added, and not those below `scarf.sh`. The addresses of docker and
         python packages are not in it: the service does not give them back.
 
         Example:
@@ -79,7 +80,8 @@ class Manifests:
         Args:
             manifest: what should be.
             prune: remove what a section of the manifest does not name: members, packages, permissions, routes,
-                domains. Sections that the manifest does not have are left alone.
+                domains. Sections that the manifest does not have are left alone, as are domains below `scarf.sh`
+                and that of a `public_url` that the manifest says.
             rewrite_addresses: set the addresses of docker and python packages that the manifest names; the service
                 does not give them back, so it does not show whether they differ.
 
@@ -182,9 +184,9 @@ class Manifests:
         """Compare an organization with what is to be its copy; apply it with the client of the copy.
 
         In `members`, `packages` and `domains`, None or `""` leaves out, and what is not named keeps its name. A
-        server gives a domain to one package only: on one server, domains that are not named are left out, each with
-        a note. The service does not give back the addresses of docker and python packages: without `addresses`,
-        docker packages that the copy lacks are blocked.
+        server gives a domain to packages of one owner only: on one server, domains that are not named are left out,
+        each with a note. The service does not give back the addresses of docker and python packages: without
+        `addresses`, docker packages that the copy lacks are blocked.
 
         Example:
             ```python

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from scarf_async.entities import PermissionLevel, Role, Route, RouteCreate
+from scarf_async.entities import Domain, PermissionLevel, Role, Route, RouteCreate
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, read_live
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
+from scarf_async.reconcile import is_scarfs_domain
 from scarf_async.session import Session
 
 __all__ = ["described", "pull"]
@@ -83,8 +84,13 @@ def _package(live: LivePackage) -> PackageSpec:
         website=package.website or "",
         permissions=_permissions(live),
         routes=None if live.routes is None else tuple(dict.fromkeys(map(_route, live.routes))),
-        domains=None if live.domains is None else tuple(domain.name for domain in live.domains),
+        domains=None if live.domains is None else tuple(_added_domains(live.domains)),
     )
+
+
+def _added_domains(shown: Iterable[Domain]) -> Iterator[str]:
+    """Yield the names without Scarf's own: a copy has others, which it gets without being told."""
+    return (domain.name for domain in shown if not is_scarfs_domain(domain.name))
 
 
 def _route(route: Route) -> RouteCreate:

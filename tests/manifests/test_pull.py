@@ -48,7 +48,7 @@ ACME = OrganizationSpec(
             long_description="",
             website="",
             permissions={"ann": PermissionLevel.ADMIN},
-            domains=("web.acme.example",),
+            domains=(PUBLIC.split("/")[2], "web.acme.example"),
         ),
         PackageSpec(
             name="dl",
