@@ -65,8 +65,12 @@ class UnreadableError(ValueError):
 def parse_time(text: str) -> dt.datetime:
     """Read a timestamp: `T` or a space, up to 12 fraction digits, `Z`, an offset, ` UTC` or nothing.
 
+    A leap second (`:60`) and the end of a day (`24:00:00`) are the instant that follows.
+
     >>> parse_time("2023-08-04 13:58:26.021037123 UTC").isoformat()
     '2023-08-04T13:58:26.021037+00:00'
+    >>> parse_time("2016-12-31T23:59:60Z") == parse_time("2016-12-31T24:00:00Z")
+    True
 
     Returns:
         An aware time in UTC; no zone at all means UTC.
@@ -80,9 +84,14 @@ def parse_time(text: str) -> dt.datetime:
     day, clock, fraction, zone = match.groups()
     if zone is None or zone.upper() in {"Z", "UTC"}:
         zone = "+00:00"
+    later = dt.timedelta()
+    if clock.endswith(":60"):
+        clock, later = f"{clock[:-2]}59", dt.timedelta(seconds=1)
+    elif clock == "24:00:00" and not (fraction or "").strip("0"):
+        clock, later = "00:00:00", dt.timedelta(days=1)
     time = dt.datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{zone}")
     try:
-        return time.astimezone(dt.UTC)
+        return (time + later).astimezone(dt.UTC)
     except OverflowError:
         raise ValueError("a timestamp out of range") from None
 

@@ -59,7 +59,7 @@ class Event:
     `mtc_quota_exceeded` are not in the seed; the service sends them.
 
     Attributes:
-        type: what happened, free text (image pull, pixel fetch, file-download, ...).
+        type: what happened, free text (image pull, pixel fetch, file-download, ...); `""` where the cell is empty.
         package: the package's name.
         version: its version.
         time: when it happened (aware, UTC).

@@ -142,7 +142,7 @@ class ColumnReader:
         """
         try:
             batch, received = self._read(data)
-        except (pa.ArrowInvalid, _UnprovenError):
+        except (pa.ArrowException, _UnprovenError):
             return None
         return Rows(batch, received, data.count(b"\n", 1))
 
@@ -171,6 +171,8 @@ class ColumnReader:
         if at is None:
             return pa.nulls(len(columns[0]), field.type)
         words = columns[at]
+        if field.name == "type":
+            return pc.fill_null(words, "")
         if not field.nullable and words.null_count:
             raise _UnprovenError
         return _CONVERTERS[field.type](words) if field.type in _CONVERTERS else words

@@ -42,9 +42,7 @@ def _words(column: Column) -> list[str | None]:
     return [word or None for word in column]
 
 
-def _required(name: str, column: Column) -> Column:
-    if "" in column:
-        raise RecordError(f"column {name!r} is empty")
+def _as_it_is(column: Column) -> Column:
     return column
 
 
@@ -83,7 +81,7 @@ def _flags(name: str, column: Column) -> list[bool | None]:
 
 def _converter(name: str) -> Callable[[Column], Sequence[object]]:
     if name in _REQUIRED:
-        return partial(_required, name)
+        return _as_it_is
     if name in _NUMBERS:
         return partial(_numbers, name)
     return partial(_flags, name) if name in _FLAGS else _words

@@ -139,7 +139,7 @@ ZONES = st.sampled_from(
     )
 )
 CLOCKS = st.times().map(lambda time: time.isoformat("seconds")) | st.sampled_from(
-    ["24:00:00", "00:60:00", "00:00:60", "00:00", "00", "0:00:00", "\u0660\u0660:00:00"]
+    ["24:00:00", "24:00:01", "23:59:60", "00:60:00", "00:00:60", "00:00", "00", "0:00:00", "\u0660\u0660:00:00"]
 )
 GOOD_TIMES = st.sampled_from(
     (

@@ -177,10 +177,13 @@ def test_messages_show_little() -> None:
     assert "other" not in str(caught.value)
 
 
-def test_an_empty_type_is_refused() -> None:
-    """`type` and `time` are required."""
-    with pytest.raises(RecordError, match="column 'type' is empty"):
-        one(type="")
+def test_an_event_may_have_no_type() -> None:
+    """Its cell is empty, quoted or not; only `time` is required."""
+    assert one(type="").type == ""
+    (event,), _ = reader("type", "time").decode([b'"",2024-01-02 03:04:05'])
+    assert event.type == ""
+    with pytest.raises(RecordError, match="column 'time' is empty"):
+        one(time="")
 
 
 def test_invalid_utf8_is_replaced() -> None:
@@ -261,7 +264,7 @@ def twin(cells: Mapping[str, str], end: dt.datetime | None) -> Event | str | Non
     time = dt.datetime(2024, 1, day, hour, 0, 0, micro, tzinfo=UTC)
     if end and time >= end:
         return None
-    if not cells["type"] or cells["confidence"] == "x" or cells["dnt"] == "x":
+    if cells["confidence"] == "x" or cells["dnt"] == "x":
         return "malformed"
     return Event(
         type=cells["type"],

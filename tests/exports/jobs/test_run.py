@@ -173,10 +173,11 @@ async def test_where_all_would_fail_no_more_is_asked_for(tmp_path: Path, status:
 async def test_a_record_that_cannot_be_read_fails_its_window(tmp_path: Path) -> None:
     """Nothing of it stays."""
     async with service() as some:
-        await some.emulator.add_events(some.web.uuid, [{"id": "1", "time": "2024-01-01T00:00:00Z"}])
+        row = {"id": "1", "time": "2024-01-01T00:00:00Z", "confidence": "high"}
+        await some.emulator.add_events(some.web.uuid, [row])
         report = await some.scarf.exports.run(some.job(end="2024-01-03"), tmp_path)
     assert [window.status for window in report.windows] == ["failed"]
-    assert "column 'type' is empty" in str(report.windows[0].error)
+    assert "column 'confidence': 'high' is no number" in str(report.windows[0].error)
     assert names(tmp_path) == [".scarf-lock", "manifest.json"]
 
 
