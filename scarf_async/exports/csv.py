@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from scarf_async.exports.blocks import in_regular_quotes
 from scarf_async.exports.faults import RecordError
+from scarf_async.exports.formats import csv_line
 from scarf_async.exports.lines import LineSplitter
 
-__all__ = ["CsvSplitter", "split_fields", "split_records"]
+__all__ = ["CsvSplitter", "file_line", "split_fields", "split_records"]
+
+_FIELD: Final = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
+_REGULAR: Final = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD))
 
 
 class CsvSplitter(LineSplitter):
@@ -20,6 +26,10 @@ class CsvSplitter(LineSplitter):
     >>> CsvSplitter(100).feed(b'1,"a\nb"\n2,5" disk\n')
     [b'1,"a\nb"', b'2,5" disk']
     """
+
+    # Of a record that is not kept: whether its quotes are open, and whether a quote that comes next opens them.
+    _opened = False
+    _may_open = False
 
     def _ends_in_quotes(self, line: bytes, *, opened: bool) -> bool:
         at = 0
@@ -32,6 +42,22 @@ class CsvSplitter(LineSplitter):
             else:
                 opened = False
         return opened
+
+    def _watch(self, part: bytes, *, opened: bool | None = None) -> bool:
+        if opened is not None:
+            self._opened, self._may_open = opened, not opened
+        # Where a quote opens: at a field's start, and, again, right behind the quote that closed.
+        opens = 0 if self._may_open else -1
+        at = 0
+        while (quote := part.find(b'"', at)) >= 0:
+            at = quote + 1
+            if self._opened:
+                self._opened, opens = False, at
+            elif quote == opens or (quote and part[quote - 1] == 0x2C):
+                self._opened = True
+        if part:
+            self._may_open = opens == len(part) or part.endswith(b",")
+        return self._opened
 
     def _bounded(self, lines: list[bytes]) -> list[bytes]:
         # In regular quotes a record ends where as many have closed as have opened. So only the lines with an
@@ -111,3 +137,17 @@ def split_records(records: Sequence[bytes]) -> list[list[str]]:
         except csv.Error:
             pass
     return [split_fields(text) for text in texts]
+
+
+def file_line(record: bytes) -> bytes:
+    r"""Return a readable record as a line on which all readers of CSV agree: as it was sent, where they do.
+
+    Elsewhere its fields are quoted: readers differ on a CR outside quotes, and on a quote inside an unquoted field.
+
+    >>> file_line(b'"1",5" disk'), file_line(b"1,a\r")
+    (b'1,"5"" disk"\n', b'1,"a\r"\n')
+    """
+    if _REGULAR.fullmatch(record):
+        return record + b"\n"
+    # Latin-1 keeps bytes that are not UTF-8 as they are.
+    return csv_line(field or None for field in split_fields(record.decode("latin-1"))).encode("latin-1")

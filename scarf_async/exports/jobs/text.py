@@ -10,6 +10,8 @@ from typing import TypeAlias
 import attrs
 
 from scarf_async.entities import Aggregate, Event
+from scarf_async.exports.blocks import in_regular_quotes
+from scarf_async.exports.csv import file_line
 from scarf_async.exports.files import PartFile
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_rows, json_lines, own_format
 from scarf_async.exports.jobs.directory import Made
@@ -30,6 +32,13 @@ def _as_sent(rows: Rows) -> bytes:
     return b"".join([raw + b"\n" for raw, _ in rows])
 
 
+def _csv_as_sent(rows: Rows) -> bytes:
+    data = _as_sent(rows)
+    if b"\r" not in data and in_regular_quotes(b"\n" + data):
+        return data
+    return b"".join([file_line(raw) for raw, _ in rows])
+
+
 def _typed(write: Callable[[Iterable[object]], bytes]) -> Callable[[Rows], bytes]:
     return lambda rows: write(record for _, record in rows)
 
@@ -42,7 +51,7 @@ class TextOutput(Output[Rows]):
     """Writes CSV or JSON lines.
 
     Events as CSV, and aggregates as JSON lines, are the records as the service sent them, each with an LF at
-    its end.
+    its end; but where readers of CSV would differ on one, its fields are quoted.
 
     Args:
         directory: where to.
@@ -69,7 +78,8 @@ class TextOutput(Output[Rows]):
         self._lines: Callable[[Rows], bytes]
         self._header: Callable[[], bytes]
         if form is own_format(record):
-            self._lines, self._header = _as_sent, lambda: b"" if headless else header() + b"\n"
+            self._lines = _as_sent if headless else _csv_as_sent
+            self._header = lambda: b"" if headless else file_line(header())
         else:
             self._lines = _typed((json_lines if headless else csv_rows)(record))
             self._header = lambda: b"" if headless else csv_header(record)
