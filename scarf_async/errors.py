@@ -255,12 +255,15 @@ class MalformedRecordError(ExportError):
     Attributes:
         line_number: the number, from 1, of its first line in the file.
         reason: what is wrong with it.
+        record: its bytes, without the line end; of one longer than `max_record_bytes` the first 4 KiB. The message
+            does not show them.
     """
 
-    def __init__(self, message: str, *, line_number: int, reason: str = "") -> None:
+    def __init__(self, message: str, *, line_number: int, reason: str = "", record: bytes = b"") -> None:
         super().__init__(message)
         self.line_number = line_number
         self.reason = reason
+        self.record = record
 
 
 class RecordTooLongError(ExportError):
@@ -269,12 +272,14 @@ class RecordTooLongError(ExportError):
     Attributes:
         line_number: the number, from 1, of its first line in the file.
         limit: `max_record_bytes`.
+        record: its first 4 KiB, in typed reading; empty in the other ways, and of a header.
     """
 
-    def __init__(self, message: str, *, line_number: int, limit: int) -> None:
+    def __init__(self, message: str, *, line_number: int, limit: int, record: bytes = b"") -> None:
         super().__init__(message)
         self.line_number = line_number
         self.limit = limit
+        self.record = record
 
 
 class StreamConsumedError(ExportError):

@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from scarf_async.errors import (
     ExportError,
     MalformedRecordError,
+    RecordTooLongError,
     ScarfError,
     StreamClosedError,
     StreamConsumedError,
@@ -121,6 +122,10 @@ class Cursor(Generic[T]):
                 await self._read()
 
     def _meet(self, error: ExportError) -> None:
+        if isinstance(error, RecordTooLongError) and error.record and self._on_malformed != "raise":
+            self._tally.records_received += 1
+            reason = f"it is longer than max_record_bytes ({error.limit})"
+            error = self._tally.malformed(error.line_number, reason, error.record)
         if isinstance(error, MalformedRecordError):
             self._tally.records_malformed += 1
             if self._on_malformed == "skip":

@@ -8,6 +8,8 @@ from typing import Final
 __all__ = ["LineSplitter", "bare"]
 
 _BOM: Final = b"\xef\xbb\xbf"
+# What is kept of a record that is too long.
+_BEGINNING: Final = 4096
 
 
 def bare(line: bytes) -> bytes:
@@ -31,7 +33,8 @@ class LineSplitter:
     Attributes:
         numbers: for each record of the last call, the number of its first line, from 1.
         too_long: the number of the first line of a record that is longer than the limit, once there is one;
-            the records before it are handed out, nothing more comes, and its bytes are not kept.
+            the records before it are handed out, and nothing more comes before `go_on`.
+        beginning: the first 4 KiB of that record; no more of it is kept.
         in_quotes: after `finish`: whether the last record ends inside quotes.
         bom: the BOM, where there was one.
 
@@ -51,12 +54,20 @@ class LineSplitter:
         self._partial = bytearray()
         self._line = 1
         self._first = 1
+        # Inside a record that is too long; and what has come behind one.
+        self._passing = False
+        self._left = b""
         self.numbers: Sequence[int] = ()
         self.too_long: int | None = None
+        self.beginning: bytes = b""
         self.in_quotes: bool = False
         self.bom: bytes = b""
 
     def _ends_in_quotes(self, line: bytes, *, opened: bool) -> bool:  # noqa: ARG002 # there are no quotes
+        return False
+
+    def _watch(self, part: bytes, *, opened: bool | None = None) -> bool:  # noqa: ARG002 # as above
+        """Take a part of a record that is not kept, its first one with `opened`; say whether it ends in quotes."""
         return False
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -66,6 +77,8 @@ class LineSplitter:
             return []
         if not self._started:
             data = self._after_bom(data)
+        if self._passing:
+            data = self._pass_record(data)
         lines = data.split(b"\n")
         rest = lines.pop()
         records: list[bytes] = []
@@ -76,13 +89,22 @@ class LineSplitter:
                 lines[0] = bytes(self._partial) + lines[0]
                 self._partial.clear()
             records = self._bounded(lines) if bounded and not self._open else self._careful(lines)
-        self._hold(rest)
+        if self.too_long is None:
+            self._hold(rest)
+        else:
+            self._left += rest
         return records
+
+    def go_on(self) -> list[bytes]:
+        """Go on behind a record that is too long; return the records that have come there."""
+        self.too_long = None
+        left, self._left = self._left, b""
+        return self.feed(left)
 
     @property
     def between_records(self) -> bool:
         """Whether what comes next begins a record."""
-        return self._started and not self._open and not self._partial and self.too_long is None
+        return self._started and not (self._open or self._partial or self._passing) and self.too_long is None
 
     def pass_over(self, lines: int) -> None:
         """Go on behind so many lines that were read otherwise; only between records."""
@@ -94,11 +116,13 @@ class LineSplitter:
         self._partial += self._head
         self._head = b""
         tail = bytes(self._open + self._partial)
+        if self._passing and self.too_long is None:
+            self.in_quotes = self._watch(b"")
         if not tail or self.too_long is not None:
             return []
         number = self._first if self._open else self._line
         if len(tail) > self._limit:
-            self.too_long = number
+            self.in_quotes = self._stop_inside()
             return []
         self.in_quotes = self._ends_in_quotes(bytes(self._partial), opened=bool(self._open))
         self.numbers = (number,)
@@ -137,7 +161,7 @@ class LineSplitter:
         """Take whole lines, one by one."""
         records: list[bytes] = []
         numbers: list[int] = []
-        for line in lines:
+        for at, line in enumerate(lines):
             number = self._line
             self._line += 1
             opened = bool(self._open)
@@ -147,7 +171,8 @@ class LineSplitter:
                 self._open += line
                 self._open += b"\n"
                 if len(self._open) > self._limit:
-                    self._stop(self._first)
+                    self._stop_inside()
+                    self._left = b"\n".join((*lines[at + 1 :], b""))
                     break
                 continue
             if opened:
@@ -155,7 +180,8 @@ class LineSplitter:
                 self._open.clear()
             record = line[:-1] if line.endswith(b"\r") else line
             if len(record) > self._limit:
-                self._stop(number)
+                self._stop(number, record)
+                self._left = b"\n".join((*lines[at + 1 :], b""))
                 break
             if self._keep_ends:
                 record = line + b"\n"
@@ -166,16 +192,35 @@ class LineSplitter:
         return records
 
     def _hold(self, rest: bytes) -> None:
-        if not rest or self.too_long is not None:
+        if not rest:
             return
-        length = len(self._open) + len(self._partial) + len(rest)
+        self._partial += rest
         # A CR at the end may turn out to be half of a line end.
-        if length - rest.endswith(b"\r") > self._limit:
-            self._stop(self._first if self._open else self._line)
-        else:
-            self._partial += rest
+        if len(self._open) + len(self._partial) - rest.endswith(b"\r") > self._limit:
+            self._stop_inside()
 
-    def _stop(self, number: int) -> None:
+    def _stop_inside(self) -> bool:
+        """Stop in the middle of a record; say whether that is in quotes."""
+        in_quotes = self._watch(bytes(self._partial), opened=bool(self._open))
+        self._stop(self._first if self._open else self._line, bytes(self._open + self._partial))
+        self._passing = True
+        return in_quotes
+
+    def _stop(self, number: int, record: bytes) -> None:
         self.too_long = number
+        self.beginning = record[:_BEGINNING]
         self._open.clear()
         self._partial.clear()
+
+    def _pass_record(self, data: bytes) -> bytes:
+        """Pass over the rest of a record that is too long; return what is behind it."""
+        at = 0
+        while (line_end := data.find(b"\n", at)) >= 0:
+            in_quotes = self._watch(data[at:line_end])
+            self._line += 1
+            at = line_end + 1
+            if not in_quotes:
+                self._passing = False
+                return data[at:]
+        self._watch(data[at:])
+        return b""

@@ -105,9 +105,8 @@ class Parser(ABC, Generic[T]):
     def finish(self) -> Iterator[Run[T]]:
         """Take the end of the body."""
         tail = self._splitter.finish()
-        if self._splitter.too_long is not None:
-            yield from self._too_long()
-        elif self._splitter.in_quotes:
+        yield from self._too_long()
+        if self._splitter.in_quotes:
             yield [], self._tally.truncated("the body ended inside quotes")
         elif self._headless:
             yield self._finish_in_header(tail)
@@ -125,8 +124,13 @@ class Parser(ABC, Generic[T]):
         return head
 
     def _too_long(self) -> Iterator[Run[T]]:
-        if self._splitter.too_long is not None:
-            yield [], self._tally.too_long(self._splitter.too_long, self._limit)
+        """Tell of each record that is too long, and then take what is behind it."""
+        splitter = self._splitter
+        while splitter.too_long is not None:
+            beginning = splitter.beginning if self._typed and not self._headless else b""
+            yield [], self._tally.too_long(splitter.too_long, self._limit, beginning)
+            if records := splitter.go_on():
+                yield from self._take(records, splitter.numbers)
 
     def _foreign(self, data: bytes) -> ExportError | None:
         start = data.lstrip(_BLANK)
@@ -184,7 +188,7 @@ class TypedParser(Parser[T]):
             yield made, None
         elif len(records) == 1:
             self._tally.records_received += 1
-            yield [], self._tally.malformed(numbers[0], reason)
+            yield [], self._tally.malformed(numbers[0], reason, records[0])
         else:
             # Many are read at once; by halves the bad ones are found without reading all one by one.
             half = len(records) // 2

@@ -56,7 +56,8 @@ class ExportStream(Generic[T]):
       unless `on_malformed` says otherwise (typed reading only);
     - `TruncatedExportError` where the export ended, or the connection was lost, before the end;
     - `RequestTimeoutError` where nothing came for `export_timeout`;
-    - `RecordTooLongError` for a record longer than `max_record_bytes`;
+    - `RecordTooLongError` for a record longer than `max_record_bytes`; in typed reading, where `on_malformed` says
+      otherwise, it is a malformed record as the others are;
     - `ExportError` where the body is not what was promised, before anything is handed out;
     - `StreamConsumedError` when asked a second time, `StreamClosedError` after the block.
 

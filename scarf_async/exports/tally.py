@@ -53,20 +53,22 @@ class Tally:
             records_received=self.records_received,
         )
 
-    def malformed(self, number: int, reason: str) -> MalformedRecordError:
+    def malformed(self, number: int, reason: str, record: bytes) -> MalformedRecordError:
         """A record cannot be read."""
         reason = self.redact(reason)
         return MalformedRecordError(
             f"{self.description}: the record on line {number} cannot be read: {reason}",
             line_number=number,
             reason=reason,
+            record=record,
         )
 
-    def too_long(self, number: int, limit: int) -> RecordTooLongError:
-        """A record is longer than the limit."""
+    def too_long(self, number: int, limit: int, record: bytes) -> RecordTooLongError:
+        """A record is longer than the limit; `record` is its beginning, empty where it cannot be left out."""
         return RecordTooLongError(
             f"{self.description}: the record that begins on line {number} is longer than max_record_bytes"
             f" ({limit}); a larger value lets it pass",
             line_number=number,
             limit=limit,
+            record=record,
         )
