@@ -151,8 +151,10 @@ class BlockSource:
         if cut.rows is not None:
             async with create_task_group() as group:
                 group.start_soon(self._cut, _READ_AT_ONCE)
-                rows = await asyncio.shield(cut.rows)
+                await asyncio.wait([cut.rows])
                 group.cancel_scope.cancel()
+            # Not in the group, which would wrap what it raises.
+            rows = cut.rows.result()
         self._cuts.popleft()
         return Block(b"" if rows else cut.data[1:], rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
@@ -14,7 +15,7 @@ from scarf_async.errors import ExportError, ScarfError
 from scarf_async.exports.cursor import Cursor
 from scarf_async.exports.records import Run, TypedParser
 
-__all__ = ["RecordBatches", "TableParser", "schema_of"]
+__all__ = ["RecordBatches", "TableParser", "arrow_told", "schema_of"]
 
 T = TypeVar("T")
 
@@ -31,6 +32,22 @@ _TYPES: Final = {
     "dnt": pa.bool_(),
     "mtc_quota_exceeded": pa.bool_(),
 }
+
+
+@contextmanager
+def arrow_told(description: str) -> Iterator[None]:
+    """Tell of what Arrow refuses as this package does.
+
+    Raises:
+        ExportError: Arrow cannot hold or write something.
+    """
+    try:
+        yield
+    except pa.ArrowException as error:
+        problem = str(error)
+    else:
+        return
+    raise ExportError(f"{description}: Arrow cannot go on: {problem}")
 
 
 def schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
@@ -85,7 +102,7 @@ class TableParser(Generic[T]):
         for field in self._schema:
             try:
                 arrays.append(pa.array(_values(field.name, records), type=field.type))
-            except (pa.ArrowInvalid, OverflowError):
+            except (pa.ArrowException, OverflowError):
                 if len(records) == 1:
                     yield [], ExportError(f"a value of {field.name!r} does not fit into an Arrow {field.type}")
                     return
@@ -128,7 +145,8 @@ class RecordBatches(AsyncIterator[pa.RecordBatch]):
             self._rows += sum(part.num_rows for part in parts)
         if not self._rows:
             raise StopAsyncIteration
-        return self._joined()
+        with arrow_told("record_batches()"):
+            return self._joined()
 
     def _joined(self) -> pa.RecordBatch:
         """Take so many rows from the parts; only where they are of several parts, and short, they are copied."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import attrs
@@ -94,8 +95,9 @@ class ParquetConverter:
     def __init__(self, record: type[attrs.AttrsInstance]) -> None:
         import pyarrow.parquet as pq  # type: ignore[import-untyped] # noqa: PLC0415 # pyarrow is large, and an extra
 
-        from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # as above
+        from scarf_async.exports.arrow import arrow_told, schema_of  # noqa: PLC0415 # as above
 
+        self._told = partial(arrow_told, "Parquet")
         self._pipe = _Pipe()
         self._writer = pq.ParquetWriter(self._pipe, schema_of(record), compression="zstd")
 
@@ -105,12 +107,14 @@ class ParquetConverter:
 
     def take(self, batch: pa.RecordBatch, /) -> bytes:
         """Return the row group of a batch."""
-        self._writer.write_batch(batch)
+        with self._told():
+            self._writer.write_batch(batch)
         return self._pipe.take()
 
     def finish(self) -> bytes:
         """Return what stands behind all records."""
-        self._writer.close()
+        with self._told():
+            self._writer.close()
         return self._pipe.take()
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
+from pathlib import Path
 
 import attrs
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 import pytest
 
 from scarf_async.entities import Aggregate, Event
@@ -17,6 +19,8 @@ from scarf_async.errors import (
     StreamConsumedError,
     ValidationError,
 )
+from scarf_async.exports import ahead, columns
+from scarf_async.exports.arrow import RecordBatches
 
 from .fakes import BODY, TYPES, aggregates, csv_body, download, event_rows, events, ndjson, row
 
@@ -111,3 +115,47 @@ async def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ImportError, match=r"scarf-async\[arrow\]"):
             stream.record_batches()
         assert [event.type async for event in stream] == TYPES
+
+
+@pytest.mark.parametrize("error", [pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError])
+async def test_what_arrow_refuses_is_an_error_of_this_package(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Batches that cannot be joined, and Parquet that cannot be written, say what Arrow said."""
+
+    def refuse(*_: object) -> None:
+        raise error("too much of it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RecordBatches, "_joined", refuse)
+        async with events(download(BODY)) as stream:
+            with pytest.raises(ExportError, match="too much of it"):
+                await anext(stream.record_batches())
+    monkeypatch.setattr(pq.ParquetWriter, "write_batch", refuse)
+    with pytest.raises(ExportError, match="too much of it"):
+        await events(download(BODY)).save(tmp_path / "saved", format="parquet")
+
+
+async def test_a_block_that_arrow_refuses_is_read_record_by_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it says."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise pa.ArrowNotImplementedError("not here")
+
+    monkeypatch.setattr(ahead, "FEW", 0)
+    monkeypatch.setattr(columns.pa_csv, "read_csv", refuse)
+    async with events(download(BODY)) as stream:
+        assert [kind async for batch in stream.record_batches() for kind in batch["type"].to_pylist()] == TYPES
+
+
+async def test_what_nobody_expects_of_a_block_is_raised_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in a group."""
+
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ahead, "FEW", 0)
+    monkeypatch.setattr(columns.ColumnReader, "read", refuse)
+    async with events(download(BODY)) as stream:
+        with pytest.raises(MemoryError):
+            await anext(stream.record_batches())

@@ -104,6 +104,9 @@ class ParquetOutput(Output[pa.RecordBatch]):
             return
         packages = pc.dictionary_encode(batch.column("package"), null_encoding="encode")
         moments = batch.column(self._column)
+        if pa.types.is_timestamp(moments.type):
+            # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
+            moments = moments.cast(pa.timestamp("us"))
         months = pc.add(pc.multiply(pc.year(moments), 12), pc.subtract(pc.month(moments), 1))
         keys = pc.add(pc.multiply(packages.indices.cast(pa.int64()), _MONTHS), months)
         counts = sorted((count["values"], count["counts"]) for count in pc.value_counts(keys).to_pylist())

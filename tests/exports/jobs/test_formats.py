@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scarf_async import Aggregate, ExportJob, verify_export
+from scarf_async import Aggregate, ExportError, ExportJob, ExportKindLike, verify_export
 from scarf_async.emulator.generator import EVENT_COLUMNS
 from scarf_async.exports.jobs import parquet
 from scarf_async.exports.jobs.names import is_data, partition
@@ -217,3 +218,61 @@ async def test_parquet_needs_pyarrow(tmp_path: Path) -> None:
             await some.scarf.exports.run(some.job(format="parquet"), tmp_path / "new")
         assert some.asked() == []
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["package_events", "organization_aggregates"])
+async def test_utc_needs_no_time_zone_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: ExportKindLike
+) -> None:
+    """Where the machine has none, Arrow takes no part of a time with a zone; Parquet is written all the same."""
+
+    def without_database(compute: Callable[[pa.Array], pa.Array]) -> Callable[[pa.Array], pa.Array]:
+        def called(times: pa.Array) -> pa.Array:
+            if getattr(times.type, "tz", None) is not None:
+                raise pa.ArrowInvalid("Cannot locate or parse timezone 'UTC': UTC not found in timezone database")
+            return compute(times)
+
+        return called
+
+    for name in ("year", "month"):
+        monkeypatch.setattr(parquet.pc, name, without_database(getattr(parquet.pc, name)))
+    async with service() as some:
+        package = some.web.uuid if what == "package_events" else None
+        job = ExportJob(what, "acme", START, END, "parquet", package=package)
+        report = await some.scarf.exports.run(job, tmp_path)
+    report.raise_for_failures()
+    assert all("month=2024-01" in name for name in names(tmp_path) if name.endswith(".parquet"))
+
+
+@pytest.mark.parametrize("method", ["_inside", "_new", "_write", "_finish"])
+@pytest.mark.parametrize("error", [pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError])
+async def test_what_arrow_refuses_fails_the_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, error: type[Exception]
+) -> None:
+    """As an error of this package, with Arrow's words, in the report; nothing temporary is left."""
+
+    def refuse(*_: object) -> None:
+        raise error("too much of it")
+
+    monkeypatch.setattr(parquet.ParquetOutput, method, refuse)
+    async with service() as some:
+        report = await some.scarf.exports.run(some.job(format="parquet", end="2024-01-03"), tmp_path)
+    (window,) = report.windows
+    assert window.status == "failed"
+    assert type(window.error) is ExportError
+    assert "too much of it" in str(window.error)
+    assert names(tmp_path) == [".scarf-lock", "manifest.json"]
+
+
+async def test_what_nobody_expects_is_raised_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in a group: the run ends, and its directory is free."""
+
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    async with service() as some:
+        with monkeypatch.context() as patched:
+            patched.setattr(parquet.ParquetOutput, "_write", refuse)
+            with pytest.raises(MemoryError):
+                await some.scarf.exports.run(some.job(format="parquet"), tmp_path)
+        assert (await some.scarf.exports.run(some.job(format="parquet"), tmp_path)).complete
