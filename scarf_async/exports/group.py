@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
+import attrs
 from anyio.to_thread import run_sync
 
 from scarf_async import endpoints_v1, endpoints_v2
@@ -44,6 +45,12 @@ def _check_whole(name: str, value: object, least: int) -> None:
         raise ValidationError(f"{name} must be a whole number of at least {least}; got {value!r}", field=name)
 
 
+def _check_on_malformed(value: object, *words: str) -> None:
+    if not callable(value) and value not in words:
+        listed = ", ".join(map(repr, words))
+        raise ValidationError(f"on_malformed must be {listed} or a function; got {value!r}", field="on_malformed")
+
+
 class Exports:
     """Exports of aggregates and events, as streams of typed records or as files.
 
@@ -59,7 +66,8 @@ class Exports:
     `YYYY-MM-DD`, in UTC. Where the service may send more than that (all but the v1 events), records at or
     after `end` are left out and counted in `.records_dropped`; `unfiltered=True` keeps them. `on_malformed`
     says what happens to a record that cannot be read: `"raise"`, `"skip"`, or a function that is given the
-    `MalformedRecordError`.
+    `MalformedRecordError`, whose `.record` holds its bytes. In typed reading that goes for a record longer than
+    `max_record_bytes`, too, of which the function gets the first 4 KiB; it is never held whole.
 
     Raises:
         ValidationError: an argument cannot be sent. Nothing was.
@@ -217,6 +225,7 @@ class Exports:
         concurrency: int = 4,
         progress: Callable[[ExportProgress], object] | None = None,
         refresh_days: int = 0,
+        on_malformed: OnMalformed | Literal["keep"] = "raise",
     ) -> ExportReport:
         """Fetch a job into a directory, window by window; run it again to fetch what is missing.
 
@@ -231,10 +240,17 @@ class Exports:
         Days are UTC. A window that has not begun is not asked for. One that has not been over for an hour is
         fetched, and again by the next run.
 
+        A record that cannot be read, or is longer than `max_record_bytes`, fails its window, unless
+        `on_malformed` says otherwise: `"skip"` leaves it out; `"keep"` leaves it out and writes it to
+        `rejects/<window>.jsonl` in the directory, a JSON object with its `line`, the `reason` and the `record`
+        (`record_base64` where it is not UTF-8; of one that is too long the first 4 KiB); a function is given the
+        `MalformedRecordError`, again if the window is fetched again. The report and the manifest count them as
+        `malformed`.
+
         `csv` and `jsonl` are one file for a window: events in CSV and aggregates in JSON lines as the service sent
-        them, the others by the names of their attributes; `extra` is then a JSON object of its own. `parquet`
-        (extra `arrow`) is a file for each package and month of a window, in folders that DuckDB, polars and
-        pyarrow read as one table: `package=.../month=YYYY-MM/`.
+        them (a record on which readers of CSV differ is quoted), the others by the names of their attributes;
+        `extra` is then a JSON object of its own. `parquet` (extra `arrow`) is a file for each package and month of
+        a window, in folders that DuckDB, polars and pyarrow read as one table: `package=.../month=YYYY-MM/`.
 
         ```python
         job = ExportJob("owner_events", "acme", "2024-01-01", "2024-04-01", format="parquet")
@@ -249,6 +265,8 @@ class Exports:
             progress: called at most ten times a second, and once at the end.
             refresh_days: fetch the windows again that have any of the last so many days of the range that have
                 begun, and replace them.
+            on_malformed: what happens to a record that cannot be read; what a function raises ends the run, but a
+                `ScarfError` fails the window.
 
         Returns:
             What became of each window.
@@ -265,24 +283,28 @@ class Exports:
             raise ValidationError(f"job must be an ExportJob; got {type(job).__name__}", field="job")
         _check_whole("concurrency", concurrency, 1)
         _check_whole("refresh_days", refresh_days, 0)
+        _check_on_malformed(on_malformed, "raise", "skip", "keep")
+        heard = on_malformed if callable(on_malformed) or on_malformed != "keep" else "skip"
+        spec = partial(self._spec_of, job, heard)
         need_arrow(job.format)
         # What the service's addresses cannot hold is refused before a directory is made.
-        self._spec_of(job, job.range)
+        spec(job.range)
         return await run_job(
             job,
             Path(directory),
             self._client.base_url(job.api),
-            partial(self._spec_of, job),
+            spec,
             concurrency=concurrency,
             refresh_days=refresh_days,
             progress=Hook("progress", progress),
+            keep_rejects=on_malformed == "keep",
         )
 
     async def verify(self, directory: str | os.PathLike[str]) -> list[FileProblem]:
         """Compare the files of a job's directory with its manifest, in a thread; see `verify_export`."""
         return await run_sync(verify_export, directory)
 
-    def _spec_of(self, job: ExportJob, window: Window) -> ExportSpec[Event | Aggregate]:
+    def _spec_of(self, job: ExportJob, on_malformed: OnMalformed, window: Window) -> ExportSpec[Event | Aggregate]:
         """Return the export of a job's window, with nothing left out: the job does that."""
         start, end = window.start, window.end
         owner = job.owner or ""
@@ -299,7 +321,8 @@ class Exports:
             case ExportKind.PIXEL_EVENTS:
                 export = self.pixel_events(start, end, owner=job.owner, api=job.api, unfiltered=True)
         # Whoever only reads from it need not know which of the two it is.
-        return cast("ExportSpec[Event | Aggregate]", export.spec)
+        spec = cast("ExportSpec[Event | Aggregate]", export.spec)
+        return attrs.evolve(spec, on_malformed=on_malformed)
 
     def _export(
         self,
@@ -314,11 +337,7 @@ class Exports:
         **values: str,
     ) -> Export[T]:
         first, behind = date_range(start, end)
-        if not callable(on_malformed) and on_malformed not in ("raise", "skip"):
-            raise ValidationError(
-                f"on_malformed must be 'raise', 'skip' or a function; got {on_malformed!r}",
-                field="on_malformed",
-            )
+        _check_on_malformed(on_malformed, "raise", "skip")
         client = self._client
         return Export(
             ExportSpec(

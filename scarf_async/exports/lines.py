@@ -46,6 +46,8 @@ class LineSplitter:
 
     def __init__(self, max_record_bytes: int, *, keep_ends: bool = False) -> None:
         self._limit = max_record_bytes
+        # So that the beginning of a record that is too long does not depend on how it arrives.
+        self._held = max(max_record_bytes, _BEGINNING)
         self._keep_ends = keep_ends
         self._started = False
         self._head = b""
@@ -170,7 +172,7 @@ class LineSplitter:
                     self._first = number
                 self._open += line
                 self._open += b"\n"
-                if len(self._open) > self._limit:
+                if len(self._open) > self._held:
                     self._stop_inside()
                     self._left = b"\n".join((*lines[at + 1 :], b""))
                     break
@@ -196,7 +198,7 @@ class LineSplitter:
             return
         self._partial += rest
         # A CR at the end may turn out to be half of a line end.
-        if len(self._open) + len(self._partial) - rest.endswith(b"\r") > self._limit:
+        if len(self._open) + len(self._partial) - rest.endswith(b"\r") > self._held:
             self._stop_inside()
 
     def _stop_inside(self) -> bool:

@@ -14,7 +14,7 @@ from scarf_async.errors import ExportError
 from scarf_async.exports.files import is_temporary, replace_synced
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import Manifest, UnusableManifestError, WindowEntry, differences, dump, load
-from scarf_async.exports.jobs.names import LOCK, MANIFEST, is_data
+from scarf_async.exports.jobs.names import LOCK, MANIFEST, REJECTS, is_data
 from scarf_async.exports.jobs.windows import Window
 
 __all__ = ["Directory", "Made", "data_files", "read_manifest", "temporary_files"]
@@ -56,7 +56,7 @@ def data_files(path: Path) -> Iterator[str]:
         inside = Path(folder).relative_to(path)
         depth = len(inside.parts)
         if depth == 0:
-            folders[:] = [name for name in folders if name.startswith("package=")]
+            folders[:] = [name for name in folders if name.startswith("package=") or name == REJECTS]
         elif depth == 1:
             folders[:] = [name for name in folders if name.startswith("month=")]
         else:

@@ -18,6 +18,7 @@ from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.output import Output
+from scarf_async.exports.jobs.rejects import Rejects
 from scarf_async.exports.jobs.rows import Row, RowReader
 from scarf_async.exports.jobs.text import Record, Rows, TextOutput
 from scarf_async.exports.jobs.windows import Window, has_ended
@@ -48,6 +49,7 @@ class Fetch:
         form: what is written.
         directory: where to.
         now: tells the time (aware).
+        keep: whether records that cannot be read go into a file of the window.
         arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
             more) and so many more bytes received.
     """
@@ -58,6 +60,7 @@ class Fetch:
     directory: Directory
     now: Callable[[], dt.datetime]
     arrived: Callable[[int, int], object]
+    keep: bool = False
 
     async def __call__(self) -> WindowEntry | None:
         """Fetch it; what was cut off, anew from its start, as `Export.save` does.
@@ -83,40 +86,45 @@ class Fetch:
             attempt += 1
 
     async def _once(self) -> WindowEntry | None:
-        provisional = not has_ended(self.window, self.now())
+        spec = self.spec
+        heard = spec.on_malformed if callable(spec.on_malformed) else None
+        rejects = Rejects(self.directory.path, self.window, keep=self.keep, hear=heard)
+        if self.keep or spec.on_malformed != "raise":
+            spec = attrs.evolve(spec, on_malformed=rejects.take)
         if self.form is ExportFormat.PARQUET:
-            from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # pyarrow is large, and an extra
-            from scarf_async.exports.jobs.parquet import ParquetOutput  # noqa: PLC0415 # as above
+            from scarf_async.exports.arrow import arrow_told, schema_of  # noqa: PLC0415 # pyarrow is large, and an
+            from scarf_async.exports.jobs.parquet import ParquetOutput  # noqa: PLC0415 # extra
 
-            batches = ParquetOutput(self.directory.path, self.window, schema_of(self.spec.reader(None).record))
-            return await self._filled(batches, self._fill_batches, provisional=provisional)
-        reader = RowReader(self.spec.reader(None))
+            batches = ParquetOutput(self.directory.path, self.window, schema_of(spec.reader(None).record))
+            with arrow_told(spec.description):
+                return await self._filled(batches, partial(self._fill_batches, spec), rejects)
+        reader = RowReader(spec.reader(None))
         rows = TextOutput(self.directory.path, self.window, self.form, reader.record, lambda: reader.header)
-        return await self._filled(rows, partial(self._fill_rows, reader), provisional=provisional)
+        return await self._filled(rows, partial(self._fill_rows, spec, reader), rejects)
 
     async def _filled(
-        self, output: Output[B], fill: Callable[[Output[B]], Awaitable[None]], *, provisional: bool
+        self, output: Output[B], fill: Callable[[Output[B]], Awaitable[None]], rejects: Rejects
     ) -> WindowEntry | None:
+        provisional = not has_ended(self.window, self.now())
         entry: WindowEntry | None = None
         try:
             await fill(output)
-            entry = await run_sync(partial(output.enter, self.directory, provisional=provisional))
+            entry = await run_sync(partial(output.enter, self.directory, rejects, provisional=provisional))
         finally:
             with anyio.CancelScope(shield=True):
-                await run_sync(output.discard)
+                await run_sync(output.discard, rejects)
             if entry is None:
                 self.arrived(-output.rows, 0)
         return entry
 
-    async def _fill_batches(self, output: Output[pa.RecordBatch]) -> None:
+    async def _fill_batches(self, spec: ExportSpec[Record], output: Output[pa.RecordBatch]) -> None:
         received = 0
-        async with Export(self.spec) as stream:
+        async with Export(spec) as stream:
             async for batch in stream.record_batches(_ROWS_AT_ONCE):
                 await self._add(output, batch, stream.bytes_received - received)
                 received = stream.bytes_received
 
-    async def _fill_rows(self, reader: RowReader[Record], output: Output[Rows]) -> None:
-        spec = self.spec
+    async def _fill_rows(self, spec: ExportSpec[Record], reader: RowReader[Record], output: Output[Rows]) -> None:
         tally = Tally(spec.description, spec.redact)
         download = await spec.open()
         try:

@@ -14,7 +14,7 @@ from scarf_async.errors import ValidationError
 from scarf_async.exports.dates import date_range
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.job import ExportJob
-from scarf_async.exports.jobs.names import file_name, is_data
+from scarf_async.exports.jobs.names import file_name, is_data, rejects_name
 from scarf_async.exports.jobs.windows import Window
 
 __all__ = ["FileEntry", "Manifest", "UnusableManifestError", "WindowEntry", "differences", "dump", "load"]
@@ -50,6 +50,8 @@ class WindowEntry:
         provisional: whether it had not ended when it was asked for, so that something may be missing.
         finished_at: when it was fetched.
         files: its files; none where there were no rows for Parquet.
+        malformed: how many more came that cannot be read.
+        rejects: the file that keeps those, where one was wanted; its rows are these records.
     """
 
     start: dt.date
@@ -60,6 +62,8 @@ class WindowEntry:
     provisional: bool
     finished_at: dt.datetime
     files: tuple[FileEntry, ...]
+    malformed: int = 0
+    rejects: FileEntry | None = None
 
     @property
     def window(self) -> Window:
@@ -105,7 +109,9 @@ class Manifest:
     @property
     def files(self) -> dict[str, FileEntry]:
         """All files, by their paths."""
-        return {file.path: file for entry in self.windows for file in entry.files}
+        return {
+            file.path: file for entry in self.windows for file in (*entry.files, entry.rejects) if file is not None
+        }
 
     def without(self, window: Window) -> Manifest:
         """Leave out the windows that overlap this one."""
@@ -149,7 +155,11 @@ def dump(manifest: Manifest) -> bytes:
     """Write a manifest."""
     # By hand, since it is written for every window, and there may be thousands.
     windows = [
-        dict(zip(_WINDOW_NAMES, _window_values(entry), strict=True)) | {"files": list(map(_file, entry.files))}
+        dict(zip(_WINDOW_NAMES, _window_values(entry), strict=True))
+        | {
+            "files": list(map(_file, entry.files)),
+            "rejects": None if entry.rejects is None else _file(entry.rejects),
+        }
         for entry in manifest.windows
     ]
     whole = {
@@ -207,6 +217,8 @@ def _problem(manifest: Manifest) -> str:
                 return f"{file.path!r} is no file of the window {entry.window}"
         if len({file.path for file in entry.files}) != len(entry.files):
             return f"a file of the window {entry.window} is there twice"
+        if entry.rejects is not None and entry.rejects.path != rejects_name(entry.window):
+            return f"{entry.rejects.path!r} is not the rejects of the window {entry.window}"
         if entry.rows != sum(file.rows for file in entry.files):
             return f"the rows of the window {entry.window} are not those of its files"
     return ""

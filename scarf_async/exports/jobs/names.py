@@ -10,14 +10,15 @@ from urllib.parse import quote
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.windows import Window
 
-__all__ = ["LOCK", "MANIFEST", "file_name", "is_data", "partition"]
+__all__ = ["LOCK", "MANIFEST", "REJECTS", "file_name", "is_data", "partition", "rejects_name"]
 
 MANIFEST: Final = "manifest.json"
 LOCK: Final = ".scarf-lock"
+REJECTS: Final = "rejects"
 
 _WINDOW: Final = r"\d{4}-\d\d-\d\d--\d{4}-\d\d-\d\d"
 _DATA = re.compile(
-    rf"{_WINDOW}\.(?:csv|jsonl)|package=[\w.~%-]*/month=\d{{4}}-\d\d/{_WINDOW}\.parquet",
+    rf"(?:{REJECTS}/{_WINDOW}\.jsonl)|{_WINDOW}\.(?:csv|jsonl)|package=[\w.~%-]*/month=\d{{4}}-\d\d/{_WINDOW}\.parquet",
     re.ASCII,
 )
 
@@ -37,6 +38,11 @@ def file_name(window: Window, form: ExportFormat) -> str:
     '2024-01-01--2024-02-01.csv'
     """
     return f"{window.start}--{window.end}.{form}"
+
+
+def rejects_name(window: Window) -> str:
+    """Return the path, from the directory on, of a window's records that cannot be read."""
+    return f"{REJECTS}/{file_name(window, ExportFormat.JSONL)}"
 
 
 def partition(package: str | None, month: str) -> str:

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from scarf_async.exports.jobs.directory import Directory, Made
 from scarf_async.exports.jobs.manifest import FileEntry, WindowEntry
+from scarf_async.exports.jobs.rejects import Rejects
 from scarf_async.exports.jobs.seen import Seen
 from scarf_async.exports.jobs.windows import Window
 
@@ -78,12 +79,13 @@ class Output(ABC, Generic[B]):
             self.rows += rows
             self._write(batch)
 
-    def enter(self, directory: Directory, *, provisional: bool) -> WindowEntry | None:
+    def enter(self, directory: Directory, rejects: Rejects, *, provisional: bool) -> WindowEntry | None:
         """Finish the files, put them in their places, and enter the window; None where the run is over."""
         with self._turn:
             if self._over:
                 return None
             finished = self._finish()
+            rejected = rejects.finish()
             entry = WindowEntry(
                 self.window.start,
                 self.window.end,
@@ -93,10 +95,12 @@ class Output(ABC, Generic[B]):
                 provisional,
                 dt.datetime.now(dt.UTC),
                 tuple(file for _, file in finished),
+                rejects.count,
+                next((file for _, file in rejected), None),
             )
-            return entry if directory.enter(entry, [made for made, _ in finished]) else None
+            return entry if directory.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
 
-    def discard(self) -> None:
+    def discard(self, rejects: Rejects) -> None:
         """Remove whatever is not in its place."""
         with self._turn:
             if self._over:
@@ -105,5 +109,6 @@ class Output(ABC, Generic[B]):
             try:
                 self._discard()
             finally:
+                rejects.discard()
                 if self._seen is not None:
                     self._seen.discard()

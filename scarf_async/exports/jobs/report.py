@@ -36,6 +36,7 @@ class WindowReport:
         dropped: how many came that lie outside of the window.
         bytes: the size of its files.
         error: why it failed.
+        malformed: how many came that cannot be read, and were left out.
     """
 
     start: dt.date
@@ -47,6 +48,7 @@ class WindowReport:
     dropped: int = 0
     bytes: int = 0
     error: ScarfError | None = None
+    malformed: int = 0
 
 
 @attrs.frozen
@@ -107,6 +109,11 @@ class ExportReport:
         return sum(window.dropped for window in self.windows)
 
     @property
+    def malformed(self) -> int:
+        """Records that cannot be read, and were left out."""
+        return sum(window.malformed for window in self.windows)
+
+    @property
     def bytes(self) -> int:
         """The size of the files."""
         return sum(window.bytes for window in self.windows)
@@ -147,6 +154,7 @@ class ExportReport:
             "rows": self.rows,
             "duplicates": self.duplicates,
             "dropped": self.dropped,
+            "malformed": self.malformed,
             "bytes": self.bytes,
             "elapsed": self.elapsed,
             "stopped_by": self.stopped_by,
@@ -159,6 +167,7 @@ class ExportReport:
                     "rows": window.rows,
                     "duplicates": window.duplicates,
                     "dropped": window.dropped,
+                    "malformed": window.malformed,
                     "bytes": window.bytes,
                     "error": None if window.error is None else str(window.error),
                 }
@@ -191,6 +200,9 @@ class ExportReport:
             for row in rows
         ]
         lines.append(f"{self.job} in {self.directory}: {self.elapsed:.1f} s")
+        if self.malformed:
+            windows = sum(window.malformed > 0 for window in self.windows)
+            lines.append(f"malformed: {self.malformed:,} records in {windows} windows, left out")
         if self.stopped_by:
             lines.append(f"stopped: {self.stopped_by}")
         failed = self.failed

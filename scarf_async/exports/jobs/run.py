@@ -54,13 +54,14 @@ async def run_job(
     concurrency: int,
     refresh_days: int,
     progress: Hook[ExportProgress],
+    keep_rejects: bool = False,
 ) -> ExportReport:
     """Run a job in a directory; see `Exports.run`."""
     began = clock.monotonic()
     directory = Directory(path, job, server)
     try:
         await run_sync(directory.open)
-        run = _Run(job, directory, spec, progress, began)
+        run = _Run(job, directory, spec, progress, began, keep_rejects=keep_rejects)
         run.plan(refresh_days)
         await run(concurrency)
         return run.report()
@@ -78,6 +79,7 @@ class _Run:
         spec: makes the export of a window.
         progress: is told how far it is.
         began: when it began, by `clock.monotonic()`.
+        keep_rejects: whether records that cannot be read go into files.
     """
 
     def __init__(
@@ -87,12 +89,15 @@ class _Run:
         spec: Callable[[Window], ExportSpec[Record]],
         progress: Hook[ExportProgress],
         began: float,
+        *,
+        keep_rejects: bool,
     ) -> None:
         self._job = job
         self._directory = directory
         self._spec = spec
         self._progress = progress
         self._began = began
+        self._keep_rejects = keep_rejects
         self._told = -_PROGRESS_INTERVAL
         self._limit = min(job.window_days, directory.manifest.limit_days or job.window_days)
         self._pending: list[Window] = []
@@ -133,6 +138,7 @@ class _Run:
             OSError: something cannot be written.
             ClientClosedError: the client was closed meanwhile.
             WrongEventLoopError: the client belongs to another event loop.
+            Exception: the caller's `on_malformed` raised it.
         """
         limiter = anyio.CapacityLimiter(concurrency)
         async with anyio.create_task_group() as workers:
@@ -159,8 +165,8 @@ class _Run:
                 return
             try:
                 shorter = await self._fetch(window)
-            except (OSError, ClientClosedError, WrongEventLoopError) as error:
-                # No window could be fetched any more.
+            except Exception as error:  # noqa: BLE001 # raised when all have ended, and as itself: groups wrap
+                # No window could be fetched any more: the disk, the client, a function of the caller's.
                 self._fatal = self._fatal or error
                 workers.cancel_scope.cancel()
                 return
@@ -174,7 +180,13 @@ class _Run:
         entry: WindowEntry | None = None
         try:
             entry = await Fetch(
-                self._spec(window), window, self._job.format, self._directory, utc_now, self._arrived
+                self._spec(window),
+                window,
+                self._job.format,
+                self._directory,
+                utc_now,
+                self._arrived,
+                keep=self._keep_rejects,
             )()
         except (ClientClosedError, WrongEventLoopError):
             raise
@@ -253,4 +265,5 @@ def _report(
         entry.outside,
         entry.bytes,
         error,
+        entry.malformed,
     )
