@@ -11,6 +11,7 @@ import typer
 
 from scarf_async.cli import export_job
 from scarf_async.cli.command import command
+from scarf_async.cli.malformed import on_malformed_of
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
@@ -45,14 +46,18 @@ class RangeOptions:
         typer.Option("--unfiltered", help="Keep what the service sends from --end on; else it is left out."),
     ] = False
     on_malformed: Annotated[
-        Literal["raise", "skip"],
-        typer.Option(help="What happens to a record that cannot be converted; skip leaves it out and says so."),
+        str,
+        typer.Option(
+            metavar="raise|skip|FILE",
+            help="What happens to a record that cannot be converted: skip leaves it out and says so; so does a"
+            " FILE, which the raw record goes to.",
+        ),
     ] = "raise"
 
     @property
     def malformed(self) -> OnMalformed:
-        """What the SDK is to do with a record that cannot be read: what is skipped is told."""
-        return "raise" if self.on_malformed == "raise" else lambda error: say(f"Skipped: {error}")
+        """What the SDK is to do with a record that cannot be read."""
+        return on_malformed_of(self.on_malformed)
 
 
 @attrs.frozen(kw_only=True)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from scarf_async.cli.command import command
+from scarf_async.cli.malformed import RejectFile
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
 
 if TYPE_CHECKING:
     from scarf_async.exports.jobs import ExportProgress
+    from scarf_async.exports.source import OnMalformed
 
 __all__ = ["run", "verify"]
 
@@ -52,6 +54,15 @@ async def run(
             " events may come late."
         ),
     ] = 0,
+    on_malformed: Annotated[
+        str,
+        typer.Option(
+            metavar="raise|skip|keep|FILE",
+            help="What happens to a record that cannot be read: raise fails its window, the others leave it out and"
+            " count it; keep writes it into the directory, below rejects/, and a FILE takes the raw records of this"
+            " run.",
+        ),
+    ] = "raise",
     resume: Annotated[
         bool,
         typer.Option(
@@ -80,13 +91,26 @@ async def run(
 
         async with connection.client(read_only=True) as scarf:
             report = await scarf.exports.run(
-                job, directory, concurrency=concurrency, refresh_days=refresh_days, progress=show
+                job,
+                directory,
+                concurrency=concurrency,
+                refresh_days=refresh_days,
+                progress=show,
+                on_malformed=_on_malformed(on_malformed),
             )
     for line in str(report).splitlines():
         say(line)
     size = size_of(report.bytes)
     say(f"{report.rows:,} rows, {report.bytes:,} bytes ({size}) in {directory}, {report.elapsed:.1f} s")
     return Status.FAILED if report.failed or report.stopped_by else Status.DONE
+
+
+def _on_malformed(value: str) -> OnMalformed | Literal["keep"]:
+    match value:
+        case "raise" | "skip" | "keep":
+            return value
+        case _:
+            return RejectFile(value).take
 
 
 @command

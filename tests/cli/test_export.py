@@ -216,9 +216,27 @@ async def test_what_is_skipped_is_told(tmp_path: Path) -> None:
     assert "\n1 rows, " in skipped.err
 
 
+async def test_what_is_left_out_goes_to_a_file(tmp_path: Path) -> None:
+    """The raw records, and nothing of an earlier run; each is told as with `skip`."""
+    rejects = tmp_path / "rejects"
+    rejects.write_bytes(b"old")
+    body = HEADER + b"pull,\xffyesterday\r\n" + ROW + b"too,many,fields\n"
+    async with server_of(answer(body)) as (url, _):
+        arguments = (*EVENTS, "--unfiltered", "--format", "jsonl", "--on-malformed")
+        done = await run(*arguments, str(rejects), env=environment(url))
+        nowhere = await run(*arguments, str(tmp_path / "no" / "such"), env=environment(url))
+    assert done.status == 0
+    assert done.out == b'{"type":"pull","time":"2024-01-01T00:00:00Z"}\n'
+    assert rejects.read_bytes() == b"pull,\xffyesterday\ntoo,many,fields\n"
+    assert done.err.count("Skipped: ") == 2
+    assert (nowhere.status, nowhere.out) == (1, b"")
+    assert "No such file or directory" in nowhere.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("owner-events", "acme", *RANGE, "--on-malformed", "keep"), "--on-malformed keep is for jobs"),
         (("aggregates", *RANGE), "give either --organization or --user"),
         (("owner-events", "acme", "--start", "2024-01-02", "--end", "2024-01-01"), "must be after start"),
         (("pixel-events", "--owner", "acme", "--api", "v1", *RANGE), "an owner needs api='v2'"),

@@ -61,3 +61,23 @@ async def test_an_interrupted_job_goes_on(tmp_path: Path) -> None:
         done = await run(*job(tmp_path), env=of(emulator))
         assert (done.status, len(emulator.requests)) == (0, 4)
     assert "300 rows, " in done.err
+
+
+async def test_what_cannot_be_read_blocks_no_job(tmp_path: Path) -> None:
+    """By default its window fails; it can be left out, kept in the directory, or go to a file as it was sent."""
+    rejects = tmp_path / "rejects.txt"
+    rows = [
+        {"id": "1", "type": "t", "time": "2024-01-01T00:00:00Z"},
+        {"id": "2", "type": "t", "time": "2024-01-03 bad"},
+    ]
+    async with Emulator(token=TOKEN, columns=("id", "type", "time")) as emulator:
+        await emulator.add_events(None, rows)
+        raised = await run(*job(tmp_path / "a"), env=of(emulator))
+        skipped = await run(*job(tmp_path / "a", "--on-malformed", "skip"), env=of(emulator))
+        kept = await run(*job(tmp_path / "b", "--on-malformed", "keep"), env=of(emulator))
+        filed = await run(*job(tmp_path / "c", "--on-malformed", str(rejects)), env=of(emulator))
+    assert (raised.status, skipped.status, kept.status, filed.status) == (1, 0, 0, 0)
+    for done in (skipped, kept, filed):
+        assert "malformed: 1 left out, in 1 of 3 windows" in done.err
+    assert files_in(tmp_path / "b" / "rejects") == ["2024-01-03--2024-01-05.jsonl"]
+    assert rejects.read_bytes() == b"2,t,2024-01-03 bad\n"

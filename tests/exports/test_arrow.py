@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import attrs
+import pyarrow.csv as pa_csv  # type: ignore[import-untyped] # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 import pytest
 
@@ -143,7 +144,7 @@ async def test_a_block_that_arrow_refuses_is_read_record_by_record(monkeypatch: 
         raise pa.ArrowNotImplementedError("not here")
 
     monkeypatch.setattr(ahead, "FEW", 0)
-    monkeypatch.setattr(columns.pa_csv, "read_csv", refuse)
+    monkeypatch.setattr(pa_csv, "read_csv", refuse)
     async with events(download(BODY)) as stream:
         assert [kind async for batch in stream.record_batches() for kind in batch["type"].to_pylist()] == TYPES
 

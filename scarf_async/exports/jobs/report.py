@@ -202,7 +202,7 @@ class ExportReport:
         lines.append(f"{self.job} in {self.directory}: {self.elapsed:.1f} s")
         if self.malformed:
             windows = sum(window.malformed > 0 for window in self.windows)
-            lines.append(f"malformed: {self.malformed:,} records in {windows} windows, left out")
+            lines.append(f"malformed: {self.malformed:,} left out, in {windows} of {len(self.windows)} windows")
         if self.stopped_by:
             lines.append(f"stopped: {self.stopped_by}")
         failed = self.failed

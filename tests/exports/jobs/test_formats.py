@@ -13,6 +13,7 @@ from unittest.mock import patch
 import attrs
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 import pyarrow.dataset as ds  # type: ignore[import-untyped] # it ships no types
 import pytest
 from hypothesis import given
@@ -235,7 +236,7 @@ async def test_utc_needs_no_time_zone_database(
         return called
 
     for name in ("year", "month"):
-        monkeypatch.setattr(parquet.pc, name, without_database(getattr(parquet.pc, name)))
+        monkeypatch.setattr(pc, name, without_database(getattr(pc, name)))
     async with service() as some:
         package = some.web.uuid if what == "package_events" else None
         job = ExportJob(what, "acme", START, END, "parquet", package=package)

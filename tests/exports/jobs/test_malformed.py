@@ -57,7 +57,7 @@ async def test_skipped_records_block_no_window(tmp_path: Path, form: ExportForma
     assert (again.rows, again.malformed) == (2, 2)
     assert [window.malformed for window in report.windows] == [2]
     assert report.to_dict()["malformed"] == 2
-    assert "malformed: 2 records in 1 windows" in str(report)
+    assert "malformed: 2 left out, in 1 of 1 windows" in str(report)
     (entry,) = manifest(tmp_path / "new").windows
     assert (entry.malformed, entry.rejects) == (2, None)
     assert verify_export(tmp_path / "new") == []
