@@ -22,6 +22,7 @@ _TIME: Final = pa.timestamp("us", tz="UTC")
 # Scalars are made here: for each that it makes of a Python object, pyarrow may look for pandas on the disk.
 _FIRST_TIME: Final = pa.scalar(dt.datetime.min.replace(tzinfo=dt.UTC), _TIME)
 _LAST_TIME: Final = pa.scalar(dt.datetime.max.replace(tzinfo=dt.UTC), _TIME)
+_EMPTY: Final = pa.scalar("", pa.string())
 # Of all that Arrow takes for a time with a zone, everything so long has seconds; so has what is 20 long.
 _WITH_SECONDS: Final = pa.scalar(23, pa.int32())
 _UTC_SECONDS: Final = pa.scalar(20, pa.int32())
@@ -172,7 +173,7 @@ class ColumnReader:
             return pa.nulls(len(columns[0]), field.type)
         words = columns[at]
         if field.name == "type":
-            return pc.fill_null(words, "")
+            return pc.fill_null(words, _EMPTY)
         if not field.nullable and words.null_count:
             raise _UnprovenError
         return _CONVERTERS[field.type](words) if field.type in _CONVERTERS else words
