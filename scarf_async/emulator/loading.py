@@ -150,14 +150,23 @@ class _Loader:
         for domain in item.items("domains"):
             domain.check(_DOMAIN)
             made = self._domain(domain, package)
-            self._renamed("domains", str(made["id"]), domain.text("id"), domain)
+            self._renamed("package_domains", str(made["id"]), domain.text("id"), domain)
         self._events(uuid, item, "events")
 
     def _domain(self, item: _Item, package: Mapping[str, str]) -> Mapping[str, JSON]:
-        """The domain, which the package's public address may have made already."""
+        """The domain; the one that follows from the package's public address becomes a row, to have an id."""
         listed = list_domains(Call(self.world, self.db, package, {}, None)).payload
+        key = (item.text("name") or "").casefold()
         for found in listed if isinstance(listed, list) else ():
-            if isinstance(found, dict) and str(found["name"]).casefold() == (item.text("name") or "").casefold():
+            if isinstance(found, dict) and str(found["name"]).casefold() == key:
+                self.db.write(
+                    "INSERT OR IGNORE INTO package_domains (uuid, package_id, key, name)"
+                    " SELECT ?, id, ?, ? FROM packages WHERE uuid = ?",
+                    found["id"],
+                    key,
+                    found["name"],
+                    package["package"],
+                )
                 return found
         return self._send(create_domain, item, package)
 
