@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Container, Iterable
+from collections import defaultdict
+from collections.abc import Container, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 import attrs
@@ -19,16 +20,17 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
+from scarf_async.names import domain_key, field_key, organization_key, package_key, plain_name, route_key
 
 __all__ = [
     "Found",
+    "PackageIndex",
     "differing_fields",
     "find_domain",
     "find_organization",
     "find_package",
     "find_route",
-    "plain_name",
-    "user_key",
+    "last_part",
 ]
 
 E = TypeVar("E", Organization, Package, Route, Domain)
@@ -56,33 +58,17 @@ class Found(Generic[E]):
 def differing_fields(requested: attrs.AttrsInstance, found: attrs.AttrsInstance) -> list[str]:
     """Name the fields that were sent, are given back, and are not equal; `""`, None and absent are alike.
 
-    The name is left out: it is the identity, compared as the service compares it.
+    Texts and addresses are equal if their keys are (`names`), since the service may spell them its own way. The
+    name is left out: it is the identity.
     """
     shown = {field.name for field in attrs.fields(type(found))}
     sent = [field.name for field in attrs.fields(type(requested)) if field.name in shown - {"name"}]
     return [
         name
         for name in sent
-        if (value := getattr(requested, name)) is not UNSET and (value or "") != (getattr(found, name) or "")
+        if (value := getattr(requested, name)) is not UNSET
+        and field_key(name, value or "") != field_key(name, getattr(found, name) or "")
     ]
-
-
-def user_key(user: str) -> str:
-    """Return what two spellings of one username or e-mail address have in common.
-
-    >>> user_key(" Ann ") == user_key("ann")
-    True
-    """
-    return user.strip().casefold()
-
-
-def is_scarfs_domain(name: str) -> bool:
-    """Tell whether a domain is one of Scarf's own, as packages have them from the start.
-
-    >>> is_scarfs_domain("acme.docker.scarf.sh"), is_scarfs_domain("dl.acme.example")
-    (True, False)
-    """
-    return user_key(name).rstrip(".").endswith(".scarf.sh")
 
 
 def _found(requested: attrs.AttrsInstance, candidates: Iterable[E]) -> Found[E]:
@@ -99,13 +85,32 @@ def find_organization(requested: OrganizationUpsert, shown: Organization | None)
     return _found(requested, [shown] if shown is not None else [])
 
 
-def plain_name(name: str, owner: str | None) -> str:
-    """Return a package's name without its owner: docker names come with and without it in front.
+class PackageIndex:
+    """A list of packages in which many are looked for."""
 
-    >>> plain_name("acme/web", "acme"), plain_name("other/web", "acme")
-    ('web', 'other/web')
+    def __init__(self, shown: Iterable[Package]) -> None:
+        self._named: dict[str, list[Package]] = defaultdict(list)
+        self._uuids: dict[str, Package] = {}
+        for package in shown:
+            self._named[last_part(package.name)].append(package)
+            self._uuids[package.uuid.casefold()] = package
+
+    def named(self, name: str) -> Sequence[Package]:
+        """Return those that may have a name, whoever their owner is: all whose names end alike."""
+        return self._named.get(last_part(name), ())
+
+    def with_uuid(self, uuid: str) -> Package | None:
+        """Return the one with a uuid."""
+        return self._uuids.get(uuid.casefold())
+
+
+def last_part(name: str) -> str:
+    """Return the end of a package's name, which all its spellings share, whoever the owner is.
+
+    >>> last_part("acme/web")
+    'web'
     """
-    return name.removeprefix(f"{owner}/") if owner else name
+    return package_key(name, None).rpartition("/")[2]
 
 
 def find_package(
@@ -122,37 +127,41 @@ def find_package(
         requested: what was to be created.
         shown: the list.
         organization: the owner, if it is one; the user's own name is not known here.
-        not_of: case-folded names of organizations, whose packages are not the user's own.
+        not_of: the keys of organizations, whose packages are not the user's own.
         not_before: packages created more than a minute before are somebody else's.
     """
 
     def same(package: Package) -> bool:
-        if package.owner.casefold() in not_of:
+        if organization_key(package.owner) in not_of:
             return False
         owner = organization or package.owner
-        if plain_name(package.name, owner) != plain_name(requested.name, owner):
+        if package_key(package.name, owner) != package_key(requested.name, owner):
             return False
         if isinstance(requested.library_type, str) and package.library_type != requested.library_type:
             return False
         # Without a date it cannot be told apart, and taking it for another's would create it twice.
         return not_before is None or package.created_at is None or package.created_at >= not_before - GRACE
 
-    return _found(requested, filter(same, shown))
+    def to_the_letter(package: Package) -> bool:
+        owner = organization or package.owner
+        return plain_name(package.name, owner) == plain_name(requested.name, owner)
+
+    namesakes = list(filter(same, shown))
+    # A service that keeps other spellings apart shows them beside ours.
+    return _found(requested, list(filter(to_the_letter, namesakes)) or namesakes)
 
 
 def find_route(requested: RouteCreate, shown: Iterable[Route]) -> Found[Route]:
     """Hold a route against a list: both addresses equal."""
+    key = route_key(requested.template_path, requested.outgoing_url)
     # The youngest of equal ones is the likeliest to be ours.
     return _found(
         requested,
-        [
-            route
-            for route in reversed(list(shown))
-            if (route.outgoing_url, route.template_path) == (requested.outgoing_url, requested.template_path)
-        ],
+        [route for route in reversed(list(shown)) if route_key(route.template_path, route.outgoing_url) == key],
     )
 
 
 def find_domain(requested: DomainCreate, shown: Iterable[Domain]) -> Found[Domain]:
-    """Hold a domain against a list: names are equal whatever their case."""
-    return _found(requested, [domain for domain in shown if domain.name.casefold() == requested.name.casefold()])
+    """Hold a domain against a list: names are equal where DNS knows one name only."""
+    key = domain_key(requested.name)
+    return _found(requested, [domain for domain in shown if domain_key(domain.name) == key])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Literal, TypeVar
 
 import attrs
@@ -40,7 +41,7 @@ from scarf_async.protocol import (
 )
 from scarf_async.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
 from scarf_async.settings import is_loopback
-from scarf_async.sharing import SharedReads
+from scarf_async.sharing import Read, SharedReads
 from scarf_async.transport import Download, Transport
 
 __all__ = ["Session", "Work"]
@@ -48,6 +49,7 @@ __all__ = ["Session", "Work"]
 _log = logging.getLogger("scarf_async")
 
 T = TypeVar("T")
+D = TypeVar("D")
 O = TypeVar("O")  # noqa: E741 # an outcome
 
 _READING: Final = frozenset({"GET", "HEAD"})
@@ -96,7 +98,7 @@ class Session:
         timeout: seconds for one attempt of an ordinary call.
         read_only: whether everything but GET and HEAD is refused.
         work: the operation of a bulk run that it serves, if any.
-        organizations: the case-folded names, shared by all views, of owners that are known to be organizations: v1
+        organizations: the keys of the names, shared by all views, of owners that are known to be organizations: v1
             shows their packages among the user's, and does not tell the user's own name.
     """
 
@@ -326,7 +328,15 @@ class Session:
             on_retry=lambda *retry: self._announce(request, *retry),
         )
 
-    def send(self, request: Request[T]) -> Awaitable[Answer]:
+    async def _read(self, request: Request[T]) -> Read[Answer]:
+        work = self.work
+        if work is None:
+            return Read(clock.monotonic(), await self.send(request))
+        read = await work.shared.read(request.target, lambda: self.send(request), since=work.looks_from)
+        work.looked_at = read.began
+        return read
+
+    async def send(self, request: Request[T]) -> Answer:
         """Send a request until it succeeds; return the answer, a 2xx.
 
         To a DELETE that was sent before without an answer, a 404 is a success too.
@@ -335,17 +345,6 @@ class Session:
             APIError: the service said no.
             TransportError: no answer came.
         """
-        work = self.work
-        if work is None or request.endpoint.method not in _READING:
-            return self._send(request)
-        return self._read_shared(request, work)
-
-    async def _read_shared(self, request: Request[T], work: Work) -> Answer:
-        read = await work.shared.read(request.target, lambda: self._send(request), since=work.looks_from)
-        work.looked_at = read.began
-        return read.result
-
-    async def _send(self, request: Request[T]) -> Answer:
         course = self.course(request)
         outcome = await self.attempt(request, course)
         if judge(request.endpoint.resend, outcome) is not Verdict.SUCCESS:
@@ -358,14 +357,23 @@ class Session:
         raise self.failure(request, outcome, course)
 
     async def fetch(self, request: Request[T]) -> T:
-        """Send a request until it succeeds; return what it answers with.
+        """Read something until it succeeds; return what it answers with, which others may share.
 
         Raises:
             APIError: the service said no.
             TransportError: no answer came.
             DecodeError: the answer is not what the endpoint promises.
         """
-        return decode(request, await self.send(request))
+        return (await self._read(request)).derive(decode, partial(decode, request))
+
+    async def look(self, request: Request[T], arrange: Callable[[T], D]) -> tuple[Answer, D]:
+        """Read something as `fetch` does, arranged for looking things up once for all who share the read.
+
+        Raises:
+            ScarfError: as `fetch` does.
+        """
+        read = await self._read(request)
+        return read.result, read.derive(arrange, lambda answer: arrange(decode(request, answer)))
 
     def failure(self, request: Request[T], outcome: Answer | Lost, course: Course) -> APIError | TransportError:
         """Build the error of a call's last outcome."""

@@ -19,6 +19,7 @@ from scarf_async.entities import (
 )
 from scarf_async.reconcile import (
     Found,
+    PackageIndex,
     differing_fields,
     find_domain,
     find_organization,
@@ -44,7 +45,10 @@ ACME_THERE = Organization(name="acme", description="Tools", billing_email="pay@a
         ({"website": None}, {"website": "https://acme.example"}, ["website"]),
         ({"website": "https://acme.example"}, {}, ["website"]),
         ({"website": "https://acme.example"}, {"website": "https://acme.example"}, []),
-        ({"website": "https://acme.example"}, {"website": "https://acme.example/"}, ["website"]),
+        ({"website": "https://acme.example"}, {"website": "https://ACME.example/"}, []),
+        ({"website": "https://acme.example/a"}, {"website": "https://acme.example/a/"}, ["website"]),
+        ({"description": "Tools\r\n"}, {}, []),
+        ({"billing_email": "Pay@ACME.example"}, {}, []),
         ({"description": "Toys"}, {}, ["description"]),
         ({"description": ""}, {"description": ""}, []),
         ({"description": ""}, {}, ["description"]),
@@ -104,6 +108,8 @@ def test_something_or_nothing(found: Found[Package], there: bool) -> None:
         ("web", "web2", False),
         ("web", "acme/web/x", False),
         ("web", "acme/acme/web", False),
+        ("web", "ACME/web", True),
+        ("caf\u00e9", "cafe\u0301", True),
     ],
 )
 @pytest.mark.parametrize("organization", ["acme", None])
@@ -112,6 +118,26 @@ def test_names_with_and_without_the_owner(wanted: str, shown: str, same: bool, o
     package = attrs.evolve(WEB, name=shown)
     found = find_package(attrs.evolve(WANTED, name=wanted), [package], organization=organization)
     assert (found.equal, found.different) == (package if same else None, None)
+
+
+def test_the_spelling_to_the_letter_counts_before_others() -> None:
+    """A service that shows both keeps them apart: the other is another package, even where it alone is equal."""
+    ours = attrs.evolve(WEB, uuid="u-1", name="caf\u00e9", short_description="Toys")
+    other = attrs.evolve(WEB, uuid="u-2", name="cafe\u0301")
+    wanted = attrs.evolve(WANTED, name="caf\u00e9")
+    assert find_package(wanted, [other, ours]) == Found(different=ours)
+    assert find_package(wanted, [other]) == Found(equal=other)
+
+
+@pytest.mark.parametrize("name", ["web", "acme/web", "Acme/web", " web"])
+def test_an_index_gives_all_that_may_have_a_name(name: str) -> None:
+    """Whoever their owner is; and the one with a uuid, in whatever case."""
+    shown = [attrs.evolve(WEB, uuid=f"u-{place}", name=one) for place, one in enumerate(["web", "acme/web", "x"])]
+    index = PackageIndex(shown)
+    assert index.named(name) == shown[:2]
+    assert index.named("other") == ()
+    assert index.with_uuid("U-1") is shown[1]
+    assert index.with_uuid("u-3") is None
 
 
 def test_a_package_without_an_owner() -> None:
@@ -193,6 +219,8 @@ def test_a_route() -> None:
     assert not find_route(ROUTE, [attrs.evolve(one, outgoing_url="https://acme.example/A")])
     assert not find_route(ROUTE, [attrs.evolve(one, template_path="/a/")])
     assert not find_route(ROUTE, [])
+    respelled = attrs.evolve(one, outgoing_url="https://ACME.example:443/a")
+    assert find_route(ROUTE, [respelled]) == Found(equal=respelled)
 
 
 def test_of_equal_routes_the_youngest() -> None:
@@ -208,11 +236,12 @@ def test_of_equal_routes_the_youngest() -> None:
         ("DL.Acme.Example", "dl.acme.example", True),
         ("stra\u00dfe.example", "STRASSE.example", True),
         ("dl.acme.example", "acme.example", False),
-        ("dl.acme.example", "dl.acme.example.", False),
+        ("dl.acme.example", "dl.acme.example.", True),
+        ("m\u00fcnchen.example", "xn--mnchen-3ya.example", True),
     ],
 )
 def test_a_domain(wanted: str, shown: str, same: bool) -> None:
-    """Names of domains are equal whatever their case."""
+    """Names of domains are equal where DNS knows one name only."""
     domain = Domain("d-1", shown)
     assert find_domain(DomainCreate(wanted), [Domain("d-0", "other.example"), domain]) == (
         Found(equal=domain) if same else Found()

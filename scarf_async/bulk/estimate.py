@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import attrs
 
+from scarf_async.bulk.looks import list_of
 from scarf_async.bulk.plan import BulkPlan, Kind, Ref
 from scarf_async.bulk.schedule import compile_plan
 from scarf_async.entities import LibraryType, PackageUpsert, Unset
@@ -21,8 +22,8 @@ class PlanEstimate:
     """What a plan will take if nothing has to be sent twice.
 
     Attributes:
-        requests: how many requests of each kind of operation; `look` counts those that look first, for
-            `if_exists="keep"`.
+        requests: how many requests of each kind of operation; `look` counts the reads of those that look first, for
+            `if_exists="keep"`: one for all that look at the same list.
         warnings: what is allowed and may still not be what was meant, one sentence each.
     """
 
@@ -38,13 +39,16 @@ def estimate(plan: BulkPlan, permission_batch: int = 100) -> PlanEstimate:
     """
     schedule = compile_plan(plan, permission_batch)
     requests: Counter[str] = Counter()
-    for places in schedule.units:
+    looks: set[Hashable] = set()
+    for unit, places in enumerate(schedule.units):
         if places[0] >= len(plan):
             continue
         operation = plan[places[0]]
         requests[operation.kind] += 1
         if operation.arguments.get("if_exists") == "keep":
-            requests["look"] += 1
+            # Those that wait for the same look at a list at the same time, and share the read.
+            looks.add((list_of(operation) or unit, schedule.needs.get(unit)))
+    requests += Counter(look=len(looks))
     return PlanEstimate(dict(requests), [*_cleared(plan), *_untyped(plan), *_two_ways(plan)])
 
 

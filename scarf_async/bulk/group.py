@@ -18,6 +18,7 @@ from scarf_async.bulk.splitting import Splitter
 from scarf_async.bulk.verify import Difference, verify
 from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
 from scarf_async.events import Hook
+from scarf_async.names import organization_key
 from scarf_async.pacing import AdaptivePacer
 from scarf_async.session import Session
 
@@ -124,8 +125,10 @@ class Bulk:
     async def verify(self, plan: BulkPlan) -> list[Difference]:
         """Compare a plan with what the service shows; works on a read-only client.
 
-        Each touched list is read once. Only the last value for a target is compared, and nothing that hangs on a
-        package which the plan deletes. Addresses of packages are not compared, since the service does not give
+        Each touched list is read once, and nothing besides. Only the last value for a target is compared, and
+        nothing that hangs on a package which the plan deletes. What became of a package that is changed or deleted
+        by its uuid shows in the list of the token's user's packages, where those of the user's organizations are
+        too. Addresses of packages are not compared, since the service does not give
         them back, nor are permissions by e-mail address, since it gives usernames back.
 
         Raises:
@@ -138,9 +141,9 @@ class Bulk:
 
 
 def _owners(plan: BulkPlan) -> set[str]:
-    """Name the organizations that packages are created in, case-folded."""
+    """Return the keys of the organizations that packages are created in."""
     names = (operation.arguments["organization"] for operation in plan if operation.kind is Kind.CREATE_PACKAGE)
-    return {name.casefold() for name in names if name is not None}
+    return {organization_key(name) for name in names if name is not None}
 
 
 def _check_plan(plan: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import attrs
 
@@ -78,9 +78,13 @@ class Ref(Generic[T]):
         return self._plan is plan
 
 
+def _without_plan(arguments: Mapping[str, object]) -> dict[str, object]:
+    return {name: (value.index,) if isinstance(value, Ref) else value for name, value in arguments.items()}
+
+
 @attrs.frozen(str=False)
 class Operation:
-    """One operation of a plan.
+    """One operation of a plan; in another plan one of the same place, kind and arguments is equal.
 
     Attributes:
         index: its place in the plan, from 0.
@@ -91,7 +95,7 @@ class Operation:
 
     index: int
     kind: Kind
-    arguments: Mapping[str, Any]  # of as many types as there are parameters
+    arguments: Mapping[str, Any] = attrs.field(eq=_without_plan)  # of as many types as there are parameters
     after: tuple[int, ...] = ()
 
     def __str__(self) -> str:
@@ -116,10 +120,18 @@ class BulkPlan:
         ```
 
     Each adder raises `ValidationError` at once for values that cannot be sent and for a `Ref` of another plan.
+    Two plans of equal operations in the same order are equal; since a plan grows, it has no hash.
     """
 
     def __init__(self) -> None:
         self._operations: list[Operation] = []
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BulkPlan):
+            return NotImplemented
+        return self._operations == other._operations
+
+    __hash__: ClassVar[None]  # type: ignore[assignment] # a class with `__eq__` alone has none
 
     def __len__(self) -> int:
         return len(self._operations)

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 
 from scarf_async import clock
 from scarf_async.bulk.desk import Desk, since
+from scarf_async.bulk.looks import Looks
 from scarf_async.bulk.perform import perform
 from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
 from scarf_async.bulk.queue import Queue
@@ -35,9 +36,9 @@ from scarf_async.errors import (
     WriteConfirmedError,
     WrongEventLoopError,
 )
+from scarf_async.names import organization_key, user_key
 from scarf_async.pacing import AdaptivePacer, StoppedError
 from scarf_async.protocol import Answer, is_passing
-from scarf_async.reconcile import user_key
 from scarf_async.resources import Members, Permissions
 from scarf_async.session import Session, Work
 from scarf_async.sharing import SharedReads
@@ -74,12 +75,14 @@ class Run:
     full: dict[str, asyncio.Future[frozenset[str]]] = attrs.field(factory=dict, init=False)
     unsettled: set[int] = attrs.field(factory=set, init=False)
     looks_from: float = attrs.field(init=False)
+    looks: Looks = attrs.field(init=False)
     fatal: ScarfError | None = None
 
     def __attrs_post_init__(self) -> None:
         self.waits = list(self.schedule.waits)
         self.open_units = len(self.schedule.units)
         self.looks_from = self._looks_from()
+        self.looks = Looks(self.plan)
 
     def _looks_from(self) -> float:
         """Return from when on the creates that an earlier run left open are looked for.
@@ -191,6 +194,7 @@ class Run:
         return ScarfError("not sent: an operation on the same package did not succeed")
 
     def _enqueue(self, unit: int, operation: Operation, workers: TaskGroup) -> None:
+        self.looks.ready(operation)
         is_open = operation.kind in _CREATES and self.desk.known(operation.index).open
         if is_open and self.looks_from > clock.monotonic():
             workers.start_soon(self._enqueue_later, unit)
@@ -264,7 +268,7 @@ class Run:
     async def _attempt(self, places: Sequence[int], *, uuid: str, sync: bool) -> ScarfError | None:
         """Send the request of some operations; settle it, or return the service's refusal."""
         operations = [self.plan[place] for place in places]
-        work = self._begin(places, sync=sync)
+        work = self._begin(places, uuid=uuid, sync=sync)
         result: object = None
         failure: ScarfError | None = None
         try:
@@ -280,6 +284,8 @@ class Run:
             self.desk.requests += work.requests
         course = work.course
         attempts = course.sends if course is not None else 0
+        if attempts:
+            self.looks.made(operations[0], uuid)
         status = _status_of(failure, ambiguous=course.ambiguous if course is not None else work.open)
         if failure is not None and status == "failed":
             return failure
@@ -297,11 +303,12 @@ class Run:
             self._consider_stopping(failure)
         return None
 
-    def _begin(self, places: Sequence[int], *, sync: bool = False) -> Work:
+    def _begin(self, places: Sequence[int], *, uuid: str = "", sync: bool = False) -> Work:
         before_send = partial(self.desk.before_send, places, sync=sync)
         known = self.desk.open_among(places)
         if not known:
-            return Work(self.pacer, self.shared, before_send)
+            looks_from = self.looks.since(self.plan[places[0]], uuid) if places else None
+            return Work(self.pacer, self.shared, before_send, looks_from=looks_from)
         opened = [entry.opened_at for entry in known if entry.opened_at is not None]
         return Work(
             self.pacer,
@@ -356,7 +363,7 @@ class Run:
             self._stop(f"on_failure='stop': {failure}")
 
     async def _is_full(self, operation: Operation) -> bool:
-        members = self.full.get(operation.arguments["organization"])
+        members = self.full.get(organization_key(operation.arguments["organization"]))
         if members is None:
             return False
         # Its members are being read maybe; whoever is one of them can still be changed.
@@ -365,10 +372,11 @@ class Run:
 
     async def _take_no_more_members(self, organization: str) -> None:
         """Let only those be changed who are members: the service takes no further ones."""
-        if organization in self.full:
+        key = organization_key(organization)
+        if key in self.full:
             return
         names: frozenset[str] = frozenset()
-        read = self.full[organization] = asyncio.get_running_loop().create_future()
+        read = self.full[key] = asyncio.get_running_loop().create_future()
         work = self._begin(())
         try:
             members = await Members(self.session.serving(work)).list(organization)

@@ -18,7 +18,7 @@ import attrs
 from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
 from scarf_async.entities import PackageUpsert, Unset
 from scarf_async.errors import ValidationError
-from scarf_async.reconcile import user_key
+from scarf_async.names import domain_key, organization_key, package_key, user_key
 
 __all__ = ["Schedule", "check_whole", "compile_plan"]
 
@@ -106,6 +106,13 @@ class _Compiler:
         self.last: dict[Hashable, int] = {}
         self.values: dict[Hashable, list[int]] = {}
         self.changed: dict[Hashable, int] = {}
+        self.respelled = {
+            organization_key(old)
+            for operation in plan
+            if operation.kind is Kind.UPDATE_ORGANIZATION
+            and (old := operation.arguments["name"]) != (new := operation.arguments["organization"].name)
+            and organization_key(old) == organization_key(new)
+        }
 
     # What travels together
 
@@ -209,20 +216,26 @@ class _Compiler:
         if kind is Kind.SET_PERMISSION:
             return "permission", key, user_key(arguments["user_query"])
         if kind in _OF_MEMBER:
-            return "member", arguments["organization"], user_key(arguments["username"])
+            return "member", self._name(arguments["organization"]), user_key(arguments["username"])
         if kind is Kind.CREATE_ORGANIZATION:
-            return kind, arguments["organization"].name
+            return kind, self._name(arguments["organization"].name)
         if kind is Kind.UPDATE_ORGANIZATION:
-            return kind, arguments["name"]
+            return kind, self._name(arguments["name"])
         if kind is Kind.CREATE_PACKAGE:
             package: PackageUpsert = arguments["package"]
+            owner: str | None = arguments["organization"]
             library_type = None if isinstance(package.library_type, Unset) else package.library_type
-            return kind, arguments["organization"], package.name, library_type
+            return kind, owner and self._name(owner), package_key(package.name, owner), library_type
         if kind is Kind.UPDATE_PACKAGE:
             return kind, key
         if kind is Kind.CREATE_DOMAIN:
-            return kind, key, arguments["domain"].name.casefold()
+            return kind, key, domain_key(arguments["domain"].name)
         return None
+
+    def _name(self, organization: str) -> str:
+        """Return the key of an organization; its name, to the letter, where the plan changes the spelling alone."""
+        key = organization_key(organization)
+        return organization if key in self.respelled else key
 
     def refuse_contradictions(self) -> None:
         """Refuse two values for one target between which no `after` decides."""
@@ -285,21 +298,20 @@ class _Compiler:
         self.waits[after] += 1
 
     def _organization_of(self, operation: Operation) -> str | None:
-        """Return the name of the organization that an operation needs to be there."""
+        """Name the organization that an operation needs to be there."""
         if operation.kind is Kind.UPDATE_ORGANIZATION:
-            name: str = operation.arguments["name"]
-            return name
+            return self._name(operation.arguments["name"])
         organization = operation.arguments.get("organization")
-        return organization if isinstance(organization, str) else None
+        return self._name(organization) if isinstance(organization, str) else None
 
     def _organization_creators(self) -> dict[str, list[int]]:
         creators: dict[str, list[int]] = defaultdict(list)
         for operation in self._originals():
             if operation.kind is Kind.CREATE_ORGANIZATION:
-                creators[operation.arguments["organization"].name].append(operation.index)
+                creators[self._name(operation.arguments["organization"].name)].append(operation.index)
             elif operation.kind is Kind.UPDATE_ORGANIZATION:
-                name = operation.arguments["organization"].name
-                if name != operation.arguments["name"]:
+                name = self._name(operation.arguments["organization"].name)
+                if name != self._name(operation.arguments["name"]):
                     creators[name].append(operation.index)
         return creators
 
@@ -379,7 +391,7 @@ class _Compiler:
         ]
         if not renames:
             return
-        befores: dict[str, list[int]] = {renaming.arguments["name"]: [] for renaming in renames}
+        befores: dict[str, list[int]] = {self._name(renaming.arguments["name"]): [] for renaming in renames}
         for operation in self._originals():
             organization = self._organization_of(operation)
             if organization in befores:
@@ -389,7 +401,7 @@ class _Compiler:
             place = renaming.index
             earlier = [
                 before
-                for before in befores[renaming.arguments["name"]]
+                for before in befores[self._name(renaming.arguments["name"])]
                 if before != place and not self._comes_after(before, place)
             ]
             # Under the old name it could not be looked for any more.

@@ -23,8 +23,16 @@ from scarf_async.entities import (
     Route,
 )
 from scarf_async.errors import NotFoundError
+from scarf_async.names import organization_key, user_key
 from scarf_async.protocol import printable
-from scarf_async.reconcile import Found, find_domain, find_organization, find_package, find_route, user_key
+from scarf_async.reconcile import (
+    Found,
+    PackageIndex,
+    find_domain,
+    find_organization,
+    find_package,
+    find_route,
+)
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.session import Session
 
@@ -64,7 +72,9 @@ class Difference:
 async def verify(session: Session, plan: BulkPlan) -> list[Difference]:
     """Compare a plan with what the service shows; works on a read-only client.
 
-    Only the last value for a target is compared, and nothing that hangs on a package which the plan deletes.
+    Only the last value for a target is compared, and nothing that hangs on a package which the plan deletes. What
+    became of a package that is changed or deleted by its uuid shows in the list of the token's user's packages,
+    where those of the user's organizations are too.
     Addresses of packages are not compared, since the service does not give them back, nor are permissions by
     e-mail address, since it gives usernames back.
 
@@ -90,6 +100,7 @@ class _Target:
         self.plan = plan
         self._packages: dict[int, str | int] = {}
         self._renamed: dict[str, str] = {}
+        self._spelled: dict[str, str] = {}
         self.deleted: set[str | int] = set()
         self.last: dict[Hashable, Operation] = {}
         for operation in plan:
@@ -99,9 +110,10 @@ class _Target:
             elif operation.kind is Kind.CREATE_PACKAGE:
                 self._packages[operation.index] = operation.index
             if operation.kind is Kind.UPDATE_ORGANIZATION and arguments["organization"].name != arguments["name"]:
-                self._renamed[arguments["name"]] = arguments["organization"].name
+                self._renamed[organization_key(arguments["name"])] = arguments["organization"].name
             if operation.kind is Kind.DELETE_PACKAGE:
                 self.deleted.add(self._packages[operation.index])
+        self._spelled.update((organization_key(name), name) for name in self._renamed.values())
         for operation in plan:
             last = self.last.setdefault(self._identity(operation), operation)
             if self._rank(operation) >= self._rank(last):
@@ -124,15 +136,15 @@ class _Target:
         return self._packages[operation.index]
 
     def organization(self, name: str) -> str:
-        """Return the name that an organization has in the end."""
-        return [name, *self._names_after(name)][-1]
+        """Return the name that an organization has in the end, in one of its spellings."""
+        last = [name, *self._names_after(name)][-1]
+        return self._spelled.setdefault(organization_key(last), last)
 
     def _names_after(self, name: str) -> list[str]:
-        names: list[str] = []
-        while (later := self._renamed.get(name)) is not None and later not in names:
+        names = [name]
+        while (later := self._renamed.get(organization_key(names[-1]))) is not None and later not in names:
             names.append(later)
-            name = later
-        return names
+        return names[1:]
 
     def _identity(self, operation: Operation) -> Hashable:
         arguments, kind = operation.arguments, operation.kind
@@ -213,10 +225,16 @@ class _Shown:
         self._session = session
         self._target = target
         self._last = list(target.last_operations())
+        # A package that is there already is looked for only where something is asked of the package itself.
+        self._packages = [
+            package
+            for package in target.named_packages()
+            if isinstance(package, int) or ("package", package) in target.last
+        ]
         self.organizations: dict[str, Organization] = {}
         self.members: dict[str, list[Member]] = {}
         self.packages: dict[str | int, Package] = {}
-        self.lists: dict[str | None, list[Package]] = {}
+        self.lists: dict[str | None, PackageIndex] = {}
         self.permissions: dict[str | int, list[Permission]] = {}
         self.routes: dict[str | int, list[Route]] = {}
         self.domains: dict[str | int, list[Domain]] = {}
@@ -224,7 +242,7 @@ class _Shown:
     async def read(self) -> None:
         """Read each touched list once: first what tells the packages, then what hangs on them."""
         await self._read_owners()
-        self._find_created()
+        self._find_packages()
         await self._read_packages()
 
     async def _read_owners(self) -> None:
@@ -239,27 +257,36 @@ class _Shown:
             elif operation.kind in _OF_MEMBER:
                 name = self._target.organization(arguments["organization"])
                 readings.add(self.members, name, partial(members.list, name))
-        for package in self._target.named_packages():
-            if isinstance(package, str):
-                readings.add(self.packages, package, partial(packages.get, package))
-            else:
-                owner = self._target.owner(package)
-                readings.add(self.lists, owner, partial(packages.list, owner))
+
+        async def index(owner: str | None) -> PackageIndex:
+            return PackageIndex(await packages.list(owner))
+
+        for package in self._packages:
+            owner = None if isinstance(package, str) else self._target.owner(package)
+            readings.add(self.lists, owner, partial(index, owner))
         await readings.make()
 
-    def _find_created(self) -> None:
-        for place in self._target.named_packages():
-            if isinstance(place, int):
-                owner = self._target.owner(place)
-                listed = self.lists.get(owner, ())
-                others = self._session.organizations if owner is None else ()
-                # What its changes did not reach is still what it was created as.
-                for upsert in (self._target.wanted(place), self._target.created(place)):
-                    found = find_package(upsert, listed, organization=owner, not_of=others)
-                    package = found.equal or found.different
-                    if package is not None:
-                        self.packages[place] = package
-                        break
+    def _find_packages(self) -> None:
+        for key in self._packages:
+            if isinstance(key, int):
+                package = self._created(key)
+            else:
+                package = next(filter(None, (listed.with_uuid(key) for listed in self.lists.values())), None)
+            if package is not None:
+                self.packages[key] = package
+
+    def _created(self, place: int) -> Package | None:
+        owner = self._target.owner(place)
+        listed = self.lists.get(owner)
+        if listed is None:
+            return None
+        others = self._session.organizations if owner is None else ()
+        # What its changes did not reach is still what it was created as.
+        for upsert in (self._target.wanted(place), self._target.created(place)):
+            found = find_package(upsert, listed.named(upsert.name), organization=owner, not_of=others)
+            if found:
+                return found.equal or found.different
+        return None
 
     async def _read_packages(self) -> None:
         permissions, routes = Permissions(self._session), Routes(self._session)
@@ -269,9 +296,9 @@ class _Shown:
             if operation.kind in _OF_ORGANIZATION | _OF_MEMBER | _OF_PACKAGE:
                 continue
             key = self._target.package(operation)
-            if key not in self.packages:
+            if isinstance(key, int) and key not in self.packages:
                 continue
-            uuid = self.packages[key].uuid
+            uuid = key if isinstance(key, str) else self.packages[key].uuid
             if operation.kind is Kind.SET_PERMISSION:
                 readings.add(self.permissions, key, partial(permissions.list, uuid))
             elif operation.kind in _OF_ROUTE:
@@ -303,7 +330,7 @@ def _compare(operation: Operation, target: _Target, shown: _Shown) -> Difference
         match = find_package(upsert, [package], organization=package.owner)
         return None if match.equal is not None else Difference(operation, upsert, package)
     if kind is Kind.SET_PERMISSION:
-        return _compare_permission(operation, shown.permissions.get(key), missing=key not in shown.packages)
+        return _compare_permission(operation, shown.permissions.get(key))
     if kind is Kind.CREATE_ROUTE:
         return _wanted(operation, arguments["route"], find_route(arguments["route"], shown.routes.get(key, ())))
     if kind is Kind.CREATE_DOMAIN:
@@ -332,11 +359,9 @@ def _compare_member(operation: Operation, members: Iterable[Member]) -> Differen
     return None if found is not None and found.role == role else Difference(operation, role, found and found.role)
 
 
-def _compare_permission(
-    operation: Operation, permissions: Iterable[Permission] | None, *, missing: bool
-) -> Difference | None:
+def _compare_permission(operation: Operation, permissions: Iterable[Permission] | None) -> Difference | None:
     level = operation.arguments["level"]
-    if missing or permissions is None:
+    if permissions is None:
         return Difference(operation, level, None)
     user = user_key(operation.arguments["user_query"])
     found = next((entry for entry in permissions if user_key(entry.username) == user), None)

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from scarf_async.cli.output import StandardOutput, data_console, notes_console, say
 from scarf_async.manifests.changes import Action, Change, Changes
+from scarf_async.names import plain_name
 from scarf_async.protocol import printable
-from scarf_async.reconcile import plain_name
 
 __all__ = ["difference_lines", "leaf", "show_difference"]
 

@@ -14,6 +14,7 @@ from scarf_async.cli.output import say
 from scarf_async.cli.records import plain
 from scarf_async.entities.fields import without_user
 from scarf_async.errors import NotFoundError, ReadOnlyError, ValidationError
+from scarf_async.names import organization_key, package_key
 
 if TYPE_CHECKING:
     from scarf_async.client import Scarf
@@ -48,7 +49,9 @@ class PackageChoice:
             found = [
                 package
                 for package in shown
-                if (package.owner, package.name) == (owner, name) and self.type in {None, package.library_type}
+                if organization_key(package.owner) == organization_key(owner)
+                and package_key(package.name, owner) == package_key(name, owner)
+                and self.type in {None, package.library_type}
             ]
             if not found:
                 raise

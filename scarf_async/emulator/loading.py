@@ -162,9 +162,9 @@ class _Loader:
                 self.db.write(
                     "INSERT OR IGNORE INTO package_domains (uuid, package_id, key, name)"
                     " SELECT ?, id, ?, ? FROM packages WHERE uuid = ?",
-                    found["id"],
+                    str(found["id"]),
                     key,
-                    found["name"],
+                    str(found["name"]),
                     package["package"],
                 )
                 return found

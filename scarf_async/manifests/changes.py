@@ -29,8 +29,8 @@ from scarf_async.entities import (
 from scarf_async.entities.enums import permission_level, role
 from scarf_async.entities.fields import without_user
 from scarf_async.errors import ValidationError
+from scarf_async.names import domain_key, plain_name, user_key
 from scarf_async.protocol import printable
-from scarf_async.reconcile import plain_name, user_key
 
 __all__ = ["Action", "Change", "Changes", "Subject", "organization_upsert", "package_upsert", "public_host"]
 
@@ -183,11 +183,12 @@ def package_upsert(name: str, library_type: str | None, fields: Mapping[str, str
 
 
 def public_host(url: str | None) -> str | None:
-    """Return the host of a public address, as `user_key` gives it; None: there is none, or it cannot be sent."""
+    """Return the host of a public address, as `domain_key` gives it; None: there is none, or it cannot be sent."""
     try:
-        return urlsplit(url or "").hostname
+        host = urlsplit(url or "").hostname
     except ValueError:
         return None
+    return None if host is None else domain_key(host)
 
 
 def _optional(fields: Mapping[str, str], name: str) -> str | None | Unset:
@@ -459,17 +460,17 @@ class _Planner:
     def _domain(self, change: Change) -> None:
         name = _said(change, "name", change.name)
         if change.action == "remove":
-            self._domains[user_key(name)] = self.plan.delete_domain(
+            self._domains[domain_key(name)] = self.plan.delete_domain(
                 self._on(change), _said(change, "id", change.id)
             )
             self._giving.add(change.uuid)
             return
-        leaving = self._domains.get(user_key(name))
+        leaving = self._domains.get(domain_key(name))
         # A package that gives domains away itself does so last: two that swap theirs would wait for each other.
         waits = leaving is not None and change.uuid not in self._giving
         package = self._on(change)
         # The public address may have brought its domain along.
-        if_exists: IfExists = "keep" if self._hosts.get(package) == user_key(name) else "fail"
+        if_exists: IfExists = "keep" if self._hosts.get(package) == domain_key(name) else "fail"
         after = leaving if waits and leaving else ()
         self.plan.create_domain(package, DomainCreate(name), if_exists=if_exists, after=after)
 

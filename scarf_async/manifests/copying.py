@@ -11,7 +11,7 @@ from scarf_async.entities import LibraryType
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.changes import Change, Changes, public_host
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.reconcile import plain_name, user_key
+from scarf_async.names import domain_key, organization_key, package_key, plain_name, user_key
 
 __all__ = ["Copying", "Names"]
 
@@ -23,8 +23,12 @@ Names: TypeAlias = Mapping[str, str | None]
 _PYTHON: Final = frozenset({LibraryType.PYPI, LibraryType.PYTHON})
 
 
-def _by_key(names: Names) -> Names:
+def _by_user(names: Names) -> Names:
     return {user_key(name): other for name, other in names.items()}
+
+
+def _by_domain(names: Names) -> Names:
+    return {domain_key(name): other for name, other in names.items()}
 
 
 @attrs.frozen(kw_only=True)
@@ -43,14 +47,14 @@ class Copying:
 
     source: str
     target: str
-    members: Names = attrs.field(converter=_by_key)
+    members: Names = attrs.field(converter=_by_user)
     packages: Names
-    domains: Names = attrs.field(converter=_by_key)
+    domains: Names = attrs.field(converter=_by_domain)
     same_server: bool
     addresses: Manifest
 
     def __attrs_post_init__(self) -> None:
-        if self.same_server and self.source == self.target:
+        if self.same_server and organization_key(self.source) == organization_key(self.target):
             raise ValidationError(
                 f"{self.source!r} cannot be copied onto itself: say another target", field="target"
             )
@@ -90,7 +94,7 @@ class Copying:
     def _left_out(self, spec: OrganizationSpec) -> Iterator[Change]:
         for package, copy in self._copies(spec):
             for name in package.domains or ():
-                key = user_key(name)
+                key = domain_key(name)
                 if self.same_server and key not in self.domains and key != public_host(copy.public_url):
                     yield Change(
                         action="uncompared",
@@ -103,10 +107,10 @@ class Copying:
                     )
 
     def _copies(self, spec: OrganizationSpec) -> Iterator[tuple[PackageSpec, PackageSpec]]:
-        names = {plain_name(name, self.source): other for name, other in self.packages.items()}
+        names = {package_key(name, self.source): other for name, other in self.packages.items()}
         for package in spec.packages or ():
             plain = plain_name(package.name, self.source)
-            name = plain_name(names.get(plain, plain) or "", self.target)
+            name = plain_name(names.get(package_key(plain, None), plain) or "", self.target)
             if name:
                 yield package, self._package(package, plain, name)
 
@@ -118,7 +122,7 @@ class Copying:
         )
         # The domain of its public address a copy has without being given it.
         public = public_host(said.public_url)
-        domains = [name for name in map(self._domain, spec.domains or ()) if name and user_key(name) != public]
+        domains = [name for name in map(self._domain, spec.domains or ()) if name and domain_key(name) != public]
         return attrs.evolve(
             spec,
             name=name if spec.name == plain else f"{self.target}/{name}",
@@ -132,8 +136,11 @@ class Copying:
     def _said(self, organization: str, name: str, library_type: str | None) -> PackageSpec | None:
         """Return what `addresses` says of a package; its types may be left out."""
         for owner in self.addresses.organizations:
-            for spec in owner.packages or () if owner.name == organization else ():
-                if plain_name(spec.name, organization) == name and spec.library_type in {None, library_type}:
+            if organization_key(owner.name) != organization_key(organization):
+                continue
+            for spec in owner.packages or ():
+                same = package_key(spec.name, organization) == package_key(name, organization)
+                if same and spec.library_type in {None, library_type}:
                     return spec
         return None
 
@@ -155,4 +162,4 @@ class Copying:
 
     def _domain(self, name: str) -> str | None:
         # A server gives a domain to packages of one owner only.
-        return self.domains.get(user_key(name), None if self.same_server else name)
+        return self.domains.get(domain_key(name), None if self.same_server else name)

@@ -1,7 +1,7 @@
 """What has to change so that what is there becomes what a manifest says. Pure.
 
-Names are compared as the service compares them, what a manifest does not speak of stays, and nothing is removed
-unless that is asked for.
+Names and texts are compared by their keys (`names`), what a manifest does not speak of stays, and nothing is
+removed unless that is asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from scarf_async.entities import LibraryType, Organization, Package, PermissionLevel, Role
+from scarf_async.entities import LibraryType, Organization, Package, PermissionLevel, Role, RouteCreate
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.changes import Change, Changes, organization_upsert, package_upsert, public_host
 from scarf_async.manifests.live import (
@@ -26,7 +26,7 @@ from scarf_async.manifests.live import (
     match_packages,
 )
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.reconcile import is_scarfs_domain, user_key
+from scarf_async.names import domain_key, field_key, is_scarfs_domain, organization_key, route_key, user_key
 
 __all__ = ["diff"]
 
@@ -80,7 +80,7 @@ def diff(manifest: Manifest, live: Live, *, prune: bool = False, rewrite_address
 def _freeing_domains(changes: Sequence[Change], live: Live) -> Iterator[Change]:
     """Yield the changes, and before a package goes the removal of those of its domains that another takes."""
     taken = {
-        user_key(change.name)
+        domain_key(change.name)
         for change in changes
         if change.kind == "domain" and change.action == "create" and change.name is not None
     }
@@ -91,7 +91,7 @@ def _freeing_domains(changes: Sequence[Change], live: Live) -> Iterator[Change]:
             yield from (
                 attrs.evolve(change, kind="domain", name=domain.name, id=domain.id, before={"name": domain.name})
                 for domain in domains.get(change.uuid, ())
-                if user_key(domain.name) in taken
+                if domain_key(domain.name) in taken
             )
         yield change
 
@@ -100,12 +100,12 @@ def _refuse_double_organizations(manifest: Manifest, live: Live) -> None:
     said: dict[str, str] = {}
     for spec in manifest.organizations:
         shown = live.organizations[spec.name].organization
-        name = spec.name if shown is None else shown.name
-        if name in said:
+        key = organization_key(spec.name if shown is None else shown.name)
+        if key in said:
             raise ValidationError(
-                f"two entries are one organization: {said[name]!r} and {spec.name!r}; keep one of them"
+                f"two entries are one organization: {said[key]!r} and {spec.name!r}; keep one of them"
             )
-        said[name] = spec.name
+        said[key] = spec.name
 
 
 @attrs.frozen
@@ -156,7 +156,7 @@ def _organization(spec: OrganizationSpec, live: LiveOrganization, rules: _Rules)
     else:
         before = _texts(shown, _OF_ORGANIZATION)
         after = {**before, **said}
-        if after != before:
+        if _differ(before, after):
             yield _unless_invalid(
                 make(action="update", kind="organization", before=before, after=after),
                 partial(organization_upsert, name, after),
@@ -175,6 +175,10 @@ def _said(spec: OrganizationSpec | PackageSpec, fields: Iterable[str]) -> dict[s
 def _texts(shown: Organization | Package, fields: Iterable[str]) -> dict[str, str]:
     """Return texts as they are; None and `""` are alike to the service."""
     return {field: getattr(shown, field) or "" for field in fields}
+
+
+def _differ(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    return any(field_key(field, text) != field_key(field, after[field]) for field, text in before.items())
 
 
 def _unless_invalid(change: Change, upsert: Callable[[], object]) -> Change:
@@ -315,7 +319,7 @@ def _old_package(
     before = _texts(package, _OF_PACKAGE)
     addresses = _said(spec, _ADDRESSES)
     after = {**before, **_said(spec, _OF_PACKAGE)}
-    differs = after != before
+    differs = _differ(before, after)
     if not differs and not addresses:
         return
     missing = [field for field in _ADDRESSES_OF.get(library_type or "", ()) if getattr(spec, field) is None]
@@ -378,21 +382,22 @@ def _permissions(
 def _routes(
     spec: PackageSpec, live: LivePackage | None, library_type: str | None, make: _Make, rules: _Rules
 ) -> Iterator[Change]:
-    wanted = dict.fromkeys((route.template_path, route.outgoing_url) for route in spec.routes or ())
-    shown = (live.routes if live else None) or ()
-    there = {(route.template_path, route.outgoing_url) for route in shown}
-    for template_path, outgoing_url in wanted:
-        if (template_path, outgoing_url) in there:
+    wanted: dict[tuple[str, str], RouteCreate] = {}
+    for said in spec.routes or ():
+        wanted.setdefault(route_key(said.template_path, said.outgoing_url), said)
+    shown = [(route_key(route.template_path, route.outgoing_url), route) for route in (live and live.routes) or ()]
+    there = {key for key, _ in shown}
+    for key, said in wanted.items():
+        if key in there:
             continue
-        change = make(
-            action="create", kind="route", after={"template_path": template_path, "outgoing_url": outgoing_url}
-        )
+        after = {"template_path": said.template_path, "outgoing_url": said.outgoing_url}
+        change = make(action="create", kind="route", after=after)
         if not has_routes(library_type):
             change = attrs.evolve(change, action="blocked", note=f"a package of type {library_type} has no routes")
         yield change
     if rules.prune and spec.routes is not None:
-        for route in shown:
-            if (route.template_path, route.outgoing_url) not in wanted:
+        for key, route in shown:
+            if key not in wanted:
                 before = {"template_path": route.template_path, "outgoing_url": route.outgoing_url}
                 yield make(action="remove", kind="route", id=route.id, before=before)
 
@@ -402,8 +407,8 @@ def _domains(
 ) -> Iterator[Change]:
     wanted: dict[str, str] = {}
     for name in spec.domains or ():
-        wanted.setdefault(user_key(name), name.strip())
-    shown = {user_key(domain.name): domain for domain in (live.domains if live else None) or ()}
+        wanted.setdefault(domain_key(name), name.strip())
+    shown = {domain_key(domain.name): domain for domain in (live.domains if live else None) or ()}
     for key, name in wanted.items():
         if key in shown:
             continue

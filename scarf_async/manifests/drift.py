@@ -11,7 +11,7 @@ from scarf_async.entities import Organization, Package, PermissionLevel, Role
 from scarf_async.manifests.changes import Change
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, match_packages
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.reconcile import user_key
+from scarf_async.names import domain_key, field_key, user_key
 
 __all__ = ["State", "Verdict", "touched", "verdicts"]
 
@@ -163,7 +163,7 @@ class _Comparison:
         after = None if change.after is None else _only(change.after, _OF_PACKAGE)
         if change.action in {"update", "set"} and now is not None and (change.after or {}).keys() - (after or {}):
             # The service does not show addresses: only sending them makes them right.
-            return _compared(change, change.before if now != after else now, now, after)
+            return _compared(change, change.before if _keys(now) != _keys(after) else now, now, after)
         verdict = _compared(change, change.before, now, after)
         if change.action == "create" and verdict.state == "moved":
             self._strange.add(_key(change))
@@ -213,17 +213,17 @@ def _of_route(change: Change, live: LivePackage) -> Verdict:
         for route in live.routes or ()
     }
     now = shown.get(change.id or "") if change.action == "remove" else None
-    if change.action == "create" and change.after in shown.values():
-        now = dict(change.after or {})
+    if change.action == "create":
+        now = next((fields for fields in shown.values() if _keys(fields) == _keys(change.after)), None)
     return _compared(change, change.before, now, change.after)
 
 
 def _of_domain(change: Change, live: LivePackage) -> Verdict:
-    key = user_key(change.name or "")
+    key = domain_key(change.name or "")
     same = [
         domain.name
         for domain in live.domains or ()
-        if (domain.id == change.id if change.action == "remove" else user_key(domain.name) == key)
+        if (domain.id == change.id if change.action == "remove" else domain_key(domain.name) == key)
     ]
     now = None if not same else {"name": same[0] if change.action == "remove" else change.name or ""}
     return _compared(change, change.before, now, change.after)
@@ -238,12 +238,17 @@ def _only(fields: Mapping[str, str] | None, names: Iterable[str]) -> dict[str, s
     return {name: (fields or {}).get(name, "") for name in names}
 
 
+def _keys(fields: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Return fields as they are compared."""
+    return None if fields is None else {field: field_key(field, text) for field, text in fields.items()}
+
+
 def _compared(
     change: Change, before: Mapping[str, str] | None, now: Mapping[str, str] | None, after: Mapping[str, str] | None
 ) -> Verdict:
-    if now == before and (now or change.action != "remove"):
+    if _keys(now) == _keys(before) and (now or change.action != "remove"):
         return Verdict(change, "open")
-    if now == after:
+    if _keys(now) == _keys(after):
         return Verdict(change, "done", "it is so already")
     if now is None:
         return Verdict(change, "moved", "it is not there")

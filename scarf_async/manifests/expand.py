@@ -24,7 +24,7 @@ from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.nodes import Place, Problems, shown
 from scarf_async.manifests.people import Grant, Limit, People, report_cycles
 from scarf_async.manifests.shapes import Pairs, Said, suggestion
-from scarf_async.reconcile import plain_name, user_key
+from scarf_async.names import domain_key, organization_key, package_key, plain_name, route_key
 
 __all__ = ["expand"]
 
@@ -143,17 +143,17 @@ class _Expansion:
         typed: dict[tuple[str, str | None], Said] = {}
         named: dict[str, Said] = {}
         for draft in drafts:
-            plain = plain_name(draft.name.text, owner)
-            spec = self._package(draft, self._layers(draft, defaults, plain))
+            key = package_key(draft.name.text, owner)
+            spec = self._package(draft, self._layers(draft, defaults, plain_name(draft.name.text, owner)))
             # Without a type it could be any of its name.
-            first = typed.get((plain, spec.library_type)) or typed.get((plain, None))
+            first = typed.get((key, spec.library_type)) or typed.get((key, None))
             if first is None and spec.library_type is None:
-                first = named.get(plain)
+                first = named.get(key)
             if first is not None:
                 message = f"the package {shown(spec.name)} stands here a second time; first at {first.place}"
                 self._problems.add(draft.name.place, draft.name.path, message)
-            typed.setdefault((plain, spec.library_type), draft.name)
-            named.setdefault(plain, draft.name)
+            typed.setdefault((key, spec.library_type), draft.name)
+            named.setdefault(key, draft.name)
             specs.append(spec)
         return tuple(specs)
 
@@ -205,20 +205,20 @@ class _Expansion:
         return {each.user_query: each.permission_level for each in sets}
 
     def _routes(self, layer: _Layer) -> tuple[RouteCreate, ...]:
-        routes: dict[RouteCreate, RouteDraft] = {}
+        routes: dict[tuple[str, str], tuple[RouteCreate, RouteDraft]] = {}
         for draft in layer.draft.routes or ():
             route = RouteCreate(layer.fill(draft.outgoing_url).text, layer.fill(draft.template_path).text)
-            first = routes.setdefault(route, draft)
+            _, first = routes.setdefault(route_key(route.template_path, route.outgoing_url), (route, draft))
             if first is not draft:
                 message = f"the route stands here a second time; first at {first.place}"
                 self._problems.add(draft.place, draft.path, message)
-        return tuple(routes)
+        return tuple(route for route, _ in routes.values())
 
     def _domains(self, layer: _Layer) -> tuple[str, ...]:
         names: dict[str, tuple[DomainCreate, Said]] = {}
         for said in layer.draft.domains or ():
             domain = DomainCreate(layer.fill(said).text)
-            _, first = names.setdefault(domain.name.casefold(), (domain, said))
+            _, first = names.setdefault(domain_key(domain.name), (domain, said))
             if first is not said:
                 message = f"the domain stands here a second time; first at {first.place}"
                 self._problems.add(said.place, said.path, message)
@@ -243,7 +243,7 @@ def expand(document: DocumentDraft, problems: Problems) -> Manifest:
     names: dict[str, Said] = {}
     organizations = []
     for name, draft in document.organizations or ():
-        first = names.setdefault(user_key(name.text), name)
+        first = names.setdefault(organization_key(name.text), name)
         if first is not name:
             problems.add(
                 name.place, name.path, f"the organization stands here a second time; first at {first.place}"

@@ -69,7 +69,8 @@ class Manifests:
     async def diff(self, manifest: Manifest, *, prune: bool = False, rewrite_addresses: bool = False) -> Changes:
         """Compare a manifest with what is there; works on a read-only client.
 
-        What the manifest does not speak of is not read, and an organization that is not there is one to create.
+        What the manifest does not speak of is not read, and an organization that is not there is one to create. A
+        name or text that the service only spells another way is not a difference.
 
         Example:
             ```python

@@ -10,8 +10,8 @@ from scarf_async.entities import Role
 from scarf_async.errors import GuardError
 from scarf_async.manifests.changes import Change, Changes
 from scarf_async.manifests.live import Live
+from scarf_async.names import user_key
 from scarf_async.protocol import printable
-from scarf_async.reconcile import user_key
 
 __all__ = ["check", "check_owners", "loosens_members", "refused"]
 

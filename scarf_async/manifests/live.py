@@ -13,7 +13,7 @@ from scarf_async.bulk.together import together
 from scarf_async.entities import Domain, LibraryType, Member, Organization, Package, Permission, Route
 from scarf_async.errors import NotFoundError, ValidationError
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.reconcile import plain_name, user_key
+from scarf_async.names import domain_key, organization_key, package_key
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.session import Session
 
@@ -115,8 +115,8 @@ def match_packages(specs: Iterable[PackageSpec], shown: Iterable[LivePackage], o
     """
     named: dict[str, list[LivePackage]] = defaultdict(list)
     for live in shown:
-        named[plain_name(live.package.name, owner or live.package.owner)].append(live)
-    entries = [(spec, named.get(plain_name(spec.name, owner), [])) for spec in specs]
+        named[package_key(live.package.name, owner or live.package.owner)].append(live)
+    entries = [(spec, named.get(package_key(spec.name, owner), [])) for spec in specs]
     matches = [Match(spec, _candidates(spec, namesakes)) for spec, namesakes in entries]
     taken = _taken(matches, owner)
     return [
@@ -132,7 +132,7 @@ def _taken(matches: Iterable[Match], owner: str | None) -> set[str]:
     said: dict[Hashable, PackageSpec] = {}
     for match in matches:
         spec = match.spec
-        one: Hashable = plain_name(spec.name, owner), spec.library_type
+        one: Hashable = package_key(spec.name, owner), spec.library_type
         if len(match.found) == 1:
             one = match.found[0].package.uuid
         if one in said:
@@ -224,11 +224,11 @@ def _wanted(
 
 def _said_domains(manifest: Manifest) -> set[str]:
     sections = [manifest.packages, *(spec.packages for spec in manifest.organizations)]
-    return {user_key(name) for specs in sections for spec in specs or () for name in spec.domains or ()}
+    return {domain_key(name) for specs in sections for spec in specs or () for name in spec.domains or ()}
 
 
 def _shown_domains(packages: Iterable[LivePackage]) -> set[str]:
-    return {user_key(domain.name) for live in packages for domain in live.domains or ()}
+    return {domain_key(domain.name) for live in packages for domain in live.domains or ()}
 
 
 class _Reader:
@@ -286,7 +286,8 @@ class _Reader:
         """
         shown = await self._packages.list()
         if me is None:
-            owners = sorted({package.owner for package in shown} - {*known, ""})
+            organizations = {"", *map(organization_key, known)}
+            owners = sorted({one.owner for one in shown if organization_key(one.owner) not in organizations})
             answers = await together([partial(self._organization, owner) for owner in owners])
             users = [owner for owner, answer in zip(owners, answers, strict=True) if answer is None]
             if len(users) > 1:
@@ -296,7 +297,9 @@ class _Reader:
                     field="me",
                 )
             me = users[0] if users else None
-        own = [] if me is None else [package for package in shown if user_key(package.owner) == user_key(me)]
+        if me is None:
+            return (), None
+        own = [package for package in shown if organization_key(package.owner) == organization_key(me)]
         return tuple(LivePackage(package=package) for package in own), me
 
     async def details(self, wanted: Mapping[LivePackage, PackageSpec]) -> list[LivePackage]:

@@ -11,7 +11,7 @@ import attrs
 from scarf_async.manifests.drafts import DocumentDraft
 from scarf_async.manifests.nodes import Place, Problems, shown
 from scarf_async.manifests.shapes import Pairs, Said, suggestion
-from scarf_async.reconcile import user_key
+from scarf_async.names import user_key
 
 __all__ = ["GROUP", "Grant", "Limit", "People", "report_cycles"]
 

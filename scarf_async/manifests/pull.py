@@ -8,7 +8,7 @@ from scarf_async.entities import Domain, PermissionLevel, Role, Route, RouteCrea
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, read_live
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.reconcile import is_scarfs_domain
+from scarf_async.names import is_scarfs_domain
 from scarf_async.session import Session
 
 __all__ = ["described", "pull"]

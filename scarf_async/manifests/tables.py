@@ -12,7 +12,7 @@ from scarf_async.manifests.csvfile import parse_csv
 from scarf_async.manifests.drafts import DocumentDraft, OrganizationDraft, PackageDraft, RouteDraft
 from scarf_async.manifests.nodes import Place, Problems, Scalar, shown
 from scarf_async.manifests.shapes import OpenWord, Said, Shape, Text, Word, suggestion
-from scarf_async.reconcile import plain_name
+from scarf_async.names import package_key
 
 __all__ = ["TABLES", "add_tables"]
 
@@ -135,7 +135,7 @@ class _Owner:
         self.members: list[tuple[Said, Said]] = []
         self._by_name: dict[str, list[_Package]] = {}
         for package in self.packages:
-            self._by_name.setdefault(plain_name(package.draft.name.text, name), []).append(package)
+            self._by_name.setdefault(package_key(package.draft.name.text, name), []).append(package)
 
     def add(self, row: _Row) -> _Package:
         said = row.cells["package"]
@@ -155,13 +155,13 @@ class _Owner:
             )
         )
         self.packages.append(package)
-        self._by_name.setdefault(plain_name(said.text, self._name), []).append(package)
+        self._by_name.setdefault(package_key(said.text, self._name), []).append(package)
         return package
 
     def find(self, row: _Row) -> _Package | None:
         """Return the package that a row is about; where none are declared, the row declares it."""
         said, word = row.cells["package"], row.cells.get("type")
-        named = self._by_name.get(plain_name(said.text, self._name), [])
+        named = self._by_name.get(package_key(said.text, self._name), [])
         fits = [each for each in named if word is None or _type(each) in {None, word.text}]
         if len(fits) > 1:
             message = f"there are {len(fits)} packages {shown(said.text)}; say the type"

@@ -37,7 +37,8 @@ class Domains:
         Args:
             package: its uuid, or the package.
             domain: what to create.
-            if_exists: with `keep`, a domain of the package with this name, whatever its case, is returned.
+            if_exists: with `keep`, a domain of the package with this name is returned, in whatever case, with or
+                without a dot at its end, in Unicode or as IDNA.
 
         Raises:
             ConflictError: the name is taken.

@@ -6,6 +6,7 @@ from scarf_async.creates import Creation, IfExists, create, updated
 from scarf_async.endpoints_v1 import CREATE_ORGANIZATION, GET_ORGANIZATION, UPDATE_ORGANIZATION
 from scarf_async.entities import Organization, OrganizationUpsert
 from scarf_async.errors import NotFoundError
+from scarf_async.names import organization_key
 from scarf_async.reconcile import Found, find_organization
 from scarf_async.renames import rename
 from scarf_async.session import Session
@@ -81,7 +82,12 @@ class Organizations:
             found = await self._find(organization)
             shown = found.equal or found.different
             # A service that does not tell names by case finds it under the new name before it is renamed.
-            return Found() if shown is not None and shown.name == name else found
+            is_still = (
+                shown is not None
+                and shown.name != organization.name
+                and organization_key(shown.name) == organization_key(name)
+            )
+            return Found() if is_still else found
 
         if organization.name == name:
             answer = await self._session.send(request)

@@ -19,8 +19,9 @@ from scarf_async.endpoints_v1 import (
 )
 from scarf_async.entities import LibraryTypeLike, Package, PackageUpsert
 from scarf_async.errors import NotFoundError, ValidationError
-from scarf_async.protocol import decode, server_date
-from scarf_async.reconcile import Found, find_package
+from scarf_async.names import organization_key
+from scarf_async.protocol import server_date
+from scarf_async.reconcile import Found, PackageIndex, find_package
 from scarf_async.session import Session
 
 __all__ = ["Packages", "check_same_type", "package_id"]
@@ -61,7 +62,7 @@ class Packages:
         if organization is None:
             return await self._session.fetch(LIST_USER_PACKAGES.request())
         packages = await self._session.fetch(LIST_PACKAGES.request(organization=organization))
-        self._session.organizations.add(organization.casefold())
+        self._session.organizations.add(organization_key(organization))
         return packages
 
     async def get(self, id_or_name: str, library_type: LibraryTypeLike | None = None) -> Package:
@@ -102,7 +103,7 @@ class Packages:
             request = CREATE_USER_PACKAGE.request(package)
         else:
             request = CREATE_PACKAGE.request(package, organization=organization)
-            self._session.organizations.add(organization.casefold())
+            self._session.organizations.add(organization_key(organization))
         try:
             return await create(
                 self._session,
@@ -117,7 +118,7 @@ class Packages:
         except NotFoundError:
             # It may be the user's own name, whose packages would then be looked for in vain, and created twice.
             if organization is not None:
-                self._session.organizations.discard(organization.casefold())
+                self._session.organizations.discard(organization_key(organization))
             raise
 
     async def update(self, package: str | Package, upsert: PackageUpsert) -> Package:
@@ -159,9 +160,10 @@ class Packages:
         self, requested: PackageUpsert, organization: str | None, started: float | None
     ) -> Found[Package]:
         if organization is not None:
-            return find_package(requested, await self.list(organization), organization=organization)
-        request = LIST_USER_PACKAGES.request()
-        answer = await self._session.send(request)
+            request = LIST_PACKAGES.request(organization=organization)
+            _, packages = await self._session.look(request, PackageIndex)
+            return find_package(requested, packages.named(requested.name), organization=organization)
+        answer, packages = await self._session.look(LIST_USER_PACKAGES.request(), PackageIndex)
         # The user's list shows organizations' packages too: what is older than the first send is not ours, nor what
         # is of an owner known for an organization. Both times are the service's: its clock need not be ours.
         not_before: dt.datetime | None = None
@@ -169,5 +171,9 @@ class Packages:
             # Without the service's clock this machine's has to do, which may be wrong by more than a little.
             now = server_date(answer.headers) or dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
             not_before = now - dt.timedelta(seconds=clock.monotonic() - started)
-        packages = decode(request, answer)
-        return find_package(requested, packages, not_of=self._session.organizations, not_before=not_before)
+        return find_package(
+            requested,
+            packages.named(requested.name),
+            not_of=self._session.organizations,
+            not_before=not_before,
+        )

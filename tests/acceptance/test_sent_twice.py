@@ -937,12 +937,14 @@ class TestRenames:
                 await scarf.organizations.update("nobody", self.wanted)
             assert len(service.arrivals) == 1
 
-    async def test_a_change_of_case(self) -> None:
-        """A service that finds `Home` under `home` shows the old one: that is not renamed yet."""
+    @pytest.mark.parametrize("shown", ["home", "HOME"])
+    async def test_a_change_of_case(self, shown: str) -> None:
+        """A service that finds `Home` under `home` shows the old one, in its own spelling: not renamed yet."""
         wanted = attrs.evolve(self.wanted, name="Home")
         async with furnished() as service, connect(service) as scarf:
             service.on("PUT", "*", drop())
-            service.on("GET", "/organizations/Home", answer(200, service.made("organizations")[0]))
+            there = service.made("organizations")[0]
+            service.on("GET", "/organizations/Home", answer(200, {**there, "name": shown}))
             assert (await scarf.organizations.update("home", wanted)).name == "Home"
             assert [arrival.method for arrival in service.arrivals] == ["PUT", "GET", "PUT"]
 

@@ -77,6 +77,24 @@ async def test_estimate_is_what_a_run_sends(scarf: Scarf, scarf_emulator: Emulat
     assert sum(wanted.requests.values()) == report.requests == len(scarf_emulator.requests)
 
 
+async def test_looks_at_one_list_are_one_read(scarf: Scarf, scarf_emulator: Emulator) -> None:
+    """Of those that wait for the same; and a run sends just that."""
+    plan = BulkPlan()
+    plan.create_organization(organization())
+    for number in range(40):
+        plan.create_package(package(f"web{number}", library_type="file"), "acme", if_exists="keep")
+        plan.create_package(package(f"own{number}", library_type="file"), if_exists="keep")
+    web = plan.create_package(package(library_type="file"), "acme", if_exists="keep")
+    for number in range(40):
+        plan.create_route(web, RouteCreate("https://acme.example", f"/dl{number}"), if_exists="keep")
+        plan.create_domain(web, DomainCreate(f"dl{number}.acme.example"), if_exists="keep")
+    wanted = plan.estimate()
+    assert wanted.requests["look"] == 4
+    report = await scarf.bulk.run(plan)
+    report.raise_for_failures()
+    assert sum(wanted.requests.values()) == report.requests == len(scarf_emulator.requests)
+
+
 async def test_estimating_sends_nothing(service: Service, client: Scarf) -> None:
     """It needs no client at all."""
     full().estimate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -287,6 +288,57 @@ def test_refs_are_equal_where_they_mean_the_same_operation() -> None:
     assert len({first, Ref(plan, 0), second, foreign}) == 3
     assert first != 0
     assert not first.belongs_to(other)
+
+
+def referring(name: str = "bob") -> BulkPlan:
+    """A plan with everything that may differ."""
+    plan = BulkPlan()
+    web = plan.create_package(PACKAGE, "acme", if_exists="keep")
+    plan.set_permission(web, name, "member")
+    plan.set_permission(SHOWN, name, "admin", after=web)
+    return plan
+
+
+def test_plans_of_equal_operations_are_equal(tmp_path: Path) -> None:
+    """Also where these refer to each other, and where one was read from a file; they are not the same plan."""
+    plan = referring()
+    assert plan == referring()
+    assert list(plan) == list(referring())
+    plan.dump(tmp_path / "plan")
+    assert BulkPlan.load(tmp_path / "plan") == plan
+    assert BulkPlan() == BulkPlan()
+    assert not Ref(referring(), 0).belongs_to(plan)
+
+
+def test_plans_of_other_operations_differ() -> None:
+    """In number, order, kind, value, what they refer to, and what they wait for."""
+    longer, plan = referring(), referring()
+    longer.delete_package("u-1")
+    assert plan != longer
+    assert plan != referring("eve")
+    assert plan != [*plan]
+    adders: list[Callable[[BulkPlan, Ref[Package]], Ref[Any]]] = [
+        lambda plan, web: plan.set_permission(web, "bob", "member"),
+        lambda plan, _: plan.set_permission("u-1", "bob", "member"),
+        lambda plan, web: plan.set_permission("u-1", "bob", "member", after=web),
+        lambda plan, _: plan.remove_member("u-1", "bob"),
+        lambda plan, web: plan.update_package(web, PACKAGE),
+        lambda plan, _: plan.create_route("u-1", ROUTE),
+        lambda plan, _: plan.create_route("u-1", ROUTE, if_exists="keep"),
+    ]
+    plans = []
+    for add in adders:
+        plans.append(BulkPlan())
+        add(plans[-1], plans[-1].create_package(PACKAGE))
+    assert [[one == other for other in plans] for one in plans] == [
+        [place == other for other in range(len(plans))] for place in range(len(plans))
+    ]
+
+
+def test_plan_has_no_hash() -> None:
+    """It is equal by what it holds, and grows."""
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(BulkPlan())
 
 
 def test_plan_shows_its_size() -> None:

@@ -254,6 +254,22 @@ CONTRADICTIONS: list[tuple[Callable[..., AnyRef], Callable[..., AnyRef]]] = [
         lambda plan, **order: plan.update_package("p", package(), **order),
         lambda plan, **order: plan.update_package("p", package("web2"), **order),
     ),
+    (
+        lambda plan, **order: plan.set_permission("p", "Jos\u00e9", "member", **order),
+        lambda plan, **order: plan.set_permission("p", "Jose\u0301", "admin", **order),
+    ),
+    (
+        lambda plan, **order: plan.upsert_member("acme", "ann", "member", **order),
+        lambda plan, **order: plan.upsert_member("Acme", "ann", "owner", **order),
+    ),
+    (
+        lambda plan, **order: plan.create_package(package(), "acme", **order),
+        lambda plan, **order: plan.create_package(package("acme/web"), "Acme", **order),
+    ),
+    (
+        lambda plan, **order: plan.create_domain("p", DomainCreate("m\u00fcnchen.example"), **order),
+        lambda plan, **order: plan.create_domain("p", DomainCreate("xn--mnchen-3ya.example."), **order),
+    ),
 ]
 
 
@@ -356,7 +372,7 @@ def test_unrelated_operations_wait_for_nothing() -> None:
 
 
 def test_organization_is_created_before_what_is_in_it() -> None:
-    """Members, packages and changes of it, though they were added before."""
+    """Members, packages and changes of it, though they were added before and spell it otherwise."""
     plan = BulkPlan()
     users: list[AnyRef] = [
         plan.upsert_member("acme", "ann", "member"),
@@ -365,7 +381,7 @@ def test_organization_is_created_before_what_is_in_it() -> None:
         plan.update_organization("acme", organization("acme", "New")),
         plan.update_organization("acme2", organization("acme2")),
     ]
-    made = plan.create_organization(organization())
+    made = plan.create_organization(organization("Acme"))
     assert [waits_for(plan, user, made) for user in users] == [True, True, True, True, False]
 
 
@@ -379,6 +395,16 @@ def test_renaming_comes_before_the_new_name_and_after_the_old() -> None:
     new.append(plan.update_organization("new", organization("new", "New")))
     assert all(waits_for(plan, user, renaming) for user in new)
     assert all(waits_for(plan, renaming, user) for user in old)
+
+
+def test_new_spelling_is_a_renaming_too() -> None:
+    """A service may tell the two apart, so that each is to be used while it is the organization's name."""
+    plan = BulkPlan()
+    new = plan.upsert_member("Acme", "ann", "member")
+    renaming = plan.update_organization("acme", organization("Acme"))
+    old = plan.upsert_member("acme", "bob", "member")
+    assert waits_for(plan, new, renaming)
+    assert waits_for(plan, renaming, old)
 
 
 def test_what_is_put_behind_a_renaming_names_what_has_the_old_name_then() -> None:

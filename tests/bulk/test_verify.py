@@ -112,20 +112,67 @@ async def test_each_list_is_read_once(world: World, scarf_emulator: Emulator) ->
         plan.create_domain(world.uuid, DomainCreate(f"dl{number}.acme.example"))
     scarf_emulator.requests.clear()
     await world.differences(plan)
-    reads = Counter(
-        f"{request.method} {request.path.removeprefix('/api/v1')}" for request in scarf_emulator.requests
-    )
-    assert reads == {
+    assert reads(scarf_emulator) == {
         "GET /organizations/acme": 1,
         "GET /organizations/acme/users": 1,
         "GET /organizations/acme/packages": 1,
         "GET /packages": 1,
-        "GET /packages/gone": 1,
-        f"GET /packages/{world.uuid}": 1,
         f"GET /packages/{world.uuid}/permissions": 1,
         f"GET /packages/{world.uuid}/routes": 1,
         f"GET /packages/{world.uuid}/domains": 1,
     }
+
+
+def reads(emulator: Emulator) -> Counter[str]:
+    """What arrived since it was last cleared."""
+    return Counter(f"{request.method} {request.path.removeprefix('/api/v1')}" for request in emulator.requests)
+
+
+async def test_packages_are_not_read_for_what_hangs_on_them(world: World, scarf_emulator: Emulator) -> None:
+    """Their lists tell all: one request for each package."""
+    uuids = [(await world.scarf.packages.create(package(f"web{number}"), "acme")).uuid for number in range(20)]
+    plan = BulkPlan()
+    for uuid in uuids:
+        plan.set_permission(uuid, "ann", "admin")
+    plan.set_permission("gone", "ann", "admin")
+    scarf_emulator.requests.clear()
+    assert len(await world.differences(plan)) == 21
+    assert reads(scarf_emulator) == {f"GET /packages/{uuid}/permissions": 1 for uuid in [*uuids, "gone"]}
+
+
+async def test_packages_changed_by_uuid_are_seen_in_one_list(world: World, scarf_emulator: Emulator) -> None:
+    """That of the user's packages, which shows those of the user's organizations too."""
+    own = await world.scarf.packages.create(package("own"))
+    plan = BulkPlan()
+    plan.update_package(world.uuid.upper(), package())
+    plan.update_package(own, package("own", website="https://acme.example"))
+    plan.delete_package("gone")
+    other = plan.update_package("missing", package())
+    scarf_emulator.requests.clear()
+    differences = await world.differences(plan)
+    assert [(index, found) for index, _, found in differences] == [(1, own), (other.index, None)]
+    assert reads(scarf_emulator) == {"GET /packages": 1}
+
+
+async def test_spellings_of_one_organization_are_read_once(world: World, scarf_emulator: Emulator) -> None:
+    """And the last of its names has the last word."""
+    plan = BulkPlan()
+    plan.upsert_member("acme", "ann", "admin")
+    plan.upsert_member("Acme", "bob", "member")
+    plan.create_package(package("acme/web"), " acme")
+    scarf_emulator.requests.clear()
+    assert [index for index, *_ in await world.differences(plan)] == [1]
+    assert reads(scarf_emulator) == {"GET /organizations/acme/users": 1, "GET /organizations/acme/packages": 1}
+
+
+async def test_organization_that_is_only_respelled_is_read_by_its_last_name(world: World) -> None:
+    """However the other operations spell it."""
+    plan = BulkPlan()
+    plan.update_organization("acme", organization("Acme", "Tools"))
+    plan.upsert_member("acme", "ann", "admin")
+    plan.upsert_member("Acme", "Ann", "admin")
+    await world.scarf.organizations.update("acme", organization("Acme", "Tools"))
+    assert await world.differences(plan) == []
 
 
 CASES: list[tuple[str, Callable[[BulkPlan, World], object], object, type | object]] = [

@@ -113,6 +113,7 @@ async def test_packages(emulator: Emulator) -> None:
     assert [uuid, "acme", "cli", "npm", ""] in await lines("packages", "list", "acme", emulator=emulator)
     (by_name,) = await entities("packages", "get", "acme/cli", "--type", "npm", emulator=emulator)
     assert [by_name] == await entities("packages", "get", uuid, emulator=emulator) == [made]
+    assert await entities("packages", "get", "ACME/cli", "--type", "npm", emulator=emulator) == [made]
     await lines("packages", "update", uuid, "--short-description", "Tools", emulator=emulator)
     (changed,) = await entities("packages", "get", uuid, emulator=emulator)
     assert changed == {**made, "short_description": "Tools"}

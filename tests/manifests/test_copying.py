@@ -124,7 +124,7 @@ async def test_a_copy_on_the_same_server_has_other_names(acme: Scarf, scarf_emul
             "umbra",
             members={"Ann": "dee", "bob": None},
             packages={"web": "site", "lib": ""},
-            domains={"DL.example": "dl.umbra.example", "web.example": None},
+            domains={"DL.example.": "dl.umbra.example", "web.example": None},
             addresses=ACME,
             prune=True,
         )

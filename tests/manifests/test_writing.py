@@ -15,7 +15,7 @@ from scarf_async.errors import ManifestError, ValidationError
 from scarf_async.manifests import read_manifest, write_manifest
 from scarf_async.manifests.merging import merge_manifests
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.reconcile import user_key
+from scarf_async.names import user_key
 
 from .test_reading import ACME, YAML
 

@@ -22,7 +22,7 @@ from scarf_async.manifests.changes import Change, Changes
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, has_domains, has_routes
 from scarf_async.manifests.model import Manifest, PackageSpec
 from scarf_async.manifests.pull import described
-from scarf_async.reconcile import user_key
+from scarf_async.names import user_key
 
 __all__ = ["PEOPLE", "applied", "lives", "ordered", "union", "wanted"]
 
