@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from scarf_async.cli.signals import listen
+
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line."""
+    listen()
     try:
         from scarf_async.cli.app import app  # noqa: PLC0415 # its packages are an extra, which may not be there
         from scarf_async.cli.output import silence_standard_output  # noqa: PLC0415
@@ -16,8 +19,6 @@ def main() -> None:
         if error.name not in {"typer", "rich"}:
             raise
         sys.exit("scarf-async: the command line needs more packages: pip install 'scarf-async[cli,emulator]'")
-    except KeyboardInterrupt:
-        sys.exit(130)
     try:
         app()
     except OSError as error:

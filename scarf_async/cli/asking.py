@@ -1,14 +1,14 @@
-"""Questions before what cannot be undone, and Ctrl-C while it is done."""
+"""Questions before what cannot be undone, and signals while it is done."""
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from scarf_async.cli.output import printable
+from scarf_async.cli.signals import reacting
 from scarf_async.errors import GuardError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _ask(question: str) -> str:
 
 @contextmanager
 def stoppable(on_first: Callable[[], object]) -> Iterator[asyncio.Event]:
-    """Let the first Ctrl-C set an event and the second end the block; what follows the block then runs.
+    """Let the first signal set an event and the second end the block; what follows the block then runs.
 
     Args:
         on_first: called at the first, to say so.
@@ -55,15 +55,12 @@ def stoppable(on_first: Callable[[], object]) -> Iterator[asyncio.Event]:
     loop = asyncio.get_running_loop()
     with anyio.CancelScope() as scope:
 
-        def pressed() -> None:
+        def stop_or_cancel() -> None:
             if stop.is_set():
                 scope.cancel()
                 return
             stop.set()
             on_first()
 
-        loop.add_signal_handler(signal.SIGINT, pressed)
-        try:
+        with reacting(lambda: loop.call_soon_threadsafe(stop_or_cancel)):
             yield stop
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)

@@ -15,6 +15,7 @@ import attrs
 import typer
 
 from scarf_async.cli.output import Status, occupy_standard_descriptors, say, silence_standard_output, verdict
+from scarf_async.cli.signals import hung_up, interrupt, reacting, status_of_signals
 from scarf_async.errors import GuardError, ManifestError
 
 __all__ = ["command"]
@@ -29,7 +30,7 @@ def command(function: Command) -> Callable[..., None]:
     option, and the function is given the object. So commands share options, with their help, by naming the class.
 
     What the function returns is the status that the process ends with. An error of the SDK, or of the operating
-    system, is a line on standard error and a status; Ctrl-C and a broken pipe are no errors.
+    system, is a line on standard error and a status; a signal that ends it and a broken pipe are no errors.
     """
     signature = inspect.signature(function, eval_str=True)
     groups = {
@@ -74,19 +75,23 @@ def _take(kind: type[attrs.AttrsInstance], values: dict[str, object]) -> attrs.A
 
 def _finish(main: Callable[[], Status | Awaitable[Status]]) -> NoReturn:
     try:
-        status = _run(main)
+        with reacting(interrupt):
+            status = _run(main)
     except BaseException as error:
         ending = verdict(error)
         if ending is None:
             raise
         status, line = ending
+        if isinstance(error, OSError) and hung_up():
+            # The terminal is gone, and nothing could be written to it.
+            status = Status.INTERRUPTED
         # What is wrong with a manifest, or with changes, is a list whose lines are escaped already.
         for part in line.splitlines() if isinstance(error, ManifestError | GuardError) else filter(None, [line]):
             say(f"scarf-async: {part}")
     if status is Status.BROKEN_PIPE:
         silence_standard_output()
     if status is Status.INTERRUPTED:
-        _leave(status)
+        _leave(status_of_signals())
     raise typer.Exit(status)
 
 
@@ -94,17 +99,36 @@ def _run(main: Callable[[], Status | Awaitable[Status]]) -> Status:
     outcome = main()
     if isinstance(outcome, Status):
         return outcome
-    import anyio  # noqa: PLC0415 # `--help` must not wait for it
+    import asyncio  # noqa: PLC0415 # `--help` must not wait for it
+
+    import anyio  # noqa: PLC0415
 
     occupy_standard_descriptors()
+    told = False
 
     async def wait() -> Status:
-        return await outcome
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
-    return anyio.run(wait, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+        def cancel() -> None:
+            nonlocal told
+            if told or task is None:
+                interrupt()
+            told = True
+            # Asked for in a signal's handler, a loop that sleeps would not see it.
+            loop.call_soon_threadsafe(task.cancel)
+
+        with reacting(cancel):
+            return await outcome
+
+    try:
+        return anyio.run(wait, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+    except asyncio.CancelledError:
+        if not told:
+            raise
+        raise KeyboardInterrupt from None
 
 
-def _leave(status: Status) -> NoReturn:
+def _leave(status: int) -> NoReturn:
     """End at once: a thread may hang in a write to a pipe that nobody reads, and Python would wait for it."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

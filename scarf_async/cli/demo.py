@@ -32,7 +32,7 @@ async def demo(
 ) -> Status:
     """Plan and apply an organization of 115 container images on a local Scarf, and check that all of it is there.
 
-    The first Ctrl-C lets what is under way end and keeps the journal; the second stops at once.
+    The first Ctrl-C or SIGTERM lets what is under way end and keeps the journal; the second stops at once.
 
     Example: scarf-async demo --seed 7
     """

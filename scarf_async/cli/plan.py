@@ -95,7 +95,7 @@ async def apply(
 ) -> Status:
     """Make what is there what a manifest says; shows the difference and asks before anything is changed.
 
-    The first Ctrl-C lets what is under way end and keeps the journal; the second stops at once.
+    The first Ctrl-C or SIGTERM lets what is under way end and keeps the journal; the second stops at once.
 
     Example: scarf-async apply acme.yaml --journal acme.journal
     """

@@ -35,6 +35,7 @@ from scarf_async.cli.applying import failures, failures_table, say_stopping
 from scarf_async.cli.asking import stoppable
 from scarf_async.cli.difference import difference_lines
 from scarf_async.cli.output import Status, data_console
+from scarf_async.disk import write_whole
 from scarf_async.emulator import Emulator, Faults
 from scarf_async.manifests.applied import ApplyReport
 from scarf_async.manifests.saved import read_changes, write_changes
@@ -107,7 +108,7 @@ class Rehearsal:
                 report = await self._apply(scarf, changes, directory / "demo.journal")
                 if report is None or report.bulk is None:
                     return Status.INTERRUPTED
-                if report.bulk.stopped_by is not None:
+                if report.bulk.stopped_by is not None or self.interrupted:
                     self._say(str(report.bulk))
                     return Status.INTERRUPTED if self.interrupted else Status.FAILED
                 found = await self._read_back(scarf, manifest, directory / "pulled.yaml")
@@ -250,4 +251,4 @@ def _kept_plan(file: Path) -> Changes | None:
 
 def _keep_port(directory: Path, url: str) -> None:
     port = urlsplit(url).port
-    (directory / "port").write_text(str(port), "ascii")
+    write_whole(directory / "port", [str(port).encode()])

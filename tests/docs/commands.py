@@ -35,8 +35,14 @@ lists are tables; in a pipe they are lines with tabs, and `--json` gives JSON.
 | 2 | the command, a file or the configuration cannot be used; nothing was sent |
 | 3 | refused, by a guard or by your answer; nothing was sent |
 | 4 | something differs: `plan --detailed-exitcode`, `export verify` |
-| 130 | Ctrl-C |
+| 129 | SIGHUP, as when the terminal is closed |
+| 130 | SIGINT: Ctrl-C |
 | 141 | nobody reads the output any more |
+| 143 | SIGTERM, as from a service manager or a container runtime |
+
+All three signals end a command in order: a half-written file is removed, and `apply`, `copy` and `demo` finish the
+requests that are under way, keep the journal and say how to go on. A second signal stops at once. A signal that was
+ignored when the command started stays ignored: SIGHUP under `nohup`, SIGINT in the background of a script.
 
 The token comes from `$SCARF_API_TOKEN` or from the first line of `--token-file`. It is never an argument, where
 every user of the machine could read it. The addresses come from `--base-url` and `--v2-url`, else from

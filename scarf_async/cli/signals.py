@@ -1,0 +1,70 @@
+"""Ctrl-C, SIGTERM and SIGHUP: all three let a command end in order. What was ignored at the start stays ignored."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, NoReturn
+
+__all__ = ["hung_up", "interrupt", "listen", "reacting", "status_of_signals"]
+
+# Windows has no SIGHUP.
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_OFFSET: Final = 128
+
+
+def status_of_signals() -> int:
+    """Return what a shell says of a process that the first signal ended; without any, of one that Ctrl-C did."""
+    return _OFFSET + _signals.first
+
+
+def hung_up() -> bool:
+    """Whether it was SIGHUP that came first, as when a terminal is closed."""
+    return _signals.first == getattr(signal, "SIGHUP", None)
+
+
+def interrupt() -> NoReturn:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt
+
+
+def _leave() -> NoReturn:
+    """End at once: no command has begun."""
+    os._exit(status_of_signals())
+
+
+class _Signals:
+    """What the process was sent, and what is done about it."""
+
+    def __init__(self) -> None:
+        self.first: int = signal.SIGINT
+        self.came = False
+        self.react: Callable[[], object] = _leave
+
+    def take(self, number: int, _: object) -> None:
+        if not self.came:
+            self.first, self.came = number, True
+        self.react()
+
+
+_signals = _Signals()
+
+
+def listen() -> None:
+    """Take the signals, even as process 1, to which the system gives only those that are asked for."""
+    for name in _NAMES:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
+            signal.signal(number, _signals.take)
+
+
+@contextmanager
+def reacting(react: Callable[[], object]) -> Iterator[None]:
+    """Call a function for each signal while the block runs; it is called between any two steps of the program."""
+    before, _signals.react = _signals.react, react
+    try:
+        yield
+    finally:
+        _signals.react = before
