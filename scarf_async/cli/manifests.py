@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -78,16 +77,13 @@ def serialize(manifest: Manifest, form: str) -> bytes:
     Raises:
         ManifestError: it holds what no file may say.
     """
-    from scarf_async.manifests import write_manifest  # noqa: PLC0415
+    from scarf_async.manifests.writing import manifest_text  # noqa: PLC0415 # `--help` must not wait for it
 
-    with tempfile.TemporaryDirectory(prefix="scarf-async-") as directory:
-        file = Path(directory) / f"manifest.{form}"
-        try:
-            write_manifest(manifest, file)
-        except ManifestError as error:
-            # The file in between is gone, and was not asked for.
-            raise ManifestError([problem._replace(file="standard output") for problem in error.problems]) from None
-        return file.read_bytes()
+    try:
+        return manifest_text(manifest, f"manifest.{form}").encode()
+    except ManifestError as error:
+        # There is no file of that name.
+        raise ManifestError([problem._replace(file="standard output") for problem in error.problems]) from None
 
 
 def summarize(manifest: Manifest) -> str:

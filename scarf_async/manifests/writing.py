@@ -18,7 +18,7 @@ from scarf_async.manifests.nodes import Problems, shown
 from scarf_async.manifests.reading import parse_manifest, read_manifest
 from scarf_async.manifests.yamltext import Data, yaml_lines
 
-__all__ = ["write_manifest"]
+__all__ = ["manifest_text", "write_manifest"]
 
 _HEADER: Final = (
     "# The service does not give back backend_url, public_url and repository_url of packages. Where this file does",
@@ -57,16 +57,27 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool 
         manifest = merge_manifests(said, manifest)
         if manifest == said:
             return
-    text = _text(manifest, as_json=target.suffix.lower() == ".json")
-    _check(manifest, text, target)
-    write_whole(target, [text.encode()])
+    write_whole(target, [manifest_text(manifest, str(target)).encode()])
 
 
-def _check(manifest: Manifest, text: str, target: Path) -> None:
+def manifest_text(manifest: Manifest, name: str) -> str:
+    """Return a manifest as it stands in a file of this name, whose end says the format.
+
+    Raises:
+        ManifestError: the manifest holds what no file may say, such as one package twice.
+        ValidationError: the file would not be read as it was meant.
+        ConfigurationError: a YAML file, and ruamel.yaml is not installed.
+    """
+    text = _text(manifest, as_json=name.lower().endswith(".json"))
+    _check(manifest, text, name)
+    return text
+
+
+def _check(manifest: Manifest, text: str, name: str) -> None:
     """Refuse what would not be read as it was meant."""
     problems = Problems()
     try:
-        again = expand(parse_manifest(text, str(target), problems), problems)
+        again = expand(parse_manifest(text, name, problems), problems)
         if problems:
             raise problems.error()
     except ManifestError as error:
