@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scarf_async.disk import write_whole
+from scarf_async.disk import PartFile, sweep, write_whole
 
 
 def mode(path: Path) -> int:
@@ -84,3 +90,210 @@ def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         write_whole(path, [b"new"])
     assert failed.value.filename == str(path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_the_owner_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system lets us; where it refuses the owner, the group alone, and where it refuses both, neither."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    asked: list[tuple[int, int]] = []
+
+    def refuse(_: object, owner: int, group: int) -> None:
+        asked.append((owner, group))
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chown", refuse)
+    write_whole(path, [b"new"])
+    assert path.read_text() == "new"
+    status = path.stat()
+    assert asked == [(status.st_uid, status.st_gid), (-1, status.st_gid)]
+
+
+def test_another_name_of_a_file_keeps_what_it_had(tmp_path: Path) -> None:
+    """A hard link, as a snapshot has them, is not written through."""
+    path, snapshot = tmp_path / "file", tmp_path / "snapshot"
+    path.write_text("old")
+    snapshot.hardlink_to(path)
+    write_whole(path, [b"new"])
+    assert (path.read_text(), snapshot.read_text()) == ("new", "old")
+
+
+def test_a_link_to_itself_stays(tmp_path: Path) -> None:
+    """It leads to no file that could be written."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(OSError, match="symbolic links") as refused:
+        write_whole(loop, [b"new"])
+    assert refused.value.filename == str(loop)
+    assert loop.is_symlink()
+
+
+def test_nobody_else_reads_it_meanwhile(tmp_path: Path) -> None:
+    """Of a file that only its owner reads, the part under its temporary name is no more open."""
+    path = tmp_path / "file"
+    path.touch(mode=0o600)
+    seen: list[int] = []
+
+    def parts() -> Iterator[bytes]:
+        seen.extend(mode(part) for part in tmp_path.glob(".scarf-*.part"))
+        yield b"new"
+
+    write_whole(path, parts())
+    assert seen == [0o600]
+
+
+# Directories that cannot be synced, or listed.
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES])
+@pytest.mark.parametrize("name", ["open", "fsync"])
+def test_a_directory_that_cannot_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    """Neither to open nor to sync it may be refused with an error once the file is in its place and synced."""
+    real = getattr(os, name)
+    refused: list[object] = []
+
+    def refuse(what: int | Path, *rest: int, **named: int) -> object:
+        if what == tmp_path or (isinstance(what, int) and stat.S_ISDIR(os.fstat(what).st_mode)):
+            refused.append(what)
+            raise OSError(number, os.strerror(number))
+        return real(what, *rest, **named)
+
+    monkeypatch.setattr(os, name, refuse)
+    write_whole(tmp_path / "file", [b"new"])
+    assert (tmp_path / "file").read_text() == "new"
+    assert len(refused) == 1
+
+
+def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the disk itself, in syncing a directory, is no refusal."""
+
+    def broken(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="Input/output") as failed:
+        write_whole(tmp_path / "file", [b"new"])
+    assert failed.value.filename == str(tmp_path / "file")
+
+
+def test_what_cannot_be_synced_for_want_of_descriptors_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The directory is opened before the file is put in its place: an error leaves what was there."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    real = os.open
+
+    def full(what: str | Path, *rest: int, **named: int) -> int:
+        if os.fspath(what) == str(tmp_path):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(what, *rest, **named)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="Too many"):
+        write_whole(path, [b"new"])
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+WRITING = """
+import os, sys
+from scarf_async.bulk.journal import Journal
+from scarf_async.disk import write_whole
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+os.chdir(sys.argv[1])
+try:
+    os.listdir(".")
+except PermissionError:
+    pass
+else:
+    sys.exit("it can be listed")
+write_whole("file", [b"old"])
+write_whole("file", [b"new"])
+Journal.open("journal", plan="p", operations=1, server="s").close()
+"""
+
+
+def test_a_directory_that_may_be_written_and_not_listed() -> None:
+    """Files are written and replaced in it, and journals begun, as everywhere."""
+    # Not in `tmp_path`, which nobody but its owner may pass: root gives up being root, to whom all is allowed.
+    with tempfile.TemporaryDirectory() as name:
+        outer, place = Path(name), Path(name) / "drop"
+        outer.chmod(0o711)
+        place.mkdir()
+        if os.geteuid() == 0:
+            os.chown(place, 65534, 65534)
+        place.chmod(0o300)
+        done = subprocess.run(
+            [sys.executable, "-c", WRITING, str(place)], capture_output=True, text=True, check=False
+        )
+        place.chmod(0o700)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert sorted(entry.name for entry in place.iterdir()) == ["file", "journal"]
+        assert (place / "file").read_text() == "new"
+
+
+# Parts of dead processes.
+
+
+LEFT = ".scarf-0123456789abcdef.part"
+
+
+def test_the_part_of_a_dead_process_is_swept(tmp_path: Path) -> None:
+    """By whoever writes beside it next; what only looks like one stays, and so do links and other kinds of file."""
+    (tmp_path / LEFT).touch()
+    others = [".scarf-0123456789abcdef.seen", ".scarf-123.part", "scarf-0123456789abcdef.part", f"{LEFT}.csv"]
+    for name in others:
+        (tmp_path / name).touch()
+    (tmp_path / ".scarf-1111111111111111.part").symlink_to(others[1])
+    (tmp_path / ".scarf-2222222222222222.part").mkdir()
+    os.mkfifo(tmp_path / ".scarf-3333333333333333.part")
+    before = set(tmp_path.iterdir())
+    write_whole(tmp_path / "file", [b"new"])
+    assert before - set(tmp_path.iterdir()) == {tmp_path / LEFT}
+
+
+def test_the_part_of_a_living_process_stays(tmp_path: Path) -> None:
+    """A second writer beside the first does not disturb it, even while its file is about to be put in its place."""
+    first = PartFile.to_replace(tmp_path / "a")
+    first.write(b"a")
+    write_whole(tmp_path / "b", [b"b"])
+    first.sync()
+    write_whole(tmp_path / "b", [b"b"])
+    first.replace(tmp_path / "a")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "a", "b": "b"}
+
+
+def test_where_nothing_can_be_locked_nothing_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its owner is alive cannot be known; files are written all the same."""
+    (tmp_path / LEFT).touch()
+
+    def unable(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", unable)
+    write_whole(tmp_path / "file", [b"new"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [LEFT, "file"]
+
+
+def test_a_part_that_is_swept_as_it_comes_into_being(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its making and its lock a sweep may take it for a dead one's: another is made."""
+    real = fcntl.flock
+    made: list[str] = []
+
+    def late(descriptor: int, how: int) -> None:
+        if not made:
+            (part,) = tmp_path.glob(".scarf-*.part")
+            made.append(part.name)
+            sweep(tmp_path)
+            assert not part.exists()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    write_whole(tmp_path / "file", [b"new"])
+    assert made
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["new"]

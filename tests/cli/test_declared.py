@@ -202,6 +202,26 @@ async def test_what_failed_is_a_line(emulator: Emulator, manifest: str) -> None:
     assert f"{CHANGES - 1} done, 1 failed" in failed.err
 
 
+@pytest.mark.parametrize(("arguments", "permissions"), [(("--replace",), 0o640), (("--keep",), 0o600)])
+async def test_who_may_read_a_pulled_file_stays(
+    emulator: Emulator, manifest: str, tmp_path: Path, arguments: tuple[str, ...], permissions: int
+) -> None:
+    """The file that takes its place is as open as it was, and a link stays one; a plan is its owner's alone."""
+    assert (await invoke("apply", manifest, "--yes", env=of(emulator))).status == 0
+    file, link, plan = tmp_path / "pulled.yaml", tmp_path / "link.yaml", tmp_path / "plan"
+    for place in (file, plan):
+        place.write_text("version: 1\n")
+        place.chmod(permissions)
+    link.symlink_to("pulled.yaml")
+    pulled = await invoke("pull", "acme", "-o", str(link), *arguments, env=of(emulator))
+    assert pulled.status == 0, pulled.err
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o777 == permissions
+    assert read_manifest(file).organizations
+    assert (await invoke("plan", manifest, "-o", str(plan), env=of(emulator))).status == 0
+    assert plan.stat().st_mode & 0o777 == 0o600
+
+
 def many(tmp_path: Path, packages: int) -> str:
     """Write a manifest that takes a while to apply."""
     names = "".join(f"\n      - {{name: p{place}, type: npm}}" for place in range(packages))

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scarf_async import ExportFormatLike
 from scarf_async.errors import (
     ExportError,
     RecordTooLongError,
@@ -196,6 +197,50 @@ async def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     saved = await events(download(BODY)).save(tmp_path / "acme.csv", overwrite=False)
     assert saved.path.read_bytes() == BODY
     assert names(tmp_path) == ["acme.csv"]
+
+
+@pytest.mark.parametrize("permissions", [0o600, 0o664])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+async def test_who_may_read_it_stays(tmp_path: Path, permissions: int, form: ExportFormatLike) -> None:
+    """The file that takes another's place is as open as that was; a link stays one."""
+    target, link = tmp_path / "acme", tmp_path / "link"
+    target.write_bytes(b"old")
+    target.chmod(permissions)
+    link.symlink_to("acme")
+    for path in (target, link):
+        saved = await events(download(csv_body(event_rows(5)))).save(path, format=form)
+        assert saved.path == path
+        assert target.stat().st_mode & 0o777 == permissions
+        assert hashlib.sha256(target.read_bytes()).hexdigest() == saved.sha256
+    assert link.is_symlink()
+    assert names(tmp_path) == ["acme", "link"]
+
+
+async def test_what_comes_in_the_way_meanwhile(tmp_path: Path) -> None:
+    """A pipe that takes the name while the export is fetched is not replaced."""
+    target = tmp_path / "acme.csv"
+    answer = Hanging(BODY)
+    task = asyncio.create_task(events(answer).save(target))
+    await answer.waiting.wait()
+    os.mkfifo(target)
+    answer.released.set()
+    with pytest.raises(OSError, match="not a regular file") as refused:
+        await task
+    assert refused.value.filename == str(target)
+    assert target.is_fifo()
+    assert names(tmp_path) == ["acme.csv"]
+
+
+async def test_two_saves_beside_each_other(tmp_path: Path) -> None:
+    """The second sweeps what a dead process left, and not what the first is writing."""
+    (tmp_path / ".scarf-0123456789abcdef.part").write_bytes(b"left")
+    answer = Hanging(BODY)
+    first = asyncio.create_task(events(answer).save(tmp_path / "first.csv"))
+    await answer.waiting.wait()
+    await events(download(BODY)).save(tmp_path / "second.csv")
+    answer.released.set()
+    assert (await first).path.read_bytes() == BODY
+    assert names(tmp_path) == ["first.csv", "second.csv"]
 
 
 def _directory(path: Path) -> Path:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
 
-from scarf_async.disk import lock, sync_directory
+from scarf_async.disk import lock, resemble, sweep, sync_directory, write_whole
 from scarf_async.errors import ExportError
-from scarf_async.exports.files import is_temporary, replace_synced
+from scarf_async.exports.files import is_temporary
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import Manifest, UnusableManifestError, WindowEntry, differences, dump, load
 from scarf_async.exports.jobs.names import LOCK, MANIFEST, REJECTS, is_data
@@ -94,8 +95,7 @@ class Directory:
                 return
             self.path.mkdir(exist_ok=True)
             self._lock()
-            for left in temporary_files(self.path):
-                left.unlink(missing_ok=True)
+            self._sweep_temporary()
             self._take_manifest()
             self._sweep()
 
@@ -129,6 +129,8 @@ class Directory:
         with self._turn:
             if self._closed:
                 return False
+            for file in made:
+                resemble(file.part, self.path / file.path)
             self._remove(entry.window)
             placed: list[Path] = []
             try:
@@ -189,6 +191,14 @@ class Directory:
         else:
             self.manifest = manifest
 
+    def _sweep_temporary(self) -> None:
+        """Remove what a killed run left; a file that is saved here by another process stays."""
+        sweep(self.path)
+        with suppress(PermissionError):
+            for left in temporary_files(self.path):
+                if left.suffix != ".part":
+                    left.unlink(missing_ok=True)
+
     def _sweep(self) -> None:
         named = self.manifest.files
         for path in list(data_files(self.path)):
@@ -203,5 +213,5 @@ class Directory:
             sync_directory(folder)
 
     def _write(self, manifest: Manifest) -> None:
-        replace_synced(self.path / MANIFEST, dump(manifest))
+        write_whole(self.path / MANIFEST, [dump(manifest)])
         self.manifest = manifest

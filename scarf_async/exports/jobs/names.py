@@ -7,13 +7,13 @@ import re
 from typing import Final
 from urllib.parse import quote
 
+from scarf_async.disk import LOCK
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.windows import Window
 
 __all__ = ["LOCK", "MANIFEST", "REJECTS", "file_name", "is_data", "partition", "rejects_name"]
 
 MANIFEST: Final = "manifest.json"
-LOCK: Final = ".scarf-lock"
 REJECTS: Final = "rejects"
 
 _WINDOW: Final = r"\d{4}-\d\d-\d\d--\d{4}-\d\d-\d\d"

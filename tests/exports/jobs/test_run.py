@@ -23,6 +23,7 @@ from scarf_async import (
     ValidationError,
     verify_export,
 )
+from scarf_async.disk import write_whole
 from scarf_async.emulator import FaultRule
 from scarf_async.events import RequestStarted, StreamFinished
 from scarf_async.exports.files import PartFile
@@ -296,6 +297,36 @@ async def test_what_is_not_ours_stays(tmp_path: Path) -> None:
         await some.scarf.exports.run(some.job(), tmp_path)
     assert names(tmp_path) == sorted([*FILES, "notes.csv"])
     assert verify_export(tmp_path) == []
+
+
+async def test_what_is_saved_in_a_directory_meanwhile_stays(tmp_path: Path) -> None:
+    """A run does not sweep the part of a living `save`, nor does a `save` sweep the parts of a run."""
+    async with service() as some:
+        await some.scarf.exports.run(some.job(end="2024-01-03"), tmp_path / "other")
+        (tmp_path / "job").mkdir()
+        part = PartFile.to_replace(tmp_path / "job" / "mine.csv")
+        part.write(b"mine")
+        await some.scarf.exports.run(some.job(), tmp_path / "job")
+        closed = PartFile(tmp_path / "job")
+        closed.finish()
+        part.sync()
+        part.replace(tmp_path / "job" / "mine.csv")
+        write_whole(tmp_path / "job" / "notes", [b"mine"])
+        assert closed.path.exists()
+        await some.scarf.exports.run(some.job(), tmp_path / "job")
+    assert names(tmp_path / "job") == sorted([*FILES, "mine.csv", "notes"])
+
+
+async def test_who_may_read_its_files_stays(tmp_path: Path) -> None:
+    """The manifest, and what is fetched again, are as open as they were."""
+    async with service() as some:
+        await some.scarf.exports.run(some.job(), tmp_path)
+        files = [tmp_path / "manifest.json", tmp_path / FILES[1]]
+        for file in files:
+            file.chmod(0o600)
+        await some.scarf.exports.run(some.job(), tmp_path, refresh_days=10_000)
+        assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
+        assert len(some.asked()) == 2 * (len(FILES) - 2)
 
 
 async def test_two_runs_do_not_share_a_directory(tmp_path: Path) -> None:
