@@ -161,6 +161,8 @@ def sweep(directory: Path) -> None:
 
     What cannot be listed, locked or removed stays.
     """
+    if os.name != "posix":
+        return
     with suppress(OSError):
         for path in directory.iterdir():
             if _PART.fullmatch(path.name):
@@ -172,7 +174,7 @@ def _remove_if_dead(part: Path) -> None:
         if not stat.S_ISREG(part.lstat().st_mode):
             return
         # Some network file systems lock only what is open for writing.
-        descriptor = os.open(part, os.O_RDWR)
+        descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
         try:
             lock(descriptor)
             # No name is used twice, so this is the file that is locked, or none.

@@ -200,8 +200,12 @@ def test_what_cannot_be_synced_for_want_of_descriptors_is_not_replaced(
 
 WRITING = """
 import os, sys
+from pathlib import Path
 from scarf_async.bulk.journal import Journal
 from scarf_async.disk import write_whole
+from scarf_async.exports.files import AtomicFile
+from scarf_async.exports.jobs import ExportJob
+from scarf_async.exports.jobs.directory import Directory
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
@@ -215,11 +219,21 @@ else:
 write_whole("file", [b"old"])
 write_whole("file", [b"new"])
 Journal.open("journal", plan="p", operations=1, server="s").close()
+for overwrite in (False, True):
+    file = AtomicFile(Path("saved"), overwrite=overwrite)
+    file.create()
+    file.finish()
+    file.publish()
+os.mkdir("job", 0o300)
+for _ in range(2):
+    directory = Directory(Path("job"), ExportJob("pixel_events", None, "2024-01-01", "2024-01-02"), "s")
+    directory.open()
+    directory.close()
 """
 
 
 def test_a_directory_that_may_be_written_and_not_listed() -> None:
-    """Files are written and replaced in it, and journals begun, as everywhere."""
+    """Files are written and replaced in it, journals and export jobs begun, as everywhere."""
     # Not in `tmp_path`, which nobody but its owner may pass: root gives up being root, to whom all is allowed.
     with tempfile.TemporaryDirectory() as name:
         outer, place = Path(name), Path(name) / "drop"
@@ -232,8 +246,9 @@ def test_a_directory_that_may_be_written_and_not_listed() -> None:
             [sys.executable, "-c", WRITING, str(place)], capture_output=True, text=True, check=False
         )
         place.chmod(0o700)
+        (place / "job").chmod(0o700)
         assert (done.returncode, done.stderr) == (0, "")
-        assert sorted(entry.name for entry in place.iterdir()) == ["file", "journal"]
+        assert sorted(entry.name for entry in place.iterdir()) == ["file", "job", "journal", "saved"]
         assert (place / "file").read_text() == "new"
 
 

@@ -313,8 +313,8 @@ class Export(Generic[T]):
         """Fetch the export into a file.
 
         The file is written under another name in the same directory, synced, and put in its place when it is
-        whole; on any error, and when cancelled, nothing under its name is touched. A file that is replaced keeps its
-        mode and, where the system allows it, its owner; a link stays a link. Of a compressed answer the
+        whole; on any error, and when cancelled, nothing under its name is touched. A file that is replaced keeps
+        its mode and, where the system allows it, its owner; a link stays a link. Of a compressed answer the
         inflated bytes are saved, every one of them, but for the records at or after the end of the range.
         After a cut it is fetched again from the start, as often as the client's `RetryPolicy` allows. In another
         format than the service's own, what is saved are the records; see `ExportStream.chunks`.
