@@ -254,10 +254,15 @@ class Interpreter:
 
     def _create_domain(self, operation: Operation) -> None:
         package, name = self._package(operation), operation.arguments["domain"].name
-        taken = any(name in other.state["domains"] for other in self.packages.values())
-        if package.library_type not in _WITH_DOMAINS or (taken and operation.arguments["if_exists"] == "fail"):
+        there = name in package.state["domains"]
+        taken = any(
+            name in other.state["domains"] and other.organization != package.organization
+            for other in self.packages.values()
+        )
+        refused = taken or (there and operation.arguments["if_exists"] == "fail")
+        if package.library_type not in _WITH_DOMAINS or refused:
             raise _RefusedError
-        if not taken:
+        if not there:
             package.state["domains"].append(name)
 
     def _delete_domain(self, operation: Operation) -> None:
