@@ -46,7 +46,8 @@ T = TypeVar("T")
 class Scarf:
     """A client of the Scarf API.
 
-    It may be made anywhere, opens its connections on first use, and belongs to the event loop of that use.
+    It may be made anywhere, opens its connections on first use, and belongs to the event loop of that use, or of
+    its `async with` block.
 
     Example:
         ```python
@@ -242,6 +243,8 @@ class Scarf:
         return view
 
     async def __aenter__(self) -> Self:
+        # It is closed on this event loop. A call from another one must fail, not wait for this one to run.
+        self._session.transport.bind()
         return self
 
     async def __aexit__(

@@ -140,7 +140,7 @@ class ClientClosedError(ScarfError):
 
 
 class WrongEventLoopError(ScarfError):
-    """The client is used from another event loop than the one on which it opened its session."""
+    """The client is used from another event loop than that of its `async with` block or of its first use."""
 
 
 class ReadOnlyError(ScarfError):

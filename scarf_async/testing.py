@@ -6,10 +6,12 @@ With `pytest_plugins = ["scarf_async.testing"]` in the `conftest.py` at the root
 - `scarf`: an open client of it, which retries fast. A fixture of your own that is named `scarf_emulator` (with
   other users, say) is used by it too.
 
-Both live as long as one test, on its event loop. They work under pytest-asyncio, in its auto and its strict mode,
-and under anyio's pytest plugin, which comes with this package: pytest-asyncio need not be installed. Scarf's client
-runs on asyncio only, so a project that has trio installed and marks its tests with `anyio` needs a fixture
-`anyio_backend` that returns "asyncio". The fixtures need the extra `emulator`.
+Both live as long as one test, on its event loop. They work under pytest-asyncio, in its auto and its strict mode
+and whatever the `loop_scope` of the test, and under anyio's pytest plugin, which comes with this package:
+pytest-asyncio need not be installed. A fixture of your own that awaits them must have the `loop_scope` of the test;
+on another event loop it gets an error that says so. Scarf's client runs on asyncio only, so a project that has trio
+installed and marks its tests with `anyio` needs a fixture `anyio_backend` that returns "asyncio". The fixtures need
+the extra `emulator`.
 
 Example:
     ```python
@@ -22,9 +24,9 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
 
 import pytest
@@ -37,11 +39,12 @@ from scarf_async.retry import RetryPolicy
 
 __all__ = ["FAST", "call_log", "no_waiting", "scarf", "scarf_emulator", "script_faults"]
 
+_Scope: TypeAlias = Literal["function", "class", "module", "package", "session"]
+
 FAST: Final = RetryPolicy(initial_delay=0.01, max_delay=0.05, settle=0.05)
 """A policy for tests: as many attempts as ever, with short waits."""
 
-P = ParamSpec("P")
-I = TypeVar("I", bound=AsyncIterator[object])  # noqa: E741 # an iterator
+_SCOPES: Final[tuple[_Scope, ...]] = ("function", "class", "module", "package", "session")
 
 
 def no_waiting() -> AbstractContextManager[None]:
@@ -98,27 +101,49 @@ def _line(request: ReceivedRequest) -> str:
     return f"{request.method} {path}: {request.status or 'no answer'}{fault}"
 
 
-# Which plugin runs a test is only known with the test, and each sets up fixtures on its own event loop: so there
-# are two of each, and the public ones choose.
+# pytest-asyncio notes the event loop of a fixture at its function: each fixture needs one of its own.
 
 
-def _of_pytest_asyncio(function: Callable[P, I]) -> Callable[P, I]:
-    """Make a fixture for pytest-asyncio; where that is not installed nobody will ask for it."""
+def _make_emulator() -> Callable[[], AsyncIterator[Emulator]]:
+    async def emulator() -> AsyncIterator[Emulator]:
+        async with Emulator() as emulator:
+            yield emulator
+
+    return emulator
+
+
+def _make_client() -> Callable[[Emulator], AsyncIterator[Scarf]]:
+    async def client(scarf_emulator: Emulator) -> AsyncIterator[Scarf]:
+        token, url, v2_url = scarf_emulator.token, scarf_emulator.url, scarf_emulator.v2_url
+        async with Scarf(token, base_url=url, v2_url=v2_url, retry=FAST) as client:
+            yield client
+
+    return client
+
+
+def _variants(name: str, make: Callable[[], Callable[..., AsyncIterator[object]]]) -> Iterator[tuple[str, object]]:
+    """Make a fixture for each plugin and each event loop: which of them run a test is only known with the test."""
+    yield f"_{name}_of_anyio", pytest.fixture(make())
     try:
         from pytest_asyncio import fixture  # noqa: PLC0415 # it need not be there
     except ImportError:
-        return function
-    return fixture(function)
+        return
+    for scope in _SCOPES:
+        yield f"_{name}_of_asyncio_{scope}", fixture(make(), loop_scope=scope)
+
+
+globals().update([*_variants("scarf_emulator", _make_emulator), *_variants("scarf", _make_client)])
 
 
 def _chosen(request: pytest.FixtureRequest, name: str) -> object:
-    """Return a fixture as set up by the plugin that runs the test.
+    """Return a fixture as set up by the plugin that runs the test, on the test's event loop.
 
     Raises:
         pytest.UsageError: there is none, or it runs the test on another library than asyncio.
     """
+    marker = request.node.get_closest_marker("asyncio")
     # In its auto mode pytest-asyncio marks the tests itself.
-    if "anyio_backend" in request.fixturenames and request.node.get_closest_marker("asyncio") is None:
+    if "anyio_backend" in request.fixturenames and marker is None:
         if request.getfixturevalue("anyio_backend_name") != "asyncio":
             raise pytest.UsageError(
                 "scarf_async runs on asyncio only: define a fixture `anyio_backend` that returns 'asyncio'"
@@ -130,19 +155,19 @@ def _chosen(request: pytest.FixtureRequest, name: str) -> object:
             f"the fixture {name!r} needs an event loop: mark the test with `pytest.mark.anyio`,"
             " or install pytest-asyncio"
         )
-    return request.getfixturevalue(f"_{name}_of_asyncio")
+    return request.getfixturevalue(f"_{name}_of_asyncio_{_loop_scope(request.config, marker)}")
 
 
-@pytest.fixture
-async def _scarf_emulator_of_anyio() -> AsyncIterator[Emulator]:
-    async with Emulator() as emulator:
-        yield emulator
-
-
-@_of_pytest_asyncio
-async def _scarf_emulator_of_asyncio() -> AsyncIterator[Emulator]:
-    async with Emulator() as emulator:
-        yield emulator
+def _loop_scope(config: pytest.Config, marker: pytest.Mark | None) -> str:
+    """Return for how long the event loop of a test of pytest-asyncio's lives."""
+    said = {} if marker is None else marker.kwargs
+    try:
+        default = config.getini("asyncio_default_test_loop_scope")
+    except ValueError:
+        # pytest-asyncio knows it from 0.26 on.
+        default = "function"
+    # It was called `scope` once.
+    return str(said.get("loop_scope") or said.get("scope") or default)
 
 
 @pytest.fixture
@@ -151,22 +176,6 @@ def scarf_emulator(request: pytest.FixtureRequest) -> Emulator:
     emulator = _chosen(request, "scarf_emulator")
     assert isinstance(emulator, Emulator)  # noqa: S101 # for the type checker: pytest tells none
     return emulator
-
-
-def _client(emulator: Emulator) -> Scarf:
-    return Scarf(emulator.token, base_url=emulator.url, v2_url=emulator.v2_url, retry=FAST)
-
-
-@pytest.fixture
-async def _scarf_of_anyio(scarf_emulator: Emulator) -> AsyncIterator[Scarf]:
-    async with _client(scarf_emulator) as client:
-        yield client
-
-
-@_of_pytest_asyncio
-async def _scarf_of_asyncio(scarf_emulator: Emulator) -> AsyncIterator[Scarf]:
-    async with _client(scarf_emulator) as client:
-        yield client
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ class Download:
 class Transport:
     """The session manager: sends single requests, and owns what must be closed.
 
-    It may be made anywhere; it belongs to the event loop on which it first sends.
+    It may be made anywhere; it belongs to the event loop on which it is bound or first sends.
 
     Args:
         settings: what was configured.
@@ -150,17 +150,26 @@ class Transport:
         lost.error.args = (printable(self.settings.token.redact(str(lost.error.args[0]))),)
         return lost
 
-    def _ready(self) -> aiohttp.ClientSession:
-        if self.closed:
-            raise ClientClosedError
+    def bind(self) -> None:
+        """Belong to the running event loop from now on.
+
+        Raises:
+            WrongEventLoopError: the client belongs to another event loop.
+        """
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:
             raise WrongEventLoopError(
-                "this client opened its session on another event loop; make one Scarf() per event loop"
-                " (for instance inside the function given to asyncio.run)"
+                "this client belongs to another event loop; make one Scarf() per event loop"
+                " (for instance inside the function given to asyncio.run; under pytest-asyncio, give the test and"
+                " its fixtures the same loop_scope)"
             )
+
+    def _ready(self) -> aiohttp.ClientSession:
+        if self.closed:
+            raise ClientClosedError
+        self.bind()
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=Connector(ssl=self.settings.tls or True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import attrs
 import pytest
 
@@ -171,3 +173,132 @@ async def test_the_log_is_readable(scarf_emulator: Emulator, scarf: Scarf) -> No
         "GET /packages/linuxserver/nginx: 404",
         "GET /v2/packages/emulator-user/events: 200",
     ]
+
+
+# Event loops that tests share, and such as differ from those of the fixtures.
+
+SCOPES = """
+    import pytest
+    pytestmark = pytest.mark.asyncio
+
+    async def listed(scarf, scarf_emulator):
+        assert await scarf.packages.list() == []
+        await scarf_emulator.wait_until(lambda requests: len(requests) == 1)
+
+    async def test_default(scarf, scarf_emulator):
+        await listed(scarf, scarf_emulator)
+
+    @pytest.mark.asyncio(loop_scope="function")
+    async def test_function(scarf, scarf_emulator):
+        await listed(scarf, scarf_emulator)
+
+    @pytest.mark.asyncio(loop_scope="module")
+    async def test_module(scarf, scarf_emulator):
+        await listed(scarf, scarf_emulator)
+
+    @pytest.mark.asyncio(loop_scope="package")
+    async def test_package(scarf, scarf_emulator):
+        await listed(scarf, scarf_emulator)
+
+    @pytest.mark.asyncio(loop_scope="session")
+    async def test_session(scarf_emulator, scarf):
+        await listed(scarf, scarf_emulator)
+
+    class TestClass:
+        @pytest.mark.asyncio(loop_scope="class")
+        async def test_class(self, scarf, scarf_emulator):
+            await listed(scarf, scarf_emulator)
+"""
+
+
+@pytest.mark.parametrize("fixtures", ["function", "module", "session"])
+@pytest.mark.parametrize("tests", ["function", "session"])
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+def test_any_loop_scope_of_the_test(pytester: pytest.Pytester, mode: str, tests: str, fixtures: str) -> None:
+    """Server and client are on the event loop of the test, whatever pytest-asyncio is told of either."""
+    ini = (
+        f"asyncio_mode = {mode}\nasyncio_default_test_loop_scope = {tests}\n"
+        f"asyncio_default_fixture_loop_scope = {fixtures}\n"
+    )
+    run(pytester, "asyncio", "anyio", ini=ini, test_scopes=SCOPES).assert_outcomes(passed=6)
+
+
+def test_anyio_on_a_loop_for_the_whole_run(pytester: pytest.Pytester) -> None:
+    """Under anyio's plugin the fixtures are on the loop of the test too, if that outlives the test."""
+    head = """
+    @pytest.fixture(scope="session")
+    def anyio_backend():
+        return "asyncio"
+
+    pytestmark = pytest.mark.anyio
+    """
+    run(pytester, "anyio", test_plain=PLAIN.format(head=head)).assert_outcomes(passed=3)
+
+
+ELSEWHERE = """
+    import asyncio
+    import pytest, pytest_asyncio
+    from scarf_async import Scarf
+    from scarf_async.emulator import Emulator
+    pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+    @pytest_asyncio.fixture(loop_scope="function")
+    async def own_emulator():
+        async with Emulator() as emulator:
+            yield emulator
+
+    @pytest_asyncio.fixture(loop_scope="function")
+    async def own_client(own_emulator):
+        async with Scarf(own_emulator.token, base_url=own_emulator.url) as scarf:
+            yield scarf
+
+    @pytest_asyncio.fixture(loop_scope="function")
+    async def listed(scarf):
+        return await scarf.packages.list()
+
+    class TestOwnEmulator:
+        @pytest.fixture
+        def scarf_emulator(self, own_emulator):
+            return own_emulator
+
+        async def test_the_client_of_the_plugin(self, scarf): pass
+
+        async def test_a_client_of_the_test(self, scarf_emulator):
+            Scarf("token", base_url=scarf_emulator.url)
+
+        async def test_waiting(self, scarf_emulator):
+            await scarf_emulator.wait_until(bool)
+
+    async def test_own_client(own_client):
+        await own_client.packages.list()
+
+    async def test_own_fixture(listed): pass
+
+    @pytest.mark.asyncio(loop_scope="function")
+    async def test_all_on_one(own_client, listed):
+        assert listed == await own_client.packages.list()
+"""
+
+
+def test_an_emulator_whose_loop_does_not_run(pytester: pytest.Pytester) -> None:
+    """What would wait in vain fails at once, and the error says what to set."""
+    done = run(pytester, "asyncio", "anyio", ini=LOOP_SCOPE, test_elsewhere=ELSEWHERE)
+    done.assert_outcomes(passed=1, failed=3, errors=2)
+    done.stdout.fnmatch_lines_random(
+        [
+            "*RuntimeError: the emulator was started on another event loop*same loop_scope*asyncio_default_test*",
+            "*WrongEventLoopError: *give the test and its fixtures the same loop_scope*",
+        ]
+    )
+
+
+async def test_an_emulator_of_another_thread(scarf_emulator: Emulator) -> None:
+    """Where its loop runs, nothing is refused; nor outside of any loop."""
+    async with Scarf(scarf_emulator.token, base_url=await asyncio.to_thread(lambda: scarf_emulator.url)) as scarf:
+        assert await scarf.packages.list() == []
+    url = await asyncio.to_thread(asyncio.run, _url(scarf_emulator))
+    assert url == scarf_emulator.url
+
+
+async def _url(emulator: Emulator) -> str:
+    return emulator.url

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +16,7 @@ from typing import Final, Self
 import anyio
 from aiohttp import web
 
+from scarf_async.emulator.addresses import host_to_call, listened_on
 from scarf_async.emulator.description import DESCRIPTION_PATH, describe
 from scarf_async.emulator.events import store_events
 from scarf_async.emulator.faults import Faults, matches
@@ -33,6 +36,11 @@ __all__ = ["Emulator"]
 _MAX_BODY: Final = 64 * 2**20
 # Nothing is left to wait for when aiohttp comes to it; its default of a minute would hide that something is.
 _SHUTDOWN_TIMEOUT: Final = 1.0
+_ELSEWHERE: Final = (
+    "the emulator was started on another event loop, which does not run now: no request would be answered. Start it"
+    " on the event loop that uses it; under pytest-asyncio, give the test and its fixtures the same loop_scope, or"
+    " set asyncio_default_test_loop_scope and asyncio_default_fixture_loop_scope alike"
+)
 
 
 def _utc_now() -> datetime:
@@ -58,7 +66,8 @@ class Emulator:
         user: The user to whom it belongs, who owns what is created.
         people: Usernames and e-mail addresses of those who exist. None: everybody does, but for names that
             begin with `unknown`; the part of an e-mail address before the `@` is then the username.
-        host: The address to listen on.
+        host: The address to listen on; `0.0.0.0` and `::` are all of this machine's. `url` is then that of
+            loopback, which alone the client calls over http.
         port: The port; 0 takes a free one, and keeps it when the emulator is started again.
         max_members: How many members an organization may have; the next gets
             `max-organization-members-reached`.
@@ -132,7 +141,7 @@ class Emulator:
         self.seed = seed
         self.gzip = gzip
         self._database = database
-        self._host = host
+        self._host = self._called = host
         self._port = port
         self.loaded: bool = False
         self._certified: Certified | None = certify(host) if tls else None
@@ -144,6 +153,7 @@ class Emulator:
         self._files = ExitStack()
         self._store: Store | None = None
         self._runner: web.AppRunner | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
         """Open the database and listen. After `aclose` again, too; a database in memory is then empty.
@@ -180,11 +190,16 @@ class Emulator:
         await runner.setup()
         context = None if self._certified is None else self._certified.context
         await web.TCPSite(runner, self._host, self._port, ssl_context=context).start()
-        self._port = runner.addresses[0][1]
+        self._loop = asyncio.get_running_loop()
+        bound, self._port = runner.addresses[0][:2]
+        # Of one address there are many spellings, and names: the client knows loopback by the usual ones only.
+        if ip_address(bound).is_loopback or ip_address(bound).is_unspecified:
+            self._called = bound
 
     async def aclose(self) -> None:
         """Stop: late effects happen at once, all is closed, nothing is left. Any number of times."""
         runner, self._runner = self._runner, None
+        self._loop = None
         try:
             if runner is not None:
                 await runner.cleanup()
@@ -208,18 +223,32 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """The base address of v1, as `http://127.0.0.1:8080/api/v1`."""
+        """The base address of v1, as `http://127.0.0.1:8080/api/v1`.
+
+        Raises:
+            RuntimeError: It is asked for on an event loop while that of the emulator does not run, where every
+                request would wait in vain.
+        """
         return f"{self._origin}/api/v1"
 
     @property
     def v2_url(self) -> str:
-        """The base address of v2, as `http://127.0.0.1:8080/v2`."""
+        """The base address of v2, as `http://127.0.0.1:8080/v2`.
+
+        Raises:
+            RuntimeError: As of `url`.
+        """
         return f"{self._origin}/v2"
 
     @property
     def ca_file(self) -> Path | None:
         """The certificate of the authority that clients are to trust; None without TLS, and when not running."""
         return self._ca_file
+
+    @property
+    def listening(self) -> list[str]:
+        """What it listens on, as `0.0.0.0:8080` or `[::1]:8080`; nothing while it is not running."""
+        return [] if self._runner is None else [listened_on(address) for address in self._runner.addresses]
 
     @property
     def requests(self) -> list[ReceivedRequest]:
@@ -249,7 +278,11 @@ class Emulator:
         """Wait until `requests` is as the condition wants it, without polling.
 
         `await emulator.wait_until(lambda requests: any(request.effective for request in requests))`
+
+        Raises:
+            RuntimeError: As of `url`.
         """
+        self._check_loop()
         await self._received.wait_until(condition)
 
     async def add_events(self, package_uuid: str | None, rows: Iterable[Mapping[str, str]]) -> int:
@@ -296,5 +329,16 @@ class Emulator:
     def _origin(self) -> str:
         if self._runner is None and self._port == 0:
             raise RuntimeError("the emulator has not been started")
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'http' if self._certified is None else 'https'}://{host}:{self._port}"
+        self._check_loop()
+        scheme = "http" if self._certified is None else "https"
+        return f"{scheme}://{host_to_call(self._called)}:{self._port}"
+
+    def _check_loop(self) -> None:
+        if self._loop is None or self._loop.is_running():
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            # Whoever is in no loop may let the emulator's run again.
+            return
+        raise RuntimeError(_ELSEWHERE)
