@@ -185,7 +185,10 @@ def read_base_url(name: str, value: str) -> URL | str:
     if "@" in url.raw_authority or url.raw_query_string or url.raw_fragment:
         return f"{name} must carry no user, query or fragment"
     if url.scheme == "http" and not is_loopback(url):
-        return f"{name} must be https: over http to {url.host} the token could be read on the way"
+        return (
+            f"{name} must be https: over http to {url.host} the token could be read on the way; http is only for"
+            " 127.0.0.1, [::1] and localhost"
+        )
     return url
 
 

@@ -28,7 +28,12 @@ _FAULTS: Final = "What goes wrong"
 
 @attrs.frozen(kw_only=True)
 class _Place:
-    host: Annotated[str, typer.Option(help="The address to listen on.", rich_help_panel=_PLACE)] = "127.0.0.1"
+    host: Annotated[
+        str,
+        typer.Option(
+            help="The address to listen on; 0.0.0.0 and :: are all of this machine's.", rich_help_panel=_PLACE
+        ),
+    ] = "127.0.0.1"
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.", rich_help_panel=_PLACE)
     ] = 8787
@@ -143,9 +148,12 @@ async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _
 
     Example: scarf-async emulator --database scarf.db --error-rate 0.05
     """
-    import sqlite3  # noqa: PLC0415 # `--help` must not wait for a server's packages
+    import socket  # noqa: PLC0415 # `--help` must not wait for a server's packages
+    import sqlite3  # noqa: PLC0415
 
     import anyio  # noqa: PLC0415
+
+    from scarf_async.settings import read_base_url  # noqa: PLC0415
 
     server = _server(place, state, exports, faults)
     async with aclosing(server):
@@ -153,6 +161,9 @@ async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _
             await server.start()
         except sqlite3.Error as error:
             raise ConfigurationError(f"--database {state.database}: {error}") from None
+        except (socket.gaierror, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigurationError(f"--host {place.host}: {reason}") from None
         except ValueError as error:
             raise ConfigurationError(f"--load {state.load}: {error}") from None
         except OSError as error:
@@ -162,13 +173,18 @@ async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _
             raise ConfigurationError(f"{error.filename}: {error.strerror}") from None
         if state.load is not None and not server.loaded:
             say(f"{state.database} holds something already; {state.load} was not loaded.")
-        typer.echo("A local Scarf is running. In another shell:", err=True)
+        say(f"A local Scarf is running. It listens on {' and '.join(server.listening)}. In another shell:")
         typer.echo(f"export SCARF_BASE_URL={server.url}")
         typer.echo(f"export SCARF_V2_URL={server.v2_url}")
         typer.echo(f"export SCARF_API_TOKEN={shlex.quote(state.token)}")
         if server.ca_file is not None:
             typer.echo(f"export SSL_CERT_FILE={shlex.quote(str(server.ca_file))}")
-        typer.echo("Ctrl-C ends it.", err=True)
+        if isinstance(problem := read_base_url("SCARF_BASE_URL", server.url), str):
+            say(
+                f"Scarf's own client refuses that: {problem}. Listen on 127.0.0.1 or 0.0.0.0, or let clients come"
+                " through a tunnel (ssh -L) or a proxy that speaks https."
+            )
+        say("Ctrl-C ends it.")
         await anyio.sleep_forever()
     return Status.DONE
 

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -167,9 +169,64 @@ def test_the_emulator_runs_until_interrupted() -> None:
         assert process.returncode == 130
 
 
+def printed_by_the_emulator(*arguments: str) -> tuple[dict[str, str], str]:
+    """Run it, read what it exports as a shell does, ask it for something, and end it; return what it said too."""
+    with subprocess.Popen(
+        [*SCARF, "emulator", "--port", "0", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        script = "".join(lines) + 'printf "%s\\0" "$SCARF_BASE_URL" "$SCARF_V2_URL" "$SCARF_API_TOKEN"'
+        shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, text=True)
+        values = shell.stdout.split("\0")
+        exported = dict(zip(("SCARF_BASE_URL", "SCARF_V2_URL", "SCARF_API_TOKEN"), values, strict=False))
+        asked = run_with(exported, "packages", "list")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    return exported, f"{said}\n{asked.returncode} {asked.stderr}"
+
+
+@pytest.mark.parametrize(
+    ("host", "called", "listens"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1", "0.0.0.0"),
+        ("::", "[::1]", "[::]"),
+        ("::1", "[::1]", "[::1]"),
+    ],
+)
+def test_what_the_emulator_prints_is_taken(host: str, called: str, listens: str) -> None:
+    """The client takes it as printed, whatever it listens on, and it says what that is."""
+    exported, said = printed_by_the_emulator("--host", host, "--token", "a'$HOME*b")
+    port = exported["SCARF_BASE_URL"].removeprefix(f"http://{called}:").removesuffix("/api/v1")
+    assert exported["SCARF_V2_URL"] == f"http://{called}:{port}/v2"
+    assert exported["SCARF_API_TOKEN"] == "a'$HOME*b"
+    assert f"listens on {listens}:{port}. " in said
+    assert "refuses" not in said
+    assert said.endswith("\n0 ")
+
+
+def test_an_emulator_that_only_others_reach(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At an address that is not loopback it says that the client refuses that, and what to do."""
+    monkeypatch.setattr("anyio.sleep_forever", partial(anyio.sleep, 0))
+    # Of this machine, under a name that is no loopback's.
+    monkeypatch.setattr("scarf_async.emulator.server.Emulator.url", "http://192.0.2.7:8787/api/v1")
+    with pytest.raises(SystemExit):
+        app(["emulator", "--port", "0"])
+    out, err = capsys.readouterr()
+    assert "SCARF_BASE_URL=http://192.0.2.7:8787/api/v1" in out
+    assert "refuses that: SCARF_BASE_URL must be https" in err
+    assert "http is only for 127.0.0.1, [::1] and localhost" in err
+    assert "ssh -L" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--host", "no.such.host.invalid"], "--host no.such.host.invalid: "),
+        (["--host", "a..b"], "--host a..b: "),
         (["--error-rate", "0.8", "--drop-rate", "0.5"], "--error-rate and --drop-rate: shares lie"),
         (["--database", "/nowhere/scarf.db"], "--database /nowhere/scarf.db: unable to open"),
         (["--port", "99999"], "65535"),

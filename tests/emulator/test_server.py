@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from scarf_async import Scarf
 from scarf_async.emulator import Emulator, FaultRule
 
 from .conftest import Client, organization_body, package_body
@@ -46,6 +47,44 @@ async def test_address_is_unknown_before_the_start() -> None:
     with pytest.raises(RuntimeError, match="not running"):
         await emulator.dump()
     await emulator.aclose()
+
+
+@pytest.mark.parametrize(
+    ("host", "called", "listens"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1", "0.0.0.0"),
+        ("0", "127.0.0.1", "0.0.0.0"),
+        ("127.1", "127.0.0.1", "127.0.0.1"),
+        ("::1", "[::1]", "[::1]"),
+        ("::", "[::1]", "[::]"),
+        ("0:0:0:0:0:0:0:0", "[::1]", "[::]"),
+    ],
+)
+async def test_the_client_takes_the_address_as_it_is(host: str, called: str, listens: str) -> None:
+    """Whatever is listened on, `url` is what the client can call, and `listening` what is bound."""
+    async with Emulator(host=host) as emulator, Scarf("emulator-token", base_url=emulator.url) as scarf:
+        port = emulator.url.removeprefix(f"http://{called}:").removesuffix("/api/v1")
+        assert emulator.v2_url == f"http://{called}:{port}/v2"
+        assert emulator.listening == [f"{listens}:{port}"]
+        assert await scarf.packages.list() == []
+    assert emulator.listening == []
+
+
+async def test_all_addresses_of_both_kinds() -> None:
+    """Where no address is named, `url` is that of a socket that is there, and `listening` has all of them."""
+    async with Emulator(host="") as emulator, Scarf("emulator-token", base_url=emulator.url) as scarf:
+        assert await scarf.packages.list() == []
+        assert {listens.rpartition(":")[0] for listens in emulator.listening} == {"0.0.0.0", "[::]"}
+
+
+@pytest.mark.parametrize(
+    ("host", "called"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("scarf.example", "scarf.example")],
+)
+def test_an_address_with_a_port_is_known_before_the_start(host: str, called: str) -> None:
+    """It is the one that will be called, whatever is to be listened on."""
+    assert Emulator(host=host, port=8787).url == f"http://{called}:8787/api/v1"
 
 
 async def test_start_and_close_by_hand(session: aiohttp.ClientSession) -> None:
