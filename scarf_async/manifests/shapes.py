@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from itertools import islice
@@ -36,9 +37,9 @@ D = TypeVar("D", bound="Draft")
 
 Schema: TypeAlias = dict[str, JSON]
 _SHAPE: Final = "shape"
+_INDEX: Final = re.compile(r"\[[0-9]+\]$")
 _CONTROL: Final = r"\u0000-\u001f\u007f-\u009f"
 _COMPARED: Final = 500  # comparing takes long
-_OR_NOT: Final = "leave the key out to leave things as they are"
 
 
 @attrs.frozen
@@ -75,6 +76,13 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {shown(near[0])}?" if near else ""
 
 
+def _instead_of_nothing(empty: str, path: str) -> str:
+    """Say what to write where a key has no value; an entry of a list, and a whole file, have no key."""
+    if not path or _INDEX.search(path):
+        return ""
+    return f"; write {empty} for an empty one, or leave the key out to leave things as they are"
+
+
 def found(node: Node) -> str:
     """Say what stands there instead."""
     if isinstance(node, Items):
@@ -99,9 +107,8 @@ class Text:
         if not isinstance(node, Scalar):
             problems.add(node.place, path, f"must be a text; {found(node)}")
         elif node.kind is Kind.NOTHING:
-            problems.add(
-                node.place, path, f'must be a text; found nothing; write "" for an empty one, or {_OR_NOT}'
-            )
+            hint = "" if self.name else _instead_of_nothing('""', path)
+            problems.add(node.place, path, f"must be a text; found nothing{hint}")
         elif node.kind is not Kind.TEXT:
             problems.add(node.place, path, f"must be a text; {found(node)}; quote it: {shown(node.text)}")
         elif any(map(_is_surrogate, node.text)):
@@ -138,11 +145,13 @@ class Word:
 
     def read(self, node: Node, path: str, problems: Problems) -> Said | None:
         """Read one of the words."""
-        said = Text().read(node, path, problems)
-        if said is None or said.text in list(self.words):
-            return said
         allowed = ", ".join(self.words)
-        hint = suggestion(said.text.strip().lower(), self.words)
+        hint = ""
+        if isinstance(node, Scalar) and node.kind is Kind.TEXT:
+            said = Text().read(node, path, problems)
+            if said is None or said.text in list(self.words):
+                return said
+            hint = suggestion(said.text.strip().lower(), self.words)
         problems.add(node.place, path, f"must be one of {allowed}; {found(node)}{hint}")
         return None
 
@@ -200,7 +209,7 @@ class Each(Generic[T]):
     def read(self, node: Node, path: str, problems: Problems) -> tuple[T, ...] | None:
         """Read a list; what is wrong in it is left out."""
         if not isinstance(node, Items):
-            hint = f"; write [] for an empty one, or {_OR_NOT}" if _is_nothing(node) else ""
+            hint = _instead_of_nothing("[]", path) if _is_nothing(node) else ""
             problems.add(node.place, path, f"must be a list; {found(node)}{hint}")
             return None
         values = (self.shape.read(item, child(path, index), problems) for index, item in enumerate(node.nodes))
@@ -220,7 +229,7 @@ class ByKey(Generic[T]):
     def read(self, node: Node, path: str, problems: Problems) -> Pairs[T] | None:
         """Read a table; what is wrong in it is left out."""
         if not isinstance(node, Table):
-            problems.add(node.place, path, _not_a_table(node))
+            problems.add(node.place, path, _not_a_table(node, path))
             return None
         pairs = []
         for key, value in _pairs(node, path, problems):
@@ -290,7 +299,9 @@ class Record(Generic[D]):
             said = self._entries()[self.short][1].shape.read(node, path, problems)
             return None if said is None else self.draft(place=node.place, path=path, **{self.short: said})
         if not isinstance(node, Table):
-            message = _not_a_table(node) if self.short is None else f"must be a text or a table; {found(node)}"
+            message = (
+                _not_a_table(node, path) if self.short is None else f"must be a text or a table; {found(node)}"
+            )
             problems.add(node.place, path, message)
             return None
         entries = self._entries()
@@ -353,6 +364,6 @@ def _is_nothing(node: Node) -> bool:
     return isinstance(node, Scalar) and node.kind is Kind.NOTHING
 
 
-def _not_a_table(node: Node) -> str:
-    hint = f"; write {{}} for an empty one, or {_OR_NOT}" if _is_nothing(node) else ""
+def _not_a_table(node: Node, path: str) -> str:
+    hint = _instead_of_nothing("{}", path) if _is_nothing(node) else ""
     return f"must be a table of keys and values; {found(node)}{hint}"

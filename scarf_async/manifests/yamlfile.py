@@ -6,6 +6,7 @@ multiply costs more than a few steps before it is refused.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import attrs
@@ -21,6 +22,7 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from scarf_async.errors import ManifestError
 from scarf_async.manifests.nodes import (
@@ -42,13 +44,10 @@ __all__ = ["parse_yaml"]
 
 _WEIGHT_LIMIT: Final = 2_000_000
 _TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:str", "!"})
-_HINTS: Final = (
-    ("found character '\\t'", "; indent with spaces, not with tabs"),
-    ("found character '@'", "; a text that begins with @ must be quoted"),
-    ("found character '`'", "; a text that begins with ` must be quoted"),
-    ("found character '%'", "; a text that begins with % must be quoted"),
-    ("mapping values are not allowed", '; a text with ": " in it must be quoted'),
-)
+_UNQUOTED: Final = re.compile("found character '([@`%])'")
+# They end a line in YAML 1.1.
+_NO_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029]")
+_LONGEST_KEY: Final = 1024
 
 
 @attrs.define
@@ -109,8 +108,10 @@ class _Builder:
         place = self._place(event)
         tag = None if event.tag is None else str(event.tag)
         self._check_tag(place, tag, _TEXT_TAGS)
-        plain = event.style is None and tag is None
-        return Scalar(place, kind_of(event.value) if plain else Kind.TEXT, event.value)
+        plain = event.style is None and tag not in _TEXT_TAGS
+        # JSON, which is YAML, writes a character beyond U+FFFF as two escapes.
+        text = event.value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        return Scalar(place, kind_of(text) if plain else Kind.TEXT, text)
 
     def _start(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         place = self._place(event)
@@ -134,7 +135,7 @@ class _Builder:
                 self._problems.add(key.place, self._path(), "a key must be a text; found a list or a table")
             elif key.kind is Kind.MERGE:
                 self._problems.add(
-                    key.place, child(self._path(), "<<"), "merge keys (<<) are not taken; say it in a template"
+                    key.place, child(self._path(), "<<"), "merge keys (<<) are not taken; repeat the keys here"
                 )
             else:
                 # The parser finds what is missing only at the next line.
@@ -187,17 +188,49 @@ def parse_yaml(text: str, file: str, problems: Problems) -> Node | None:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = last if mark is None else _place(file, mark)
-        raise problems.refuse(place, "", f"this is no YAML: {_said(error)}") from None
+        raise problems.refuse(place, "", f"this is no YAML: {_said(error, text)}") from None
     except ManifestError:  # a ValueError too
         raise
+    except ReaderError as error:
+        before = text[: error.position]
+        place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        message = f"found the character U+{ord(text[error.position]):04X}, which YAML does not allow"
+        raise problems.refuse(place, "", message) from None
+    except AssertionError:
+        message = "this is YAML of another version; write %YAML 1.2, or leave that line out"
+        raise problems.refuse(last, "", message) from None
     except (YAMLError, ValueError, OverflowError) as error:
         # An escape such as \U99999999 reaches chr().
-        raise problems.refuse(last, "", f"this is no YAML: {escaped(str(error).splitlines()[0])}") from None
+        of_escape = isinstance(error, OverflowError) or str(error).startswith("chr()")
+        reason = "an escape names no character" if of_escape else escaped(str(error).splitlines()[0])
+        raise problems.refuse(last, "", f"this is no YAML: {reason}") from None
     return builder.root
 
 
-def _said(error: MarkedYAMLError) -> str:
+def _said(error: MarkedYAMLError, text: str) -> str:
     problem = error.problem or "it cannot be read"
     context = f" {error.context}" if error.context else ""
-    hint = next((hint for sign, hint in _HINTS if sign in problem), "")
-    return escaped(f"{problem}{context}{hint}")
+    at = 0 if error.problem_mark is None else error.problem_mark.index
+    hint = _hint(problem, text[:at], text[at:])
+    return escaped(f"{problem}{context}{f'; {hint}' if hint else ''}")
+
+
+def _hint(problem: str, before: str, after: str) -> str:
+    """Say what to do about a problem between two parts of a text; empty where nothing is sure to help."""
+    line = re.split(r"[\r\n]", before)[-1]
+    if "found character '\\t'" in problem:
+        indents = not line.strip() and after.split("\n", 1)[0].strip()
+        return "indent with spaces, not with tabs" if indents else "write a space in place of the tab"
+    if found := _UNQUOTED.search(problem):
+        return f"a text that begins with {found[1]} must be quoted"
+    if "expected '<document start>'" in problem and re.search("^%", before, re.MULTILINE):
+        return "a line that begins with % is a directive, and a line --- must follow it"
+    if "mapping values are not allowed" not in problem:
+        return ""
+    if _NO_LINE_ENDS.search(line):
+        return "U+0085, U+2028 and U+2029 do not end a line"
+    if len(line) > _LONGEST_KEY:
+        return f"a key has at most {_LONGEST_KEY} characters"
+    if re.search(":[ \t]", line) is None:
+        return 'indent the key like those beside it, or quote the text if ": " is part of it'
+    return 'a text with ": " in it must be quoted'

@@ -446,3 +446,13 @@ def test_many_problems_are_all_there(tmp_path: Path) -> None:
             read(text, tmp_path)
         assert len(caught.value.problems) == told
         assert str(caught.value).endswith(f"\nand {told - 100} more problems")
+
+
+def test_two_escapes_of_json_are_one_character(tmp_path: Path) -> None:
+    """YAML reads a surrogate pair as JSON means it; half of one is refused."""
+    file = tmp_path / "manifest.yaml"
+    file.write_text('{"version": 1, "me": "\\ud83d\\ude00"}')
+    assert read_manifest(file).me == "\U0001f600"
+    file.write_text('{"version": 1, "me": "\\ude00\\ud83d"}')
+    with pytest.raises(ManifestError, match="half of a surrogate pair"):
+        read_manifest(file)
