@@ -24,6 +24,7 @@ from scarf_async.settings import (
     Proxy,
     Secret,
     Settings,
+    given_address,
     read_base_url,
     read_ca_file,
     read_proxy,
@@ -135,8 +136,8 @@ class Scarf:
             if given and borrowed
         ]
         secret = read_token(token)
-        v1 = read_base_url("base_url", _given(base_url, "SCARF_BASE_URL", BASE_URL))
-        v2 = read_base_url("v2_url", _given(v2_url, "SCARF_V2_URL", V2_URL))
+        v1 = read_base_url(*given_address("base_url", base_url, "SCARF_BASE_URL", BASE_URL))
+        v2 = read_base_url(*given_address("v2_url", v2_url, "SCARF_V2_URL", V2_URL))
         through = None if borrowed else read_proxy(proxy)
         # What may be secret leaves this frame before anything can raise: tracebacks may show local variables.
         token = base_url = v2_url = proxy = None
@@ -275,10 +276,6 @@ class Scarf:
         raise TypeError(
             "a Scarf client cannot be pickled: it holds a token and connections; make one where it is used"
         )
-
-
-def _given(argument: str | None, variable: str, default: str) -> str:
-    return (os.environ.get(variable) or default) if argument is None else argument
 
 
 def _usable(value: object, kind: type[T]) -> T:

@@ -23,6 +23,7 @@ __all__ = [
     "Proxy",
     "Secret",
     "Settings",
+    "given_address",
     "is_loopback",
     "read_base_url",
     "read_ca_file",
@@ -171,6 +172,12 @@ def read_token(argument: str | None, environment: Mapping[str, str] = os.environ
             " check where it was read from (its value is not shown here)"
         )
     return Secret(value.strip())
+
+
+def given_address(name: str, argument: str | None, variable: str, default: str) -> tuple[str, str]:
+    """Return an address, and what it is called where it comes from."""
+    value = os.environ.get(variable)
+    return (variable, value) if argument is None and value else (name, default if argument is None else argument)
 
 
 def read_base_url(name: str, value: str) -> URL | str:

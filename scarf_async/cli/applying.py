@@ -12,6 +12,7 @@ import attrs
 import typer
 
 from scarf_async.cli.asking import confirm, stoppable
+from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ClientOptions, spelled
 from scarf_async.cli.output import StandardOutput, Status, data_console, printable, say
 from scarf_async.cli.progress import Meter
@@ -48,6 +49,13 @@ class ApplyOptions:
         str | None, typer.Option(help="The username that the token belongs to, who is never shut out.")
     ] = None
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at the most.")] = 32
+    patience: Annotated[
+        float,
+        typer.Option(
+            help="Seconds without any success after which nothing new is started, and the longest wait that the"
+            " service may ask for."
+        ),
+    ] = 600.0
     as_json: Annotated[
         bool, typer.Option("--json", help="Write what became of it as JSON; of a dry run the difference.")
     ] = False
@@ -115,6 +123,7 @@ class ApplyOptions:
                 changes,
                 journal=self.journal,
                 concurrency=self.concurrency,
+                patience=self.patience,
                 max_removals=self.max_removals,
                 me=self.me,
                 whole=whole,
@@ -134,7 +143,7 @@ class ApplyOptions:
         sent = "" if bulk is None else f"; {bulk.requests:,} requests in {bulk.elapsed:.1f} s"
         say(f"{counts or 'There was nothing to change'}{sent}")
         if bulk is not None and bulk.stopped_by is not None:
-            say(f"Stopped: {bulk.stopped_by}")
+            say(f"Stopped: {as_typed(bulk.stopped_by)}")
         if report.me_unchecked:
             say("Not checked: whether the token's user loses anything; say who that is with --me")
 
@@ -166,7 +175,7 @@ def failures(report: ApplyReport) -> list[tuple[str, str, str]]:
     """Return what did not succeed: what became of it, which change it is, and why."""
     bad = [(change, outcome) for change, outcome in report.outcomes if outcome.status in {"failed", "unknown"}]
     return [
-        *((outcome.status, str(change), printable(str(outcome.error))) for change, outcome in bad),
+        *((outcome.status, str(change), printable(as_typed(str(outcome.error)))) for change, outcome in bad),
         *(("drifted", str(attrs.evolve(change, note="")), printable(change.note)) for change in report.drifted),
     ]
 

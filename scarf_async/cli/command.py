@@ -14,9 +14,10 @@ from typing import NoReturn, TypeAlias, get_type_hints
 import attrs
 import typer
 
+from scarf_async.cli.naming import as_typed, use_options
 from scarf_async.cli.output import Status, occupy_standard_descriptors, say, silence_standard_output, verdict
 from scarf_async.cli.signals import hung_up, interrupt, reacting, status_of_signals
-from scarf_async.errors import GuardError, ManifestError
+from scarf_async.errors import GuardError, ManifestError, ScarfError
 
 __all__ = ["command"]
 
@@ -46,6 +47,7 @@ def command(function: Command) -> Callable[..., None]:
 
     @wraps(function)
     def run(**values: object) -> None:
+        use_options(values, token_file=values.get("token_file") is not None)
         made = {name: _take(kind, values) for name, kind in groups.items()}
         _finish(partial(function, **made, **values))
 
@@ -85,6 +87,9 @@ def _finish(main: Callable[[], Status | Awaitable[Status]]) -> NoReturn:
         if isinstance(error, OSError) and hung_up():
             # The terminal is gone, and nothing could be written to it.
             status = Status.INTERRUPTED
+        # What is wrong with a manifest is in the words of its file.
+        if isinstance(error, ScarfError) and not isinstance(error, ManifestError):
+            line = as_typed(line)
         # What is wrong with a manifest, or with changes, is a list whose lines are escaped already.
         for part in line.splitlines() if isinstance(error, ManifestError | GuardError) else filter(None, [line]):
             say(f"scarf-async: {part}")

@@ -9,6 +9,7 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.malformed import RejectFile
+from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
@@ -99,7 +100,7 @@ async def run(
                 on_malformed=_on_malformed(on_malformed),
             )
     for line in str(report).splitlines():
-        say(line)
+        say(as_typed(line))
     size = size_of(report.bytes)
     say(f"{report.rows:,} rows, {report.bytes:,} bytes ({size}) in {directory}, {report.elapsed:.1f} s")
     return Status.FAILED if report.failed or report.stopped_by else Status.DONE

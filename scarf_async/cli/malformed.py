@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scarf_async.cli.naming import as_typed
 from scarf_async.cli.output import say
 from scarf_async.errors import ValidationError
 
@@ -48,6 +49,6 @@ def on_malformed_of(value: str) -> OnMalformed:
     def tell(error: MalformedRecordError) -> None:
         if file is not None:
             file.take(error)
-        say(f"Skipped: {error}")
+        say(f"Skipped: {as_typed(str(error))}")
 
     return tell

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 import attrs
 import typer
 
+from scarf_async.cli.naming import option_name
 from scarf_async.cli.output import say
 from scarf_async.errors import ConfigurationError
 
@@ -21,6 +22,11 @@ __all__ = ["ClientOptions", "read_token_file", "spelled"]
 _PANEL: Final = "Connection"
 _LONGEST_LINE: Final = 16_384
 _TIMEOUTS: Final = (30.0, 300.0)
+
+
+class _Limits(TypedDict, total=False):
+    max_response_bytes: int
+    max_record_bytes: int
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +60,15 @@ class ClientOptions:
         typer.Option(help="Certificates (PEM) to trust beside the system's.", rich_help_panel=_PANEL),
     ] = None
 
+    max_response_bytes: Annotated[
+        int | None,
+        typer.Option(help="The longest answer to take, exports apart; by default 64 MiB.", rich_help_panel=_PANEL),
+    ] = None
+    max_record_bytes: Annotated[
+        int | None,
+        typer.Option(help="The longest record of an export to take; by default 1 MiB.", rich_help_panel=_PANEL),
+    ] = None
+
     @property
     def server(self) -> str:
         """The address of v1 that is asked, as plans that are kept name it.
@@ -61,10 +76,9 @@ class ClientOptions:
         Raises:
             ConfigurationError: it is none.
         """
-        from scarf_async.settings import BASE_URL, read_base_url  # noqa: PLC0415 # `--help` must not wait for it
+        from scarf_async.settings import BASE_URL, given_address, read_base_url  # noqa: PLC0415 # `--help` must not wait for it
 
-        given = os.environ.get("SCARF_BASE_URL") if self.base_url is None else self.base_url
-        url = read_base_url("base_url", given or BASE_URL)
+        url = read_base_url(*given_address("base_url", self.base_url, "SCARF_BASE_URL", BASE_URL))
         if isinstance(url, str):
             raise ConfigurationError(url)
         return str(url)
@@ -78,7 +92,7 @@ class ClientOptions:
         from scarf_async.client import Scarf  # noqa: PLC0415 # `--help` must not wait for it
         from scarf_async.settings import TOKEN_VARIABLE  # noqa: PLC0415
 
-        if self.token_file is None and not os.environ.get(TOKEN_VARIABLE):
+        if self.token_file is None and not os.environ.get(TOKEN_VARIABLE, "").strip():
             raise ConfigurationError(f"no token: set ${TOKEN_VARIABLE}, or give --token-file FILE")
         timeout, export_timeout = _TIMEOUTS if self.timeout is None else (self.timeout, self.timeout)
         return Scarf(
@@ -89,7 +103,18 @@ class ClientOptions:
             read_only=read_only,
             timeout=timeout,
             export_timeout=export_timeout,
+            **self._limits,
         )
+
+    @property
+    def _limits(self) -> _Limits:
+        """What is given of the client's limits."""
+        limits: _Limits = {}
+        if self.max_response_bytes is not None:
+            limits["max_response_bytes"] = self.max_response_bytes
+        if self.max_record_bytes is not None:
+            limits["max_record_bytes"] = self.max_record_bytes
+        return limits
 
 
 def spelled(options: attrs.AttrsInstance) -> list[str]:
@@ -102,7 +127,7 @@ def spelled(options: attrs.AttrsInstance) -> list[str]:
     for field in attrs.fields(type(options)):
         value: object = getattr(options, field.name)
         if value != field.default:
-            words.append(f"--{field.name.removeprefix('as_').replace('_', '-')}")
+            words.append(option_name(field.name))
             words += [] if value is True else [str(value)]
     return words
 

@@ -115,7 +115,9 @@ class StandardOutput:
 
     def __init__(self) -> None:
         if sys.stdout is None:
-            raise ConfigurationError("standard output is closed: give the data a place with -o FILE")
+            raise ConfigurationError(
+                "standard output is closed: the data has nowhere to go; redirect it to a file or a pipe"
+            )
         sys.stdout.flush()
         self._descriptor = sys.stdout.fileno()
         # Characters and line ends may be cut between two pieces.

@@ -40,6 +40,7 @@ class Sending:
 
     journal: str | os.PathLike[str] | None = None
     concurrency: int = 32
+    patience: float = 600.0
     stop: asyncio.Event | None = None
     progress: Callable[[BulkProgress], object] | None = None
     on_outcome: Callable[[Outcome[object]], object] | None = None
@@ -52,6 +53,7 @@ class Sending:
             plan,
             journal=self.journal,
             concurrency=self.concurrency,
+            patience=self.patience,
             stop=self.stop,
             progress=self.progress,
             on_outcome=self.on_outcome,

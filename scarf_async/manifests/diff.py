@@ -329,7 +329,10 @@ def _old_package(
     if not differs and not rules.rewrite_addresses:
         change = attrs.evolve(change, action="uncompared", note="the service does not give addresses back")
     elif library_type is None:
-        note = "its type does not show, and a change might clear addresses that it has: say library_type"
+        note = (
+            "its type does not show, and a change might clear addresses that it has: say library_type (in a file:"
+            " type)"
+        )
         change = attrs.evolve(change, action="blocked", note=note)
     elif missing:
         # A change states all fields anew, and one that is left out may be cleared.

@@ -111,6 +111,7 @@ class Manifests:
         max_removals: int | None = None,
         me: str | None = None,
         whole: bool = False,
+        patience: float = 600.0,
         stop: asyncio.Event | None = None,
         progress: Callable[[BulkProgress], object] | None = None,
         on_outcome: Callable[[Outcome[object]], object] | None = None,
@@ -141,6 +142,8 @@ class Manifests:
             me: the username that the token belongs to, who is not removed and stays an owner. The service does not
                 tell who that is; None: it is not checked.
             whole: exactly these changes, or none of them.
+            patience: seconds without any success after which nothing new is started, and the longest wait that
+                the service may ask for.
             stop: when set, nothing new is started, and what is under way ends.
             progress: called at most ten times a second, and once at the end.
             on_outcome: called with each outcome as it comes.
@@ -165,7 +168,12 @@ class Manifests:
         if not isinstance(changes, Changes):
             raise ValidationError(f"changes must be Changes; got {type(changes).__name__}", field="changes")
         sending = Sending(
-            journal=journal, concurrency=concurrency, stop=stop, progress=progress, on_outcome=on_outcome
+            journal=journal,
+            concurrency=concurrency,
+            patience=patience,
+            stop=stop,
+            progress=progress,
+            on_outcome=on_outcome,
         )
         return await apply(self._session, changes, sending, max_removals=max_removals, me=me, whole=whole)
 

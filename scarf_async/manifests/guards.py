@@ -49,16 +49,16 @@ def _removals(changes: Changes, most: int | None) -> Iterator[str]:
     if most is not None:
         if len(removals) > most:
             yield (
-                f"{len(removals)} removals, max_removals (--max-removals) is {most}: look them over, raise it if"
-                " all are meant"
+                f"{len(removals)} removals, max_removals as given is {most}: look them over, raise it if all"
+                " are meant"
             )
         return
     for kind, count in Counter(change.kind for change in removals).items():
         there = changes.there.get(kind, 0)
         if count > max(_FEW, _SHARE * there):
             yield (
-                f"{count} of {there} {kind}s would be removed: look them over, and say"
-                f" max_removals={len(removals)} (--max-removals {len(removals)}) if all are meant"
+                f"{count} of {there} {kind}s would be removed: look them over, and give"
+                f" max_removals={len(removals)} with the same changes if all are meant"
             )
 
 

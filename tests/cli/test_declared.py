@@ -186,7 +186,7 @@ async def test_removals_are_guarded(emulator: Emulator, manifest: str, tmp_path:
     written(tmp_path, less.replace("    members: {ann: admin}\n", ""))
     refused = await run("apply", manifest, "--prune", "--yes", "--max-removals", "1", env=of(emulator))
     assert (refused.status, writes(emulator)) == (3, []), refused.err
-    assert "max_removals (--max-removals) is 1" in refused.err
+    assert "--max-removals as given is 1: look" in refused.err
     done = await run("apply", manifest, "--prune", "--yes", "--max-removals", "2", env=of(emulator))
     assert done.status == 0, done.err
 

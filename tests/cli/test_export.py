@@ -239,9 +239,9 @@ async def test_what_is_left_out_goes_to_a_file(tmp_path: Path) -> None:
         (("owner-events", "acme", *RANGE, "--on-malformed", "keep"), "--on-malformed keep is for jobs"),
         (("aggregates", *RANGE), "give either --organization or --user"),
         (("owner-events", "acme", "--start", "2024-01-02", "--end", "2024-01-01"), "must be after start"),
-        (("pixel-events", "--owner", "acme", "--api", "v1", *RANGE), "an owner needs api='v2'"),
-        (("owner-events", "acme", *RANGE, "--timeout", "0"), "timeout must be a positive number"),
-        (("owner-events", "acme", *RANGE, "--base-url", "http://example.org"), "base_url must be https"),
+        (("pixel-events", "--owner", "acme", "--api", "v1", *RANGE), "an owner needs --api v2"),
+        (("owner-events", "acme", *RANGE, "--timeout", "0"), "--timeout must be a positive number"),
+        (("owner-events", "acme", *RANGE, "--base-url", "http://example.org"), "--base-url must be https"),
         (("owner-events", "acme", *RANGE, "--format", "xml"), "xml"),
     ],
 )

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Final
 
+from scarf_async.cli.naming import as_typed
+
 from .bench import TOKEN, Bench, Done
 from .calls import AT, HOME, PIXELS, RANGE, Call, makes
 from .world import PACKAGE
@@ -34,7 +36,7 @@ def _ended(_: Bench, done: Done) -> str:
         return f"status {done.status}: {done.err}"
     if done.error is None:
         return REPORTED
-    if not said or said[-1] != f"scarf-async: {done.error}":
+    if not said or said[-1] != f"scarf-async: {as_typed(str(done.error))}":
         return f"it does not say what happened: {done.err}"
     name = type(done.error).__name__
     return "unknown" if name == "OutcomeUnknownError" else name

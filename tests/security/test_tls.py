@@ -175,9 +175,9 @@ async def test_from_a_shell(authority: trustme.CA, tmp_path: Path) -> None:
         asked = ("export", "pixel-events", *EXPORTED)
         done = await invoke(*asked, env=environment(service.url))
         assert done.status == Status.FAILED
-        assert "as ca_file" in done.err
+        assert "as --ca-file" in done.err
         ca_file = written(authority, tmp_path)
         done = await invoke(*asked, "--ca-file", ca_file, env=environment(service.url))
         assert (done.status, done.out) == (Status.DONE, b"type,time\n")
         done = await invoke(*asked, "--ca-file", "/nowhere", env=environment(service.url))
-        assert (done.status, "ca_file '/nowhere' cannot be read" in done.err) == (Status.WRONG_USAGE, True)
+        assert (done.status, "--ca-file '/nowhere' cannot be read" in done.err) == (Status.WRONG_USAGE, True)
