@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 import attrs
-import msgspec
 
 from scarf_async.entities import Domain, Organization, Package, Route
 from scarf_async.errors import (
@@ -26,6 +25,7 @@ from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, decode_
 from scarf_async.reconcile import Found
 from scarf_async.retry import BUDGET_NOTE, Course
 from scarf_async.session import Session
+from scarf_async.tolerant import loads
 
 __all__ = ["Creation", "IfExists", "check_if_exists", "create", "updated", "written_id"]
 
@@ -235,8 +235,8 @@ def unconfirmed(request: Request[E], requested: object, failure: ScarfError | No
 def written_id(answer: Answer) -> str | None:
     """Return the identifier in an answer that is otherwise not what was promised."""
     try:
-        value: object = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = loads(answer.body)
+    except (ValueError, RecursionError):
         return None
     identifier = (value.get("uuid") or value.get("id")) if isinstance(value, dict) else None
     return str(identifier) if type(identifier) in {str, int} else None

@@ -16,7 +16,6 @@ from typing import Final, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs.gen
-import msgspec
 from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
 
@@ -35,6 +34,7 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
+from scarf_async.tolerant import loads
 
 __all__ = ["UnreadableError", "converter", "dump", "parse_time", "read"]
 
@@ -241,8 +241,8 @@ def read(body: bytes, target: type[T]) -> T:
         UnreadableError: it is no JSON, or not what the class promises; its path names the place.
     """
     try:
-        value: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = loads(body)
+    except (ValueError, RecursionError):
         raise UnreadableError("", "the answer is no JSON" if body.strip() else "the answer is empty") from None
     structure, is_list = _structure_of(target)  # type: ignore[arg-type] # mypy doubts that classes can be hashed
     if is_list and not isinstance(value, list):

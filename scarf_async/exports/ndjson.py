@@ -14,6 +14,7 @@ from scarf_async.entities.enums import breakdown
 from scarf_async.exports.faults import RecordError
 from scarf_async.exports.lines import LineSplitter
 from scarf_async.exports.slots import Slots
+from scarf_async.tolerant import loads
 
 __all__ = ["AggregateReader"]
 
@@ -52,16 +53,12 @@ _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def _loads(record: bytes) -> object:
-    """Read JSON; invalid UTF-8 is replaced."""
     try:
-        value: object = msgspec.json.decode(record)
-    except UnicodeDecodeError:
-        return _loads(record.decode("utf-8", "replace").encode())
+        return loads(record)
     except RecursionError:
         raise RecordError("its JSON is nested too deeply") from None
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise RecordError(f"it is no JSON ({error})") from None
-    return value
 
 
 def _fields(record: bytes) -> dict[str, JSON]:

@@ -97,9 +97,8 @@ def test_missing_fields(name: str) -> None:
         (b"[1]", "it is no JSON object"),
         (b"null", "it is no JSON object"),
         (b"type,time", "it is no JSON"),
-        (b'{"a": NaN}', "it is no JSON"),
         (b'{"a":' + b"[" * 100_000, "nested too deeply"),
-        (b'{"total": ' + b"9" * 6000 + b"}", "out of range"),
+        (b'{"total": ' + b"9" * 6000 + b"}", "total"),
     ],
 )
 def test_what_is_no_json_object(record: bytes, reason: str) -> None:
