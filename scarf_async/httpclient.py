@@ -8,9 +8,10 @@ token on: given in `headers=` it would stand in the frame locals of every traceb
 from __future__ import annotations
 
 import asyncio
+import inspect
 import ssl
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, TypedDict
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -22,11 +23,31 @@ from scarf_async.errors import ConnectFailedError, ConnectTimeoutError, RequestT
 from scarf_async.protocol import Lost
 from scarf_async.settings import Secret
 
-__all__ = ["BrokenError", "Connector", "Guard", "RequestBody", "as_lost", "current_attempt"]
+__all__ = ["HEAD_LIMITS", "BrokenError", "Connector", "Guard", "RequestBody", "as_lost", "current_attempt"]
 
 _PIECE: Final = 2**16
+_LONGEST_LINE: Final = 2**16
+_MOST_HEADERS: Final = 512
+_NOT_HTTP: Final = (
+    "the answer cannot be parsed: its head is not HTTP, has a line of more than 64 KiB, or has more than"
+    f" {_MOST_HEADERS} headers; something between here and the service may have changed it"
+)
 _UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})
 """What OpenSSL's verification says of a chain that ends with nobody it knows."""
+
+
+class HeadLimits(TypedDict, total=False):
+    """The arguments of a request that say how long the head of its answer may be."""
+
+    max_line_size: int
+    max_field_size: int
+    max_headers: int
+
+
+HEAD_LIMITS: Final = HeadLimits(max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE)
+if "max_headers" in inspect.signature(aiohttp.ClientSession).parameters:  # from 3.14 on
+    # aiohttp's parser in Python counts the status line and the blank line too.
+    HEAD_LIMITS["max_headers"] = _MOST_HEADERS + 2
 
 current_attempt: ContextVar[Attempt | None] = ContextVar("scarf_async_attempt", default=None)
 
@@ -137,6 +158,7 @@ def _mistrust(error: Exception) -> str:
 def as_lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
     """Take an error of aiohttp's to ours, and tell whether the request may have left."""
     kind: type[TransportError]
+    unreadable = isinstance(error, aiohttp.ClientResponseError)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         kind, reason, sent = ConnectTimeoutError, f"no connection within {attempt.connect_timeout:g} s", False
     elif isinstance(error, aiohttp.ClientHttpProxyError):
@@ -146,19 +168,22 @@ def as_lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
         kind, reason, sent = ConnectFailedError, _mistrust(error.certificate_error), False
     elif isinstance(error, aiohttp.ClientConnectorError) or attempt.phase is Phase.CONNECTING:
         # A proxy's broken answer is not quoted: it may repeat the user and password that the proxy was given.
-        broken = isinstance(error, aiohttp.ClientResponseError)
-        words = "the proxy's answer to CONNECT cannot be read" if broken else str(error)
+        words = "the proxy's answer to CONNECT cannot be read" if unreadable else str(error)
         kind, reason, sent = ConnectFailedError, f"no connection: {words}", False
     elif isinstance(error, TimeoutError):
         kind, reason, sent = RequestTimeoutError, f"nothing came for {attempt.timeout:g} s", True
+    elif unreadable:
+        kind, reason, sent = TransportError, _NOT_HTTP, True
     else:
-        # Of a parser's complaint the first line; the others quote what came. Half a head is no text at all.
+        # The first line alone: the others may quote what came. Half a head is no text at all.
         message = getattr(error, "message", None) or str(error) or type(error).__name__
         words = message if isinstance(message, str) else "the connection ended within the head"
         words = words.splitlines()[0].rstrip(":")
         kind, reason, sent = TransportError, f"no complete answer: {words}", True
-    # A certificate that does not hold now will not hold in a second, nor will a password.
-    hopeless = isinstance(error, aiohttp.ClientConnectorCertificateError) or (
-        isinstance(error, aiohttp.ClientHttpProxyError) and error.status in {401, 403, 407}
-    )
-    return Lost(kind(reason, method=method, url=url), sent=sent, hopeless=hopeless)
+    # A certificate that does not hold now will not hold in a second, nor will a password or an answer that is not
+    # HTTP.
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        hopeless = error.status in {401, 403, 407}
+    else:
+        hopeless = isinstance(error, aiohttp.ClientConnectorCertificateError) or (unreadable and not sent)
+    return Lost(kind(reason, method=method, url=url), sent=sent, hopeless=hopeless, answered=unreadable and sent)

@@ -18,6 +18,12 @@ PIECE: Final = 2**16
 # zlib copies what it has not consumed, once for each piece: small steps keep that linear.
 _STEP: Final = 2**14
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
+# What proxies, stores and frameworks write there that changes no byte of the body.
+_PLAIN: Final = frozenset(
+    {"*", "-", "7bit", "8bit", "aws-chunked", "binary", "chunked", "default", "false", "identity", "nil", "no"}
+    | {"none", "null", "off", "plain", "raw", "text", "uncompressed", "undefined", "unencoded"}
+)
+_LONGEST_CHARSET: Final = 40
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
@@ -25,9 +31,22 @@ class BodyEncodingError(ValueError):
     """A body is encoded in a way that is not supported, or is not what its `Content-Encoding` says."""
 
 
+def _is_plain(label: str) -> bool:
+    """Tell whether a label names no coding: nothing, a media type or a charset, in the wrong header."""
+    if not label or label in _PLAIN or "/" in label:
+        return True
+    if len(label) > _LONGEST_CHARSET:
+        return False
+    try:
+        "-".encode(label)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
 def _encoding(header: str | None) -> str:
-    tokens = [token.strip().lower() for token in (header or "").split(",")]
-    named = [token for token in tokens if token not in {"", "identity"}]
+    tokens = [token.strip("\t \"'").lower() for token in (header or "").split(",")]
+    named = [token for token in tokens if token in _GZIP or not _is_plain(token)]
     if len(named) > 1 or (named and named[0] not in _GZIP | {"deflate"}):
         raise BodyEncodingError(f"Content-Encoding {(header or '')[:80]!r} is not supported; gzip and deflate are")
     return named[0] if named else ""
@@ -50,7 +69,8 @@ class Inflater:
     gzip may have several members, and zeros after the last; deflate may be wrapped in zlib's form or raw.
 
     Args:
-        content_encoding: the header's value; none, empty and `identity` pass the body through.
+        content_encoding: the header's value; where that names no coding (`identity`, `none`, a charset), the body
+            passes through.
 
     Raises:
         BodyEncodingError: the encoding is not supported.

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import attrs
 import msgspec
 
-from scarf_async import wire
+from scarf_async import tolerant, wire
 from scarf_async.errors import APIError, DecodeError, TransportError, ValidationError, api_error
 
 __all__ = [
@@ -142,7 +142,10 @@ class ExportEndpoint:
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A complete answer, or one whose status arrived and whose body did not (`cut`, `too_long`)."""
+    """A complete answer, or one whose status arrived and whose body did not (`cut`, `too_long`, `garbled`).
+
+    `garbled` says why the body cannot be read: all of it would be the same if it were sent again.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -150,6 +153,7 @@ class Answer(msgspec.Struct, frozen=True):
     url: str = ""
     cut: TransportError | None = None
     too_long: bool = False
+    garbled: str = ""
 
     def __repr__(self) -> str:
         # Without headers and body: tracebacks may print what a service echoes.
@@ -158,11 +162,20 @@ class Answer(msgspec.Struct, frozen=True):
 
 @attrs.frozen
 class Lost:
-    """No answer: why, whether the request may have left, and whether trying again can help."""
+    """No answer: why, and whether the request may have left.
+
+    Attributes:
+        error: what becomes of the call if it ends here.
+        sent: whether the request may have left.
+        hopeless: whether trying again cannot help.
+        answered: whether an answer came that is not HTTP: the request took effect or not, and sending it again
+            would bring the same answer.
+    """
 
     error: TransportError
     sent: bool
     hopeless: bool = False
+    answered: bool = False
 
 
 def path_segment(name: str, value: str) -> str:
@@ -229,6 +242,8 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
             return Verdict.FAILURE
         if not outcome.sent:
             return Verdict.AGAIN
+        if outcome.answered and resend is not Resend.CREATE:
+            return Verdict.FAILURE
         return {
             Resend.CREATE: Verdict.LOOK,
             Resend.EXPORT: Verdict.FAILURE,
@@ -265,8 +280,8 @@ def printable(text: str) -> str:
 def _words(body: bytes) -> tuple[str, str | None]:
     """Find the service's message and code in the body of an error, whose form is documented nowhere."""
     try:
-        value: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = tolerant.loads(body)
+    except (ValueError, RecursionError):
         text = body.decode("utf-8", "replace").strip()
         return ("" if text.startswith("<") else text), None
     if isinstance(value, str):
@@ -310,8 +325,8 @@ def decode(request: Request[T], answer: Answer) -> T:
     target = request.endpoint.answer
     if target is None:
         raise TypeError(f"{request.endpoint.name} promises no answer")
-    if answer.too_long:
-        path, reason = "", "the answer is longer than max_response_bytes"
+    if answer.too_long or answer.garbled:
+        path, reason = "", answer.garbled or "the answer is longer than max_response_bytes"
     else:
         try:
             return wire.read(answer.body, target)
@@ -322,7 +337,7 @@ def decode(request: Request[T], answer: Answer) -> T:
 
 def decode_written(request: Request[T], answer: Answer) -> T | None:
     """Read what a write answered with, if it is the entity: no document says what writes answer with."""
-    if answer.cut or answer.too_long:
+    if answer.cut or answer.too_long or answer.garbled:
         return None
     try:
         return decode(request, answer)

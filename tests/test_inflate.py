@@ -77,7 +77,16 @@ def test_identity_passes_through() -> None:
     assert Inflater("gzip").compressed
 
 
-@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress", "x" * 500])
+@pytest.mark.parametrize("label", ["none", "UTF-8", "latin1", "aws-chunked", "text/csv", "'binary'", " , none,"])
+def test_labels_that_name_no_coding(label: str) -> None:
+    """A charset, a media type or what says that there is none changes nothing, alone or beside a coding."""
+    assert inflate(label, b"abc") == (b"abc", True)
+    assert inflate(f"{label}, gzip", gzip.compress(b"abc")) == (b"abc", True)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["br", "zstd", "rot13", "base64", "x-own", "br, utf-8", "gzip, gzip", "compress", "x" * 500]
+)
 def test_other_encodings_are_refused(encoding: str) -> None:
     """An encoding that cannot be undone is refused at once, shortly."""
     with pytest.raises(BodyEncodingError, match="is not supported") as caught:

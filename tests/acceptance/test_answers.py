@@ -287,11 +287,11 @@ class TestReads:
 
     @pytest.mark.parametrize(
         "body",
-        [gzip.compress(b"[]")[:-4], gzip.compress(b"[]" + b" " * 9999)[:20], b"[]"],
-        ids=["short of its trailer", "short of data", "no gzip"],
+        [gzip.compress(b"[]")[:-4], gzip.compress(b"[]" + b" " * 9999)[:20]],
+        ids=["short of its trailer", "short of data"],
     )
     async def test_cut_gzip(self, body: bytes) -> None:
-        """A gzip body that lacks its end, or is none, is no answer, whatever its Content-Length says."""
+        """A gzip body that lacks its end is not an answer, whatever its Content-Length says."""
         async with furnished() as service, connect(service) as scarf:
             service.on("GET", "*", answer(200, body, headers={"Content-Encoding": "gzip"}))
             assert len(await scarf.members.list("home")) == 1

@@ -25,6 +25,7 @@ _LONGER_THAN_ANY_TIMEOUT: Final = 400.0
 _STEP: Final = 20.0
 _PIECES: Final = 4
 _MOMENT: Final = 0.001
+_MOST_OF_A_LINE: Final = 25
 _PAGE: Final = b"<html><body><h1>Sign in</h1></body></html>\n"
 _HTML: Final = {"Content-Type": "text/html"}
 
@@ -134,6 +135,16 @@ async def _redirect(exchange: Exchange) -> None:
     exchange.send(Reply(302, headers={"Location": f"/api/v1/{ELSEWHERE}{path}"}))
 
 
+def _with(name: str, value: str) -> Fault:
+    return _altered(lambda reply: attrs.evolve(reply, headers={**reply.headers, name: value}))
+
+
+def _corrupt_gzip(reply: Reply) -> Reply:
+    checksum = 8
+    body = gzip.compress(reply.body)[:-checksum] + bytes(checksum)
+    return Reply(200, body, {**reply.headers, "Content-Encoding": "gzip"})
+
+
 def _cut_gzip(reply: Reply) -> Reply:
     return Reply(200, gzip.compress(reply.body)[:-9], {**reply.headers, "Content-Encoding": "gzip"})
 
@@ -165,6 +176,13 @@ FAULTS: Final[dict[str, Fault]] = {
     "huge": _altered(lambda reply: Reply(200, reply.body + b"\n" * LARGEST, reply.headers)),
     "other type": _altered(lambda reply: Reply(200, reply.body, _HTML)),
     "web page": _altered(lambda _: Reply(200, _PAGE, _HTML)),
+    "long head": _with("Set-Cookie", "a" * 9000),
+    "huge head": _with("Set-Cookie", "a" * 70_000),
+    "label none": _with("Content-Encoding", "none"),
+    "label br": _with("Content-Encoding", "br"),
+    "corrupt gzip": _altered(_corrupt_gzip),
+    "short": _altered(lambda reply: attrs.evolve(reply, body=reply.body[:-_MOST_OF_A_LINE])),
+    "no line end": _altered(lambda reply: attrs.evolve(reply, body=reply.body.rstrip(b"\n"))),
     "redirect": Fault(act=_redirect),
     "redirect*": Fault(act=_redirect, always=True),
     "refused*": Fault(always=True),
