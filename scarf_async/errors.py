@@ -239,12 +239,17 @@ class TruncatedExportError(ExportError):
     """The export ended before its end: what was received is not the whole.
 
     Attributes:
+        proven_end: whether the service showed that it sent all it meant to send, so that only the content looks
+            cut. Such an export is not fetched again.
         bytes_received: bytes of the body that arrived.
         records_received: complete records that arrived.
     """
 
-    def __init__(self, message: str, *, bytes_received: int = 0, records_received: int = 0) -> None:
+    def __init__(
+        self, message: str, *, bytes_received: int = 0, records_received: int = 0, proven_end: bool = False
+    ) -> None:
         super().__init__(message)
+        self.proven_end = proven_end
         self.bytes_received = bytes_received
         self.records_received = records_received
 

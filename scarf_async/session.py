@@ -39,6 +39,7 @@ from scarf_async.protocol import (
     printable,
     retry_after,
 )
+from scarf_async.redirects import REDIRECTS, redirect_target
 from scarf_async.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
 from scarf_async.settings import is_loopback
 from scarf_async.sharing import Read, SharedReads
@@ -53,8 +54,8 @@ D = TypeVar("D")
 O = TypeVar("O")  # noqa: E741 # an outcome
 
 _READING: Final = frozenset({"GET", "HEAD"})
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS: Final = 5
+_CUT_EXPORT: Final = "the export was cut off; fetching it again costs another call"
 
 
 @attrs.define(eq=False)
@@ -112,7 +113,7 @@ class Session:
     organizations: set[str] = attrs.field(factory=set)
 
     def __repr__(self) -> str:
-        return f"<Session {self.transport.settings.bases['v1']}>"
+        return f"<Session {self.transport.settings.shown}>"
 
     def serving(self, work: Work) -> Session:
         """Return a view for one operation of a bulk run."""
@@ -186,11 +187,12 @@ class Session:
         return self._attempt_in_turn(request, course, self.work)
 
     async def _attempt_once(self, request: Request[T], course: Course) -> Answer | Lost:
+        url = self.url(request)
         began = self._begin(request, course)
         try:
             outcome = await self.transport.send(
                 request.endpoint.method,
-                self.url(request),
+                url,
                 request.body,
                 timeout=self.timeout,
                 on_send=course.sending,
@@ -279,6 +281,9 @@ class Session:
         """Return the seconds to wait before another attempt; None where the outcome is final."""
         verdict = judge(request.endpoint.resend, outcome)
         if verdict is Verdict.SUCCESS or verdict is Verdict.FAILURE:
+            return None
+        if isinstance(outcome, Lost) and outcome.answered:
+            # A create may have taken effect: it is looked for, and never sent again.
             return None
         return (retry_after(outcome.headers) or 0.0) if isinstance(outcome, Answer) else 0.0
 
@@ -400,16 +405,28 @@ class Session:
         return self.retry.attempts
 
     def base_url(self, api: Literal["v1", "v2"]) -> str:
-        """Return the address that the requests of an API go to."""
-        return str(self.transport.settings.bases[api])
+        """Return the address that the requests of an API go to.
+
+        Raises:
+            ConfigurationError: the client was given another version's address only.
+        """
+        return self.transport.settings.root(api)
 
     def redact(self, text: str) -> str:
         """Take the token out of what the service said."""
         return self.transport.settings.token.redact(text)
 
-    async def pause(self, attempt: int) -> None:
-        """Wait before an export that was cut off is fetched again."""
-        await self.transport.sleep(self.retry.backoff(attempt))
+    async def pause(self, request: Request[None], attempt: int) -> None:
+        """Say that an export that was cut off is fetched again, and wait."""
+        name, delay = request.endpoint.name, self.retry.backoff(attempt)
+        _log.warning(
+            "%s was cut off: it is fetched again, which costs another call (%d of at most %d)",
+            name,
+            attempt + 1,
+            self.save_attempts,
+        )
+        self.notices.tell(RetryScheduled(endpoint=name, attempt=attempt, delay=delay, reason=_CUT_EXPORT))
+        await self.transport.sleep(delay)
 
     async def download(self, request: Request[None]) -> Download:
         """Ask for an export, follow its redirects, and return it open; all retries happen here.
@@ -418,14 +435,15 @@ class Session:
             APIError: the service said no.
             TransportError: no answer came; what was sent is not sent again, since exports cost money.
             ExportError: a redirect leads where none may.
+            ConfigurationError: the client was given another version's address only.
         """
-        course = Course()
+        course, url = Course(), self.url(request)
         refused: list[ScarfError] = []
 
         async def attempt() -> Answer | Download | Lost:
             began = self._begin(request, course)
             try:
-                outcome = await self._follow(self.url(request), course, refused)
+                outcome = await self._follow(url, course, refused)
             except BaseException as error:
                 self._tell(request, error, course.sends, clock.monotonic() - began)
                 raise
@@ -459,7 +477,7 @@ class Session:
             outcome = await self.transport.open(url, authorize=url.origin() == origin, on_send=sent)
             if hop:
                 outcome = _shown_as(outcome, printable(self.redact(str(url.with_query(None)))))
-            if not isinstance(outcome, Answer) or outcome.status not in _REDIRECTS:
+            if not isinstance(outcome, Answer) or outcome.status not in REDIRECTS:
                 return outcome
             target = redirect_target(url, outcome, loopback=is_loopback(origin))
             if isinstance(target, str):
@@ -480,20 +498,3 @@ def _shown_as(outcome: Answer | Download | Lost, shown: str) -> Answer | Downloa
     else:
         outcome.url = shown
     return outcome
-
-
-def redirect_target(url: URL, answer: Answer, *, loopback: bool) -> URL | str:
-    """Return where an export goes on, or why not there. Pure."""
-    location = answer.headers.get("Location", "")
-    try:
-        target = url.join(URL(location, encoded=True))
-        host = target.host
-    except ValueError:
-        host = None
-    if not location or not host:
-        return "a redirect without a usable Location"
-    if "@" in target.raw_authority:
-        return f"a redirect to {host} with a user in its address"
-    if target.scheme == "https" or (target.scheme == "http" and loopback and is_loopback(target)):
-        return target
-    return f"a redirect to {target.scheme}://{host}, which is not https"

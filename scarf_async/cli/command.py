@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -108,6 +109,8 @@ def _run(main: Callable[[], Status | Awaitable[Status]]) -> Status:
 
     import anyio  # noqa: PLC0415
 
+    # Python would print the library's warnings among the lines that are the command's own.
+    logging.getLogger("scarf_async").addHandler(logging.NullHandler())
     occupy_standard_descriptors()
     told = False
 

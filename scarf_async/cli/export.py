@@ -12,7 +12,7 @@ import typer
 from scarf_async.cli import export_job
 from scarf_async.cli.command import command
 from scarf_async.cli.malformed import on_malformed_of
-from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
 from scarf_async.errors import ValidationError
@@ -128,7 +128,7 @@ async def aggregates(
     user: Annotated[str | None, typer.Option(help="Aggregates of a user's packages.")] = None,
     span: RangeOptions,
     target: OutputOptions,
-    connection: ClientOptions,
+    connection: ExportClientOptions,
 ) -> Status:
     """Export the daily counts of all packages of an organization or a user.
 
@@ -158,7 +158,7 @@ async def package_events(
     api: Api = "v1",
     span: RangeOptions,
     target: OutputOptions,
-    connection: ClientOptions,
+    connection: ExportClientOptions,
 ) -> Status:
     """Export the events of a package, in no order; the same event may come more than once.
 
@@ -187,7 +187,7 @@ async def owner_events(
     ],
     span: RangeOptions,
     target: OutputOptions,
-    connection: ClientOptions,
+    connection: ExportClientOptions,
 ) -> Status:
     """Export the events of all packages of an owner, in no order; the same event may come more than once.
 
@@ -214,7 +214,7 @@ async def pixel_events(
     ] = None,
     span: RangeOptions,
     target: OutputOptions,
-    connection: ClientOptions,
+    connection: ExportClientOptions,
 ) -> Status:
     """Export the events of pixels, in no order; the same event may come more than once.
 

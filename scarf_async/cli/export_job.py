@@ -10,7 +10,7 @@ import typer
 from scarf_async.cli.command import command
 from scarf_async.cli.malformed import RejectFile
 from scarf_async.cli.naming import as_typed
-from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
 
@@ -71,7 +71,7 @@ async def run(
             " nothing is ever deleted to start anew."
         ),
     ] = True,
-    connection: ClientOptions,
+    connection: ExportClientOptions,
 ) -> Status:
     """Fetch a long range window by window into a directory; the same command again goes on where it was.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
@@ -17,7 +18,7 @@ from scarf_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from scarf_async.client import Scarf
 
-__all__ = ["ClientOptions", "read_token_file", "spelled"]
+__all__ = ["ClientOptions", "ExportClientOptions", "read_token_file", "spelled"]
 
 _PANEL: Final = "Connection"
 _LONGEST_LINE: Final = 16_384
@@ -83,19 +84,21 @@ class ClientOptions:
             raise ConfigurationError(url)
         return str(url)
 
-    def client(self, *, read_only: bool = False) -> Scarf:
-        """Make the client that these options describe.
+    def client(self, *, read_only: bool = False, retries: int | None = None) -> Scarf:
+        """Make the client that these options describe; it sends a request again so often at the most.
 
         Raises:
             ConfigurationError: an option or a variable cannot be used.
         """
         from scarf_async.client import Scarf  # noqa: PLC0415 # `--help` must not wait for it
+        from scarf_async.retry import RetryPolicy  # noqa: PLC0415
         from scarf_async.settings import TOKEN_VARIABLE  # noqa: PLC0415
 
         if self.token_file is None and not os.environ.get(TOKEN_VARIABLE, "").strip():
             raise ConfigurationError(f"no token: set ${TOKEN_VARIABLE}, or give --token-file FILE")
         timeout, export_timeout = _TIMEOUTS if self.timeout is None else (self.timeout, self.timeout)
-        return Scarf(
+        make = Scarf if retries is None else partial(Scarf, retry=RetryPolicy(attempts=retries + 1))
+        return make(
             None if self.token_file is None else read_token_file(self.token_file),
             base_url=self.base_url,
             v2_url=self.v2_url,
@@ -115,6 +118,25 @@ class ClientOptions:
         if self.max_record_bytes is not None:
             limits["max_record_bytes"] = self.max_record_bytes
         return limits
+
+
+@attrs.frozen(kw_only=True)
+class ExportClientOptions(ClientOptions):
+    """How to reach the service for an export, each call of which may cost money."""
+
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="How often an export that was cut off is fetched again, each time at the price of another call,"
+            " and a refused request sent again; by default 7. 0 turns it off.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+
+    def client(self, *, read_only: bool = False, retries: int | None = None) -> Scarf:
+        """Make the client that these options describe."""
+        return super().client(read_only=read_only, retries=self.retries if retries is None else retries)
 
 
 def spelled(options: attrs.AttrsInstance) -> list[str]:

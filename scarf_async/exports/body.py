@@ -48,6 +48,7 @@ class Body:
         self._pieces: Iterator[bytes] = iter(())
         self._stretch = 0
         self._ended = False
+        tally.no_content = download.status == 204
         problem = ""
         try:
             self._inflater = Inflater(download.headers.get("Content-Encoding"))
@@ -137,6 +138,8 @@ class Body:
         raise self._truncated(f"the connection was lost ({lost})")
 
     def _check_end(self) -> None:
+        if self._download.proven and not self._tally.bytes_received:
+            return
         if not self._inflater.ended:
             raise self._truncated("the compressed body is cut off")
         if not (self._inflater.compressed or self._download.proven):

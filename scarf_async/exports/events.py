@@ -118,10 +118,8 @@ class EventReader:
         return CsvSplitter(max_record_bytes, keep_ends=keep_ends)
 
     def foreign(self, start: bytes) -> str | None:
-        """Recognize an HTML page and a JSON object."""
-        if start.startswith(b"<"):
-            return "an HTML page"
-        return "a JSON object" if start.startswith(b"{") else None
+        """Recognize an HTML page and JSON."""
+        return {b"<": "an HTML page", b"{": "a JSON object", b"[": "a JSON array"}.get(start[:1])
 
     def begin(self, header: bytes, *, typed: bool) -> None:
         """Take the header: which column is where.

@@ -339,16 +339,17 @@ class Exports:
         first, behind = date_range(start, end)
         _check_on_malformed(on_malformed, "raise", "skip")
         client = self._client
+        request = endpoint.request(start=first, end=behind, **values)
         return Export(
             ExportSpec(
                 description=printable(f"{description} {first}..{behind}"),
-                open=partial(client.download, endpoint.request(start=first, end=behind, **values)),
+                open=partial(client.download, request),
                 reader=reader,
                 end=behind if filtered else None,
                 on_malformed=on_malformed,
                 max_record_bytes=client.max_record_bytes,
                 attempts=client.save_attempts,
-                pause=client.pause,
+                pause=partial(client.pause, request),
                 redact=client.redact,
             )
         )

@@ -10,13 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Generic, TypeAlias, TypeVar
 
-import msgspec
-
 from scarf_async.errors import ExportError
 from scarf_async.exports.faults import RecordError
 from scarf_async.exports.lines import bare
 from scarf_async.exports.source import RecordFormat, RecordReader
 from scarf_async.exports.tally import Tally
+from scarf_async.tolerant import loads
 
 __all__ = ["FileParser", "LineParser", "Parser", "Run", "TypedParser"]
 
@@ -33,8 +32,8 @@ _DECODED_AT_ONCE: Final = 128
 def _own_words(data: bytes, redact: Callable[[str], str]) -> str:
     """Return what a JSON object in the place of an export says, such as why there is none."""
     try:
-        said: object = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = loads(data)
+    except (ValueError, RecursionError):
         return ""
     if not isinstance(said, dict):
         return ""
@@ -103,24 +102,27 @@ class Parser(ABC, Generic[T]):
         yield from self._too_long()
 
     def finish(self) -> Iterator[Run[T]]:
-        """Take the end of the body."""
+        """Take the proven end of the body."""
+        if self._tally.no_content:
+            return
         tail = self._splitter.finish()
         yield from self._too_long()
         if self._splitter.in_quotes:
-            yield [], self._tally.truncated("the body ended inside quotes")
+            yield [], self._tally.truncated("the body ended inside quotes", proven_end=True)
         elif self._headless:
             yield self._finish_in_header(tail)
         elif tail and (reason := self._form.cut(tail[0])):
-            yield [], self._tally.truncated(f"the last record is not whole: {reason}")
+            yield [], self._tally.truncated(f"the last record is not whole: {reason}", proven_end=True)
         elif tail:
             yield from self._take(tail, self._splitter.numbers)
 
     def _finish_in_header(self, tail: list[bytes]) -> Run[T]:
         if not tail:
-            return [], self._tally.truncated("the body ended before its header")
+            return [], self._tally.truncated("the body ended before its header", proven_end=True)
         head, _ = self._begin(tail)
         if head[1]:
-            return [], self._tally.truncated(f"the body ended inside its header, it seems ({head[1].args[0]})")
+            reason = f"the body ended inside its header, it seems ({head[1].args[0]})"
+            return [], self._tally.truncated(reason, proven_end=True)
         return head
 
     def _too_long(self) -> Iterator[Run[T]]:

@@ -73,8 +73,8 @@ async def save(
     while True:
         try:
             return await _save_once(export, target, form, overwrite=overwrite, progress=progress)
-        except TruncatedExportError:
-            if attempt >= spec.attempts:
+        except TruncatedExportError as error:
+            if error.proven_end or attempt >= spec.attempts:
                 raise
         await spec.pause(attempt)
         attempt += 1

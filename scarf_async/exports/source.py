@@ -24,6 +24,10 @@ class Download(Protocol):
     """An open 2xx answer whose body is read piece by piece."""
 
     @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """The answer's headers; names in any case."""
 
@@ -61,8 +65,8 @@ class ExportClient(Protocol):
     async def download(self, request: Request[None], /) -> Download:
         """Send the request and return the answer, open; all retries happen here."""
 
-    async def pause(self, attempt: int, /) -> None:
-        """Wait before `save` fetches again, after the attempt of that number, from 1, was cut."""
+    async def pause(self, request: Request[None], attempt: int, /) -> None:
+        """Say that `save` fetches again after the attempt of that number, from 1, was cut; and wait."""
 
     def redact(self, text: str, /) -> str:
         """Take the client's secrets out of what the service said."""

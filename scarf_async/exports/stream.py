@@ -316,8 +316,10 @@ class Export(Generic[T]):
         whole; on any error, and when cancelled, nothing under its name is touched. A file that is replaced keeps
         its mode and, where the system allows it, its owner; a link stays a link. Of a compressed answer the
         inflated bytes are saved, every one of them, but for the records at or after the end of the range.
-        After a cut it is fetched again from the start, as often as the client's `RetryPolicy` allows. In another
-        format than the service's own, what is saved are the records; see `ExportStream.chunks`.
+        After a cut it is fetched again from the start, `RetryPolicy.attempts` times at the most, the first time
+        included: each is a call, which may cost money, and a `RetryScheduled` event and a warning in the log say
+        so. An answer whose end is proven is never fetched again. In another format than the service's own, what
+        is saved are the records; see `ExportStream.chunks`.
 
         ```python
         saved = await scarf.exports.organization_aggregates("acme", "2024-01-01", "2024-02-01").save("acme.jsonl")
@@ -338,7 +340,7 @@ class Export(Generic[T]):
                 (no such directory), `PermissionError`, before anything is sent.
             ValidationError: there is no such format. Nothing was sent.
             ImportError: the format is Parquet, and pyarrow is not installed. Nothing was sent.
-            TruncatedExportError: every attempt was cut.
+            TruncatedExportError: every attempt was cut, or the content is although its end is proven.
             ExportError: the answer is no such export, or a record is longer than `max_record_bytes`, or, in another
                 format, cannot be read.
             TransportError: no answer, or nothing for `export_timeout`.

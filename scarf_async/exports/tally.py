@@ -29,6 +29,7 @@ class Tally:
         records_malformed: records that could not be read.
         ended_with_newline: whether the last byte so far was a LF.
         complete: whether everything was read, up to a proven end.
+        no_content: whether the service said that there is nothing to read (status 204).
     """
 
     description: str
@@ -39,18 +40,25 @@ class Tally:
     records_malformed: int = 0
     ended_with_newline: bool = False
     complete: bool = False
+    no_content: bool = False
 
     def refused(self, reason: str) -> ExportError:
         """The export is not what was promised."""
         return ExportError(f"{self.description}: {self.redact(reason)}")
 
-    def truncated(self, reason: str) -> TruncatedExportError:
-        """The export ended before its end."""
+    def truncated(self, reason: str, *, proven_end: bool = False) -> TruncatedExportError:
+        """The export ended before its end, which was proven or not."""
+        advice = (
+            "the service sent no more than that, so it is not fetched again by itself"
+            if proven_end
+            else "ask for it again"
+        )
         return TruncatedExportError(
             f"{self.description}: {reason}, after {self.records_received} records and"
-            f" {self.bytes_received} bytes; what came is not the whole export: ask for it again",
+            f" {self.bytes_received} bytes; what came is not the whole export: {advice}",
             bytes_received=self.bytes_received,
             records_received=self.records_received,
+            proven_end=proven_end,
         )
 
     def malformed(self, number: int, reason: str, record: bytes) -> MalformedRecordError:

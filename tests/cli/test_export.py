@@ -162,6 +162,34 @@ async def test_a_closed_standard_output_is_a_message(emulator: Emulator) -> None
     assert not emulator.requests
 
 
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_a_cut_download_is_fetched_again_as_often_as_it_may(
+    emulator: Emulator, tmp_path: Path, retries: int
+) -> None:
+    """`--retries` bounds what a cut costs, for one export and for a job; 0 turns it off."""
+    emulator.faults.cut_download = 1.0
+    option = ("--retries", str(retries))
+    done = await run(*EVENTS, "-o", str(tmp_path / "file"), *option, env=of(emulator))
+    assert (done.status, len(emulator.requests), files_in(tmp_path)) == (1, 1 + retries, [])
+    job = ("export", "job", "owner_events", "acme", *RANGE, "--directory", str(tmp_path / "job"))
+    done = await run(*job, *option, env=of(emulator))
+    assert (done.status, len(emulator.requests)) == (1, 2 * (1 + retries))
+    done = await run(*EVENTS, "--retries", "-1", env=of(emulator))
+    assert (done.status, len(emulator.requests)) == (2, 2 * (1 + retries))
+
+
+async def test_an_address_of_v1_alone(emulator: Emulator, tmp_path: Path) -> None:
+    """Where only `--base-url` is given nothing of v2 is asked of Scarf: the status is 2, and a line says why."""
+    env = environment("", SCARF_V2_URL="")
+    job = ("export", "job", "owner_events", "acme", *RANGE, "--directory", str(tmp_path / "job"))
+    for command in (EVENTS, (*EVENTS, "-o", str(tmp_path / "file")), job):
+        done = await run(*command, "--base-url", emulator.url, env=env)
+        assert (done.status, done.out, files_in(tmp_path)) == (2, b"", [])
+        assert "--v2-url" in done.err
+        assert done.err.count("\n") == 1
+    assert emulator.requests == []
+
+
 async def test_a_cut_download_fails(emulator: Emulator) -> None:
     """What was piped is not the whole: status 1, and the message says so."""
     emulator.faults.cut_download = 1.0

@@ -39,6 +39,7 @@ class FakeDownload:
     pieces: list[Piece]
     headers: dict[str, str] = attrs.field(factory=dict)
     proven: bool = True
+    status: int = 200
     reads: int = 0
     closed: int = 0
 

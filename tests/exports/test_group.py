@@ -39,8 +39,8 @@ class Client:
     def redact(self, text: str) -> str:
         return text
 
-    async def pause(self, attempt: int) -> None:
-        raise AssertionError(f"one attempt has no pause; got {attempt}")
+    async def pause(self, request: Request[None], attempt: int) -> None:
+        raise AssertionError(f"one attempt has no pause; got {attempt} of {request.target}")
 
 
 CALLS: list[tuple[Callable[[Exports], Any], str, str, bool]] = [

@@ -142,7 +142,7 @@ async def test_what_was_cut_is_fetched_again_from_the_start(tmp_path: Path) -> N
     assert saved.sha256 == hashlib.sha256(BODY).hexdigest()
     assert shop.pauses == [1, 2]
     assert all(answer.closed for answer in shop.opened)
-    shop = Shop([download(BODY[:9]), download(BODY[:60], proven=False), download(BODY)])
+    shop = Shop([download(BODY[:9], proven=False), download(BODY[:60], proven=False), download(BODY)])
     with pytest.raises(TruncatedExportError):
         await events(shop=shop, attempts=2).save(tmp_path / "other.csv")
     assert shop.pauses == [1]

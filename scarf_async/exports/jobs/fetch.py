@@ -69,7 +69,7 @@ class Fetch:
             What was entered; None where the run is over.
 
         Raises:
-            TruncatedExportError: every attempt was cut.
+            TruncatedExportError: every attempt was cut, or the content is although its end is proven.
             ExportError: the answer is no such export, or a record cannot be read.
             TransportError: no answer came.
             APIError: the service said no.
@@ -79,8 +79,8 @@ class Fetch:
         while True:
             try:
                 return await self._once()
-            except TruncatedExportError:
-                if attempt >= self.spec.attempts:
+            except TruncatedExportError as error:
+                if error.proven_end or attempt >= self.spec.attempts:
                     raise
             await self.spec.pause(attempt)
             attempt += 1

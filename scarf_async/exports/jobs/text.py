@@ -79,7 +79,8 @@ class TextOutput(Output[Rows]):
         self._header: Callable[[], bytes]
         if form is own_format(record):
             self._lines = _as_sent if headless else _csv_as_sent
-            self._header = lambda: b"" if headless else file_line(header())
+            # Where the service said that there is nothing, it sent no header either.
+            self._header = lambda: b"" if headless or not header() else file_line(header())
         else:
             self._lines = _typed((json_lines if headless else csv_rows)(record))
             self._header = lambda: b"" if headless else csv_header(record)
