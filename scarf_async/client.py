@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 
 import aiohttp
 import attrs
-from yarl import URL
 
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
@@ -19,13 +18,10 @@ from scarf_async.resources import Domains, Members, Organizations, Packages, Per
 from scarf_async.retry import RetryBudget, RetryPolicy
 from scarf_async.session import Session
 from scarf_async.settings import (
-    BASE_URL,
-    V2_URL,
     Proxy,
     Secret,
     Settings,
-    given_address,
-    read_base_url,
+    read_bases,
     read_ca_file,
     read_proxy,
     read_token,
@@ -59,12 +55,15 @@ class Scarf:
     Args:
         token: the API token; else `$SCARF_API_TOKEN`. White space around it is stripped.
         base_url: of v1; else `$SCARF_BASE_URL`, else `https://scarf.sh/api/v1`. http is for loopback only.
-        v2_url: of v2, which some exports use; else `$SCARF_V2_URL`, else `https://api.scarf.sh/v2`.
+        v2_url: of v2, which some exports use; else `$SCARF_V2_URL`, else `https://api.scarf.sh/v2`. A client that
+            is given one of the two addresses and not the other calls that version only: the first call of the
+            other raises `ConfigurationError`, and nothing is sent.
         retry: when and how often a request is sent again.
         timeout: seconds for one attempt of an ordinary call, from having a connection to the last byte.
         connect_timeout: seconds for name resolution, TCP and TLS together.
         export_timeout: seconds for the first byte of an export, and for each silence after it.
-        max_connections: connections open at the most.
+        max_connections: connections of ordinary calls at the most, in use or kept; a further call waits. Each open
+            export has one more of its own, so that calls made while exports are open never wait for these.
         rate_limit: requests a second, over all calls, without bursts; None for no limit.
         max_response_bytes: how long an ordinary answer may be.
         max_record_bytes: how long one record of an export may be.
@@ -136,14 +135,13 @@ class Scarf:
             if given and borrowed
         ]
         secret = read_token(token)
-        v1 = read_base_url(*given_address("base_url", base_url, "SCARF_BASE_URL", BASE_URL))
-        v2 = read_base_url(*given_address("v2_url", v2_url, "SCARF_V2_URL", V2_URL))
+        bases = read_bases(base_url, v2_url)
         through = None if borrowed else read_proxy(proxy)
         # What may be secret leaves this frame before anything can raise: tracebacks may show local variables.
         token = base_url = v2_url = proxy = None
         settings = Settings(
             token=_usable(secret, Secret),
-            bases={"v1": _usable(v1, URL), "v2": _usable(v2, URL)},
+            bases=_usable(bases, dict),
             connect_timeout=connect_timeout,
             export_timeout=export_timeout,
             max_connections=max_connections,
@@ -187,7 +185,11 @@ class Scarf:
 
     @property
     def base_url(self) -> str:
-        """The address of v1 that it calls."""
+        """The address of v1 that it calls.
+
+        Raises:
+            ConfigurationError: it was given that of v2 only.
+        """
         return self._session.base_url("v1")
 
     # What only awaits single calls is spared the import of the rest, which takes as long as its own.
@@ -270,7 +272,7 @@ class Scarf:
         if session is None:  # in the traceback of a constructor that refused its arguments
             return "<Scarf>"
         closed = " closed" if session.transport.closed else ""
-        return f"<Scarf {session.transport.settings.bases['v1']}{closed}>"
+        return f"<Scarf {session.transport.settings.shown}{closed}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

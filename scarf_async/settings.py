@@ -23,9 +23,10 @@ __all__ = [
     "Proxy",
     "Secret",
     "Settings",
-    "given_address",
     "is_loopback",
+    "no_address",
     "read_base_url",
+    "read_bases",
     "read_ca_file",
     "read_proxy",
     "read_token",
@@ -33,6 +34,8 @@ __all__ = [
 
 BASE_URL: Final = "https://scarf.sh/api/v1"
 V2_URL: Final = "https://api.scarf.sh/v2"
+ADDRESSES: Final = {"v1": "base_url", "v2": "v2_url"}
+"""What the addresses of the versions are called as arguments; with `SCARF_` in front as variables."""
 TOKEN_VARIABLE: Final = "SCARF_API_TOKEN"  # noqa: S105 # the name of a variable
 _REDACTED: Final = "***"
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
@@ -119,6 +122,9 @@ def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
 class Settings:
     """What all views of a client share. Times are seconds, sizes bytes.
 
+    Attributes:
+        bases: the addresses of the versions that can be called, `v1`, `v2` or both.
+
     Raises:
         ConfigurationError: a number is out of range.
     """
@@ -139,9 +145,29 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_roots", {name: str(base) for name, base in self.bases.items()})
 
+    @property
+    def shown(self) -> str:
+        """The address that stands for the client: of v1, or the only one it has."""
+        return next(iter(self._roots.values()))
+
+    def root(self, base: str) -> str:
+        """Return the base address of a version.
+
+        Raises:
+            ConfigurationError: the client was given another version's address only.
+        """
+        root = self._roots.get(base)
+        if root is not None:
+            return root
+        raise ConfigurationError(no_address(base, next(iter(self._roots))))
+
     def address(self, base: str, target: str) -> URL:
-        """Return the address of an encoded path, just as it is sent."""
-        return URL(self._roots[base] + target, encoded=True)
+        """Return the address of an encoded path, just as it is sent.
+
+        Raises:
+            ConfigurationError: the client was given another version's address only.
+        """
+        return URL(self.root(base) + target, encoded=True)
 
 
 def is_loopback(url: URL) -> bool:
@@ -174,12 +200,6 @@ def read_token(argument: str | None, environment: Mapping[str, str] = os.environ
     return Secret(value.strip())
 
 
-def given_address(name: str, argument: str | None, variable: str, default: str) -> tuple[str, str]:
-    """Return an address, and what it is called where it comes from."""
-    value = os.environ.get(variable)
-    return (variable, value) if argument is None and value else (name, default if argument is None else argument)
-
-
 def read_base_url(name: str, value: str) -> URL | str:
     """Read a base address; return what is wrong as a sentence."""
     try:
@@ -197,6 +217,38 @@ def read_base_url(name: str, value: str) -> URL | str:
             " 127.0.0.1, [::1] and localhost"
         )
     return url
+
+
+def read_bases(
+    base_url: str | None, v2_url: str | None, environment: Mapping[str, str] = os.environ
+) -> dict[str, URL] | str:
+    """Read the addresses of v1 and v2, each from its argument, else from its variable.
+
+    Where neither is given they are Scarf's own; where one is, the other is left out. Returns what is wrong as a
+    sentence.
+    """
+    given = {"v1": base_url, "v2": v2_url}
+    bases: dict[str, URL] = {}
+    for version, name in ADDRESSES.items():
+        called, value = name, given[version]
+        if value is None:
+            called = f"SCARF_{name.upper()}"
+            value = environment.get(called) or None
+        if value is not None:
+            url = read_base_url(called, value)
+            if isinstance(url, str):
+                return url
+            bases[version] = url
+    return bases or {"v1": URL(BASE_URL), "v2": URL(V2_URL)}
+
+
+def no_address(version: str, given: str) -> str:
+    """Say that a version cannot be called, since only the address of another was given."""
+    name = ADDRESSES[version]
+    return (
+        f"nothing was sent: an address of {given} was given and none of {version}, and Scarf's own is not used instead;"
+        f" give it as {name}, or set $SCARF_{name.upper()}"
+    )
 
 
 def read_proxy(argument: str | None, environment: Mapping[str, str] = os.environ) -> Proxy | str | None:

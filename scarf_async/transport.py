@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Final, cast
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from scarf_async import clock
@@ -22,7 +23,15 @@ from scarf_async.errors import (
     TransportError,
     WrongEventLoopError,
 )
-from scarf_async.httpclient import BrokenError, Connector, Guard, RequestBody, as_lost, current_attempt
+from scarf_async.httpclient import (
+    HEAD_LIMITS,
+    BrokenError,
+    Connector,
+    Guard,
+    RequestBody,
+    as_lost,
+    current_attempt,
+)
 from scarf_async.inflate import BodyEncodingError, Inflater
 from scarf_async.pacing import Pacer
 from scarf_async.protocol import Answer, Lost, printable
@@ -41,8 +50,14 @@ _JSON_HEADERS: Final = {**_HEADERS, **_OF_A_BODY}
 _ERROR_BODY: Final = 2**16
 """How much of the body of an error is read; a longer one is cut there."""
 _LARGER_THAN_READS: Final = 2**20
+_NO_LIMIT: Final = nullcontext()
 _NO_LIMITS: Final = aiohttp.ClientTimeout(total=None)
 _EXPORT_HEADERS: Final = {**_HEADERS, "Accept": "*/*"}
+
+
+def content_encoding(response: aiohttp.ClientResponse) -> str:
+    """Return the codings of a body, of several headers too."""
+    return ",".join(response.headers.getall("Content-Encoding", ()))
 
 
 class Download:
@@ -63,10 +78,14 @@ class Download:
         self._attempt = attempt
         self.status: int = response.status
         self.url: str = str(response.url)
-        self.headers: Mapping[str, str] = response.headers
+        headers = CIMultiDict(response.headers)
+        headers["Content-Encoding"] = content_encoding(response)
+        self.headers: Mapping[str, str] = headers
         # Without either the body ends with the connection, whole or not.
         codings = response.headers.get("Transfer-Encoding", "").lower().split(",")
-        self._framed = "Content-Length" in response.headers or codings[-1].strip() == "chunked"
+        self._framed = (
+            "Content-Length" in response.headers or codings[-1].strip() == "chunked" or response.status == 204
+        )
         self._ended = False
         self.bytes_received: int = 0
         self.on_close: Callable[[Download], None] | None = None
@@ -106,7 +125,7 @@ class Download:
         if self._response is not None:
             self._response.close()
             self._response = None
-            self._transport.release()
+            self._transport.open_exports -= 1
             if self.on_close is not None:
                 self.on_close(self)
 
@@ -130,19 +149,18 @@ class Transport:
         self._session = session
         self._export_session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        # The pool of a caller's session has its own limit and its own queue.
-        self._slots = None if self._borrowed else asyncio.Semaphore(settings.max_connections)
+        # For ordinary calls alone, which give their places back by themselves: when an export gives its own back is
+        # its reader's business, who may wait for a call. The pool of a caller's session has a queue of its own.
+        self._places: AbstractAsyncContextManager[None] = (
+            _NO_LIMIT if self._borrowed else asyncio.Semaphore(settings.max_connections)
+        )
         self._deadlines = Deadlines()
+        self.open_exports = 0
         self._with_token = (Guard(settings.token),)
         self._without_token = (Guard(None),)
 
     def __repr__(self) -> str:
-        return f"<Transport {self.settings.bases['v1']}{' closed' if self.closed else ''}>"
-
-    def release(self) -> None:
-        """Give a connection's place back."""
-        if self._slots is not None:
-            self._slots.release()
+        return f"<Transport {self.settings.shown}{' closed' if self.closed else ''}>"
 
     def lost(self, error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
         """Take an error of aiohttp's to ours, without the token or what steers a terminal."""
@@ -220,6 +238,7 @@ class Transport:
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,
+            **HEAD_LIMITS,
             middlewares=self._with_token if authorize else self._without_token,
             proxy=proxy.url if proxy else None,
             proxy_headers={"Proxy-Authorization": proxy.authorization.reveal()}
@@ -234,10 +253,11 @@ class Transport:
         limit = self.settings.max_response_bytes if success else _ERROR_BODY
         body = bytearray()
         too_long = begun = False
+        garbled = ""
         cut: TransportError | None = None
         content = response.content
         try:
-            encoding = headers.get("Content-Encoding")
+            encoding = content_encoding(response)
             inflater = Inflater(encoding) if encoding else None
             while not (too_long or content.at_eof()) and (data := await content.readany()):
                 begun = True
@@ -248,8 +268,7 @@ class Transport:
             if begun and inflater is not None and not (too_long or inflater.ended):
                 cut = TransportError("the compressed answer is cut off", method=response.method, url=url)
         except BodyEncodingError as error:
-            reason = self.settings.token.redact(str(error))
-            cut = TransportError(reason, method=response.method, url=url)
+            garbled = self.settings.token.redact(str(error))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             attempt = current_attempt.get()
             assert attempt is not None  # noqa: S101 # set by whoever sent this request
@@ -257,11 +276,11 @@ class Transport:
         finally:
             # Nothing to a body that was read to its end, whose connection is back in the pool.
             response.close()
-        data = bytes(body[:limit] if too_long else body)
+        data = bytes(body[:limit] if too_long else b"" if garbled else body)
         if not success:
             # A service that echoes the request in its error would put the token into our exception.
             data = self.settings.token.redact_bytes(data)
-        return Answer(response.status, headers, data, url, cut, too_long and success)
+        return Answer(response.status, headers, data, url, cut, too_long and success, garbled if success else "")
 
     async def _attempt(
         self,
@@ -279,28 +298,27 @@ class Transport:
         response: aiohttp.ClientResponse | None = None
         outcome: Answer | Download | Lost
         context = current_attempt.set(attempt)
-        held = False
         try:
             with attempt:
-                if self._slots is not None:
-                    await self._slots.acquire()
-                    held = True
-                if not self.pacer.free:
-                    await self.pacer.turn()
-                on_send()
-                try:
-                    response = await self._respond(
-                        method, url, body, attempt=attempt, authorize=authorize, export=export
-                    )
-                except (aiohttp.ClientError, OSError, ValueError, BrokenError) as error:
-                    outcome = self.lost(error, attempt, method, str(url))
-                else:
-                    attempt.connected()
-                    if export and 200 <= response.status < 300:
-                        outcome = Download(self, response, attempt)
-                        held = False
+                async with _NO_LIMIT if export else self._places:
+                    if not self.pacer.free:
+                        await self.pacer.turn()
+                    on_send()
+                    if self._borrowed and self.open_exports:
+                        self._deadlines.limit(attempt, self.settings.export_timeout)
+                    try:
+                        response = await self._respond(
+                            method, url, body, attempt=attempt, authorize=authorize, export=export
+                        )
+                    except (aiohttp.ClientError, OSError, ValueError, BrokenError) as error:
+                        outcome = self.lost(error, attempt, method, str(url))
                     else:
-                        outcome = await self._answer(response, str(url))
+                        attempt.connected()
+                        if export and 200 <= response.status < 300:
+                            outcome = Download(self, response, attempt)
+                            self.open_exports += 1
+                        else:
+                            outcome = await self._answer(response, str(url))
         except TimeoutError:
             outcome = self._timed_out(attempt, method, str(url), response)
         except asyncio.CancelledError as error:
@@ -313,8 +331,6 @@ class Transport:
         finally:
             response = None  # its repr, in a traceback with local variables, would show headers
             current_attempt.reset(context)
-            if held:
-                self.release()
         if self._taken_away() and not (isinstance(outcome, Answer) and outcome.cut is None):
             self._ready()  # raises, and says why
         return outcome
@@ -328,6 +344,12 @@ class Transport:
         if attempt.phase is Phase.CONNECTING:
             reason = f"no connection within {attempt.connect_timeout:g} s"
             return Lost(ConnectTimeoutError(reason, method=method, url=url), sent=False)
+        if attempt.phase is Phase.WAITING:
+            reason = (
+                f"no answer within {self.settings.export_timeout:g} s: {self.open_exports} open exports hold"
+                " connections of the session given to this client, whose pool may have none left"
+            )
+            return Lost(RequestTimeoutError(reason, method=method, url=url), sent=True)
         late = RequestTimeoutError(f"no complete answer within {attempt.timeout:g} s", method=method, url=url)
         if response is None:
             return Lost(late, sent=True)

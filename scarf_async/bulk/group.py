@@ -72,6 +72,7 @@ class Bulk:
             ValidationError: the plan contradicts itself or goes round in a circle; nothing was sent.
             JournalError: the journal cannot be used, or not be written any more (then with `.report`).
             ReadOnlyError: the client is read-only; nothing was sent.
+            ConfigurationError: the client was given an address of v2 only; nothing was sent.
             ClientClosedError: the client was closed meanwhile.
         """
         _check_plan(plan)
@@ -88,6 +89,7 @@ class Bulk:
         self._session.organizations |= _owners(plan)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
+        self._session.base_url("v1")  # one error for all operations, where the client has no address for them
         book = None if journal is None else self._open(journal, plan)
         problem: JournalError | None = None
         try:
@@ -118,7 +120,7 @@ class Bulk:
             path,
             plan=digest(plan),
             operations=len(plan),
-            server=str(settings.bases["v1"]),
+            server=settings.root("v1"),
             redact=settings.token.redact_bytes,
         )
 

@@ -77,12 +77,14 @@ class ClientOptions:
         Raises:
             ConfigurationError: it is none.
         """
-        from scarf_async.settings import BASE_URL, given_address, read_base_url  # noqa: PLC0415 # `--help` must not wait for it
+        from scarf_async.settings import no_address, read_bases  # noqa: PLC0415 # `--help` must not wait for it
 
-        url = read_base_url(*given_address("base_url", self.base_url, "SCARF_BASE_URL", BASE_URL))
-        if isinstance(url, str):
-            raise ConfigurationError(url)
-        return str(url)
+        bases = read_bases(self.base_url, self.v2_url)
+        if isinstance(bases, str):
+            raise ConfigurationError(bases)
+        if "v1" not in bases:
+            raise ConfigurationError(no_address("v1", "v2"))
+        return str(bases["v1"])
 
     def client(self, *, read_only: bool = False, retries: int | None = None) -> Scarf:
         """Make the client that these options describe; it sends a request again so often at the most.
