@@ -23,6 +23,7 @@ _PLAIN: Final = frozenset(
     {"*", "-", "7bit", "8bit", "aws-chunked", "binary", "chunked", "default", "false", "identity", "nil", "no"}
     | {"none", "null", "off", "plain", "raw", "text", "uncompressed", "undefined", "unencoded"}
 )
+_MEDIA_TYPES: Final = ("application/", "text/")
 _LONGEST_CHARSET: Final = 40
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
@@ -33,7 +34,7 @@ class BodyEncodingError(ValueError):
 
 def _is_plain(label: str) -> bool:
     """Tell whether a label names no coding: nothing, a media type or a charset, in the wrong header."""
-    if not label or label in _PLAIN or "/" in label:
+    if not label or label in _PLAIN or label.startswith(_MEDIA_TYPES):
         return True
     if len(label) > _LONGEST_CHARSET:
         return False
