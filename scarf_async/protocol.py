@@ -142,9 +142,9 @@ class ExportEndpoint:
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A complete answer, or one whose status arrived and whose body did not (`cut`, `too_long`, `garbled`).
+    """A complete answer, or one whose status arrived and whose body did not (`cut`, `too_long`).
 
-    `garbled` says why the body cannot be read: all of it would be the same if it were sent again.
+    `garbled` says of a `cut` that the body cannot be decoded: another answer would be no better.
     """
 
     status: int
@@ -153,7 +153,7 @@ class Answer(msgspec.Struct, frozen=True):
     url: str = ""
     cut: TransportError | None = None
     too_long: bool = False
-    garbled: str = ""
+    garbled: bool = False
 
     def __repr__(self) -> str:
         # Without headers and body: tracebacks may print what a service echoes.
@@ -251,7 +251,9 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
     status = outcome.status
     if 200 <= status < 300:
         # The status says that a write happened; of what was to be read, half is nothing.
-        return Verdict.AGAIN if outcome.cut and resend is Resend.READ else Verdict.SUCCESS
+        if outcome.cut and resend is Resend.READ:
+            return Verdict.FAILURE if outcome.garbled else Verdict.AGAIN
+        return Verdict.SUCCESS
     if resend is Resend.EXPORT:
         return Verdict.AGAIN if status in _EXPORT_RETRIED else Verdict.FAILURE
     # Rate limits also come as a 403 that says when to come back; any other 403 is final.
@@ -325,8 +327,8 @@ def decode(request: Request[T], answer: Answer) -> T:
     target = request.endpoint.answer
     if target is None:
         raise TypeError(f"{request.endpoint.name} promises no answer")
-    if answer.too_long or answer.garbled:
-        path, reason = "", answer.garbled or "the answer is longer than max_response_bytes"
+    if answer.too_long:
+        path, reason = "", "the answer is longer than max_response_bytes"
     else:
         try:
             return wire.read(answer.body, target)
@@ -337,7 +339,7 @@ def decode(request: Request[T], answer: Answer) -> T:
 
 def decode_written(request: Request[T], answer: Answer) -> T | None:
     """Read what a write answered with, if it is the entity: no document says what writes answer with."""
-    if answer.cut or answer.too_long or answer.garbled:
+    if answer.cut or answer.too_long:
         return None
     try:
         return decode(request, answer)

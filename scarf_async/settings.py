@@ -246,8 +246,8 @@ def no_address(version: str, given: str) -> str:
     """Say that a version cannot be called, since only the address of another was given."""
     name = ADDRESSES[version]
     return (
-        f"nothing was sent: an address of {given} was given and none of {version}, and Scarf's own is not used instead;"
-        f" give it as {name}, or set $SCARF_{name.upper()}"
+        f"nothing was sent: an address of {given} was given and none of {version}, and Scarf's own is not used"
+        f" instead; give it as {name}, or set $SCARF_{name.upper()}"
     )
 
 

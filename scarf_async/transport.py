@@ -252,8 +252,7 @@ class Transport:
         success = 200 <= response.status < 300
         limit = self.settings.max_response_bytes if success else _ERROR_BODY
         body = bytearray()
-        too_long = begun = False
-        garbled = ""
+        too_long = begun = garbled = False
         cut: TransportError | None = None
         content = response.content
         try:
@@ -268,7 +267,8 @@ class Transport:
             if begun and inflater is not None and not (too_long or inflater.ended):
                 cut = TransportError("the compressed answer is cut off", method=response.method, url=url)
         except BodyEncodingError as error:
-            garbled = self.settings.token.redact(str(error))
+            reason = self.settings.token.redact(str(error))
+            cut, garbled = TransportError(reason, method=response.method, url=url), True
         except (aiohttp.ClientError, OSError, ValueError) as error:
             attempt = current_attempt.get()
             assert attempt is not None  # noqa: S101 # set by whoever sent this request
@@ -276,11 +276,11 @@ class Transport:
         finally:
             # Nothing to a body that was read to its end, whose connection is back in the pool.
             response.close()
-        data = bytes(body[:limit] if too_long else b"" if garbled else body)
+        data = bytes(body[:limit] if too_long else body)
         if not success:
             # A service that echoes the request in its error would put the token into our exception.
             data = self.settings.token.redact_bytes(data)
-        return Answer(response.status, headers, data, url, cut, too_long and success, garbled if success else "")
+        return Answer(response.status, headers, data, url, cut, too_long and success, garbled)
 
     async def _attempt(
         self,

@@ -99,7 +99,7 @@ TABLE = [
     row(lost(sent=False, hopeless=True), "F F F F F"),
     row(lost(sent=True, hopeless=True), "F F F F F"),
     row(Lost(TransportError("not HTTP"), sent=True, answered=True), "F F F L F"),
-    row(Answer(200, {}, b"", garbled="not gzip"), "S S S S S"),
+    row(Answer(200, {}, b"", cut=TransportError("not gzip"), garbled=True), "F S S S S"),
 ]
 
 

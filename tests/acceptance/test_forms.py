@@ -157,7 +157,7 @@ class TestLabels:
             labelled = {"Content-Encoding": label}
             named = label.partition(",")[0]
             service.on("GET", "/organizations/home", answer(200, body, headers=labelled))
-            with pytest.raises(DecodeError, match=named):
+            with pytest.raises(TransportError, match=named):
                 await scarf.organizations.get("home")
             service.on("POST", "*", answer(201, body, headers=labelled, effect=True))
             assert (await scarf.organizations.create(ACME)).name == "acme"
