@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from scarf_async.cli import (
     copying,
@@ -20,11 +21,21 @@ from scarf_async.cli import (
     plan,
     routes,
 )
+from scarf_async.cli.output import settle_size
 from scarf_async.version import __version__
 
 __all__ = ["app"]
 
+
+class _Commands(TyperGroup):
+    def main(self, *args: object, **kwargs: object) -> object:
+        """Run the command line; what typer prints by itself is whole too."""
+        settle_size()
+        return super().main(*args, **kwargs)  # type: ignore[arg-type] # as they came
+
+
 app: typer.Typer = typer.Typer(
+    cls=_Commands,
     help="Manage packages on Scarf and export their events.",
     no_args_is_help=True,
     # A traceback with local variables would show what this package takes care never to show.

@@ -14,7 +14,7 @@ import typer
 from scarf_async.cli.asking import confirm, stoppable
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ClientOptions, spelled
-from scarf_async.cli.output import StandardOutput, Status, data_console, printable, say
+from scarf_async.cli.output import StandardOutput, Status, data_console, print_table, printable, say
 from scarf_async.cli.progress import Meter
 from scarf_async.cli.records import write_json
 from scarf_async.errors import GuardError
@@ -185,7 +185,9 @@ def failures_table(failed: Sequence[tuple[str, str, str]]) -> Table:
     from rich.table import Table  # noqa: PLC0415 # pipes end without it
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table("outcome", "change", "why", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("outcome", "change", "why"):
+        table.add_column(name, overflow="fold")
     for status, change, why in failed[:_ROWS]:
         table.add_row(Text(status, "red"), Text(change), Text(why))
     if len(failed) > _ROWS:
@@ -196,7 +198,7 @@ def failures_table(failed: Sequence[tuple[str, str, str]]) -> Table:
 def _write_failures(failed: Sequence[tuple[str, str, str]]) -> None:
     output = StandardOutput()
     if output.is_terminal:
-        data_console().print(failures_table(failed))
+        print_table(failures_table(failed), data_console())
         return
     for row in failed:
         output.write_line(*row)

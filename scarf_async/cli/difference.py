@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.text import Text
 
-from scarf_async.cli.output import StandardOutput, data_console, notes_console, say
+from scarf_async.cli.output import StandardOutput, data_console, notes_console, say, terminal_width
 from scarf_async.manifests.changes import Action, Change, Changes
 from scarf_async.names import plain_name
 from scarf_async.protocol import printable
@@ -33,7 +33,7 @@ _PACKAGES: Final = 3
 def show_difference(changes: Changes, *, notes: bool = False) -> None:
     """Write a difference to standard output, or among the notes; in full where no person is looking."""
     console = notes_console() if notes else data_console()
-    for line in difference_lines(changes, width=console.width if console.is_terminal else None):
+    for line in difference_lines(changes, width=terminal_width() if console.is_terminal else None):
         if console.is_terminal:
             console.print(line, soft_wrap=True)
         elif notes:
@@ -120,7 +120,8 @@ def _line(change: Change, indent: int, width: int | None) -> Text:
     line = Text(" " * indent)
     line.append(f"{sign} {change.kind} ", style)
     line.append(printable(leaf(change)), f"bold {style}")
+    named = line.cell_len
     line.append(details.removeprefix(":") if change.kind == "route" else details)
     if width is not None and change.action == "create":
-        line.truncate(width, overflow="ellipsis")
+        line.truncate(max(width, named + 1), overflow="ellipsis")
     return line

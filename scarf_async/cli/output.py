@@ -15,6 +15,7 @@ from scarf_async.errors import ConfigurationError, GuardError, ReadOnlyError, Sc
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 __all__ = [
     "StandardOutput",
@@ -22,13 +23,20 @@ __all__ = [
     "data_console",
     "notes_console",
     "occupy_standard_descriptors",
+    "print_table",
     "printable",
     "say",
+    "settle_size",
     "silence_standard_output",
+    "terminal_width",
     "verdict",
 ]
 
 _LAST_STANDARD: Final = 2
+# On less, the help would leave out ends of words.
+_NARROWEST: Final = 80
+# What says that it is narrower or wider than these says nonsense.
+_SIZES: Final = range(20, 10_000)
 
 
 class Status(IntEnum):
@@ -83,6 +91,41 @@ def _console(*, stderr: bool) -> Console:
     return Console(
         stderr=stderr, color_system="auto" if coloured else None, markup=False, highlight=False, emoji=False
     )
+
+
+def terminal_width() -> int | None:
+    """Return how wide the terminal says that it is; None where it says nothing, or nonsense."""
+    if (told := _said("COLUMNS")) is not None:
+        return told
+    for descriptor in range(_LAST_STANDARD + 1):
+        with contextlib.suppress(OSError):
+            if (told := os.get_terminal_size(descriptor).columns) > 0:
+                return told
+    return None
+
+
+def _said(variable: str) -> int | None:
+    value = os.environ.get(variable, "")
+    return int(value) if value.isascii() and value.isdigit() and int(value[:9]) in _SIZES else None
+
+
+def settle_size() -> None:
+    """Let what typer and rich read of the terminal's size be a size that loses nothing."""
+    for variable in ("COLUMNS", "LINES"):
+        if _said(variable) is None:
+            os.environ.pop(variable, None)
+    width = terminal_width()
+    if width is not None and width < _NARROWEST:
+        os.environ["COLUMNS"] = str(_NARROWEST)
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table whose words, and whose columns that do not wrap, are whole on every terminal."""
+    from rich.measure import Measurement  # noqa: PLC0415 # pipes end without it
+
+    whole = Measurement.get(console, console.options.update(width=_SIZES[-1]), table)
+    console.width = max(console.width, whole.minimum)
+    console.print(table)
 
 
 def verdict(error: BaseException) -> tuple[Status, str] | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import attrs
 import typer
 
-from scarf_async.cli.output import StandardOutput, data_console, printable
+from scarf_async.cli.output import StandardOutput, data_console, print_table, printable
 from scarf_async.entities import JSON, UNSET
 
 __all__ = ["RecordOptions", "plain", "write_json"]
@@ -76,7 +76,11 @@ def _write(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
     from rich.table import Table  # noqa: PLC0415 # pipes end without it
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*columns, show_header=bool(columns), box=None, pad_edge=False)
+    table = Table(show_header=bool(columns), box=None, pad_edge=False)
+    width = max(map(len, [*rows, columns]))
+    for number, name in enumerate(columns or [""] * width, start=1):
+        # The last one, which may be long, wraps; no id is cut or broken.
+        table.add_column(name, overflow="fold", no_wrap=number < width)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    data_console().print(table)
+    print_table(table, data_console())

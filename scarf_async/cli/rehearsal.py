@@ -34,7 +34,7 @@ from scarf_async import (
 from scarf_async.cli.applying import failures, failures_table, say_stopping
 from scarf_async.cli.asking import stoppable
 from scarf_async.cli.difference import difference_lines
-from scarf_async.cli.output import Status, data_console
+from scarf_async.cli.output import Status, data_console, print_table
 from scarf_async.disk import write_whole
 from scarf_async.emulator import Emulator, Faults
 from scarf_async.manifests.applied import ApplyReport
@@ -135,7 +135,7 @@ class Rehearsal:
             )
         )
         if counts["succeeded"] != len(report.bulk):
-            self.console.print(failures_table(failures(report)))
+            print_table(failures_table(failures(report)), self.console)
         return Status.DONE if not found and counts["succeeded"] == len(report.bulk) else Status.FAILED
 
     def _count(self, event: ScarfEvent) -> None:

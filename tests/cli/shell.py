@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
@@ -103,15 +104,20 @@ async def run_on_terminal(
     pipe: int | None = None,
     interrupt: asyncio.Event | None = None,
     answer: bytes = b"",
+    size: tuple[int, int] = (0, 0),
+    term: str | None = "xterm",
 ) -> tuple[int, str]:
     """Run on a terminal, standard output perhaps in a pipe, whose end is closed; return what the terminal shows.
 
-    With an event, Ctrl-C is pressed when it has come; an answer is typed when a question is seen.
+    With an event, Ctrl-C is pressed when it has come; an answer is typed when a question is seen. Of its size, in
+    lines and columns, a terminal says nothing by itself.
     """
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, size)
+    kind = {} if term is None else {"TERM": term}
     process = subprocess.Popen(  # noqa: ASYNC220 # to start it takes no time
         [sys.executable, "-c", _TAKE_TERMINAL, *SCARF, *arguments],
-        env={**env, "TERM": "xterm"},
+        env={**{name: value for name, value in env.items() if name != "TERM"}, **kind},
         stdin=theirs,
         stdout=theirs if pipe is None else pipe,
         stderr=theirs,
