@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 __all__ = [
-    "LOCK",
     "PartFile",
     "destination",
     "is_temporary",
@@ -29,9 +28,6 @@ __all__ = [
     "temporary",
     "write_whole",
 ]
-
-LOCK: Final = ".scarf-lock"
-"""The file in a directory that its own runs keep each other out with, and sweep for themselves."""
 
 _PART: Final = re.compile(r"\.scarf-[0-9a-f]{16}\.part", re.ASCII)
 _TEMPORARY: Final = re.compile(r"\.scarf-[0-9a-f]{16}\.(?:part|seen|seen-journal)", re.ASCII)
@@ -215,8 +211,7 @@ class PartFile:
 
         Meanwhile nobody reads it who may not read that file.
         """
-        if not (target.parent / LOCK).exists():
-            sweep(target.parent)
+        sweep(target.parent)
         if mode is None and target.exists():
             mode = target.stat().st_mode
         return cls(target.parent, 0o666 if mode is None else mode & 0o600)

@@ -44,6 +44,12 @@ async def run(
             help="At which address to ask; by default v2 for the events and pixel events of an owner, else v1."
         ),
     ] = None,
+    partition_by: Annotated[
+        Literal["month", "artifact"] | None,
+        typer.Option(
+            help="For Parquet: a folder for each month, or package or pixel. By default a window is one file."
+        ),
+    ] = None,
     window_days: Annotated[
         int | None, typer.Option(help="The longest window. By default as long as the service takes.")
     ] = None,
@@ -79,7 +85,9 @@ async def run(
     """
     from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
 
-    job = ExportJob(what, owner, start, end, format, window_days, package=package, api=api)
+    job = ExportJob(
+        what, owner, start, end, format, window_days, package=package, api=api, partition_by=partition_by
+    )
     if not resume and directory.exists() and any(directory.iterdir()):
         say(f"{directory} is not empty, and --no-resume was given: nothing was done. Give another directory.")
         return Status.REFUSED

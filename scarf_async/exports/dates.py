@@ -30,8 +30,8 @@ def _day(name: str, value: Day) -> dt.date:
     )
 
 
-def date_range(start: Day, end: Day) -> tuple[dt.date, dt.date]:
-    """Return the range as dates.
+def date_range(start: Day, end: Day, *, one_day: bool = False) -> tuple[dt.date, dt.date]:
+    """Return the range as dates; with `one_day` they may be the same.
 
     >>> date_range("2024-01-01", "2024-02-01")
     (datetime.date(2024, 1, 1), datetime.date(2024, 2, 1))
@@ -40,7 +40,7 @@ def date_range(start: Day, end: Day) -> tuple[dt.date, dt.date]:
         ValidationError: one is no day, or the range is empty.
     """
     first, behind = _day("start", start), _day("end", end)
-    if behind <= first:
+    if behind < first or (behind == first and not one_day):
         raise ValidationError(
             f"end ({behind}) must be after start ({first}): it is the first day that is not in the export",
             field="end",

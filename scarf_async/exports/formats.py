@@ -67,8 +67,13 @@ def _names(record: Record) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(record))
 
 
-def json_lines(record: Record) -> Write:
-    """Return what writes records as JSON objects by attribute name, without what is None or an empty `extra`."""
+def json_lines(record: Record, *, whole: bool = False) -> Write:
+    """Return what writes records as JSON objects by attribute name, without what is None or an empty `extra`.
+
+    Args:
+        record: the class of the records.
+        whole: whether these are there, too, as null, for readers who learn from some lines what all of them have.
+    """
     names = _names(record)
     values = attrgetter(*names)
 
@@ -76,9 +81,9 @@ def json_lines(record: Record) -> Write:
         return b"".join(
             _encode(
                 {
-                    name: value
+                    name: None if value == {} else value
                     for name, value in zip(names, values(record), strict=True)
-                    if value or not (value is None or value == {})
+                    if whole or value or not (value is None or value == {})
                 }
             )
             + b"\n"

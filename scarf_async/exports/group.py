@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import ClassVar, Literal, TypeVar, cast
 
 import attrs
 from anyio.to_thread import run_sync
@@ -72,6 +72,8 @@ class Exports:
     Raises:
         ValidationError: an argument cannot be sent. Nothing was.
     """
+
+    _one_day: ClassVar[bool] = False
 
     def __init__(self, client: ExportClient) -> None:
         self._client = client
@@ -238,7 +240,12 @@ class Exports:
         windows become shorter.
 
         Days are UTC. A window that has not begun is not asked for. One that has not been over for an hour is
-        fetched, and again by the next run.
+        fetched, and again by the next run. What has begun and ended is for the service's clock to say, by the
+        `Date` of its answers; for the machine's before the first one, and where there is none to be read.
+
+        v2 has been seen to send the end day, too. Where the first window shows that, the others are asked for up
+        to their last day alone, and those of 30 days become 31. A window whose last day then brings nothing is
+        asked for that day once more, up to the day after, so that nothing is missing whatever the service does.
 
         A record that cannot be read, or is longer than `max_record_bytes`, fails its window, unless
         `on_malformed` says otherwise: `"skip"` leaves it out; `"keep"` leaves it out and writes it to
@@ -248,9 +255,13 @@ class Exports:
         `malformed`.
 
         `csv` and `jsonl` are one file for a window: events in CSV and aggregates in JSON lines as the service sent
-        them (a record on which readers of CSV differ is quoted), the others by the names of their attributes;
-        `extra` is then a JSON object of its own. `parquet` (extra `arrow`) is a file for each package and month of
-        a window, in folders that DuckDB, polars and pyarrow read as one table: `package=.../month=YYYY-MM/`.
+        them (a record on which readers of CSV differ is quoted), the others by the names of their attributes, all
+        of them in each line; `extra` is then a JSON object of its own. `parquet` (extra `arrow`) is one file for a
+        window, too, or with `partition_by` one for each month or each package or pixel of it, in folders
+        `month=YYYY-MM/` or `artifact=.../`.
+
+        The files lie in `data/`, and nothing else does, so that pandas, pyarrow, polars and DuckDB read that folder
+        as one table, also while a run is under way: `pandas.read_parquet("events/data")`.
 
         ```python
         job = ExportJob("owner_events", "acme", "2024-01-01", "2024-04-01", format="parquet")
@@ -304,22 +315,23 @@ class Exports:
         """Compare the files of a job's directory with its manifest, in a thread; see `verify_export`."""
         return await run_sync(verify_export, directory)
 
-    def _spec_of(self, job: ExportJob, on_malformed: OnMalformed, window: Window) -> ExportSpec[Event | Aggregate]:
-        """Return the export of a job's window, with nothing left out: the job does that."""
-        start, end = window.start, window.end
-        owner = job.owner or ""
+    def _spec_of(self, job: ExportJob, on_malformed: OnMalformed, asked: Window) -> ExportSpec[Event | Aggregate]:
+        """Return the export of what a job asks for, with nothing left out: the job does that."""
+        start, end = asked.start, asked.end
+        exports = _JobExports(self._client)
+        owner, package = job.owner or "", job.package or ""
         export: Export[Event] | Export[Aggregate]
         match job.what:
             case ExportKind.ORGANIZATION_AGGREGATES:
-                export = self.organization_aggregates(owner, start, end, unfiltered=True)
+                export = exports.organization_aggregates(owner, start, end, unfiltered=True)
             case ExportKind.USER_AGGREGATES:
-                export = self.user_aggregates(owner, start, end, unfiltered=True)
+                export = exports.user_aggregates(owner, start, end, unfiltered=True)
             case ExportKind.PACKAGE_EVENTS:
-                export = self.package_events(job.owner, job.package or "", start, end, api=job.api, unfiltered=True)
+                export = exports.package_events(job.owner, package, start, end, api=job.api, unfiltered=True)
             case ExportKind.OWNER_EVENTS:
-                export = self.owner_events(owner, start, end, unfiltered=True)
+                export = exports.owner_events(owner, start, end, unfiltered=True)
             case ExportKind.PIXEL_EVENTS:
-                export = self.pixel_events(start, end, owner=job.owner, api=job.api, unfiltered=True)
+                export = exports.pixel_events(start, end, owner=job.owner, api=job.api, unfiltered=True)
         # Whoever only reads from it need not know which of the two it is.
         spec = cast("ExportSpec[Event | Aggregate]", export.spec)
         return attrs.evolve(spec, on_malformed=on_malformed)
@@ -336,7 +348,7 @@ class Exports:
         on_malformed: OnMalformed,
         **values: str,
     ) -> Export[T]:
-        first, behind = date_range(start, end)
+        first, behind = date_range(start, end, one_day=self._one_day)
         _check_on_malformed(on_malformed, "raise", "skip")
         client = self._client
         request = endpoint.request(start=first, end=behind, **values)
@@ -353,3 +365,9 @@ class Exports:
                 redact=client.redact,
             )
         )
+
+
+class _JobExports(Exports):
+    """Those of jobs: a day that is both start and end is a range for a service that takes the end in."""
+
+    _one_day = True

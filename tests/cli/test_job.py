@@ -32,7 +32,7 @@ async def test_a_job_is_resumed_and_verified(tmp_path: Path) -> None:
         assert "300 rows, " in shown
     whole = await run("export", "verify", str(directory), env={})
     assert (whole.status, whole.out, whole.err) == (0, b"", f"{directory} is whole.\n")
-    next(directory.glob("*.csv")).write_bytes(b"type,time\n")
+    next(directory.glob("data/*.csv")).write_bytes(b"type,time\n")
     touched = await run("export", "verify", str(directory), env={})
     assert (touched.status, touched.err) == (4, "")
     assert touched.out.count(b"\n") == 1

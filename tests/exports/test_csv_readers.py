@@ -66,7 +66,7 @@ async def _job(directory: Path, what: ExportKindLike, spec: ExportSpec[Any]) -> 
         progress=Hook("progress", None),
     )
     report.raise_for_failures()
-    return directory / "2024-01-01--2024-01-02.csv"
+    return directory / "data" / "2024-01-01--2024-01-02.csv"
 
 
 @ALL

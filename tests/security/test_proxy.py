@@ -247,7 +247,7 @@ async def test_from_a_shell(authority: trustme.CA, ca_file: str, tmp_path: Path)
             assert done.status == 0, done.err
             assert_unsaid(done.out, done.err.encode())
         assert json.loads((target / "manifest.json").read_bytes())["server"] == url
-        assert_unsaid(*(path.read_bytes() for path in target.iterdir()))
+        assert_unsaid(*(path.read_bytes() for path in target.rglob("*") if path.is_file()))
         unknown = await invoke("export", "pixel-events", *EXPORTED, env=env)
         async with Tunnel(answer=f"HTTP/1.1 407 {BASIC}\r\n\r\n".encode()) as strict:
             env = environment(url, HTTPS_PROXY=with_password(strict), SCARF_API_TOKEN=KEY)

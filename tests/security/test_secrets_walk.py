@@ -143,7 +143,7 @@ async def by_export(world: World) -> None:
         job = ExportJob("owner_events", "acme", *RANGE, form, 1)
         report = await exports.run(job, directory / form, progress=world.add)
         world.add(job, report, *report.windows, report.to_dict())
-    next((directory / "csv").glob("*.csv")).write_text("")
+    next((directory / "csv" / "data").glob("*.csv")).write_text("")
     world.add(*verify_export(directory / "csv"))
 
 

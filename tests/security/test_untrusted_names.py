@@ -22,7 +22,7 @@ NAMES = [
     "aux.yaml",
     "con:stream",
     "a=b/month=2024-01",
-    ".scarf-lock",
+    "lock",
     "manifest.json",
     "~root",
     "$HOME",
@@ -92,7 +92,8 @@ async def test_a_job_stays_in_its_directory(form: str, home: Path, tmp_path: Pat
     """Its files are named by their days, and in Parquet by packages whose names are spelled out of harm's way."""
     async with Raw(head(length=len(BODY)) + BODY) as service, client(service.url) as scarf:
         for owner in (OUTSIDE, "C:\\outside"):
-            job = ExportJob("owner_events", owner, *RANGE, form, package=None)  # type: ignore[arg-type] # all are formats
+            by = "artifact" if form == "parquet" else None
+            job = ExportJob("owner_events", owner, *RANGE, form, partition_by=by)  # type: ignore[arg-type] # all are formats
             report = await scarf.exports.run(job, home / f"job-{len(owner)}")
             assert (report.complete, report.rows) == (True, len(NAMES))
         with pytest.raises(ValidationError, match="cannot stand in an address"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import attrs
@@ -15,7 +15,7 @@ from scarf_async.errors import ExportError
 from scarf_async.exports.files import is_temporary
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import Manifest, UnusableManifestError, WindowEntry, differences, dump, load
-from scarf_async.exports.jobs.names import LOCK, MANIFEST, REJECTS, is_data
+from scarf_async.exports.jobs.names import DATA, LOCK, MANIFEST, REJECTS, TEMPORARY, is_data, is_folder
 from scarf_async.exports.jobs.windows import Window
 
 __all__ = ["Directory", "Made", "data_files", "read_manifest", "temporary_files"]
@@ -47,7 +47,13 @@ def read_manifest(path: Path) -> Manifest | None:
 
 def temporary_files(path: Path) -> list[Path]:
     """Return what a run left that was killed."""
-    return [entry for entry in path.iterdir() if is_temporary(entry.name) and entry.is_file()]
+    return [*_temporary_in(path), *_temporary_in(path / TEMPORARY)]
+
+
+def _temporary_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [entry for entry in folder.iterdir() if is_temporary(entry.name) and entry.is_file()]
 
 
 def data_files(path: Path) -> Iterator[str]:
@@ -57,13 +63,12 @@ def data_files(path: Path) -> Iterator[str]:
         inside = Path(folder).relative_to(path)
         depth = len(inside.parts)
         if depth == 0:
-            folders[:] = [name for name in folders if name.startswith("package=") or name == REJECTS]
+            folders[:] = [name for name in folders if name in {DATA, REJECTS}]
         elif depth == 1:
-            folders[:] = [name for name in folders if name.startswith("month=")]
+            folders[:] = [name for name in folders if is_folder(name)]
         else:
             folders.clear()
-        paths = (name if depth == 0 else f"{inside.as_posix()}/{name}" for name in names)
-        yield from (found for found in paths if is_data(found))
+        yield from (found for name in names if is_data(found := (inside / name).as_posix()))
 
 
 class Directory:
@@ -73,11 +78,14 @@ class Directory:
     since a cancelled task does not wait for its thread.
 
     Attributes:
+        path: where it is.
+        temporary: where what is not finished lies, out of the sight of those who read the data.
         manifest: what is on the disk.
     """
 
     def __init__(self, path: Path, job: ExportJob, server: str) -> None:
         self.path = path
+        self.temporary: Path = path / TEMPORARY
         self.manifest: Manifest = Manifest.of(job, server)
         self._descriptor: int | None = None
         self._turn = threading.Lock()
@@ -94,10 +102,13 @@ class Directory:
             if self._closed:
                 return
             self.path.mkdir(exist_ok=True)
+            # What cannot be used is left as it is: no lock is put beside it.
+            read_manifest(self.path)
             self._lock()
-            self._sweep_temporary()
             self._take_manifest()
             self._sweep()
+            for folder in (self.path / DATA, self.temporary):
+                folder.mkdir(exist_ok=True)
 
     def close(self) -> None:
         """Unlock it, once nothing is being written."""
@@ -107,11 +118,20 @@ class Directory:
                 os.close(self._descriptor)
                 self._descriptor = None
 
-    def remember_limit(self, days: int) -> None:
-        """Write down how many days a window may have."""
+    def remember(self, *, limit_days: int | None = None, end_inclusive: bool | None = None) -> None:
+        """Write down what the service has shown; None: nothing new.
+
+        Args:
+            limit_days: how many days a window may have.
+            end_inclusive: whether it sends the day that it is given as the end.
+        """
         with self._turn:
-            if not self._closed:
-                self._write(attrs.evolve(self.manifest, limit_days=days))
+            old = self.manifest
+            limit = old.limit_days if limit_days is None else limit_days
+            inclusive = old.end_inclusive if end_inclusive is None else end_inclusive
+            new = attrs.evolve(old, limit_days=limit, end_inclusive=inclusive)
+            if new != old and not self._closed:
+                self._write(new)
 
     def holds(self, entry: WindowEntry) -> bool:
         """Tell whether the files of a window are there; what is in them is for `verify_export` to see."""
@@ -121,7 +141,8 @@ class Directory:
         """Put the files of a window in their places, and the window into the manifest.
 
         Those that it replaces leave the manifest before their files are touched: whenever this is cut off, the
-        manifest names nothing that is not whole.
+        manifest names nothing that is not whole. A file of the same name is replaced in one step, and what is left
+        over goes in the end: whoever reads the data meanwhile finds each file whole.
 
         Returns:
             False where the run is over.
@@ -131,17 +152,18 @@ class Directory:
                 return False
             for file in made:
                 resemble(file.part, self.path / file.path)
-            self._remove(entry.window)
-            placed: list[Path] = []
+            replaced = self._withdraw(entry.window)
+            placed: set[str] = set()
             try:
                 for file in made:
-                    placed.append(self._place(file))  # noqa: PERF401 # what was placed counts, whatever comes next
-                self._sync_folders(placed)
+                    self._place(file, replaced)
+                    placed.add(file.path)
+                self._sync_folders(made)
                 self._write(self.manifest.having(entry))
             except BaseException:
-                for path in placed:
-                    path.unlink(missing_ok=True)
+                self._unlink(placed | replaced)
                 raise
+            self._unlink(replaced - placed)
         return True
 
     def _lock(self) -> None:
@@ -156,22 +178,25 @@ class Directory:
             return
         raise ExportError(f"directory {self.path} {problem}")
 
-    def _place(self, file: Made) -> Path:
+    def _place(self, file: Made, replaced: AbstractSet[str]) -> None:
         target = self.path / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(target):
+        if file.path not in replaced and os.path.lexists(target):
             # Such as one whose name differs by its case only, on a file system that takes those for the same.
             raise FileExistsError(f"{target} is there already, and no window of this export has put it there")
         file.part.replace(target)
-        return target
 
-    def _remove(self, window: Window) -> None:
+    def _withdraw(self, window: Window) -> AbstractSet[str]:
+        """Take the windows that overlap this one out of the manifest; return the paths of their files."""
         remaining = self.manifest.without(window)
         if remaining == self.manifest:
-            return
-        gone = self.manifest.files.keys() - remaining.files.keys()
+            return frozenset()
+        replaced = self.manifest.files.keys() - remaining.files.keys()
         self._write(remaining)
-        for path in gone:
+        return replaced
+
+    def _unlink(self, paths: Iterable[str]) -> None:
+        for path in paths:
             (self.path / path).unlink(missing_ok=True)
 
     def _take_manifest(self) -> None:
@@ -191,24 +216,17 @@ class Directory:
         else:
             self.manifest = manifest
 
-    def _sweep_temporary(self) -> None:
-        """Remove what a killed run left; a file that is saved here by another process stays."""
-        sweep(self.path)
-        with suppress(PermissionError):
-            for left in temporary_files(self.path):
-                if left.suffix != ".part":
-                    left.unlink(missing_ok=True)
-
     def _sweep(self) -> None:
-        named = self.manifest.files
-        for path in list(data_files(self.path)):
-            if path not in named:
-                (self.path / path).unlink(missing_ok=True)
+        """Remove what a killed run left; what another process is saving here stays."""
+        sweep(self.path)
+        for left in _temporary_in(self.temporary):
+            left.unlink(missing_ok=True)
+        self._unlink(set(data_files(self.path)) - self.manifest.files.keys())
 
-    def _sync_folders(self, files: Sequence[Path]) -> None:
+    def _sync_folders(self, files: Sequence[Made]) -> None:
         folders = {self.path}
         for file in files:
-            folders.update(parent for parent in file.parents if parent.is_relative_to(self.path))
+            folders.update(self.path / parent for parent in Path(file.path).parents)
         for folder in folders:
             sync_directory(folder)
 

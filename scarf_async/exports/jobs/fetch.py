@@ -16,14 +16,16 @@ from scarf_async.exports.body import Body
 from scarf_async.exports.cursor import Cursor
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.directory import Directory
+from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import WindowEntry
+from scarf_async.exports.jobs.moments import ServiceClock
 from scarf_async.exports.jobs.output import Output
 from scarf_async.exports.jobs.rejects import Rejects
 from scarf_async.exports.jobs.rows import Row, RowReader
 from scarf_async.exports.jobs.text import Record, Rows, TextOutput
 from scarf_async.exports.jobs.windows import Window, has_ended
 from scarf_async.exports.records import TypedParser
-from scarf_async.exports.source import ExportSpec
+from scarf_async.exports.source import Download, ExportSpec
 from scarf_async.exports.stream import Export
 from scarf_async.exports.tally import Tally
 
@@ -46,27 +48,35 @@ class Fetch:
     Attributes:
         spec: the export of the window's days, with nothing left out.
         window: the window.
-        form: what is written.
+        job: whose window it is.
         directory: where to.
-        now: tells the time (aware).
+        clock: tells the time.
+        short: whether the window is asked for up to its last day, which only some services send.
         keep: whether records that cannot be read go into a file of the window.
         arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
             more) and so many more bytes received.
+        shown: afterwards: whether the service sent the day that it was given as the end.
+        doubted: afterwards: whether the last day may be missing. The window was entered without it, or not at all.
     """
 
     spec: ExportSpec[Record]
     window: Window
-    form: ExportFormat
+    job: ExportJob
     directory: Directory
-    now: Callable[[], dt.datetime]
+    clock: ServiceClock
     arrived: Callable[[int, int], object]
+    short: bool = False
     keep: bool = False
+    shown: bool = False
+    doubted: bool = False
+    _asked_at: dt.datetime = attrs.field(init=False)
+    _answered_at: dt.datetime | None = attrs.field(init=False, default=None)
 
     async def __call__(self) -> WindowEntry | None:
         """Fetch it; what was cut off, anew from its start, as `Export.save` does.
 
         Returns:
-            What was entered; None where the run is over.
+            What was entered; None where the run is over, or the last day is in doubt.
 
         Raises:
             TruncatedExportError: every attempt was cut, or the content is although its end is proven.
@@ -86,30 +96,50 @@ class Fetch:
             attempt += 1
 
     async def _once(self) -> WindowEntry | None:
-        spec = self.spec
+        job, temporary = self.job, self.directory.temporary
+        spec = attrs.evolve(self.spec, open=self._open)
         heard = spec.on_malformed if callable(spec.on_malformed) else None
-        rejects = Rejects(self.directory.path, self.window, keep=self.keep, hear=heard)
+        rejects = Rejects(temporary, keep=self.keep, hear=heard)
         if self.keep or spec.on_malformed != "raise":
             spec = attrs.evolve(spec, on_malformed=rejects.take)
-        if self.form is ExportFormat.PARQUET:
+        reader = RowReader(spec.reader(None))
+        if job.format is ExportFormat.PARQUET:
             from scarf_async.exports.arrow import arrow_told, schema_of  # noqa: PLC0415 # pyarrow is large, and an
             from scarf_async.exports.jobs.parquet import ParquetOutput  # noqa: PLC0415 # extra
 
-            batches = ParquetOutput(self.directory.path, self.window, schema_of(spec.reader(None).record))
+            batches = ParquetOutput(temporary, self.window, schema_of(reader.record), job.partition_by)
             with arrow_told(spec.description):
                 return await self._filled(batches, partial(self._fill_batches, spec), rejects)
-        reader = RowReader(spec.reader(None))
-        rows = TextOutput(self.directory.path, self.window, self.form, reader.record, lambda: reader.header)
+        rows = TextOutput(temporary, self.window, job.format, reader.record, lambda: reader.header)
         return await self._filled(rows, partial(self._fill_rows, spec, reader), rejects)
+
+    async def _open(self) -> Download:
+        self._asked_at = self.clock.machine()
+        download = await self.spec.open()
+        self._answered_at = self.clock.hear(download.headers)
+        return download
+
+    def _end_day(self) -> Window | None:
+        """Return the day that the service is given as the end, where it says something; dates end, too."""
+        if self.job.api != "v2" or self.window.end == dt.date.max:
+            return None
+        day = self.window.end - dt.timedelta(self.short)
+        return Window(day, day + dt.timedelta(1))
 
     async def _filled(
         self, output: Output[B], fill: Callable[[Output[B]], Awaitable[None]], rejects: Rejects
     ) -> WindowEntry | None:
-        provisional = not has_ended(self.window, self.now())
         entry: WindowEntry | None = None
+        output.end_day = self._end_day()
         try:
             await fill(output)
-            entry = await run_sync(partial(output.enter, self.directory, rejects, provisional=provisional))
+            ended = has_ended(self.window, self._answered_at or self._asked_at)
+            self.shown = output.shown
+            # What has not ended is fetched again.
+            self.doubted = self.short and ended and not output.shown
+            if not self.doubted or output.shorten():
+                enter = partial(output.enter, provisional=not ended, answered_at=self._answered_at)
+                entry = await run_sync(enter, self.directory, rejects)
         finally:
             with anyio.CancelScope(shield=True):
                 await run_sync(output.discard, rejects)

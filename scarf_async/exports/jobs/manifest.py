@@ -14,13 +14,13 @@ from scarf_async.errors import ValidationError
 from scarf_async.exports.dates import date_range
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.job import ExportJob
-from scarf_async.exports.jobs.names import file_name, is_data, rejects_name
+from scarf_async.exports.jobs.names import DATA, file_name, is_data, rejects_path
 from scarf_async.exports.jobs.windows import Window
 
 __all__ = ["FileEntry", "Manifest", "UnusableManifestError", "WindowEntry", "differences", "dump", "load"]
 
 FORMAT: Final = "scarf-async-export"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class UnusableManifestError(ValueError):
@@ -48,8 +48,9 @@ class WindowEntry:
         duplicates: how many more came with an `id` that had been there.
         outside: how many more came that lie outside of the window.
         provisional: whether it had not ended when it was asked for, so that something may be missing.
-        finished_at: when it was fetched.
-        files: its files; none where there were no rows for Parquet.
+        finished_at: when it was fetched, by the machine's clock, which decides nothing.
+        answered_at: when the service answered, by its own clock; None: it did not say.
+        files: its files; none where there were no rows to partition.
         malformed: how many more came that cannot be read.
         rejects: the file that keeps those, where one was wanted; its rows are these records.
     """
@@ -61,6 +62,7 @@ class WindowEntry:
     outside: int
     provisional: bool
     finished_at: dt.datetime
+    answered_at: dt.datetime | None
     files: tuple[FileEntry, ...]
     malformed: int = 0
     rejects: FileEntry | None = None
@@ -84,12 +86,14 @@ class Manifest:
         job: what is fetched into it, by the attributes of an `ExportJob`.
         server: the base address of the service that it is asked of.
         limit_days: the longest window that the service can be expected to take; None: it has refused none.
+        end_inclusive: whether the service, at the last occasion, sent the day that it was given as the end.
         windows: those that are there, by their days.
     """
 
     job: dict[str, str | int | None]
     server: str
     limit_days: int | None = None
+    end_inclusive: bool = False
     windows: tuple[WindowEntry, ...] = ()
 
     @classmethod
@@ -136,6 +140,7 @@ class _Whole(msgspec.Struct):
     job: dict[str, str | int | None]
     server: str
     limit_days: int | None
+    end_inclusive: bool
     windows: list[WindowEntry]
 
 
@@ -168,6 +173,7 @@ def dump(manifest: Manifest) -> bytes:
         "job": manifest.job,
         "server": manifest.server,
         "limit_days": manifest.limit_days,
+        "end_inclusive": manifest.end_inclusive,
         "windows": windows,
     }
     return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
@@ -185,14 +191,18 @@ def load(data: bytes) -> Manifest:
         raise UnusableManifestError("is damaged, or not the manifest of an export: it cannot be read") from None
     if start.format != FORMAT:
         raise UnusableManifestError("is not the manifest of an export")
+    if start.version > VERSION:
+        raise UnusableManifestError(f"was written by a newer version of this package (format {start.version})")
     if start.version != VERSION:
-        newer = "a newer" if start.version > VERSION else "another"
-        raise UnusableManifestError(f"was written by {newer} version of this package (format {start.version})")
+        raise UnusableManifestError(
+            f"was written by an earlier version of this package (format {start.version}), which laid out its"
+            f" directories in another way: data beside the manifest, and not in {DATA}/"
+        )
     try:
         whole = msgspec.json.decode(data, type=_Whole)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnusableManifestError(f"is damaged: {error}") from None
-    manifest = Manifest(whole.job, whole.server, whole.limit_days, tuple(whole.windows))
+    manifest = Manifest(whole.job, whole.server, whole.limit_days, whole.end_inclusive, tuple(whole.windows))
     if problem := _problem(manifest):
         raise UnusableManifestError(f"is damaged: {problem}")
     return manifest
@@ -213,11 +223,12 @@ def _problem(manifest: Manifest) -> str:
         behind = entry.end
         names = {file_name(entry.window, form) for form in ExportFormat}
         for file in entry.files:
-            if not is_data(file.path) or file.path.rpartition("/")[2] not in names:
+            inside = is_data(file.path) and file.path != rejects_path(entry.window)
+            if not inside or file.path.rpartition("/")[2] not in names:
                 return f"{file.path!r} is no file of the window {entry.window}"
         if len({file.path for file in entry.files}) != len(entry.files):
             return f"a file of the window {entry.window} is there twice"
-        if entry.rejects is not None and entry.rejects.path != rejects_name(entry.window):
+        if entry.rejects is not None and entry.rejects.path != rejects_path(entry.window):
             return f"{entry.rejects.path!r} is not the rejects of the window {entry.window}"
         if entry.rows != sum(file.rows for file in entry.files):
             return f"the rows of the window {entry.window} are not those of its files"

@@ -7,24 +7,43 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-from scarf_async.disk import LOCK
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.windows import Window
 
-__all__ = ["LOCK", "MANIFEST", "REJECTS", "file_name", "is_data", "partition", "rejects_name"]
+__all__ = [
+    "DATA",
+    "LOCK",
+    "MANIFEST",
+    "REJECTS",
+    "TEMPORARY",
+    "data_path",
+    "file_name",
+    "is_data",
+    "is_folder",
+    "partition",
+    "rejects_path",
+]
 
 MANIFEST: Final = "manifest.json"
+LOCK: Final = "lock"
+DATA: Final = "data"
+"""The folder of all data, and of nothing else: readers take it whole."""
 REJECTS: Final = "rejects"
+TEMPORARY: Final = "tmp"
 
 _WINDOW: Final = r"\d{4}-\d\d-\d\d--\d{4}-\d\d-\d\d"
-_DATA = re.compile(
-    rf"(?:{REJECTS}/{_WINDOW}\.jsonl)|{_WINDOW}\.(?:csv|jsonl)|package=[\w.~%-]*/month=\d{{4}}-\d\d/{_WINDOW}\.parquet",
+_FOLDER: Final = re.compile(r"artifact=[\w.~%-]*|month=\d{4}-\d\d", re.ASCII)
+_DATA: Final = re.compile(
+    rf"{DATA}/(?:{_WINDOW}\.(?:csv|jsonl)|(?:(?:{_FOLDER.pattern})/)?{_WINDOW}\.parquet)"
+    rf"|{REJECTS}/{_WINDOW}\.jsonl",
     re.ASCII,
 )
 
-# Readers of such folders take this for a missing value.
-_MISSING: Final = "__HIVE_DEFAULT_PARTITION__"
-_NAMES_OF_NONE: Final = frozenset({_MISSING.casefold(), "null"})
+# Readers of such folders take these for a missing value.
+_NAMES_OF_NONE: Final = frozenset({"__hive_default_partition__", "null"})
+# Some readers make numbers or times of whatever looks like them; of these they fail to.
+_LIKE_A_VALUE: Final = re.compile(r"[-+.:\dETZe ]+")
+_A_VALUE: Final = re.compile(r"[-+.0-9ETZe ]{0,18}")
 # File systems take 255 bytes.
 _LONGEST: Final = 200
 _KEPT: Final = 120
@@ -40,33 +59,40 @@ def file_name(window: Window, form: ExportFormat) -> str:
     return f"{window.start}--{window.end}.{form}"
 
 
-def rejects_name(window: Window) -> str:
+def data_path(folder: str, name: str) -> str:
+    """Return the path, from the directory on, of a file in one of the folders of the data, or in none."""
+    return f"{DATA}/{folder}/{name}" if folder else f"{DATA}/{name}"
+
+
+def rejects_path(window: Window) -> str:
     """Return the path, from the directory on, of a window's records that cannot be read."""
     return f"{REJECTS}/{file_name(window, ExportFormat.JSONL)}"
 
 
-def partition(package: str | None, month: str) -> str:
-    """Return the folders of a package's month, from the directory on.
+def partition(artifact: str | None) -> str:
+    """Return the folder of a package or pixel.
 
-    The package is percent-encoded, its capital letters too, since some file systems take `A` and `a` for the same.
-    Of one whose folder's name would be too long the beginning stands there, and a digest of the whole; the files
-    hold it as it is.
+    Its name is percent-encoded, its capital letters too, since some file systems take `A` and `a` for the same.
+    Of one that would be too long the beginning stands there, and a digest of the whole; so it does for one over
+    which readers stumble, encoded or not. The files hold it as it is.
 
-    >>> partition("acme/Web", "2024-01"), partition(None, "2024-01")
-    ('package=acme%2F%57eb/month=2024-01', 'package=__HIVE_DEFAULT_PARTITION__/month=2024-01')
+    >>> partition("acme/Web"), partition(None)
+    ('artifact=acme%2F%57eb', 'artifact=')
     """
-    if package is None:
-        return f"package={_MISSING}/month={month}"
-    folder = re.sub("%..|[A-Z]", _without_case, quote(package, safe=""))
-    if package.casefold() in _NAMES_OF_NONE and not folder.startswith("%"):
-        # The folder of a package that is named as if it were none.
-        folder = f"%{ord(package[0]):X}{folder[1:]}"
-    if len(folder) > _LONGEST:
+    artifact = artifact or ""
+    folder = re.sub("%..|[A-Z]", _without_case, quote(artifact, safe=""))
+    if len(folder) > _LONGEST or _is_misread(artifact):
         beginning = folder[:_KEPT]
         if "%" in beginning[-2:]:
             beginning = beginning[: beginning.rindex("%")]
-        folder = f"{beginning}~{hashlib.sha256(package.encode()).hexdigest()}"
-    return f"package={folder}/month={month}"
+        folder = f"{beginning}~{hashlib.sha256(artifact.encode()).hexdigest()}"
+    return f"artifact={folder}"
+
+
+def _is_misread(artifact: str) -> bool:
+    if artifact.casefold() in _NAMES_OF_NONE:
+        return True
+    return _LIKE_A_VALUE.fullmatch(artifact) is not None and _A_VALUE.fullmatch(artifact) is None
 
 
 def _without_case(found: re.Match[str]) -> str:
@@ -77,3 +103,8 @@ def _without_case(found: re.Match[str]) -> str:
 def is_data(path: str) -> bool:
     """Whether a path, from the directory on, is one that a window's file may have."""
     return _DATA.fullmatch(path) is not None
+
+
+def is_folder(name: str) -> bool:
+    """Whether a folder of the data may have this name."""
+    return _FOLDER.fullmatch(name) is not None

@@ -8,15 +8,35 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import attrs
+
 from scarf_async.exports.jobs.directory import Directory, Made
 from scarf_async.exports.jobs.manifest import FileEntry, WindowEntry
 from scarf_async.exports.jobs.rejects import Rejects
 from scarf_async.exports.jobs.seen import Seen
 from scarf_async.exports.jobs.windows import Window
 
-__all__ = ["Output"]
+__all__ = ["Output", "Times"]
 
 B = TypeVar("B")
+
+
+@attrs.frozen
+class Times:
+    """What times some records have.
+
+    Attributes:
+        at: whether one lies on the day in question.
+        later: whether one lies on it after midnight.
+        timed: whether one, of any day, does not lie at midnight.
+    """
+
+    at: bool = False
+    later: bool = False
+    timed: bool = False
+
+    def __or__(self, other: Times) -> Times:
+        return Times(self.at or other.at, self.later or other.later, self.timed or other.timed)
 
 
 class Output(ABC, Generic[B]):
@@ -28,7 +48,10 @@ class Output(ABC, Generic[B]):
     cancelled task does not wait for its thread.
 
     Attributes:
+        directory: where temporary files go.
+        window: its days.
         rows: how many were written.
+        end_day: a day to look out for: that which the service was given as the end of the range.
         duplicates: how many were left out, since their id had been there.
         outside: how many were left out, since they lie outside of the window.
     """
@@ -36,17 +59,23 @@ class Output(ABC, Generic[B]):
     def __init__(self, directory: Path, window: Window, *, identified: bool) -> None:
         self.directory = directory
         self.window = window
+        self.end_day: Window | None = None
         self.rows: int = 0
         self.duplicates: int = 0
         self.outside: int = 0
         self._identified = identified
         self._seen: Seen | None = None
+        self._times = Times()
         self._turn = threading.Lock()
         self._over = False
 
     @abstractmethod
     def _inside(self, batch: B) -> tuple[B, int, int]:
         """Return the records that lie in the window, how many they are, and how many were left out."""
+
+    @abstractmethod
+    def _look(self, batch: B, day: Window) -> Times:
+        """Return what times the records have."""
 
     @abstractmethod
     def _new(self, batch: B, seen: Seen) -> tuple[B, int]:
@@ -69,6 +98,8 @@ class Output(ABC, Generic[B]):
         with self._turn:
             if self._over:
                 return
+            if self.end_day is not None and not self._times.later:
+                self._times |= self._look(batch, self.end_day)
             batch, rows, outside = self._inside(batch)
             self.outside += outside
             if self._identified and rows:
@@ -79,13 +110,31 @@ class Output(ABC, Generic[B]):
             self.rows += rows
             self._write(batch)
 
-    def enter(self, directory: Directory, rejects: Rejects, *, provisional: bool) -> WindowEntry | None:
+    @property
+    def shown(self) -> bool:
+        """Whether records of the end day came, and not only of the moment at which it begins.
+
+        Unless no record at all says more than the day.
+        """
+        return self._times.later or (self._times.at and not self._times.timed)
+
+    def shorten(self) -> bool:
+        """Leave the last day out of the window; False where nothing remains, or something of that day is there."""
+        last = self.window.end - dt.timedelta(1)
+        if self._times.at or last == self.window.start:
+            return False
+        self.window = Window(self.window.start, last)
+        return True
+
+    def enter(
+        self, directory: Directory, rejects: Rejects, *, provisional: bool, answered_at: dt.datetime | None
+    ) -> WindowEntry | None:
         """Finish the files, put them in their places, and enter the window; None where the run is over."""
         with self._turn:
             if self._over:
                 return None
             finished = self._finish()
-            rejected = rejects.finish()
+            rejected = rejects.finish(self.window)
             entry = WindowEntry(
                 self.window.start,
                 self.window.end,
@@ -94,6 +143,7 @@ class Output(ABC, Generic[B]):
                 self.outside,
                 provisional,
                 dt.datetime.now(dt.UTC),
+                answered_at,
                 tuple(file for _, file in finished),
                 rejects.count,
                 next((file for _, file in rejected), None),

@@ -1,7 +1,8 @@
-"""Parquet (extra `arrow`): a file for each package and month of a window. Imported on first use."""
+"""Parquet (extra `arrow`): one file for a window, or one for each of its partitions. Imported on first use."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,9 +15,10 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 from scarf_async.exports.files import PartFile
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.directory import Made
+from scarf_async.exports.jobs.job import PartitionBy
 from scarf_async.exports.jobs.manifest import FileEntry
-from scarf_async.exports.jobs.names import file_name, partition
-from scarf_async.exports.jobs.output import Output
+from scarf_async.exports.jobs.names import data_path, file_name, partition
+from scarf_async.exports.jobs.output import Output, Times
 from scarf_async.exports.jobs.seen import Seen
 from scarf_async.exports.jobs.windows import Window, midnight
 
@@ -27,14 +29,15 @@ _HELD: Final = 16 * 2**20
 _ROW_GROUP: Final = 2 * 2**20
 """Bytes in memory that are worth a row group of their own."""
 _OPEN_FILES: Final = 8
+_DAY: Final = 86_400_000_000
+"""Microseconds."""
 _OVERHEAD: Final = 8 * 2**10
 """What a batch of a few rows takes besides its values."""
-_MONTHS: Final = 2**20
 
 
 @attrs.define(eq=False)
 class _Partition:
-    """The rows of one package's month: some in its file, some in the spill, some waiting.
+    """The rows of one folder: some in its file, some in the spill, some waiting.
 
     Attributes:
         spilled: the numbers of its batches in the spill.
@@ -49,26 +52,29 @@ class _Partition:
 
 
 class ParquetOutput(Output[pa.RecordBatch]):
-    """Writes Parquet, compressed by zstd, into folders for package and month (UTC).
+    """Writes Parquet, compressed by zstd: one file, or a folder for each month (UTC), or for each package or pixel.
 
-    The column `package` stays in the files. Readers that go by the folders take it from there, and the files
-    tell them that it is text: without that, polars and pyarrow would make numbers of packages named by digits.
-    Readers that do not go by the folders have it all the same.
+    No folder is named as a column is: readers take text in a path for what it looks like, and then a column that
+    is a number here, and text or a dictionary there, fits nowhere.
 
-    The memory that it takes is bounded, however many packages there are: the largest partitions are written
+    The memory that it takes is bounded, however many partitions there are: the largest partitions are written
     when too much waits, as row groups of their own files where that is worth while and not too many are open, and
     else into a spill from which all are read in the end.
     """
 
-    def __init__(self, directory: Path, window: Window, schema: pa.Schema) -> None:
+    def __init__(
+        self, directory: Path, window: Window, schema: pa.Schema, partition_by: PartitionBy | None = None
+    ) -> None:
         timed = "time" in schema.names
         super().__init__(directory, window, identified=timed)
         self._schema = schema
+        self._partition_by = partition_by
         self._column = "time" if timed else "date"
         kind = schema.field(self._column).type
         bounds = (midnight(window.start), midnight(window.end)) if timed else (window.start, window.end)
         self._start, self._end = (pa.scalar(bound, kind) for bound in bounds)
-        self._partitions: dict[str, _Partition] = {}
+        # A window without rows is a file without rows, so that there is a table to read.
+        self._partitions: dict[str, _Partition] = {} if partition_by else {"": _Partition()}
         self._held = 0
         self._open = 0
         self._parts: list[PartFile] = []
@@ -82,6 +88,13 @@ class ParquetOutput(Output[pa.RecordBatch]):
         count = inside.true_count
         outside = batch.num_rows - count
         return batch.filter(inside) if outside else batch, count, outside
+
+    def _look(self, batch: pa.RecordBatch, day: Window) -> Times:
+        moments = batch.column(self._column).cast(pa.int64())
+        days = pc.divide(moments, _DAY)
+        timed = pc.not_equal(moments, pc.multiply(days, _DAY))
+        on = pc.equal(days, day.start.toordinal() - dt.date(1970, 1, 1).toordinal())
+        return Times(on.true_count > 0, pc.and_(on, timed).true_count > 0, timed.true_count > 0)
 
     def _new(self, batch: pa.RecordBatch, seen: Seen) -> tuple[pa.RecordBatch, int]:
         fresh = seen.fresh(batch.column("id").to_pylist())
@@ -102,22 +115,32 @@ class ParquetOutput(Output[pa.RecordBatch]):
     def _split(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
         if not batch.num_rows:
             return
-        packages = pc.dictionary_encode(batch.column("package"), null_encoding="encode")
-        moments = batch.column(self._column)
-        if pa.types.is_timestamp(moments.type):
-            # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
-            moments = moments.cast(pa.timestamp("us"))
-        months = pc.add(pc.multiply(pc.year(moments), 12), pc.subtract(pc.month(moments), 1))
-        keys = pc.add(pc.multiply(packages.indices.cast(pa.int64()), _MONTHS), months)
-        counts = sorted((count["values"], count["counts"]) for count in pc.value_counts(keys).to_pylist())
-        order = pc.sort_indices(keys)
+        if self._partition_by is None:
+            yield "", batch
+            return
+        keys = pc.dictionary_encode(self._keys(batch), null_encoding="encode")
+        counts = sorted((count["values"], count["counts"]) for count in pc.value_counts(keys.indices).to_pylist())
+        order = pc.sort_indices(keys.indices)
         at = 0
-        for key, count in counts:
-            package, month = divmod(key, _MONTHS)
-            folder = partition(packages.dictionary[package].as_py(), f"{month // 12:04}-{month % 12 + 1:02}")
+        for number, count in counts:
             # A slice would keep the whole batch in memory.
-            yield folder, batch if len(counts) == 1 else batch.take(order.slice(at, count))
+            rows = batch if len(counts) == 1 else batch.take(order.slice(at, count))
+            yield self._folder(keys.dictionary[number].as_py()), rows
             at += count
+
+    def _keys(self, batch: pa.RecordBatch) -> pa.Array:
+        """Return what tells the partitions apart: numbers of months, or names of packages or pixels."""
+        if self._partition_by == "month":
+            moments = batch.column(self._column)
+            if pa.types.is_timestamp(moments.type):
+                # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
+                moments = moments.cast(pa.timestamp("us"))
+            return pc.add(pc.multiply(pc.year(moments), 12), pc.subtract(pc.month(moments), 1))
+        names = [batch.column(name) for name in ("package", "pixel") if name in self._schema.names]
+        return pc.coalesce(*names)
+
+    def _folder(self, key: int | str | None) -> str:
+        return f"month={key // 12:04}-{key % 12 + 1:02}" if isinstance(key, int) else partition(key)
 
     def _relieve(self) -> None:
         """Write the largest partitions until half of the room is free."""
@@ -187,7 +210,7 @@ class ParquetOutput(Output[pa.RecordBatch]):
         some.writer.close()
         some.writer = None
         some.part.finish()
-        path = f"{folder}/{file_name(self.window, ExportFormat.PARQUET)}"
+        path = data_path(folder, file_name(self.window, ExportFormat.PARQUET))
         return Made(some.part.path, path), FileEntry(path, some.part.size, some.part.sha256, some.rows)
 
     def _discard(self) -> None:

@@ -12,7 +12,7 @@ from scarf_async.errors import MalformedRecordError
 from scarf_async.exports.files import PartFile
 from scarf_async.exports.jobs.directory import Made
 from scarf_async.exports.jobs.manifest import FileEntry
-from scarf_async.exports.jobs.names import rejects_name
+from scarf_async.exports.jobs.names import rejects_path
 from scarf_async.exports.jobs.windows import Window
 
 __all__ = ["Rejects"]
@@ -34,8 +34,7 @@ class Rejects:
         count: how many there were.
 
     Args:
-        directory: the job's.
-        window: the window.
+        directory: where temporary files go.
         keep: whether they are written into a file.
         hear: a function that is told of each.
     """
@@ -43,14 +42,12 @@ class Rejects:
     def __init__(
         self,
         directory: Path,
-        window: Window,
         *,
         keep: bool,
         hear: Callable[[MalformedRecordError], object] | None,
     ) -> None:
         self.count: int = 0
         self._directory = directory
-        self._name = rejects_name(window)
         self._keep = keep
         self._hear = hear
         self._part: PartFile | None = None
@@ -64,13 +61,14 @@ class Rejects:
             self._part = self._part or PartFile(self._directory)
             self._part.write(_line(error))
 
-    def finish(self) -> list[tuple[Made, FileEntry]]:
-        """Bring the file, if there is one, to the disk."""
+    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
+        """Bring the file, if there is one, to the disk, as this window's."""
         if self._part is None:
             return []
         part = self._part
         part.finish()
-        return [(Made(part.path, self._name), FileEntry(self._name, part.size, part.sha256, self.count))]
+        path = rejects_path(window)
+        return [(Made(part.path, path), FileEntry(path, part.size, part.sha256, self.count))]
 
     def discard(self) -> None:
         """Remove the file if it is not in its place."""

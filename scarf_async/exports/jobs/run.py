@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +20,11 @@ from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.fetch import Fetch
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import WindowEntry
+from scarf_async.exports.jobs.moments import ServiceClock
+from scarf_async.exports.jobs.plan import asks_short, longest, make_plan
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport, WindowReport, WindowStatus
 from scarf_async.exports.jobs.text import Record
-from scarf_async.exports.jobs.windows import Window, cut, has_ended, to_fetch
+from scarf_async.exports.jobs.windows import Window, cut
 from scarf_async.exports.source import ExportSpec
 
 __all__ = ["run_job"]
@@ -61,8 +64,9 @@ async def run_job(
     directory = Directory(path, job, server)
     try:
         await run_sync(directory.open)
-        run = _Run(job, directory, spec, progress, began, keep_rejects=keep_rejects)
-        run.plan(refresh_days)
+        run = _Run(
+            job, directory, spec, progress, began=began, refresh_days=refresh_days, keep_rejects=keep_rejects
+        )
         await run(concurrency)
         return run.report()
     finally:
@@ -76,9 +80,10 @@ class _Run:
     Args:
         job: the job.
         directory: where to, open.
-        spec: makes the export of a window.
+        spec: makes the export of what is asked for: the first day, and what is sent as the end.
         progress: is told how far it is.
         began: when it began, by `clock.monotonic()`.
+        refresh_days: of how many days at the end the windows are fetched again.
         keep_rejects: whether records that cannot be read go into files.
     """
 
@@ -88,8 +93,9 @@ class _Run:
         directory: Directory,
         spec: Callable[[Window], ExportSpec[Record]],
         progress: Hook[ExportProgress],
-        began: float,
         *,
+        began: float,
+        refresh_days: int,
         keep_rejects: bool,
     ) -> None:
         self._job = job
@@ -99,8 +105,14 @@ class _Run:
         self._began = began
         self._keep_rejects = keep_rejects
         self._told = -_PROGRESS_INTERVAL
-        self._limit = min(job.window_days, directory.manifest.limit_days or job.window_days)
-        self._pending: list[Window] = []
+        self._refresh_days = refresh_days
+        # What had begun for the service has begun, whatever the machine's clock says.
+        answered = (entry.answered_at for entry in directory.manifest.windows if entry.provisional)
+        self._clock = ServiceClock(utc_now, filter(None, answered))
+        self._limit = min(longest(job), directory.manifest.limit_days or longest(job))
+        self._dealt_with: set[Window] = set()
+        self._doubtful: set[Window] = set()
+        self._others: dict[Window, WindowReport] = {}
         self._reports: dict[Window, WindowReport] = {}
         self._total = 0
         self._rows = 0
@@ -108,31 +120,8 @@ class _Run:
         self._stopped_by: str | None = None
         self._fatal: Exception | None = None
 
-    def plan(self, refresh_days: int) -> None:
-        """Decide what is kept, what lies in the future, and what is to be fetched."""
-        now = utc_now()
-        today = now.date()
-        entries = self._directory.manifest.windows
-        recent = _recent(self._job.range, refresh_days, today)
-        for entry in entries:
-            # The clock may have been ahead when it was fetched.
-            early = entry.start <= today and not has_ended(entry.window, now)
-            stale = entry.provisional or early or (recent is not None and entry.window.overlaps(recent))
-            if stale or not self._directory.holds(entry):
-                self._pending.append(entry.window)
-            else:
-                self._reports[entry.window] = _report("kept", entry.window, entry)
-        done = [entry.window for entry in entries]
-        for window in to_fetch(self._job.range, self._job.window_days, self._limit, done):
-            if window.start > today:
-                self._reports[window] = _report("future", window)
-            else:
-                self._pending.append(window)
-        self._pending.sort()
-        self._total = len(self._pending) + len(self._reports)
-
     async def __call__(self, concurrency: int) -> None:
-        """Fetch what is to be fetched.
+        """Fetch what is to be fetched; then see what the answers have shown to be missing, too.
 
         Raises:
             OSError: something cannot be written.
@@ -141,11 +130,21 @@ class _Run:
             Exception: the caller's `on_malformed` raised it.
         """
         limiter = anyio.CapacityLimiter(concurrency)
-        async with anyio.create_task_group() as workers:
-            for window in self._pending:
-                workers.start_soon(self._work, window, limiter, workers)
-        if self._fatal is not None:
-            raise self._fatal
+        while due := self._next():
+            async with anyio.create_task_group() as workers:
+                for window in due:
+                    workers.start_soon(self._work, window, limiter, workers)
+            if self._fatal is not None:
+                raise self._fatal
+
+    def _next(self) -> Sequence[Window]:
+        """Return what is to be fetched by what is known now."""
+        manifest, holds = self._directory.manifest, self._directory.holds
+        plan = make_plan(self._job, manifest, self._dealt_with, self._refresh_days, self._clock.now(), holds)
+        self._others = {entry.window: _report("kept", entry.window, entry) for entry in plan.kept}
+        self._others |= {window: _report("future", window) for window in plan.future}
+        self._total = len(self._reports) + len(self._others) + len(plan.due)
+        return plan.due[: plan.first]
 
     def report(self) -> ExportReport:
         """Return what became of the windows, and tell of it once more."""
@@ -153,7 +152,7 @@ class _Run:
         return ExportReport(
             self._job,
             self._directory.path,
-            [report for _, report in sorted(self._reports.items(), key=lambda item: item[0])],
+            [report for _, report in sorted((self._others | self._reports).items(), key=lambda item: item[0])],
             clock.monotonic() - self._began,
             self._stopped_by,
         )
@@ -162,6 +161,9 @@ class _Run:
         async with limiter:
             if self._stopped_by is not None:
                 self._settle("skipped", window)
+                return
+            if window.start > self._clock.now().date():
+                # As an answer has shown meanwhile.
                 return
             try:
                 shorter = await self._fetch(window)
@@ -177,32 +179,62 @@ class _Run:
         """Fetch a window; or return the shorter ones that are to be fetched in its place."""
         if window.days > self._limit:
             return self._split(window)
-        entry: WindowEntry | None = None
+        short = window not in self._doubtful and asks_short(
+            self._job, window, end_inclusive=self._directory.manifest.end_inclusive
+        )
+        asked = Window(window.start, window.end - dt.timedelta(short))
+        fetch = Fetch(
+            self._spec(asked),
+            window,
+            self._job,
+            self._directory,
+            self._clock,
+            self._arrived,
+            short=short,
+            keep=self._keep_rejects,
+        )
         try:
-            entry = await Fetch(
-                self._spec(window),
-                window,
-                self._job.format,
-                self._directory,
-                utc_now,
-                self._arrived,
-                keep=self._keep_rejects,
-            )()
+            entry = await fetch()
         except (ClientClosedError, WrongEventLoopError):
             raise
         except ScarfError as error:
-            if is_too_long(error) and window.days > 1:
-                self._limit = min(self._limit, (window.days + 1) // 2)
-                await run_sync(self._directory.remember_limit, self._limit)
-                return self._split(window)
-            self._settle("failed", window, error=error)
-            if isinstance(error, APIError) and error.status in _ALL_WOULD_FAIL:
-                self._stopped_by = self._stopped_by or _why(error)
-        else:
+            return await self._failed(window, error, short=short)
+        await self._learn(window, fetch, entry)
+        if not fetch.doubted:
             self._settle("fetched", window, entry)
+        elif entry is None:
+            self._doubtful.add(window)
+        else:
+            self._doubtful.add(Window(entry.end, window.end))
+            self._settle("fetched", entry.window, entry)
         return ()
 
+    async def _failed(self, window: Window, error: ScarfError, *, short: bool) -> Sequence[Window]:
+        """Decide what becomes of a window that failed; return what is to be fetched in its place."""
+        if is_too_long(error) and window.days > 1:
+            self._limit = min(self._limit, (window.days + 1) // 2)
+            await run_sync(partial(self._directory.remember, limit_days=self._limit))
+            return self._split(window)
+        if short and window.days == 1 and isinstance(error, APIError) and error.status == 400:
+            # A range that ends where it starts is none for a service that leaves the end out.
+            self._doubtful.add(window)
+            await run_sync(partial(self._directory.remember, end_inclusive=False))
+            return [window]
+        self._settle("failed", window, error=error)
+        if isinstance(error, APIError) and error.status in _ALL_WOULD_FAIL:
+            self._stopped_by = self._stopped_by or _why(error)
+        return ()
+
+    async def _learn(self, window: Window, fetch: Fetch, entry: WindowEntry | None) -> None:
+        """Write down how the service reads the end, where its answer shows that."""
+        if fetch.shown:
+            await run_sync(partial(self._directory.remember, end_inclusive=True))
+        elif window in self._doubtful and entry is not None and entry.rows:
+            # Of a day that it did not send as the end.
+            await run_sync(partial(self._directory.remember, end_inclusive=False))
+
     def _split(self, window: Window) -> Sequence[Window]:
+        self._dealt_with.add(window)
         parts = list(cut(window, self._limit))
         self._total += len(parts) - 1
         return parts
@@ -218,6 +250,7 @@ class _Run:
         if entry is None:
             # What was to be replaced is still there.
             entry = next((old for old in self._directory.manifest.windows if old.window == window), None)
+        self._dealt_with.add(window)
         self._reports[window] = _report(status, window, entry, error)
         self._tell()
 
@@ -229,25 +262,17 @@ class _Run:
     def _tell(self, *, at_end: bool = False) -> None:
         """Tell how far the run is, at most ten times a second, and once at the end."""
         now = clock.monotonic()
-        if not at_end and (len(self._reports) == self._total or now - self._told < _PROGRESS_INTERVAL):
+        done = len(self._reports) + len(self._others)
+        if not at_end and (done == self._total or now - self._told < _PROGRESS_INTERVAL):
             return
         self._told = now
         failed = sum(report.status == "failed" for report in self._reports.values())
-        self._progress.tell(
-            ExportProgress(len(self._reports), self._total, failed, self._rows, self._bytes, now - self._began)
-        )
+        self._progress.tell(ExportProgress(done, self._total, failed, self._rows, self._bytes, now - self._began))
 
 
 def _why(error: APIError) -> str:
     wait = "" if error.retry_after is None else f"; run it again after {error.retry_after:,.0f} s"
     return f"{error}{wait}"
-
-
-def _recent(whole: Window, days: int, today: dt.date) -> Window | None:
-    """Return the last days of a range that have begun."""
-    end = min(whole.end, today + dt.timedelta(1))
-    start = max(whole.start, end - dt.timedelta(min(days, end.toordinal() - 1)))
-    return Window(start, end) if start < end else None
 
 
 def _report(

@@ -16,8 +16,8 @@ from scarf_async.exports.files import PartFile
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_rows, json_lines, own_format
 from scarf_async.exports.jobs.directory import Made
 from scarf_async.exports.jobs.manifest import FileEntry
-from scarf_async.exports.jobs.names import file_name
-from scarf_async.exports.jobs.output import Output
+from scarf_async.exports.jobs.names import data_path, file_name
+from scarf_async.exports.jobs.output import Output, Times
 from scarf_async.exports.jobs.rows import Row
 from scarf_async.exports.jobs.seen import Seen
 from scarf_async.exports.jobs.windows import Window, midnight
@@ -72,7 +72,7 @@ class TextOutput(Output[Rows]):
         events = record is Event
         super().__init__(directory, window, identified=events)
         self._range = (midnight(window.start), midnight(window.end)) if events else (window.start, window.end)
-        self._name = file_name(window, form)
+        self._form = form
         self._part: PartFile | None = None
         headless = form is ExportFormat.JSONL
         self._lines: Callable[[Rows], bytes]
@@ -82,13 +82,19 @@ class TextOutput(Output[Rows]):
             # Where the service said that there is nothing, it sent no header either.
             self._header = lambda: b"" if headless or not header() else file_line(header())
         else:
-            self._lines = _typed((json_lines if headless else csv_rows)(record))
+            self._lines = _typed(json_lines(record, whole=True) if headless else csv_rows(record))
             self._header = lambda: b"" if headless else csv_header(record)
 
     def _inside(self, batch: Rows) -> tuple[Rows, int, int]:
         start, end = self._range
         kept = [row for row in batch if start <= _moment(row[1]) < end]
         return kept, len(kept), len(batch) - len(kept)
+
+    def _look(self, batch: Rows, day: Window) -> Times:
+        times = [record.time for _, record in batch if isinstance(record, Event)]
+        start, end = midnight(day.start), midnight(day.end)
+        on = [time for time in times if start <= time < end]
+        return Times(bool(on), any(time > start for time in on), any(time.time() != dt.time.min for time in times))
 
     def _new(self, batch: Rows, seen: Seen) -> tuple[Rows, int]:
         fresh = seen.fresh([record.id if isinstance(record, Event) else None for _, record in batch])
@@ -107,7 +113,8 @@ class TextOutput(Output[Rows]):
     def _finish(self) -> list[tuple[Made, FileEntry]]:
         part = self._begun()
         part.finish()
-        return [(Made(part.path, self._name), FileEntry(self._name, part.size, part.sha256, self.rows))]
+        path = data_path("", file_name(self.window, self._form))
+        return [(Made(part.path, path), FileEntry(path, part.size, part.sha256, self.rows))]
 
     def _discard(self) -> None:
         if self._part is not None:

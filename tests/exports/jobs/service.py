@@ -78,7 +78,7 @@ def names(directory: Path) -> list[str]:
 def ids(directory: Path) -> list[str]:
     """Return the ids in the CSV files of a directory, in order of their names."""
     found: list[str] = []
-    for path in sorted(directory.glob("*.csv")):
+    for path in sorted((directory / "data").glob("*.csv")):
         with path.open(newline="") as file:
             found += [row["id"] for row in csv.DictReader(file)]
     return found

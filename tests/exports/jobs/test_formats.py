@@ -14,15 +14,14 @@ import attrs
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
-import pyarrow.dataset as ds  # type: ignore[import-untyped] # it ships no types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scarf_async import Aggregate, ExportError, ExportJob, ExportKindLike, verify_export
+from scarf_async import Aggregate, Event, ExportError, ExportJob, ExportKindLike, verify_export
 from scarf_async.emulator.generator import EVENT_COLUMNS
 from scarf_async.exports.jobs import parquet
-from scarf_async.exports.jobs.names import is_data, partition
+from scarf_async.exports.jobs.names import is_data, is_folder, partition
 
 from .service import END, START, Service, all_events, names, service
 
@@ -30,11 +29,11 @@ HOSTILE = ["a/b", "..", "é", "", "__HIVE_DEFAULT_PARTITION__", "007", "a=b", "%
 LONG = ["x" * 300, "é" * 300]
 
 
-def rows_of(directory: Path, query: str = "*", *, folders: bool = True) -> list[tuple[Any, ...]]:
+def rows_of(directory: Path, query: str) -> list[tuple[Any, ...]]:
     """Read all Parquet files as one table, by DuckDB."""
     with duckdb.connect() as database:
         return database.execute(
-            f"SELECT {query} FROM read_parquet('{directory}/**/*.parquet', hive_partitioning={folders})"  # noqa: S608 # our own
+            f"SELECT {query} FROM read_parquet('{directory}/data/**/*.parquet')"  # noqa: S608 # our own
         ).fetchall()
 
 
@@ -61,17 +60,17 @@ async def test_csv_is_what_the_service_sent(tmp_path: Path) -> None:
     async with service(columns=columns, events_per_day=100) as some:
         await some.scarf.exports.run(some.job(window_days=31), tmp_path)
         saved = await some.scarf.exports.package_events("acme", some.web, START, END).save(tmp_path / "saved")
-    assert (tmp_path / "2024-01-01--2024-01-09.csv").read_bytes() == saved.path.read_bytes()
+    assert (tmp_path / "data" / "2024-01-01--2024-01-09.csv").read_bytes() == saved.path.read_bytes()
 
 
 async def test_json_lines_of_events(tmp_path: Path) -> None:
-    """By the names of attributes; times in UTC, nothing that is None, what is unknown in an object of its own."""
+    """By the names of attributes, all of them; times in UTC, what is unknown in an object of its own."""
     async with service(columns=[*EVENT_COLUMNS, "later"]) as some:
         extra = {"id": "1", "type": "t", "time": "2024-01-01 02:00:00.5 +02:00", "dnt": "t", "later": "x"}
         await some.emulator.add_events(some.web.uuid, [extra])
         await some.scarf.exports.run(some.job(format="jsonl", end="2024-01-03"), tmp_path)
-    (line,) = (tmp_path / "2024-01-01--2024-01-03.jsonl").read_text().splitlines()
-    assert json.loads(line) == {
+    (line,) = (tmp_path / "data" / "2024-01-01--2024-01-03.jsonl").read_text().splitlines()
+    assert json.loads(line) == {field.name: None for field in attrs.fields(Event)} | {
         "type": "t",
         "time": "2024-01-01T00:00:00.500000Z",
         "id": "1",
@@ -84,7 +83,8 @@ async def test_aggregates(tmp_path: Path) -> None:
     """JSON lines as they were sent, CSV by the names of attributes; equal rows are all kept."""
     async with service() as some:
         for form in ("jsonl", "csv", "parquet"):
-            job = ExportJob("organization_aggregates", "acme", START, END, form, 31)
+            by: Any = {"partition_by": "month"} if form == "parquet" else {}
+            job = ExportJob("organization_aggregates", "acme", START, END, form, 31, **by)
             report = await some.scarf.exports.run(job, tmp_path / form)
             assert (report.complete, report.duplicates) == (True, 0)
         export = some.scarf.exports.organization_aggregates("acme", START, END)
@@ -92,8 +92,8 @@ async def test_aggregates(tmp_path: Path) -> None:
         async with export as stream:
             records = [record async for record in stream]
     name = "2024-01-01--2024-01-09"
-    assert (tmp_path / "jsonl" / f"{name}.jsonl").read_bytes() == saved.path.read_bytes()
-    with (tmp_path / "csv" / f"{name}.csv").open(newline="") as file:
+    assert (tmp_path / "jsonl" / "data" / f"{name}.jsonl").read_bytes() == saved.path.read_bytes()
+    with (tmp_path / "csv" / "data" / f"{name}.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     fields = [field.name for field in attrs.fields(Aggregate)]
     assert list(table[0]) == fields
@@ -112,18 +112,18 @@ async def test_a_window_without_records(tmp_path: Path, form: str) -> None:
     async with service(events_per_day=0) as some:
         report = await some.scarf.exports.run(some.job(format=form, end="2024-01-03"), tmp_path)
     assert (report.complete, report.rows) == (True, 0)
-    assert len(names(tmp_path)) == 2 + (form != "parquet")
+    assert len(names(tmp_path)) == 3
     assert verify_export(tmp_path) == []
 
 
-async def test_parquet_is_one_table(tmp_path: Path) -> None:
+async def test_parquet_by_month(tmp_path: Path) -> None:
     """Every row with every value, in folders by month; a window over the end of a month has two files."""
     async with service(duplicate_events=0.2) as some:
-        job = some.job("2024-01-30", "2024-02-05", format="parquet", window_days=3)
+        job = some.job("2024-01-30", "2024-02-05", format="parquet", window_days=3, partition_by="month")
         report = await some.scarf.exports.run(job, tmp_path)
         events = await all_events(some.scarf, some.web, "2024-01-30", "2024-02-05")
     months = ["01/2024-01-30--2024-02-02", "02/2024-01-30--2024-02-02", "02/2024-02-02--2024-02-05"]
-    assert names(tmp_path)[2:] == [f"package=web/month=2024-{month}.parquet" for month in months]
+    assert names(tmp_path)[:-2] == [f"data/month=2024-{month}.parquet" for month in months]
     assert report.rows == len({event.id for event in events}) == 120
     assert report.duplicates > 0
     columns = "id, epoch_us(time), user_agent, origin_latitude, dnt, package, month"
@@ -141,8 +141,6 @@ async def test_parquet_is_one_table(tmp_path: Path) -> None:
             for event in events
         }
     )
-    table = ds.dataset(tmp_path, format="parquet", partitioning="hive", exclude_invalid_files=True).to_table()
-    assert table.num_rows == report.rows
     assert verify_export(tmp_path) == []
 
 
@@ -150,31 +148,41 @@ async def test_no_package_leads_out_of_the_directory(tmp_path: Path) -> None:
     """Whatever it is named: its rows are there under its name, or, where that is too long, in the files."""
     async with service() as some:
         await with_packages(some, [*HOSTILE, *LONG])
-        report = await some.scarf.exports.run(some.job(format="parquet", end="2024-01-03"), tmp_path / "new")
+        job = some.job(format="parquet", end="2024-01-03", partition_by="artifact")
+        report = await some.scarf.exports.run(job, tmp_path / "new")
     assert report.complete
     assert names(tmp_path) == [f"new/{name}" for name in names(tmp_path / "new")]
     assert all(len(part.encode()) <= 255 for name in names(tmp_path / "new") for part in name.split("/"))
     stored: dict[str, str | None] = {f"0/{package}": package or None for package in [*HOSTILE, *LONG]}
-    assert dict(rows_of(tmp_path / "new", "id, package", folders=False)) == stored
-    by_folder = dict(rows_of(tmp_path / "new", "id, package"))
-    assert {package: by_folder[f"0/{package}"] for package in HOSTILE if package} == {
-        package: package for package in HOSTILE if package
-    }
-    # DuckDB before 2.0 takes the word for a name.
-    assert by_folder["0/"] in {None, "__HIVE_DEFAULT_PARTITION__"}
+    rows = rows_of(tmp_path / "new", "id, package, artifact")
+    found = {name: (package, artifact) for name, package, artifact in rows}
+    assert {name: package for name, (package, _) in found.items()} == stored
+    plain = ["a/b", "..", "é", "007", "a=b", "%2F", "A"]
+    assert {package: found[f"0/{package}"][1] for package in plain} == {package: package for package in plain}
+    assert not found["0/"][1]
     # A beginning and a digest tell these two apart.
-    assert len({by_folder[f"0/{package}"] for package in LONG}) == len(LONG)
+    assert len({found[f"0/{package}"][1] for package in LONG}) == len(LONG)
     assert verify_export(tmp_path / "new") == []
+
+
+async def test_what_has_no_package_lies_under_its_pixel(tmp_path: Path) -> None:
+    """And what has neither under none."""
+    rows = [{"id": pixel, "type": "t", "pixel": pixel, "time": "2024-01-01T00:00:00Z"} for pixel in ("px", "")]
+    async with service(events_per_day=0) as some:
+        await some.emulator.add_events(some.web.uuid, rows)
+        job = some.job(format="parquet", end="2024-01-03", partition_by="artifact")
+        await some.scarf.exports.run(job, tmp_path)
+    name = "2024-01-01--2024-01-03.parquet"
+    assert names(tmp_path)[:-2] == [f"data/artifact=/{name}", f"data/artifact=px/{name}"]
 
 
 @given(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=400))
 def test_a_folder_is_one_folder(package: str | None) -> None:
     """Of a length that file systems take, and of a name by which it is known again."""
-    path = partition(package, "2024-01")
-    folder, _, month = path.partition("/")
-    assert month == "month=2024-01"
+    folder = partition(package)
     assert len(folder) <= 255
-    assert is_data(f"{path}/2024-01-01--2024-01-02.parquet")
+    assert is_folder(folder)
+    assert is_data(f"data/{folder}/2024-01-01--2024-01-02.parquet")
 
 
 async def test_many_packages_take_little_memory(tmp_path: Path) -> None:
@@ -200,7 +208,7 @@ async def test_many_packages_take_little_memory(tmp_path: Path) -> None:
             patch.multiple(parquet, _HELD=2**20, _ROW_GROUP=2**13),
             patch("scarf_async.exports.jobs.fetch._ROWS_AT_ONCE", 500),
         ):
-            job = some.job(format="parquet", end="2024-01-03")
+            job = some.job(format="parquet", end="2024-01-03", partition_by="artifact")
             report = await some.scarf.exports.run(job, tmp_path)
     assert max(largest) <= 2**20
     assert sum(spilled) > 10
@@ -239,7 +247,7 @@ async def test_utc_needs_no_time_zone_database(
         monkeypatch.setattr(pc, name, without_database(getattr(pc, name)))
     async with service() as some:
         package = some.web.uuid if what == "package_events" else None
-        job = ExportJob(what, "acme", START, END, "parquet", package=package)
+        job = ExportJob(what, "acme", START, END, "parquet", package=package, partition_by="month")
         report = await some.scarf.exports.run(job, tmp_path)
     report.raise_for_failures()
     assert all("month=2024-01" in name for name in names(tmp_path) if name.endswith(".parquet"))
@@ -262,7 +270,7 @@ async def test_what_arrow_refuses_fails_the_window(
     assert window.status == "failed"
     assert type(window.error) is ExportError
     assert "too much of it" in str(window.error)
-    assert names(tmp_path) == [".scarf-lock", "manifest.json"]
+    assert names(tmp_path) == ["lock", "manifest.json"]
 
 
 async def test_what_nobody_expects_is_raised_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

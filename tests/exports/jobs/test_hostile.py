@@ -82,7 +82,7 @@ async def test_what_is_wrong_in_the_middle_fails_alone(tmp_path: Path) -> None:
     }
     report = await run_with(tmp_path, answers)
     assert [window.status for window in report.windows] == ["failed", "failed", "fetched", "failed"]
-    assert names(tmp_path) == [".scarf-lock", "2024-02-29--2024-03-01.csv", "manifest.json"]
+    assert names(tmp_path) == ["data/2024-02-29--2024-03-01.csv", "lock", "manifest.json"]
     assert (await run_with(tmp_path, {})).complete
     assert verify_export(tmp_path) == []
 
@@ -146,7 +146,7 @@ async def test_a_file_that_a_manifest_has_twice(tmp_path: Path) -> None:
 def test_folders_differ_by_more_than_case() -> None:
     """Some file systems take capital letters for small ones; Parquet's readers give them back."""
     packages = ["web", "Web", "WEB", "%57eb", "é", "É", "__hive_default_partition__", "NULL", "null", "Null", None]
-    folders = {partition(package, "2024-01").casefold() for package in packages}
+    folders = {partition(package).casefold() for package in packages}
     assert len(folders) == len(packages)
 
 
@@ -200,13 +200,13 @@ async def test_killed_between_a_file_and_its_entry(tmp_path: Path) -> None:
     with patch.object(Directory, "_write", lambda *_: None):
         await run_with(tmp_path / "new", {})
     (tmp_path / "new" / "manifest.json").unlink(missing_ok=True)
-    stray = tmp_path / "new" / "2024-02-27--2024-02-28.csv"
+    stray = tmp_path / "new" / "data" / "2024-02-27--2024-02-28.csv"
     content = stray.read_bytes()
     await run_with(tmp_path / "old", {"2024-02-27": download(b"<html>")})
-    (tmp_path / "old" / stray.name).write_bytes(content[:10])
+    (tmp_path / "old" / "data" / stray.name).write_bytes(content[:10])
     assert len(verify_export(tmp_path / "old")) == 2
     assert (await run_with(tmp_path / "old", {})).complete
-    assert (tmp_path / "old" / stray.name).read_bytes() == content
+    assert (tmp_path / "old" / "data" / stray.name).read_bytes() == content
 
 
 _LIMITED = """
@@ -231,4 +231,9 @@ def test_a_disk_that_takes_no_more(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
     )
     assert done.stdout == "File too large\n"
-    assert names(tmp_path)[1:] == ["2024-02-27--2024-02-28.csv", "2024-02-28--2024-02-29.csv", "manifest.json"]
+    assert names(tmp_path) == [
+        "data/2024-02-27--2024-02-28.csv",
+        "data/2024-02-28--2024-02-29.csv",
+        "lock",
+        "manifest.json",
+    ]

@@ -20,11 +20,12 @@ from scarf_async import (
 )
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.directory import Directory
-from scarf_async.exports.jobs.manifest import load
+from scarf_async.exports.jobs.manifest import UnusableManifestError, load
 from scarf_async.exports.jobs.run import run_job
 
 from ..fakes import FakeDownload, download, events
 from .service import Service, manifest, names, service
+from .test_end import exclusive
 
 WINDOW = "2024-01-01--2024-01-03"
 REJECTS = f"rejects/{WINDOW}.jsonl"
@@ -92,7 +93,7 @@ async def test_a_window_that_is_fetched_again_replaces_its_rejects(tmp_path: Pat
         assert (report.malformed, (tmp_path / REJECTS).read_bytes().count(b"\n")) == (2, 2)
         skipped = await some.scarf.exports.run(job, tmp_path, refresh_days=10_000, on_malformed="skip")
     assert skipped.malformed == 2
-    assert names(tmp_path) == [".scarf-lock", f"{WINDOW}.csv", "manifest.json"]
+    assert names(tmp_path) == [f"data/{WINDOW}.csv", "lock", "manifest.json"]
     assert verify_export(tmp_path) == []
 
 
@@ -135,7 +136,7 @@ async def test_a_window_that_fails_leaves_no_rejects(tmp_path: Path, form: Expor
     """Neither after a cut behind a bad record, nor are those there twice that an attempt met which was cut."""
     failed = await kept(tmp_path, form, download(BODY, proven=False))
     assert [window.status for window in failed.windows] == ["failed"]
-    assert names(tmp_path) == [".scarf-lock", "manifest.json"]
+    assert names(tmp_path) == ["lock", "manifest.json"]
     done = await kept(tmp_path, form, download(BODY, proven=False), download(BODY))
     assert (done.complete, done.malformed) == (True, 3)
     assert (tmp_path / REJECTS).read_bytes().count(b"\n") == 3
@@ -185,7 +186,7 @@ async def test_what_a_function_raises_is_raised(tmp_path: Path, form: ExportForm
             some.job(end="2024-01-03", format=form), tmp_path / "two", on_malformed=give_back
         )
     assert [window.status for window in report.windows] == ["failed"]
-    assert names(tmp_path / "one") == [".scarf-lock", "manifest.json"]
+    assert names(tmp_path / "one") == ["lock", "manifest.json"]
 
 
 @pytest.mark.parametrize("wanted", ["ignore", "KEEP", None, [], 1])
@@ -213,3 +214,28 @@ async def test_a_manifest_of_before_is_read(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(whole))
     (problem,) = verify_export(tmp_path)
     assert "is damaged" in problem.problem
+
+
+async def test_rejects_of_a_window_without_its_last_day(tmp_path: Path) -> None:
+    """They are named as what was entered is: v2 was asked for the last day once more, and sent it then."""
+    async with service(events_per_day=0) as some:
+        day = [{"id": name, "type": "t", "time": f"2024-01-0{name}T01:00:00Z"} for name in "123456"]
+        bad = [{"id": "7", "type": "t", "time": "2024-01-05T01:00:00Z", "confidence": "high"}]
+        await some.emulator.add_events(some.web.uuid, [*day, *bad])
+        job = ExportJob("owner_events", "acme", "2024-01-01", "2024-01-07", window_days=2)
+        with exclusive(2):
+            report = await some.scarf.exports.run(job, tmp_path, concurrency=1, on_malformed="keep")
+    assert (report.complete, report.rows, report.malformed) == (True, 6, 1)
+    assert "rejects/2024-01-05--2024-01-06.jsonl" in names(tmp_path)
+    assert verify_export(tmp_path) == []
+
+
+async def test_rejects_are_no_data(tmp_path: Path) -> None:
+    """A manifest that counts them among a window's data is damaged."""
+    async with service() as some:
+        await spoiled(some, tmp_path, on_malformed="keep")
+    whole = json.loads((tmp_path / "manifest.json").read_bytes())
+    (window,) = whole["windows"]
+    window["files"], window["rejects"], window["rows"] = [window["rejects"]], None, window["malformed"]
+    with pytest.raises(UnusableManifestError, match="is no file of the window"):
+        load(json.dumps(whole).encode())

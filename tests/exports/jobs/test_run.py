@@ -6,6 +6,9 @@ import asyncio
 import datetime as dt
 import errno
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -33,7 +36,7 @@ from .service import END, START, all_events, ids, manifest, names, service
 
 LAST = [("2024-01-07", "2024-01-09")]
 WINDOWS = [("2024-01-01", "2024-01-03"), ("2024-01-03", "2024-01-05"), ("2024-01-05", "2024-01-07"), *LAST]
-FILES = [".scarf-lock", *(f"{start}--{end}.csv" for start, end in WINDOWS), "manifest.json"]
+FILES = [*(f"data/{start}--{end}.csv" for start, end in WINDOWS), "lock", "manifest.json"]
 
 
 async def test_a_job_gives_what_one_request_gives(tmp_path: Path) -> None:
@@ -51,7 +54,11 @@ async def test_a_job_gives_what_one_request_gives(tmp_path: Path) -> None:
     assert [window.status for window in report.windows] == ["fetched"] * 4
     assert [window.status for window in again.windows] == ["kept"] * 4
     assert report.rows == again.rows == 160
-    assert report.bytes == again.bytes == sum(path.stat().st_size for path in (tmp_path / "new").glob("*.csv"))
+    assert (
+        report.bytes
+        == again.bytes
+        == sum(path.stat().st_size for path in (tmp_path / "new" / "data").glob("*.csv"))
+    )
     again.raise_for_failures()
     assert await some.scarf.exports.verify(tmp_path / "new") == []
 
@@ -98,15 +105,15 @@ def test_what_is_taken_for_too_long(status: int, code: str | None, message: str,
 
 
 async def test_what_v2_sends_beyond_a_window_is_left_out(tmp_path: Path) -> None:
-    """Its ranges end with the day that is asked for: no row is there twice, and each is counted."""
+    """Its ranges end with the day that is asked for: it comes once, is counted, and is not asked for again."""
     async with service() as some:
         job = ExportJob("owner_events", "acme", START, END, window_days=2)
         report = await some.scarf.exports.run(job, tmp_path)
         expected = await all_events(some.scarf, some.web, START, END)
     assert sorted(ids(tmp_path)) == sorted(event.id or "" for event in expected)
-    assert [window.dropped for window in report.windows] == [20] * 4
-    assert report.dropped == 80
-    assert [entry.outside for entry in manifest(tmp_path).windows] == [20] * 4
+    assert [window.dropped for window in report.windows] == [20, 0, 0, 0]
+    assert report.dropped == 20
+    assert [entry.outside for entry in manifest(tmp_path).windows] == [20, 0, 0, 0]
 
 
 async def test_rows_are_taken_wherever_they_stand(tmp_path: Path) -> None:
@@ -148,7 +155,7 @@ async def test_what_is_always_cut_off_fails_alone(tmp_path: Path) -> None:
         assert some.asked() == [WINDOWS[0], *WINDOWS]
         assert [window.status for window in report.windows] == ["failed", "fetched", "fetched", "fetched"]
         assert isinstance(report.windows[0].error, TruncatedExportError)
-        assert names(tmp_path) == [FILES[0], *FILES[2:]]
+        assert names(tmp_path) == FILES[1:]
         assert [problem.problem for problem in verify_export(tmp_path)] == [
             "the window 2024-01-01..2024-01-03 is missing; run the job again"
         ]
@@ -179,7 +186,7 @@ async def test_a_record_that_cannot_be_read_fails_its_window(tmp_path: Path) -> 
         report = await some.scarf.exports.run(some.job(end="2024-01-03"), tmp_path)
     assert [window.status for window in report.windows] == ["failed"]
     assert "column 'confidence': 'high' is no number" in str(report.windows[0].error)
-    assert names(tmp_path) == [".scarf-lock", "manifest.json"]
+    assert names(tmp_path) == ["lock", "manifest.json"]
 
 
 async def test_days_to_come_are_not_asked_for(tmp_path: Path) -> None:
@@ -202,10 +209,15 @@ async def test_days_to_come_are_not_asked_for(tmp_path: Path) -> None:
         assert await at("2024-01-09T01:00") == ["kept"] * 4
 
 
-def today(now: str) -> Any:
-    """Let the runs take this for the time."""
-    moment = dt.datetime.fromisoformat(now).replace(tzinfo=dt.UTC)
-    return patch("scarf_async.exports.jobs.run.utc_now", lambda: moment)
+@contextmanager
+def today(now: str, *, service: str | None = None) -> Iterator[None]:
+    """Let machine and service take this for the time, or the service another."""
+    moment, date = (dt.datetime.fromisoformat(some).replace(tzinfo=dt.UTC) for some in (now, service or now))
+    with (
+        patch("scarf_async.exports.jobs.run.utc_now", lambda: moment),
+        patch("aiohttp.web_response.rfc822_formatted_time", lambda: format_datetime(date, usegmt=True)),
+    ):
+        yield
 
 
 async def test_refreshing_replaces(tmp_path: Path) -> None:
@@ -238,7 +250,7 @@ async def test_what_was_deleted_is_fetched_again(tmp_path: Path) -> None:
     """A window whose file is gone is not taken for kept: the directory is whole afterwards."""
     async with service() as some:
         await some.scarf.exports.run(some.job(), tmp_path)
-        lost = tmp_path / FILES[1]
+        lost = tmp_path / FILES[0]
         lost.unlink()
         report = await some.scarf.exports.run(some.job(), tmp_path)
     assert [window.status for window in report.windows].count("fetched") == 1
@@ -267,8 +279,8 @@ async def test_another_job_is_refused(tmp_path: Path) -> None:
         ("{}", "is not the manifest of an export"),
         ("[1]", "is damaged, or not the manifest of an export"),
         ("", "is damaged, or not the manifest of an export"),
-        ('{"format":"scarf-async-export","version":2}', "was written by a newer version"),
-        ('{"format":"scarf-async-export","version":1}', "is damaged"),
+        ('{"format":"scarf-async-export","version":3}', "was written by a newer version"),
+        ('{"format":"scarf-async-export","version":2}', "is damaged"),
     ],
 )
 async def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, text: str, problem: str) -> None:
@@ -285,15 +297,17 @@ async def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, text: s
 async def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     """Without a manifest a file of our pattern is somebody's own; with one, what it does not name is swept."""
     (tmp_path / "notes.csv").write_text("mine")
-    (tmp_path / FILES[1]).write_text("mine")
+    (tmp_path / "data").mkdir()
+    (tmp_path / FILES[0]).write_text("mine")
     async with service() as some:
-        with pytest.raises(ExportError, match=r"has no manifest\.json, but has 2024-01-01--2024-01-03\.csv"):
+        with pytest.raises(ExportError, match=r"has no manifest\.json, but has data/2024-01-01--2024-01-03\.csv"):
             await some.scarf.exports.run(some.job(), tmp_path)
-        (tmp_path / FILES[1]).unlink()
+        (tmp_path / FILES[0]).unlink()
         await some.scarf.exports.run(some.job(), tmp_path)
-        for stray in ("2023-01-01--2023-01-03.csv", ".scarf-0123456789abcdef.part", ".scarf-0123456789abcdef.seen"):
+        left = ".scarf-0123456789abcdef"
+        for stray in ("data/2023-01-01--2023-01-03.csv", f"tmp/{left}.part", f"tmp/{left}.seen", f"{left}.part"):
             (tmp_path / stray).write_text("left")
-        assert len(verify_export(tmp_path)) == 3
+        assert len(verify_export(tmp_path)) == 4
         await some.scarf.exports.run(some.job(), tmp_path)
     assert names(tmp_path) == sorted([*FILES, "notes.csv"])
     assert verify_export(tmp_path) == []
@@ -307,7 +321,7 @@ async def test_what_is_saved_in_a_directory_meanwhile_stays(tmp_path: Path) -> N
         part = PartFile.to_replace(tmp_path / "job" / "mine.csv")
         part.write(b"mine")
         await some.scarf.exports.run(some.job(), tmp_path / "job")
-        closed = PartFile(tmp_path / "job")
+        closed = PartFile(tmp_path / "job" / "tmp")
         closed.finish()
         part.sync()
         part.replace(tmp_path / "job" / "mine.csv")
@@ -399,7 +413,7 @@ async def test_a_full_disk_says_so(tmp_path: Path, after: int) -> None:
         with patch.object(PartFile, "write", full), pytest.raises(OSError, match="No space left") as caught:
             await some.scarf.exports.run(some.job(), tmp_path)
         assert caught.value.errno == errno.ENOSPC
-        assert names(tmp_path) == [".scarf-lock", "manifest.json"]
+        assert names(tmp_path) == ["lock", "manifest.json"]
         assert (await some.scarf.exports.run(some.job(), tmp_path)).complete
 
 
@@ -415,7 +429,7 @@ async def test_a_manifest_that_cannot_be_written_undoes_its_window(tmp_path: Pat
     async with service() as some:
         with patch.object(PartFile, "write", full), pytest.raises(OSError, match="No space left"):
             await some.scarf.exports.run(some.job(), tmp_path)
-    assert names(tmp_path) == [".scarf-lock", "manifest.json"]
+    assert names(tmp_path) == ["lock", "manifest.json"]
     assert manifest(tmp_path).windows == ()
 
 
@@ -449,7 +463,7 @@ async def test_a_closed_client_ends_the_run(tmp_path: Path) -> None:
         await some.scarf.aclose()
         with pytest.raises(ClientClosedError):
             await running
-    assert names(tmp_path) == [".scarf-lock", "manifest.json"]
+    assert names(tmp_path) == ["lock", "manifest.json"]
 
 
 async def test_what_cannot_be_run_is_refused_first(tmp_path: Path) -> None:

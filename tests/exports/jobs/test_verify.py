@@ -18,7 +18,7 @@ async def test_every_change_is_found(tmp_path: Path, form: str) -> None:
     """A file that is gone, shorter, changed, or no file; one that nobody knows; and rows that were miscounted."""
     async with service() as some:
         await some.scarf.exports.run(some.job(format=form, end="2024-01-03"), tmp_path)
-    file, manifest = tmp_path / f"{FIRST}.{form}", tmp_path / "manifest.json"
+    file, manifest = tmp_path / "data" / f"{FIRST}.{form}", tmp_path / "manifest.json"
     assert verify_export(str(tmp_path)) == []
     whole, text = file.read_bytes(), manifest.read_text()
 
@@ -28,7 +28,7 @@ async def test_every_change_is_found(tmp_path: Path, form: str) -> None:
         assert only.path in {file, manifest, stranger}
         return only.problem
 
-    stranger = tmp_path / f"2023-01-01--2023-01-02.{form}"
+    stranger = tmp_path / "data" / f"2023-01-01--2023-01-02.{form}"
     stranger.touch()
     assert problem() == "no window of the manifest has this file"
     stranger.unlink()
@@ -46,7 +46,7 @@ async def test_every_change_is_found(tmp_path: Path, form: str) -> None:
     assert problem() == "it has 40 rows where the manifest has 41"
     manifest.unlink()
     assert problem() == "it is missing"
-    assert names(tmp_path) == [".scarf-lock", file.name]
+    assert names(tmp_path) == [f"data/{file.name}", "lock"]
 
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
@@ -55,13 +55,15 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
         verify_export(tmp_path / "none")
 
 
-@pytest.mark.parametrize("path", ["../other.csv", "/etc/passwd", f"x/{FIRST}.csv", "2024-01-03--2024-01-05.csv"])
+@pytest.mark.parametrize(
+    "path", ["../other.csv", "/etc/passwd", f"x/{FIRST}.csv", f"{FIRST}.csv", "data/2024-01-03--2024-01-05.csv"]
+)
 async def test_a_manifest_leads_nowhere_else(tmp_path: Path, path: str) -> None:
     """Paths that this package does not write are damage: nothing would be read, replaced or removed there."""
     async with service() as some:
         await some.scarf.exports.run(some.job(end="2024-01-03"), tmp_path)
     manifest = tmp_path / "manifest.json"
-    manifest.write_text(manifest.read_text().replace(f"{FIRST}.csv", path))
+    manifest.write_text(manifest.read_text().replace(f"data/{FIRST}.csv", path))
     (problem,) = verify_export(tmp_path)
     assert "is damaged" in problem.problem
 
