@@ -42,11 +42,14 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 
 def _spellings(character: str) -> str:
-    """Return a pattern for a character as JSON, HTML, addresses and the repr of Python spell it."""
+    """Return a pattern for a character as JSON, HTML, CSV, addresses and the repr of Python spell it."""
     if character.isalnum():
         return character
     number = ord(character)
     forms = [character, f"\\{character}", f"\\u{number:04x}", f"%{number:02x}", f"&#{number};", f"&#x{number:x};"]
+    if character == '"':
+        # As CSV has it, and before the single one, with which it begins.
+        forms.insert(0, '""')
     return f"(?i:{'|'.join(map(re.escape, [*forms, html.escape(character)]))})"
 
 

@@ -63,6 +63,7 @@ def test_a_secret_redacts_itself() -> None:
     secret = Secret("s3cr3t")
     assert secret.redact("Bearer s3cr3t, s3cr3t!") == "Bearer ***, ***!"
     assert secret.redact_bytes(b"Bearer s3cr3t") == b"Bearer ***"
+    assert Secret('a"b').redact('"x a""b", a"b') == '"x ***", ***'
     assert Secret("").redact("as it was") == "as it was"
     assert Secret("").redact_bytes(b"as it was") == b"as it was"
 
