@@ -68,7 +68,7 @@ class Tally:
             f"{self.description}: the record on line {number} cannot be read: {reason}",
             line_number=number,
             reason=reason,
-            record=record,
+            record=self._redacted(record),
         )
 
     def too_long(self, number: int, limit: int, record: bytes) -> RecordTooLongError:
@@ -78,5 +78,8 @@ class Tally:
             f" ({limit}); a larger value lets it pass",
             line_number=number,
             limit=limit,
-            record=record,
+            record=self._redacted(record),
         )
+
+    def _redacted(self, record: bytes) -> bytes:
+        return self.redact(record.decode("latin-1")).encode("latin-1")
