@@ -103,7 +103,7 @@ class TestWhatIsWhole:
             assert (window.status, len(service.arrivals)) == ("failed", 1)
             (window,) = (await scarf.exports.run(job, tmp_path)).windows
             assert (window.status, window.rows, len(service.arrivals)) == ("fetched", 0, 2)
-        assert _contents(tmp_path) == [b""]
+        assert _contents(tmp_path / "data") == [b""]
 
 
 class TestWhatIsCut:
