@@ -101,7 +101,9 @@ async def test_apply_drains_and_goes_on(
 ) -> None:
     """The first lets what is under way end, the second stops at once; each time it says how to go on."""
     emulator.faults.latency = 0.1
-    process = start(*applying(tmp_path, 40), env=of(emulator))
+    # What was under way at the second is looked for when it has had its time.
+    brief = ("--timeout", "5")
+    process = start(*applying(tmp_path, 40), *brief, env=of(emulator))
     await until(lambda: written(emulator) > 6)
     process.send_signal(number)
     await wait_for_line(process, b"again stops at once")
@@ -111,7 +113,7 @@ async def test_apply_drains_and_goes_on(
     assert done.status == status, done.err
     emulator.faults.latency = 0
     again = shlex.split(done.err.partition("to go on: scarf-async ")[2].splitlines()[0])
-    rest = await run(*again, env=of(emulator))
+    rest = await run(*again, *(() if "--timeout" in again else brief), env=of(emulator))
     assert rest.status == 0, rest.err
     async with Scarf(TOKEN, base_url=emulator.url) as scarf:
         assert len(await scarf.packages.list("acme")) == 40
