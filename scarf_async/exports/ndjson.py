@@ -115,8 +115,8 @@ class AggregateReader:
         return LineSplitter(max_record_bytes, keep_ends=keep_ends)
 
     def foreign(self, start: bytes) -> str | None:
-        """Recognize an HTML page."""
-        return "an HTML page" if start.startswith(b"<") else None
+        """Recognize an HTML page, and an array."""
+        return {b"<": "an HTML page", b"[": "a JSON array"}.get(start[:1])
 
     def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
         """Do nothing."""

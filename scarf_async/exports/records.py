@@ -121,7 +121,8 @@ class Parser(ABC, Generic[T]):
             return [], self._tally.truncated("the body ended before its header", proven_end=True)
         head, _ = self._begin(tail)
         if head[1]:
-            reason = f"the body ended inside its header, it seems ({head[1].args[0]})"
+            refusal = str(head[1].args[0]).removeprefix(f"{self._tally.description}: ")
+            reason = f"the body ended inside its header, it seems ({refusal})"
             return [], self._tally.truncated(reason, proven_end=True)
         return head
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+import msgspec
 import pytest
 
 from scarf_async import (
@@ -104,6 +105,23 @@ class TestWhatIsWhole:
             (window,) = (await scarf.exports.run(job, tmp_path)).windows
             assert (window.status, window.rows, len(service.arrivals)) == ("fetched", 0, 2)
         assert _contents(tmp_path / "data") == [b""]
+
+    async def test_json_lines_of_a_job_are_json(self, tmp_path: Path) -> None:
+        """What our reader tolerates in a line, other readers of the file need not."""
+        good = b'{"breakdown":"total","date":"2024-01-01","package":"p","total":1}'
+        odd = b'{"breakdown":"total","date":"2024-01-01","package":"p","total":2,"client":"a\x01\xff","score":NaN}'
+        async with Hostile() as service, connect(service) as scarf:
+            service.on("GET", "*", answer(200, good + b"\n" + odd + b"\n"))
+            await scarf.exports.run(ExportJob("organization_aggregates", "acme", *RANGE, format="jsonl"), tmp_path)
+        (file,) = tmp_path.joinpath("data").glob("*.jsonl")
+        first, second = file.read_bytes().splitlines()
+        assert first == good
+        assert msgspec.json.decode(second) == {
+            **msgspec.json.decode(good),
+            "total": 2,
+            "client": "a\x01\ufffd",
+            "score": None,
+        }
 
 
 class TestWhatIsCut:

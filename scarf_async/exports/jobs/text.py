@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import attrs
+import msgspec
 
 from scarf_async.entities import Aggregate, Event
 from scarf_async.exports.blocks import in_regular_quotes
@@ -21,6 +22,7 @@ from scarf_async.exports.jobs.output import Output, Times
 from scarf_async.exports.jobs.rows import Row
 from scarf_async.exports.jobs.seen import Seen
 from scarf_async.exports.jobs.windows import Window, midnight
+from scarf_async.tolerant import loads
 
 __all__ = ["Record", "Rows", "TextOutput"]
 
@@ -30,6 +32,19 @@ Rows: TypeAlias = "Sequence[Row[Record]]"
 
 def _as_sent(rows: Rows) -> bytes:
     return b"".join([raw + b"\n" for raw, _ in rows])
+
+
+def _json_as_sent(rows: Rows) -> bytes:
+    return b"".join([_json_line(raw) for raw, _ in rows])
+
+
+def _json_line(raw: bytes) -> bytes:
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Readers of the file are stricter than ours, and would refuse it whole.
+        return msgspec.json.encode(loads(raw)) + b"\n"
+    return raw + b"\n"
 
 
 def _csv_as_sent(rows: Rows) -> bytes:
@@ -51,7 +66,8 @@ class TextOutput(Output[Rows]):
     """Writes CSV or JSON lines.
 
     Events as CSV, and aggregates as JSON lines, are the records as the service sent them, each with an LF at
-    its end; but where readers of CSV would differ on one, its fields are quoted.
+    its end; but where readers of CSV would differ on one, its fields are quoted, and JSON that strict readers
+    refuse (control characters, NaN, half a surrogate pair) is written as JSON.
 
     Args:
         directory: where to.
@@ -78,7 +94,7 @@ class TextOutput(Output[Rows]):
         self._lines: Callable[[Rows], bytes]
         self._header: Callable[[], bytes]
         if form is own_format(record):
-            self._lines = _as_sent if headless else _csv_as_sent
+            self._lines = _json_as_sent if headless else _csv_as_sent
             # Where the service said that there is nothing, it sent no header either.
             self._header = lambda: b"" if headless or not header() else file_line(header())
         else:
