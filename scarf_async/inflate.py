@@ -1,4 +1,4 @@
-"""Content encodings of a body, undone in bounded pieces: gzip, x-gzip, deflate. Pure.
+"""Content encodings of a body, undone in bounded pieces: gzip and deflate. Pure.
 
 A cut gzip body looks complete to whoever only takes what comes out; `Inflater.ended` tells whether the mark of
 its end was seen.
@@ -6,6 +6,7 @@ its end was seen.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from typing import Final
@@ -18,13 +19,20 @@ PIECE: Final = 2**16
 # zlib copies what it has not consumed, once for each piece: small steps keep that linear.
 _STEP: Final = 2**14
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
-# What proxies, stores and frameworks write there that changes no byte of the body.
+_UNDONE: Final = _GZIP | {"deflate", "x-deflate"}
+# What proxies, stores and frameworks write there that changes no byte of the body. All else is refused: a body in a
+# coding that nobody undid would be saved as if it were the export.
 _PLAIN: Final = frozenset(
-    {"*", "-", "7bit", "8bit", "aws-chunked", "binary", "chunked", "default", "false", "identity", "nil", "no"}
-    | {"none", "null", "off", "plain", "raw", "text", "uncompressed", "undefined", "unencoded"}
+    {"", "*", "-", "7bit", "8bit", "any", "auto", "aws-chunked", "binary", "chunked", "csv", "default", "false"}
+    | {"html", "identity", "json", "jsonl", "ndjson", "nil", "no", "none", "null", "off", "plain", "raw", "string"}
+    | {"text", "true", "uncompressed", "undefined", "unencoded", "unknown", "xml"}
 )
-_MEDIA_TYPES: Final = ("application/", "text/")
-_LONGEST_CHARSET: Final = 40
+_PLAIN_KINDS: Final = re.compile(
+    r"(application|text)/"
+    r"|ansi|ascii|big5|cp\d|euc|gb[k\d]|iso|koi8|latin|mac|s(hift.)?jis|unicode|us-ascii|utf|windows-"
+    r"|(de|en|es|fr|it|ja|ko|nl|pl|pt|ru|zh)(-|$)"
+)
+"""Media types, charsets and languages, by how they begin."""
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
@@ -32,23 +40,15 @@ class BodyEncodingError(ValueError):
     """A body is encoded in a way that is not supported, or is not what its `Content-Encoding` says."""
 
 
-def _is_plain(label: str) -> bool:
-    """Tell whether a label names no coding: nothing, a media type or a charset, in the wrong header."""
-    if not label or label in _PLAIN or label.startswith(_MEDIA_TYPES):
-        return True
-    if len(label) > _LONGEST_CHARSET:
-        return False
-    try:
-        "-".encode(label)
-    except (LookupError, ValueError):
-        return False
-    return True
+def _label(element: str) -> str:
+    """Return an element of the header without its parameters."""
+    return element.partition(";")[0].strip().lower().removeprefix("charset=").strip("\t \"'")
 
 
 def _encoding(header: str | None) -> str:
-    tokens = [token.strip("\t \"'").lower() for token in (header or "").split(",")]
-    named = [token for token in tokens if token in _GZIP or not _is_plain(token)]
-    if len(named) > 1 or (named and named[0] not in _GZIP | {"deflate"}):
+    labels = map(_label, (header or "").split(","))
+    named = [label for label in labels if not (label in _PLAIN or _PLAIN_KINDS.match(label))]
+    if len(named) > 1 or (named and named[0] not in _UNDONE):
         raise BodyEncodingError(f"Content-Encoding {(header or '')[:80]!r} is not supported; gzip and deflate are")
     return named[0] if named else ""
 

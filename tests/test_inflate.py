@@ -77,15 +77,50 @@ def test_identity_passes_through() -> None:
     assert Inflater("gzip").compressed
 
 
-@pytest.mark.parametrize("label", ["none", "UTF-8", "latin1", "aws-chunked", "text/csv", "'binary'", " , none,"])
+LABELS = [
+    *("none", "UTF-8", "latin1", "aws-chunked", "text/csv", "'binary'", " , none,", "Windows-1252", "shift_jis"),
+    *("identity;q=1.0", "utf-8 ; q=1", 'charset="utf-8"', "text/csv; charset=utf-8", "json", "en", "en-US", ";"),
+]
+
+
+@pytest.mark.parametrize("label", LABELS)
 def test_labels_that_name_no_coding(label: str) -> None:
     """A charset, a media type or what says that there is none changes nothing, alone or beside a coding."""
     assert inflate(label, b"abc") == (b"abc", True)
     assert inflate(f"{label}, gzip", gzip.compress(b"abc")) == (b"abc", True)
 
 
+def test_a_coding_is_known_with_its_parameters() -> None:
+    """What follows a coding after a semicolon changes nothing."""
+    for label in ("gzip;q=1", "gzip ; level=9", '"gzip";'):
+        assert inflate(label, gzip.compress(b"abc")) == (b"abc", True)
+    assert inflate("x-deflate; q=1", zlib.compress(b"abc")) == (b"abc", True)
+    with pytest.raises(BodyEncodingError, match="br;q=1"):
+        Inflater("br;q=1")
+
+
 @pytest.mark.parametrize(
-    "encoding", ["br", "zstd", "rot13", "base64", "x-own", "br, utf-8", "gzip, gzip", "compress", "x" * 500]
+    "encoding",
+    [
+        "br",
+        "bz2",
+        "xz",
+        "uu",
+        "lz4",
+        "snappy",
+        "exi",
+        "dcb",
+        "hex",
+        "idna",
+        "zstd",
+        "rot13",
+        "base64",
+        "x-own",
+        "br, utf-8",
+        "gzip, gzip",
+        "compress",
+        "x" * 500,
+    ],
 )
 def test_other_encodings_are_refused(encoding: str) -> None:
     """An encoding that cannot be undone is refused at once, shortly."""
