@@ -67,6 +67,7 @@ class Body:
         Raises:
             TransportError: the connection was lost before them.
             RequestTimeoutError: they did not come in time.
+            ExportError: the framing of the body cannot be parsed.
         """
         if self._wire is None:
             self._wire = await self._read()
@@ -77,7 +78,7 @@ class Body:
         Raises:
             TruncatedExportError: the body ended, or the connection was lost, before the end.
             RequestTimeoutError: nothing came for too long.
-            ExportError: the body cannot be inflated.
+            ExportError: the body cannot be parsed or inflated.
 
         An error comes again, if asked again, with what the tally has counted by then.
         """
@@ -123,30 +124,32 @@ class Body:
         raise self._tally.refused(problem)
 
     async def _read(self) -> bytes:
-        lost: TransportError
+        failure: ScarfError
         try:
             data = await self._download.read()
         except RequestTimeoutError:
             raise
+        except BodyEncodingError as error:
+            failure = self._tally.refused(str(error))
         except TransportError as error:
             if not self._tally.bytes_received:
                 raise
-            lost = error
+            failure = self._truncated(f"the connection was lost ({error})")
         else:
             self._tally.bytes_received += len(data)
             return data
-        raise self._truncated(f"the connection was lost ({lost})")
+        raise failure
 
     def _check_end(self) -> None:
         if self._download.proven and not self._tally.bytes_received:
             return
         if not self._inflater.ended:
-            raise self._truncated("the compressed body is cut off")
+            raise self._truncated("the compressed body is cut off", proven_end=self._download.proven)
         if not (self._inflater.compressed or self._download.proven):
             raise self._truncated(
                 "the connection ended, and neither a Content-Length nor a last chunk proves that this is the end"
             )
 
-    def _truncated(self, reason: str) -> ScarfError:
-        self._failure = partial(self._tally.truncated, reason)
+    def _truncated(self, reason: str, *, proven_end: bool = False) -> ScarfError:
+        self._failure = partial(self._tally.truncated, reason, proven_end=proven_end)
         return self._failure()

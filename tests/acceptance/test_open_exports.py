@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -78,6 +79,24 @@ class TestWhatIsWhole:
                     await make(scarf).save(tmp_path / "file")
                 assert getattr(caught.value, "proven_end", True)
                 assert "ask for it again" not in str(caught.value)
+            assert len(service.arrivals) == 1
+
+    @pytest.mark.parametrize("job", [False, True], ids=["save", "job"])
+    async def test_compressed_and_cut(self, *, job: bool, tmp_path: Path) -> None:
+        """A gzip body that was cut before its length was told ends too soon, and is fetched once."""
+        async with Hostile() as service, connect(service) as scarf:
+            packed = gzip.compress(CSV)[:-9]
+            service.on("GET", "*", *[answer(200, packed, headers={"Content-Encoding": "gzip"})] * 9)
+            if job:
+                report = await scarf.exports.run(ExportJob("pixel_events", None, *RANGE), tmp_path)
+                error = report.windows[0].error
+            else:
+                with pytest.raises(TruncatedExportError) as caught:
+                    await scarf.exports.pixel_events(*RANGE).save(tmp_path / "file")
+                error = caught.value
+            assert isinstance(error, TruncatedExportError)
+            assert error.proven_end
+            assert "ask for it again" not in str(error)
             assert len(service.arrivals) == 1
 
     @BOTH
