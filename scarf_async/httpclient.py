@@ -11,15 +11,18 @@ import asyncio
 import inspect
 import ssl
 from contextvars import ContextVar
+from functools import partial, partialmethod
 from typing import Final, TypedDict
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.tracing import Trace
 
 from scarf_async.deadlines import Attempt, Phase
 from scarf_async.errors import ConnectFailedError, ConnectTimeoutError, RequestTimeoutError, TransportError
+from scarf_async.inflate import BodyEncodingError
 from scarf_async.protocol import Lost
 from scarf_async.settings import Secret
 
@@ -29,8 +32,13 @@ _PIECE: Final = 2**16
 _LONGEST_LINE: Final = 2**16
 _MOST_HEADERS: Final = 512
 _NOT_HTTP: Final = (
-    "the answer cannot be parsed: its head is not HTTP, has a line of more than 64 KiB, or has more than"
-    f" {_MOST_HEADERS} headers; something between here and the service may have changed it"
+    "the answer cannot be parsed: its head is not HTTP, has a line of more than 64 KiB or more than about"
+    f" {_MOST_HEADERS} headers, or the chunks of its body are broken; something between here and the service may"
+    " have changed it"
+)
+_BROKEN_FRAMING: Final = (
+    "the framing of the body cannot be parsed: its chunks or their trailer are broken; something between here and"
+    " the service may have changed it"
 )
 _UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})
 """What OpenSSL's verification says of a chain that ends with nobody it knows."""
@@ -52,6 +60,22 @@ if "max_headers" in inspect.signature(aiohttp.ClientSession).parameters:  # from
 current_attempt: ContextVar[Attempt | None] = ContextVar("scarf_async_attempt", default=None)
 
 
+class _Handler(ResponseHandler):
+    """Reads answers, and tells the reader of a body when it cannot be read on, which aiohttp leaves waiting."""
+
+    # The answer of a proxy to CONNECT is read without the limits of the request.
+    set_response_params = partialmethod(ResponseHandler.set_response_params, **HEAD_LIMITS)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Fail the answer, and its body."""
+        payload = self._payload
+        super().set_exception(exc, *cause)
+        if isinstance(exc, HttpProcessingError) and payload is not None and not payload.is_eof():
+            payload.set_exception(BodyEncodingError(_BROKEN_FRAMING))
+            # Else the end of the connection, which follows, would be what ended the body.
+            self._payload = None
+
+
 class Connector(aiohttp.TCPConnector):
     """Tells the attempt under way when it starts to connect and when it has a connection.
 
@@ -61,6 +85,8 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, *, ssl: ssl.SSLContext | bool, force_close: bool = False) -> None:
         super().__init__(limit=0, ssl=ssl, force_close=force_close)
+        handler: type[ResponseHandler] = _Handler
+        self._factory = partial(handler, loop=self._loop)
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout

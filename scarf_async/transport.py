@@ -100,17 +100,21 @@ class Download:
         Raises:
             RequestTimeoutError: nothing came for as long as the time limit allows.
             TransportError: the connection was lost, or the body ended before its length.
+            BodyEncodingError: the framing of the body cannot be parsed.
             ClientClosedError: the client was closed.
         """
         if self._response is None:
             raise ClientClosedError("this download is closed")
-        lost: Lost
+        failure: Exception
         try:
-            piece = await self._response.content.readany()
+            with self._transport.silence(self._attempt.timeout):
+                piece = await self._response.content.readany()
         except asyncio.CancelledError as error:
             raise error.with_traceback(None)  # noqa: B904 # aiohttp's frames show what it was sending
+        except BodyEncodingError as error:
+            failure = error.with_traceback(None)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            lost = self._transport.lost(error, self._attempt, "GET", self.url)
+            failure = self._transport.lost(error, self._attempt, "GET", self.url).error
         else:
             self._ended = not piece
             self.bytes_received += len(piece)
@@ -118,7 +122,7 @@ class Download:
         self.close()
         if self._transport.closed:
             raise ClientClosedError
-        raise lost.error
+        raise failure
 
     def close(self) -> None:
         """Return the connection to the pool if the body was read to its end, drop it otherwise; never waits."""
@@ -167,6 +171,12 @@ class Transport:
         lost = as_lost(error.error if isinstance(error, BrokenError) else error, attempt, method, url)
         lost.error.args = (printable(self.settings.token.redact(str(lost.error.args[0]))),)
         return lost
+
+    def silence(self, seconds: float) -> Attempt:
+        """Bound one wait for a piece of a body: aiohttp's own limit ends with what it cannot parse."""
+        attempt = Attempt(self._deadlines)
+        self._deadlines.limit(attempt, seconds)
+        return attempt
 
     def bind(self) -> None:
         """Belong to the running event loop from now on.
@@ -223,8 +233,6 @@ class Transport:
             timeouts = aiohttp.ClientTimeout(
                 total=None, sock_connect=attempt.connect_timeout, sock_read=attempt.timeout
             )
-        elif export:
-            timeouts = aiohttp.ClientTimeout(total=None, sock_read=attempt.timeout)
         proxy = self.settings.proxy if self.settings.proxy and self.settings.proxy.serves(url) else None
         session = self._ready()
         if export and not self._borrowed:

@@ -41,6 +41,7 @@ class Download(Protocol):
         Raises:
             RequestTimeoutError: nothing came for as long as the time limit allows.
             TransportError: the connection was lost, or the body is shorter than announced.
+            BodyEncodingError: the framing of the body cannot be parsed.
             ClientClosedError: the client was closed.
         """
 

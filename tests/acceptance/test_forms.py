@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from scarf_async import (
     ExportError,
     OrganizationUpsert,
     OutcomeUnknownError,
+    RequestTimeoutError,
     Scarf,
     TransportError,
 )
@@ -33,6 +35,15 @@ UNREADABLE: Final = {
     "another protocol": b"SSH-2.0-aaaa\r\n\r\n",
     "a broken header": head(headers=["X aaaa: 1"], length=2) + b"{}",
     "no length": head(headers=["Content-Length: aaaa"]) + b"{}",
+    "broken chunks": head(headers=["Transfer-Encoding: chunked"]) + b"aaaazz\r\n{}",
+}
+GOOD: Final = b"%x\r\n%b\r\n" % (len(CSV), CSV)
+FRAMING: Final = {
+    "no size": b"zz\r\nxx\r\n",
+    "longer than its size": b"2\r\n[]XXXX\r\n0\r\n\r\n",
+    "a trailer without a colon": b"0\r\nno colon here\r\n\r\n",
+    "a trailer of 70 kB": f"0\r\nX: {LONG}\r\n\r\n".encode(),
+    "600 trailers": b"0\r\n" + b"X: a\r\n" * 600 + b"\r\n",
 }
 
 
@@ -100,10 +111,75 @@ class TestHeads:
             assert [asked.split()[0] for asked in raw.requests] == [b"POST", b"GET"]
 
 
+class TestFraming:
+    """A body whose framing breaks in a later packet than the head."""
+
+    @staticmethod
+    def _breaking(broken: bytes, told: asyncio.Event | None = None) -> Raw:
+        async def talk(raw: Raw, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await raw.request(reader)
+            writer.write(head(headers=["Transfer-Encoding: chunked"]) + GOOD)
+            if told is None:
+                # Loopback, and one event loop: the client has read the head after a few turns.
+                for _ in range(20):
+                    await asyncio.sleep(0)
+            else:
+                await told.wait()
+            writer.write(broken)
+            await reader.read()
+
+        return Raw(talk)
+
+    @pytest.mark.parametrize("broken", FRAMING.values(), ids=FRAMING)
+    async def test_a_read(self, broken: bytes) -> None:
+        """It ends a read at once, and is not asked for again."""
+        async with self._breaking(broken) as raw, connect(raw, timeout=60) as scarf, asyncio.timeout(10):
+            with pytest.raises(TransportError, match="framing of the body cannot be parsed") as caught:
+                await scarf.organizations.get("acme")
+            assert (caught.value.attempts, len(raw.requests)) == (1, 1)
+
+    @pytest.mark.parametrize("broken", FRAMING.values(), ids=FRAMING)
+    async def test_an_export(self, broken: bytes) -> None:
+        """It ends an export that is open with an error that tells of no cut."""
+        told = asyncio.Event()
+        async with self._breaking(broken, told) as raw, connect(raw) as scarf, asyncio.timeout(10):
+            async with scarf.exports.pixel_events(*RANGE) as events:
+                told.set()
+                with pytest.raises(ExportError, match="framing of the body cannot be parsed") as caught:
+                    assert [batch async for batch in events.lines()] == []
+                assert not events.complete
+            assert type(caught.value) is ExportError
+
+    async def test_a_saved_export(self, tmp_path: Path) -> None:
+        """It is fetched once."""
+        async with self._breaking(FRAMING["no size"]) as raw, connect(raw) as scarf, asyncio.timeout(10):
+            with pytest.raises(ExportError, match="framing of the body cannot be parsed"):
+                await scarf.exports.pixel_events(*RANGE).save(tmp_path / "events.csv")
+            assert len(raw.requests) == 1
+
+    async def test_the_callers_session(self, tmp_path: Path) -> None:
+        """A session that does not tell of it holds an export no longer than a silence may last."""
+        async with (
+            self._breaking(FRAMING["no size"]) as raw,
+            aiohttp.ClientSession() as session,
+            Scarf(TOKEN, base_url=raw.url, retry=FAST, export_timeout=0.2, session=session) as scarf,
+            asyncio.timeout(10),
+        ):
+            with pytest.raises(RequestTimeoutError):
+                await scarf.exports.pixel_events(*RANGE).save(tmp_path / "events.csv")
+            assert len(raw.requests) == 1
+
+
 PLAIN: Final = [
     *("none", "None", "identity", "utf-8", "UTF8", "ISO-8859-1", "binary", "aws-chunked", "", ",", "none, utf-8"),
     *("8bit", "text/csv", '"identity"', "chunked", "undefined"),
+    *("utf-8; q=1", "identity;q=1.0", "charset=utf-8", "json", "csv", "en", "unknown", ";", "*"),
 ]
+UNDONE: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "gzip;q=1": gzip.compress,
+    "gzip;level=9, identity;q=0.5": gzip.compress,
+    "x-deflate": zlib.compress,
+}
 
 
 class TestLabels:
@@ -131,6 +207,17 @@ class TestLabels:
                     assert len([event async for event in events]) == 1
             assert len(service.arrivals) == 4
 
+    @pytest.mark.parametrize(("label", "compress"), UNDONE.items(), ids=UNDONE)
+    async def test_parameters_and_aliases(self, label: str, compress: Callable[[bytes], bytes]) -> None:
+        """A coding with parameters, or by its old name, is the coding."""
+        async with Hostile() as service, connect(service) as scarf:
+            labelled = {"Content-Encoding": label}
+            service.on("GET", "/organizations/*", answer(200, compress(b'{"name": "acme"}'), headers=labelled))
+            assert (await scarf.organizations.get("acme")).name == "acme"
+            service.on("GET", "/pixels/*", answer(200, compress(CSV), headers=labelled))
+            async with scarf.exports.pixel_events(*RANGE) as events:
+                assert len([event async for event in events]) == 1
+
     async def test_two_headers(self) -> None:
         """Several headers are one list."""
         body = gzip.compress(b'{"name": "acme"}', mtime=0)
@@ -149,6 +236,8 @@ class TestLabels:
             ("gzip", b"{}"),
             ("deflate", zlib.compress(b"{}")[:-4] + bytes(4)),
             ("br, aws-chunked", b""),
+            ("br;q=1", b"\x0b\x02\x80{}\x03"),
+            ("zstandard", b"(\xb5/\xfd"),
         ],
     )
     async def test_a_coding_that_cannot_be_undone(self, label: str, body: bytes) -> None:

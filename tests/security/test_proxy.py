@@ -235,6 +235,16 @@ async def test_a_proxy_that_says_what_it_was_told(call: Call, answer: str) -> No
         await failure(proxy, call)
 
 
+@calls
+async def test_a_proxy_that_talks_much(call: Call) -> None:
+    """Its answer to CONNECT may be as long as other heads: one of 60 kB is read, and one of 70 kB is not."""
+    for size, words in ((60_000, "refused with status 403"), (70_000, "answer to CONNECT cannot be read")):
+        answer = b"HTTP/1.1 403 No\r\nX: " + b"a" * size + b"\r\n\r\n"
+        async with Tunnel(answer=answer) as proxy:
+            assert words in str(await failure(proxy, call))
+            assert len(proxy.heads) == 1
+
+
 async def test_from_a_shell(authority: trustme.CA, ca_file: str, tmp_path: Path) -> None:
     """The commands go through $HTTPS_PROXY; neither they nor what they write show the password."""
     async with secure(authority.issue_cert(NAME)) as service, Tunnel(guarded=True) as proxy:
