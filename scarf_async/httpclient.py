@@ -26,7 +26,16 @@ from scarf_async.inflate import BodyEncodingError
 from scarf_async.protocol import Lost
 from scarf_async.settings import Secret
 
-__all__ = ["HEAD_LIMITS", "BrokenError", "Connector", "Guard", "RequestBody", "as_lost", "current_attempt"]
+__all__ = [
+    "HEAD_LIMITS",
+    "BrokenError",
+    "Connector",
+    "Guard",
+    "RequestBody",
+    "as_lost",
+    "current_attempt",
+    "next_piece",
+]
 
 _PIECE: Final = 2**16
 _LONGEST_LINE: Final = 2**16
@@ -74,6 +83,19 @@ class _Handler(ResponseHandler):
             payload.set_exception(BodyEncodingError(_BROKEN_FRAMING))
             # Else the end of the connection, which follows, would be what ended the body.
             self._payload = None
+
+
+async def next_piece(content: aiohttp.StreamReader) -> bytes:
+    """Return what has come of a body, `b""` at its end.
+
+    Raises:
+        BodyEncodingError: its framing cannot be parsed.
+    """
+    try:
+        return await content.readany()
+    except HttpProcessingError:  # from aiohttp's parser in Python, which does tell the reader
+        pass
+    raise BodyEncodingError(_BROKEN_FRAMING)
 
 
 class Connector(aiohttp.TCPConnector):

@@ -31,6 +31,7 @@ from scarf_async.httpclient import (
     RequestBody,
     as_lost,
     current_attempt,
+    next_piece,
 )
 from scarf_async.inflate import BodyEncodingError, Inflater
 from scarf_async.pacing import Pacer
@@ -108,7 +109,7 @@ class Download:
         failure: Exception
         try:
             with self._transport.silence(self._attempt.timeout):
-                piece = await self._response.content.readany()
+                piece = await next_piece(self._response.content)
         except asyncio.CancelledError as error:
             raise error.with_traceback(None)  # noqa: B904 # aiohttp's frames show what it was sending
         except BodyEncodingError as error:
@@ -266,7 +267,7 @@ class Transport:
         try:
             encoding = content_encoding(response)
             inflater = Inflater(encoding) if encoding else None
-            while not (too_long or content.at_eof()) and (data := await content.readany()):
+            while not (too_long or content.at_eof()) and (data := await next_piece(content)):
                 begun = True
                 for piece in (data,) if inflater is None else inflater.feed(data):
                     body += piece
