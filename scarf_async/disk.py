@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ __all__ = [
     "is_temporary",
     "lock",
     "naming",
+    "refuse_open_stream",
     "resemble",
     "sweep",
     "sync_directory",
@@ -31,8 +31,8 @@ __all__ = [
 
 _PART: Final = re.compile(r"\.scarf-[0-9a-f]{16}\.part", re.ASCII)
 _TEMPORARY: Final = re.compile(r"\.scarf-[0-9a-f]{16}\.(?:part|seen|seen-journal)", re.ASCII)
-# What systems answer that cannot sync a directory, or not one that may only be written.
-_CANNOT_SYNC: Final = frozenset(
+# What systems answer that cannot sync a directory, or not one that may only be written, or cannot set a mode.
+_REFUSALS: Final = frozenset(
     {
         errno.EACCES,
         errno.EBADF,
@@ -44,6 +44,9 @@ _CANNOT_SYNC: Final = frozenset(
         errno.EPERM,
     }
 )
+_ACCESS_LIST: Final = "system.posix_acl_access"
+# As many as Linux follows.
+_MOST_LINKS: Final = 40
 _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -86,7 +89,7 @@ def _where_possible() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _CANNOT_SYNC:
+        if error.errno not in _REFUSALS:
             raise
 
 
@@ -111,6 +114,7 @@ def destination(path: str | PathLike[str]) -> Path:
     Raises:
         OSError: it is there and cannot be replaced. A device or a pipe would become a plain file.
     """
+    refuse_open_stream(path)
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise _error(errno.EISDIR, path)
@@ -125,21 +129,71 @@ def destination(path: str | PathLike[str]) -> Path:
     return target
 
 
+def refuse_open_stream(path: str | PathLike[str]) -> None:
+    """Refuse a name like /dev/stdout: what the shell has redirected there would be cut off or replaced.
+
+    Raises:
+        OSError: it leads to what a process has open.
+    """
+    name = Path(path)
+    for _ in range(_MOST_LINKS):
+        directory = os.path.realpath(name.parent)
+        if directory == "/dev/fd" or directory.startswith("/proc/"):
+            raise OSError(
+                errno.EINVAL,
+                "this is an open stream, not a file that can be replaced: name a file, or let the shell redirect"
+                " standard output (> FILE without -o)",
+                os.fspath(path),
+            )
+        if not name.is_symlink():
+            return
+        name = Path(directory, name.readlink())
+
+
 def _error(number: int, path: str | PathLike[str]) -> OSError:
     return OSError(number, os.strerror(number), os.fspath(path))
 
 
 def resemble(path: Path, old: Path) -> None:
-    """Give a file the mode, the access list and, if possible, the owner of another, if that is there."""
-    with suppress(FileNotFoundError):
+    """Give a file the owner, the attributes and the mode of another, if that is there and the system lets us.
+
+    Flags such as macOS's uchg are not copied: a file that has one cannot be moved.
+    """
+    try:
         status = old.stat()
-        # Not the mode alone: with an access list its group bits mean something else.
-        shutil.copystat(old, path)
-        os.utime(path)
-        for owner in (status.st_uid, -1) if os.name == "posix" else ():
-            with suppress(OSError):
-                os.chown(path, owner, status.st_gid)
-                break
+    except FileNotFoundError:
+        return
+    # Before the mode: it takes setuid and setgid away.
+    for owner in (status.st_uid, -1) if os.name == "posix" else ():
+        with suppress(OSError):
+            os.chown(path, owner, status.st_gid)
+            break
+    mode = stat.S_IMODE(status.st_mode)
+    made = path.stat()
+    if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
+        mode &= ~(stat.S_ISUID | stat.S_ISGID)
+    if not _copy_attributes(path, old):
+        # With an access list, the group bits are the most that anybody in it may do.
+        mode &= ~stat.S_IRWXG
+    with _where_possible():
+        path.chmod(mode)
+
+
+def _copy_attributes(path: Path, old: Path) -> bool:
+    """Copy the extended attributes that the system lets us copy; False where an access list is not among them."""
+    names: list[str] = []
+    if hasattr(os, "listxattr"):
+        with _where_possible():
+            names = os.listxattr(old)
+    refused = set()
+    for name in names:
+        try:
+            os.setxattr(path, name, os.getxattr(old, name))
+        except OSError as error:
+            if error.errno not in _REFUSALS | {errno.ENODATA}:
+                raise
+            refused.add(name)
+    return _ACCESS_LIST not in refused
 
 
 def temporary(suffix: str) -> str:
@@ -324,7 +378,8 @@ def write_whole(path: str | PathLike[str], parts: Iterable[bytes], *, mode: int 
                 part.write(data)
             resemble(part.path, target)
             if mode is not None:
-                part.path.chmod(mode)
+                with _where_possible():
+                    part.path.chmod(mode)
             part.sync()
             part.replace(target)
         except BaseException:

@@ -223,7 +223,7 @@ def as_lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
     elif unreadable:
         kind, reason, sent = TransportError, _NOT_HTTP, True
     else:
-        # The first line alone: the others may quote what came. Half a head is no text at all.
+        # The first line alone: the others may quote what came. Half a head is not text.
         message = getattr(error, "message", None) or str(error) or type(error).__name__
         words = message if isinstance(message, str) else "the connection ended within the head"
         words = words.splitlines()[0].rstrip(":")

@@ -73,19 +73,19 @@ class Secret:
         return self._value
 
     def redact(self, text: str) -> str:
-        """Replace the value wherever it stands in a text, however that spells it."""
+        """Replace the value wherever it is in a text, however that spells it."""
         if self._pattern is None:
             self._pattern = re.compile("".join(map(_spellings, self._value)))
         return self._pattern.sub(_REDACTED, text) if self._value else text
 
     def redact_bytes(self, data: bytes) -> bytes:
-        """Replace the value wherever it stands in bytes."""
+        """Replace the value wherever it is in bytes."""
         return self.redact(data.decode("latin-1")).encode("latin-1")
 
 
 @attrs.frozen
 class Proxy:
-    """Where requests go through; `url` without its user, which stands in `authorization`.
+    """Where requests go through; `url` without its user, which is in `authorization`.
 
     Attributes:
         url: scheme, host and port.
@@ -150,7 +150,7 @@ class Settings:
 
     @property
     def shown(self) -> str:
-        """The address that stands for the client: of v1, or the only one it has."""
+        """The address that identifies the client: of v1, or the only one it has."""
         return next(iter(self._roots.values()))
 
     def root(self, base: str) -> str:

@@ -109,6 +109,100 @@ def test_the_owner_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == [(status.st_uid, status.st_gid), (-1, status.st_gid)]
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EINVAL])
+@pytest.mark.parametrize("name", ["chmod", "utime", "setxattr", "listxattr"])
+@pytest.mark.parametrize("given", [None, 0o600])
+def test_what_cannot_be_set_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, given: int | None
+) -> None:
+    """A file system without modes, times or attributes loses no file; it is then the owner's alone."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o644)
+    os.setxattr(path, "user.colour", b"red")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, name, refuse)
+    write_whole(path, [b"new"], mode=given)
+    assert path.read_text() == "new"
+    assert mode(path) == (0o600 if name == "chmod" or given is not None else 0o644)
+
+
+def test_a_broken_disk_is_not_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other errors are told, and what was there stays."""
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def break_down(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "chmod", break_down)
+    with pytest.raises(OSError, match="Input/output"):
+        write_whole(path, [b"new"])
+    assert path.read_text() == "old"
+
+
+def test_the_mode_is_set_after_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of owner takes setuid away; where it is refused, another's file does not get it."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o4755)
+    write_whole(path, [b"new"])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o4755
+    real = Path.stat
+
+    def of_another(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        status = real(self, follow_symlinks=follow_symlinks)
+        if self != path:
+            return status
+        return os.stat_result([*status[:4], status.st_uid + 1, *status[5:]])
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chown", refuse)
+    monkeypatch.setattr(Path, "stat", of_another)
+    write_whole(path, [b"newer"])
+    monkeypatch.undo()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
+def test_an_access_list_that_is_refused_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it the group's bits would give the group what only somebody in the list had."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o660)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(os, "listxattr", lambda _: ["system.posix_acl_access"])
+    monkeypatch.setattr(os, "getxattr", lambda *_: b"")
+    monkeypatch.setattr(os, "setxattr", refuse)
+    write_whole(path, [b"new"])
+    assert mode(path) == 0o600
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/{}", "/proc/self/fd/{}", "/proc/{pid}/fd/{}", "link"])
+def test_an_open_stream_is_not_replaced(tmp_path: Path, name: str) -> None:
+    """What the shell redirected is a plain file; another in its place would lose what others write there."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    with path.open("a") as file:
+        asked = tmp_path / "link" if name == "link" else Path(name.format(file.fileno(), pid=os.getpid()))
+        if name == "link":
+            asked.symlink_to(f"/dev/fd/{file.fileno()}")
+        with pytest.raises(OSError, match="open stream") as refused:
+            write_whole(asked, [b"new"])
+    assert refused.value.filename == str(asked)
+    assert path.read_text() == "old"
+    through = Path(f"/proc/self/cwd/{os.path.relpath(path)}")
+    write_whole(through, [b"new"])
+    assert path.read_text() == "new"
+
+
 def test_another_name_of_a_file_keeps_what_it_had(tmp_path: Path) -> None:
     """A hard link, as a snapshot has them, is not written through."""
     path, snapshot = tmp_path / "file", tmp_path / "snapshot"

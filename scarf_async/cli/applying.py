@@ -17,6 +17,7 @@ from scarf_async.cli.options import ClientOptions, spelled
 from scarf_async.cli.output import StandardOutput, Status, data_console, print_table, printable, say
 from scarf_async.cli.progress import Meter
 from scarf_async.cli.records import write_json
+from scarf_async.cli.signals import name_of_first
 from scarf_async.errors import GuardError
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class ApplyOptions:
         sent = "" if bulk is None else f"; {bulk.requests:,} requests in {bulk.elapsed:.1f} s"
         say(f"{counts or 'There was nothing to change'}{sent}")
         if bulk is not None and bulk.stopped_by is not None:
-            say(f"Stopped: {as_typed(bulk.stopped_by)}")
+            say(f"Stopped: {as_typed(bulk.stopped_by, *filter(None, (outcome.error for outcome in bulk)))}")
         if report.me_unchecked:
             say("Not checked: whether the token's user loses anything; say who that is with --me")
 
@@ -156,8 +157,8 @@ class ApplyOptions:
 
 
 def say_stopping() -> None:
-    """Say what the first Ctrl-C does."""
-    say("Stopping when what is under way has ended; Ctrl-C again stops at once")
+    """Say what the first signal does."""
+    say(f"Stopping when what is under way has ended; {name_of_first()} again stops at once")
 
 
 def progress_line(progress: BulkProgress) -> str:
@@ -175,7 +176,10 @@ def failures(report: ApplyReport) -> list[tuple[str, str, str]]:
     """Return what did not succeed: what became of it, which change it is, and why."""
     bad = [(change, outcome) for change, outcome in report.outcomes if outcome.status in {"failed", "unknown"}]
     return [
-        *((outcome.status, str(change), printable(as_typed(str(outcome.error)))) for change, outcome in bad),
+        *(
+            (outcome.status, str(change), printable(as_typed(str(outcome.error), *filter(None, [outcome.error]))))
+            for change, outcome in bad
+        ),
         *(("drifted", str(attrs.evolve(change, note="")), printable(change.note)) for change in report.drifted),
     ]
 

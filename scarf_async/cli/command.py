@@ -28,11 +28,11 @@ Command: TypeAlias = Callable[..., Status | Awaitable[Status]]
 def command(function: Command) -> Callable[..., None]:
     """Make a function, async or not, into what typer takes.
 
-    A parameter whose annotation is an attrs class stands for all of that class's attributes: each becomes an
+    A parameter whose annotation is an attrs class means all of that class's attributes: each becomes an
     option, and the function is given the object. So commands share options, with their help, by naming the class.
 
     What the function returns is the status that the process ends with. An error of the SDK, or of the operating
-    system, is a line on standard error and a status; a signal that ends it and a broken pipe are no errors.
+    system, is a line on standard error and a status; a signal that ends it and a broken pipe are not errors.
     """
     signature = inspect.signature(function, eval_str=True)
     groups = {
@@ -90,7 +90,7 @@ def _finish(main: Callable[[], Status | Awaitable[Status]]) -> NoReturn:
             status = Status.INTERRUPTED
         # What is wrong with a manifest is in the words of its file.
         if isinstance(error, ScarfError) and not isinstance(error, ManifestError):
-            line = as_typed(line)
+            line = as_typed(line, error)
         # What is wrong with a manifest, or with changes, is a list whose lines are escaped already.
         for part in line.splitlines() if isinstance(error, ManifestError | GuardError) else filter(None, [line]):
             say(f"scarf-async: {part}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from contextlib import aclosing
 from pathlib import Path
@@ -102,8 +103,8 @@ class _Exports:
         str,
         typer.Option(
             metavar="NAME,...",
-            help="The columns of event exports; unknown ones are empty. `real` stands for the 24 of today, `seed` "
-            "for the 16 of the published description, `2022` for the 18 of that year.",
+            help="The columns of event exports; unknown ones are empty. `real` means the 24 of today, `seed` "
+            "the 16 of the published description, `2022` the 18 of that year.",
             rich_help_panel=_EXPORTS,
         ),
     ] = "real"
@@ -170,7 +171,11 @@ async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _
             # Of a file, and not of the address.
             if error.filename is None:
                 raise
-            raise ConfigurationError(f"{error.filename}: {error.strerror}") from None
+            options = {state.load: "--load ", place.log: "--log "}
+            if place.ca_file is not None:
+                options[place.ca_file.absolute()] = "--ca-file "
+            option = options.get(Path(os.fsdecode(error.filename)), "")
+            raise ConfigurationError(f"{option}{error.filename}: {error.strerror}") from None
         if state.load is not None and not server.loaded:
             say(f"{state.database} holds something already; {state.load} was not loaded.")
         say(f"A local Scarf is running. It listens on {' and '.join(server.listening)}. In another shell:")
@@ -190,10 +195,23 @@ async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _
 
 
 def _server(place: _Place, state: _State, exports: _Exports, faults: _Faults) -> Emulator:
-    from scarf_async.emulator import Emulator  # noqa: PLC0415
+    from scarf_async.emulator import Emulator  # noqa: PLC0415 # `--help` must not wait for a server's packages
+    from scarf_async.emulator.generator import event_columns  # noqa: PLC0415
+    from scarf_async.settings import read_token  # noqa: PLC0415
 
     if place.ca_file is not None and not place.tls:
         raise ConfigurationError("--ca-file needs --tls")
+    token = read_token(state.token)
+    if isinstance(token, str) or token.reveal() != state.token:
+        raise ConfigurationError(
+            "--token: a client can send only visible ASCII characters, and at least one; no spaces"
+        )
+    if not state.user.strip():
+        raise ConfigurationError("--user is empty: give the username that the token belongs to")
+    try:
+        columns = event_columns(exports.columns.split(","))
+    except ValueError as error:
+        raise ConfigurationError(f"--columns {exports.columns!r}: {error}") from None
     try:
         server = Emulator(
             state.database,
@@ -205,7 +223,7 @@ def _server(place: _Place, state: _State, exports: _Exports, faults: _Faults) ->
             max_range_days=exports.max_range_days,
             events_per_day=exports.events_per_day,
             duplicate_events=exports.duplicates,
-            columns=exports.columns.split(","),
+            columns=columns,
             seed=exports.seed,
             gzip=exports.gzip,
             keep_requests=_KEPT_REQUESTS,

@@ -50,14 +50,13 @@ class RangeOptions:
         typer.Option(
             metavar="raise|skip|FILE",
             help="What happens to a record that cannot be converted: skip leaves it out and says so; so does a"
-            " FILE, which the raw record goes to.",
+            " FILE, which the raw record goes to: the first one replaces an earlier file.",
         ),
     ] = "raise"
 
-    @property
-    def malformed(self) -> OnMalformed:
-        """What the SDK is to do with a record that cannot be read."""
-        return on_malformed_of(self.on_malformed)
+    def malformed(self, output: str) -> OnMalformed:
+        """Return what the SDK is to do with a record that cannot be read, in an export to there."""
+        return on_malformed_of(self.on_malformed, output)
 
 
 @attrs.frozen(kw_only=True)
@@ -144,7 +143,7 @@ async def aggregates(
             span.start,
             span.end,
             unfiltered=span.unfiltered,
-            on_malformed=span.malformed,
+            on_malformed=span.malformed(target.output),
         )
         return await target.write(export)
 
@@ -173,7 +172,7 @@ async def package_events(
                 span.end,
                 api=api,
                 unfiltered=span.unfiltered,
-                on_malformed=span.malformed,
+                on_malformed=span.malformed(target.output),
             )
         )
 
@@ -196,7 +195,7 @@ async def owner_events(
     async with connection.client(read_only=True) as scarf:
         return await target.write(
             scarf.exports.owner_events(
-                owner, span.start, span.end, unfiltered=span.unfiltered, on_malformed=span.malformed
+                owner, span.start, span.end, unfiltered=span.unfiltered, on_malformed=span.malformed(target.output)
             )
         )
 
@@ -228,6 +227,6 @@ async def pixel_events(
                 owner=owner,
                 api=api or ("v1" if owner is None else "v2"),
                 unfiltered=span.unfiltered,
-                on_malformed=span.malformed,
+                on_malformed=span.malformed(target.output),
             )
         )

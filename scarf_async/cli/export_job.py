@@ -67,7 +67,7 @@ async def run(
             metavar="raise|skip|keep|FILE",
             help="What happens to a record that cannot be read: raise fails its window, the others leave it out and"
             " count it; keep writes it into the directory, below rejects/, and a FILE takes the raw records of this"
-            " run.",
+            " run, the first of which replaces an earlier file.",
         ),
     ] = "raise",
     resume: Annotated[
@@ -107,8 +107,9 @@ async def run(
                 progress=show,
                 on_malformed=_on_malformed(on_malformed),
             )
-    for line in str(report).splitlines():
-        say(as_typed(line))
+    errors = filter(None, (window.error for window in report.windows))
+    for line in as_typed(str(report), *errors).splitlines():
+        say(line)
     size = size_of(report.bytes)
     say(f"{report.rows:,} rows, {report.bytes:,} bytes ({size}) in {directory}, {report.elapsed:.1f} s")
     return Status.FAILED if report.failed or report.stopped_by else Status.DONE

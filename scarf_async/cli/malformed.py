@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.output import say
+from scarf_async.disk import naming, refuse_open_stream
 from scarf_async.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -16,39 +18,64 @@ if TYPE_CHECKING:
 __all__ = ["RejectFile", "on_malformed_of"]
 
 
+_WORDS: Final = ("raise", "skip", "keep")
+
+
 class RejectFile:
-    """Writes the raw records into a file, each with an LF; what was in it before is gone.
+    """Writes the raw records into a file, each with an LF; the first replaces what was in it before.
+
+    Args:
+        path: the file, as it was typed.
+        output: what the data goes into; `-` is standard output.
 
     Raises:
+        ValidationError: it is not the name of a file, or is a mistyped word, or the data goes there.
         OSError: it cannot be written.
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = Path(path)
-        self._path.write_bytes(b"")
+    def __init__(self, path: str, output: str = "-") -> None:
+        if not path.strip():
+            raise ValidationError("--on-malformed is empty: give raise, skip or the name of a file")
+        if (word := path.strip().lower()) in _WORDS:
+            raise ValidationError(f"--on-malformed {path}: give {word}, or ./{path} for a file of that name")
+        if output != "-" and os.path.realpath(path) == os.path.realpath(output):
+            raise ValidationError(
+                f"--on-malformed {path}: the data goes into that file (--output); name another one"
+            )
+        self._path = path
+        self._mode: Literal["wb", "ab"] = "wb"
+        with naming(path):
+            refuse_open_stream(path)
+            # Where it leads over links: one that leads to nothing yet must not be removed.
+            target = Path(os.path.realpath(path))
+            new = not target.exists()
+            target.open("ab").close()
+            if new:
+                target.unlink()
 
     def take(self, error: MalformedRecordError) -> None:
         """Write a record."""
-        with self._path.open("ab") as file:
+        with naming(self._path), Path(self._path).open(self._mode) as file:
             file.write(error.record + b"\n")
+        self._mode = "ab"
 
 
-def on_malformed_of(value: str) -> OnMalformed:
-    """Return what an export is given for the option: what is left out is told.
+def on_malformed_of(value: str, output: str) -> OnMalformed:
+    """Return what an export into a file is given for the option: what is left out is told.
 
     Raises:
-        ValidationError: it is for jobs only.
+        ValidationError: it is for jobs only, or as `RejectFile`.
         OSError: its file cannot be written.
     """
     if value == "raise":
         return "raise"
     if value == "keep":
         raise ValidationError("--on-malformed keep is for jobs; name a file for the records (./keep is one, too)")
-    file = None if value == "skip" else RejectFile(value)
+    file = None if value == "skip" else RejectFile(value, output)
 
     def tell(error: MalformedRecordError) -> None:
         if file is not None:
             file.take(error)
-        say(f"Skipped: {as_typed(str(error))}")
+        say(f"Skipped: {as_typed(str(error), error)}")
 
     return tell

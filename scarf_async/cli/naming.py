@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Final
+
+from scarf_async.errors import APIError
 
 __all__ = ["as_typed", "option_name", "use_options"]
 
 _options: ContextVar[Mapping[str, str]] = ContextVar("_options", default={})  # noqa: B039 # never changed
 
-# A name in a path, in quotes or within another word is somebody's text.
-_NAME: Final = re.compile(r"(?<![\w./'\"-])([A-Za-z]\w*)(?:=('?)([\w.]+)\2)?(?![\w/'\"-]|\.\w)")
+# A name in a path, a query, in quotes or within another word is somebody's text.
+_NAME: Final = re.compile(
+    r"""(?<![\w=])(?P<quote>['"])(?:\\.|(?!(?P=quote)).)*(?P=quote)(?!\w)"""
+    r"""|(?<![\w./?&'"-])(?P<name>[A-Za-z]\w*)(?:=(?P<around>['"]?)(?P<value>[\w.]+)(?P=around))?(?![\w/'"-]|\.\w)"""
+)
+# An event that the commands set at a signal.
+_STOPPED: Final = "stop was set"
 # Both are given to the client by one option.
 _ALIASES: Final = {"export_timeout": "timeout"}
 
@@ -33,16 +40,47 @@ def use_options(parameters: Iterable[str], *, token_file: bool) -> None:
     _options.set(options | {"SCARF_API_TOKEN": "--token-file"} if token_file else options)
 
 
-def as_typed(text: str) -> str:
-    """Return a message of the SDK with the names of parameters as options of the command that is running."""
+def as_typed(text: str, *errors: BaseException) -> str:
+    """Return a message of the SDK with the names of parameters as options of the command that is running.
+
+    Args:
+        text: the message.
+        errors: what it tells of. Words of the service in it stay as they are.
+    """
+    theirs = {words for error in errors for words in _of_the_service(error)}
+    if not theirs:
+        return _translate(text)
+    # The longest first: one may begin like another.
+    pieces = re.split(f"({'|'.join(map(re.escape, sorted(theirs, key=len, reverse=True)))})", text)
+    return "".join(piece if piece in theirs else _translate(piece) for piece in pieces)
+
+
+def _of_the_service(error: BaseException) -> Iterator[str]:
+    """Yield what messages of an error, and of what is behind it, quote of answers: all but our advice."""
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is None or any(found is known for known in seen):
+            continue
+        seen.append(found)
+        waiting += [found.__cause__, found.__context__]
+        if isinstance(found, BaseExceptionGroup):
+            waiting += found.exceptions
+        if isinstance(found, APIError):
+            yield str(found).removesuffix(found.hint)
+
+
+def _translate(text: str) -> str:
     options = _options.get()
 
     def spell(match: re.Match[str]) -> str:
-        name, _, value = match.groups()
+        name, value = match["name"], match["value"]
         # Without an underscore it may be an ordinary word.
-        sure = value is not None or "_" in name or text.startswith(" must be", match.end())
-        if name not in options or not sure:
+        if name not in options or not (
+            value is not None or "_" in name or text.startswith(" must be", match.end())
+        ):
             return match.group()
         return options[name] if value is None else f"{options[name]} {value}"
 
-    return _NAME.sub(spell, text)
+    return _NAME.sub(spell, text).replace(_STOPPED, "interrupted")

@@ -121,10 +121,12 @@ def settle_size() -> None:
 
 def print_table(table: Table, console: Console) -> None:
     """Print a table whose words, and whose columns that do not wrap, are whole on every terminal."""
+    from rich.console import ConsoleDimensions  # noqa: PLC0415 # pipes end without it
     from rich.measure import Measurement  # noqa: PLC0415 # pipes end without it
 
     whole = Measurement.get(console, console.options.update(width=_SIZES[-1]), table)
-    console.width = max(console.width, whole.minimum)
+    # The height too: without it the width does not count on a dumb terminal.
+    console.size = ConsoleDimensions(max(console.width, whole.minimum), console.height)
     console.print(table)
 
 

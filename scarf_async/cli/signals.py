@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
-__all__ = ["hung_up", "interrupt", "listen", "reacting", "status_of_signals"]
+__all__ = ["hung_up", "interrupt", "listen", "name_of_first", "reacting", "status_of_signals"]
 
 # Windows has no SIGHUP.
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -18,6 +18,11 @@ _OFFSET: Final = 128
 def status_of_signals() -> int:
     """Return what a shell says of a process that the first signal ended; without any, of one that Ctrl-C did."""
     return _OFFSET + _signals.first
+
+
+def name_of_first() -> str:
+    """Return what people call the first signal."""
+    return "Ctrl-C" if _signals.first == signal.SIGINT else signal.Signals(_signals.first).name
 
 
 def hung_up() -> bool:

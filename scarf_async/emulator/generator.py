@@ -133,7 +133,7 @@ _COMPANIES: Final = (
 
 
 def _visitors() -> tuple[tuple[Cells, Cells], ...]:
-    """The clients that events come from: what stands between `variables` and `dnt`, and what after it."""
+    """The clients that events come from: what is between `variables` and `dnt`, and what after it."""
     chance = random.Random(20240501)  # noqa: S311  # data for tests
     visitors: list[tuple[Cells, Cells]] = []
     for number in range(256):

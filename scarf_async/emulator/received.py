@@ -110,7 +110,7 @@ class Received:
 
     def replace(self, old: ReceivedRequest, new: ReceivedRequest) -> None:
         """Put a record where another is, if it is there still."""
-        # From the end, since what is under way stands among the newest.
+        # From the end, since what is under way is among the newest.
         for index in range(len(self.requests) - 1, -1, -1):
             if self.requests[index] is old:
                 self.requests[index] = new

@@ -58,7 +58,7 @@ class Emulator:
     What the published API v1 description does not say, the emulator decides so: creates are answered with 201
     and the entity, other writes with 200 and the entity, deletes and permissions with 204; errors are JSON
     with a `message` and sometimes a `code`, but in v2 plain text where a query cannot be parsed. An OpenAPI
-    description of all of v1 stands at `/openapi.json`.
+    description of all of v1 is at `/openapi.json`.
 
     Args:
         database: A file, which may exist already and is kept, or `:memory:`.
@@ -75,8 +75,8 @@ class Emulator:
         events_per_day: How many events are invented for each day of a package or of the pixels.
         duplicate_events: Share of the events that an export carries twice, since delivery is at least once.
         columns: The columns of event exports and their order; names that mean nothing give empty cells. Three
-            names stand for many: `real` for the 24 of today, `seed` for the 16 of the published description
-            in its order, `2022` for the 18 of that year.
+            names mean many: `real` the 24 of today, `seed` the 16 of the published description
+            in its order, `2022` the 18 of that year.
         seed: Decides what is invented.
         gzip: Compress exports for clients that take it.
         keep_requests: How many of the newest requests are kept in `requests`; None keeps all.

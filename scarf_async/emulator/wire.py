@@ -83,7 +83,7 @@ class Fields:
 
     Args:
         values: The object.
-        where: What stands before a field's name in a message: the place of the object in an array.
+        where: What is before a field's name in a message: the place of the object in an array.
     """
 
     def __init__(self, values: dict[str, JSON], where: str = "") -> None:

@@ -31,7 +31,7 @@ _BEYOND_ASCII: Final = re.compile(r"[^\n -~]")
 def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool = False) -> None:
     """Write a manifest to a YAML or JSON file, whole or not at all; TOML is read only.
 
-    Permissions and members stand in the order of their names; equal permissions of several packages stand in YAML
+    Permissions and members are in the order of their names; equal permissions of several packages are in YAML
     once, under an anchor.
 
     Args:
@@ -61,7 +61,7 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool 
 
 
 def manifest_text(manifest: Manifest, name: str) -> str:
-    """Return a manifest as it stands in a file of this name, whose end says the format.
+    """Return the text of a file of this name for a manifest; the name's end says the format.
 
     Raises:
         ManifestError: the manifest holds what no file may say, such as one package twice.

@@ -175,7 +175,7 @@ def parse_yaml(text: str, file: str, problems: Problems) -> Node | None:
     """Return the document's root; None if there is nothing in it.
 
     Raises:
-        ManifestError: it is no YAML, or too deep, or too large.
+        ManifestError: it is not YAML, or too deep, or too large.
     """
     builder = _Builder(file, problems)
     # Positions of the pure parser are those of characters, wherever it runs.

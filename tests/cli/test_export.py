@@ -27,6 +27,7 @@ from .shell import (
     environment,
     files_in,
     finish,
+    invoke,
     of,
     run,
     run_on_terminal,
@@ -259,6 +260,78 @@ async def test_what_is_left_out_goes_to_a_file(tmp_path: Path) -> None:
     assert done.err.count("Skipped: ") == 2
     assert (nowhere.status, nowhere.out) == (1, b"")
     assert "No such file or directory" in nowhere.err
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("Skip", (2, "give skip, or ./Skip for a file of that name")),
+        ("RAISE", (2, "give raise, or ./RAISE")),
+        ("Keep", (2, "give keep, or ./Keep")),
+        ("", (2, "--on-malformed is empty")),
+        (" ", (2, "--on-malformed is empty")),
+        ("{0}", (1, "{0}: Is a directory")),
+        ("/dev/stdout", (1, "/dev/stdout: this is an open stream")),
+    ],
+)
+@pytest.mark.parametrize(
+    "place", [("owner-events", "acme"), ("job", "owner_events", "acme", "--directory", "{0}/d")]
+)
+async def test_where_records_cannot_go(
+    emulator: Emulator, tmp_path: Path, place: tuple[str, ...], value: str, says: tuple[int, str]
+) -> None:
+    """A mistyped word, nothing, a directory or a stream: refused before anything is sent."""
+    status, words = says
+    done = await invoke(
+        *(word.format(tmp_path) for word in ("export", *place, *RANGE, "--on-malformed", value)), env=of(emulator)
+    )
+    assert (done.status, done.err.count("\n")) == (status, 1), done.err
+    assert words.format(tmp_path) in done.err
+    assert emulator.requests == []
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("value", ["out", "./out", "link"])
+async def test_records_do_not_go_where_the_data_goes(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """One would take the place of the other, under whatever name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("out")
+    done = await invoke(*EVENTS, "-o", "out", "--on-malformed", value, env=of(emulator))
+    assert (done.status, emulator.requests, files_in(tmp_path)) == (2, [], ["link"])
+    assert f"--on-malformed {value}: the data goes into that file" in done.err
+
+
+async def test_what_was_left_out_before_stays_without_cause(emulator: Emulator, tmp_path: Path) -> None:
+    """A file of an earlier run is replaced by a record, and by nothing else; none is made without one."""
+    rejects = tmp_path / "rejects"
+    rejects.write_bytes(b"old")
+    arguments = (*EVENTS, "--format", "jsonl", "--on-malformed")
+    assert (await invoke(*arguments, str(rejects), env=of(emulator))).status == 0
+    assert (await invoke(*arguments, str(tmp_path / "new"), env=of(emulator))).status == 0
+    assert (await invoke(*arguments, str(rejects), "--retries", "x", env=of(emulator))).status == 2
+    assert files_in(tmp_path) == ["rejects"]
+    assert rejects.read_bytes() == b"old"
+
+
+async def test_a_full_disk_of_left_out_records_is_named() -> None:
+    """The error says which file has no room."""
+    async with server_of(answer(HEADER + b"pull,yesterday\n")) as (url, _):
+        done = await run(*EVENTS, "--format", "jsonl", "--on-malformed", "/dev/full", env=environment(url))
+    assert (done.status, done.err) == (1, "scarf-async: /dev/full: No space left on device\n")
+
+
+async def test_what_the_shell_redirected_is_not_replaced(emulator: Emulator, tmp_path: Path) -> None:
+    """`-o /dev/stdout` is refused before anything is sent, and says how to do it; the shell's file stays whole."""
+    out = tmp_path / "out.txt"
+    script = 'exec > "$0"; echo before; "$@"; echo "status $?"'
+    process = start(*EVENTS, "-o", "/dev/stdout", env=of(emulator), through=["/bin/sh", "-c", script, str(out)])
+    done = await finish(process)
+    assert out.read_text() == "before\nstatus 1\n"
+    assert "/dev/stdout: this is an open stream" in done.err
+    assert "without -o" in done.err
+    assert emulator.requests == []
 
 
 @pytest.mark.parametrize(

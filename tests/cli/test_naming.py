@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import Status
 from scarf_async.emulator import Emulator, FaultRule
-from scarf_async.errors import ManifestError, ManifestProblem, ScarfError
+from scarf_async.errors import AuthenticationError, BulkError, ManifestError, ManifestProblem, ScarfError
 
-from .shell import RANGE, TOKEN, environment, invoke, of, run
+from .shell import RANGE, TOKEN, answer, environment, invoke, of, run, server_of
 
 
 @pytest.fixture
@@ -47,9 +48,14 @@ def said(error: Exception, *options: str) -> str:
         ("needs api='v2'; then", "needs --api v2; then"),
         ("timeout must be a number", "--timeout must be a number"),
         ("export_timeout must be a number", "--timeout must be a number"),
+        ('needs api="v2"; then', "needs --api v2; then"),
+        ("not sent: stop was set", "not sent: interrupted"),
         # No option of this command, or somebody's text.
         ("max_removals is 3", "max_removals is 3"),
         ("the timeout of the service, and its api", "the timeout of the service, and its api"),
+        ("column 'x': 'see api=v2' is not a number", "column 'x': 'see api=v2' is not a number"),
+        ("the service's ca_file, the users' ca_file", "the service's --ca-file, the users' --ca-file"),
+        ("GET https://x/?api=v2&ca_file=y: late", "GET https://x/?api=v2&ca_file=y: late"),
         ("/etc/ca_file: no such file", "/etc/ca_file: no such file"),
         ("ca_file.pem, 'ca_file', my-ca_file", "ca_file.pem, 'ca_file', my-ca_file"),
         ("check the token (SCARF_API_TOKEN)", "check the token (SCARF_API_TOKEN)"),
@@ -58,6 +64,37 @@ def said(error: Exception, *options: str) -> str:
 def test_names_are_options_of_the_command(of_the_sdk: str, typed: str) -> None:
     """A parameter is named as its option; words, paths, quoted texts and what the command lacks stay."""
     assert said(ScarfError(of_the_sdk)) == typed
+
+
+WORDS = "no api=v1\nhere, ca_file (SCARF_API_TOKEN)"
+
+
+def refusal() -> AuthenticationError:
+    """Return an answer whose words are like names of parameters."""
+    return AuthenticationError(WORDS, status=401, method="GET", url="https://x/a?api=v2", code="ca_file")
+
+
+def test_words_of_the_service_stay() -> None:
+    """Of what it answered nothing is translated, also where another error quotes it; our advice is."""
+    about = f"GET https://x/a?api=v2: 401 Unauthorized: {WORDS} [ca_file]; check the token".replace("\n", "\\n")
+    assert said(refusal(), "--token-file", "t") == f"{about} (--token-file)"
+    behind = ScarfError(f"ca_file, then {refusal()}")
+    behind.__cause__ = refusal()
+    assert said(behind, "--token-file", "t") == f"--ca-file, then {about} (--token-file)"
+    group = BulkError(f"{refusal()}", [refusal()])
+    assert said(group, "--token-file", "t").startswith(f"{about} (--token-file)")
+
+
+async def test_a_report_quotes_the_service(tmp_path: Path) -> None:
+    """So it is in the lines of a job."""
+    words = "no start=1 package=foo here"
+    body = json.dumps({"message": words}).encode()
+    directory = str(tmp_path / "job")
+    async with server_of(answer(body, "application/json", status="403 Forbidden")) as (url, _):
+        job = await run(
+            "export", "job", "owner_events", "acme", *RANGE, "--directory", directory, env=environment(url)
+        )
+    assert (job.status, words in job.err) == (1, True), job.err
 
 
 def test_a_token_of_a_file_is_not_looked_for_in_a_variable() -> None:

@@ -106,11 +106,13 @@ async def test_apply_drains_and_goes_on(
     process = start(*applying(tmp_path, 40), *brief, env=of(emulator))
     await until(lambda: written(emulator) > 6)
     process.send_signal(number)
-    await wait_for_line(process, b"again stops at once")
+    await wait_for_line(process, signal.Signals(number).name.encode() + b" again stops at once")
     if times == 2:
         process.send_signal(number)
     done = await finish(process)
     assert done.status == status, done.err
+    assert ("Stopped: interrupted\n" in done.err) is (times == 1)
+    assert "stop was set" not in done.err
     emulator.faults.latency = 0
     again = shlex.split(done.err.partition("to go on: scarf-async ")[2].splitlines()[0])
     rest = await run(*again, *(() if "--timeout" in again else brief), env=of(emulator))

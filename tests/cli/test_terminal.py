@@ -31,7 +31,9 @@ async def emulator() -> AsyncIterator[Emulator]:
                 OrganizationUpsert(name="an-organization-of-a-long-name", description="", billing_email="")
             )
             long = PackageUpsert(
-                name="a-package-of-a-long-name", short_description=" ".join(WORDS), library_type="file"
+                name="a-package-of-a-very-long-name-that-takes-half-of-a-terminal",
+                short_description=" ".join(WORDS),
+                library_type="file",
             )
             await scarf.packages.create(long, "an-organization-of-a-long-name")
         yield emulator
@@ -48,7 +50,11 @@ def manifest(tmp_path: Path) -> str:
 def assert_whole(shown: str) -> None:
     """Ids and words are there, none of them cut or broken."""
     assert UUID.search(shown), shown
-    assert {"a-package-of-a-long-name", "an-organization-of-a-long-name", *WORDS} <= set(shown.split()), shown
+    assert {
+        "a-package-of-a-very-long-name-that-takes-half-of-a-terminal",
+        "an-organization-of-a-long-name",
+        *WORDS,
+    } <= set(shown.split()), shown
     assert "\u2026" not in shown
 
 
@@ -64,9 +70,13 @@ async def test_a_list_is_whole(emulator: Emulator, columns: str, size: tuple[int
 
 @pytest.mark.parametrize("term", [None, "dumb", "unknown", ""])
 @pytest.mark.parametrize("more", [{}, {"NO_COLOR": "1"}])
-async def test_a_terminal_of_any_kind(emulator: Emulator, term: str | None, more: dict[str, str]) -> None:
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_terminal_of_any_kind(
+    emulator: Emulator, term: str | None, more: dict[str, str], size: tuple[int, int]
+) -> None:
     """So it is where $TERM says that it can do nothing, and without colour."""
-    status, shown = await run_on_terminal("packages", "list", env=of(emulator, COLUMNS="", **more), term=term)
+    env = of(emulator, COLUMNS="", **more)
+    status, shown = await run_on_terminal("packages", "list", env=env, term=term, size=size)
     assert status == 0, shown
     assert_whole(shown)
 

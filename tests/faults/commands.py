@@ -36,7 +36,7 @@ def _ended(_: Bench, done: Done) -> str:
         return f"status {done.status}: {done.err}"
     if done.error is None:
         return REPORTED
-    if not said or said[-1] != f"scarf-async: {as_typed(str(done.error))}":
+    if not said or said[-1] != f"scarf-async: {as_typed(str(done.error), done.error)}":
         return f"it does not say what happened: {done.err}"
     name = type(done.error).__name__
     return "unknown" if name == "OutcomeUnknownError" else name

@@ -73,8 +73,8 @@ def partition(artifact: str | None) -> str:
     """Return the folder of a package or pixel.
 
     Its name is percent-encoded, its capital letters too, since some file systems take `A` and `a` for the same.
-    Of one that would be too long the beginning stands there, and a digest of the whole; so it does for one over
-    which readers stumble, encoded or not. The files hold it as it is.
+    A name that would be too long is cut, and a digest of the whole is added; so is one over which
+    readers stumble, encoded or not. The files hold it as it is.
 
     >>> partition("acme/Web"), partition(None)
     ('artifact=acme%2F%57eb', 'artifact=')
