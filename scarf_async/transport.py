@@ -160,7 +160,7 @@ class Transport:
             _NO_LIMIT if self._borrowed else asyncio.Semaphore(settings.max_connections)
         )
         self._deadlines = Deadlines()
-        self.open_exports = 0
+        self.open_exports: int = 0
         self._with_token = (Guard(settings.token),)
         self._without_token = (Guard(None),)
 

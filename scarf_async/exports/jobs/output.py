@@ -58,7 +58,7 @@ class Output(ABC, Generic[B]):
 
     def __init__(self, directory: Path, window: Window, *, identified: bool) -> None:
         self.directory = directory
-        self.window = window
+        self.window: Window = window
         self.end_day: Window | None = None
         self.rows: int = 0
         self.duplicates: int = 0
