@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Final
@@ -49,6 +50,7 @@ _AS_THEY_ARE: Final = tuple(_KNOWN - {"breakdown"})
 _SLOTS: Final = Slots(Aggregate)
 _rows = msgspec.json.Decoder(_Row)
 _dates = msgspec.json.Decoder(_Dated)
+_ARRAY: Final = re.compile(rb"\[\s*[]{]")
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -115,8 +117,10 @@ class AggregateReader:
         return LineSplitter(max_record_bytes, keep_ends=keep_ends)
 
     def foreign(self, start: bytes) -> str | None:
-        """Recognize an HTML page, and an array."""
-        return {b"<": "an HTML page", b"[": "a JSON array"}.get(start[:1])
+        """Recognize an HTML page, and an array of rows or of none."""
+        if start.startswith(b"<"):
+            return "an HTML page"
+        return "a JSON array" if _ARRAY.match(start) else None
 
     def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
         """Do nothing."""
