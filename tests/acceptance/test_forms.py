@@ -23,6 +23,7 @@ from scarf_async import (
     Scarf,
     TransportError,
 )
+from scarf_async.httpclient import HEAD_LIMITS
 
 from .hostile import FAST, TOKEN, Hostile, Raw, answer, connect, head, package_json
 
@@ -38,13 +39,14 @@ UNREADABLE: Final = {
     "broken chunks": head(headers=["Transfer-Encoding: chunked"]) + b"aaaazz\r\n{}",
 }
 GOOD: Final = b"%x\r\n%b\r\n" % (len(CSV), CSV)
-FRAMING: Final = {
+FRAMING: Final[dict[str, bytes]] = {
     "no size": b"zz\r\nxx\r\n",
     "longer than its size": b"2\r\n[]XXXX\r\n0\r\n\r\n",
     "a trailer without a colon": b"0\r\nno colon here\r\n\r\n",
     "a trailer of 70 kB": f"0\r\nX: {LONG}\r\n\r\n".encode(),
-    "600 trailers": b"0\r\n" + b"X: a\r\n" * 600 + b"\r\n",
 }
+if "max_headers" in HEAD_LIMITS:  # earlier versions of aiohttp take any number of them
+    FRAMING["600 trailers"] = b"0\r\n" + b"X: a\r\n" * 600 + b"\r\n"
 
 
 class TestHeads:
