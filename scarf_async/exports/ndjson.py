@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Final
@@ -50,7 +49,6 @@ _AS_THEY_ARE: Final = tuple(_KNOWN - {"breakdown"})
 _SLOTS: Final = Slots(Aggregate)
 _rows = msgspec.json.Decoder(_Row)
 _dates = msgspec.json.Decoder(_Dated)
-_ARRAY: Final = re.compile(rb"\[\s*[]{]")
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -117,10 +115,8 @@ class AggregateReader:
         return LineSplitter(max_record_bytes, keep_ends=keep_ends)
 
     def foreign(self, start: bytes) -> str | None:
-        """Recognize an HTML page, and an array of rows or of none."""
-        if start.startswith(b"<"):
-            return "an HTML page"
-        return "a JSON array" if _ARRAY.match(start) else None
+        """Recognize an HTML page."""
+        return "an HTML page" if start.startswith(b"<") else None
 
     def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
         """Do nothing."""

@@ -254,14 +254,6 @@ async def test_a_page_where_ndjson_was_promised() -> None:
             await anext(aiter(stream))
 
 
-async def test_an_array_where_ndjson_was_promised() -> None:
-    """An empty one is not saved as a good record, nor is one of rows."""
-    for body in (b"[]", b'[{"total": 1}]\n'):
-        async with aggregates(download(body), on_malformed="skip") as stream:
-            with pytest.raises(ExportError, match="a JSON array where NDJSON was promised"):
-                await anext(aiter(stream))
-
-
 async def test_a_refused_header_names_the_export_once() -> None:
     """The reason stands behind it, without the export's name again."""
     _, error = await until_error(events(download(b"null")))
