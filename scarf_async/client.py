@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 import aiohttp
 import attrs
 
+from scarf_async.dialects import V1
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
 from scarf_async.pacing import Pacer
@@ -165,6 +166,7 @@ class Scarf:
         self._use(
             Session(
                 transport=Transport(settings, Pacer(rate_limit), session),
+                dialect=V1(),
                 budget=RetryBudget(),
                 notices=Hook("on_event", on_event),
                 retry=_policy(retry),
@@ -190,7 +192,7 @@ class Scarf:
         Raises:
             ConfigurationError: it was given that of v2 only.
         """
-        return self._session.base_url("v1")
+        return self._session.server_of("v1")
 
     # What only awaits single calls is spared the import of the rest, which takes as long as its own.
 

@@ -5,11 +5,12 @@ The promise: no create is sent again unless it was looked for and absent for `se
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 
+from scarf_async import clock
 from scarf_async.entities import Domain, Organization, Package, Route
 from scarf_async.errors import (
     APIError,
@@ -19,15 +20,14 @@ from scarf_async.errors import (
     ScarfError,
     TransportError,
     ValidationError,
-    WriteConfirmedError,
 )
-from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, decode_written, judge
+from scarf_async.protocol import Answer, Lost, Resend, Verdict, decode_written, judge, unconfirmed, written_id
 from scarf_async.reconcile import Found
 from scarf_async.retry import BUDGET_NOTE, Course
 from scarf_async.session import Session
-from scarf_async.tolerant import loads
+from scarf_async.steps import Creation
 
-__all__ = ["Creation", "IfExists", "check_if_exists", "create", "updated", "written_id"]
+__all__ = ["IfExists", "check_if_exists", "create"]
 
 E = TypeVar("E", Organization, Package, Route, Domain)
 
@@ -41,25 +41,6 @@ def check_if_exists(value: object) -> None:
 
 
 @attrs.frozen
-class Creation(Generic[E]):
-    """A thing to create, and how to find it.
-
-    Attributes:
-        requested: what is to be created, for errors.
-        request: the request that creates it.
-        look: finds what stands under its identity; takes when the request was first sent, if it was.
-        by_id: reads it by the id that the answer to the create gave.
-        if_exists: `fail` lets the service refuse what exists; `keep` takes it where it is equal.
-    """
-
-    requested: attrs.AttrsInstance
-    request: Request[E]
-    look: Callable[[float | None], Awaitable[Found[E]]]
-    by_id: Callable[[str], Awaitable[E | None]] | None = None
-    if_exists: IfExists = "fail"
-
-
-@attrs.frozen
 class _LookFailed:
     error: ScarfError
 
@@ -67,8 +48,13 @@ class _LookFailed:
 _Outcome: TypeAlias = Answer | Lost | Found[E] | _LookFailed
 
 
-async def create(session: Session, creation: Creation[E]) -> E:
+async def create(session: Session, creation: Creation[E], if_exists: IfExists) -> E:
     """Create a thing once, and return it.
+
+    Args:
+        session: what to send with.
+        creation: what to create.
+        if_exists: `fail` lets the service refuse what exists; `keep` takes it where it is equal.
 
     Raises:
         ConflictError: it exists and `if_exists` is `keep`, but it differs; or the service said 409.
@@ -77,11 +63,13 @@ async def create(session: Session, creation: Creation[E]) -> E:
         APIError: the service said no.
         TransportError: it was not sent.
     """
-    check_if_exists(creation.if_exists)
+    check_if_exists(if_exists)
     # What an earlier run may have made is not what was there before.
-    if creation.if_exists == "keep" and not session.resuming and (found := await creation.look(None)):
-        return _kept(session, creation, found)
-    return await _Create(session, creation, session.course(creation.request)).run()
+    if if_exists == "keep" and not session.resuming:
+        found = await session.run(creation.look(session.look_context()))
+        if found:
+            return _kept(session, creation, found)
+    return await _Create(session, creation, if_exists, session.course(creation.request)).run()
 
 
 def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
@@ -104,6 +92,7 @@ class _Create(Generic[E]):
 
     session: Session
     creation: Creation[E]
+    if_exists: IfExists
     course: Course
     failure: ScarfError | None = None
 
@@ -136,9 +125,14 @@ class _Create(Generic[E]):
         await self.session.settle()
         return await self._look() or None
 
+    def _look_once(self) -> Awaitable[Found[E]]:
+        started = self.course.started
+        age = None if started is None else lambda: clock.monotonic() - started
+        return self.session.run(self.creation.look(self.session.look_context(age)))
+
     async def _look(self) -> Found[E] | _LookFailed:
         try:
-            return await self.creation.look(self.course.started)
+            return await self._look_once()
         except (APIError, TransportError, DecodeError) as error:
             return _LookFailed(error)
 
@@ -146,7 +140,7 @@ class _Create(Generic[E]):
         """After an outcome that is no success: what it means, maybe after one more look."""
         failure = self.session.failure(self.creation.request, outcome, self.course)
         refused = isinstance(outcome, Answer) and outcome.status in {409, 422}
-        if not self.course.ambiguous and not (refused and self.creation.if_exists == "keep"):
+        if not self.course.ambiguous and not (refused and self.if_exists == "keep"):
             raise failure
         found = await self._look()
         if not self.course.ambiguous:
@@ -195,48 +189,14 @@ class _Create(Generic[E]):
         try:
             by_id = self.creation.by_id
             identifier = written_id(answer)
-            if by_id is not None and identifier is not None and (read := await by_id(identifier)) is not None:
-                return read
-            found = await self.creation.look(self.course.started)
+            if by_id is not None and identifier is not None:
+                read = await self.session.run(by_id(identifier))
+                if read is not None:
+                    return read
+            found = await self._look_once()
             read = found.equal or found.different
             if read is not None:
                 return read
         except (APIError, TransportError, DecodeError) as error:
             failure = error
         raise unconfirmed(self.creation.request, self.creation.requested, failure)
-
-
-async def updated(request: Request[E], requested: object, answer: Answer, read: Callable[[], Awaitable[E]]) -> E:
-    """Take the entity out of the answer to a successful update, or read it back.
-
-    Raises:
-        WriteConfirmedError: it cannot be read back.
-    """
-    entity = decode_written(request, answer)
-    if entity is not None:
-        return entity
-    try:
-        return await read()
-    except (APIError, TransportError, DecodeError) as error:
-        failure = error
-    raise unconfirmed(request, requested, failure)
-
-
-def unconfirmed(request: Request[E], requested: object, failure: ScarfError | None) -> WriteConfirmedError:
-    """Build the error of a write that happened and could not be read back."""
-    why = f": {failure}" if failure else ": it is not where it should be"
-    return WriteConfirmedError(
-        f"{request.endpoint.name} succeeded, but reading back failed{why}; do not repeat it",
-        requested=requested,
-        failure=failure,
-    )
-
-
-def written_id(answer: Answer) -> str | None:
-    """Return the identifier in an answer that is otherwise not what was promised."""
-    try:
-        value = loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
-    identifier = (value.get("uuid") or value.get("id")) if isinstance(value, dict) else None
-    return str(identifier) if type(identifier) in {str, int} else None

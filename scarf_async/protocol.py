@@ -15,13 +15,21 @@ from urllib.parse import quote, urlencode
 import attrs
 import msgspec
 
-from scarf_async import tolerant, wire
-from scarf_async.errors import APIError, DecodeError, TransportError, ValidationError, api_error
+from scarf_async import tolerant
+from scarf_async.errors import (
+    APIError,
+    DecodeError,
+    ScarfError,
+    TransportError,
+    ValidationError,
+    WriteConfirmedError,
+    api_error,
+)
+from scarf_async.wire import UnreadableError, Wire
 
 __all__ = [
     "Answer",
     "Endpoint",
-    "ExportEndpoint",
     "Lost",
     "Request",
     "Resend",
@@ -36,9 +44,12 @@ __all__ = [
     "printable",
     "retry_after",
     "server_date",
+    "unconfirmed",
+    "written_id",
 ]
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 BODY_KEPT: Final = 4096
 _MESSAGE_KEPT: Final = 500
@@ -77,29 +88,33 @@ class Verdict(Enum):
 
 
 @attrs.frozen
-class Endpoint(Generic[T]):
-    """One call of the service.
+class Endpoint(Generic[T_co]):
+    """One request of the service.
 
     Attributes:
         method: the HTTP method.
         template: the path below the base address, such as `/packages/{package}/routes`.
         resend: which failures allow sending it again.
         answer: what a 2xx holds; None where nothing is promised.
-        base: which base address it hangs on: `v1` or `v2`.
+        wire: how its body is written and its answer read.
+        version: whose base address it hangs on.
     """
 
     method: str
     template: str
     resend: Resend
-    answer: type[T] | None
-    base: str = "v1"
+    answer: type[T_co] | None
+    wire: Wire
+    version: str
 
     @property
     def name(self) -> str:
         """Method and path template, as errors and events show it."""
         return f"{self.method} {self.template}"
 
-    def request(self, body: object = None, *, query: Mapping[str, str] | None = None, **values: str) -> Request[T]:
+    def request(
+        self, body: object = None, *, query: Mapping[str, str] | None = None, **values: str
+    ) -> Request[T_co]:
         """Build the request.
 
         Raises:
@@ -110,35 +125,16 @@ class Endpoint(Generic[T]):
         path = self.template.format_map(values)
         if query:
             path += "?" + urlencode(query, quote_via=quote)
-        return Request(self, path, None if body is None else wire.dump(body))
+        return Request(self, path, None if body is None else self.wire.dump(body))
 
 
 # Of requests and answers there is one of each for every call: msgspec makes them in a fifth of the time.
-class Request(msgspec.Struct, Generic[T], frozen=True):
+class Request(msgspec.Struct, Generic[T_co], frozen=True):
     """A request, frozen: every attempt sends the same bytes. `target` is the encoded path with the query."""
 
-    endpoint: Endpoint[T]
+    endpoint: Endpoint[T_co]
     target: str
     body: bytes | None = None
-
-
-@attrs.frozen
-class ExportEndpoint:
-    """An export: a path below a base address, and what the range's two dates are called there."""
-
-    template: str
-    base: str
-    start: str
-    end: str
-
-    def request(self, *, start: dt.date, end: dt.date, **values: str) -> Request[None]:
-        """Build the request for the days from `start` to before `end`.
-
-        Raises:
-            ValidationError: a value cannot stand in a path.
-        """
-        endpoint: Endpoint[None] = Endpoint("GET", self.template, Resend.EXPORT, None, self.base)
-        return endpoint.request(query={self.start: start.isoformat(), self.end: end.isoformat()}, **values)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -331,8 +327,8 @@ def decode(request: Request[T], answer: Answer) -> T:
         path, reason = "", "the answer is longer than max_response_bytes"
     else:
         try:
-            return wire.read(answer.body, target)
-        except wire.UnreadableError as error:
+            return request.endpoint.wire.read(answer.body, target)
+        except UnreadableError as error:
             path, reason = error.path, error.reason
     raise DecodeError(reason, endpoint=request.endpoint.name, entity=_class_name(target), path=path)
 
@@ -345,3 +341,23 @@ def decode_written(request: Request[T], answer: Answer) -> T | None:
         return decode(request, answer)
     except DecodeError:
         return None
+
+
+def written_id(answer: Answer) -> str | None:
+    """Return the identifier in an answer that is otherwise not what was promised."""
+    try:
+        value = tolerant.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    identifier = (value.get("uuid") or value.get("id")) if isinstance(value, dict) else None
+    return str(identifier) if type(identifier) in {str, int} else None
+
+
+def unconfirmed(request: Request[T], requested: object, failure: ScarfError | None) -> WriteConfirmedError:
+    """Build the error of a write that happened and could not be read back."""
+    why = f": {failure}" if failure else ": it is not where it should be"
+    return WriteConfirmedError(
+        f"{request.endpoint.name} succeeded, but reading back failed{why}; do not repeat it",
+        requested=requested,
+        failure=failure,
+    )

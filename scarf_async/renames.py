@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-from scarf_async.entities import Organization, OrganizationUpsert
+from scarf_async.entities import Organization
 from scarf_async.errors import APIError, DecodeError, NotFoundError, OutcomeUnknownError, TransportError
-from scarf_async.protocol import Answer, Lost, Request, Verdict, judge
+from scarf_async.protocol import Answer, Lost, Verdict, judge
 from scarf_async.reconcile import Found
 from scarf_async.session import Session
+from scarf_async.steps import Renaming, settled
 
 __all__ = ["rename"]
 
 
-async def rename(
-    session: Session,
-    request: Request[Organization],
-    requested: OrganizationUpsert,
-    look: Callable[[], Awaitable[Found[Organization]]],
-) -> Organization | Answer:
-    """Send the PUT; return its answer, or what was found where looking had to settle it.
+async def rename(session: Session, renaming: Renaming[Organization]) -> Organization:
+    """Send the change; return what it made, as answered, read back or found.
 
     After a failure that may hide a success the organization is looked for under its new name before the request
     is sent again under the old one.
 
     Raises:
+        WriteConfirmedError: it was changed, but cannot be read back.
         OutcomeUnknownError: a look failed, or the old name is gone and under the new one stands something else.
         APIError: the service said no.
         TransportError: no answer came.
     """
+    request, requested = renaming.request, renaming.requested
     course = session.course(request)
     failure: APIError | TransportError | None = None
 
     async def find() -> Found[Organization]:
         try:
-            return await look()
+            return await session.run(renaming.look())
         except (APIError, TransportError, DecodeError) as error:
             look_failure = error
         raise OutcomeUnknownError(
@@ -56,7 +52,7 @@ async def rename(
 
     outcome = await session.persist(request, course, attempt)
     if isinstance(outcome, Answer) and judge(request.endpoint.resend, outcome) is Verdict.SUCCESS:
-        return outcome
+        return await session.run(settled(request, requested, outcome, renaming.read))
     if isinstance(outcome, Found):
         found = outcome
     else:

@@ -1,13 +1,12 @@
-"""When to try again: the policy, the budget over all calls, and the loop (tenacity's) that keeps both."""
+"""When to try again: the policy (its backoff is tenacity's), the budget over all calls, and the loop."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import attrs
-import tenacity as _tenacity
+import tenacity
 
 from scarf_async import clock
 from scarf_async.errors import ConfigurationError
@@ -16,6 +15,9 @@ __all__ = ["Course", "RetryBudget", "RetryPolicy", "persist"]
 
 O = TypeVar("O")  # noqa: E741 # an outcome
 
+_NO_RETRYING: Final = tenacity.AsyncRetrying()
+"""What tenacity wants to know of whoever asks for a wait."""
+_LARGEST_POWER: Final = 64
 _MINUTE: Final = 60
 _FREE_RETRIES: Final = 100
 BUDGET_NOTE: Final = (
@@ -66,9 +68,10 @@ class RetryPolicy:
 
     def backoff(self, attempt: int) -> float:
         """Draw the seconds to wait after the `attempt`-th attempt (from 1)."""
-        # Beyond 2**64 the cap has long been reached, and floats would overflow.
-        ceiling = min(self.max_delay, self.initial_delay * 2.0 ** min(attempt - 1, 64))
-        return random.uniform(0, ceiling)  # noqa: S311 # jitter, no secret
+        state = tenacity.RetryCallState(_NO_RETRYING, None, (), {})
+        # Beyond that the cap has long been reached, and powers would cost time.
+        state.attempt_number = min(attempt, _LARGEST_POWER)
+        return tenacity.wait_random_exponential(self.initial_delay, self.max_delay)(state)
 
 
 class RetryBudget:
@@ -173,52 +176,23 @@ async def persist(
         on_retry: told of the outcome, the number of the attempt that ended with it, and the wait.
     """
     outcome = await attempt() if first is None else first
-    if least_wait(outcome) is None:
-        return outcome
-    # tenacity costs more than the rest of a call, so it is only asked where something went wrong.
-    made = [outcome]
-    spared = 0
-
-    async def again() -> O:
-        return made.pop() if made else await attempt()
-
-    def wait(state: _tenacity.RetryCallState) -> float:
-        outcome = _result(state)
+    attempts = 1
+    while (least := least_wait(outcome)) is not None:
         if spare(outcome):
-            return 0.0
-        asked = least_wait(outcome) or 0.0
-        # Jitter is added to what was asked for, as far as there is time for it.
-        slack = max(0.0, course.left(policy) - reserve(outcome) - asked)
-        return asked + min(policy.backoff(state.attempt_number - spared), slack)
-
-    def stop(state: _tenacity.RetryCallState) -> bool:
-        nonlocal spared
-        outcome = _result(state)
-        if spare(outcome):
-            spared += 1
-            return False
-        if state.attempt_number - spared >= policy.attempts:
-            return True
-        if state.upcoming_sleep + reserve(outcome) > course.left(policy):
-            return True
-        course.budget_spent = budget is not None and not budget.take()
-        return course.budget_spent
-
-    def _result(state: _tenacity.RetryCallState) -> O:
-        assert state.outcome is not None  # noqa: S101 # tenacity sets it before it asks any of these
-        result: O = state.outcome.result()
-        return result
-
-    def before_sleep(state: _tenacity.RetryCallState) -> None:
+            delay, counted = 0.0, attempts
+        else:
+            counted = attempts + 1
+            # Jitter is added to what was asked for, as far as there is time for it.
+            left = course.left(policy) - reserve(outcome)
+            delay = least + min(policy.backoff(attempts), max(0.0, left - least))
+            if attempts >= policy.attempts or delay > left:
+                return outcome
+            if budget is not None and not budget.take():
+                course.budget_spent = True
+                return outcome
         if on_retry is not None:
-            on_retry(_result(state), state.attempt_number, state.upcoming_sleep)
-
-    retrying = _tenacity.AsyncRetrying(
-        retry=_tenacity.retry_if_result(lambda result: least_wait(result) is not None),
-        wait=wait,
-        stop=stop,
-        sleep=sleep,
-        before_sleep=before_sleep,
-        retry_error_callback=_result,
-    )
-    return await retrying(again)
+            on_retry(outcome, attempts, delay)
+        await sleep(delay)
+        attempts = counted
+        outcome = await attempt()
+    return outcome

@@ -6,16 +6,16 @@ This layer alone sends anything twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Final, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Container
+from typing import Final, TypeVar, cast
 
 import attrs
 import msgspec
 from yarl import URL
 
 from scarf_async import clock
-from scarf_async.errors import APIError, ExportError, ReadOnlyError, ScarfError, TransportError
+from scarf_async.dialects import Dialect
+from scarf_async.errors import APIError, DecodeError, ExportError, ReadOnlyError, ScarfError, TransportError
 from scarf_async.events import (
     Hook,
     RequestFinished,
@@ -32,7 +32,6 @@ from scarf_async.protocol import (
     Request,
     Resend,
     Verdict,
-    decode,
     error_of,
     is_refusal,
     judge,
@@ -42,7 +41,8 @@ from scarf_async.protocol import (
 from scarf_async.redirects import REDIRECTS, redirect_target
 from scarf_async.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
 from scarf_async.settings import is_loopback
-from scarf_async.sharing import Read, SharedReads
+from scarf_async.sharing import SharedReads
+from scarf_async.steps import LookContext, Read, Steps
 from scarf_async.transport import Download, Transport
 
 __all__ = ["Session", "Work"]
@@ -65,6 +65,7 @@ class Work:
     Attributes:
         pacer: the pace of its run. Refusals are then matters of pace: they cost no attempt.
         shared: reads that operations of the run may share.
+        organizations: keys of owners that are known to be organizations.
         before_send: called when a write is about to leave, each time; what it returns is to be waited for first.
         open: whether an earlier run sent it without learning what came of it.
         open_since: when that was first, by `clock.monotonic()`; None where it is not known.
@@ -77,8 +78,9 @@ class Work:
     """
 
     pacer: AdaptivePacer
-    shared: SharedReads[Answer]
+    shared: SharedReads[object]
     before_send: Callable[[], Awaitable[None] | None]
+    organizations: Container[str] = ()
     open: bool = False
     open_since: float | None = None
     looks_from: float | None = None
@@ -95,38 +97,50 @@ class Session:
 
     Attributes:
         transport: sends single requests; shared by all views, like `budget` and `notices`.
+        dialect: how the version of the service that it calls is spoken.
         retry: when to try again.
         timeout: seconds for one attempt of an ordinary call.
         read_only: whether everything but GET and HEAD is refused.
         work: the operation of a bulk run that it serves, if any.
-        organizations: the keys of the names, shared by all views, of owners that are known to be organizations: v1
-            shows their packages among the user's, and does not tell the user's own name.
     """
 
     transport: Transport
+    dialect: Dialect
     budget: RetryBudget
     notices: Hook[ScarfEvent]
     retry: RetryPolicy
     timeout: float
     read_only: bool = False
     work: Work | None = None
-    organizations: set[str] = attrs.field(factory=set)
 
     def __repr__(self) -> str:
         return f"<Session {self.transport.settings.shown}>"
+
+    @property
+    def server(self) -> str:
+        """The address that its calls go to."""
+        return self.server_of(self.dialect.version)
+
+    def server_of(self, version: str) -> str:
+        """Return the address of a version.
+
+        Raises:
+            ConfigurationError: the client was given another version's address only.
+        """
+        return self.transport.settings.root(version)
 
     def serving(self, work: Work) -> Session:
         """Return a view for one operation of a bulk run."""
         # Once for each operation: `attrs.evolve` would cost thrice as much.
         return Session(
             self.transport,
+            self.dialect,
             self.budget,
             self.notices,
             self.retry,
             self.timeout,
             self.read_only,
             work,
-            self.organizations,
         )
 
     def course(self, request: Request[T]) -> Course:
@@ -158,6 +172,10 @@ class Session:
         if self.work is not None:
             self.work.looks_from = None
 
+    def look_context(self, age: Callable[[], float] | None = None) -> LookContext:
+        """Return what is known when a create is looked for that was sent so many seconds ago, if it was."""
+        return LookContext(age, () if self.work is None else self.work.organizations)
+
     def reconciled(self) -> None:
         """Take down that the outcome of the write was found by looking."""
         if self.work is not None:
@@ -170,7 +188,7 @@ class Session:
 
     def url(self, request: Request[T]) -> URL:
         """Return the address of a request, just as it is sent."""
-        return self.transport.settings.address(request.endpoint.base, request.target)
+        return self.transport.settings.address(request.endpoint.version, request.target)
 
     def attempt(self, request: Request[T], course: Course) -> Awaitable[Answer | Lost]:
         """Send a request once, and take down what that tells about the call and the whole client.
@@ -333,13 +351,44 @@ class Session:
             on_retry=lambda *retry: self._announce(request, *retry),
         )
 
-    async def _read(self, request: Request[T]) -> Read[Answer]:
+    async def run(self, steps: Steps[T]) -> T:
+        """Carry out a call; return what it gives.
+
+        Raises:
+            APIError: the service said no.
+            TransportError: no answer came.
+            DecodeError: an answer is not what was promised.
+        """
+        try:
+            wanted = next(steps)
+            while True:
+                try:
+                    given = await (self.send(wanted) if isinstance(wanted, Request) else self.read(wanted))
+                except (APIError, TransportError, DecodeError) as error:
+                    wanted = steps.throw(error)
+                else:
+                    wanted = steps.send(given)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    async def read(self, read: Read[T]) -> T:
+        """Read something, or share what another operation of the same run reads.
+
+        Raises:
+            APIError: the service said no.
+            TransportError: no answer came.
+            DecodeError: an answer is not what was promised.
+        """
         work = self.work
         if work is None:
-            return Read(clock.monotonic(), await self.send(request))
-        read = await work.shared.read(request.target, lambda: self.send(request), since=work.looks_from)
-        work.looked_at = read.began
-        return read
+            return await self.run(read.steps())
+        shared = await work.shared.read(
+            (self.server, read.key), lambda: self.run(read.steps()), since=work.looks_from
+        )
+        work.looked_at = shared.began
+        # What the key stands for is always read by the same steps.
+        return cast(T, shared.result)
 
     async def send(self, request: Request[T]) -> Answer:
         """Send a request until it succeeds; return the answer, a 2xx.
@@ -360,25 +409,6 @@ class Session:
             if request.endpoint.resend is Resend.DELETE and outcome.status == 404 and course.ambiguous:
                 return outcome
         raise self.failure(request, outcome, course)
-
-    async def fetch(self, request: Request[T]) -> T:
-        """Read something until it succeeds; return what it answers with, which others may share.
-
-        Raises:
-            APIError: the service said no.
-            TransportError: no answer came.
-            DecodeError: the answer is not what the endpoint promises.
-        """
-        return (await self._read(request)).derive(decode, partial(decode, request))
-
-    async def look(self, request: Request[T], arrange: Callable[[T], D]) -> tuple[Answer, D]:
-        """Read something as `fetch` does, arranged for looking things up once for all who share the read.
-
-        Raises:
-            ScarfError: as `fetch` does.
-        """
-        read = await self._read(request)
-        return read.result, read.derive(arrange, lambda answer: arrange(decode(request, answer)))
 
     def failure(self, request: Request[T], outcome: Answer | Lost, course: Course) -> APIError | TransportError:
         """Build the error of a call's last outcome."""
@@ -403,14 +433,6 @@ class Session:
     def save_attempts(self) -> int:
         """How often an export that is saved is fetched at the most."""
         return self.retry.attempts
-
-    def base_url(self, api: Literal["v1", "v2"]) -> str:
-        """Return the address that the requests of an API go to.
-
-        Raises:
-            ConfigurationError: the client was given another version's address only.
-        """
-        return self.transport.settings.root(api)
 
     def redact(self, text: str) -> str:
         """Take the token out of what the service said."""

@@ -1,51 +1,28 @@
-"""JSON to entities and back: one cattrs converter on msgspec's engine. Pure.
+"""JSON to entities and back: one cattrs converter on msgspec's engine for each version of the service. Pure.
 
 Reading is tolerant of what the service adds (kept in `.extra`) and of what it leaves out or sends as null; it
-is strict on what a field is: cattrs by itself would read None as `'None'` and `"7"` as 7. Names on the wire
-are camelCase but for `repositoryURL`, and snake_case in aggregates (seed).
+is strict on what a field is: cattrs by itself would read None as `'None'` and `"7"` as 7.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Container, Iterable
 from types import UnionType
 from typing import Final, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs.gen
 from cattrs.gen import make_dict_unstructure_fn, override
-from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
+from cattrs.preconf.msgspec import make_converter
 
-from scarf_async.entities import (
-    Aggregate,
-    Domain,
-    DomainCreate,
-    Member,
-    MemberUpsert,
-    Organization,
-    OrganizationUpsert,
-    Package,
-    PackageUpsert,
-    Permission,
-    PermissionSet,
-    Route,
-    RouteCreate,
-)
 from scarf_async.tolerant import loads
 
-__all__ = ["UnreadableError", "converter", "dump", "parse_time", "read"]
+__all__ = ["UnreadableError", "Wire", "parse_time"]
 
 T = TypeVar("T")
 A = TypeVar("A", bound=attrs.AttrsInstance)
-
-_ENTITIES = (Organization, Member, Package, Permission, Route, Domain, Aggregate)
-_UPSERTS = (OrganizationUpsert, MemberUpsert, PackageUpsert, PermissionSet, RouteCreate, DomainCreate)
-
-# What identifies a thing may come as a JSON number.
-_IDENTIFIERS = {(Package, "uuid"), (Route, "id"), (Domain, "id"), (Aggregate, "package")}
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,12}))?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?",
@@ -103,15 +80,6 @@ def _kind(value: object) -> str:
     return names.get(type(value), "an array" if isinstance(value, list) else "an object")
 
 
-def _wire_name(entity: type, name: str) -> str:
-    if entity is Aggregate:
-        return name
-    if name == "repository_url":
-        return "repositoryURL"
-    head, *tail = name.split("_")
-    return head + "".join(part.capitalize() for part in tail)
-
-
 def _string(value: object, _: object) -> str:
     if type(value) is not str:
         raise TypeError(f"expected a string, found {_kind(value)}")
@@ -154,49 +122,6 @@ def _time(value: object, _: object) -> dt.datetime:
 _OF_TEXTS: Final = (_string, _identifier, _open_enum)
 
 
-def _structure_hook(entity: type[A]) -> Callable[[object, object], A]:
-    fields = []
-    for field in attrs.fields(attrs.resolve_types(entity)):
-        if field.name != "extra":
-            by_type = converter.get_structure_hook(field.type)
-            structure = _identifier if (entity, field.name) in _IDENTIFIERS else by_type
-            text = str if structure in _OF_TEXTS else None
-            required = field.default is attrs.NOTHING
-            fields.append((field.name, _wire_name(entity, field.name), text, structure, field.type, required))
-    known = frozenset(wire for _, wire, *_ in fields)
-    make: Callable[..., A] = entity
-
-    def hook(value: object, _: object) -> A:
-        if not isinstance(value, dict):
-            raise TypeError(f"expected an object, found {_kind(value)}")
-        extra = {} if known.issuperset(value) else {key: value[key] for key in value if key not in known}
-        found: dict[str, object] = {"extra": extra}
-        for name, wire, text, structure, kind, required in fields:
-            item = value.get(wire)
-            if type(item) is text:
-                # Nearly all fields are, and need no call.
-                found[name] = item
-            elif item is not None:
-                try:
-                    found[name] = structure(item, kind)
-                except TypeError as error:
-                    raise UnreadableError(wire, str(error)) from None
-                except ValueError:
-                    # No document gives the form of timestamps: an odd one must not cost the whole answer.
-                    extra[wire] = item
-            elif required:
-                raise UnreadableError(wire, "a required field is missing")
-        return make(**found)
-
-    return hook
-
-
-def _unstructure_hook(upsert: type[A]) -> Callable[[A], dict[str, object]]:
-    overrides = {field.name: override(rename=_wire_name(upsert, field.name)) for field in attrs.fields(upsert)}
-    # The default of every optional field is UNSET, so this leaves out what was not set, and nothing else.
-    return make_dict_unstructure_fn(upsert, converter, _cattrs_omit_if_default=True, **overrides)  # type: ignore[arg-type] # as above
-
-
 def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
     """Find the first leaf of cattrs' groups, and the way to it."""
     if isinstance(error, cattrs.BaseValidationError):
@@ -210,55 +135,114 @@ def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
     return UnreadableError(path, str(error))
 
 
-converter: Final[MsgspecJsonConverter] = make_converter()
-"""The one converter: structures every entity class from JSON data, unstructures every upsert class."""
+class Wire:
+    """What one version of the service calls things, and how its JSON is read and written.
 
-converter.register_structure_hook(str, _string)
-converter.register_structure_hook(int, _integer)
-converter.register_structure_hook(dt.date, _date)
-converter.register_structure_hook(dt.datetime, _time)
-converter.register_structure_hook_func(_is_open_enum, _open_enum)
-_encode = converter.encoder.encode
-for _entity in _ENTITIES:
-    converter.register_structure_hook(_entity, _structure_hook(_entity))
-for _upsert in _UPSERTS:
-    converter.register_unstructure_hook(_upsert, _unstructure_hook(_upsert))
-
-
-@cache
-def _structure_of(target: type[object]) -> tuple[Callable[[object, object], object], bool]:
-    """Return what reads a class or a list of it, and whether it is a list."""
-    return converter.get_structure_hook(target), get_origin(target) is list
-
-
-def read(body: bytes, target: type[T]) -> T:
-    """Read JSON as an entity or a list of entities.
-
-    >>> read(b'[{"username": "ann", "role": "admin", "since": 2020}]', list[Member])[0].extra
-    {'since': 2020}
-
-    Raises:
-        UnreadableError: it is no JSON, or not what the class promises; its path names the place.
+    Args:
+        entities: the classes that are read.
+        upserts: the classes that are written.
+        name: takes a class and an attribute to the field's name on the wire.
+        identifiers: attributes that may come as a JSON number, by their class.
     """
-    try:
-        value = loads(body)
-    except (ValueError, RecursionError):
-        raise UnreadableError("", "the answer is no JSON" if body.strip() else "the answer is empty") from None
-    structure, is_list = _structure_of(target)  # type: ignore[arg-type] # mypy doubts that classes can be hashed
-    if is_list and not isinstance(value, list):
-        raise UnreadableError("", f"expected an array, found {_kind(value)}")
-    fault: UnreadableError
-    try:
-        return cast(T, structure(value, target))
-    except (cattrs.BaseValidationError, TypeError, ValueError) as error:
-        fault = _first_fault(error)
-    raise fault
 
+    def __init__(
+        self,
+        *,
+        entities: Iterable[type[attrs.AttrsInstance]],
+        upserts: Iterable[type[attrs.AttrsInstance]],
+        name: Callable[[type, str], str],
+        identifiers: Container[tuple[type, str]] = (),
+    ) -> None:
+        self.name = name
+        self._identifiers = identifiers
+        self._converter = converter = make_converter()
+        converter.register_structure_hook(str, _string)
+        converter.register_structure_hook(int, _integer)
+        converter.register_structure_hook(dt.date, _date)
+        converter.register_structure_hook(dt.datetime, _time)
+        converter.register_structure_hook_func(_is_open_enum, _open_enum)
+        self._encode = converter.encoder.encode
+        for entity in entities:
+            converter.register_structure_hook(entity, self._structure_hook(entity))
+        for upsert in upserts:
+            converter.register_unstructure_hook(upsert, self._unstructure_hook(upsert))
+        self._structures: dict[object, tuple[Callable[[object, object], object], bool]] = {}
 
-def dump(value: object) -> bytes:
-    """Write an upsert, or a list of them, as JSON; fields that are UNSET are left out.
+    def read(self, body: bytes, target: type[T]) -> T:
+        """Read JSON as an entity or a list of entities.
 
-    >>> dump([PermissionSet("ann@example.com", "admin")])
-    b'[{"userQuery":"ann@example.com","permissionLevel":"admin"}]'
-    """
-    return _encode(converter.unstructure(value))
+        Raises:
+            UnreadableError: it is not JSON, or not what the class promises; its path names the place.
+        """
+        try:
+            value = loads(body)
+        except (ValueError, RecursionError):
+            raise UnreadableError("", "the answer is no JSON" if body.strip() else "the answer is empty") from None
+        structure, is_list = self._structure_of(target)
+        if is_list and not isinstance(value, list):
+            raise UnreadableError("", f"expected an array, found {_kind(value)}")
+        fault: UnreadableError
+        try:
+            return cast(T, structure(value, target))
+        except (cattrs.BaseValidationError, TypeError, ValueError) as error:
+            fault = _first_fault(error)
+        raise fault
+
+    def dump(self, value: object) -> bytes:
+        """Write an upsert, or a list of them, as JSON; fields that are UNSET are left out."""
+        return self._encode(self._converter.unstructure(value))
+
+    def _structure_of(self, target: type[T]) -> tuple[Callable[[object, object], object], bool]:
+        """Return what reads a class or a list of it, and whether it is a list."""
+        known = self._structures.get(target)
+        if known is None:
+            known = self._converter.get_structure_hook(target), get_origin(target) is list
+            self._structures[target] = known
+        return known
+
+    def _structure_hook(self, entity: type[A]) -> Callable[[object, object], A]:
+        fields = []
+        for field in attrs.fields(attrs.resolve_types(entity)):
+            if field.name != "extra":
+                by_type = self._converter.get_structure_hook(field.type)
+                structure = _identifier if (entity, field.name) in self._identifiers else by_type
+                text = str if structure in _OF_TEXTS else None
+                required = field.default is attrs.NOTHING
+                name = self.name(entity, field.name)
+                fields.append((field.name, name, text, structure, field.type, required))
+        known = frozenset(wire for _, wire, *_ in fields)
+        make: Callable[..., A] = entity
+
+        def hook(value: object, _: object) -> A:
+            if not isinstance(value, dict):
+                raise TypeError(f"expected an object, found {_kind(value)}")
+            extra = {} if known.issuperset(value) else {key: value[key] for key in value if key not in known}
+            found: dict[str, object] = {"extra": extra}
+            for name, wire, text, structure, kind, required in fields:
+                item = value.get(wire)
+                if type(item) is text:
+                    # Nearly all fields are, and need no call.
+                    found[name] = item
+                elif item is not None:
+                    try:
+                        found[name] = structure(item, kind)
+                    except TypeError as error:
+                        raise UnreadableError(wire, str(error)) from None
+                    except ValueError:
+                        # No document gives the form of timestamps: an odd one must not cost the whole answer.
+                        extra[wire] = item
+                elif required:
+                    raise UnreadableError(wire, "a required field is missing")
+            return make(**found)
+
+        return hook
+
+    def _unstructure_hook(self, upsert: type[A]) -> Callable[[A], dict[str, object]]:
+        overrides = {field.name: override(rename=self.name(upsert, field.name)) for field in attrs.fields(upsert)}
+        # The default of every optional field is UNSET, so this leaves out what was not set, and nothing else.
+        return make_dict_unstructure_fn(
+            upsert,
+            self._converter,
+            _cattrs_omit_if_default=True,
+            **overrides,  # type: ignore[arg-type] # as above
+        )

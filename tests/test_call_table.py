@@ -28,8 +28,8 @@ from scarf_async import (
     RouteCreate,
     Scarf,
     ScarfEvent,
-    endpoints_v1,
 )
+from scarf_async.dialects import v1_requests as endpoints_v1
 from scarf_async.protocol import Endpoint
 
 BASE: Final = "https://scarf.sh/api/v1"

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from scarf_async import endpoints_v1, endpoints_v2
-from scarf_async.entities import Member, MemberUpsert, Organization, PermissionSet
+from scarf_async.dialects import v1_requests as endpoints_v1
+from scarf_async.dialects.exports import EXPORTS, export_call
+from scarf_async.entities import ExportKind, Member, MemberUpsert, Organization, PermissionSet
 from scarf_async.errors import (
     APIError,
     ConflictError,
@@ -30,7 +31,6 @@ from scarf_async.errors import (
 from scarf_async.protocol import (
     Answer,
     Endpoint,
-    ExportEndpoint,
     Lost,
     Resend,
     Verdict,
@@ -133,12 +133,6 @@ METHODS = {
     Resend.CREATE: {"POST"},
 }
 ENDPOINTS = {name: value for name, value in vars(endpoints_v1).items() if isinstance(value, Endpoint)}
-EXPORTS = {
-    f"{module.__name__}.{name}": value
-    for module in (endpoints_v1, endpoints_v2)
-    for name, value in vars(module).items()
-    if isinstance(value, ExportEndpoint)
-}
 
 
 @pytest.mark.parametrize("name", sorted(ENDPOINTS))
@@ -152,60 +146,35 @@ def test_the_kind_of_each_call(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "target"),
+    ("version", "kind", "owner", "target"),
     [
-        (
-            "scarf_async.endpoints_v1.ORGANIZATION_AGGREGATES",
-            "/organizations/acme/aggregates?startDate=2024-02-28&endDate=2024-03-01",
-        ),
-        (
-            "scarf_async.endpoints_v1.USER_AGGREGATES",
-            "/users/ann/aggregates?startDate=2024-02-28&endDate=2024-03-01",
-        ),
-        (
-            "scarf_async.endpoints_v1.PACKAGE_EVENTS",
-            "/packages/a%2Fb/u-1/events/events.csv?startDate=2024-02-28&endDate=2024-03-01",
-        ),
-        (
-            "scarf_async.endpoints_v1.PACKAGE_EVENTS_WITHOUT_OWNER",
-            "/packages/u-1/events/events.csv?startDate=2024-02-28&endDate=2024-03-01",
-        ),
-        (
-            "scarf_async.endpoints_v1.PIXEL_EVENTS",
-            "/pixels/events/events.csv?startDate=2024-02-28&endDate=2024-03-01",
-        ),
-        (
-            "scarf_async.endpoints_v2.PACKAGE_EVENTS",
-            "/packages/a%2Fb/u-1/events?start_date=2024-02-28&end_date=2024-03-01",
-        ),
-        (
-            "scarf_async.endpoints_v2.OWNER_EVENTS",
-            "/packages/a%2Fb/events?start_date=2024-02-28&end_date=2024-03-01",
-        ),
-        (
-            "scarf_async.endpoints_v2.PIXEL_EVENTS",
-            "/tracking-pixels/a%2Fb/events?start_date=2024-02-28&end_date=2024-03-01",
-        ),
+        ("v1", "organization_aggregates", "acme", "/organizations/acme/aggregates"),
+        ("v1", "user_aggregates", "ann", "/users/ann/aggregates"),
+        ("v1", "package_events", "a/b", "/packages/a%2Fb/u-1/events/events.csv"),
+        ("v1", "package_events", None, "/packages/u-1/events/events.csv"),
+        ("v1", "pixel_events", None, "/pixels/events/events.csv"),
+        ("v2", "package_events", "a/b", "/packages/a%2Fb/u-1/events"),
+        ("v2", "owner_events", "a/b", "/packages/a%2Fb/events"),
+        ("v2", "pixel_events", "a/b", "/tracking-pixels/a%2Fb/events"),
     ],
 )
-def test_the_address_of_each_export(name: str, target: str) -> None:
-    """An export is a GET below its base, with the two dates under that base's names."""
-    endpoint = EXPORTS[name]
-    values = {"organization": "acme", "username": "ann", "owner": "a/b", "package": "u-1"}
-    request = endpoint.request(
-        start=dt.date(2024, 2, 28),
-        end=dt.date(2024, 3, 1),
-        **{key: value for key, value in values.items() if f"{{{key}}}" in endpoint.template},
-    )
-    assert (request.endpoint.method, request.target, request.body) == ("GET", target, None)
+def test_the_address_of_each_export(version: str, kind: str, owner: str | None, target: str) -> None:
+    """An export is a GET below its version's address, with the two dates under that version's names."""
+    call = export_call(ExportKind(kind), version, owner)
+    package = "u-1" if kind == "package_events" else None
+    request = call.request(dt.date(2024, 2, 28), dt.date(2024, 3, 1), owner=owner, package=package)
+    dates = "startDate=2024-02-28&endDate=2024-03-01"
+    if version == "v2":
+        dates = "start_date=2024-02-28&end_date=2024-03-01"
+    assert (request.endpoint.method, request.target, request.body) == ("GET", f"{target}?{dates}", None)
     assert request.endpoint.resend is Resend.EXPORT
-    assert request.endpoint.base == name.split(".")[1].removeprefix("endpoints_")
+    assert request.endpoint.version == version
 
 
 def test_every_export_has_its_address_checked() -> None:
     """The table above leaves no export out."""
     (mark,) = [mark for mark in test_the_address_of_each_export.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined] # pytest puts it there
-    assert {name for name, _ in mark.args[1]} == set(EXPORTS)
+    assert {(version, kind) for version, kind, *_ in mark.args[1]} == set(EXPORTS)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from scarf_async.exports import jobs
 
 ROOT = Path(scarf_async.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-PURE = ("protocol.py", "wire.py", "errors.py", "reconcile.py", "endpoints_v1.py", "endpoints_v2.py", "entities/")
+PURE = ("protocol.py", "wire.py", "errors.py", "reconcile.py", "steps.py", "dialects/", "entities/")
 
 
 @cache
@@ -147,7 +147,6 @@ def test_every_module_says_what_it_is() -> None:
 PLACES = [
     "",
     ".bulk",
-    ".deprecation",
     ".emulator",
     ".entities",
     ".errors",
@@ -251,7 +250,9 @@ FLOORS = [
     {"scarf_async.entities"},
     {"scarf_async.wire"},
     {"scarf_async.protocol"},
-    {"scarf_async.endpoints_v1", "scarf_async.endpoints_v2", "scarf_async.reconcile", "scarf_async.events"},
+    {"scarf_async.reconcile", "scarf_async.events"},
+    {"scarf_async.steps"},
+    {"scarf_async.dialects"},
     {"scarf_async.observe"},
     {"scarf_async.clock", "scarf_async.inflate", "scarf_async.settings"},
     {"scarf_async.retry", "scarf_async.pacing"},
@@ -290,7 +291,7 @@ WIRE_NAMES = {
 
 def test_wire_names_stand_in_one_place() -> None:
     """Only the tables of endpoints and the wire know them, for a second dialect to come beside."""
-    for path in outside("endpoints_v1.py", "endpoints_v2.py", "wire.py", "emulator/"):
+    for path in outside("dialects/", "emulator/"):
         nodes = ast.walk(tree(path))
         strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         assert strings & WIRE_NAMES == set(), place(path)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scarf_async import wire
+from scarf_async.dialects.v1_requests import WIRE
 from scarf_async.entities import (
     UNSET,
     Aggregate,
@@ -31,7 +31,15 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
-from scarf_async.wire import UnreadableError, parse_time
+from scarf_async.wire import UnreadableError, Wire, parse_time
+
+# The names of v1, and beside its entities one with dates and whole numbers.
+wire = Wire(
+    entities=(Organization, Member, Package, Permission, Route, Domain, Aggregate),
+    upserts=(OrganizationUpsert, MemberUpsert, PackageUpsert, PermissionSet, RouteCreate, DomainCreate),
+    name=lambda entity, name: name if entity is Aggregate else WIRE.name(entity, name),
+    identifiers={(Package, "uuid"), (Route, "id"), (Domain, "id"), (Aggregate, "package")},
+)
 
 NOON = dt.datetime(2024, 5, 17, 12, tzinfo=dt.UTC)
 DAY = dt.date(2024, 5, 17)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from scarf_async.bulk.desk import Desk
 from scarf_async.bulk.journal import Journal
-from scarf_async.bulk.plan import BulkPlan, Kind
+from scarf_async.bulk.plan import BulkPlan
 from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome
 from scarf_async.bulk.run import OnFailure, Run
@@ -18,7 +18,6 @@ from scarf_async.bulk.splitting import Splitter
 from scarf_async.bulk.verify import Difference, verify
 from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
 from scarf_async.events import Hook
-from scarf_async.names import organization_key
 from scarf_async.pacing import AdaptivePacer
 from scarf_async.session import Session
 
@@ -86,10 +85,9 @@ class Bulk:
                 f"on_failure must be 'continue' or 'stop'; got {on_failure!r}", field="on_failure"
             )
         schedule = compile_plan(plan, permission_batch)
-        self._session.organizations |= _owners(plan)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
-        self._session.base_url("v1")  # one error for all operations, where the client has no address for them
+        _ = self._session.server  # one error for all operations, where the client has no address for them
         book = None if journal is None else self._open(journal, plan)
         problem: JournalError | None = None
         try:
@@ -120,7 +118,7 @@ class Bulk:
             path,
             plan=digest(plan),
             operations=len(plan),
-            server=settings.root("v1"),
+            server=self._session.server,
             redact=settings.token.redact_bytes,
         )
 
@@ -140,12 +138,6 @@ class Bulk:
         """
         _check_plan(plan)
         return await verify(self._session, plan)
-
-
-def _owners(plan: BulkPlan) -> set[str]:
-    """Return the keys of the organizations that packages are created in."""
-    names = (operation.arguments["organization"] for operation in plan if operation.kind is Kind.CREATE_PACKAGE)
-    return {organization_key(name) for name in names if name is not None}
 
 
 def _check_plan(plan: object) -> None:

@@ -26,13 +26,14 @@ from scarf_async.entities import (
     RouteCreate,
 )
 from scarf_async.errors import ValidationError
+from scarf_async.names import organization_key
 from scarf_async.protocol import path_segment, printable
 from scarf_async.resources.packages import check_same_type
 
 if TYPE_CHECKING:
     from scarf_async.bulk.estimate import PlanEstimate
 
-__all__ = ["BulkPlan", "Kind", "Operation", "Ref"]
+__all__ = ["BulkPlan", "Kind", "Operation", "Ref", "owners"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -358,6 +359,12 @@ class BulkPlan:
         uuid = package.uuid if isinstance(package, Package) else package
         path_segment("package", uuid)
         return uuid
+
+
+def owners(plan: BulkPlan) -> frozenset[str]:
+    """Return the keys of the organizations that packages are created in."""
+    names = (operation.arguments["organization"] for operation in plan if operation.kind is Kind.CREATE_PACKAGE)
+    return frozenset(organization_key(name) for name in names if name is not None)
 
 
 def _listed(after: Ref[U] | Iterable[Ref[U]]) -> list[Ref[U]]:

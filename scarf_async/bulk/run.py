@@ -16,7 +16,7 @@ from scarf_async import clock
 from scarf_async.bulk.desk import Desk, since
 from scarf_async.bulk.looks import Looks
 from scarf_async.bulk.perform import perform
-from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
+from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref, owners
 from scarf_async.bulk.queue import Queue
 from scarf_async.bulk.report import BulkReport, Status
 from scarf_async.bulk.schedule import Schedule
@@ -38,7 +38,7 @@ from scarf_async.errors import (
 )
 from scarf_async.names import organization_key, user_key
 from scarf_async.pacing import AdaptivePacer, StoppedError
-from scarf_async.protocol import Answer, is_passing
+from scarf_async.protocol import is_passing
 from scarf_async.resources import Members, Permissions
 from scarf_async.session import Session, Work
 from scarf_async.sharing import SharedReads
@@ -71,11 +71,12 @@ class Run:
     waits: list[int] = attrs.field(init=False)
     open_units: int = attrs.field(init=False)
     queue: Queue = attrs.field(factory=Queue, init=False)
-    shared: SharedReads[Answer] = attrs.field(factory=SharedReads, init=False)
+    shared: SharedReads[object] = attrs.field(factory=SharedReads, init=False)
     full: dict[str, asyncio.Future[frozenset[str]]] = attrs.field(factory=dict, init=False)
     unsettled: set[int] = attrs.field(factory=set, init=False)
     looks_from: float = attrs.field(init=False)
     looks: Looks = attrs.field(init=False)
+    organizations: frozenset[str] = attrs.field(init=False)
     fatal: ScarfError | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -83,6 +84,7 @@ class Run:
         self.open_units = len(self.schedule.units)
         self.looks_from = self._looks_from()
         self.looks = Looks(self.plan)
+        self.organizations = owners(self.plan)
 
     def _looks_from(self) -> float:
         """Return from when on the creates that an earlier run left open are looked for.
@@ -308,12 +310,13 @@ class Run:
         known = self.desk.open_among(places)
         if not known:
             looks_from = self.looks.since(self.plan[places[0]], uuid) if places else None
-            return Work(self.pacer, self.shared, before_send, looks_from=looks_from)
+            return Work(self.pacer, self.shared, before_send, self.organizations, looks_from=looks_from)
         opened = [entry.opened_at for entry in known if entry.opened_at is not None]
         return Work(
             self.pacer,
             self.shared,
             before_send,
+            self.organizations,
             open=True,
             open_since=since(min(opened)) if opened else None,
             looks_from=self.looks_from if self.plan[places[0]].kind in _CREATES else None,

@@ -2,6 +2,8 @@
 
 from scarf_async.entities.enums import (
     Breakdown,
+    ExportKind,
+    ExportKindLike,
     LibraryType,
     LibraryTypeLike,
     PermissionLevel,
@@ -16,6 +18,7 @@ from scarf_async.entities.packages import (
     Domain,
     DomainCreate,
     Package,
+    PackageKey,
     PackageUpsert,
     Permission,
     PermissionSet,
@@ -31,6 +34,8 @@ __all__ = [
     "Domain",
     "DomainCreate",
     "Event",
+    "ExportKind",
+    "ExportKindLike",
     "LibraryType",
     "LibraryTypeLike",
     "Member",
@@ -38,6 +43,7 @@ __all__ = [
     "Organization",
     "OrganizationUpsert",
     "Package",
+    "PackageKey",
     "PackageUpsert",
     "Permission",
     "PermissionLevel",

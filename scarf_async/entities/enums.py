@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 
 __all__ = [
     "Breakdown",
+    "ExportKind",
+    "ExportKindLike",
     "LibraryType",
     "LibraryTypeLike",
     "PermissionLevel",
@@ -65,6 +67,21 @@ class Breakdown(StrEnum):
     TOTAL = "total"
 
 
+class ExportKind(StrEnum):
+    """Which export: the names of the calls of `scarf.exports`."""
+
+    ORGANIZATION_AGGREGATES = "organization_aggregates"
+    USER_AGGREGATES = "user_aggregates"
+    PACKAGE_EVENTS = "package_events"
+    OWNER_EVENTS = "owner_events"
+    PIXEL_EVENTS = "pixel_events"
+
+
+ExportKindLike: TypeAlias = (
+    ExportKind
+    | Literal["organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events"]
+)
+"""What serves as an `ExportKind`: the plain string too."""
 RoleLike: TypeAlias = Role | Literal["member", "admin", "owner"]
 """What serves as a `Role`: the plain string too."""
 PermissionLevelLike: TypeAlias = PermissionLevel | Literal["blocked", "default", "member", "admin"]

@@ -33,6 +33,7 @@ __all__ = [
     "Domain",
     "DomainCreate",
     "Package",
+    "PackageKey",
     "PackageUpsert",
     "Permission",
     "PermissionSet",
@@ -45,6 +46,22 @@ _PYTHON_TYPES = frozenset({LibraryType.PYPI, LibraryType.PYTHON})
 
 def _optional_library_type(value: str | None) -> LibraryType | str | None:
     return None if value is None else _library_type(value)
+
+
+@attrs.frozen
+class PackageKey:
+    """What tells a package from all others.
+
+    Attributes:
+        owner: the account that it belongs to; None where the id alone says it, or the client's owner is meant.
+        id: its identifier.
+
+    Raises:
+        ValidationError: one of them is no string or empty.
+    """
+
+    owner: str | None = attrs.field(validator=attrs.validators.optional(some_text))
+    id: str = attrs.field(validator=some_text)
 
 
 @attrs.frozen(kw_only=True)
@@ -72,6 +89,11 @@ class Package:
     website: str | None = None
     library_type: LibraryType | str | None = attrs.field(default=None, converter=_optional_library_type)
     extra: Mapping[str, JSON] = extra()
+
+    @property
+    def key(self) -> PackageKey:
+        """What tells it from all others."""
+        return PackageKey(self.owner or None, self.uuid)
 
 
 def _upsert_library_type(value: LibraryType | str | None | Unset) -> LibraryType | str | None | Unset:

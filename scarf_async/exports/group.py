@@ -12,14 +12,14 @@ from typing import ClassVar, Literal, TypeVar, cast
 import attrs
 from anyio.to_thread import run_sync
 
-from scarf_async import endpoints_v1, endpoints_v2
-from scarf_async.entities import Aggregate, Event, Package
+from scarf_async.dialects.exports import export_call
+from scarf_async.entities import Aggregate, Event, ExportKind, Package, PackageKey
 from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.dates import Day, date_range
 from scarf_async.exports.events import EventReader
 from scarf_async.exports.formats import need_arrow
-from scarf_async.exports.jobs.job import ExportJob, ExportKind
+from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
@@ -27,17 +27,12 @@ from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.ndjson import AggregateReader
 from scarf_async.exports.source import ExportClient, ExportSpec, OnMalformed, RecordReader
 from scarf_async.exports.stream import Export
-from scarf_async.protocol import ExportEndpoint, printable
+from scarf_async.protocol import printable
+from scarf_async.resources.packages import package_key
 
 __all__ = ["Exports"]
 
 T = TypeVar("T")
-
-
-def _is_v2(api: str) -> bool:
-    if api not in {"v1", "v2"}:
-        raise ValidationError(f"api must be 'v1' or 'v2'; got {api!r}", field="api")
-    return api == "v2"
 
 
 def _check_whole(name: str, value: object, least: int) -> None:
@@ -89,14 +84,14 @@ class Exports:
     ) -> Export[Aggregate]:
         """Aggregates of an organization's packages."""
         return self._export(
-            endpoints_v1.ORGANIZATION_AGGREGATES,
+            ExportKind.ORGANIZATION_AGGREGATES,
             AggregateReader,
             f"aggregates of organization {organization}",
             start,
             end,
-            filtered=not unfiltered,
+            owner=organization,
+            unfiltered=unfiltered,
             on_malformed=on_malformed,
-            organization=organization,
         )
 
     def user_aggregates(
@@ -110,20 +105,20 @@ class Exports:
     ) -> Export[Aggregate]:
         """Aggregates of a user's packages."""
         return self._export(
-            endpoints_v1.USER_AGGREGATES,
+            ExportKind.USER_AGGREGATES,
             AggregateReader,
             f"aggregates of user {username}",
             start,
             end,
-            filtered=not unfiltered,
+            owner=username,
+            unfiltered=unfiltered,
             on_malformed=on_malformed,
-            username=username,
         )
 
     def package_events(
         self,
         owner: str | None,
-        package_id: str | Package,
+        package_id: str | Package | PackageKey,
         start: Day,
         end: Day,
         *,
@@ -144,23 +139,19 @@ class Exports:
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
         """
-        package = package_id.uuid if isinstance(package_id, Package) else package_id
-        v2 = _is_v2(api)
-        if owner is None and v2:
-            raise ValidationError("package events of v2 need an owner; got None", field="owner")
-        export = partial(
-            self._export,
-            reader=EventReader,
-            description=f"package events of {'' if owner is None else f'{owner}/'}{package}",
-            start=start,
-            end=end,
-            filtered=v2 and not unfiltered,
+        package = package_key(package_id).id
+        return self._export(
+            ExportKind.PACKAGE_EVENTS,
+            EventReader,
+            f"package events of {'' if owner is None else f'{owner}/'}{package}",
+            start,
+            end,
+            owner=owner,
+            package=package,
+            api=api,
+            unfiltered=unfiltered,
             on_malformed=on_malformed,
         )
-        if owner is None:
-            return export(endpoints_v1.PACKAGE_EVENTS_WITHOUT_OWNER, package=package)
-        endpoint = endpoints_v2.PACKAGE_EVENTS if v2 else endpoints_v1.PACKAGE_EVENTS
-        return export(endpoint, owner=owner, package=package)
 
     def owner_events(
         self,
@@ -173,14 +164,15 @@ class Exports:
     ) -> Export[Event]:
         """Events of all packages of an owner, in no order; from v2."""
         return self._export(
-            endpoints_v2.OWNER_EVENTS,
+            ExportKind.OWNER_EVENTS,
             EventReader,
             f"events of {owner}",
             start,
             end,
-            filtered=not unfiltered,
-            on_malformed=on_malformed,
             owner=owner,
+            api="v2",
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
         )
 
     def pixel_events(
@@ -203,20 +195,16 @@ class Exports:
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
         """
-        export = partial(self._export, reader=EventReader, start=start, end=end, on_malformed=on_malformed)
-        if not _is_v2(api):
-            if owner is not None:
-                raise ValidationError(
-                    "pixel events of v1 are those of the token's user; an owner needs api='v2'", field="owner"
-                )
-            return export(endpoints_v1.PIXEL_EVENTS, description="pixel events", filtered=False)
-        if owner is None:
-            raise ValidationError("pixel events of v2 need an owner; got None", field="owner")
-        return export(
-            endpoints_v2.PIXEL_EVENTS,
-            description=f"pixel events of {owner}",
-            filtered=not unfiltered,
+        return self._export(
+            ExportKind.PIXEL_EVENTS,
+            EventReader,
+            "pixel events" if owner is None else f"pixel events of {owner}",
+            start,
+            end,
             owner=owner,
+            api=api,
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
         )
 
     async def run(
@@ -303,7 +291,7 @@ class Exports:
         return await run_job(
             job,
             Path(directory),
-            self._client.base_url(job.api),
+            self._client.server_of(job.api),
             spec,
             concurrency=concurrency,
             refresh_days=refresh_days,
@@ -338,26 +326,29 @@ class Exports:
 
     def _export(
         self,
-        endpoint: ExportEndpoint,
+        kind: ExportKind,
         reader: Callable[[dt.date | None], RecordReader[T]],
         description: str,
         start: Day,
         end: Day,
         *,
-        filtered: bool,
+        owner: str | None,
+        unfiltered: bool,
         on_malformed: OnMalformed,
-        **values: str,
+        package: str | None = None,
+        api: str = "v1",
     ) -> Export[T]:
+        call = export_call(kind, api, owner)
         first, behind = date_range(start, end, one_day=self._one_day)
         _check_on_malformed(on_malformed, "raise", "skip")
         client = self._client
-        request = endpoint.request(start=first, end=behind, **values)
+        request = call.request(first, behind, owner=owner, package=package)
         return Export(
             ExportSpec(
                 description=printable(f"{description} {first}..{behind}"),
                 open=partial(client.download, request),
                 reader=reader,
-                end=behind if filtered else None,
+                end=behind if call.end_may_be_included and not unfiltered else None,
                 on_malformed=on_malformed,
                 max_record_bytes=client.max_record_bytes,
                 attempts=client.save_attempts,

@@ -60,8 +60,8 @@ class ExportClient(Protocol):
     def save_attempts(self) -> int:
         """How often `save` fetches at the most."""
 
-    def base_url(self, api: Literal["v1", "v2"], /) -> str:
-        """Return the address that the requests of an API go to."""
+    def server_of(self, version: str, /) -> str:
+        """Return the address that the requests of a version go to."""
 
     async def download(self, request: Request[None], /) -> Download:
         """Send the request and return the answer, open; all retries happen here."""

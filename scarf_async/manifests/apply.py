@@ -87,7 +87,7 @@ async def apply(
         report = _without_drifted(report, held)
         check_owners(report.sent.applicable, live)
         return await sending.run(session, report, report.sent.to_plan())
-    known = {} if sending.journal is None else _known(sending.journal, plan, session.base_url("v1"))
+    known = {} if sending.journal is None else _known(sending.journal, plan, session.server)
     left = [place for place in range(len(plan)) if known.get(place, _NOTHING_KNOWN).status != "succeeded"]
     held, live = await _held_against(session, [changes.applicable[place] for place in left], changes, me)
     _refuse_drift(
@@ -100,7 +100,7 @@ async def apply(
         held_at = zip(left, held, strict=True)
         gone = [place for place, now in held_at if now.state == "done" and plan[place].kind in _REMOVING]
         if gone:
-            _take_for_done(sending.journal, plan, gone, session.base_url("v1"))
+            _take_for_done(sending.journal, plan, gone, session.server)
     return await sending.run(session, attrs.evolve(report, sent=changes), plan)
 
 

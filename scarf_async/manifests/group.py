@@ -164,7 +164,7 @@ class Manifests:
             ClientClosedError: the client was closed meanwhile.
         """
         if isinstance(changes, SavedChanges):
-            changes = changes.for_server(self._session.base_url("v1"))
+            changes = changes.for_server(self._session.server)
         if not isinstance(changes, Changes):
             raise ValidationError(f"changes must be Changes; got {type(changes).__name__}", field="changes")
         sending = Sending(
@@ -232,7 +232,7 @@ class Manifests:
             members=members,
             packages=packages,
             domains=domains,
-            same_server=self._session.base_url("v1") == there.base_url("v1"),
+            same_server=self._session.server == there.server,
             addresses=addresses or Manifest(),
         )
         original = await pull(self._session, [source], user_packages=False)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import builtins
 
-from scarf_async.creates import Creation, IfExists, create
-from scarf_async.endpoints_v1 import CREATE_DOMAIN, DELETE_DOMAIN, LIST_DOMAINS
-from scarf_async.entities import Domain, DomainCreate, Package
-from scarf_async.reconcile import Found, find_domain
-from scarf_async.resources.packages import package_id
+from scarf_async.creates import IfExists, create
+from scarf_async.entities import Domain, DomainCreate, Package, PackageKey
+from scarf_async.resources.packages import package_key
 from scarf_async.session import Session
 
 __all__ = ["Domains"]
@@ -20,7 +18,7 @@ class Domains:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def list(self, package: str | Package) -> builtins.list[Domain]:
+    async def list(self, package: str | Package | PackageKey) -> builtins.list[Domain]:
         """Return the domains of a package.
 
         Raises:
@@ -29,9 +27,11 @@ class Domains:
             TransportError: no answer came.
             DecodeError: the answer is no list of domains.
         """
-        return await self._session.fetch(LIST_DOMAINS.request(package=package_id(package)))
+        return await self._session.read(self._session.dialect.domains(package_key(package)))
 
-    async def create(self, package: str | Package, domain: DomainCreate, *, if_exists: IfExists = "fail") -> Domain:
+    async def create(
+        self, package: str | Package | PackageKey, domain: DomainCreate, *, if_exists: IfExists = "fail"
+    ) -> Domain:
         """Create a domain.
 
         Args:
@@ -47,23 +47,10 @@ class Domains:
             APIError: the service said no for another reason.
             TransportError: it was not sent.
         """
-        uuid = package_id(package)
+        creation = self._session.dialect.create_domain(package_key(package), domain)
+        return await create(self._session, creation, if_exists)
 
-        async def by_id(domain_id: str) -> Domain | None:
-            return next((shown for shown in await self.list(uuid) if shown.id == domain_id), None)
-
-        return await create(
-            self._session,
-            Creation(
-                requested=domain,
-                request=CREATE_DOMAIN.request(domain, package=uuid),
-                look=lambda _: self._find(uuid, domain),
-                by_id=by_id,
-                if_exists=if_exists,
-            ),
-        )
-
-    async def delete(self, package: str | Package, domain_id: str) -> None:
+    async def delete(self, package: str | Package | PackageKey, domain_id: str) -> None:
         """Delete a domain.
 
         Raises:
@@ -71,7 +58,4 @@ class Domains:
             APIError: the service said no for another reason.
             TransportError: no answer came.
         """
-        await self._session.send(DELETE_DOMAIN.request(package=package_id(package), domain=domain_id))
-
-    async def _find(self, uuid: str, requested: DomainCreate) -> Found[Domain]:
-        return find_domain(requested, await self.list(uuid))
+        await self._session.run(self._session.dialect.delete_domain(package_key(package), domain_id))

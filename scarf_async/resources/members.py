@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import builtins
 
-from scarf_async.endpoints_v1 import LIST_MEMBERS, REMOVE_MEMBER, UPSERT_MEMBER
 from scarf_async.entities import Member, MemberUpsert, RoleLike
-from scarf_async.protocol import decode_written
 from scarf_async.session import Session
 
 __all__ = ["Members"]
@@ -27,7 +25,7 @@ class Members:
             TransportError: no answer came.
             DecodeError: the answer is no list of members.
         """
-        return await self._session.fetch(LIST_MEMBERS.request(organization=organization))
+        return await self._session.read(self._session.dialect.members(organization))
 
     async def upsert(self, organization: str, username: str, role: RoleLike) -> Member:
         """Create or change a membership; may be sent again safely, since it states a final value.
@@ -40,12 +38,8 @@ class Members:
             APIError: the service said no.
             TransportError: no answer came.
         """
-        wanted = MemberUpsert(username, role)
-        request = UPSERT_MEMBER.request(wanted, organization=organization)
-        answer = await self._session.send(request)
-        return decode_written(request, answer) or Member(
-            organization_name=organization, username=wanted.username, role=wanted.role
-        )
+        steps = self._session.dialect.upsert_member(organization, MemberUpsert(username, role))
+        return await self._session.run(steps)
 
     async def remove(self, organization: str, username: str) -> None:
         """Remove a member.
@@ -55,4 +49,4 @@ class Members:
             APIError: the service said no for another reason.
             TransportError: no answer came.
         """
-        await self._session.send(REMOVE_MEMBER.request(organization=organization, username=username))
+        await self._session.run(self._session.dialect.remove_member(organization, username))

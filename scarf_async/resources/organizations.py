@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from scarf_async.creates import Creation, IfExists, create, updated
-from scarf_async.endpoints_v1 import CREATE_ORGANIZATION, GET_ORGANIZATION, UPDATE_ORGANIZATION
+from scarf_async.creates import IfExists, create
 from scarf_async.entities import Organization, OrganizationUpsert
-from scarf_async.errors import NotFoundError
-from scarf_async.names import organization_key
-from scarf_async.reconcile import Found, find_organization
 from scarf_async.renames import rename
 from scarf_async.session import Session
+from scarf_async.steps import Renaming
 
 __all__ = ["Organizations"]
 
@@ -35,7 +32,7 @@ class Organizations:
             TransportError: no answer came.
             DecodeError: the answer is no organization.
         """
-        return await self._session.fetch(GET_ORGANIZATION.request(organization=name))
+        return await self._session.read(self._session.dialect.organization(name))
 
     async def create(self, organization: OrganizationUpsert, *, if_exists: IfExists = "fail") -> Organization:
         """Create an organization; the token's user becomes its owner.
@@ -51,17 +48,7 @@ class Organizations:
             APIError: the service said no for another reason.
             TransportError: it was not sent.
         """
-        # Under a name that no address can hold it could not be looked for, so it is not created either.
-        GET_ORGANIZATION.request(organization=organization.name)
-        return await create(
-            self._session,
-            Creation(
-                requested=organization,
-                request=CREATE_ORGANIZATION.request(organization),
-                look=lambda _: self._find(organization),
-                if_exists=if_exists,
-            ),
-        )
+        return await create(self._session, self._session.dialect.create_organization(organization), if_exists)
 
     async def update(self, name: str, organization: OrganizationUpsert) -> Organization:
         """Change an organization to what is given; another name in it renames it.
@@ -75,32 +62,7 @@ class Organizations:
             APIError: the service said no for another reason.
             TransportError: no answer came.
         """
-        request = UPDATE_ORGANIZATION.request(organization, organization=name)
-        GET_ORGANIZATION.request(organization=organization.name)
-
-        async def look() -> Found[Organization]:
-            found = await self._find(organization)
-            shown = found.equal or found.different
-            # A service that does not tell names by case finds it under the new name before it is renamed.
-            is_still = (
-                shown is not None
-                and shown.name != organization.name
-                and organization_key(shown.name) == organization_key(name)
-            )
-            return Found() if is_still else found
-
-        if organization.name == name:
-            answer = await self._session.send(request)
-        else:
-            renamed = await rename(self._session, request, organization, look)
-            if isinstance(renamed, Organization):
-                return renamed
-            answer = renamed
-        return await updated(request, organization, answer, lambda: self.get(organization.name))
-
-    async def _find(self, requested: OrganizationUpsert) -> Found[Organization]:
-        try:
-            shown = await self.get(requested.name)
-        except NotFoundError:
-            return Found()
-        return find_organization(requested, shown)
+        change = self._session.dialect.update_organization(name, organization)
+        if isinstance(change, Renaming):
+            return await rename(self._session, change)
+        return await self._session.run(change)

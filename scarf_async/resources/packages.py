@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import builtins
-import datetime as dt
 
-from scarf_async import clock
-from scarf_async.creates import Creation, IfExists, create, updated
-from scarf_async.endpoints_v1 import (
-    CREATE_PACKAGE,
-    CREATE_USER_PACKAGE,
-    DELETE_PACKAGE,
-    GET_PACKAGE,
-    LIST_PACKAGES,
-    LIST_USER_PACKAGES,
-    PACKAGE_TYPE,
-    UPDATE_PACKAGE,
-)
-from scarf_async.entities import LibraryTypeLike, Package, PackageUpsert
-from scarf_async.errors import NotFoundError, ValidationError
-from scarf_async.names import organization_key
-from scarf_async.protocol import server_date
-from scarf_async.reconcile import Found, PackageIndex, find_package
+from scarf_async.creates import IfExists, create
+from scarf_async.entities import LibraryTypeLike, Package, PackageKey, PackageUpsert
+from scarf_async.errors import ValidationError
 from scarf_async.session import Session
 
-__all__ = ["Packages", "check_same_type", "package_id"]
+__all__ = ["Packages", "check_same_type", "package_key"]
 
 
-def package_id(package: str | Package) -> str:
-    """Return the uuid of a package given as such or as an entity."""
-    return package.uuid if isinstance(package, Package) else package
+def package_key(package: str | Package | PackageKey) -> PackageKey:
+    """Return the key of a package given by its id, as an entity or as a key."""
+    if isinstance(package, PackageKey):
+        return package
+    return package.key if isinstance(package, Package) else PackageKey(None, package)
 
 
 def check_same_type(package: Package, upsert: PackageUpsert) -> None:
@@ -59,11 +46,7 @@ class Packages:
             TransportError: no answer came.
             DecodeError: the answer is no list of packages.
         """
-        if organization is None:
-            return await self._session.fetch(LIST_USER_PACKAGES.request())
-        packages = await self._session.fetch(LIST_PACKAGES.request(organization=organization))
-        self._session.organizations.add(organization_key(organization))
-        return packages
+        return await self._session.read(self._session.dialect.packages(organization))
 
     async def get(self, id_or_name: str, library_type: LibraryTypeLike | None = None) -> Package:
         """Return a package by its uuid or its name.
@@ -78,8 +61,7 @@ class Packages:
             TransportError: no answer came.
             DecodeError: the answer is no package.
         """
-        query = None if library_type is None else {PACKAGE_TYPE: str(library_type)}
-        return await self._session.fetch(GET_PACKAGE.request(query=query, package=id_or_name))
+        return await self._session.read(self._session.dialect.package(id_or_name, library_type))
 
     async def create(
         self, package: PackageUpsert, organization: str | None = None, *, if_exists: IfExists = "fail"
@@ -99,29 +81,9 @@ class Packages:
             APIError: the service said no for another reason.
             TransportError: it was not sent.
         """
-        if organization is None:
-            request = CREATE_USER_PACKAGE.request(package)
-        else:
-            request = CREATE_PACKAGE.request(package, organization=organization)
-            self._session.organizations.add(organization_key(organization))
-        try:
-            return await create(
-                self._session,
-                Creation(
-                    requested=package,
-                    request=request,
-                    look=lambda started: self._find(package, organization, started),
-                    by_id=self._by_id,
-                    if_exists=if_exists,
-                ),
-            )
-        except NotFoundError:
-            # It may be the user's own name, whose packages would then be looked for in vain, and created twice.
-            if organization is not None:
-                self._session.organizations.discard(organization_key(organization))
-            raise
+        return await create(self._session, self._session.dialect.create_package(package, organization), if_exists)
 
-    async def update(self, package: str | Package, upsert: PackageUpsert) -> Package:
+    async def update(self, package: str | Package | PackageKey, upsert: PackageUpsert) -> Package:
         """Change a package to what is given; its type cannot change (seed).
 
         Whether the service clears fields that are left out is not documented: give all of them, addresses too.
@@ -135,12 +97,9 @@ class Packages:
         """
         if isinstance(package, Package):
             check_same_type(package, upsert)
-        uuid = package_id(package)
-        request = UPDATE_PACKAGE.request(upsert, package=uuid)
-        answer = await self._session.send(request)
-        return await updated(request, upsert, answer, lambda: self.get(uuid))
+        return await self._session.run(self._session.dialect.update_package(package_key(package), upsert))
 
-    async def delete(self, package: str | Package) -> None:
+    async def delete(self, package: str | Package | PackageKey) -> None:
         """Delete a package.
 
         Raises:
@@ -148,32 +107,4 @@ class Packages:
             APIError: the service said no for another reason.
             TransportError: no answer came.
         """
-        await self._session.send(DELETE_PACKAGE.request(package=package_id(package)))
-
-    async def _by_id(self, uuid: str) -> Package | None:
-        try:
-            return await self.get(uuid)
-        except NotFoundError:
-            return None
-
-    async def _find(
-        self, requested: PackageUpsert, organization: str | None, started: float | None
-    ) -> Found[Package]:
-        if organization is not None:
-            request = LIST_PACKAGES.request(organization=organization)
-            _, packages = await self._session.look(request, PackageIndex)
-            return find_package(requested, packages.named(requested.name), organization=organization)
-        answer, packages = await self._session.look(LIST_USER_PACKAGES.request(), PackageIndex)
-        # The user's list shows organizations' packages too: what is older than the first send is not ours, nor what
-        # is of an owner known for an organization. Both times are the service's: its clock need not be ours.
-        not_before: dt.datetime | None = None
-        if started is not None:
-            # Without the service's clock this machine's has to do, which may be wrong by more than a little.
-            now = server_date(answer.headers) or dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
-            not_before = now - dt.timedelta(seconds=clock.monotonic() - started)
-        return find_package(
-            requested,
-            packages.named(requested.name),
-            not_of=self._session.organizations,
-            not_before=not_before,
-        )
+        await self._session.run(self._session.dialect.delete_package(package_key(package)))

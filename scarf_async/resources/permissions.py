@@ -5,10 +5,9 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterable
 
-from scarf_async.endpoints_v1 import LIST_PERMISSIONS, SET_PERMISSIONS
-from scarf_async.entities import Package, Permission, PermissionSet
+from scarf_async.entities import Package, PackageKey, Permission, PermissionSet
 from scarf_async.errors import ValidationError
-from scarf_async.resources.packages import package_id
+from scarf_async.resources.packages import package_key
 from scarf_async.session import Session
 
 __all__ = ["Permissions"]
@@ -20,7 +19,7 @@ class Permissions:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def list(self, package: str | Package) -> builtins.list[Permission]:
+    async def list(self, package: str | Package | PackageKey) -> builtins.list[Permission]:
         """Return the permissions on a package, by username.
 
         Raises:
@@ -29,9 +28,11 @@ class Permissions:
             TransportError: no answer came.
             DecodeError: the answer is no list of permissions.
         """
-        return await self._session.fetch(LIST_PERMISSIONS.request(package=package_id(package)))
+        return await self._session.read(self._session.dialect.permissions(package_key(package)))
 
-    async def set(self, package: str | Package, permissions: PermissionSet | Iterable[PermissionSet]) -> None:
+    async def set(
+        self, package: str | Package | PackageKey, permissions: PermissionSet | Iterable[PermissionSet]
+    ) -> None:
         """Set permissions in one request; may be sent again safely, since it states final values.
 
         It is always sent as an array, the form that is known to work; an empty one is not sent at all.
@@ -47,6 +48,6 @@ class Permissions:
                 raise ValidationError(
                     f"permissions are PermissionSet objects; got {type(entry).__name__}", field="permissions"
                 )
-        request = SET_PERMISSIONS.request(wanted, package=package_id(package))
+        steps = self._session.dialect.set_permissions(package_key(package), wanted)
         if wanted:
-            await self._session.send(request)
+            await self._session.run(steps)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import builtins
 
-from scarf_async.creates import Creation, IfExists, create
-from scarf_async.endpoints_v1 import CREATE_ROUTE, DELETE_ROUTE, LIST_ROUTES
-from scarf_async.entities import Package, Route, RouteCreate
-from scarf_async.reconcile import Found, find_route
-from scarf_async.resources.packages import package_id
+from scarf_async.creates import IfExists, create
+from scarf_async.entities import Package, PackageKey, Route, RouteCreate
+from scarf_async.resources.packages import package_key
 from scarf_async.session import Session
 
 __all__ = ["Routes"]
@@ -20,7 +18,7 @@ class Routes:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def list(self, package: str | Package) -> builtins.list[Route]:
+    async def list(self, package: str | Package | PackageKey) -> builtins.list[Route]:
         """Return the routes of a package.
 
         Raises:
@@ -29,9 +27,11 @@ class Routes:
             TransportError: no answer came.
             DecodeError: the answer is no list of routes.
         """
-        return await self._session.fetch(LIST_ROUTES.request(package=package_id(package)))
+        return await self._session.read(self._session.dialect.routes(package_key(package)))
 
-    async def create(self, package: str | Package, route: RouteCreate, *, if_exists: IfExists = "fail") -> Route:
+    async def create(
+        self, package: str | Package | PackageKey, route: RouteCreate, *, if_exists: IfExists = "fail"
+    ) -> Route:
         """Create a route.
 
         The service takes equal routes twice. Where the outcome of a create has to be looked for, an equal route
@@ -48,23 +48,10 @@ class Routes:
             APIError: the service said no.
             TransportError: it was not sent.
         """
-        uuid = package_id(package)
+        creation = self._session.dialect.create_route(package_key(package), route)
+        return await create(self._session, creation, if_exists)
 
-        async def by_id(route_id: str) -> Route | None:
-            return next((shown for shown in await self.list(uuid) if shown.id == route_id), None)
-
-        return await create(
-            self._session,
-            Creation(
-                requested=route,
-                request=CREATE_ROUTE.request(route, package=uuid),
-                look=lambda _: self._find(uuid, route),
-                by_id=by_id,
-                if_exists=if_exists,
-            ),
-        )
-
-    async def delete(self, package: str | Package, route_id: str) -> None:
+    async def delete(self, package: str | Package | PackageKey, route_id: str) -> None:
         """Delete a route.
 
         Raises:
@@ -72,7 +59,4 @@ class Routes:
             APIError: the service said no for another reason.
             TransportError: no answer came.
         """
-        await self._session.send(DELETE_ROUTE.request(package=package_id(package), route=route_id))
-
-    async def _find(self, uuid: str, requested: RouteCreate) -> Found[Route]:
-        return find_route(requested, await self.list(uuid))
+        await self._session.run(self._session.dialect.delete_route(package_key(package), route_id))

@@ -21,10 +21,10 @@ from scarf_async import (
     RouteCreate,
     Scarf,
     ValidationError,
-    endpoints_v1,
-    endpoints_v2,
 )
-from scarf_async.protocol import Endpoint, ExportEndpoint
+from scarf_async.dialects import v1_requests as endpoints_v1
+from scarf_async.dialects.exports import EXPORTS as EXPORT_CALLS
+from scarf_async.protocol import Endpoint
 
 from .hostile import BASE, TOKEN, Raw, head
 
@@ -123,11 +123,10 @@ def _as_sent(template: str, value: str, request: bytes) -> None:
 
 def test_the_table_is_whole() -> None:
     """Every call with a value in its path is tried here, with every value."""
-    templates = []
-    for endpoint in [*vars(endpoints_v1).values(), *vars(endpoints_v2).values()]:
-        if isinstance(endpoint, Endpoint | ExportEndpoint):
-            method = endpoint.method if isinstance(endpoint, Endpoint) else "GET"
-            templates.append((method, endpoint.template))
+    endpoints = [value for value in vars(endpoints_v1).values() if isinstance(value, Endpoint)]
+    templates = [(endpoint.method, endpoint.template) for endpoint in endpoints]
+    for call in EXPORT_CALLS.values():
+        templates += [("GET", template) for template in (call.template, call.without_owner) if template]
     tried = [template.rstrip("/").partition("?")[0].partition(" ") for template in EVERY]
     for method, template in templates:
         segments = template.split("/")

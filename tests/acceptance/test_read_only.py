@@ -17,8 +17,8 @@ from scarf_async import (
     ReadOnlyError,
     RouteCreate,
     Scarf,
-    endpoints_v1,
 )
+from scarf_async.dialects import v1_requests as endpoints_v1
 from scarf_async.protocol import Endpoint
 
 from .hostile import FAST, TOKEN, Hostile, package_json

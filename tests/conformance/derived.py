@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, get_args, get_origin, get_type_hints
+from typing import Final, get_args, get_origin
 
 import attrs
 
-from scarf_async import Aggregate, Event, Unset, endpoints_v1, wire
-from scarf_async.exports.group import Exports
-from scarf_async.protocol import Endpoint, ExportEndpoint
+from scarf_async import Aggregate, Event, Unset
+from scarf_async.dialects import v1_requests
+from scarf_async.dialects.exports import EXPORTS, ExportCall
+from scarf_async.protocol import Endpoint
 
 from .facts import Facts, field
 from .tolerance import is_promised, said_kinds, said_openness, said_path
@@ -45,14 +46,17 @@ class Sent:
 def facts_of_sdk(sent: Mapping[str, Sent]) -> Facts:
     """Every fact of v1 that the SDK relies on; `sent` by the name of the endpoint."""
     facts: dict[str, str] = {}
-    for name, endpoint in vars(endpoints_v1).items():
+    for endpoint in vars(v1_requests).values():
         if isinstance(endpoint, Endpoint):
             subject = f"{endpoint.method} {said_path(endpoint.template)}"
             facts[subject] = "a call"
             facts |= _requests(subject, sent.get(endpoint.name, Sent()))
             facts |= _shape(f"{subject} answer", endpoint.answer, answer=True)
-        elif isinstance(endpoint, ExportEndpoint):
-            facts |= _export(name, endpoint)
+    for call in EXPORTS.values():
+        if call.version == "v1":
+            facts |= _export(call, call.template)
+            if call.without_owner is not None:
+                facts |= _export(call, call.without_owner)
     return facts
 
 
@@ -72,18 +76,16 @@ def _shape(subject: str, target: object, *, answer: bool) -> Facts:
     return {subject: "an array of objects" if is_array else "an object", **_fields(subject, entity, answer=answer)}
 
 
-def _export(name: str, endpoint: ExportEndpoint) -> Facts:
-    subject = f"GET {said_path(endpoint.template)}"
-    # The call is named like the endpoint; an owner may be left out of it.
-    call = getattr(Exports, name.lower().removesuffix("_without_owner"))
-    (record,) = get_args(get_type_hints(call)["return"])
+def _export(call: ExportCall, template: str) -> Facts:
+    subject = f"GET {said_path(template)}"
+    start, end = call.dates
     day = field({"string (date)"}, required=True)
     return {
         subject: "a call",
-        f"{subject} query {endpoint.start}": day,
-        f"{subject} query {endpoint.end}": day,
-        **_fields(f"{subject} answer", record, answer=True),
-        f"{subject} answer": "records as NDJSON" if record is Aggregate else "records as CSV",
+        f"{subject} query {start}": day,
+        f"{subject} query {end}": day,
+        **_fields(f"{subject} answer", call.record, answer=True),
+        f"{subject} answer": "records as NDJSON" if call.record is Aggregate else "records as CSV",
     }
 
 
@@ -96,8 +98,8 @@ def _fields(subject: str, entity: type[attrs.AttrsInstance], *, answer: bool) ->
 
 
 def _wire_name(entity: type[attrs.AttrsInstance], name: str) -> str:
-    # A column of a CSV has the name of its attribute.
-    return name if entity is Event else wire._wire_name(entity, name)
+    # The fields of an export have the names of the attributes.
+    return name if entity in {Aggregate, Event} else v1_requests.WIRE.name(entity, name)
 
 
 def _field(attribute: attrs.Attribute[object], *, answer: bool) -> str:

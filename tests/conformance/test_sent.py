@@ -24,8 +24,8 @@ from scarf_async import (
     Role,
     RouteCreate,
     ValidationError,
-    wire,
 )
+from scarf_async.dialects.v1_requests import WIRE
 from scarf_async.emulator import ReceivedRequest
 
 from .described import JSON, Schema, document, inlined, operations
@@ -137,4 +137,4 @@ _UPSERTS: Final = {
 def test_whatever_an_upsert_takes_may_be_sent(name: str, data: st.DataObject) -> None:
     """No upsert that the SDK takes is one that the description forbids."""
     upsert = data.draw(_UPSERTS[name])
-    assert _complaints(_named(name), json.loads(wire.dump(upsert))) == []
+    assert _complaints(_named(name), json.loads(WIRE.dump(upsert))) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import pytest
@@ -29,8 +29,8 @@ class Client:
     max_record_bytes: int = 1000
     save_attempts: int = 1
 
-    def base_url(self, api: Literal["v1", "v2"]) -> str:
-        return f"http://127.0.0.1/{api}"
+    def server_of(self, version: str) -> str:
+        return f"http://127.0.0.1/{version}"
 
     async def download(self, request: Request[None]) -> FakeDownload:
         self.requests.append(request)
@@ -109,7 +109,7 @@ async def test_what_is_asked_for(call: Callable[[Exports], Any], base: str, targ
     async with export as stream:
         records = [record async for record in stream]
     (request,) = client.requests
-    assert (request.endpoint.method, request.endpoint.base, request.target) == ("GET", base, target)
+    assert (request.endpoint.method, request.endpoint.version, request.target) == ("GET", base, target)
     assert len(records) == (1 if filtered else 2)
     assert stream.records_dropped == (1 if filtered else 0)
 

@@ -11,16 +11,16 @@ import attrs
 import msgspec
 from hypothesis import strategies as st
 
-from scarf_async import wire
-from scarf_async.endpoints_v1 import GET_ORGANIZATION
-from scarf_async.entities import Aggregate, Domain, Member, Organization, Package, Permission, Route
+from scarf_async.dialects.v1_requests import GET_ORGANIZATION, WIRE
+from scarf_async.entities import Domain, Member, Organization, Package, Permission, Route
 from scarf_async.protocol import Answer, error_of, printable, retry_after, server_date
+from scarf_async.wire import UnreadableError
 
 from .made import JSON_TREES, MARK, Target, damaged, spoiled, written
 
 __all__ = ["TARGETS"]
 
-_ENTITIES: Final = (Organization, Member, Package, Permission, Route, Domain, Aggregate)
+_ENTITIES: Final = (Organization, Member, Package, Permission, Route, Domain)
 _WHOLE: Final[dict[str, object]] = {
     **dict.fromkeys(("name", "owner", "uuid", "id", "username", "organizationName", "role", "package"), "a"),
     **dict.fromkeys(("outgoingUrl", "templatePath", "permissionLevel", "breakdown", "libraryType", "website"), "b"),
@@ -40,8 +40,8 @@ def _check_entity(body: bytes) -> None:
     for entity in _ENTITIES:
         for target in (entity, list[entity]):  # type: ignore[valid-type] # one of several classes
             try:
-                made: object = wire.read(body, target)
-            except wire.UnreadableError as error:
+                made: object = WIRE.read(body, target)
+            except UnreadableError as error:
                 said = f"{error!r} {error.path} {error.reason}"
                 assert MARK not in said
                 assert said.isprintable()

@@ -86,7 +86,6 @@ from scarf_async import (
     write_changes,
     write_manifest,
 )
-from scarf_async.deprecation import deprecated, warn_deprecated
 from scarf_async.emulator import Emulator
 from scarf_async.observe import CONTENT_TYPE, LoggingHook, PrometheusHook, combine
 from scarf_async.observe.otel import OpenTelemetryHook
@@ -249,18 +248,6 @@ def in_a_test(emulator: Emulator) -> None:
     """Script faults, and read the log."""
     script_faults(emulator, "POST", "*/packages", None, 503, "drop_after", ("effect", 500), retry_after=1)
     assert_type(call_log(emulator), list[str])
-
-
-@deprecated(since="0.2", removed_in="1.0", instead="new()")
-async def old(value: int) -> str:
-    """Keep types through a decorator."""
-    warn_deprecated("a part", since="0.2", removed_in="1.0")
-    return str(value)
-
-
-async def who_calls_it() -> None:
-    """See through it."""
-    assert_type(await old(1), str)
 
 
 def every_other_error(error: ScarfError) -> None:

@@ -1,7 +1,7 @@
 """Export jobs: a range of days, fetched window by window into a directory, resumable and verifiable."""
 
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike
-from scarf_async.exports.jobs.job import ExportJob, ExportKind, ExportKindLike
+from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport, WindowReport
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
 
@@ -9,8 +9,6 @@ __all__ = [
     "ExportFormat",
     "ExportFormatLike",
     "ExportJob",
-    "ExportKind",
-    "ExportKindLike",
     "ExportProgress",
     "ExportReport",
     "FileProblem",

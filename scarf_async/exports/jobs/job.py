@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from scarf_async.dialects.exports import ExportCall, export_call
+from scarf_async.entities import ExportKind, ExportKindLike
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.exports.dates import Day, date_range
@@ -15,32 +16,12 @@ from scarf_async.exports.formats import ExportFormat, ExportFormatLike
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.protocol import printable
 
-__all__ = ["V2_DAYS", "ExportJob", "ExportKind", "ExportKindLike", "PartitionBy"]
+__all__ = ["V2_DAYS", "ExportJob", "PartitionBy"]
 
 _V1_DAYS: Final = 31
 V2_DAYS: Final = 30
 
-
-class ExportKind(StrEnum):
-    """Which export a job fetches: the names of the calls of `scarf.exports`."""
-
-    ORGANIZATION_AGGREGATES = "organization_aggregates"
-    USER_AGGREGATES = "user_aggregates"
-    PACKAGE_EVENTS = "package_events"
-    OWNER_EVENTS = "owner_events"
-    PIXEL_EVENTS = "pixel_events"
-
-
-ExportKindLike: TypeAlias = (
-    ExportKind
-    | Literal["organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events"]
-)
-"""What serves as an `ExportKind`: the plain string too."""
-
 PartitionBy: TypeAlias = Literal["month", "artifact"]
-
-_OWNERLESS: Final = frozenset({ExportKind.PACKAGE_EVENTS, ExportKind.PIXEL_EVENTS})
-_V1_ONLY: Final = frozenset({ExportKind.ORGANIZATION_AGGREGATES, ExportKind.USER_AGGREGATES})
 
 
 @attrs.frozen(init=False)
@@ -99,14 +80,14 @@ class ExportJob:
         _check_text("package", package)
         v2_by_nature = kind is ExportKind.OWNER_EVENTS or (kind is ExportKind.PIXEL_EVENTS and owner is not None)
         where = ("v2" if v2_by_nature else "v1") if api is None else api
-        _check_api(kind, owner, where)
+        call = export_call(kind, where, owner)
         if (package is None) == (kind is ExportKind.PACKAGE_EVENTS):
             problem = "need a package's uuid" if package is None else "have no package"
             raise ValidationError(f"{kind} {problem}; got {package!r}", field="package")
         form = one_of(ExportFormat, "format", format)
         _check_partition(partition_by, form)
         self.__attrs_init__(
-            kind, owner, first, behind, form, _window_days(window_days, where), package, where, partition_by
+            kind, owner, first, behind, form, _window_days(window_days, call), package, where, partition_by
         )
 
     def __str__(self) -> str:
@@ -124,21 +105,6 @@ def _check_text(field: str, value: object) -> None:
         raise ValidationError(f"{field} must be a string that is not empty, or None; got {value!r}", field=field)
 
 
-def _check_api(kind: ExportKind, owner: str | None, api: str) -> None:
-    if api not in ("v1", "v2"):  # what is given may have no hash
-        raise ValidationError(f"api must be 'v1' or 'v2'; got {api!r}", field="api")
-    if kind in _V1_ONLY and api == "v2":
-        raise ValidationError(f"{kind} are exports of v1 only", field="api")
-    if kind is ExportKind.OWNER_EVENTS and api == "v1":
-        raise ValidationError("owner_events are exports of v2 only", field="api")
-    if owner is None and (kind not in _OWNERLESS or api == "v2"):
-        raise ValidationError(f"{kind} of {api} need an owner; got None", field="owner")
-    if owner is not None and kind is ExportKind.PIXEL_EVENTS and api == "v1":
-        raise ValidationError(
-            "pixel_events of v1 are those of the token's user; an owner needs api='v2'", field="owner"
-        )
-
-
 def _check_partition(by: object, form: ExportFormat) -> None:
     if by is None:
         return
@@ -148,8 +114,10 @@ def _check_partition(by: object, form: ExportFormat) -> None:
         raise ValidationError(f"partition_by is for Parquet; the format is {form}", field="partition_by")
 
 
-def _window_days(days: object, api: str) -> int:
-    most = V2_DAYS if api == "v2" else None
+def _window_days(days: object, call: ExportCall) -> int:
+    most = call.longest
+    if most is not None and call.end_may_be_included:
+        most = V2_DAYS
     if days is None:
         return most or _V1_DAYS
     if isinstance(days, bool) or not isinstance(days, int) or days < 1 or (most is not None and days > most):

@@ -1,0 +1,116 @@
+"""What a version of the service has to say of itself, for everything above to speak entities only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import attrs
+
+from scarf_async.entities import (
+    Domain,
+    DomainCreate,
+    Member,
+    MemberUpsert,
+    Organization,
+    OrganizationUpsert,
+    Package,
+    PackageKey,
+    PackageUpsert,
+    Permission,
+    PermissionSet,
+    Route,
+    RouteCreate,
+)
+from scarf_async.steps import Creation, Read, Renaming, Steps
+
+__all__ = ["Dialect", "Traits"]
+
+
+@attrs.frozen
+class Traits:
+    """What those above the calls may need to know of a version.
+
+    Attributes:
+        permission_arrays: several permissions of a package travel in one request.
+        addresses_shown: the addresses of a package are given back.
+        users_by_email: a permission may name its user by e-mail address, and the service then shows the username.
+    """
+
+    permission_arrays: bool
+    addresses_shown: bool
+    users_by_email: bool
+
+
+class Dialect(Protocol):
+    """One version of the service: every call as a read, a program, or what a careful create or renaming needs.
+
+    A `ValidationError` is raised at once, before anything is sent, where a value cannot be sent.
+    """
+
+    @property
+    def version(self) -> str:
+        """Its name, under which the client keeps its address."""
+
+    @property
+    def traits(self) -> Traits:
+        """What is special about it."""
+
+    def organization(self, name: str) -> Read[Organization]:
+        """The organization of a name."""
+
+    def create_organization(self, organization: OrganizationUpsert) -> Creation[Organization]:
+        """A new organization."""
+
+    def update_organization(
+        self, name: str, organization: OrganizationUpsert
+    ) -> Steps[Organization] | Renaming[Organization]:
+        """A change of an organization, or its renaming."""
+
+    def members(self, organization: str) -> Read[list[Member]]:
+        """All members of an organization."""
+
+    def upsert_member(self, organization: str, member: MemberUpsert) -> Steps[Member]:
+        """A membership to create or change."""
+
+    def remove_member(self, organization: str, username: str) -> Steps[None]:
+        """The removal of a member."""
+
+    def packages(self, organization: str | None) -> Read[list[Package]]:
+        """All packages of an organization, or of whoever the client stands for."""
+
+    def package(self, id_or_name: str, library_type: str | None = None) -> Read[Package]:
+        """A package by its id or its name."""
+
+    def create_package(self, package: PackageUpsert, organization: str | None) -> Creation[Package]:
+        """A new package."""
+
+    def update_package(self, package: PackageKey, upsert: PackageUpsert) -> Steps[Package]:
+        """A change of a package."""
+
+    def delete_package(self, package: PackageKey) -> Steps[None]:
+        """The deletion of a package."""
+
+    def permissions(self, package: PackageKey) -> Read[list[Permission]]:
+        """All permissions on a package."""
+
+    def set_permissions(self, package: PackageKey, permissions: Sequence[PermissionSet]) -> Steps[None]:
+        """Permissions to set, in order."""
+
+    def routes(self, package: PackageKey) -> Read[list[Route]]:
+        """All routes of a package."""
+
+    def create_route(self, package: PackageKey, route: RouteCreate) -> Creation[Route]:
+        """A new route."""
+
+    def delete_route(self, package: PackageKey, route_id: str) -> Steps[None]:
+        """The deletion of a route."""
+
+    def domains(self, package: PackageKey) -> Read[list[Domain]]:
+        """All domains of a package."""
+
+    def create_domain(self, package: PackageKey, domain: DomainCreate) -> Creation[Domain]:
+        """A new domain."""
+
+    def delete_domain(self, package: PackageKey, domain_id: str) -> Steps[None]:
+        """The deletion of a domain."""

@@ -1,0 +1,151 @@
+"""Every export of the service: one table for all versions (seed: 'Data Export'; the v2 addresses there too)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from scarf_async.entities import Aggregate, Event, ExportKind
+from scarf_async.errors import ValidationError
+from scarf_async.protocol import Endpoint, Request, Resend
+from scarf_async.wire import Wire
+
+__all__ = ["EXPORTS", "ExportCall", "export_call"]
+
+_NO_JSON: Final = Wire(entities=(), upserts=(), name=lambda _, attribute: attribute)
+
+
+@attrs.frozen(kw_only=True)
+class ExportCall:
+    """One export of one version.
+
+    Attributes:
+        version: whose address it hangs on.
+        template: the path below that.
+        owner: what the path calls the owner; None: it has none.
+        record: what its records are.
+        dates: what the first day, and the first day after the range, are called in the query.
+        end_may_be_included: whether the service may send the day `end` too (F §6.2).
+        longest: days that may be asked for at once; None: as many as one likes.
+        without_owner: the path where no owner is given; None: there has to be one.
+    """
+
+    version: str
+    template: str
+    owner: str | None
+    record: type[Aggregate | Event]
+    dates: tuple[str, str]
+    end_may_be_included: bool
+    longest: int | None = None
+    without_owner: str | None = None
+
+    def request(
+        self, start: dt.date, end: dt.date, *, owner: str | None, package: str | None = None
+    ) -> Request[None]:
+        """Build the request for the days from `start` to before `end`.
+
+        Raises:
+            ValidationError: a value cannot stand in a path.
+        """
+        template, values = self.template, {"package": package, self.owner: owner}
+        if owner is None and self.without_owner is not None:
+            template = self.without_owner
+        endpoint: Endpoint[None] = Endpoint("GET", template, Resend.EXPORT, None, _NO_JSON, self.version)
+        first, behind = self.dates
+        return endpoint.request(
+            query={first: start.isoformat(), behind: end.isoformat()},
+            **{name: value for name, value in values.items() if name is not None and value is not None},
+        )
+
+
+_V1_DATES: Final = ("startDate", "endDate")
+_V2_DATES: Final = ("start_date", "end_date")
+
+# In the paths of v1 the service ignores the name of the file.
+EXPORTS: Final[Mapping[tuple[str, ExportKind], ExportCall]] = {
+    ("v1", ExportKind.ORGANIZATION_AGGREGATES): ExportCall(
+        version="v1",
+        template="/organizations/{organization}/aggregates",
+        owner="organization",
+        record=Aggregate,
+        dates=_V1_DATES,
+        end_may_be_included=True,
+    ),
+    ("v1", ExportKind.USER_AGGREGATES): ExportCall(
+        version="v1",
+        template="/users/{username}/aggregates",
+        owner="username",
+        record=Aggregate,
+        dates=_V1_DATES,
+        end_may_be_included=True,
+    ),
+    ("v1", ExportKind.PACKAGE_EVENTS): ExportCall(
+        version="v1",
+        template="/packages/{owner}/{package}/events/events.csv",
+        without_owner="/packages/{package}/events/events.csv",
+        owner="owner",
+        record=Event,
+        dates=_V1_DATES,
+        end_may_be_included=False,
+    ),
+    ("v1", ExportKind.PIXEL_EVENTS): ExportCall(
+        version="v1",
+        template="/pixels/events/events.csv",
+        owner=None,
+        record=Event,
+        dates=_V1_DATES,
+        end_may_be_included=False,
+    ),
+    ("v2", ExportKind.PACKAGE_EVENTS): ExportCall(
+        version="v2",
+        template="/packages/{owner}/{package}/events",
+        owner="owner",
+        record=Event,
+        dates=_V2_DATES,
+        end_may_be_included=True,
+        longest=31,
+    ),
+    ("v2", ExportKind.OWNER_EVENTS): ExportCall(
+        version="v2",
+        template="/packages/{owner}/events",
+        owner="owner",
+        record=Event,
+        dates=_V2_DATES,
+        end_may_be_included=True,
+        longest=31,
+    ),
+    ("v2", ExportKind.PIXEL_EVENTS): ExportCall(
+        version="v2",
+        template="/tracking-pixels/{owner}/events",
+        owner="owner",
+        record=Event,
+        dates=_V2_DATES,
+        end_may_be_included=True,
+        longest=31,
+    ),
+}
+
+
+def export_call(kind: ExportKind, version: object, owner: str | None) -> ExportCall:
+    """Return what a version calls an export.
+
+    Raises:
+        ValidationError: the version does not have it, or has it only with an owner, or only without.
+    """
+    name = kind.replace("_", " ")
+    if version not in ("v1", "v2"):  # what is given may have no hash
+        raise ValidationError(f"api must be 'v1' or 'v2'; got {version!r}", field="api")
+    call = EXPORTS.get((str(version), kind))
+    if call is None:
+        others = " and ".join(other for other, what in EXPORTS if what is kind)
+        raise ValidationError(f"{name} are exports of {others} only", field="api")
+    if owner is None and call.owner is not None and call.without_owner is None:
+        raise ValidationError(f"{name} of {version} need an owner; got None", field="owner")
+    if owner is not None and call.owner is None:
+        raise ValidationError(
+            f"{name} of {version} are those of the token's user; an owner needs api='v2'", field="owner"
+        )
+    return call

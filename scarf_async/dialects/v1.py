@@ -1,0 +1,240 @@
+"""Version 1 of the service (seed): the paths, what a write answers with, and how a create is looked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+
+from scarf_async.dialects.dialect import Traits
+from scarf_async.dialects.v1_requests import (
+    CREATE_DOMAIN,
+    CREATE_ORGANIZATION,
+    CREATE_PACKAGE,
+    CREATE_ROUTE,
+    CREATE_USER_PACKAGE,
+    DELETE_DOMAIN,
+    DELETE_PACKAGE,
+    DELETE_ROUTE,
+    GET_ORGANIZATION,
+    GET_PACKAGE,
+    LIST_DOMAINS,
+    LIST_MEMBERS,
+    LIST_PACKAGES,
+    LIST_PERMISSIONS,
+    LIST_ROUTES,
+    LIST_USER_PACKAGES,
+    PACKAGE_TYPE,
+    REMOVE_MEMBER,
+    SET_PERMISSIONS,
+    UPDATE_ORGANIZATION,
+    UPDATE_PACKAGE,
+    UPSERT_MEMBER,
+)
+from scarf_async.entities import (
+    Domain,
+    DomainCreate,
+    Member,
+    MemberUpsert,
+    Organization,
+    OrganizationUpsert,
+    Package,
+    PackageKey,
+    PackageUpsert,
+    Permission,
+    PermissionSet,
+    Route,
+    RouteCreate,
+)
+from scarf_async.errors import NotFoundError
+from scarf_async.names import organization_key
+from scarf_async.protocol import decode, decode_written, server_date
+from scarf_async.reconcile import (
+    Found,
+    PackageIndex,
+    find_domain,
+    find_organization,
+    find_package,
+    find_route,
+)
+from scarf_async.steps import Creation, LookContext, Read, Renaming, Steps, answer_to, ask, shared, tell, updated
+
+__all__ = ["V1"]
+
+
+@attrs.frozen
+class _Listed:
+    """All packages that the user can see, and when the service told of them, by its own clock."""
+
+    packages: PackageIndex
+    date: dt.datetime | None
+
+
+class V1:
+    """What a `Dialect` says, for v1. The owner of a `PackageKey` is ignored: an id is enough."""
+
+    version: Final = "v1"
+    traits: Final = Traits(permission_arrays=True, addresses_shown=False, users_by_email=True)
+
+    def organization(self, name: str) -> Read[Organization]:  # noqa: D102 # as all below: described in `Dialect`
+        request = GET_ORGANIZATION.request(organization=name)
+        return Read(request.target, lambda: ask(request))
+
+    def create_organization(self, organization: OrganizationUpsert) -> Creation[Organization]:  # noqa: D102
+        # Under a name that no address can hold it could not be looked for, so it is not created either.
+        shown = self.organization(organization.name)
+        return Creation(
+            organization,
+            CREATE_ORGANIZATION.request(organization),
+            lambda _: _find_organization(organization, shown),
+        )
+
+    def update_organization(  # noqa: D102
+        self, name: str, organization: OrganizationUpsert
+    ) -> Steps[Organization] | Renaming[Organization]:
+        request = UPDATE_ORGANIZATION.request(organization, organization=name)
+        shown = self.organization(organization.name)
+        if organization.name == name:
+            return updated(request, organization, shown)
+
+        def look() -> Steps[Found[Organization]]:
+            found = yield from _find_organization(organization, shown)
+            there = found.equal or found.different
+            # A service that does not tell names by case finds it under the new name before it is renamed.
+            is_still = (
+                there is not None
+                and there.name != organization.name
+                and organization_key(there.name) == organization_key(name)
+            )
+            return Found() if is_still else found
+
+        return Renaming(organization, request, look, shown)
+
+    def members(self, organization: str) -> Read[list[Member]]:  # noqa: D102
+        request = LIST_MEMBERS.request(organization=organization)
+        return Read(request.target, lambda: ask(request))
+
+    def upsert_member(self, organization: str, member: MemberUpsert) -> Steps[Member]:  # noqa: D102
+        request = UPSERT_MEMBER.request(member, organization=organization)
+
+        def steps() -> Steps[Member]:
+            shown = decode_written(request, (yield from answer_to(request)))
+            return shown or Member(organization_name=organization, username=member.username, role=member.role)
+
+        return steps()
+
+    def remove_member(self, organization: str, username: str) -> Steps[None]:  # noqa: D102
+        return tell(REMOVE_MEMBER.request(organization=organization, username=username))
+
+    def packages(self, organization: str | None) -> Read[list[Package]]:  # noqa: D102
+        if organization is None:
+            request = LIST_USER_PACKAGES.request()
+        else:
+            request = LIST_PACKAGES.request(organization=organization)
+        return Read(request.target, lambda: ask(request))
+
+    def package(self, id_or_name: str, library_type: str | None = None) -> Read[Package]:  # noqa: D102
+        query = None if library_type is None else {PACKAGE_TYPE: library_type}
+        request = GET_PACKAGE.request(query=query, package=id_or_name)
+        return Read(request.target, lambda: ask(request))
+
+    def create_package(self, package: PackageUpsert, organization: str | None) -> Creation[Package]:  # noqa: D102
+        if organization is None:
+            request = CREATE_USER_PACKAGE.request(package)
+            return Creation(package, request, lambda known: self._find_own(package, known), self._by_id)
+        listed = self.packages(organization).then("index", PackageIndex)
+
+        def look(_: LookContext) -> Steps[Found[Package]]:
+            packages = yield from shared(listed)
+            return find_package(package, packages.named(package.name), organization=organization)
+
+        request = CREATE_PACKAGE.request(package, organization=organization)
+        return Creation(package, request, look, self._by_id)
+
+    def update_package(self, package: PackageKey, upsert: PackageUpsert) -> Steps[Package]:  # noqa: D102
+        request = UPDATE_PACKAGE.request(upsert, package=package.id)
+        return updated(request, upsert, self.package(package.id))
+
+    def delete_package(self, package: PackageKey) -> Steps[None]:  # noqa: D102
+        return tell(DELETE_PACKAGE.request(package=package.id))
+
+    def permissions(self, package: PackageKey) -> Read[list[Permission]]:  # noqa: D102
+        request = LIST_PERMISSIONS.request(package=package.id)
+        return Read(request.target, lambda: ask(request))
+
+    def set_permissions(self, package: PackageKey, permissions: Sequence[PermissionSet]) -> Steps[None]:  # noqa: D102
+        return tell(SET_PERMISSIONS.request(permissions, package=package.id))
+
+    def routes(self, package: PackageKey) -> Read[list[Route]]:  # noqa: D102
+        request = LIST_ROUTES.request(package=package.id)
+        return Read(request.target, lambda: ask(request))
+
+    def create_route(self, package: PackageKey, route: RouteCreate) -> Creation[Route]:  # noqa: D102
+        listed = self.routes(package)
+
+        def look(_: LookContext) -> Steps[Found[Route]]:
+            return find_route(route, (yield from shared(listed)))
+
+        def by_id(route_id: str) -> Steps[Route | None]:
+            return next((shown for shown in (yield from shared(listed)) if shown.id == route_id), None)
+
+        return Creation(route, CREATE_ROUTE.request(route, package=package.id), look, by_id)
+
+    def delete_route(self, package: PackageKey, route_id: str) -> Steps[None]:  # noqa: D102
+        return tell(DELETE_ROUTE.request(package=package.id, route=route_id))
+
+    def domains(self, package: PackageKey) -> Read[list[Domain]]:  # noqa: D102
+        request = LIST_DOMAINS.request(package=package.id)
+        return Read(request.target, lambda: ask(request))
+
+    def create_domain(self, package: PackageKey, domain: DomainCreate) -> Creation[Domain]:  # noqa: D102
+        listed = self.domains(package)
+
+        def look(_: LookContext) -> Steps[Found[Domain]]:
+            return find_domain(domain, (yield from shared(listed)))
+
+        def by_id(domain_id: str) -> Steps[Domain | None]:
+            return next((shown for shown in (yield from shared(listed)) if shown.id == domain_id), None)
+
+        return Creation(domain, CREATE_DOMAIN.request(domain, package=package.id), look, by_id)
+
+    def delete_domain(self, package: PackageKey, domain_id: str) -> Steps[None]:  # noqa: D102
+        return tell(DELETE_DOMAIN.request(package=package.id, domain=domain_id))
+
+    def _by_id(self, package_id: str) -> Steps[Package | None]:
+        try:
+            return (yield from shared(self.package(package_id)))
+        except NotFoundError:
+            return None
+
+    def _find_own(self, requested: PackageUpsert, known: LookContext) -> Steps[Found[Package]]:
+        """Look for a package of the token's user among all that the user can see.
+
+        That list shows the packages of organizations too, and v1 does not say what the user is called: what is
+        older than the first send is not ours, nor what belongs to an owner known to be an organization.
+        """
+        request = LIST_USER_PACKAGES.request()
+
+        def steps() -> Steps[_Listed]:
+            answer = yield from answer_to(request)
+            return _Listed(PackageIndex(decode(request, answer)), server_date(answer.headers))
+
+        listed = yield from shared(Read(("index", request.target), steps))
+        not_before: dt.datetime | None = None
+        if known.age is not None:
+            # Both times are the service's: its clock need not be ours. Without its clock this machine's has to do,
+            # which may be wrong by more than a little.
+            now = listed.date or dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+            not_before = now - dt.timedelta(seconds=known.age())
+        candidates = listed.packages.named(requested.name)
+        return find_package(requested, candidates, not_of=known.organizations, not_before=not_before)
+
+
+def _find_organization(requested: OrganizationUpsert, shown: Read[Organization]) -> Steps[Found[Organization]]:
+    try:
+        organization = yield from shared(shown)
+    except NotFoundError:
+        return Found()
+    return find_organization(requested, organization)

@@ -1,0 +1,115 @@
+"""Every request of the v1 API: method, path, what it answers with, and whether it may be sent twice (seed)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from scarf_async.entities import (
+    Domain,
+    DomainCreate,
+    Member,
+    MemberUpsert,
+    Organization,
+    OrganizationUpsert,
+    Package,
+    PackageUpsert,
+    Permission,
+    PermissionSet,
+    Route,
+    RouteCreate,
+)
+from scarf_async.protocol import Endpoint, Resend
+from scarf_async.wire import Wire
+
+__all__ = [
+    "CREATE_DOMAIN",
+    "CREATE_ORGANIZATION",
+    "CREATE_PACKAGE",
+    "CREATE_ROUTE",
+    "CREATE_USER_PACKAGE",
+    "DELETE_DOMAIN",
+    "DELETE_PACKAGE",
+    "DELETE_ROUTE",
+    "GET_ORGANIZATION",
+    "GET_PACKAGE",
+    "LIST_DOMAINS",
+    "LIST_MEMBERS",
+    "LIST_PACKAGES",
+    "LIST_PERMISSIONS",
+    "LIST_ROUTES",
+    "LIST_USER_PACKAGES",
+    "PACKAGE_TYPE",
+    "REMOVE_MEMBER",
+    "SET_PERMISSIONS",
+    "UPDATE_ORGANIZATION",
+    "UPDATE_PACKAGE",
+    "UPSERT_MEMBER",
+    "WIRE",
+]
+
+
+def _name(_: type, attribute: str) -> str:
+    """Return a field's name: camelCase, but for `repositoryURL` (seed)."""
+    if attribute == "repository_url":
+        return "repositoryURL"
+    head, *tail = attribute.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+WIRE: Final = Wire(
+    entities=(Organization, Member, Package, Permission, Route, Domain),
+    upserts=(OrganizationUpsert, MemberUpsert, PackageUpsert, PermissionSet, RouteCreate, DomainCreate),
+    name=_name,
+    identifiers={(Package, "uuid"), (Route, "id"), (Domain, "id")},
+)
+_request = partial(Endpoint, wire=WIRE, version="v1")
+
+GET_ORGANIZATION: Final[Endpoint[Organization]] = _request(
+    "GET", "/organizations/{organization}", Resend.READ, Organization
+)
+CREATE_ORGANIZATION: Final[Endpoint[Organization]] = _request("POST", "/organizations", Resend.CREATE, Organization)
+UPDATE_ORGANIZATION: Final[Endpoint[Organization]] = _request(
+    "PUT", "/organizations/{organization}", Resend.REPEAT, Organization
+)
+
+LIST_MEMBERS: Final[Endpoint[list[Member]]] = _request(
+    "GET", "/organizations/{organization}/users", Resend.READ, list[Member]
+)
+UPSERT_MEMBER: Final[Endpoint[Member]] = _request(
+    "POST", "/organizations/{organization}/users", Resend.REPEAT, Member
+)
+REMOVE_MEMBER: Final[Endpoint[None]] = _request(
+    "DELETE", "/organizations/{organization}/users/{username}", Resend.DELETE, None
+)
+
+LIST_PACKAGES: Final[Endpoint[list[Package]]] = _request(
+    "GET", "/organizations/{organization}/packages", Resend.READ, list[Package]
+)
+CREATE_PACKAGE: Final[Endpoint[Package]] = _request(
+    "POST", "/organizations/{organization}/packages", Resend.CREATE, Package
+)
+LIST_USER_PACKAGES: Final[Endpoint[list[Package]]] = _request("GET", "/packages", Resend.READ, list[Package])
+CREATE_USER_PACKAGE: Final[Endpoint[Package]] = _request("POST", "/packages", Resend.CREATE, Package)
+GET_PACKAGE: Final[Endpoint[Package]] = _request("GET", "/packages/{package}", Resend.READ, Package)
+UPDATE_PACKAGE: Final[Endpoint[Package]] = _request("PUT", "/packages/{package}", Resend.REPEAT, Package)
+DELETE_PACKAGE: Final[Endpoint[None]] = _request("DELETE", "/packages/{package}", Resend.DELETE, None)
+PACKAGE_TYPE: Final = "packageType"
+"""The query parameter of GET_PACKAGE that tells packages of one name apart."""
+
+LIST_PERMISSIONS: Final[Endpoint[list[Permission]]] = _request(
+    "GET", "/packages/{package}/permissions", Resend.READ, list[Permission]
+)
+SET_PERMISSIONS: Final[Endpoint[None]] = _request("POST", "/packages/{package}/permissions", Resend.REPEAT, None)
+
+LIST_ROUTES: Final[Endpoint[list[Route]]] = _request("GET", "/packages/{package}/routes", Resend.READ, list[Route])
+CREATE_ROUTE: Final[Endpoint[Route]] = _request("POST", "/packages/{package}/routes", Resend.CREATE, Route)
+DELETE_ROUTE: Final[Endpoint[None]] = _request("DELETE", "/packages/{package}/routes/{route}", Resend.DELETE, None)
+
+LIST_DOMAINS: Final[Endpoint[list[Domain]]] = _request(
+    "GET", "/packages/{package}/domains", Resend.READ, list[Domain]
+)
+CREATE_DOMAIN: Final[Endpoint[Domain]] = _request("POST", "/packages/{package}/domains", Resend.CREATE, Domain)
+DELETE_DOMAIN: Final[Endpoint[None]] = _request(
+    "DELETE", "/packages/{package}/domains/{domain}", Resend.DELETE, None
+)

@@ -1,0 +1,159 @@
+"""A call of the service as a small program: it yields what it needs, is sent that, and returns a value. Pure.
+
+How one version of the service is spoken, how many requests a call takes and what their answers mean is the
+program's business. Sending, waiting, trying again, pace and journal are the session's, request by request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Generator, Hashable
+from typing import Generic, TypeAlias, TypeVar, cast
+
+import attrs
+
+from scarf_async.errors import APIError, DecodeError, TransportError
+from scarf_async.protocol import Answer, Request, decode, decode_written, unconfirmed
+from scarf_async.reconcile import E, Found
+
+__all__ = [
+    "Creation",
+    "LookContext",
+    "Read",
+    "Renaming",
+    "Steps",
+    "answer_to",
+    "ask",
+    "settled",
+    "shared",
+    "tell",
+    "updated",
+]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
+
+
+@attrs.frozen
+class Read(Generic[T_co]):
+    """A call that changes nothing: those who want the same may share one reading of it.
+
+    Attributes:
+        key: what is read; of two reads with one key either serves for both.
+        steps: begins the program.
+    """
+
+    key: Hashable
+    steps: Callable[[], Steps[T_co]] = attrs.field(eq=False)
+
+    def then(self, name: str, make: Callable[[T_co], U]) -> Read[U]:
+        """Return a read of what `make` makes of this one's value; `name` tells their keys apart."""
+
+        def steps() -> Steps[U]:
+            return make((yield from self.steps()))
+
+        return Read((name, self.key), steps)
+
+
+Steps: TypeAlias = Generator[Request[object] | Read[object], object, T]
+"""Yields requests, and reads that may be shared.
+
+A request gives its answer, a 2xx; a read gives its value. What fails raises, where it was yielded, the `APIError`,
+`TransportError` or `DecodeError` that it ended with.
+"""
+
+
+def answer_to(request: Request[object]) -> Steps[Answer]:
+    """One request; its answer."""
+    return cast(Answer, (yield request))
+
+
+def ask(request: Request[T]) -> Steps[T]:
+    """One request; its answer, decoded.
+
+    Raises:
+        DecodeError: the answer is not what the endpoint promises.
+    """
+    return decode(request, (yield from answer_to(request)))
+
+
+def tell(request: Request[object]) -> Steps[None]:
+    """One request whose answer says no more than that it succeeded."""
+    yield request
+
+
+def shared(read: Read[T]) -> Steps[T]:
+    """A read that others may share."""
+    return cast(T, (yield read))
+
+
+def updated(request: Request[T], requested: object, read: Read[T]) -> Steps[T]:
+    """One request that changes a thing; the thing, out of the answer or else read back.
+
+    Raises:
+        WriteConfirmedError: it cannot be read back.
+    """
+    return (yield from settled(request, requested, (yield from answer_to(request)), read))
+
+
+def settled(request: Request[T], requested: object, answer: Answer, read: Read[T]) -> Steps[T]:
+    """What a change has made: out of its answer, or else read back.
+
+    Raises:
+        WriteConfirmedError: it cannot be read back.
+    """
+    entity = decode_written(request, answer)
+    if entity is not None:
+        return entity
+    try:
+        return (yield from shared(read))
+    except (APIError, TransportError, DecodeError) as error:
+        failure = error
+    raise unconfirmed(request, requested, failure)
+
+
+@attrs.frozen
+class LookContext:
+    """What is known when a create is looked for.
+
+    Attributes:
+        age: tells how many seconds ago it was first sent; None: it was not.
+        organizations: keys of owners that are organizations, and not the token's user.
+    """
+
+    age: Callable[[], float] | None = None
+    organizations: Container[str] = ()
+
+
+@attrs.frozen
+class Creation(Generic[E]):
+    """A thing to create, and how to find it.
+
+    Attributes:
+        requested: what is to be created, for errors.
+        request: the request that creates it.
+        look: finds what is there under its identity.
+        by_id: reads it by the id that the answer to the create gave.
+    """
+
+    requested: attrs.AttrsInstance
+    request: Request[E]
+    look: Callable[[LookContext], Steps[Found[E]]]
+    by_id: Callable[[str], Steps[E | None]] | None = None
+
+
+@attrs.frozen
+class Renaming(Generic[E]):
+    """A change of a name: it has to be looked for under the new one before the change is sent again.
+
+    Attributes:
+        requested: what it is to be, for errors.
+        request: the request that changes it.
+        look: finds what is there under the new name.
+        read: reads it back under the new name.
+    """
+
+    requested: attrs.AttrsInstance
+    request: Request[E]
+    look: Callable[[], Steps[Found[E]]]
+    read: Read[E]
