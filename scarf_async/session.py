@@ -50,7 +50,6 @@ __all__ = ["Session", "Work"]
 _log = logging.getLogger("scarf_async")
 
 T = TypeVar("T")
-D = TypeVar("D")
 O = TypeVar("O")  # noqa: E741 # an outcome
 
 _READING: Final = frozenset({"GET", "HEAD"})

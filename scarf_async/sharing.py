@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import attrs
 
@@ -15,7 +15,6 @@ from scarf_async import clock
 __all__ = ["Read", "SharedReads"]
 
 T = TypeVar("T")
-D = TypeVar("D")
 
 
 @attrs.frozen(eq=False)
@@ -24,13 +23,6 @@ class Read(Generic[T]):
 
     began: float
     result: T
-    _derived: dict[Hashable, object] = attrs.field(factory=dict, init=False, repr=False)
-
-    def derive(self, key: Hashable, make: Callable[[T], D]) -> D:
-        """Return what `make` makes of the result, made once for all who share the read and name the same key."""
-        if key not in self._derived:
-            self._derived[key] = make(self.result)
-        return cast("D", self._derived[key])
 
 
 @attrs.define(eq=False)

@@ -288,20 +288,3 @@ async def test_all_cancelled_leaves_nothing_behind(source: Source, begin: Begin)
     await source.until(calls + 1)
     source.answer(calls)
     assert await results(task) == [calls]
-
-
-def test_what_is_derived_from_a_read_is_made_once() -> None:
-    """For all who share the read and ask for the same; what failed is made again."""
-    read, calls = Read(0.0, 3), list[int]()
-
-    def double(number: int) -> int:
-        calls.append(number)
-        if len(calls) == 1:
-            raise ValueError(number)
-        return 2 * number
-
-    with pytest.raises(ValueError, match="3"):
-        read.derive(double, double)
-    assert [read.derive(double, double) for _ in range(3)] == [6, 6, 6]
-    assert calls == [3, 3]
-    assert read.derive(str, str) == "3"

@@ -67,7 +67,7 @@ async def test_shared_list_is_decoded_once(
         decoded.append(answer)
         return decode(request, answer)  # type: ignore[arg-type] # it passes on what it is given
 
-    monkeypatch.setattr("scarf_async.session.decode", counted)
+    monkeypatch.setattr("scarf_async.steps.decode", counted)
     (await scarf.bulk.run(plan)).raise_for_failures()
     assert len(decoded) == 1
 
