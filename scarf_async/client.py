@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 import aiohttp
 import attrs
 
+from scarf_async.attempts import Attempts
 from scarf_async.dialects import V1
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
@@ -165,12 +166,14 @@ class Scarf:
         self._owner = True
         self._use(
             Session(
-                transport=Transport(settings, Pacer(rate_limit), session),
+                attempts=Attempts(
+                    transport=Transport(settings, Pacer(rate_limit), session),
+                    budget=RetryBudget(),
+                    notices=Hook("on_event", on_event),
+                    retry=_policy(retry),
+                    timeout=_timeout(timeout),
+                ),
                 dialect=V1(),
-                budget=RetryBudget(),
-                notices=Hook("on_event", on_event),
-                retry=_policy(retry),
-                timeout=_timeout(timeout),
                 read_only=_flag(read_only),
             )
         )
@@ -192,7 +195,7 @@ class Scarf:
         Raises:
             ConfigurationError: it was given that of v2 only.
         """
-        return self._session.server_of("v1")
+        return self._session.transport.settings.root("v1")
 
     # What only awaits single calls is spared the import of the rest, which takes as long as its own.
 
@@ -211,7 +214,7 @@ class Scarf:
         if self._exports is None:
             from scarf_async.exports.group import Exports  # noqa: PLC0415
 
-            self._exports = Exports(self._session)
+            self._exports = Exports(self._session.downloads)
         return self._exports
 
     @property
@@ -240,8 +243,11 @@ class Scarf:
         view._use(
             attrs.evolve(
                 base,
-                timeout=base.timeout if timeout is None else _timeout(timeout),
-                retry=base.retry if retry is None else _policy(retry),
+                attempts=attrs.evolve(
+                    base.attempts,
+                    timeout=base.attempts.timeout if timeout is None else _timeout(timeout),
+                    retry=base.retry if retry is None else _policy(retry),
+                ),
                 read_only=base.read_only or (read_only is not None and _flag(read_only)),
             )
         )

@@ -79,7 +79,7 @@ def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
     raise ConflictError(
         f"it exists and differs: asked for {creation.requested}, found {found.different}",
         method=creation.request.endpoint.method,
-        url=str(session.url(creation.request)),
+        url=str(session.attempts.url(creation.request)),
         attempts=0,
         requested=creation.requested,
         found=found.different,
@@ -114,7 +114,7 @@ class _Create(Generic[E]):
         self.session.looked()
         outcome = await self.session.attempt(self.creation.request, self.course)
         if judge(Resend.CREATE, outcome) is not Verdict.SUCCESS:
-            self.failure = self.session.failure(self.creation.request, outcome, self.course)
+            self.failure = self.session.attempts.failure(self.creation.request, outcome, self.course)
         return outcome
 
     async def _look_twice(self) -> Found[E] | _LookFailed | None:
@@ -138,7 +138,7 @@ class _Create(Generic[E]):
 
     async def _last_look(self, outcome: Answer | Lost) -> E:
         """After an outcome that is no success: what it means, maybe after one more look."""
-        failure = self.session.failure(self.creation.request, outcome, self.course)
+        failure = self.session.attempts.failure(self.creation.request, outcome, self.course)
         refused = isinstance(outcome, Answer) and outcome.status in {409, 422}
         if not self.course.ambiguous and not (refused and self.if_exists == "keep"):
             raise failure

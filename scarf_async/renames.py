@@ -47,7 +47,7 @@ async def rename(session: Session, renaming: Renaming[Organization]) -> Organiza
             return found
         outcome = await session.attempt(request, course)
         if judge(request.endpoint.resend, outcome) is not Verdict.SUCCESS:
-            failure = session.failure(request, outcome, course)
+            failure = session.attempts.failure(request, outcome, course)
         return outcome
 
     outcome = await session.persist(request, course, attempt)
@@ -58,7 +58,7 @@ async def rename(session: Session, renaming: Renaming[Organization]) -> Organiza
     else:
         # The late effect of an earlier attempt may have taken the old name away from a resend.
         found = await find() if course.ambiguous else Found()
-        failure = session.failure(request, outcome, course)
+        failure = session.attempts.failure(request, outcome, course)
     if found.equal is not None:
         session.reconciled()
         return found.equal

@@ -503,10 +503,10 @@ async def test_a_view_shares_everything_but_its_options() -> None:
         assert isinstance(view, Scarf)
         mine, its = scarf._session, view._session
         assert its.transport is mine.transport
-        assert its.budget is mine.budget
-        assert its.notices is mine.notices
-        assert (its.timeout, its.retry, its.read_only) == (5, ONCE, True)
-        assert (mine.timeout, mine.retry, mine.read_only) == (30, RetryPolicy(), False)
+        assert its.attempts.budget is mine.attempts.budget
+        assert its.attempts.notices is mine.attempts.notices
+        assert (its.attempts.timeout, its.attempts.retry, its.read_only) == (5, ONCE, True)
+        assert (mine.attempts.timeout, mine.attempts.retry, mine.read_only) == (30, RetryPolicy(), False)
         assert repr(view) == repr(scarf)
 
 
@@ -520,7 +520,7 @@ async def test_a_view_keeps_what_it_is_not_given() -> None:
         (scarf.with_options(read_only=True), (7, ONCE, True)),
         (scarf.with_options(timeout=3).with_options(read_only=True), (3, ONCE, True)),
     ):
-        assert (view._session.timeout, view._session.retry, view._session.read_only) == expected
+        assert (view._session.attempts.timeout, view._session.attempts.retry, view._session.read_only) == expected
 
 
 @pytest.mark.parametrize(

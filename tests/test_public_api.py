@@ -257,6 +257,8 @@ FLOORS = [
     {"scarf_async.clock", "scarf_async.inflate", "scarf_async.settings"},
     {"scarf_async.retry", "scarf_async.pacing"},
     {"scarf_async.transport", "scarf_async.redirects"},
+    {"scarf_async.attempts"},
+    {"scarf_async.downloads", "scarf_async.turns"},
     {"scarf_async.session"},
     {"scarf_async.creates", "scarf_async.renames"},
     {"scarf_async.resources"},

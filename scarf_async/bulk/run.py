@@ -40,8 +40,9 @@ from scarf_async.names import organization_key, user_key
 from scarf_async.pacing import AdaptivePacer, StoppedError
 from scarf_async.protocol import is_passing
 from scarf_async.resources import Members, Permissions
-from scarf_async.session import Session, Work
+from scarf_async.session import Session
 from scarf_async.sharing import SharedReads
+from scarf_async.turns import Work
 
 __all__ = ["OnFailure", "Run"]
 
@@ -100,7 +101,7 @@ class Run:
             if entry.open and entry.intended_at is not None and self.plan[place].kind in _CREATES
         ]
         times = [now if (time := since(at)) is None else time for at in sent]
-        return max(times) + self.session.timeout if times else now
+        return max(times) + self.session.attempts.timeout if times else now
 
     async def __call__(self, concurrency: int) -> BulkReport:
         """Run to the end; return the report.

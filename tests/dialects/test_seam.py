@@ -10,6 +10,7 @@ from aiohttp import web
 from yarl import URL
 
 from scarf_async import BulkPlan, DomainCreate, PackageKey, RetryPolicy, RouteCreate
+from scarf_async.attempts import Attempts
 from scarf_async.bulk import Bulk
 from scarf_async.dialects import V1
 from scarf_async.dialects.v1_requests import WIRE
@@ -109,7 +110,7 @@ async def odd_session(service: Service) -> AsyncIterator[Session]:
     retry = RetryPolicy(initial_delay=0, settle=0)
     transport = Transport(settings, Pacer(None))
     try:
-        yield Session(transport, Odd(), RetryBudget(), Hook("on_event", None), retry, timeout=10)
+        yield Session(Attempts(transport, RetryBudget(), Hook("on_event", None), retry, timeout=10), Odd())
     finally:
         await transport.aclose()
         await runner.cleanup()
