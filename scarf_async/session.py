@@ -11,7 +11,7 @@ from scarf_async import clock
 from scarf_async.attempts import READING, Attempts
 from scarf_async.dialects import Dialect
 from scarf_async.downloads import Downloads
-from scarf_async.errors import APIError, DecodeError, ReadOnlyError, TransportError
+from scarf_async.errors import APIError, DecodeError, ReadOnlyError, ScarfError, TransportError
 from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, judge
 from scarf_async.retry import Course, RetryPolicy
 from scarf_async.steps import LookContext, Read, Steps
@@ -149,12 +149,13 @@ class Session:
         try:
             wanted = next(steps)
             while True:
+                failure: ScarfError | None = None
                 try:
                     given = await (self.send(wanted) if isinstance(wanted, Request) else self.read(wanted))
                 except (APIError, TransportError, DecodeError) as error:
-                    wanted = steps.throw(error)
-                else:
-                    wanted = steps.send(given)
+                    failure = error
+                # Outside of the block above: what the call raises instead is not to have this as its context.
+                wanted = steps.send(given) if failure is None else steps.throw(failure)
         except StopIteration as end:
             value: T = end.value
             return value
