@@ -97,8 +97,9 @@ class ManifestProblem(NamedTuple):
 
     Attributes:
         file: the file, as it was named.
-        line: from 1; 0 where the file as a whole is meant.
-        column: from 1, in characters; 0 where the file as a whole is meant.
+        line: from 1; 0 where the file as a whole is meant, and in TOML, whose reader tells only those of syntax
+            errors.
+        column: from 1, in characters; 0 as for the line.
         path: the place in the document, such as `organizations.acme.packages[3].type`; in a table the column;
             empty for the document as a whole.
         message: what was found, and what is allowed.

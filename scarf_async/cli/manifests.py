@@ -108,7 +108,7 @@ def validate(
 ) -> Status:
     """Check manifests without asking the service; needs no token.
 
-    Each problem is a line on standard output, with its file, line and column; the status is then 1.
+    Each problem is a line on standard output: file, line and column (in TOML the path); the status is then 1.
 
     Example: scarf-async validate acme.yaml
     """

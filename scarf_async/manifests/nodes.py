@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -16,10 +17,13 @@ __all__ = [
     "Items",
     "Kind",
     "Node",
+    "Number",
+    "Pairs",
     "Place",
     "Problems",
     "Scalar",
     "Table",
+    "as_node",
     "child",
     "escaped",
     "shown",
@@ -35,14 +39,16 @@ _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_$-]+")
 
 @attrs.frozen
 class Place:
-    """Where something stands: lines and columns count from 1; 0 is the file as a whole."""
+    """Where something stands: lines and columns count from 1; where they are not known (0), the path says it."""
 
     file: str
     line: int = 0
     column: int = 0
+    path: str = ""
 
     def __str__(self) -> str:
-        return f"{escaped(self.file)}:{self.line}:{self.column}"
+        file = escaped(self.file)
+        return f"{file}:{self.line}:{self.column}" if self.line else f"{file}: {self.path}"
 
 
 class Kind(StrEnum):
@@ -137,9 +143,60 @@ class Problems:
         self.add(place, path, message)
         return self.error()
 
+    def too_deep(self, place: Place) -> ManifestError:
+        """Note that the document is nested too deeply, and return the error to raise."""
+        return self.refuse(place, "", f"lists and tables stand more than {DEPTH_LIMIT} deep")
+
     def error(self) -> ManifestError:
         """Return the error that has them all, file by file, in the order of the lines."""
         return ManifestError(sorted(self._found.values(), key=lambda problem: problem[:3]))
 
     def __bool__(self) -> bool:
         return bool(self._found)
+
+
+class Number(str):
+    """A number as it was written: its value is not needed, and thousands of digits are no int."""
+
+    __slots__ = ()
+
+
+class Pairs(list[tuple[str, object]]):
+    """A table's keys and values, among which a key may stand twice."""
+
+
+def as_node(value: object, path: str, place_of: Callable[[str], Place], problems: Problems, depth: int = 0) -> Node:
+    """Return what the standard library's readers give as a node.
+
+    Args:
+        value: the data.
+        path: where it stands in the document.
+        place_of: tells the place of the key or value at a path; it is asked in the order of the document.
+        problems: where to note that it is too deep.
+        depth: how many lists and tables are around it.
+
+    Raises:
+        ManifestError: it is too deep.
+    """
+    place = place_of(path)
+    if depth == DEPTH_LIMIT and isinstance(value, list | dict):
+        raise problems.too_deep(place)
+    if isinstance(value, Pairs | dict):
+        pairs = []
+        for key, item in value.items() if isinstance(value, dict) else value:
+            inner = child(path, key)
+            name = Scalar(place_of(inner), Kind.TEXT, key)
+            pairs.append((name, as_node(item, inner, place_of, problems, depth + 1)))
+        return Table(place, tuple(pairs))
+    if isinstance(value, list):
+        nodes = (
+            as_node(item, child(path, index), place_of, problems, depth + 1) for index, item in enumerate(value)
+        )
+        return Items(place, tuple(nodes))
+    if value is None:
+        return Scalar(place, Kind.NOTHING, "null")
+    if isinstance(value, bool):
+        return Scalar(place, Kind.BOOLEAN, str(value).lower())
+    if isinstance(value, Number | int | float):
+        return Scalar(place, Kind.NUMBER, str(value))
+    return Scalar(place, Kind.TEXT if isinstance(value, str) else Kind.DATE, str(value))

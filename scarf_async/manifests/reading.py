@@ -71,7 +71,8 @@ def read_manifest(path: str | PathLike[str]) -> Manifest:
         What the file means, groups and templates expanded.
 
     Raises:
-        ManifestError: naming everything that is wrong, each with its file, line and column.
+        ManifestError: naming everything that is wrong, each with its file, and with its line and column, which TOML
+            has for syntax errors only.
         ConfigurationError: a YAML file, and ruamel.yaml is not installed.
         OSError: the file cannot be read.
     """

@@ -400,22 +400,37 @@ organizations:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "path"),
     [
-        ('version = 1\nme = """\n"]"""\n[organizations.a]\n"x" = 1', (5, 1, "organizations.a.x")),
-        ("version = 1\n[[packages]]\nname='a'\n[[packages]]\n# no\n", (4, 1, "packages[1]")),
-        ("version = 1\npackages = [\n 'a', # ]\n 7,\n]", (4, 2, "packages[1]")),
-        ("version = 1\npackages = [{name = 'a', type = 1979-05-27 07:32:00}]", (2, 33, "packages[0].type")),
-        ("version = 1\norganizations.a.members.x = true", (2, 29, "organizations.a.members.x")),
+        ('version = 1\nme = """\n"]"""\n[organizations.a]\n"x" = 1', "organizations.a.x"),
+        ("version = 1\n[[packages]]\nname='a'\n[[packages]]\n# no\n", "packages[1]"),
+        ("version = 1\npackages = [\n 'a', # ]\n 7,\n]", "packages[1]"),
+        ("version = 1\npackages = [{name = 'a', type = 1979-05-27 07:32:00}]", "packages[0].type"),
+        ("version = 1\norganizations.a.members.x = true", "organizations.a.members.x"),
         (
             "version = 1\n[[packages]]\nname='a'\n[packages.permissions]\n'b' = ''",
-            (5, 7, "packages[0].permissions.b"),
+            "packages[0].permissions.b",
         ),
     ],
 )
-def test_places_in_toml(text: str, place: tuple[int, int, str], tmp_path: Path) -> None:
-    """Tables, arrays of tables, dotted keys, strings of several lines: problems are found where they stand."""
-    assert first_problem(text, tmp_path, "acme.toml") == place
+def test_places_in_toml(text: str, path: str, tmp_path: Path) -> None:
+    """Tables, arrays of tables, dotted keys, strings of several lines: problems are found by their path."""
+    assert first_problem(text, tmp_path, "acme.toml") == (0, 0, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"version": 1,\n "me": "\\"]\\\\",\n\t"a":{}}', (3, 2, "a")),
+        ('{"version": 1, "packages": [\r\n [], "a", {"name": -1.5E+10}]}', (2, 2, "packages[0]")),
+        ('{"version": 1,\n"groups": {"\u2028{": [\n"a", true]}}', (3, 6, 'groups["\\u2028{"][1]')),
+        ("[" * 100_000, (1, 65, "")),
+        ('{"version": 1,\n "me": "ann}', (2, 8, "")),
+    ],
+)
+def test_places_in_json(text: str, place: tuple[int, int, str], tmp_path: Path) -> None:
+    """Problems are found where they stand, whatever texts hold and however deep it goes."""
+    assert first_problem(text, tmp_path, "acme.json") == place
 
 
 def test_an_unknown_format(tmp_path: Path) -> None:
