@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path, PurePath
 from typing import Final
@@ -17,7 +19,7 @@ from scarf_async.manifests.shapes import Said
 from scarf_async.manifests.tables import TABLES, add_tables
 from scarf_async.manifests.tomlfile import parse_toml
 
-__all__ = ["parse_manifest", "read_manifest"]
+__all__ = ["needs_yaml", "parse_manifest", "read_manifest"]
 
 SIZE_LIMIT: Final = 32 * 2**20
 # Its parser takes some ten seconds for each MiB.
@@ -180,13 +182,20 @@ def _parse(text: str, file: str, problems: Problems) -> Node | None:
         return parse_toml(text, file, problems)
     if suffix not in _SUFFIXES:
         raise problems.refuse(Place(file), "", f"a manifest's name must end in {', '.join(_SUFFIXES)}")
-    try:
+    with needs_yaml():
         from scarf_async.manifests.yamlfile import parse_yaml  # noqa: PLC0415 # an extra
+    return parse_yaml(text, file, problems)
+
+
+@contextmanager
+def needs_yaml() -> Iterator[None]:
+    """Say what to install if ruamel.yaml is not there to be imported."""
+    try:
+        yield
     except ImportError as error:
         raise ConfigurationError(
             f"YAML needs ruamel.yaml: pip install 'scarf-async[manifests]' ({error})"
         ) from None
-    return parse_yaml(text, file, problems)
 
 
 def _check_version(root: Node, problems: Problems) -> None:

@@ -7,24 +7,26 @@ import re
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from scarf_async.disk import write_whole
+from scarf_async.entities import JSON
 from scarf_async.errors import ManifestError, ValidationError
 from scarf_async.manifests.expand import expand
 from scarf_async.manifests.merging import merge_manifests
 from scarf_async.manifests.model import VERSION, Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.nodes import Problems, shown
-from scarf_async.manifests.reading import parse_manifest, read_manifest
-from scarf_async.manifests.yamltext import Data, yaml_lines
+from scarf_async.manifests.reading import needs_yaml, parse_manifest, read_manifest
 
 __all__ = ["manifest_text", "write_manifest"]
 
 _HEADER: Final = (
-    "# The service does not give back backend_url, public_url and repository_url of packages. Where this file does",
-    "# not say them, packages may have them nevertheless, and keep them.",
-    "",
+    "# The service does not give back backend_url, public_url and repository_url of packages. Where this file does"
+    "\n# not say them, packages may have them nevertheless, and keep them.\n\n"
 )
+# Fewer permissions are sooner read than looked up.
+_SHARED_FROM: Final = 3
+_Shared: TypeAlias = dict[tuple[tuple[str, JSON], ...], dict[str, JSON]]
 _BEYOND_ASCII: Final = re.compile(r"[^\n -~]")
 
 
@@ -89,9 +91,11 @@ def _check(manifest: Manifest, text: str, name: str) -> None:
 
 def _text(manifest: Manifest, *, as_json: bool) -> str:
     data = _document(manifest)
-    if not as_json:
-        return "\n".join((*_HEADER, *yaml_lines(data), ""))
-    return _BEYOND_ASCII.sub(_legible, json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
+    if as_json:
+        return _BEYOND_ASCII.sub(_legible, json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
+    with needs_yaml():
+        from scarf_async.manifests.yamlfile import yaml_text  # noqa: PLC0415 # an extra
+    return _HEADER + yaml_text(data)
 
 
 def _legible(character: re.Match[str]) -> str:
@@ -99,25 +103,26 @@ def _legible(character: re.Match[str]) -> str:
     return character.group() if character.group().isprintable() else json.dumps(character.group())[1:-1]
 
 
-def _document(manifest: Manifest) -> dict[str, Data]:
-    data: dict[str, Data] = {"version": VERSION}
+def _document(manifest: Manifest) -> dict[str, JSON]:
+    data: dict[str, JSON] = {"version": VERSION}
+    shared: _Shared = {}
     if manifest.me is not None:
         data["me"] = manifest.me
     if manifest.people:
         data["people"] = _sorted(manifest.people)
     if manifest.organizations:
-        data["organizations"] = {spec.name: _organization(spec) for spec in manifest.organizations}
+        data["organizations"] = {spec.name: _organization(spec, shared) for spec in manifest.organizations}
     if manifest.packages is not None:
-        data["packages"] = [_package(spec) for spec in manifest.packages]
+        data["packages"] = [_package(spec, shared) for spec in manifest.packages]
     return data
 
 
-def _sorted(words: Mapping[str, str]) -> dict[str, Data]:
+def _sorted(words: Mapping[str, str]) -> dict[str, JSON]:
     return {name: str(words[name]) for name in sorted(words)}
 
 
-def _organization(spec: OrganizationSpec) -> dict[str, Data]:
-    data: dict[str, Data] = {
+def _organization(spec: OrganizationSpec, shared: _Shared) -> dict[str, JSON]:
+    data: dict[str, JSON] = {
         field: value
         for field in ("description", "website", "billing_email")
         if (value := getattr(spec, field)) is not None
@@ -125,12 +130,12 @@ def _organization(spec: OrganizationSpec) -> dict[str, Data]:
     if spec.members is not None:
         data["members"] = _sorted(spec.members)
     if spec.packages is not None:
-        data["packages"] = [_package(package) for package in spec.packages]
+        data["packages"] = [_package(package, shared) for package in spec.packages]
     return data
 
 
-def _package(spec: PackageSpec) -> Data:
-    data: dict[str, Data] = {"name": spec.name}
+def _package(spec: PackageSpec, shared: _Shared) -> JSON:
+    data: dict[str, JSON] = {"name": spec.name}
     if spec.library_type is not None:
         data["type"] = str(spec.library_type)
     data |= {
@@ -146,7 +151,11 @@ def _package(spec: PackageSpec) -> Data:
         if (value := getattr(spec, field)) is not None
     }
     if spec.permissions is not None:
-        data["permissions"] = _sorted(spec.permissions)
+        permissions = _sorted(spec.permissions)
+        if len(permissions) >= _SHARED_FROM:
+            # YAML writes one object once.
+            permissions = shared.setdefault(tuple(permissions.items()), permissions)
+        data["permissions"] = permissions
     if spec.routes is not None:
         data["routes"] = [
             {"template_path": route.template_path, "outgoing_url": route.outgoing_url} for route in spec.routes

@@ -1,12 +1,14 @@
-"""YAML (extra `manifests`) as nodes: no tags, no merge keys; anchors are taken, and bounded.
+"""YAML (extra `manifests`), as nodes and from data: no tags, no merge keys; anchors are taken, and bounded.
 
-Built from the parser's events, which know their lines, and with a stack of our own: neither depth nor what aliases
-multiply costs more than a few steps before it is refused.
+Nodes are built from the parser's events, which know their lines, and with a stack of our own: neither depth nor
+what aliases multiply costs more than a few steps before it is refused.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from io import StringIO
 from typing import Final
 
 import attrs
@@ -22,7 +24,10 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.serializer import Serializer
 
 from scarf_async.errors import ManifestError
 from scarf_async.manifests.nodes import (
@@ -38,9 +43,24 @@ from scarf_async.manifests.nodes import (
     escaped,
     shown,
 )
-from scarf_async.manifests.yamltext import kind_of
 
-__all__ = ["parse_yaml"]
+__all__ = ["parse_yaml", "yaml_text"]
+
+_KINDS: Final = (
+    (Kind.NOTHING, re.compile(r"(?:~|null|Null|NULL)?")),
+    # Of YAML 1.1 too: people know these words from other readers, which take them so.
+    (Kind.BOOLEAN, re.compile(r"(?:true|yes|on|false|no|off)", re.IGNORECASE)),
+    (
+        Kind.NUMBER,
+        re.compile(
+            r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
+            r"|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN"
+        ),
+    ),
+    (Kind.MERGE, re.compile("<<")),
+    (Kind.DATE, re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?")),
+)
+_UNFIT_FOR_A_BLOCK: Final = re.compile(r"^ | $|\A\n|\n\n\Z", re.MULTILINE)
 
 _WEIGHT_LIMIT: Final = 2_000_000
 _TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:str", "!"})
@@ -48,6 +68,7 @@ _UNQUOTED: Final = re.compile("found character '([@`%])'")
 # They end a line in YAML 1.1.
 _NO_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029]")
 _LONGEST_KEY: Final = 1024
+_NEVER_FOLDED: Final = 2**31
 
 
 @attrs.define
@@ -111,7 +132,7 @@ class _Builder:
         plain = event.style is None and tag not in _TEXT_TAGS
         # JSON, which is YAML, writes a character beyond U+FFFF as two escapes.
         text = event.value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-        return Scalar(place, kind_of(text) if plain else Kind.TEXT, text)
+        return Scalar(place, _kind_of(text) if plain else Kind.TEXT, text)
 
     def _start(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         place = self._place(event)
@@ -234,3 +255,53 @@ def _hint(problem: str, before: str, after: str) -> str:
     if re.search(":[ \t]", line) is None:
         return 'indent the key like those beside it, or quote the text if ": " is part of it'
     return 'a text with ": " in it must be quoted'
+
+
+def _kind_of(text: str) -> Kind:
+    """Return what an unquoted value is, to this reader and to others.
+
+    >>> [str(_kind_of(text)) for text in ("no", "7", "7zip", "2024-05-01")]
+    ['a truth value', 'a number', 'text', 'a date']
+    """
+    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(text)), Kind.TEXT)
+
+
+class _Representer(RoundTripRepresenter):
+    """Chooses the style of texts where ruamel.yaml's own choice is not safe for other readers and for terminals."""
+
+    def represent_text(self, text: str) -> ScalarNode:
+        style = None
+        if not text.replace("\n", "").isprintable() or _kind_of(text) is not Kind.TEXT:
+            style = '"'
+        elif "\n" in text:
+            style = '"' if _UNFIT_FOR_A_BLOCK.search(text) else "|"
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Representer.add_representer(str, _Representer.represent_text)
+_Representer.add_multi_representer(str, _Representer.represent_text)
+
+
+class _Serializer(Serializer):
+    ANCHOR_TEMPLATE = "permissions-{}"
+
+
+def yaml_text(data: Mapping[str, object]) -> str:
+    r"""Return data as a YAML document; a table or list that is there several times is written once.
+
+    >>> print(yaml_text({"version": 1, "people": {"no": "a b: c"}, "packages": [{"name": "web"}]}))
+    version: 1
+    people:
+      "no": 'a b: c'
+    packages:
+      - name: web
+    <BLANKLINE>
+    """
+    yaml = YAML()
+    yaml.Representer, yaml.Serializer = _Representer, _Serializer
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = _NEVER_FOLDED
+    stream = StringIO()
+    yaml.dump(data, stream)
+    # What is not printable is within double quotes, where the escapes are YAML's too.
+    return "\n".join(map(escaped, stream.getvalue().split("\n")))

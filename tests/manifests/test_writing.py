@@ -15,6 +15,7 @@ from scarf_async.errors import ManifestError, ValidationError
 from scarf_async.manifests import read_manifest, write_manifest
 from scarf_async.manifests.merging import merge_manifests
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
+from scarf_async.manifests.writing import manifest_text
 from scarf_async.names import user_key
 
 from .test_reading import ACME, YAML
@@ -94,6 +95,14 @@ def test_any_text_is_written(text: str) -> None:
     """Line breaks, quotes, words that look like numbers: a text stays the text that it was."""
     manifest = Manifest(packages=(PackageSpec(name="w", long_description=text),))
     assert back(manifest, ".yaml") == manifest
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+@given(text=st.text(characters), name=names)
+def test_what_is_written_steers_no_terminal(text: str, name: str, suffix: str) -> None:
+    """Control characters, and those that turn the direction of a line, are escaped in keys and values."""
+    manifest = Manifest(organizations=(OrganizationSpec(name=name, description=text),))
+    assert all(map(str.isprintable, manifest_text(manifest, f"x{suffix}").split("\n")))
 
 
 def test_a_written_file_is_readable(tmp_path: Path) -> None:
