@@ -19,10 +19,10 @@ from scarf_async.entities import (
     RouteCreate,
 )
 from scarf_async.errors import ValidationError
-from scarf_async.manifests.drafts import DocumentDraft, FieldsDraft, OrganizationDraft, PackageDraft, RouteDraft
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.nodes import Place, Problems, shown
 from scarf_async.manifests.people import Grant, Limit, People, report_cycles
+from scarf_async.manifests.schema import DocumentDraft, FieldsDraft, OrganizationDraft, PackageDraft, RouteDraft
 from scarf_async.manifests.shapes import Pairs, Said, suggestion
 from scarf_async.names import domain_key, organization_key, package_key, plain_name, route_key
 

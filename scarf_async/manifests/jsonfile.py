@@ -7,7 +7,16 @@ import re
 from json import JSONDecodeError
 from typing import Final
 
-from scarf_async.manifests.nodes import DEPTH_LIMIT, Node, Number, Pairs, Place, Problems, as_node, escaped
+from scarf_async.manifests.nodes import (
+    DEPTH_LIMIT,
+    KeyValues,
+    Node,
+    Numeral,
+    Place,
+    Problems,
+    as_node,
+    escaped,
+)
 
 __all__ = ["parse_json"]
 
@@ -57,7 +66,11 @@ def parse_json(text: str, file: str, problems: Problems) -> Node:
     document: object = None
     try:
         document = json.loads(
-            text, object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=Number
+            text,
+            object_pairs_hook=KeyValues,
+            parse_int=Numeral,
+            parse_float=Numeral,
+            parse_constant=Numeral,
         )
     except RecursionError:
         pass  # the scan finds the place

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import attrs
 
@@ -15,10 +15,10 @@ from scarf_async.errors import ManifestError, ManifestProblem
 __all__ = [
     "DEPTH_LIMIT",
     "Items",
+    "KeyValues",
     "Kind",
     "Node",
-    "Number",
-    "Pairs",
+    "Numeral",
     "Place",
     "Problems",
     "Scalar",
@@ -45,6 +45,11 @@ class Place:
     line: int = 0
     column: int = 0
     path: str = ""
+
+    @classmethod
+    def after(cls, text: str, file: str) -> Self:
+        """Return the place behind the beginning of a file's text."""
+        return cls(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
     def __str__(self) -> str:
         file = escaped(self.file)
@@ -155,13 +160,13 @@ class Problems:
         return bool(self._found)
 
 
-class Number(str):
+class Numeral(str):
     """A number as it was written: its value is not needed, and thousands of digits are no int."""
 
     __slots__ = ()
 
 
-class Pairs(list[tuple[str, object]]):
+class KeyValues(list[tuple[str, object]]):
     """A table's keys and values, among which a key may stand twice."""
 
 
@@ -170,7 +175,7 @@ def as_node(value: object, path: str, place_of: Callable[[str], Place], problems
 
     Args:
         value: the data.
-        path: where it stands in the document.
+        path: where it is in the document.
         place_of: tells the place of the key or value at a path; it is asked in the order of the document.
         problems: where to note that it is too deep.
         depth: how many lists and tables are around it.
@@ -181,7 +186,7 @@ def as_node(value: object, path: str, place_of: Callable[[str], Place], problems
     place = place_of(path)
     if depth == DEPTH_LIMIT and isinstance(value, list | dict):
         raise problems.too_deep(place)
-    if isinstance(value, Pairs | dict):
+    if isinstance(value, KeyValues | dict):
         pairs = []
         for key, item in value.items() if isinstance(value, dict) else value:
             inner = child(path, key)
@@ -197,6 +202,6 @@ def as_node(value: object, path: str, place_of: Callable[[str], Place], problems
         return Scalar(place, Kind.NOTHING, "null")
     if isinstance(value, bool):
         return Scalar(place, Kind.BOOLEAN, str(value).lower())
-    if isinstance(value, Number | int | float):
+    if isinstance(value, Numeral | int | float):
         return Scalar(place, Kind.NUMBER, str(value))
     return Scalar(place, Kind.TEXT if isinstance(value, str) else Kind.DATE, str(value))

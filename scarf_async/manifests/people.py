@@ -8,8 +8,8 @@ from typing import Final
 
 import attrs
 
-from scarf_async.manifests.drafts import DocumentDraft
 from scarf_async.manifests.nodes import Place, Problems, shown
+from scarf_async.manifests.schema import DocumentDraft
 from scarf_async.manifests.shapes import Pairs, Said, suggestion
 from scarf_async.names import user_key
 

@@ -10,11 +10,11 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from scarf_async.errors import ConfigurationError
-from scarf_async.manifests.drafts import DOCUMENT, DocumentDraft, TablesDraft
 from scarf_async.manifests.expand import expand
 from scarf_async.manifests.jsonfile import parse_json
 from scarf_async.manifests.model import VERSION, Manifest
 from scarf_async.manifests.nodes import Kind, Node, Place, Problems, Scalar, Table, shown
+from scarf_async.manifests.schema import DOCUMENT, DocumentDraft, TablesDraft
 from scarf_async.manifests.shapes import Said
 from scarf_async.manifests.tables import TABLES, add_tables
 from scarf_async.manifests.tomlfile import parse_toml
@@ -145,17 +145,13 @@ def _text(source: Path, name: str, problems: Problems) -> str:
         before = data[: error.start].removeprefix(b"\xef\xbb\xbf").decode()
         byte = data[error.start]
         message = f"the file is not UTF-8: found the byte 0x{byte:02x}"
-        raise problems.refuse(_end(before, name), "", message) from None
+        raise problems.refuse(Place.after(before, name), "", message) from None
     if control := _CONTROL.search(text):
         message = f"found the control character U+{ord(control.group()):04X}, which no text file has"
-        raise problems.refuse(_end(text[: control.start()], name), "", message)
+        raise problems.refuse(Place.after(text[: control.start()], name), "", message)
     if not text.strip():
         raise problems.refuse(place, "", "the file is empty")
     return text
-
-
-def _end(text: str, name: str) -> Place:
-    return Place(name, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
 def parse_manifest(text: str, file: str, problems: Problems) -> DocumentDraft:

@@ -1,11 +1,136 @@
-"""The manifest's JSON Schema, made of what the reader is made of."""
+"""The manifest as it is written, groups and templates and all: the one table of its keys.
+
+The reader and the JSON Schema are both made from these classes.
+"""
+
+# ruff: noqa: RUF009 # `entry` and `needed` are attrs.field with a shape
 
 from __future__ import annotations
 
-from scarf_async.entities import JSON
-from scarf_async.manifests.drafts import DOCUMENT
+import attrs
 
-__all__ = ["manifest_schema"]
+from scarf_async.entities import JSON, LibraryType, PermissionLevel, Role
+from scarf_async.manifests.model import VERSION
+from scarf_async.manifests.shapes import (
+    ByKey,
+    Draft,
+    Each,
+    Number,
+    OpenWord,
+    Pairs,
+    Record,
+    Said,
+    Text,
+    Word,
+    entry,
+    needed,
+)
+
+__all__ = [
+    "DOCUMENT",
+    "DocumentDraft",
+    "FieldsDraft",
+    "OrganizationDraft",
+    "PackageDraft",
+    "RouteDraft",
+    "TablesDraft",
+    "manifest_schema",
+]
+
+_NAME = Text(name=True)
+
+
+@attrs.frozen(kw_only=True)
+class RouteDraft(Draft):
+    """A route."""
+
+    template_path: Said = needed(_NAME, "The path that people fetch, such as /{version}.tar.gz.")
+    outgoing_url: Said = needed(_NAME, "What it leads to.")
+
+
+@attrs.frozen(kw_only=True)
+class FieldsDraft(Draft):
+    """What templates, defaults and packages say of a package."""
+
+    template: Said | None = entry(
+        _NAME, "A template to stand on; in a package, it takes the place of the defaults."
+    )
+    library_type: Said | None = entry(OpenWord(LibraryType), "The type; it cannot change later.", key="type")
+    short_description: Said | None = entry(Text(), "One line.")
+    long_description: Said | None = entry(Text(), "A longer text.")
+    website: Said | None = entry(Text(), "The package's website.")
+    backend_url: Said | None = entry(
+        Text(), "Of docker: the registry's address. The service does not give it back."
+    )
+    public_url: Said | None = entry(
+        Text(), "Of docker: the address that people pull from. The service does not give it back."
+    )
+    repository_url: Said | None = entry(Text(), "Of pypi and python: the index. The service does not give it back.")
+    permissions: Pairs[Said] | None = entry(
+        ByKey(Word(PermissionLevel)), "Username, e-mail address or group:NAME -> level."
+    )
+    routes: tuple[RouteDraft, ...] | None = entry(Each(Record(RouteDraft)), "Of file packages.")
+    domains: tuple[Said, ...] | None = entry(Each(_NAME), "The names under which it is served.")
+
+
+@attrs.frozen(kw_only=True)
+class PackageDraft(FieldsDraft):
+    """A package."""
+
+    name: Said = needed(_NAME, "The name, with or without the owner's prefix.")
+
+
+_PACKAGES = Each(Record(PackageDraft, short="name"))
+_FIELDS = Record(FieldsDraft)
+
+
+@attrs.frozen(kw_only=True)
+class OrganizationDraft(Draft):
+    """An organization."""
+
+    description: Said | None = entry(Text(), "Free text.")
+    website: Said | None = entry(Text(), "The organization's website.")
+    billing_email: Said | None = entry(Text(), "Where bills go.")
+    members: Pairs[Said] | None = entry(ByKey(Word(Role)), "Username or group:NAME -> role.")
+    defaults: FieldsDraft | None = entry(_FIELDS, "What its packages have that name no template.")
+    packages: tuple[PackageDraft, ...] | None = entry(_PACKAGES, "Its packages: a name, or a table.")
+
+
+@attrs.frozen(kw_only=True)
+class TablesDraft(Draft):
+    """The tables beside the manifest."""
+
+    members: Said | None = entry(_NAME, "CSV: organization, username, role.")
+    packages: Said | None = entry(_NAME, "CSV: organization, package, and what is said of it.")
+    permissions: Said | None = entry(_NAME, "CSV: organization, package, type, user, level.")
+    routes: Said | None = entry(_NAME, "CSV: organization, package, type, template_path, outgoing_url.")
+
+
+@attrs.frozen(kw_only=True)
+class DocumentDraft(Draft):
+    """A manifest."""
+
+    version: int = needed(Number(VERSION), "The version of the format.")
+    schema: Said | None = entry(Text(), "For editors; not looked at.", key="$schema")
+    me: Said | None = entry(_NAME, "The username that the token belongs to.")
+    people: Pairs[Said] | None = entry(
+        ByKey(_NAME), "Username -> e-mail address: who is meant by an address in permissions."
+    )
+    groups: Pairs[tuple[Said, ...]] | None = entry(
+        ByKey(Each(_NAME)), "Name -> usernames, e-mail addresses, and group:NAME."
+    )
+    templates: Pairs[FieldsDraft] | None = entry(
+        ByKey(_FIELDS), "Name -> what a package has; {name} is its name without the owner's prefix."
+    )
+    organizations: Pairs[OrganizationDraft] | None = entry(
+        ByKey(Record(OrganizationDraft)), "Name -> organization."
+    )
+    defaults: FieldsDraft | None = entry(_FIELDS, "What packages of the user have that name no template.")
+    packages: tuple[PackageDraft, ...] | None = entry(_PACKAGES, "Packages of the token's user.")
+    tables: TablesDraft | None = entry(Record(TablesDraft), "CSV files beside the manifest that say more.")
+
+
+DOCUMENT = Record(DocumentDraft)
 
 
 def manifest_schema() -> dict[str, JSON]:

@@ -26,7 +26,7 @@ def parse_toml(text: str, file: str, problems: Problems) -> Node:
     except tomllib.TOMLDecodeError as error:
         told = _AT.fullmatch(str(error))
         said, line, column = told.groups() if told else (str(error), None, None)
-        place = Place(file, int(line), int(column)) if line and column else Place(file, text.count("\n") + 1, 1)
+        place = Place(file, int(line), int(column)) if line and column else Place.after(text, file)
         raise problems.refuse(place, "", f"this is no TOML: {escaped(said)}") from None
     except ValueError as error:
         # A number of thousands of digits.

@@ -138,7 +138,7 @@ class _Builder:
         place = self._place(event)
         self._check_tag(place, None if event.tag is None else str(event.tag), frozenset())
         if len(self._stack) == DEPTH_LIMIT:
-            raise self._problems.refuse(place, "", f"lists and tables stand more than {DEPTH_LIMIT} deep")
+            raise self._problems.too_deep(place)
         self._stack.append(_Open(place, isinstance(event, MappingStartEvent), event.anchor, self._weight))
 
     def _end(self) -> None:
@@ -213,10 +213,8 @@ def parse_yaml(text: str, file: str, problems: Problems) -> Node | None:
     except ManifestError:  # a ValueError too
         raise
     except ReaderError as error:
-        before = text[: error.position]
-        place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
         message = f"found the character U+{ord(text[error.position]):04X}, which YAML does not allow"
-        raise problems.refuse(place, "", message) from None
+        raise problems.refuse(Place.after(text[: error.position], file), "", message) from None
     except AssertionError:
         message = "this is YAML of another version; write %YAML 1.2, or leave that line out"
         raise problems.refuse(last, "", message) from None

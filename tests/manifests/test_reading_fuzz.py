@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from scarf_async.errors import ManifestError
 from scarf_async.manifests import read_manifest
-from scarf_async.manifests.drafts import DocumentDraft, FieldsDraft, OrganizationDraft, RouteDraft
 from scarf_async.manifests.model import Manifest
+from scarf_async.manifests.schema import DocumentDraft, FieldsDraft, OrganizationDraft, RouteDraft
 
 FIELDS = [draft.__annotations__ for draft in (DocumentDraft, FieldsDraft, OrganizationDraft, RouteDraft)]
 KEYS = ["name", "$schema", "type", "group:g", "image", "ann", "bob@example.com", "<<"]

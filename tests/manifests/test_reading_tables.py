@@ -9,9 +9,9 @@ import pytest
 from scarf_async.entities import LibraryType, PermissionLevel, Role, RouteCreate
 from scarf_async.errors import ManifestError
 from scarf_async.manifests import read_manifest
-from scarf_async.manifests.csvfile import parse_csv
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.nodes import Problems
+from scarf_async.manifests.tables import parse_csv
 
 MEMBERS = "organization,username,role\nacme,ann,owner\nacme,bob,member\n"
 PERMISSIONS = (

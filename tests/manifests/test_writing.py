@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from scarf_async.entities import LibraryType, PermissionLevel, Role, RouteCreate
 from scarf_async.errors import ManifestError, ValidationError
 from scarf_async.manifests import read_manifest, write_manifest
-from scarf_async.manifests.merging import merge_manifests
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.manifests.writing import manifest_text
+from scarf_async.manifests.writing import manifest_text, merge_manifests
 from scarf_async.names import user_key
 
 from .test_reading import ACME, YAML
