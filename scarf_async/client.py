@@ -15,7 +15,7 @@ from scarf_async.attempts import Attempts
 from scarf_async.dialects import V1
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
-from scarf_async.pacing import Pacer
+from scarf_async.pacer import Pacer
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.retry import RetryBudget, RetryPolicy
 from scarf_async.session import Session

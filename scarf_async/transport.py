@@ -34,7 +34,7 @@ from scarf_async.httpclient import (
     next_piece,
 )
 from scarf_async.inflate import BodyEncodingError, Inflater
-from scarf_async.pacing import Pacer
+from scarf_async.pacer import Pacer
 from scarf_async.protocol import Answer, Lost, printable
 from scarf_async.settings import Settings
 from scarf_async.version import __version__

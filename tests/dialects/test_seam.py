@@ -16,7 +16,7 @@ from scarf_async.dialects import V1
 from scarf_async.dialects.v1_requests import WIRE
 from scarf_async.entities import Domain, Route
 from scarf_async.events import Hook
-from scarf_async.pacing import Pacer
+from scarf_async.pacer import Pacer
 from scarf_async.protocol import Answer, Endpoint, Resend
 from scarf_async.resources import Domains, Routes
 from scarf_async.retry import RetryBudget

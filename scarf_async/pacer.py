@@ -1,0 +1,59 @@
+"""The pace of a client, as its options and a 429 say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from scarf_async import clock
+
+__all__ = ["Pacer"]
+
+_NEVER: Final = float("-inf")
+
+
+class Pacer:
+    """Lets requests pass one after another, first come first served.
+
+    Args:
+        rate: requests a second; None for no limit.
+    """
+
+    def __init__(self, rate: float | None = None) -> None:
+        self._interval = 0.0 if rate is None else 1.0 / rate
+        self._slot = _NEVER
+        self._held_until = _NEVER
+        self._queue = asyncio.Lock()
+
+    def hold(self, seconds: float) -> None:
+        """Let nothing pass for so many seconds; an earlier, longer hold stands."""
+        self._held_until = max(self._held_until, clock.monotonic() + seconds)
+
+    @property
+    def held_for(self) -> float:
+        """Seconds until the hold ends; 0.0 without one."""
+        return max(0.0, self._held_until - clock.monotonic())
+
+    @property
+    def free(self) -> bool:
+        """Whether a request need not wait for its turn."""
+        return not self._interval and (self._held_until == _NEVER or not self.held_for)
+
+    async def turn(self, sleep: Callable[[float], Awaitable[None]] | None = None) -> None:
+        """Wait for the turn of one request."""
+        sleep = sleep or clock.sleep
+        if not self._interval:
+            while held := self.held_for:
+                await sleep(held)
+            return
+        async with self._queue:
+            waited = False
+            while (wait := self._next_slot() - (now := clock.monotonic())) > 0:
+                await sleep(wait)
+                waited = True
+            # Sleeping overshoots a little: keeping to the grid keeps the rate. A stall is not made up for.
+            self._slot = now + wait if waited and -wait < self._interval else now
+
+    def _next_slot(self) -> float:
+        return max(self._slot + self._interval, self._held_until)
