@@ -99,6 +99,10 @@ class PackageIndex:
         """Return those that may have a name, whoever their owner is: all whose names end alike."""
         return self._named.get(last_part(name), ())
 
+    def called(self, name: str, owner: str | None) -> list[Package]:
+        """Return those of a name, with or without `owner/`; without an owner that of each counts."""
+        return [package for package in self.named(name) if _is_called(package, name, owner)]
+
     def with_uuid(self, uuid: str) -> Package | None:
         """Return the one with a uuid."""
         return self._uuids.get(uuid.casefold())
@@ -111,6 +115,11 @@ def last_part(name: str) -> str:
     'web'
     """
     return package_key(name, None).rpartition("/")[2]
+
+
+def _is_called(package: Package, name: str, owner: str | None) -> bool:
+    owner = owner or package.owner
+    return package_key(package.name, owner) == package_key(name, owner)
 
 
 def find_package(
@@ -134,8 +143,7 @@ def find_package(
     def same(package: Package) -> bool:
         if organization_key(package.owner) in not_of:
             return False
-        owner = organization or package.owner
-        if package_key(package.name, owner) != package_key(requested.name, owner):
+        if not _is_called(package, requested.name, organization):
             return False
         if isinstance(requested.library_type, str) and package.library_type != requested.library_type:
             return False

@@ -10,7 +10,8 @@ import attrs
 from scarf_async.bulk.looks import list_of
 from scarf_async.bulk.plan import BulkPlan, Kind, Ref
 from scarf_async.bulk.schedule import compile_plan
-from scarf_async.entities import LibraryType, PackageUpsert, Unset
+from scarf_async.entities import PackageUpsert, Unset
+from scarf_async.entities.enums import address_fields
 
 __all__ = ["PlanEstimate", "estimate"]
 
@@ -65,8 +66,8 @@ def _cleared(plan: BulkPlan) -> list[str]:
             continue
         upsert: PackageUpsert = operation.arguments["upsert"]
         addresses = (upsert.backend_url, upsert.public_url, upsert.repository_url)
-        needs = upsert.library_type in {LibraryType.DOCKER, LibraryType.PYPI, LibraryType.PYTHON}
-        if needs and all(isinstance(address, Unset) for address in addresses):
+        library_type = upsert.library_type if isinstance(upsert.library_type, str) else None
+        if address_fields(library_type) and all(isinstance(address, Unset) for address in addresses):
             bare.append(upsert.name)
     return [f"updates without addresses may clear those that are set: {_some(bare)}"] if bare else []
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scarf_async.bulk import BulkProgress
     from scarf_async.client import Scarf
     from scarf_async.manifests import Changes
-    from scarf_async.manifests.applied import ApplyReport
+    from scarf_async.manifests.report import ApplyReport
 
 __all__ = ["ApplyOptions", "failures", "failures_table", "progress_line", "say_stopping"]
 
@@ -174,11 +174,10 @@ def progress_line(progress: BulkProgress) -> str:
 
 def failures(report: ApplyReport) -> list[tuple[str, str, str]]:
     """Return what did not succeed: what became of it, which change it is, and why."""
-    bad = [(change, outcome) for change, outcome in report.outcomes if outcome.status in {"failed", "unknown"}]
     return [
         *(
             (outcome.status, str(change), printable(as_typed(str(outcome.error), *filter(None, [outcome.error]))))
-            for change, outcome in bad
+            for change, outcome in report.failures
         ),
         *(("drifted", str(attrs.evolve(change, note="")), printable(change.note)) for change in report.drifted),
     ]

@@ -13,7 +13,7 @@ from scarf_async.manifests.changes import Action, Change, Changes
 from scarf_async.names import plain_name
 from scarf_async.protocol import printable
 
-__all__ = ["difference_lines", "leaf", "show_difference"]
+__all__ = ["difference_lines", "show_difference"]
 
 _STYLES: Final[Mapping[Action, str]] = {
     "create": "green",
@@ -51,8 +51,7 @@ def difference_lines(changes: Changes, *, width: int | None = None) -> Iterator[
         yield from _organization(list(group), width)
     for name in changes.ownerless:
         yield Text(f"! organization {printable(name)} would be left without an owner", _STYLES["blocked"])
-    *_, counts = str(changes).splitlines()
-    yield Text(counts, "bold")
+    yield Text(changes.summary, "bold")
 
 
 def _organization(changes: Sequence[Change], width: int | None) -> Iterator[Text]:
@@ -80,8 +79,8 @@ def _package(changes: Sequence[Change], width: int | None) -> Iterator[Text]:
     if first.kind == "package":
         yield _line(first, 2, width)
     else:
-        library_type = f" ({first.library_type})" if first.library_type else ""
-        yield Text(printable(f"    package {leaf(first, 'package')}{library_type}"))
+        name = plain_name(first.package or "", first.organization)
+        yield Text(printable(f"    package {name}{_type(first)}"))
     yield from _listed([change for change in changes if change.kind != "package"], 6, width)
 
 
@@ -99,29 +98,22 @@ def _more(what: str, indent: int) -> Text:
     return Text(f"{' ' * indent}… and {what}", "dim")
 
 
-def leaf(change: Change, kind: str | None = None) -> str:
-    """Return the last part of what a change is about: its name below the organization or package."""
-    match kind or change.kind:
-        case "organization":
-            return change.organization or ""
-        case "package":
-            return plain_name(change.package or "", change.organization)
-        case "route":
-            return (change.after or change.before or {}).get("template_path", "")
-        case _:
-            return change.name or ""
+def _type(change: Change) -> str:
+    return f" ({change.library_type})" if change.library_type else ""
 
 
 def _line(change: Change, indent: int, width: int | None) -> Text:
-    whole = str(change)
-    sign = whole[0]
-    details = whole.removeprefix(printable(f"{sign} {change.kind} {change.target}"))
     style = _STYLES.get(change.action, "")
     line = Text(" " * indent)
-    line.append(f"{sign} {change.kind} ", style)
-    line.append(printable(leaf(change)), f"bold {style}")
+    line.append(f"{change.sign} {change.kind} ", style)
+    line.append(printable(change.label), f"bold {style}")
     named = line.cell_len
-    line.append(details.removeprefix(":") if change.kind == "route" else details)
+    if change.kind == "package":
+        line.append(printable(_type(change)))
+    if change.details:
+        line.append(printable(f" {change.details}" if change.kind == "route" else f": {change.details}"))
+    if change.note:
+        line.append(printable(f" ({change.note})"))
     if width is not None and change.action == "create":
         line.truncate(max(width, named + 1), overflow="ellipsis")
     return line

@@ -37,7 +37,7 @@ from scarf_async.cli.difference import difference_lines
 from scarf_async.cli.output import Status, data_console, print_table
 from scarf_async.disk import write_whole
 from scarf_async.emulator import Emulator, Faults
-from scarf_async.manifests.applied import ApplyReport
+from scarf_async.manifests.report import ApplyReport
 from scarf_async.manifests.saved import read_changes, write_changes
 
 __all__ = ["Rehearsal", "read_example"]

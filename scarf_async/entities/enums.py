@@ -15,7 +15,10 @@ __all__ = [
     "PermissionLevelLike",
     "Role",
     "RoleLike",
+    "address_fields",
     "breakdown",
+    "has_domains",
+    "has_routes",
     "library_type",
     "permission_level",
     "role",
@@ -52,6 +55,32 @@ class LibraryType(StrEnum):
     OTHER = "other"
     FILE = "file"
     PYTHON = "python"
+
+
+# Types that are known and lack them; the list of types is open, and what is not known may have both.
+_WITHOUT_DOMAINS = frozenset({LibraryType.NPM, LibraryType.HACKAGE, LibraryType.OTHER})
+_WITHOUT_ROUTES = _WITHOUT_DOMAINS | {LibraryType.DOCKER, LibraryType.PYPI, LibraryType.PYTHON}
+
+
+def has_routes(library_type: str | None) -> bool:
+    """Tell whether a package of a type may have routes; a type that is not known may."""
+    return library_type not in _WITHOUT_ROUTES
+
+
+def has_domains(library_type: str | None) -> bool:
+    """Tell whether a package of a type may have domains; a type that is not known may."""
+    return library_type not in _WITHOUT_DOMAINS
+
+
+def address_fields(library_type: str | None) -> tuple[str, ...]:
+    """Name the addresses that a package of a type has (seed: PackageUpsertV1)."""
+    match library_type:
+        case LibraryType.DOCKER:
+            return "backend_url", "public_url"
+        case LibraryType.PYPI | LibraryType.PYTHON:
+            return ("repository_url",)
+        case _:
+            return ()
 
 
 class Breakdown(StrEnum):

@@ -11,6 +11,7 @@ from scarf_async.entities.enums import (
     LibraryType,
     PermissionLevel,
     PermissionLevelLike,
+    address_fields,
 )
 from scarf_async.entities.enums import library_type as _library_type
 from scarf_async.entities.enums import permission_level as _permission_level
@@ -40,8 +41,6 @@ __all__ = [
     "Route",
     "RouteCreate",
 ]
-
-_PYTHON_TYPES = frozenset({LibraryType.PYPI, LibraryType.PYTHON})
 
 
 def _optional_library_type(value: str | None) -> LibraryType | str | None:
@@ -137,12 +136,12 @@ class PackageUpsert:
             self._check_addresses_fit(self.library_type)
 
     def _check_addresses_fit(self, library_type: str) -> None:
-        for field, value, fits in (
-            ("backend_url", self.backend_url, library_type == LibraryType.DOCKER),
-            ("public_url", self.public_url, library_type == LibraryType.DOCKER),
-            ("repository_url", self.repository_url, library_type in _PYTHON_TYPES),
+        for field, value in (
+            ("backend_url", self.backend_url),
+            ("public_url", self.public_url),
+            ("repository_url", self.repository_url),
         ):
-            if isinstance(value, str) and not fits:
+            if isinstance(value, str) and field not in address_fields(library_type):
                 raise ValidationError(f"{field} does not fit a package of type {library_type}", field=field)
 
 

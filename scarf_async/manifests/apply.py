@@ -16,11 +16,11 @@ from scarf_async.bulk.plan import BulkPlan, Kind
 from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, Outcome
 from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
-from scarf_async.manifests.applied import ApplyReport
 from scarf_async.manifests.changes import Change, Changes
 from scarf_async.manifests.drift import Verdict, touched, verdicts
 from scarf_async.manifests.guards import check, check_owners, loosens_members, refused
 from scarf_async.manifests.live import Live, read_live
+from scarf_async.manifests.report import ApplyReport
 from scarf_async.session import Session
 
 __all__ = ["ApplyReport", "Sending", "apply"]
@@ -113,7 +113,7 @@ async def _held_against(
     }
     manifest = touched(applicable, me)
     live = await read_live(session, manifest)
-    return verdicts(applicable, manifest, live, created=created), live
+    return verdicts(applicable, manifest, live, created=created, traits=session.dialect.traits), live
 
 
 def _known(path: str | os.PathLike[str], plan: BulkPlan, server: str) -> Mapping[int, Known]:

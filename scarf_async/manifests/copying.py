@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import attrs
 
-from scarf_async.entities import LibraryType
+from scarf_async.entities.enums import address_fields
 from scarf_async.errors import ValidationError
-from scarf_async.manifests.changes import Change, Changes, public_host
+from scarf_async.manifests.changes import Change, Changes
+from scarf_async.manifests.fields import PackageFields, stated
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
+from scarf_async.manifests.planning import public_host
 from scarf_async.names import domain_key, organization_key, package_key, plain_name, user_key
 
 __all__ = ["Copying", "Names"]
@@ -19,8 +21,6 @@ W = TypeVar("W")
 
 Names: TypeAlias = Mapping[str, str | None]
 """Name -> name in the copy; None or `""` leaves it out; what is not in it keeps its name."""
-
-_PYTHON: Final = frozenset({LibraryType.PYPI, LibraryType.PYTHON})
 
 
 def _by_user(names: Names) -> Names:
@@ -84,8 +84,8 @@ class Copying:
             attrs.evolve(change, note="its repository_url does not show: say it in addresses if it has one")
             if change.kind == "package"
             and change.action == "create"
-            and change.library_type in _PYTHON
-            and "repository_url" not in (change.after or {})
+            and "repository_url" in address_fields(change.library_type)
+            and stated(PackageFields, change.after).repository_url is None
             else change
             for change in changes
         )

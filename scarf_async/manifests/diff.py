@@ -9,41 +9,47 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TypeAlias, TypeVar
 
 import attrs
 
-from scarf_async.entities import LibraryType, Organization, Package, PermissionLevel, Role, RouteCreate
+from scarf_async.dialects.dialect import Traits
+from scarf_async.dialects.v1 import V1
+from scarf_async.entities import LibraryType, Package, PermissionLevel, Role, RouteCreate
+from scarf_async.entities.enums import address_fields, has_domains, has_routes
 from scarf_async.errors import ValidationError
-from scarf_async.manifests.changes import Change, Changes, organization_upsert, package_upsert, public_host
-from scarf_async.manifests.live import (
-    Live,
-    LiveOrganization,
-    LivePackage,
-    Match,
-    has_domains,
-    has_routes,
-    match_packages,
+from scarf_async.manifests.changes import Change, Changes
+from scarf_async.manifests.fields import (
+    DomainFields,
+    Fields,
+    MemberFields,
+    OrganizationFields,
+    PackageFields,
+    PermissionFields,
+    RouteFields,
 )
+from scarf_async.manifests.guards import loses_owners
+from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, Match, match_packages
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.names import domain_key, field_key, is_scarfs_domain, organization_key, route_key, user_key
+from scarf_async.manifests.planning import public_host
+from scarf_async.names import domain_key, is_scarfs_domain, organization_key, route_key, user_key
 
 __all__ = ["diff"]
 
-_OF_ORGANIZATION: Final = ("description", "website", "billing_email")
-_OF_PACKAGE: Final = ("short_description", "long_description", "website")
-_ADDRESSES: Final = ("backend_url", "public_url", "repository_url")
-_ADDRESSES_OF: Final[Mapping[str, tuple[str, ...]]] = {
-    LibraryType.DOCKER: ("backend_url", "public_url"),
-    LibraryType.PYPI: ("repository_url",),
-    LibraryType.PYTHON: ("repository_url",),
-}
+F = TypeVar("F", bound=Fields)
 
 _Make: TypeAlias = Callable[..., Change]
 """`Change` with what all changes of one organization or package have in common."""
 
 
-def diff(manifest: Manifest, live: Live, *, prune: bool = False, rewrite_addresses: bool = False) -> Changes:
+def diff(
+    manifest: Manifest,
+    live: Live,
+    *,
+    prune: bool = False,
+    rewrite_addresses: bool = False,
+    traits: Traits = V1.traits,
+) -> Changes:
     """Compare a manifest with what is there.
 
     Args:
@@ -54,11 +60,18 @@ def diff(manifest: Manifest, live: Live, *, prune: bool = False, rewrite_address
             that of a `public_url` that the manifest says.
         rewrite_addresses: set the addresses of docker and python packages that the manifest names; the service does
             not give them back, so it does not show whether they differ.
+        traits: what the service shows and takes.
 
     Raises:
         ValidationError: the manifest says two things of one person or package.
     """
-    rules = _Rules(people=_People.of(manifest.people), me=live.me, prune=prune, rewrite_addresses=rewrite_addresses)
+    rules = _Rules(
+        people=_People.of(manifest.people),
+        me=live.me,
+        prune=prune,
+        rewrite_addresses=rewrite_addresses,
+        traits=traits,
+    )
     changes: list[Change] = []
     ownerless: list[str] = []
     there: Counter[str] = Counter()
@@ -89,7 +102,7 @@ def _freeing_domains(changes: Sequence[Change], live: Live) -> Iterator[Change]:
     for change in changes:
         if change.kind == "package" and change.action == "remove" and change.uuid is not None:
             yield from (
-                attrs.evolve(change, kind="domain", name=domain.name, id=domain.id, before={"name": domain.name})
+                attrs.evolve(change, kind="domain", name=domain.name, id=domain.id, before=DomainFields.of(domain))
                 for domain in domains.get(change.uuid, ())
                 if domain_key(domain.name) in taken
             )
@@ -138,28 +151,29 @@ class _Rules:
     me: str | None
     prune: bool
     rewrite_addresses: bool
+    traits: Traits
 
 
 def _organization(spec: OrganizationSpec, live: LiveOrganization, rules: _Rules) -> Iterator[Change]:
     shown = live.organization
     name = spec.name if shown is None else shown.name
     make = partial(Change, organization=name)
-    said = _said(spec, _OF_ORGANIZATION)
+    said = OrganizationFields.of(spec)
     if shown is None:
-        after = {"description": "", "billing_email": "", **{field: text for field, text in said.items() if text}}
+        after = _with_texts(OrganizationFields(description="", billing_email=""), said)
         change = _unless_invalid(
-            make(action="create", kind="organization", after=after), partial(organization_upsert, name, after)
+            make(action="create", kind="organization", after=after), partial(after.upsert, name)
         )
         yield change
         if change.action == "blocked":
             return
     else:
-        before = _texts(shown, _OF_ORGANIZATION)
-        after = {**before, **said}
-        if _differ(before, after):
+        before = OrganizationFields.of(shown).shown
+        after = attrs.evolve(before, **said)
+        if before.comparable != after.comparable:
             yield _unless_invalid(
                 make(action="update", kind="organization", before=before, after=after),
-                partial(organization_upsert, name, after),
+                partial(after.upsert, name),
             )
     if spec.members is not None:
         yield from _members(spec.members, live, make, rules)
@@ -167,18 +181,9 @@ def _organization(spec: OrganizationSpec, live: LiveOrganization, rules: _Rules)
         yield from _packages(spec.packages, live.packages or (), name, rules)
 
 
-def _said(spec: OrganizationSpec | PackageSpec, fields: Iterable[str]) -> dict[str, str]:
-    said = ((field, getattr(spec, field)) for field in fields)
-    return {field: str(value) for field, value in said if value is not None}
-
-
-def _texts(shown: Organization | Package, fields: Iterable[str]) -> dict[str, str]:
-    """Return texts as they are; None and `""` are alike to the service."""
-    return {field: getattr(shown, field) or "" for field in fields}
-
-
-def _differ(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
-    return any(field_key(field, text) != field_key(field, after[field]) for field, text in before.items())
+def _with_texts(fields: F, said: F) -> F:
+    """Add what is said of a new thing; an empty text need not be sent."""
+    return attrs.evolve(fields, **{field: text for field, text in said.items() if text})
 
 
 def _unless_invalid(change: Change, upsert: Callable[[], object]) -> Change:
@@ -199,10 +204,10 @@ def _members(wanted: Mapping[str, Role], live: LiveOrganization, make: _Make, ru
         if said.setdefault(key, (username, role))[1] != role:
             raise _two_values(make(action="blocked", kind="member"), said[key], (username, role))
     for key, (username, role) in said.items():
-        after = {"role": str(role)}
-        before = {"role": str(shown[key].role)} if key in shown else None
+        after = MemberFields(role=role)
+        before = MemberFields.of(shown[key]) if key in shown else None
         if key == creator:
-            before = {"role": str(Role.OWNER)}
+            before = MemberFields(role=Role.OWNER)
         name = shown[key].username if key in shown else username.strip()
         if before is None:
             yield make(action="create", kind="member", name=name, after=after)
@@ -211,7 +216,8 @@ def _members(wanted: Mapping[str, Role], live: LiveOrganization, make: _Make, ru
     if rules.prune:
         for key, member in shown.items():
             if key not in said:
-                yield make(action="remove", kind="member", name=member.username, before={"role": str(member.role)})
+                before = MemberFields.of(member)
+                yield make(action="remove", kind="member", name=member.username, before=before)
 
 
 def _two_values(change: Change, first: tuple[str, str], second: tuple[str, str]) -> ValidationError:
@@ -224,15 +230,11 @@ def _two_values(change: Change, first: tuple[str, str], second: tuple[str, str])
 
 def _loses_owners(live: LiveOrganization, changes: Iterable[Change], rules: _Rules) -> bool:
     """Tell whether an organization has an owner and would have none."""
-    roles: dict[str, str] = {user_key(member.username): member.role for member in live.members or ()}
+    roles: dict[str, str] = {member.username: member.role for member in live.members or ()}
     if live.organization is None:
         # Its creator; no change names one who is not known.
-        roles[user_key(rules.me or "")] = Role.OWNER
-    had_owners = Role.OWNER in roles.values()
-    for change in changes:
-        if change.kind == "member" and change.name is not None:
-            roles[user_key(change.name)] = (change.after or {}).get("role", "")
-    return had_owners and Role.OWNER not in roles.values()
+        roles[rules.me or ""] = Role.OWNER
+    return loses_owners(roles, changes)
 
 
 def _population(shown: Iterable[LivePackage] | None) -> Counter[str]:
@@ -264,7 +266,7 @@ def _packages(
                     package=package.name,
                     library_type=package.library_type,
                     uuid=package.uuid,
-                    before=_texts(package, _OF_PACKAGE),
+                    before=PackageFields.of(package).shown(addresses=rules.traits.addresses_shown),
                 )
 
 
@@ -304,31 +306,29 @@ def _types(packages: Iterable[LivePackage]) -> str:
 
 
 def _new_package(spec: PackageSpec, make: _Make) -> Change:
-    said = {field: text for field, text in _said(spec, (*_OF_PACKAGE, *_ADDRESSES)).items() if text}
-    after = {"short_description": "", **said}
+    after = _with_texts(PackageFields(short_description=""), PackageFields.of(spec))
     change = make(action="create", kind="package", after=after)
-    if spec.library_type == LibraryType.DOCKER and "backend_url" not in said:
+    if spec.library_type == LibraryType.DOCKER and after.backend_url is None:
         note = "a docker package cannot be created without backend_url; nothing of it is created"
         return attrs.evolve(change, action="blocked", note=note)
-    return _unless_invalid(change, partial(package_upsert, spec.name, spec.library_type, after))
+    return _unless_invalid(change, partial(after.upsert, spec.name, spec.library_type))
 
 
 def _old_package(
     spec: PackageSpec, package: Package, library_type: str | None, make: _Make, rules: _Rules
 ) -> Iterator[Change]:
-    before = _texts(package, _OF_PACKAGE)
-    addresses = _said(spec, _ADDRESSES)
-    after = {**before, **_said(spec, _OF_PACKAGE)}
-    differs = _differ(before, after)
-    if not differs and not addresses:
+    shown = rules.traits.addresses_shown
+    said = PackageFields.of(spec)
+    before = PackageFields.of(package).shown(addresses=shown)
+    after = attrs.evolve(before, **said)
+    differs = any(before.comparable[field] != after.comparable[field] for field in before)
+    if not differs and (shown or not said.addresses):
         return
-    missing = [field for field in _ADDRESSES_OF.get(library_type or "", ()) if getattr(spec, field) is None]
-    change = make(
-        action="update" if differs else "set", kind="package", before=before, after={**after, **addresses}
-    )
+    missing = [] if shown else [field for field in address_fields(library_type) if field not in said]
+    change = make(action="update" if differs else "set", kind="package", before=before, after=after)
     if not differs and not rules.rewrite_addresses:
         change = attrs.evolve(change, action="uncompared", note="the service does not give addresses back")
-    elif library_type is None:
+    elif library_type is None and not shown:
         note = (
             "its type does not show, and a change might clear addresses that it has: say library_type (in a file:"
             " type)"
@@ -338,7 +338,7 @@ def _old_package(
         # A change states all fields anew, and one that is left out may be cleared.
         note = f'a change might clear what it leaves out: say {" and ".join(missing)}, or "" if there is none'
         change = attrs.evolve(change, action="blocked", note=note)
-    yield _unless_invalid(change, partial(package_upsert, package.name, library_type, change.after or {}))
+    yield _unless_invalid(change, partial(after.upsert, package.name, library_type))
 
 
 def _permissions(
@@ -353,15 +353,16 @@ def _permissions(
         key = rules.people.usernames.get(key, key)
         if said.setdefault(key, (user, level))[1] != level:
             raise _two_values(make(action="blocked", kind="permission"), said[key], (user, level))
-    strangers = [user for key, (user, _) in said.items() if "@" in key and key not in shown]
+    by_email = rules.traits.users_by_email
+    strangers = [user for key, (user, _) in said.items() if by_email and "@" in key and key not in shown]
     for key, (user, level) in said.items():
-        after = {"level": str(level)}
+        after = PermissionFields(level=level)
         if key in shown:
             entry = shown[key]
             if entry.permission_level != level:
-                before = {"level": str(entry.permission_level)}
+                before = PermissionFields(level=entry.permission_level)
                 yield make(action="update", kind="permission", name=entry.username, before=before, after=after)
-        elif "@" in key and live is not None:
+        elif by_email and "@" in key and live is not None:
             note = "the service shows usernames only: name this address in people to have it compared"
             yield make(action="set", kind="permission", name=user.strip(), after=after, note=note)
         elif level != PermissionLevel.DEFAULT:
@@ -374,7 +375,7 @@ def _permissions(
                 action="remove",
                 kind="permission",
                 name=entry.username,
-                before={"level": str(entry.permission_level)},
+                before=PermissionFields(level=entry.permission_level),
             )
             if strangers and key not in rules.people.identified:
                 note = f"this may be the person of {strangers[0]}: say in people whose address that is"
@@ -393,7 +394,7 @@ def _routes(
     for key, said in wanted.items():
         if key in there:
             continue
-        after = {"template_path": said.template_path, "outgoing_url": said.outgoing_url}
+        after = RouteFields.of(said)
         change = make(action="create", kind="route", after=after)
         if not has_routes(library_type):
             change = attrs.evolve(change, action="blocked", note=f"a package of type {library_type} has no routes")
@@ -401,8 +402,7 @@ def _routes(
     if rules.prune and spec.routes is not None:
         for key, route in shown:
             if key not in wanted:
-                before = {"template_path": route.template_path, "outgoing_url": route.outgoing_url}
-                yield make(action="remove", kind="route", id=route.id, before=before)
+                yield make(action="remove", kind="route", id=route.id, before=RouteFields.of(route))
 
 
 def _domains(
@@ -415,7 +415,7 @@ def _domains(
     for key, name in wanted.items():
         if key in shown:
             continue
-        change = make(action="create", kind="domain", name=name, after={"name": name})
+        change = make(action="create", kind="domain", name=name, after=DomainFields(name=name))
         if not has_domains(library_type):
             change = attrs.evolve(change, action="blocked", note=f"a package of type {library_type} has no domains")
         yield change
@@ -424,6 +424,5 @@ def _domains(
         public = public_host(spec.public_url)
         for key, domain in shown.items():
             if key not in {*wanted, public} and not is_scarfs_domain(key):
-                yield make(
-                    action="remove", kind="domain", name=domain.name, id=domain.id, before={"name": domain.name}
-                )
+                before = DomainFields.of(domain)
+                yield make(action="remove", kind="domain", name=domain.name, id=domain.id, before=before)

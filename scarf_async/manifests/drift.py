@@ -7,19 +7,29 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from scarf_async.entities import Organization, Package, PermissionLevel, Role
+from scarf_async.dialects.dialect import Traits
+from scarf_async.dialects.v1 import V1
+from scarf_async.entities import PermissionLevel, Role
 from scarf_async.manifests.changes import Change
+from scarf_async.manifests.fields import (
+    DomainFields,
+    Fields,
+    MemberFields,
+    OrganizationFields,
+    PackageFields,
+    PermissionFields,
+    RouteFields,
+    stated,
+)
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, match_packages
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.names import domain_key, field_key, user_key
+from scarf_async.names import domain_key, user_key
 
 __all__ = ["State", "Verdict", "touched", "verdicts"]
 
 State: TypeAlias = Literal["open", "done", "moved"]
 """`open`: what is there is what the change was made for; `done`: it is as it should be; `moved`: it is neither."""
 
-_OF_ORGANIZATION: Final = ("description", "website", "billing_email")
-_OF_PACKAGE: Final = ("short_description", "long_description", "website")
 _NOTHING: Final = LiveOrganization()
 
 _PackageKey: TypeAlias = tuple[str | None, str | None, str | None]
@@ -79,7 +89,12 @@ def _with_section(spec: PackageSpec, change: Change) -> PackageSpec:
 
 
 def verdicts(
-    changes: Iterable[Change], manifest: Manifest, live: Live, *, created: Container[str | None] = ()
+    changes: Iterable[Change],
+    manifest: Manifest,
+    live: Live,
+    *,
+    created: Container[str | None] = (),
+    traits: Traits = V1.traits,
 ) -> list[Verdict]:
     """Hold each change against what is there.
 
@@ -88,14 +103,16 @@ def verdicts(
         manifest: what `touched` returned for them.
         live: what was read for it.
         created: the organizations that these changes, or earlier ones of the same plan, create.
+        traits: what the service shows and takes.
     """
-    comparison = _Comparison(manifest, live, created)
+    comparison = _Comparison(manifest, live, created, traits)
     return [comparison.verdict(change) for change in changes]
 
 
 class _Comparison:
-    def __init__(self, manifest: Manifest, live: Live, created: Container[str | None]) -> None:
+    def __init__(self, manifest: Manifest, live: Live, created: Container[str | None], traits: Traits) -> None:
         self._live = live
+        self._traits = traits
         self._created = created
         self._by_uuid: dict[str, LivePackage] = {}
         self._by_name: dict[_PackageKey, LivePackage] = {}
@@ -138,8 +155,8 @@ class _Comparison:
 
     def _of_organization(self, change: Change) -> Verdict:
         shown = self._organization(change).organization
-        now = None if shown is None else _texts(shown, _OF_ORGANIZATION)
-        verdict = _compared(change, change.before, now, _only(change.after, _OF_ORGANIZATION))
+        now = None if shown is None else OrganizationFields.of(shown).shown
+        verdict = _compared(change, change.before, now, stated(OrganizationFields, change.after).shown)
         if change.action == "create" and verdict.state == "moved":
             self._strange.add(change.organization)
         return verdict
@@ -147,8 +164,8 @@ class _Comparison:
     def _of_member(self, change: Change) -> Verdict:
         key = user_key(change.name or "")
         members = self._organization(change).members or ()
-        role = next((str(member.role) for member in members if user_key(member.username) == key), None)
-        verdict = _compared(change, change.before, None if role is None else {"role": role}, change.after)
+        role = next((member.role for member in members if user_key(member.username) == key), None)
+        verdict = _compared(change, change.before, None if role is None else MemberFields(role=role), change.after)
         if verdict.state == "moved" and role == Role.OWNER and change.organization in self._created:
             # Who creates an organization is its owner, whether or not that was known before.
             return Verdict(change, "open")
@@ -159,12 +176,14 @@ class _Comparison:
         live = named if change.uuid is None else self._by_uuid.get(change.uuid)
         if live is not named and live is not None:
             return _renamed(change, live)
-        now = None if live is None else _texts(live.package, _OF_PACKAGE)
-        after = None if change.after is None else _only(change.after, _OF_PACKAGE)
-        if change.action in {"update", "set"} and now is not None and (change.after or {}).keys() - (after or {}):
-            # The service does not show addresses: only sending them makes them right.
-            return _compared(change, change.before if _keys(now) != _keys(after) else now, now, after)
+        shown = self._traits.addresses_shown
+        now = None if live is None else PackageFields.of(live.package).shown(addresses=shown)
+        wanted = stated(PackageFields, change.after)
+        after = None if change.after is None else wanted.shown(addresses=shown)
         verdict = _compared(change, change.before, now, after)
+        if change.action in {"update", "set"} and verdict.state == "done" and wanted.addresses and not shown:
+            # Only sending addresses makes them right.
+            return Verdict(change, "open")
         if change.action == "create" and verdict.state == "moved":
             self._strange.add(_key(change))
         return verdict
@@ -175,43 +194,42 @@ class _Comparison:
             if named is None:
                 return Verdict(change, "open")
             change = attrs.evolve(change, uuid=named.package.uuid)
-            return _on(change, named)
+            return self._on(change, named)
         live = self._by_uuid.get(change.uuid)
         if live is None:
             return Verdict(change, "done" if change.action == "remove" else "moved", "the package is not there")
-        return _on(change, live) if live is named else _renamed(change, live)
+        return self._on(change, live) if live is named else _renamed(change, live)
+
+    def _on(self, change: Change, live: LivePackage) -> Verdict:
+        match change.kind:
+            case "permission":
+                return self._of_permission(change, live)
+            case "route":
+                return _of_route(change, live)
+            case _:
+                return _of_domain(change, live)
+
+    def _of_permission(self, change: Change, live: LivePackage) -> Verdict:
+        key = user_key(change.name or "")
+        shown = {user_key(entry.username): entry.permission_level for entry in live.permissions or ()}
+        if self._traits.users_by_email and "@" in key and key not in shown:
+            # The service shows usernames only.
+            return Verdict(change, "open")
+        now = PermissionFields(level=shown[key]) if key in shown else None
+        return _compared(change, _special(change.before), _special(now), _special(change.after))
 
 
 def _renamed(change: Change, live: LivePackage) -> Verdict:
     return Verdict(change, "moved", f"the package is called {live.package.name!r}")
 
 
-def _on(change: Change, live: LivePackage) -> Verdict:
-    if change.kind == "permission":
-        return _of_permission(change, live)
-    return _of_route(change, live) if change.kind == "route" else _of_domain(change, live)
-
-
-def _of_permission(change: Change, live: LivePackage) -> Verdict:
-    key = user_key(change.name or "")
-    shown = {user_key(entry.username): str(entry.permission_level) for entry in live.permissions or ()}
-    if "@" in key and key not in shown:
-        # The service shows usernames only.
-        return Verdict(change, "open")
-    now = {"level": shown[key]} if key in shown else None
-    return _compared(change, _special(change.before), _special(now), _special(change.after))
-
-
 def _special(fields: Mapping[str, str] | None) -> Mapping[str, str] | None:
     """Return a level; the usual one is none."""
-    return None if fields is None or fields.get("level") == PermissionLevel.DEFAULT else fields
+    return None if stated(PermissionFields, fields).level == PermissionLevel.DEFAULT else fields
 
 
 def _of_route(change: Change, live: LivePackage) -> Verdict:
-    shown = {
-        route.id: {"template_path": route.template_path, "outgoing_url": route.outgoing_url}
-        for route in live.routes or ()
-    }
+    shown = {route.id: RouteFields.of(route) for route in live.routes or ()}
     now = shown.get(change.id or "") if change.action == "remove" else None
     if change.action == "create":
         now = next((fields for fields in shown.values() if _keys(fields) == _keys(change.after)), None)
@@ -225,22 +243,13 @@ def _of_domain(change: Change, live: LivePackage) -> Verdict:
         for domain in live.domains or ()
         if (domain.id == change.id if change.action == "remove" else domain_key(domain.name) == key)
     ]
-    now = None if not same else {"name": same[0] if change.action == "remove" else change.name or ""}
+    now = None if not same else DomainFields(name=same[0] if change.action == "remove" else change.name)
     return _compared(change, change.before, now, change.after)
-
-
-def _texts(shown: Organization | Package, fields: Iterable[str]) -> dict[str, str]:
-    return {field: getattr(shown, field) or "" for field in fields}
-
-
-def _only(fields: Mapping[str, str] | None, names: Iterable[str]) -> dict[str, str]:
-    """Return the texts that are shown; what is left out when a thing is created is empty."""
-    return {name: (fields or {}).get(name, "") for name in names}
 
 
 def _keys(fields: Mapping[str, str] | None) -> Mapping[str, str] | None:
     """Return fields as they are compared."""
-    return None if fields is None else {field: field_key(field, text) for field, text in fields.items()}
+    return fields.comparable if isinstance(fields, Fields) else None
 
 
 def _compared(

@@ -100,7 +100,8 @@ class Manifests:
         if not isinstance(manifest, Manifest):
             raise ValidationError(f"manifest must be a Manifest; got {type(manifest).__name__}", field="manifest")
         live = await read_live(self._session, manifest, prune=prune)
-        return diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses)
+        traits = self._session.dialect.traits
+        return diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses, traits=traits)
 
     async def apply(
         self,
@@ -238,5 +239,6 @@ class Manifests:
         original = await pull(self._session, [source], user_packages=False)
         manifest = copying.manifest(original)
         live = await read_live(there, manifest, prune=prune)
-        changes = diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses)
+        traits = there.dialect.traits
+        changes = diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses, traits=traits)
         return copying.annotated(changes, original)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from scarf_async.entities import Role
 from scarf_async.errors import GuardError
 from scarf_async.manifests.changes import Change, Changes
+from scarf_async.manifests.fields import MemberFields, stated
 from scarf_async.manifests.live import Live
 from scarf_async.names import user_key
 from scarf_async.protocol import printable
 
-__all__ = ["check", "check_owners", "loosens_members", "refused"]
+__all__ = ["check", "check_owners", "loosens_members", "loses_owners", "refused"]
 
 _FEW: Final = 5
 _SHARE: Final = 0.25
@@ -72,10 +73,10 @@ def _oneself(changes: Changes, me: str) -> Iterator[str]:
         if change.kind != "member" or change.name is None or user_key(change.name) != user_key(me):
             continue
         # Who creates an organization is its owner.
-        was_owner = change.organization in created or (change.before or {}).get("role") == Role.OWNER
+        was_owner = change.organization in created or stated(MemberFields, change.before).role == Role.OWNER
         if change.action == "remove":
             yield f"{me}, whose token this is, would be removed from {change.organization}: let another owner do it"
-        elif was_owner and (change.after or {}).get("role") != Role.OWNER:
+        elif was_owner and stated(MemberFields, change.after).role != Role.OWNER:
             yield f"{me}, whose token this is, would no longer own {change.organization}: let another owner do it"
 
 
@@ -94,18 +95,27 @@ def check_owners(changes: Iterable[Change], live: Live) -> None:
     Raises:
         GuardError: one had an owner and would have none.
     """
-    roles: dict[str, dict[str, str]] = {
-        name: {user_key(member.username): member.role for member in there.members or ()}
-        for name, there in live.organizations.items()
-    }
-    owned = {name for name, members in roles.items() if _has_owner(members)}
+    of: dict[str | None, list[Change]] = defaultdict(list)
     for change in changes:
-        if change.kind == "member" and change.organization in roles and change.name is not None:
-            roles[change.organization][user_key(change.name)] = (change.after or {}).get("role", "")
-    problems = [_without_owner(name) for name in sorted(owned) if not _has_owner(roles[name])]
+        of[change.organization].append(change)
+    problems = [
+        _without_owner(name)
+        for name in sorted(live.organizations)
+        if loses_owners({one.username: one.role for one in live.organizations[name].members or ()}, of[name])
+    ]
     if problems:
         raise refused(problems)
 
 
-def _has_owner(members: Mapping[str, str]) -> bool:
-    return Role.OWNER in members.values()
+def loses_owners(roles: Mapping[str, str], changes: Iterable[Change]) -> bool:
+    """Tell whether an organization has an owner and would have none.
+
+    Args:
+        roles: username -> role, as it is.
+        changes: what changes in it.
+    """
+    after = {user_key(username): role for username, role in roles.items()}
+    for change in changes:
+        if change.kind == "member" and change.name is not None:
+            after[user_key(change.name)] = stated(MemberFields, change.after).role or ""
+    return Role.OWNER in roles.values() and Role.OWNER not in after.values()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -10,27 +9,17 @@ from typing import Final
 import attrs
 
 from scarf_async.bulk.together import together
-from scarf_async.entities import Domain, LibraryType, Member, Organization, Package, Permission, Route
+from scarf_async.entities import Domain, Member, Organization, Package, Permission, Route
+from scarf_async.entities.enums import has_domains, has_routes
 from scarf_async.errors import NotFoundError, ValidationError
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.names import domain_key, organization_key, package_key
+from scarf_async.reconcile import PackageIndex
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.session import Session
 
-__all__ = [
-    "Live",
-    "LiveOrganization",
-    "LivePackage",
-    "Match",
-    "has_domains",
-    "has_routes",
-    "match_packages",
-    "read_live",
-]
+__all__ = ["Live", "LiveOrganization", "LivePackage", "Match", "match_packages", "read_live"]
 
-# Types that are known and lack them; the list of types is open, and what is not known may have both.
-_WITHOUT_DOMAINS: Final = frozenset({LibraryType.NPM, LibraryType.HACKAGE, LibraryType.OTHER})
-_WITHOUT_ROUTES: Final = _WITHOUT_DOMAINS | {LibraryType.DOCKER, LibraryType.PYPI, LibraryType.PYTHON}
 _EVERYTHING: Final = PackageSpec(name="*", permissions={}, routes=(), domains=())
 _DOMAINS: Final = PackageSpec(name="*", domains=())
 
@@ -97,26 +86,15 @@ class Match:
     others: tuple[LivePackage, ...] = ()
 
 
-def has_routes(library_type: str | None) -> bool:
-    """Tell whether a package of a type may have routes; a type that is not known may."""
-    return library_type not in _WITHOUT_ROUTES
-
-
-def has_domains(library_type: str | None) -> bool:
-    """Tell whether a package of a type may have domains; a type that is not known may."""
-    return library_type not in _WITHOUT_DOMAINS
-
-
 def match_packages(specs: Iterable[PackageSpec], shown: Iterable[LivePackage], owner: str | None) -> list[Match]:
     """Find what is there under each name: with or without `owner/`, and of the same type where one is given.
 
     Raises:
         ValidationError: two entries are one package.
     """
-    named: dict[str, list[LivePackage]] = defaultdict(list)
-    for live in shown:
-        named[package_key(live.package.name, owner or live.package.owner)].append(live)
-    entries = [(spec, named.get(package_key(spec.name, owner), [])) for spec in specs]
+    by_uuid = {live.package.uuid: live for live in shown}
+    index = PackageIndex(live.package for live in by_uuid.values())
+    entries = [(spec, [by_uuid[package.uuid] for package in index.called(spec.name, owner)]) for spec in specs]
     matches = [Match(spec, _candidates(spec, namesakes)) for spec, namesakes in entries]
     taken = _taken(matches, owner)
     return [

@@ -218,7 +218,7 @@ def _spoiled_plans(draw: st.DrawFn) -> bytes:
 _CHANGES: Final = Changes(
     (
         Change(action="create", kind="member", organization="acme", name="bob", after={"role": "admin"}),
-        Change(action="update", kind="package", organization="acme", package="web", before={"a": "b"}, after={}),
+        Change(action="update", kind="organization", organization="acme", before={"website": "b"}, after={}),
         Change(action="blocked", kind="package", organization="acme", package="web", note="no addresses"),
     ),
     ownerless=("umbra",),

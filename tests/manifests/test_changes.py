@@ -103,6 +103,37 @@ def test_they_show_as_a_difference() -> None:
     )
 
 
+def test_what_they_state_is_read_as_texts() -> None:
+    """In the order of the fields and without those that are not said; a field that no such thing has is refused."""
+    change = on("u", action="set", kind="package", after={"website": "", "short_description": "Web"})
+    assert (change.after, repr(change.after)) == (
+        {"website": "", "short_description": "Web"},
+        "{'short_description': 'Web', 'website': ''}",
+    )
+    assert attrs.evolve(change, action="update") == on("u", action="update", kind="package", after=change.after)
+    assert repr(PROMOTION).endswith("before={'role': 'admin'}, after={'role': 'owner'}, note='')")
+    with pytest.raises(ValidationError, match="a change of a member has no field 'level'") as refused:
+        attrs.evolve(PROMOTION, after={"level": "admin"})
+    assert refused.value.field == "level"
+
+
+def test_a_part_of_them_is_had_without_parsing_text() -> None:
+    """What is said of a change is data, and so is the count of all."""
+    shown = [(change.sign, change.label, change.details) for change in ALL]
+    assert shown == [
+        ("~", "ann", "owner -> member"),
+        ("~", "bob", "admin -> owner"),
+        ("+", "web", "short_description 'Web'"),
+        ("+", "ann", "admin"),
+        ("~", "e@acme.example", "admin"),
+        ("-", "eve", ""),
+        ("!", "u-1", ""),
+        ("?", "u-1", ""),
+    ]
+    assert ALL.summary == str(ALL).splitlines()[-1]
+    assert Changes().summary == "no changes"
+
+
 def test_nothing_in_them_steers_a_terminal() -> None:
     """What the service named is escaped, and long texts are cut."""
     hostile = Change(action="remove", kind="member", organization="acme", name="e\x1b[2J\u202ee", note="\x07")
@@ -221,6 +252,10 @@ def _with(**fields: JSON) -> Callable[[dict[str, JSON]], JSON]:
         ),
         (_with(limit=1), r"unknown field `limit` - at `\$`"),
         (_with(changes=[{"action": "create", "kind": "member", "nmae": "bob"}]), r"`nmae` - at `\$.changes\[0\]`"),
+        (
+            _with(changes=[{"action": "create", "kind": "member", "after": {"level": "admin"}}]),
+            r"a change of a member has no field 'level' - at `\$.changes\[0\]`",
+        ),
         (_with(ownerless="acme"), "Expected `array`, got `str`"),
         (lambda _: [], r"version is \[\]"),
     ],

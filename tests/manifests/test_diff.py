@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import attrs
 import pytest
 
-from scarf_async import Permission, PermissionLevel, Role, ValidationError
+from scarf_async import Package, Permission, PermissionLevel, Role, ValidationError
+from scarf_async.dialects.v1 import V1
 from scarf_async.manifests.changes import Changes
 from scarf_async.manifests.diff import diff
+from scarf_async.manifests.drift import touched, verdicts
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 
@@ -261,6 +263,31 @@ def test_addresses_are_not_compared_and_set_again_if_asked(library_type: str, ad
     upsert = operation.arguments["upsert"]
     assert upsert.short_description == "Web"
     assert {name: getattr(upsert, name) for name in addresses} == addresses
+
+
+@attrs.frozen(kw_only=True)
+class Addressed(Package):
+    """A package of a service that gives addresses back."""
+
+    backend_url: str | None = None
+
+
+def test_addresses_that_are_shown_are_compared() -> None:
+    """A service that gives them back is asked, and what is not said of one stays."""
+    there = Addressed(
+        uuid="u", owner="acme", name="web", library_type="docker", backend_url="https://ghcr.io/acme/web"
+    )
+    shows = attrs.evolve(V1.traits, addresses_shown=True)
+    same, other = (with_addresses({"backend_url": f"https://{host}/acme/web"}) for host in ("ghcr.io", "quay.io"))
+    assert lines(diff(said(same), acme(there), traits=shows)) == []
+    changes = diff(said(other), acme(there), traits=shows)
+    assert lines(changes) == [
+        "~ package acme/web (docker): backend_url 'https://ghcr.io/acme/web' -> 'https://quay.io/acme/web'"
+    ]
+    manifest = touched(changes, None)
+    assert [verdict.state for verdict in verdicts(changes, manifest, acme(there), traits=shows)] == ["open"]
+    moved = attrs.evolve(there, backend_url="https://quay.io/acme/web")
+    assert [verdict.state for verdict in verdicts(changes, manifest, acme(moved), traits=shows)] == ["done"]
 
 
 def test_addresses_are_not_set_in_part() -> None:

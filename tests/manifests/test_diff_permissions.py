@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+import attrs
 import pytest
 
 from scarf_async import Permission, PermissionLevel, ValidationError
+from scarf_async.dialects.v1 import V1
 from scarf_async.manifests.diff import diff
 from scarf_async.manifests.live import LivePackage
 from scarf_async.manifests.model import Manifest, PackageSpec
@@ -81,6 +83,14 @@ def test_nobody_is_pruned_who_may_be_behind_an_address() -> None:
         ("remove", "bob"),
     ]
     assert changes[1].note == "this may be the person of eve@acme.example: say in people whose address that is"
+
+
+def test_where_users_have_addresses_for_names_they_are_names() -> None:
+    """A service that shows what it was given is compared like any other."""
+    names = attrs.evolve(V1.traits, users_by_email=False)
+    manifest, live = granting({"eve@acme.example": "admin"}), acme(with_levels(bob="admin"))
+    changes = diff(manifest, live, prune=True, traits=names)
+    assert lines(changes) == ["+ permission acme/web/eve@acme.example: admin", "- permission acme/web/bob"]
 
 
 def test_two_levels_for_one_person_are_an_error() -> None:

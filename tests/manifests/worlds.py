@@ -18,8 +18,9 @@ from scarf_async import (
     Role,
     Route,
 )
+from scarf_async.entities.enums import has_domains, has_routes
 from scarf_async.manifests.changes import Change, Changes
-from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, has_domains, has_routes
+from scarf_async.manifests.live import Live, LiveOrganization, LivePackage
 from scarf_async.manifests.model import Manifest, PackageSpec
 from scarf_async.manifests.pull import described
 from scarf_async.names import user_key

@@ -90,7 +90,7 @@ class ApplyReport:
             "counts": dict(self.counts),
             "failures": [
                 {"change": str(change), "status": outcome.status, "error": str(outcome.error)}
-                for change, outcome in self._failures
+                for change, outcome in self.failures
             ],
             "drifted": [str(change) for change in self.drifted],
             "blocked": [str(change) for change in self.blocked],
@@ -99,7 +99,8 @@ class ApplyReport:
         }
 
     @property
-    def _failures(self) -> list[tuple[Change, Outcome[object]]]:
+    def failures(self) -> Sequence[tuple[Change, Outcome[object]]]:
+        """Each change that failed or is of unknown outcome, and what became of it."""
         return [(change, outcome) for change, outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
 
     def __bool__(self) -> bool:
@@ -126,7 +127,7 @@ class ApplyReport:
             if self.bulk.stopped_by:
                 lines.append(printable(f"stopped: {self.bulk.stopped_by}"))
         bad = [
-            *(printable(f"{outcome.status}: {change}: {outcome.error}") for change, outcome in self._failures),
+            *(printable(f"{outcome.status}: {change}: {outcome.error}") for change, outcome in self.failures),
             *(f"drifted: {change}" for change in self.drifted),
             *(f"blocked: {change}" for change in self.blocked),
         ]

@@ -1,0 +1,138 @@
+"""One change: a thing, what is to be done with it, and what is stated of it before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+from scarf_async.entities.fields import without_user
+from scarf_async.manifests.fields import RouteFields, Subject, stated, typed
+from scarf_async.names import plain_name
+from scarf_async.protocol import printable
+
+__all__ = ["SENT", "Action", "Change"]
+
+Action: TypeAlias = Literal["create", "update", "set", "remove", "blocked", "uncompared"]
+
+SENT: Final = frozenset[Action]({"create", "update", "set", "remove"})
+"""The actions that send something."""
+_SIGNS: Final[Mapping[Action, str]] = {
+    "create": "+",
+    "update": "~",
+    "set": "~",
+    "remove": "-",
+    "blocked": "!",
+    "uncompared": "?",
+}
+_SHOWN: Final = 60
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """One thing that is not as the manifest says.
+
+    Attributes:
+        action: `create`, `update`, `remove`; `set`: the service does not show what is there, so it is set without
+            comparing; `blocked`: it cannot be done, `note` says why; `uncompared`: it was not compared and is left.
+        kind: what it is.
+        organization: the organization; None: the token's user, for packages.
+        package: the package's name; as the service shows it, if it is there.
+        library_type: the package's type.
+        name: the username or e-mail address of a member or permission; the name of a domain.
+        uuid: the package's identifier; None: it is yet to be created.
+        id: the identifier of a route or domain that is there.
+        before: its fields as they are; None: it is not there, or does not show.
+        after: its fields as they should be, all that are sent and not only those that differ; None: it goes.
+        note: what there is to know.
+
+    Raises:
+        ValidationError: a thing of this kind has no such field.
+    """
+
+    action: Action
+    kind: Subject
+    organization: str | None = None
+    package: str | None = None
+    library_type: str | None = None
+    name: str | None = None
+    uuid: str | None = None
+    id: str | None = None
+    before: Mapping[str, str] | None = attrs.field(default=None, hash=False)
+    after: Mapping[str, str] | None = attrs.field(default=None, hash=False)
+    note: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        # `kind` decides the class, so that no converter of one attribute can do it.
+        object.__setattr__(self, "before", typed(self.kind, self.before))
+        object.__setattr__(self, "after", typed(self.kind, self.after))
+
+    @property
+    def label(self) -> str:
+        """What it is called below its organization or package."""
+        match self.kind:
+            case "organization":
+                return self.organization or ""
+            case "package":
+                return plain_name(self.package or "", self.organization)
+            case "route":
+                return stated(RouteFields, self.after or self.before).template_path or ""
+            case _:
+                return self.name or ""
+
+    @property
+    def target(self) -> str:
+        """What it is about, as a path for people; `~` stands for the token's user."""
+        parts = [self.organization or "~"]
+        if self.package is not None:
+            parts.append(plain_name(self.package, self.organization))
+        if self.kind not in {"organization", "package"} and self.label:
+            parts.append(self.label)
+        return "/".join(parts)
+
+    @property
+    def differences(self) -> list[tuple[str, str | None, str | None]]:
+        """The fields that differ: name, before, after; None where there is none."""
+        before, after = self.before or {}, self.after or {}
+        return [
+            (field, before.get(field), after.get(field))
+            for field in {**before, **after}
+            if before.get(field) != after.get(field)
+        ]
+
+    @property
+    def sign(self) -> str:
+        """The action as one character: `+`, `~`, `-`, `!` or `?`."""
+        return _SIGNS[self.action]
+
+    @property
+    def details(self) -> str:
+        """What differs, for people; empty where nothing is to be said beside the action, or nothing is compared."""
+        return "" if self.after is None or self.action == "uncompared" else ", ".join(self._details())
+
+    def _details(self) -> Iterator[str]:
+        for field, before, after in self.differences:
+            if self.kind == "domain":
+                continue
+            if self.kind == "route":
+                if field == "outgoing_url":
+                    yield f"-> {_quoted(after)}"
+            elif self.kind in {"member", "permission"}:
+                yield f"{before} -> {after}" if before else f"{after}"
+            elif self.before is None or before is None:
+                yield f"{field} {_quoted(after)}"
+            else:
+                yield f"{field} {_quoted(before)} -> {_quoted(after)}"
+
+    def __str__(self) -> str:
+        library_type = f" ({self.library_type})" if self.kind == "package" and self.library_type else ""
+        details = f": {self.details}" if self.details else ""
+        note = f" ({self.note})" if self.note else ""
+        return printable(f"{self.sign} {self.kind} {self.target}{library_type}{details}{note}")
+
+
+def _quoted(value: str | None) -> str:
+    # An address may carry a user and a password.
+    text = without_user(value or "")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...{text[-1]}"
