@@ -21,14 +21,16 @@ from scarf_async.events import Hook
 from scarf_async.pacing import AdaptivePacer
 from scarf_async.session import Session
 
-__all__ = ["Bulk"]
+__all__ = ["Bulk", "open_journal"]
 
 
 class Bulk:
     """`scarf.bulk`: run plans of many operations, concurrently and in order, and verify what they did."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, opened: Callable[[], Journal] | None = None) -> None:
         self._session = session
+        # Gives a journal that is open already, for the run to close.
+        self._opened = opened
 
     async def run(
         self,
@@ -88,7 +90,10 @@ class Bulk:
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
         _ = self._session.server  # one error for all operations, where the client has no address for them
-        book = None if journal is None else self._open(journal, plan)
+        if self._opened is not None:
+            book: Journal | None = self._opened()
+        else:
+            book = None if journal is None else open_journal(self._session, journal, plan)
         problem: JournalError | None = None
         try:
             run = Run(
@@ -112,16 +117,6 @@ class Bulk:
             raise problem
         return report
 
-    def _open(self, path: str | os.PathLike[str], plan: BulkPlan) -> Journal:
-        settings = self._session.transport.settings
-        return Journal.open(
-            path,
-            plan=digest(plan),
-            operations=len(plan),
-            server=self._session.server,
-            redact=settings.token.redact_bytes,
-        )
-
     async def verify(self, plan: BulkPlan) -> list[Difference]:
         """Compare a plan with what the service shows; works on a read-only client.
 
@@ -138,6 +133,21 @@ class Bulk:
         """
         _check_plan(plan)
         return await verify(self._session, plan)
+
+
+def open_journal(session: Session, path: str | os.PathLike[str], plan: BulkPlan) -> Journal:
+    """Open the journal of a plan, or begin one.
+
+    Raises:
+        JournalError: it cannot be used.
+    """
+    return Journal.open(
+        path,
+        plan=digest(plan),
+        operations=len(plan),
+        server=session.server,
+        redact=session.transport.settings.token.redact_bytes,
+    )
 
 
 def _check_plan(plan: object) -> None:

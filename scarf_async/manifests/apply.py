@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from scarf_async.bulk.group import Bulk
+from scarf_async.bulk.group import Bulk, open_journal
 from scarf_async.bulk.journal import Journal, Known
 from scarf_async.bulk.plan import BulkPlan, Kind
-from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, Outcome
 from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
 from scarf_async.manifests.changes import Change, Changes
@@ -45,11 +46,20 @@ class Sending:
     progress: Callable[[BulkProgress], object] | None = None
     on_outcome: Callable[[Outcome[object]], object] | None = None
 
-    async def run(self, session: Session, report: ApplyReport, plan: BulkPlan) -> ApplyReport:
-        """Send what a report says is to be sent, and add what became of it."""
+    async def run(
+        self, session: Session, report: ApplyReport, plan: BulkPlan, opened: Callable[[], Journal] | None = None
+    ) -> ApplyReport:
+        """Send what a report says is to be sent, and add what became of it.
+
+        Args:
+            session: what to send with.
+            report: what it is added to.
+            plan: what to send.
+            opened: gives the journal, where it is open already.
+        """
         if not len(plan):
             return report
-        bulk = await Bulk(session).run(
+        bulk = await Bulk(session, opened=opened).run(
             plan,
             journal=self.journal,
             concurrency=self.concurrency,
@@ -87,7 +97,30 @@ async def apply(
         report = _without_drifted(report, held)
         check_owners(report.sent.applicable, live)
         return await sending.run(session, report, report.sent.to_plan())
-    known = {} if sending.journal is None else _known(sending.journal, plan, session.server)
+    journal = None if sending.journal is None else _begun(session, sending.journal, plan)
+    with ExitStack() as closing:
+        if journal is not None:
+            closing.callback(journal.close)
+        await _hold_whole(session, changes, plan, me, journal)
+        given = None if journal is None else partial(_given, journal, closing)
+        return await sending.run(session, attrs.evolve(report, sent=changes), plan, given)
+
+
+def _given(journal: Journal, closing: ExitStack) -> Journal:
+    """Give a journal to the run, which closes it."""
+    closing.pop_all()
+    return journal
+
+
+async def _hold_whole(
+    session: Session, changes: Changes, plan: BulkPlan, me: str | None, journal: Journal | None
+) -> None:
+    """Hold all changes that are not known to be done against what is there.
+
+    Raises:
+        GuardError: one has drifted, or an organization would be left without an owner.
+    """
+    known: Mapping[int, Known] = {} if journal is None else journal.known
     left = [place for place in range(len(plan)) if known.get(place, _NOTHING_KNOWN).status != "succeeded"]
     held, live = await _held_against(session, [changes.applicable[place] for place in left], changes, me)
     _refuse_drift(
@@ -96,12 +129,11 @@ async def apply(
         if not _is_ours(verdict, plan[place].kind, known, place)
     )
     check_owners((verdict.change for verdict in held), live)
-    if sending.journal is not None:
+    if journal is not None:
         held_at = zip(left, held, strict=True)
         gone = [place for place, now in held_at if now.state == "done" and plan[place].kind in _REMOVING]
         if gone:
-            _take_for_done(sending.journal, plan, gone, session.server)
-    return await sending.run(session, attrs.evolve(report, sent=changes), plan)
+            _take_for_done(journal, plan, gone)
 
 
 async def _held_against(
@@ -116,44 +148,33 @@ async def _held_against(
     return verdicts(applicable, manifest, live, created=created, traits=session.dialect.traits), live
 
 
-def _known(path: str | os.PathLike[str], plan: BulkPlan, server: str) -> Mapping[int, Known]:
-    """Return what an earlier run of the same changes wrote; nothing where there was none.
+def _begun(session: Session, path: str | os.PathLike[str], plan: BulkPlan) -> Journal | None:
+    """Open what an earlier run of the same changes wrote; None: there was none.
 
     Raises:
         JournalError: the journal cannot be used.
     """
     # A journal is begun only when there is something to send: one that was refused for drift must not stay.
     if not (Path(path).is_file() and Path(path).stat().st_size):
-        return {}
+        return None
     try:
-        journal = _opened(path, plan, server)
+        return open_journal(session, path, plan)
     except JournalError as error:
         raise JournalError(
             f"{error} (a journal goes on only with the very changes that it was begun with, kept in a file: changes"
             " that were compared anew take a new journal, and leave out what was done)",
             path=error.path,
         ) from None
-    problem = journal.close()
-    if problem is not None:
-        raise problem
-    return journal.known
 
 
-def _opened(path: str | os.PathLike[str], plan: BulkPlan, server: str) -> Journal:
-    return Journal.open(path, plan=digest(plan), operations=len(plan), server=server)
-
-
-def _take_for_done(path: str | os.PathLike[str], plan: BulkPlan, places: Sequence[int], server: str) -> None:
-    """Note removals whose things are gone as done: sent again, they would find nothing, or what moved elsewhere.
-
-    Raises:
-        JournalError: the journal cannot be used.
-    """
-    journal = _opened(path, plan, server)
+def _take_for_done(journal: Journal, plan: BulkPlan, places: Sequence[int]) -> None:
+    """Note removals whose things are gone as done: sent again, they would find nothing, or what moved elsewhere."""
     journal.record(places, Outcome[object](operation=plan[places[0]], status="succeeded", reconciled=True))
-    problem = journal.close()
-    if problem is not None:
-        raise problem
+    for place in places:
+        earlier = journal.known.get(place, _NOTHING_KNOWN)
+        journal.known[place] = attrs.evolve(
+            earlier, status="succeeded", result=None, attempts=0, reconciled=True, unchanged=False
+        )
 
 
 def _is_ours(verdict: Verdict, kind: Kind, known: Mapping[int, Known], place: int) -> bool:

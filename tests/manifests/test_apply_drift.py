@@ -21,7 +21,10 @@ from scarf_async import (
     Role,
     RouteCreate,
     Scarf,
+    ScarfEvent,
+    ValidationError,
 )
+from scarf_async.bulk.journal import Journal
 from scarf_async.emulator import Emulator, FaultRule
 from scarf_async.errors import GuardError
 from scarf_async.manifests.changes import Changes
@@ -232,6 +235,39 @@ async def test_a_journal_of_other_changes_is_refused(world: World, tmp_path: Pat
         JournalError, match=r"belongs to another plan.*take a new journal, and leave out what was done"
     ):
         await world.scarf.manifests.apply(Changes(world.changes[1:2]), journal=journal)
+
+
+async def test_nobody_else_gets_the_journal_meanwhile(world: World, tmp_path: Path) -> None:
+    """From the last look to the end of the run it is locked, at every moment."""
+    journal = tmp_path / "journal"
+    world.emulator.faults.add(FaultRule("POST", "/packages/*/routes", 1, action=422))
+    await world.scarf.manifests.apply(world.changes, journal=journal)
+    tried: list[str] = []
+
+    def attempt(_: ScarfEvent) -> None:
+        try:
+            Journal.open(journal, plan="another", operations=1, server="")
+        except JournalError as error:
+            tried.append(str(error).removeprefix(f"journal {journal} "))
+
+    async with Scarf(world.emulator.token, base_url=world.emulator.url, on_event=attempt) as scarf:
+        assert (await scarf.manifests.apply(world.changes, journal=journal)).counts["done"] == CHANGES
+    assert wrote(world.emulator)
+    assert set(tried) == {"is in use by another run"}
+
+
+async def test_a_refusal_unlocks_the_journal(world: World, tmp_path: Path) -> None:
+    """It is free again for the next run, whatever refused this one."""
+    journal = tmp_path / "journal"
+    world.emulator.faults.add(FaultRule("DELETE", "/organizations/acme/users/bob", 1, action=422))
+    await world.scarf.manifests.apply(world.changes, journal=journal)
+    with pytest.raises(ValidationError, match="concurrency"):
+        await world.scarf.manifests.apply(world.changes, journal=journal, concurrency=0)
+    await _role(world)
+    with pytest.raises(GuardError, match="now role 'admin'"):
+        await world.scarf.manifests.apply(world.changes, journal=journal)
+    await world.scarf.members.upsert("acme", "bob", "member")
+    assert (await world.scarf.manifests.apply(world.changes, journal=journal)).counts["done"] == CHANGES
 
 
 async def test_what_somebody_else_created_is_not_created_again(world: World, tmp_path: Path) -> None:
