@@ -100,7 +100,7 @@ class Session:
 
     def look_context(self, age: Callable[[], float] | None = None) -> LookContext:
         """Return what is known when a create is looked for that was sent so many seconds ago, if it was."""
-        return LookContext(age, () if self.work is None else self.work.organizations)
+        return LookContext(age) if self.work is None else LookContext(age, self.work.organizations, in_bulk=True)
 
     def reconciled(self) -> None:
         """Take down that the outcome of the write was found by looking."""

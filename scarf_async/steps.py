@@ -6,7 +6,7 @@ program's business. Sending, waiting, trying again, pace and journal are the ses
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Generator, Hashable
+from collections.abc import Callable, Collection, Generator, Hashable
 from typing import Generic, TypeAlias, TypeVar, cast
 
 import attrs
@@ -119,10 +119,12 @@ class LookContext:
     Attributes:
         age: tells how many seconds ago it was first sent; None: it was not.
         organizations: keys of owners that are organizations, and not the token's user.
+        in_bulk: whether it is one of many, among which there may be others of the same name.
     """
 
     age: Callable[[], float] | None = None
-    organizations: Container[str] = ()
+    organizations: Collection[str] = ()
+    in_bulk: bool = False
 
 
 @attrs.frozen

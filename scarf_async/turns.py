@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 import attrs
@@ -40,7 +40,7 @@ class Work:
     pacer: AdaptivePacer
     shared: SharedReads[object]
     before_send: Callable[[], Awaitable[None] | None]
-    organizations: Container[str] = ()
+    organizations: Collection[str] = ()
     open: bool = False
     open_since: float | None = None
     looks_from: float | None = None
