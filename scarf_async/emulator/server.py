@@ -82,7 +82,7 @@ class Emulator:
         keep_requests: How many of the newest requests are kept in `requests`; None keeps all.
         tls: Serve https instead of http, with a certificate for `localhost`, `127.0.0.1`, `::1`, `scarf.sh`,
             `api.scarf.sh` and `host`, of an authority made for this emulator, which clients are to trust. It
-            needs trustme, which the extra `emulator` brings.
+            needs the extra `emulator`.
         ca_file: Where the authority's certificate (PEM) is written; by default into a temporary directory that
             goes at the end. A file that is not an emulator's certificate is not replaced.
         load: What there is in the beginning: a file of JSON, or what would be in it. A database that holds

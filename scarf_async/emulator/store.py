@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
 from typing import TypeAlias, TypeVar
-
-import aiosqlite
 
 from scarf_async.emulator.answers import Refusal
 from scarf_async.emulator.wire import url_host
@@ -152,27 +152,20 @@ class Transaction:
         self._connection.executemany(sql, rows)
 
 
-class _Database(aiosqlite.Connection):
-    """A connection that takes a whole transaction to its thread instead of every statement by itself.
+class Store:
+    """An open database: one connection, used on one thread, so that transactions follow each other.
 
-    The way there and back costs more than most statements do; and as the thread does one thing after another,
-    transactions cannot meet.
+    Args:
+        path: A file, or `:memory:`.
     """
 
-    async def transact(self, work: Callable[[Transaction], T]) -> T:
-        def in_one_transaction() -> T:
-            with self._conn as connection:
-                return work(Transaction(connection))
-
-        done: T = await self._execute(in_one_transaction)  # type: ignore[no-untyped-call]  # aiosqlite's is bare
-        return done
-
-
-class Store:
-    """An open database: one connection, on a thread of its own."""
-
-    def __init__(self, database: _Database) -> None:
-        self._database = database
+    def __init__(self, path: str | PathLike[str]) -> None:
+        # The thread uses it; what opens or closes it may be another, but never at the same time.
+        self._connection = sqlite3.connect(path, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.create_function("url_host", 1, url_host, deterministic=True)
+        self._executor = ThreadPoolExecutor(1, "scarf-emulator-store")
+        self._closed: Future[None] | None = None
 
     @classmethod
     async def open(cls, path: str | PathLike[str]) -> Store:
@@ -181,24 +174,35 @@ class Store:
         Raises:
             sqlite3.Error: it cannot be opened, or is something else.
         """
-        # A thread that fails to open it would outlive the event loop, and complain.
-        connection = sqlite3.connect(path, check_same_thread=False)
-        connection.create_function("url_host", 1, url_host, deterministic=True)
-        database = _Database(lambda: connection, iter_chunk_size=64)
-        await database
+        store = cls(path)
         try:
-            database.row_factory = sqlite3.Row
-            cursor = await database.executescript(_SCHEMA)
-            await cursor.close()
+            await store._on_thread(lambda: store._connection.executescript(_SCHEMA))
         except BaseException:
-            await database.close()
+            await store.close()
             raise
-        return cls(database)
+        return store
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
-        """Do something in a transaction, on the database's thread: committed, or on any exception rolled back."""
-        return await self._database.transact(work)
+        """Do something in a transaction, on the database's thread: committed, or on any exception rolled back.
+
+        A whole transaction goes there at once: the way there and back costs more than most statements do. If this
+        is cancelled, a transaction that has begun is still finished.
+        """
+
+        def in_one_transaction() -> T:
+            with self._connection:
+                return work(Transaction(self._connection))
+
+        return await self._on_thread(in_one_transaction)
 
     async def close(self) -> None:
-        """Close the database and end its thread."""
-        await self._database.close()
+        """Close the database and end its thread, after what has begun. Any number of times."""
+        if self._closed is None:
+            self._closed = self._executor.submit(self._connection.close)
+            self._executor.shutdown(wait=False)
+        # Shielded, since cancelling what still waits for the thread would leave the database open.
+        await asyncio.shield(asyncio.wrap_future(self._closed))
+        self._executor.shutdown()
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)

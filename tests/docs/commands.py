@@ -22,8 +22,8 @@ __all__ = ["COMMANDS", "options", "reference"]
 _HEAD = """\
 # Command line
 
-`scarf-async` needs the extra `cli`, and for manifests in YAML, Parquet and the local server those of their names;
-`scarf-async[all]` has all of them. Each command shows its options with `--help`.
+`scarf-async` needs the extra `cli`, for manifests in YAML `manifests`, for Parquet `arrow`, and for a local server
+with TLS `emulator`; `scarf-async[all]` has all of them. Each command shows its options with `--help`.
 
 Data goes to standard output, everything else to standard error, so that pipes get nothing but data. On a terminal
 lists are tables; in a pipe they are lines with tabs, and `--json` gives JSON.

@@ -221,7 +221,7 @@ async def test_end_leaves_no_task_and_no_thread(session: aiohttp.ClientSession) 
 
 def test_importing_the_sdk_does_not_import_the_emulator() -> None:
     """Who only uses the SDK needs neither the server nor its database."""
-    code = "import sys, scarf_async; sys.exit('scarf_async.emulator' in sys.modules or 'aiosqlite' in sys.modules)"
+    code = "import sys, scarf_async; sys.exit('scarf_async.emulator' in sys.modules or 'sqlite3' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -1,7 +1,7 @@
 """The pytest plugin as another project has it: from the wheel, in an environment without this checkout.
 
-`python tests/outside/run.py WHEEL` installs the wheel with its extra `emulator` beside pytest and one plugin for
-async tests, and runs a small project under it: pytest-asyncio in auto and in strict mode, and anyio's plugin where
+`python tests/outside/run.py WHEEL` installs the wheel, without any extra, beside pytest and one plugin for async
+tests, and runs a small project under it: pytest-asyncio in auto and in strict mode, and anyio's plugin where
 pytest-asyncio is not installed. It ends with status 1 if a test fails.
 """
 
@@ -84,7 +84,7 @@ def main(wheel: Path) -> int:
     with tempfile.TemporaryDirectory() as directory:
         for plugin, modes in RUNS.items():
             python = make_environment(
-                Path(directory, plugin), f"{wheel.resolve()}[emulator]", "pytest>=8.3", *({plugin} - {"anyio"})
+                Path(directory, plugin), str(wheel.resolve()), "pytest>=8.3", *({plugin} - {"anyio"})
             )
             for mode, (ini, mark) in modes.items():
                 print(f"-- {plugin}, {mode}", flush=True)
