@@ -34,7 +34,9 @@ class Docstrings(griffe.Extension):
             return
         alone = keywords.get("kw_only") == "True"
         parameters = [griffe.Parameter("self", kind=griffe.ParameterKind.positional_or_keyword)]
-        for name, attribute in cls.attributes.items():
+        bases = [base for base in cls.mro() if any(one.callable_path in _CLASSES for one in base.decorators)]
+        attributes = {name: one for kind in (*reversed(bases), cls) for name, one in kind.attributes.items()}
+        for name, attribute in attributes.items():
             if attribute.annotation is None or "property" in attribute.labels or name.startswith("__"):
                 continue
             field = _keywords(attribute.value) if _is_field(attribute.value) else None
@@ -44,10 +46,11 @@ class Docstrings(griffe.Extension):
             if field is not None:
                 default = field.get("default", "..." if "factory" in field else None)
             only = alone or (field or {}).get("kw_only") == "True"
+            called = (field or {}).get("alias", name.lstrip("_")).strip("'\"")
             kind = griffe.ParameterKind.keyword_only if only else griffe.ParameterKind.positional_or_keyword
-            parameters.append(
-                griffe.Parameter(name.lstrip("_"), annotation=attribute.annotation, kind=kind, default=default)
-            )
+            parameters.append(griffe.Parameter(called, annotation=attribute.annotation, kind=kind, default=default))
+        # What may be given by place alone comes first, also where a base has fields by keyword.
+        parameters.sort(key=lambda parameter: parameter.kind == griffe.ParameterKind.keyword_only)
         cls.set_member(
             "__init__", griffe.Function("__init__", parameters=griffe.Parameters(*parameters), parent=cls)
         )

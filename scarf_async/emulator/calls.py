@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import attrs
 
 from scarf_async.emulator.answers import JSON, Reply
-from scarf_async.emulator.faults import Faults
-from scarf_async.emulator.people import People
-from scarf_async.emulator.store import Store, Transaction
+from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.wire import Fields
+from scarf_async.emulator.world import World
 
-__all__ = ["Call", "Handler", "World"]
-
-
-class World(Protocol):
-    """The server as its parts see it. `Emulator` is one; what is plain there may be changed while it runs."""
-
-    token: str
-    user: str
-    people: People
-    faults: Faults
-    clock: Callable[[], datetime]
-    max_members: int | None
-    max_range_days: int | None
-    events_per_day: int
-    duplicate_events: float
-    columns: Sequence[str]
-    seed: int
-    gzip: bool
-
-    @property
-    def store(self) -> Store:
-        """The open database."""
-        ...
+__all__ = ["Call", "Handler"]
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ import attrs
 
 from scarf_async.emulator.aggregates import DayCounts
 from scarf_async.emulator.answers import Refusal, Stream
-from scarf_async.emulator.calls import Call, World
+from scarf_async.emulator.calls import Call
 from scarf_async.emulator.events import has_own_events, own_day_events, own_event_chunks
 from scarf_async.emulator.generator import Cells, EventSource, again, chunks, csv_line, day_events, event_lines
 from scarf_async.emulator.organizations import find_organization
@@ -21,6 +21,7 @@ from scarf_async.emulator.packages import find_package
 from scarf_async.emulator.people import person_key
 from scarf_async.emulator.selecting import names_matching
 from scarf_async.emulator.wire import day
+from scarf_async.emulator.world import World
 
 __all__ = [
     "organization_aggregates",

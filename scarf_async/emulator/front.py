@@ -12,13 +12,14 @@ from aiohttp import hdrs, web
 
 from scarf_async.emulator import sending
 from scarf_async.emulator.answers import JSON, Answer, Refusal, Reply, Stream, refused
-from scarf_async.emulator.calls import Call, World
+from scarf_async.emulator.calls import Call
 from scarf_async.emulator.dispatch import find_handler
 from scarf_async.emulator.faults import Decision, EffectThen, Fault
 from scarf_async.emulator.received import Received, Slot
 from scarf_async.emulator.sending import Connection
 from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.wire import parse_body, parse_query
+from scarf_async.emulator.world import World
 
 __all__ = ["Front"]
 

@@ -12,13 +12,14 @@ from uuid import UUID
 import attrs
 
 from scarf_async.emulator.answers import JSON, Answer, Refusal
-from scarf_async.emulator.calls import Call, Handler, World
+from scarf_async.emulator.calls import Call, Handler
 from scarf_async.emulator.events import store_events
 from scarf_async.emulator.gateway import create_domain, create_route, list_domains
 from scarf_async.emulator.organizations import create_organization, upsert_member
 from scarf_async.emulator.packages import create_organization_package, create_package
 from scarf_async.emulator.permissions import set_permissions
 from scarf_async.emulator.store import Transaction
+from scarf_async.emulator.world import World
 
 __all__ = ["Document", "is_empty", "load", "read_document"]
 

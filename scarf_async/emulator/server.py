@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from os import PathLike
 from pathlib import Path
@@ -14,22 +13,22 @@ from types import TracebackType
 from typing import Final, Self
 
 import anyio
+import attrs
 from aiohttp import web
 
 from scarf_async.emulator.addresses import host_to_call, listened_on
 from scarf_async.emulator.description import DESCRIPTION_PATH, describe
 from scarf_async.emulator.events import store_events
-from scarf_async.emulator.faults import Faults, matches
+from scarf_async.emulator.faults import matches
 from scarf_async.emulator.front import Front
-from scarf_async.emulator.generator import EVENT_COLUMNS, event_columns
 from scarf_async.emulator.loading import Document, is_empty, load, read_document
 from scarf_async.emulator.log import RequestLog
-from scarf_async.emulator.people import People
 from scarf_async.emulator.received import Received, ReceivedRequest
 from scarf_async.emulator.sending import leave_out_type
 from scarf_async.emulator.state import State, read_state
 from scarf_async.emulator.store import Store, Transaction
 from scarf_async.emulator.tls import Certified, certify, write_certificate
+from scarf_async.emulator.world import World
 
 __all__ = ["Emulator"]
 
@@ -43,11 +42,8 @@ _ELSEWHERE: Final = (
 )
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Emulator:
+@attrs.define(slots=False, eq=False, repr=False)
+class Emulator(World):
     """A local Scarf server.
 
     ```python
@@ -101,57 +97,24 @@ class Emulator:
         loaded: Whether `load` was put into the database at the last start.
     """
 
-    def __init__(  # noqa: PLR0917  # callers may give them in this order
-        self,
-        database: str | PathLike[str] = ":memory:",
-        token: str = "emulator-token",  # noqa: S107  # it opens nothing but a local emulator
-        user: str = "emulator-user",
-        people: Mapping[str, str] | None = None,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        max_members: int | None = None,
-        max_range_days: int | None = None,
-        events_per_day: int = 50,
-        duplicate_events: float = 0.0,
-        columns: Sequence[str] = EVENT_COLUMNS,
-        seed: int = 0,
-        gzip: bool = False,
-        keep_requests: int | None = None,
-        tls: bool = False,
-        ca_file: str | PathLike[str] | None = None,
-        load: str | PathLike[str] | Document | None = None,
-        log: str | PathLike[str] | None = None,
-        clock: Callable[[], datetime] = _utc_now,
-    ) -> None:
-        if ca_file is not None and not tls:
+    _host: str = attrs.field(default="127.0.0.1", alias="host")
+    _port: int = attrs.field(default=0, alias="port")
+    _keep_requests: int | None = attrs.field(default=None, kw_only=True, alias="keep_requests")
+    _tls: bool = attrs.field(default=False, kw_only=True, alias="tls")
+    _wanted_ca_file: str | PathLike[str] | None = attrs.field(default=None, kw_only=True, alias="ca_file")
+    _load: str | PathLike[str] | Document | None = attrs.field(default=None, kw_only=True, alias="load")
+    _log: str | PathLike[str] | None = attrs.field(default=None, kw_only=True, alias="log")
+
+    def __attrs_post_init__(self) -> None:
+        if self._wanted_ca_file is not None and not self._tls:
             raise ValueError("ca_file is for an emulator with tls=True")
-        if clock().tzinfo is None:
-            raise ValueError("the clock needs to return times with a time zone, as datetime.now(UTC) does")
-        self.clock = clock
-        self.token = token
-        self.user = user
-        self.people: People = People(user, people)
-        self.faults: Faults = Faults()
-        self.max_members = max_members
-        self.max_range_days = max_range_days
-        self.events_per_day = events_per_day
-        self.duplicate_events = duplicate_events
-        self.columns: Sequence[str] = event_columns(columns)
-        self.seed = seed
-        self.gzip = gzip
-        self._database = database
-        self._host = self._called = host
-        self._port = port
+        super().__attrs_post_init__()
         self.loaded: bool = False
-        self._certified: Certified | None = certify(host) if tls else None
-        self._wanted_ca_file = ca_file
+        self._called = self._host
+        self._certified: Certified | None = certify(self._host) if self._tls else None
         self._ca_file: Path | None = None
-        self._load = load
-        self._log = log
-        self._received = Received(keep_requests)
+        self._received = Received(self._keep_requests)
         self._files = ExitStack()
-        self._store: Store | None = None
         self._runner: web.AppRunner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -254,17 +217,6 @@ class Emulator:
     def requests(self) -> list[ReceivedRequest]:
         """What arrived, in order of arrival. The list may be cleared."""
         return self._received.requests
-
-    @property
-    def store(self) -> Store:
-        """The open database.
-
-        Raises:
-            RuntimeError: The emulator is not running.
-        """
-        if self._store is None:
-            raise RuntimeError("the emulator is not running")
-        return self._store
 
     def requests_for(self, method: str, path_glob: str) -> list[ReceivedRequest]:
         """The requests that a `FaultRule` of this method and glob would match."""
