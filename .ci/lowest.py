@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("arrow", "cli", "emulator", "manifests")
+EXTRAS = ("arrow", "cli", "emulator", "manifests", "prometheus")
 FLOOR = re.compile(r"([A-Za-z0-9._-]+)>=([0-9][0-9.]*)")
 
 

@@ -3,7 +3,8 @@
 `python examples/observability.py` lets a local Scarf server fail on purpose. With $SCARF_API_TOKEN and
 $SCARF_ORGANIZATION set, it reads (and only reads) the members of that organization from the real one.
 
-For OpenTelemetry, `OpenTelemetryHook()` of `scarf_async.observe.otel` (extra `otel`) is one more in `combine`.
+The metrics need the extra `prometheus`. For OpenTelemetry, `OpenTelemetryHook()` of `scarf_async.observe.otel`
+(extra `otel`) is one more in `combine`.
 """
 
 import asyncio

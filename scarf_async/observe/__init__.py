@@ -1,7 +1,7 @@
-"""Ready hooks for `Scarf(on_event=...)`: logging, counters for Prometheus, OpenTelemetry.
+"""Ready hooks for `Scarf(on_event=...)`: logging, metrics for Prometheus, OpenTelemetry.
 
-Each is a callable that takes a `ScarfEvent`. `OpenTelemetryHook` stands in `scarf_async.observe.otel`, since it
-needs the extra `otel`.
+Each is a callable that takes a `ScarfEvent`. `PrometheusHook` and `CONTENT_TYPE` need the extra `prometheus`;
+`OpenTelemetryHook` is in `scarf_async.observe.otel`, since it needs the extra `otel`.
 
 Example:
     ```python
@@ -14,8 +14,20 @@ An event is told where it happens: in the task of the call, synchronously. So a 
 variables, and must return soon.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from scarf_async.observe.combining import combine
 from scarf_async.observe.logs import LoggingHook
-from scarf_async.observe.prometheus import CONTENT_TYPE, PrometheusHook
+
+if TYPE_CHECKING:
+    from scarf_async.observe.prometheus import CONTENT_TYPE, PrometheusHook
 
 __all__ = ["CONTENT_TYPE", "LoggingHook", "PrometheusHook", "combine"]
+
+if not TYPE_CHECKING:  # for a type checker it would turn every misspelt name into an object
+
+    def __getattr__(name: str) -> object:
+        if name in {"CONTENT_TYPE", "PrometheusHook"}:
+            return getattr(import_module(f"{__name__}.prometheus"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

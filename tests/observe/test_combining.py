@@ -7,7 +7,7 @@ import doctest
 import pytest
 
 from scarf_async import ScarfEvent, Throttled
-from scarf_async.observe import combine, combining, logs, prometheus
+from scarf_async.observe import combine, combining, logs
 
 EVENT = Throttled(endpoint="GET /packages", seconds=1)
 
@@ -27,7 +27,7 @@ def test_a_hook_that_raises_keeps_nothing_from_the_others(caplog: pytest.LogCapt
     assert "broken raised" in record.message
 
 
-@pytest.mark.parametrize("module", [combining, logs, prometheus])
+@pytest.mark.parametrize("module", [combining, logs])
 def test_examples(module: object) -> None:
     """The examples in the docstrings hold."""
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type] # a module, of no narrower type

@@ -1,14 +1,18 @@
-"""Counters in the text format."""
+"""Metrics in the text format."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter
 
-from scarf_async import OrganizationUpsert, RequestFinished, RetryScheduled, Scarf
+from scarf_async import OrganizationUpsert, RequestFinished, RetryScheduled, Scarf, Throttled, observe
 from scarf_async.emulator import Emulator
 from scarf_async.observe import CONTENT_TYPE, PrometheusHook
 from scarf_async.testing import FAST, no_waiting, script_faults
@@ -67,28 +71,43 @@ async def test_what_happens_is_counted(scarf_emulator: Emulator) -> None:
 
 
 def test_the_format() -> None:
-    """A metric is described, then its samples follow, in order; before any there is nothing."""
+    """Each metric is described, its samples follow, and none tells when it was made."""
     counters = PrometheusHook()
-    assert counters.render() == ""
+    assert parse(counters.render()) == {}
     for status in (404, 200):
         counters(
             RequestFinished(endpoint="GET /packages", attempt=1, status=status, error=None, elapsed=0.25),
         )
-    at = 'method="GET",endpoint="/packages"'
-    assert counters.render() == (
+    at = 'endpoint="/packages"'
+    assert counters.render().startswith(
         "# HELP scarf_client_requests_total Attempts that ended, by how they ended.\n"
         "# TYPE scarf_client_requests_total counter\n"
-        f'scarf_client_requests_total{{{at},status="200",error=""}} 1\n'
-        f'scarf_client_requests_total{{{at},status="404",error=""}} 1\n'
+        f'scarf_client_requests_total{{{at},error="",method="GET",status="404"}} 1.0\n'
+        f'scarf_client_requests_total{{{at},error="",method="GET",status="200"}} 1.0\n'
         "# HELP scarf_client_request_seconds Seconds that attempts took, waits included.\n"
         "# TYPE scarf_client_request_seconds summary\n"
-        f"scarf_client_request_seconds_sum{{{at}}} 0.5\n"
-        f"scarf_client_request_seconds_count{{{at}}} 2\n"
+        f'scarf_client_request_seconds_count{{{at},method="GET"}} 2.0\n'
+        f'scarf_client_request_seconds_sum{{{at},method="GET"}} 0.5\n'
         "# HELP scarf_client_requests_in_progress Attempts under way.\n"
         "# TYPE scarf_client_requests_in_progress gauge\n"
-        f"scarf_client_requests_in_progress{{{at}}} -2\n"
+        f'scarf_client_requests_in_progress{{{at},method="GET"}} -2.0\n'
     )
-    assert CONTENT_TYPE.startswith("text/plain; version=0.0.4")
+    assert "_created" not in counters.render()
+    assert CONTENT_TYPE == CONTENT_TYPE_LATEST
+
+
+def test_a_registry_of_the_service() -> None:
+    """The metrics are beside those of the service, once, and `render` gives all of that registry."""
+    registry = CollectorRegistry()
+    Counter("anvils", "Anvils sold.", registry=registry).inc()
+    counters = PrometheusHook(registry)
+    counters(Throttled(endpoint="GET /packages", seconds=2))
+    at = {"method": "GET", "endpoint": "/packages"}
+    assert registry.get_sample_value("scarf_client_throttled_seconds_total", at) == 2
+    assert "\nanvils_total 1.0\n" in counters.render()
+    with pytest.raises(ValueError, match="scarf_client_requests"):
+        PrometheusHook(registry)
+    assert "anvils" not in PrometheusHook().render()
 
 
 @given(reason=st.text(), endpoint=st.text(alphabet='a"\\\n{}/ '))
@@ -116,3 +135,30 @@ def test_threads_lose_no_count() -> None:
     for thread in threads:
         thread.join()
     assert list(parse(counters.render()).values()) == [2000]
+
+
+def test_only_who_asks_for_it_loads_it() -> None:
+    """The other hooks do without it; where it is missing, both names say what to install."""
+    probe = """
+import sys
+from scarf_async import *
+from scarf_async.observe import LoggingHook, combine
+assert not [name for name in sys.modules if name.startswith("prometheus_client")]
+sys.modules["prometheus_client"] = None
+try:
+    from scarf_async.observe import PrometheusHook
+except ImportError as error:
+    print(error)
+try:
+    from scarf_async.observe import CONTENT_TYPE
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
+    assert done.stdout.count("PrometheusHook needs prometheus-client: pip install 'scarf-async[prometheus]'") == 2
+
+
+def test_a_name_that_is_not_there_is_missed_as_everywhere() -> None:
+    """A misspelt name is an AttributeError of the package."""
+    with pytest.raises(AttributeError, match=r"module 'scarf_async\.observe' has no attribute 'PromHook'"):
+        getattr(observe, "PromHook")  # noqa: B009 # a type checker would refuse it
