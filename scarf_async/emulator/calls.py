@@ -12,7 +12,7 @@ from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.wire import Fields
 from scarf_async.emulator.world import World
 
-__all__ = ["Call", "Handler"]
+__all__ = ["Call", "Endpoints", "Handler"]
 
 
 @attrs.frozen
@@ -39,3 +39,4 @@ class Call:
 
 
 Handler: TypeAlias = Callable[[Call], Reply]
+Endpoints: TypeAlias = Mapping[str, Mapping[str, Handler]]

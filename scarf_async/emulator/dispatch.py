@@ -1,4 +1,4 @@
-"""The table of endpoints, and the way from a request's target to its handler."""
+"""The way from a request's target to its handler."""
 
 from __future__ import annotations
 
@@ -8,52 +8,11 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 
-from scarf_async.emulator import exports, gateway, organizations, packages, permissions
+from scarf_async.emulator import v1, v2
 from scarf_async.emulator.answers import Refusal
 from scarf_async.emulator.calls import Handler
 
 __all__ = ["Match", "find_handler"]
-
-_TABLE: Final[dict[str, dict[str, Handler]]] = {
-    "/api/v1/organizations": {"POST": organizations.create_organization},
-    "/api/v1/organizations/{organization}": {
-        "GET": organizations.get_organization,
-        "PUT": organizations.update_organization,
-    },
-    "/api/v1/organizations/{organization}/packages": {
-        "GET": packages.list_organization_packages,
-        "POST": packages.create_organization_package,
-    },
-    "/api/v1/organizations/{organization}/users": {
-        "GET": organizations.list_members,
-        "POST": organizations.upsert_member,
-    },
-    "/api/v1/organizations/{organization}/users/{username}": {"DELETE": organizations.remove_member},
-    "/api/v1/organizations/{organization}/aggregates": {"GET": exports.organization_aggregates},
-    "/api/v1/users/{username}/aggregates": {"GET": exports.user_aggregates},
-    "/api/v1/packages": {"GET": packages.list_packages, "POST": packages.create_package},
-    "/api/v1/packages/{package}": {
-        "GET": packages.get_package,
-        "PUT": packages.update_package,
-        "DELETE": packages.delete_package,
-    },
-    "/api/v1/packages/{package}/permissions": {
-        "GET": permissions.list_permissions,
-        "POST": permissions.set_permissions,
-    },
-    "/api/v1/packages/{package}/routes": {"GET": gateway.list_routes, "POST": gateway.create_route},
-    "/api/v1/packages/{package}/routes/{route}": {"DELETE": gateway.delete_route},
-    "/api/v1/packages/{package}/domains": {"GET": gateway.list_domains, "POST": gateway.create_domain},
-    "/api/v1/packages/{package}/domains/{domain}": {"DELETE": gateway.delete_domain},
-    "/api/v1/packages/{package}/events/{file}": {"GET": exports.package_events},
-    "/api/v1/packages/{owner}/{package}/events/{file}": {"GET": exports.package_events},
-    "/api/v1/pixels/events/{file}": {"GET": exports.pixel_events},
-    # Where the export of v2 was in 2022.
-    "/api/v2/{owner}/packages/events/{file}": {"GET": exports.owner_events_2022},
-    "/v2/packages/{owner}/events": {"GET": exports.owner_events_v2},
-    "/v2/packages/{owner}/{package}/events": {"GET": exports.package_events_v2},
-    "/v2/tracking-pixels/{owner}/events": {"GET": exports.pixel_events_v2},
-}
 
 
 @attrs.frozen
@@ -87,7 +46,7 @@ class _Endpoint:
 
 def _by_length() -> dict[int, list[_Endpoint]]:
     endpoints: dict[int, list[_Endpoint]] = {}
-    for path, methods in _TABLE.items():
+    for path, methods in (*v1.ENDPOINTS.items(), *v2.ENDPOINTS.items()):
         segments = tuple(path.split("/"))
         endpoints.setdefault(len(segments), []).append(_Endpoint(segments, methods))
     return endpoints

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from yarl import URL
 
-from scarf_async.emulator import Emulator, Faults, dispatch
+from scarf_async.emulator import Emulator, Faults, v1
 from scarf_async.emulator.description import DESCRIPTION_PATH, description
 
 from .described import JSON, Schema, document, inlined, operations
@@ -111,7 +111,7 @@ def test_every_endpoint_is_described() -> None:
 
     served = {
         (method, shape(path.removeprefix("/api/v1")))
-        for path, methods in dispatch._TABLE.items()
+        for path, methods in v1.ENDPOINTS.items()
         if path.startswith("/api/v1/")
         for method in methods
     }

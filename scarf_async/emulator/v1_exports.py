@@ -1,0 +1,82 @@
+"""The exports of v1: how they are asked for."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from scarf_async.emulator.answers import Refusal, Stream
+from scarf_async.emulator.calls import Call
+from scarf_async.emulator.model_exports import (
+    Days,
+    events_of_packages,
+    events_of_pixels,
+    limited_days,
+    packages_of_user,
+    sums_of_packages,
+)
+from scarf_async.emulator.organizations import find_organization
+from scarf_async.emulator.packages import find_package
+from scarf_async.emulator.wire import day
+
+__all__ = ["check_file", "organization_aggregates", "package_events", "pixel_events", "user_aggregates"]
+
+
+def organization_aggregates(call: Call) -> Stream:
+    """GET /organizations/{organization-name}/aggregates."""
+    days = _days(call)
+    organization = find_organization(call.db, call.params["organization"])
+    rows = call.db.all("SELECT * FROM owned_packages WHERE organization_id = ? ORDER BY id", organization["id"])
+    return sums_of_packages(call.world, call.db, rows, days)
+
+
+def user_aggregates(call: Call) -> Stream:
+    """GET /users/{username}/aggregates: of the packages that are the user's own."""
+    days = _days(call)
+    username = call.world.people.by_username(call.params["username"])
+    if username is None:
+        raise Refusal(404, f"There is no user {call.params['username']!r}.", "not-found")
+    return sums_of_packages(call.world, call.db, packages_of_user(call.world, call.db, username), days)
+
+
+def package_events(call: Call) -> Stream:
+    """GET /packages/{ownerName}/{packageId}/events/{fileName}.csv, and the same without the owner.
+
+    The path without an owner is the one that was published first, and the one that programs are known to use.
+    """
+    days = _days(call)
+    check_file(call)
+    row = find_package(call.db, call.params["package"])
+    if call.params.get("owner", row["owner"]) != row["owner"]:
+        raise Refusal(404, f"{call.params['owner']!r} has no package {row['uuid']}.", "not-found")
+    return events_of_packages(call.world, call.db, [row], days)
+
+
+def pixel_events(call: Call) -> Stream:
+    """GET /pixels/events/{filename}.csv: of all pixels "the user has access to"."""
+    days = _days(call)
+    check_file(call)
+    return events_of_pixels(call.world, call.db, call.world.user, days)
+
+
+def check_file(call: Call) -> None:
+    """404 for a file that is not a CSV."""
+    if not call.params["file"].endswith(".csv"):
+        raise Refusal(404, "The name of the file ends in .csv.", "not-found")
+
+
+def _days(call: Call) -> Days:
+    """The range asked for, without its end."""
+    start, end = _date(call, "startDate"), _date(call, "endDate")
+    if end < start:
+        raise Refusal(400, "endDate lies before startDate.")
+    return limited_days(call.world, start, (end - start).days)
+
+
+def _date(call: Call, name: str) -> date:
+    text = call.query.get(name)
+    if text is None:
+        raise Refusal(400, f"Missing query parameter: {name}")
+    parsed = day(text)
+    if parsed is None:
+        raise Refusal(400, f"Unable to recognize query parameter: {name} is to be YYYY-MM-DD.")
+    return parsed
