@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import attrs
 
-__all__ = ["JSON", "Answer", "Refusal", "Reply", "Stream", "refused"]
+__all__ = ["JSON", "Answer", "Refusal", "Reply", "Stream", "WrongField", "refused"]
 
 JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | None"
 
@@ -70,6 +70,20 @@ class Refusal(Exception):  # noqa: N818  # an answer that travels as an exceptio
         if self.plain:
             return Answer(self.status, headers=self.headers, text=self.message)
         return refused(self.status, self.message, self.code, self.headers)
+
+
+class WrongField(Refusal):
+    """The refusal of one value by a rule. Each version calls the field by its own name.
+
+    Attributes:
+        field: The field's column.
+        complaint: What is wrong with it.
+    """
+
+    def __init__(self, field: str, complaint: str, code: str | None = None) -> None:
+        super().__init__(422, f"{field}: {complaint}.", code)
+        self.field = field
+        self.complaint = complaint
 
 
 def refused(status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None) -> Answer:

@@ -11,13 +11,10 @@ from uuid import UUID
 
 import attrs
 
+from scarf_async.emulator import v1
 from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Call, Handler
 from scarf_async.emulator.events import store_events
-from scarf_async.emulator.gateway import create_domain, create_route, list_domains
-from scarf_async.emulator.organizations import create_organization, upsert_member
-from scarf_async.emulator.packages import create_organization_package, create_package
-from scarf_async.emulator.permissions import set_permissions
 from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.world import World
 
@@ -122,19 +119,19 @@ class _Loader:
         for organization in document.items("organizations"):
             self._organization(organization)
         for package in document.items("packages"):
-            self._package(package, create_package)
+            self._package(package, v1.post_package)
         self._events(None, document, "pixelEvents")
 
     def _organization(self, item: _Item) -> None:
         item.check(_ORGANIZATION)
         defaults: dict[str, JSON] = {"description": "", "billingEmail": ""}
-        self._send(create_organization, item, defaults=defaults)
+        self._send(v1.post_organization, item, defaults=defaults)
         params = {"organization": str(item.values["name"])}
         for member in item.items("users"):
             member.check(_MEMBER)
-            self._send(upsert_member, member, params)
+            self._send(v1.post_member, member, params)
         for package in item.items("packages"):
-            self._package(package, create_organization_package, params)
+            self._package(package, v1.post_organization_package, params)
 
     def _package(self, item: _Item, create: Handler, params: Mapping[str, str] | None = None) -> None:
         item.check(_PACKAGE)
@@ -143,10 +140,10 @@ class _Loader:
         package = {"package": uuid}
         for permission in item.items("permissions"):
             permission.check(_PERMISSION)
-            self._send(set_permissions, permission, package)
+            self._send(v1.post_permissions, permission, package)
         for route in item.items("routes"):
             route.check(_ROUTE)
-            made = self._send(create_route, route, package)
+            made = self._send(v1.post_route, route, package)
             self._renamed("routes", str(made["id"]), route.text("id"), route)
         for domain in item.items("domains"):
             domain.check(_DOMAIN)
@@ -156,7 +153,7 @@ class _Loader:
 
     def _domain(self, item: _Item, package: Mapping[str, str]) -> Mapping[str, JSON]:
         """The domain; the one that follows from the package's public address becomes a row, to have an id."""
-        listed = list_domains(Call(self.world, self.db, package, {}, None)).payload
+        listed = v1.get_domains(Call(self.world, self.db, package, {}, None)).payload
         key = (item.text("name") or "").casefold()
         for found in listed if isinstance(listed, list) else ():
             if isinstance(found, dict) and str(found["name"]).casefold() == key:
@@ -169,7 +166,7 @@ class _Loader:
                     package["package"],
                 )
                 return found
-        return self._send(create_domain, item, package)
+        return self._send(v1.post_domain, item, package)
 
     def _events(self, package: str | None, item: _Item, name: str) -> None:
         rows = [{column: _cell(value) for column, value in event.values.items()} for event in item.items(name)]

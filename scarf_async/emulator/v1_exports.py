@@ -14,8 +14,8 @@ from scarf_async.emulator.model_exports import (
     packages_of_user,
     sums_of_packages,
 )
-from scarf_async.emulator.organizations import find_organization
-from scarf_async.emulator.packages import find_package
+from scarf_async.emulator.model_organizations import find_organization
+from scarf_async.emulator.model_packages import find_package, packages_of_organization
 from scarf_async.emulator.wire import day
 
 __all__ = ["check_file", "organization_aggregates", "package_events", "pixel_events", "user_aggregates"]
@@ -25,8 +25,7 @@ def organization_aggregates(call: Call) -> Stream:
     """GET /organizations/{organization-name}/aggregates."""
     days = _days(call)
     organization = find_organization(call.db, call.params["organization"])
-    rows = call.db.all("SELECT * FROM owned_packages WHERE organization_id = ? ORDER BY id", organization["id"])
-    return sums_of_packages(call.world, call.db, rows, days)
+    return sums_of_packages(call.world, call.db, packages_of_organization(call.db, organization), days)
 
 
 def user_aggregates(call: Call) -> Stream:

@@ -16,7 +16,7 @@ from scarf_async.emulator.model_exports import (
     packages_of_owner,
     present,
 )
-from scarf_async.emulator.packages import find_package
+from scarf_async.emulator.model_packages import find_package
 from scarf_async.emulator.v1_exports import check_file
 from scarf_async.emulator.wire import day
 

@@ -13,8 +13,6 @@ from scarf_async.emulator.answers import JSON, Refusal
 
 __all__ = [
     "Fields",
-    "check_absolute_url",
-    "check_registry_url",
     "day",
     "dump_json",
     "now",
@@ -24,8 +22,6 @@ __all__ = [
     "url_host",
 ]
 
-# "at least 1 path component with each path component matching" this (PackageUpsertV1.backendUrl)
-_PATH_COMPONENT: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -138,28 +134,6 @@ class Fields:
     def refusal(self, name: str, complaint: str, status: int = 422, code: str | None = None) -> Refusal:
         """A refusal that names the field."""
         return Refusal(status, f"{self._where}{name}: {complaint}.", code)
-
-
-def check_absolute_url(fields: Fields, name: str, url: str) -> str:
-    """Refuse what is not an absolute http or https URL; give back its path."""
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in {"http", "https"} or any(c.isspace() for c in url):
-        raise fields.refusal(name, f"{url!r} is not an absolute http or https URL")
-    return parts.path
-
-
-def check_registry_url(fields: Fields, name: str, url: str) -> str:
-    """Refuse a registry address whose path has no component, or one outside the described pattern."""
-    path = check_absolute_url(fields, name, url)
-    components = path.split("/")[1:]
-    if not components or not all(_PATH_COMPONENT.fullmatch(component) for component in components):
-        pattern = _PATH_COMPONENT.pattern
-        raise fields.refusal(name, f"{url!r} needs at least one path component, and each must match {pattern}")
-    return path
 
 
 def _is_unicode(text: str) -> bool:
