@@ -1,21 +1,23 @@
-"""The list of what arrived."""
+"""The list of what arrived, and the log of it: a line of JSON for each request, for tests in any language."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
+from os import PathLike
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import attrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from scarf_async.emulator.log import Entry, RequestLog
-
 if TYPE_CHECKING:
     from aiohttp import web
+    from multidict import MultiMapping
 
-__all__ = ["Received", "ReceivedRequest", "Slot"]
+__all__ = ["Received", "ReceivedRequest", "RequestLog", "Slot"]
 
 
 @attrs.frozen
@@ -46,13 +48,58 @@ class ReceivedRequest:
     fault: str | None = None
 
 
+class RequestLog:
+    """A file to which lines are added.
+
+    Args:
+        path: The file; what is in it already stays.
+        token: The token that the server takes.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+
+    def __init__(self, path: str | PathLike[str], token: str) -> None:
+        self._token = token
+        # Surrogates, which JSON can put into a body, are not text that a file takes.
+        self._file = open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: PTH123, SIM115 # any path; `close` closes it
+
+    def write(self, record: ReceivedRequest, query: MultiMapping[str], sent: str) -> None:
+        """Add the line of a request that has been answered, or whose connection was dropped.
+
+        Neither the server's token nor the one that was sent is in it. Of a parameter that is repeated the value is
+        a list; bytes that are not UTF-8 are escaped.
+        """
+
+        def clean(text: str) -> str:
+            for token in filter(None, (self._token, sent)):
+                for spelled in (token, quote(token, safe="")):
+                    text = text.replace(spelled, "***")
+            return text
+
+        values = {name: [*map(clean, query.getall(name))] for name in query}
+        line = {
+            "method": record.method,
+            "path": clean(record.path),
+            "query": {clean(name): found[0] if len(found) == 1 else found for name, found in values.items()},
+            "status": record.status,
+            "body": clean(record.body.decode("utf-8", "backslashreplace")),
+        }
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
 class Slot:
     """One request's place in the list, through which its record is brought up to date."""
 
-    def __init__(self, received: Received, record: ReceivedRequest, entry: Entry | None = None) -> None:
+    def __init__(self, received: Received, record: ReceivedRequest, query: MultiMapping[str], sent: str) -> None:
         self._received = received
         self._record = record
-        self._entry = entry
+        self._query = query
+        self._sent = sent
 
     def update(self, *, status: int | None = None, effective: bool | None = None, fault: str | None = None) -> None:
         """Put a copy that says more where the record is, unless somebody has cleared the list meanwhile."""
@@ -68,8 +115,8 @@ class Slot:
 
     def close(self) -> None:
         """Write the request's line into the log, if there is one: nothing more will be answered."""
-        if self._entry is not None and self._received.log is not None:
-            self._received.log.write(self._entry, self._record.status)
+        if self._received.log is not None:
+            self._received.log.write(self._record, self._query, self._sent)
 
 
 class Received:
@@ -106,7 +153,8 @@ class Received:
         if self._keep is not None and len(self.requests) > self._keep:
             del self.requests[: -self._keep or None]
         self._wake()
-        return Slot(self, record, None if self.log is None else self.log.entry(request, path, body))
+        sent = request.headers.get("Authorization", "").partition(" ")[2].strip()
+        return Slot(self, record, request.query, sent)
 
     def replace(self, old: ReceivedRequest, new: ReceivedRequest) -> None:
         """Put a record where another is, if it is there still."""

@@ -22,8 +22,7 @@ from scarf_async.emulator.events import store_events
 from scarf_async.emulator.faults import matches
 from scarf_async.emulator.front import Front
 from scarf_async.emulator.loading import Document, is_empty, load, read_document
-from scarf_async.emulator.log import RequestLog
-from scarf_async.emulator.received import Received, ReceivedRequest
+from scarf_async.emulator.received import Received, ReceivedRequest, RequestLog
 from scarf_async.emulator.sending import leave_out_type
 from scarf_async.emulator.state import State, read_state
 from scarf_async.emulator.store import Store, Transaction
