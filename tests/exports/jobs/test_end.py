@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scarf_async import ExportJob, verify_export
-from scarf_async.emulator import exports as emulated
+from scarf_async.emulator import v2 as emulated
 from scarf_async.emulator.answers import Refusal
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.run import run_job
@@ -46,7 +46,7 @@ async def all_ids(some: Service, start: str, end: str) -> list[str]:
 @contextmanager
 def exclusive(*requests: int, refused: bool = False) -> Iterator[None]:
     """Let the emulator leave the end out of ranges of v2: of these requests, from 0 on, or of all."""
-    inclusive: Any = emulated._days_v2
+    inclusive: Any = emulated._days
     count = iter(range(10_000))
 
     def days(call: Any, start: str = "start_date", end: str = "end_date") -> Any:
@@ -56,7 +56,7 @@ def exclusive(*requests: int, refused: bool = False) -> Iterator[None]:
             raise Refusal(400, f"{end} lies before {start}.")
         return emulated._days(call, start, end)
 
-    with patch.object(emulated, "_days_v2", days):
+    with patch.object(emulated, "_days", days):
         yield
 
 
