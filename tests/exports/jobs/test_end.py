@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import attrs
 import duckdb
 import pytest
 from hypothesis import given, settings
@@ -54,7 +55,9 @@ def exclusive(*requests: int, refused: bool = False) -> Iterator[None]:
             return inclusive(call, start, end)
         if refused and call.query[start] == call.query[end]:
             raise Refusal(400, f"{end} lies before {start}.")
-        return emulated._days(call, start, end)
+        whole = inclusive(call, start, end)
+        first = dt.date.fromisoformat(call.query[start])
+        return attrs.evolve(whole, count=min(whole.count, (dt.date.fromisoformat(call.query[end]) - first).days))
 
     with patch.object(emulated, "_days", days):
         yield
