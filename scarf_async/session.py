@@ -33,12 +33,15 @@ class Session:
         dialect: how the version of the service that it calls is spoken.
         read_only: whether everything but GET and HEAD is refused.
         work: the operation of a bulk run that it serves, if any.
+        organizations: keys, shared by all views, of owners that are known to be organizations: v1 shows their
+            packages among the user's, and does not tell the user's own name.
     """
 
     attempts: Attempts
     dialect: Dialect
     read_only: bool = False
     work: Work | None = None
+    organizations: set[str] = attrs.field(factory=set)
 
     def __repr__(self) -> str:
         return f"<Session {self.transport.settings.shown}>"
@@ -70,7 +73,7 @@ class Session:
     def serving(self, work: Work) -> Session:
         """Return a view for one operation of a bulk run."""
         # Once for each operation: `attrs.evolve` would cost thrice as much.
-        return Session(self.attempts, self.dialect, self.read_only, work)
+        return Session(self.attempts, self.dialect, self.read_only, work, self.organizations)
 
     def course(self, request: Request[T]) -> Course:
         """Begin a call."""
@@ -100,7 +103,7 @@ class Session:
 
     def look_context(self, age: Callable[[], float] | None = None) -> LookContext:
         """Return what is known when a create is looked for that was sent so many seconds ago, if it was."""
-        return LookContext(age) if self.work is None else LookContext(age, self.work.organizations, in_bulk=True)
+        return LookContext(age, self.organizations)
 
     def reconciled(self) -> None:
         """Take down that the outcome of the write was found by looking."""

@@ -119,12 +119,10 @@ class LookContext:
     Attributes:
         age: tells how many seconds ago it was first sent; None: it was not.
         organizations: keys of owners that are organizations, and not the token's user.
-        in_bulk: whether it is one of many, among which there may be others of the same name.
     """
 
     age: Callable[[], float] | None = None
     organizations: Collection[str] = ()
-    in_bulk: bool = False
 
 
 @attrs.frozen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import attrs
@@ -26,7 +26,6 @@ class Work:
         pacer: the pace of its run. Refusals are then matters of pace: they cost no attempt.
         shared: reads that operations of the run may share.
         before_send: called when a write is about to leave, each time; what it returns is to be waited for first.
-        organizations: keys of owners that are known to be organizations.
         open: whether an earlier run sent it without learning what came of it.
         open_since: when that was first, by `clock.monotonic()`; None where it is not known.
         looks_from: reads of the run that began then or later serve to look for it; None: only fresh ones.
@@ -40,7 +39,6 @@ class Work:
     pacer: AdaptivePacer
     shared: SharedReads[object]
     before_send: Callable[[], Awaitable[None] | None]
-    organizations: Collection[str] = ()
     open: bool = False
     open_since: float | None = None
     looks_from: float | None = None

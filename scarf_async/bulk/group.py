@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from scarf_async.bulk.desk import Desk
 from scarf_async.bulk.journal import Journal
-from scarf_async.bulk.plan import BulkPlan
+from scarf_async.bulk.plan import BulkPlan, owners
 from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome
 from scarf_async.bulk.run import OnFailure, Run
@@ -87,6 +87,7 @@ class Bulk:
                 f"on_failure must be 'continue' or 'stop'; got {on_failure!r}", field="on_failure"
             )
         schedule = compile_plan(plan, permission_batch)
+        self._session.organizations |= owners(plan)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
         _ = self._session.server  # one error for all operations, where the client has no address for them

@@ -16,7 +16,7 @@ from scarf_async import clock
 from scarf_async.bulk.desk import Desk, since
 from scarf_async.bulk.looks import Looks
 from scarf_async.bulk.perform import perform
-from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref, owners
+from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
 from scarf_async.bulk.queue import Queue
 from scarf_async.bulk.report import BulkReport, Status
 from scarf_async.bulk.schedule import Schedule
@@ -77,7 +77,6 @@ class Run:
     unsettled: set[int] = attrs.field(factory=set, init=False)
     looks_from: float = attrs.field(init=False)
     looks: Looks = attrs.field(init=False)
-    organizations: frozenset[str] = attrs.field(init=False)
     fatal: ScarfError | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -85,7 +84,6 @@ class Run:
         self.open_units = len(self.schedule.units)
         self.looks_from = self._looks_from()
         self.looks = Looks(self.plan)
-        self.organizations = owners(self.plan)
 
     def _looks_from(self) -> float:
         """Return from when on the creates that an earlier run left open are looked for.
@@ -311,13 +309,12 @@ class Run:
         known = self.desk.open_among(places)
         if not known:
             looks_from = self.looks.since(self.plan[places[0]], uuid) if places else None
-            return Work(self.pacer, self.shared, before_send, self.organizations, looks_from=looks_from)
+            return Work(self.pacer, self.shared, before_send, looks_from=looks_from)
         opened = [entry.opened_at for entry in known if entry.opened_at is not None]
         return Work(
             self.pacer,
             self.shared,
             before_send,
-            self.organizations,
             open=True,
             open_since=since(min(opened)) if opened else None,
             looks_from=self.looks_from if self.plan[places[0]].kind in _CREATES else None,

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 import attrs
 
-from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref, owners
+from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
 from scarf_async.bulk.together import together
 from scarf_async.entities import (
     UNSET,
@@ -280,7 +280,7 @@ class _Shown:
         listed = self.lists.get(owner)
         if listed is None:
             return None
-        others = owners(self._target.plan) if owner is None else ()
+        others = self._session.organizations if owner is None else ()
         # What its changes did not reach is still what it was created as.
         for upsert in (self._target.wanted(place), self._target.created(place)):
             found = find_package(upsert, listed.named(upsert.name), organization=owner, not_of=others)

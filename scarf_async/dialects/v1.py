@@ -213,8 +213,7 @@ class V1:
         """Look for a package of the token's user among all that the user can see.
 
         That list shows the packages of organizations too, and v1 does not say what the user is called: what is
-        older than the first send is not ours, nor what belongs to an organization. Of a call by itself
-        the names of organizations are not asked for: packages of one name are what bulk runs make.
+        older than the first send is not ours, nor what belongs to an owner known to be an organization.
         """
         request = LIST_USER_PACKAGES.request()
 
@@ -230,25 +229,7 @@ class V1:
             now = listed.date or dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
             not_before = now - dt.timedelta(seconds=known.age())
         candidates = listed.packages.named(requested.name)
-        others = set(known.organizations)
-        while True:
-            found = find_package(requested, candidates, not_of=others, not_before=not_before)
-            there = found.equal or found.different
-            if there is None or not known.in_bulk or not (yield from shared(self._is_organization(there.owner))):
-                return found
-            others.add(organization_key(there.owner))
-
-    def _is_organization(self, name: str) -> Read[bool]:
-        request = GET_ORGANIZATION.request(organization=name)
-
-        def steps() -> Steps[bool]:
-            try:
-                yield from answer_to(request)
-            except NotFoundError:
-                return False
-            return True
-
-        return Read(("is an organization", name), steps)
+        return find_package(requested, candidates, not_of=known.organizations, not_before=not_before)
 
 
 def _find_organization(requested: OrganizationUpsert, shown: Read[Organization]) -> Steps[Found[Organization]]:
