@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from types import TracebackType
@@ -12,6 +11,7 @@ import aiohttp
 import attrs
 
 from scarf_async.attempts import Attempts
+from scarf_async.checks import flag, positive
 from scarf_async.dialects import V1
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
@@ -248,7 +248,8 @@ class Scarf:
                     timeout=base.attempts.timeout if timeout is None else _timeout(timeout),
                     retry=base.retry if retry is None else _policy(retry),
                 ),
-                read_only=base.read_only or (read_only is not None and _flag(read_only)),
+                read_only=base.read_only
+                or (read_only is not None and flag("read_only", read_only, ConfigurationError)),
             )
         )
         return view
@@ -295,15 +296,11 @@ def _usable(value: object, kind: type[T]) -> T:
 
 
 def _timeout(value: float) -> float:
-    if type(value) not in {int, float} or not 0 < value < math.inf:
-        raise ConfigurationError(f"timeout must be a positive number of seconds; got {value!r}")
-    return value
+    return positive("timeout", value, ConfigurationError, wanted="a positive number of seconds")
 
 
 def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"read_only must be True or False; got {value!r}")
-    return value
+    return flag("read_only", value, ConfigurationError)
 
 
 def _policy(value: object) -> RetryPolicy:

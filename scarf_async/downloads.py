@@ -14,9 +14,10 @@ from yarl import URL
 from scarf_async.attempts import Attempts
 from scarf_async.errors import ExportError, ScarfError
 from scarf_async.events import RetryScheduled, StreamFinished
-from scarf_async.protocol import Answer, Lost, Request, printable
+from scarf_async.protocol import Answer, Lost, Request
 from scarf_async.retry import Course
 from scarf_async.settings import is_loopback
+from scarf_async.text import printable
 from scarf_async.transport import Download
 
 __all__ = ["Downloads", "redirect_target"]

@@ -25,6 +25,7 @@ from scarf_async.errors import (
     WriteConfirmedError,
     api_error,
 )
+from scarf_async.text import printable
 from scarf_async.wire import UnreadableError, Wire
 
 __all__ = [
@@ -41,7 +42,6 @@ __all__ = [
     "is_refusal",
     "judge",
     "path_segment",
-    "printable",
     "retry_after",
     "server_date",
     "unconfirmed",
@@ -55,8 +55,6 @@ BODY_KEPT: Final = 4096
 _MESSAGE_KEPT: Final = 500
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Beside control characters those that turn the direction of writing around.
-_STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
 _EXPORT_RETRIED: Final = frozenset({429, 502, 503, 504})
@@ -268,11 +266,6 @@ def is_refusal(outcome: Answer | Lost) -> bool:
     if isinstance(outcome, Lost):
         return not outcome.sent and not outcome.hopeless
     return outcome.status in {429, 503} or (outcome.status == 403 and retry_after(outcome.headers) is not None)
-
-
-def printable(text: str) -> str:
-    """Escape what could steer a terminal: the service's words are not ours."""
-    return _STEERING.sub(lambda match: match.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def _words(body: bytes) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ import attrs
 import tenacity
 
 from scarf_async import clock
-from scarf_async.errors import ConfigurationError
+from scarf_async.checks import at_least, validator, whole
 
 __all__ = ["Course", "RetryBudget", "RetryPolicy", "persist"]
 
@@ -23,23 +23,8 @@ _FREE_RETRIES: Final = 100
 BUDGET_NOTE: Final = (
     "not tried again: the client has used up its retries of the last minute (100, or half as many as it made calls)"
 )
-
-
-def _at_least(least: float) -> Callable[[object, attrs.Attribute[float], float], None]:
-    def check(_: object, attribute: attrs.Attribute[float], value: float) -> None:
-        if type(value) not in {int, float} or not least <= value < float("inf"):
-            raise ConfigurationError(
-                f"RetryPolicy: {attribute.name} must be a number of at least {least:g}; got {value!r}"
-            )
-
-    return check
-
-
-def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if type(value) is not int or value < 1:
-        raise ConfigurationError(
-            f"RetryPolicy: {attribute.name} must be a whole number of at least 1; got {value!r}"
-        )
+_number: Final = validator(at_least, "RetryPolicy: ")
+_whole: Final = validator(whole, "RetryPolicy: ")
 
 
 @attrs.frozen
@@ -61,10 +46,10 @@ class RetryPolicy:
     """
 
     attempts: int = attrs.field(default=8, validator=_whole)
-    initial_delay: float = attrs.field(default=0.5, validator=_at_least(0))
-    max_delay: float = attrs.field(default=30.0, validator=_at_least(0))
-    max_elapsed: float = attrs.field(default=300.0, validator=_at_least(0))
-    settle: float = attrs.field(default=2.0, validator=_at_least(0))
+    initial_delay: float = attrs.field(default=0.5, validator=_number)
+    max_delay: float = attrs.field(default=30.0, validator=_number)
+    max_elapsed: float = attrs.field(default=300.0, validator=_number)
+    settle: float = attrs.field(default=2.0, validator=_number)
 
     def backoff(self, attempt: int) -> float:
         """Draw the seconds to wait after the `attempt`-th attempt (from 1)."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import ipaddress
-import math
 import os
 import re
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NoReturn
 from urllib.parse import unquote
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # typeshed lacks it
@@ -17,6 +17,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 import attrs
 from yarl import URL
 
+from scarf_async.checks import positive, validator, whole
 from scarf_async.errors import ConfigurationError
 
 __all__ = [
@@ -106,19 +107,11 @@ class Proxy:
         return target.scheme == "https" and not proxy_bypass_environment(host, {"no": self.bypass})
 
 
-def _positive(_: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if type(value) not in {int, float} or not 0 < value < math.inf:
-        raise ConfigurationError(f"{attribute.name} must be a positive number; got {value!r}")
-
-
-def _positive_or_none(_: object, attribute: attrs.Attribute[float | None], value: float | None) -> None:
-    if value is not None and (type(value) not in {int, float} or not 0 < value < math.inf):
-        raise ConfigurationError(f"{attribute.name} must be a positive number or None; got {value!r}")
-
-
-def _whole(_: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if type(value) is not int or value < 1:
-        raise ConfigurationError(f"{attribute.name} must be a whole number of at least 1; got {value!r}")
+_positive: Final = validator(positive)
+_positive_or_none: Final = attrs.validators.optional(
+    validator(partial(positive, wanted="a positive number or None"))
+)
+_whole: Final = validator(whole)
 
 
 @attrs.frozen(kw_only=True)

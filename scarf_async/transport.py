@@ -35,8 +35,9 @@ from scarf_async.httpclient import (
 )
 from scarf_async.inflate import BodyEncodingError, Inflater
 from scarf_async.pacer import Pacer
-from scarf_async.protocol import Answer, Lost, printable
+from scarf_async.protocol import Answer, Lost
 from scarf_async.settings import Settings
+from scarf_async.text import printable
 from scarf_async.version import __version__
 
 __all__ = ["Download", "Transport"]

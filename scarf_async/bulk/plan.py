@@ -27,8 +27,9 @@ from scarf_async.entities import (
 )
 from scarf_async.errors import ValidationError
 from scarf_async.names import organization_key
-from scarf_async.protocol import path_segment, printable
+from scarf_async.protocol import path_segment
 from scarf_async.resources.packages import check_same_type
+from scarf_async.text import printable
 
 if TYPE_CHECKING:
     from scarf_async.bulk.estimate import PlanEstimate

@@ -25,7 +25,7 @@ from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
 from scarf_async.disk import write_whole
 from scarf_async.entities import UNSET, DomainCreate, OrganizationUpsert, PackageUpsert, RouteCreate
 from scarf_async.errors import ValidationError
-from scarf_async.protocol import printable
+from scarf_async.text import printable
 
 __all__ = ["digest", "read_plan", "write_plan"]
 

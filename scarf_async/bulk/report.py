@@ -12,6 +12,7 @@ import attrs
 from scarf_async.bulk.plan import BulkPlan, Operation, Ref
 from scarf_async.entities import JSON
 from scarf_async.errors import BulkError, ScarfError, ValidationError
+from scarf_async.text import aligned
 
 __all__ = ["BulkProgress", "BulkReport", "Outcome", "Status"]
 
@@ -192,14 +193,7 @@ class BulkReport:
         rows = [["operation", *_STATUSES]]
         rows += [[kind, *(str(counts[status]) for status in _STATUSES)] for kind, counts in table.items()]
         rows.append(["all", *(str(count) for count in self.counts.values())])
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if column else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
+        lines = aligned(rows)
         lines.append(f"{self.requests} requests in {self.elapsed:.1f} s")
         if self.stopped_by:
             lines.append(f"stopped: {self.stopped_by}")

@@ -24,7 +24,6 @@ from scarf_async.entities import (
 )
 from scarf_async.errors import NotFoundError
 from scarf_async.names import organization_key, user_key
-from scarf_async.protocol import printable
 from scarf_async.reconcile import (
     Found,
     PackageIndex,
@@ -35,6 +34,7 @@ from scarf_async.reconcile import (
 )
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.session import Session
+from scarf_async.text import printable
 
 __all__ = ["Difference", "verify"]
 

@@ -14,11 +14,12 @@ import typer
 from scarf_async.cli.asking import confirm, stoppable
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ClientOptions, spelled
-from scarf_async.cli.output import StandardOutput, Status, data_console, print_table, printable, say
+from scarf_async.cli.output import StandardOutput, Status, data_console, print_table, say
 from scarf_async.cli.progress import Meter
 from scarf_async.cli.records import write_json
 from scarf_async.cli.signals import name_of_first
 from scarf_async.errors import GuardError
+from scarf_async.text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from scarf_async.cli.output import printable
 from scarf_async.cli.signals import reacting
 from scarf_async.errors import GuardError
+from scarf_async.text import printable
 
 if TYPE_CHECKING:
     import asyncio

@@ -11,7 +11,7 @@ from rich.text import Text
 from scarf_async.cli.output import StandardOutput, data_console, notes_console, say, terminal_width
 from scarf_async.manifests.changes import Action, Change, Changes
 from scarf_async.names import plain_name
-from scarf_async.protocol import printable
+from scarf_async.text import printable
 
 __all__ = ["difference_lines", "show_difference"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import attrs
 import msgspec
 
-from scarf_async.cli.output import printable
 from scarf_async.errors import ConfigurationError, ValidationError
+from scarf_async.text import printable
 
 __all__ = ["NameMap", "read_map"]
 

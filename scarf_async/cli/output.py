@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from scarf_async.errors import ConfigurationError, GuardError, ReadOnlyError, ScarfError, ValidationError
+from scarf_async.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +25,6 @@ __all__ = [
     "notes_console",
     "occupy_standard_descriptors",
     "print_table",
-    "printable",
     "say",
     "settle_size",
     "silence_standard_output",
@@ -49,18 +49,6 @@ class Status(IntEnum):
     DIFFERENT = 4
     INTERRUPTED = 130
     BROKEN_PIPE = 141
-
-
-def printable(text: str) -> str:
-    r"""Return a text as a terminal may be given it: one line, whatever would steer a terminal escaped.
-
-    >>> printable("no such\x1b[2J thing\n")
-    'no such\\x1b[2J thing\\n'
-    """
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def say(text: str) -> None:

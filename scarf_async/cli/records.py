@@ -10,8 +10,9 @@ from typing import Annotated
 import attrs
 import typer
 
-from scarf_async.cli.output import StandardOutput, data_console, print_table, printable
+from scarf_async.cli.output import StandardOutput, data_console, print_table
 from scarf_async.entities import JSON, UNSET
+from scarf_async.text import printable
 
 __all__ = ["RecordOptions", "plain", "write_json"]
 

@@ -16,7 +16,7 @@ from scarf_async.errors import ValidationError
 from scarf_async.manifests.change import SENT, Action, Change
 from scarf_async.manifests.fields import MemberFields, stated
 from scarf_async.manifests.planning import Planner, is_loss
-from scarf_async.protocol import printable
+from scarf_async.text import printable
 
 __all__ = ["Action", "Change", "Changes"]
 

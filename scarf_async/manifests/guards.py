@@ -12,7 +12,7 @@ from scarf_async.manifests.changes import Change, Changes
 from scarf_async.manifests.fields import MemberFields, stated
 from scarf_async.manifests.live import Live
 from scarf_async.names import user_key
-from scarf_async.protocol import printable
+from scarf_async.text import printable
 
 __all__ = ["check", "check_owners", "loosens_members", "loses_owners", "refused"]
 

@@ -11,6 +11,7 @@ from typing import Final, Self, TypeAlias
 import attrs
 
 from scarf_async.errors import ManifestError, ManifestProblem
+from scarf_async.text import printable as escaped
 
 __all__ = [
     "DEPTH_LIMIT",
@@ -93,17 +94,6 @@ class Table:
 
 
 Node: TypeAlias = Scalar | Items | Table
-
-
-def escaped(text: str) -> str:
-    r"""Return a text without what a terminal would obey.
-
-    >>> print(escaped("a\x1b[2J"))
-    a\x1b[2J
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(text: str) -> str:

@@ -11,7 +11,7 @@ import attrs
 from scarf_async.bulk.report import BulkReport, Outcome
 from scarf_async.entities import JSON
 from scarf_async.manifests.changes import Change, Changes
-from scarf_async.protocol import printable
+from scarf_async.text import printable
 
 __all__ = ["ApplyReport"]
 

@@ -16,7 +16,7 @@ from scarf_async.disk import write_whole
 from scarf_async.entities import JSON
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.changes import Changes
-from scarf_async.protocol import printable
+from scarf_async.text import printable
 
 __all__ = ["SavedChanges", "read_changes", "write_changes"]
 

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from scarf_async.cli.output import StandardOutput, Status, printable, verdict
+from scarf_async.cli.output import StandardOutput, Status, verdict
 from scarf_async.cli.progress import describe, size_of
 from scarf_async.errors import (
     BulkError,
@@ -18,6 +18,7 @@ from scarf_async.errors import (
     TruncatedExportError,
     ValidationError,
 )
+from scarf_async.text import printable
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""Checks of numbers and flags that callers give: one wording each, in the class of error that the place raises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+import attrs
+
+from scarf_async.errors import ConfigurationError, ValidationError
+
+__all__ = ["at_least", "flag", "positive", "validator", "whole"]
+
+N = TypeVar("N", int, float)
+
+Error: TypeAlias = type[ConfigurationError | ValidationError]
+
+
+def _refusal(error: Error, name: str, wanted: str, value: object) -> ConfigurationError | ValidationError:
+    message = f"{name} must be {wanted}; got {value!r}"
+    return ValidationError(message, field=name) if issubclass(error, ValidationError) else error(message)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def positive(name: str, value: float, error: Error, *, wanted: str = "a positive number") -> float:
+    """Return a number above 0, and not infinite."""
+    if not _is_number(value) or value <= 0:
+        raise _refusal(error, name, wanted, value)
+    return value
+
+
+def at_least(name: str, value: float, error: Error, *, least: float = 0) -> float:
+    """Return a number that is not below a bound, and not infinite."""
+    if not _is_number(value) or value < least:
+        raise _refusal(error, name, f"a number of at least {least:g}", value)
+    return value
+
+
+def whole(
+    name: str, value: int, error: Error, *, least: int = 1, most: float = math.inf, bounds: str | None = None
+) -> int:
+    """Return an integer within bounds.
+
+    Args:
+        name: what the caller calls it.
+        value: what was given.
+        error: the class of the error.
+        least: the least that it may be.
+        most: the most that it may be.
+        bounds: both in words.
+    """
+    if not _is_whole(value) or not least <= value <= most:
+        raise _refusal(error, name, f"a whole number {bounds or f'of at least {least}'}", value)
+    return value
+
+
+def flag(name: str, value: object, error: Error) -> bool:
+    """Return a truth value."""
+    if not isinstance(value, bool):
+        raise _refusal(error, name, "True or False", value)
+    return value
+
+
+def validator(
+    check: Callable[[str, N, Error], object], prefix: str = ""
+) -> Callable[[object, attrs.Attribute[N], N], None]:
+    """Return a check as attrs wants it; what it refuses is a `ConfigurationError`."""
+
+    def validate(_: object, attribute: attrs.Attribute[N], value: N) -> None:
+        check(f"{prefix}{attribute.name}", value, ConfigurationError)
+
+    return validate

@@ -1,0 +1,36 @@
+"""Text for people: what others wrote made safe to show, and plain tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["aligned", "printable"]
+
+
+def printable(text: str) -> str:
+    r"""Escape whatever is not printable: control characters, line ends, changes of direction, broken text.
+
+    What the service or a file says is not ours: it must not steer a terminal or forge a line of a log.
+
+    >>> printable("no such\x1b[2J thing\n")
+    'no such\\x1b[2J thing\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
+    """Return the lines of a table, its first `left` columns aligned to the left and the others to the right.
+
+    >>> print(*aligned([["fruit", "count"], ["fig", "12"]]), sep="|")
+    fruit  count|fig       12
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
