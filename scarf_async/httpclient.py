@@ -141,26 +141,33 @@ class Connector(aiohttp.TCPConnector):
 class RequestBody(aiohttp.Payload):
     """The body of a request: written in pieces, and only where there is a connection."""
 
-    _autoclose = True
-
     def __init__(self, body: bytes, attempt: Attempt) -> None:
         super().__init__(body, content_type="application/json")
-        self._size = len(body)
+        self._body = body
         self._attempt = attempt
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self._body)
+
+    @property
+    def autoclose(self) -> bool:
+        """There is nothing to close."""
+        return True
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the body as text."""
-        text: str = self._value.decode(encoding, errors)
-        return text
+        return self._body.decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body."""
         self._attempt.connected()
-        for at in range(0, self._size or 0, _PIECE):
+        for at in range(0, self.size, _PIECE):
             if at:
                 # A long body must not hold up everything else.
                 await asyncio.sleep(0)
-            await writer.write(self._value[at : at + _PIECE])
+            await writer.write(self._body[at : at + _PIECE])
 
 
 class BrokenError(Exception):
