@@ -297,7 +297,7 @@ import os, sys
 from pathlib import Path
 from scarf_async.bulk.journal import Journal
 from scarf_async.disk import write_whole
-from scarf_async.exports.files import AtomicFile
+from scarf_async.exports.save import AtomicFile
 from scarf_async.exports.jobs import ExportJob
 from scarf_async.exports.jobs.directory import Directory
 if os.geteuid() == 0:

@@ -18,7 +18,7 @@ from scarf_async.cli.progress import Meter, describe, size_of
 from scarf_async.errors import ValidationError
 
 if TYPE_CHECKING:
-    from scarf_async.exports.source import OnMalformed
+    from scarf_async.exports.spec import OnMalformed
     from scarf_async.exports.stream import Export, ExportStream
 
 __all__ = ["app"]

@@ -16,7 +16,7 @@ from scarf_async.cli.progress import Meter, describe, size_of
 
 if TYPE_CHECKING:
     from scarf_async.exports.jobs import ExportProgress
-    from scarf_async.exports.source import OnMalformed
+    from scarf_async.exports.spec import OnMalformed
 
 __all__ = ["run", "verify"]
 

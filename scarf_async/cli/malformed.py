@@ -13,7 +13,7 @@ from scarf_async.errors import ValidationError
 
 if TYPE_CHECKING:
     from scarf_async.errors import MalformedRecordError
-    from scarf_async.exports.source import OnMalformed
+    from scarf_async.exports.spec import OnMalformed
 
 __all__ = ["RejectFile", "on_malformed_of"]
 

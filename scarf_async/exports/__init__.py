@@ -12,7 +12,7 @@ from scarf_async.exports.jobs import (
     verify_export,
 )
 from scarf_async.exports.save import SavedExport
-from scarf_async.exports.source import OnMalformed
+from scarf_async.exports.spec import OnMalformed
 from scarf_async.exports.stream import Export, ExportStream
 
 __all__ = [

@@ -12,8 +12,8 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.errors import ExportError, ScarfError
-from scarf_async.exports.cursor import Cursor
-from scarf_async.exports.records import Run, TypedParser
+from scarf_async.exports.parsers import Run, TypedParser
+from scarf_async.exports.reading import Cursor
 
 __all__ = ["RecordBatches", "TableParser", "arrow_told", "schema_of"]
 

@@ -11,8 +11,8 @@ import attrs
 from anyio.to_thread import run_sync
 
 from scarf_async.errors import StreamConsumedError
-from scarf_async.exports.cursor import Cursor
 from scarf_async.exports.formats import csv_header, csv_rows, json_lines
+from scarf_async.exports.reading import Cursor
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types

@@ -7,15 +7,99 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from scarf_async.exports.blocks import in_regular_quotes
-from scarf_async.exports.faults import RecordError
 from scarf_async.exports.formats import csv_line
-from scarf_async.exports.lines import LineSplitter
+from scarf_async.exports.lines import LineSplitter, RecordError
 
-__all__ = ["CsvSplitter", "file_line", "split_fields", "split_records"]
+__all__ = [
+    "CsvSplitter",
+    "file_line",
+    "first_line",
+    "in_regular_quotes",
+    "split_fields",
+    "split_records",
+    "whole_records",
+]
+
+# Behind the text between quotes: an opening quote at a field's start, then anything but a lone quote, then the
+# closing quote at the field's end, and text again. Nothing is ever tried twice.
+_REGULAR: Final = re.compile(rb'[^"]*+(?:(?<=[,\n])"[^"]*+(?:""[^"]*+)*+"(?=,|\r?\n)[^"]*+)*+')
+_FIRST_LINE: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+[^\n]*+\n")
+_TRIES: Final = 64
 
 _FIELD: Final = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
-_REGULAR: Final = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD))
+_REGULAR_RECORD: Final = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD))
+
+
+def in_regular_quotes(data: bytes) -> bool:
+    r"""Say whether a text between two LFs has quotes only around fields and, doubled, within them, all closed.
+
+    >>> in_regular_quotes(b'\n1,"a ""b"" c"\n'), in_regular_quotes(b'\n1,5" disk\n')
+    (True, False)
+    """
+    return _REGULAR.fullmatch(data) is not None
+
+
+def first_line(data: bytes) -> int:
+    r"""Return where the first line that is not blank ends; 0 if it does not.
+
+    >>> first_line(b"\r\n\ntype,time\r\npull")
+    14
+    """
+    line = _FIRST_LINE.match(data)
+    return line.end() if line else 0
+
+
+def whole_records(data: bytes, begin: int, limit: int) -> int:
+    r"""Return how far data is whole records, none longer than the limit, in regular quotes.
+
+    No CR stands without its LF, not even in quotes: what it means outside them is where readers differ most.
+
+    >>> whole_records(b'\n1,"a\nb"\n2,"c\n', 1, 100)
+    9
+    >>> whole_records(b'\n1,"a"b\n', 1, 100)
+    1
+
+    Args:
+        data: the byte before `begin` is a LF.
+        begin: where a record begins.
+        limit: the longest record.
+
+    Returns:
+        A place behind a LF that ends a record; `begin` where there is none.
+    """
+    if _has_lone_cr(data):
+        return begin
+    at = begin
+    # Steps that are no longer than the limit hold no record that is.
+    while at < len(data):
+        regular = _REGULAR.match(data, at, at + limit)
+        end = _last_record(data, at, regular.end() if regular else at)
+        if end == at:
+            break
+        at = end
+    return at
+
+
+def _has_lone_cr(data: bytes) -> bool:
+    # `find` is several times as fast as `split`, `count` and `re`.
+    at = data.find(b"\r")
+    while at >= 0 and data.startswith(b"\n", at + 1):
+        at = data.find(b"\r", at + 2)
+    return at >= 0
+
+
+def _last_record(data: bytes, at: int, outside: int) -> int:
+    """Return the end of the last record before a place outside quotes."""
+    quotes, until = 0, outside
+    for _ in range(_TRIES):
+        line_end = data.rfind(b"\n", at, until)
+        if line_end < 0:
+            break
+        quotes += data.count(b'"', line_end, until)
+        if quotes % 2 == 0:
+            return line_end + 1
+        until = line_end
+    return at
 
 
 class CsvSplitter(LineSplitter):
@@ -147,7 +231,7 @@ def file_line(record: bytes) -> bytes:
     >>> file_line(b'"1",5" disk'), file_line(b"1,a\r")
     (b'1,"5"" disk"\n', b'1,"a\r"\n')
     """
-    if _REGULAR.fullmatch(record):
+    if _REGULAR_RECORD.fullmatch(record):
         return record + b"\n"
     # Latin-1 keeps bytes that are not UTF-8 as they are.
     return csv_line(field or None for field in split_fields(record.decode("latin-1"))).encode("latin-1")

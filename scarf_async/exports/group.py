@@ -12,11 +12,12 @@ from typing import ClassVar, Literal, TypeVar, cast
 import attrs
 from anyio.to_thread import run_sync
 
+from scarf_async.checks import whole
 from scarf_async.dialects.exports import export_call
 from scarf_async.entities import Aggregate, Event, ExportKind, Package, PackageKey
 from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
-from scarf_async.exports.dates import Day, date_range
+from scarf_async.exports.aggregates import AggregateReader
 from scarf_async.exports.events import EventReader
 from scarf_async.exports.formats import need_arrow
 from scarf_async.exports.jobs.job import ExportJob
@@ -24,20 +25,14 @@ from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
 from scarf_async.exports.jobs.windows import Window
-from scarf_async.exports.ndjson import AggregateReader
-from scarf_async.exports.source import ExportClient, ExportSpec, OnMalformed, RecordReader
+from scarf_async.exports.spec import Day, ExportClient, ExportSpec, OnMalformed, RecordReader, date_range
 from scarf_async.exports.stream import Export
-from scarf_async.protocol import printable
 from scarf_async.resources.packages import package_key
+from scarf_async.text import printable
 
 __all__ = ["Exports"]
 
 T = TypeVar("T")
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValidationError(f"{name} must be a whole number of at least {least}; got {value!r}", field=name)
 
 
 def _check_on_malformed(value: object, *words: str) -> None:
@@ -280,8 +275,8 @@ class Exports:
         """
         if not isinstance(job, ExportJob):
             raise ValidationError(f"job must be an ExportJob; got {type(job).__name__}", field="job")
-        _check_whole("concurrency", concurrency, 1)
-        _check_whole("refresh_days", refresh_days, 0)
+        whole("concurrency", concurrency, ValidationError)
+        whole("refresh_days", refresh_days, ValidationError, least=0)
         _check_on_malformed(on_malformed, "raise", "skip", "keep")
         heard = on_malformed if callable(on_malformed) or on_malformed != "keep" else "skip"
         spec = partial(self._spec_of, job, heard)

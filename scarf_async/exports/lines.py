@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["LineSplitter", "bare"]
+__all__ = ["LineSplitter", "RecordError", "bare", "shown"]
 
 _BOM: Final = b"\xef\xbb\xbf"
 # What is kept of a record that is too long.
 _BEGINNING: Final = 4096
+
+_SHOWN: Final = 40
 
 
 def bare(line: bytes) -> bytes:
@@ -226,3 +228,12 @@ class LineSplitter:
                 return data[at:]
         self._watch(data[at:])
         return b""
+
+
+class RecordError(ValueError):
+    """A record cannot be read; the message says why and quotes no more of it than one short field."""
+
+
+def shown(text: str) -> str:
+    """Return a field as a message may show it."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

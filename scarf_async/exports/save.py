@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import errno
+import os
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -12,19 +16,90 @@ import anyio
 import attrs
 from anyio.to_thread import run_sync
 
+from scarf_async.disk import PartFile, destination, naming, resemble
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import TruncatedExportError
 from scarf_async.events import Hook
-from scarf_async.exports.files import AtomicFile
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow
-from scarf_async.exports.source import ExportSpec
+from scarf_async.exports.spec import ExportSpec
 
-__all__ = ["SavedExport", "save"]
+__all__ = ["AtomicFile", "SavedExport", "fetch_whole", "save"]
 
 T = TypeVar("T")
-
+R = TypeVar("R")
 # What goes into one hop to a thread: hops cost more than writing does.
 _WRITTEN_AT_ONCE: Final = 2**20
+
+
+class AtomicFile:
+    """A file that appears under its name once it is whole.
+
+    Its methods run in threads. A cancelled task does not wait for its thread, so a method may still run, or start,
+    when the next one is called: a lock keeps them apart, and after `discard` the others do nothing.
+
+    Args:
+        target: its name in the end.
+        overwrite: whether it may take the place of another.
+    """
+
+    def __init__(self, target: Path, *, overwrite: bool) -> None:
+        self._target = target
+        self._place = target
+        self._overwrite = overwrite
+        self._part: PartFile | None = None
+        self._turn = threading.Lock()
+        self._over = False
+        self.size: int = 0
+        self.sha256: str = ""
+
+    def create(self) -> None:
+        """Refuse a target that cannot be written, and begin.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        with self._turn, naming(self._target):
+            if self._over:
+                return
+            if not self._overwrite and os.path.lexists(self._target) and not self._target.is_dir():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self._target))
+            self._place = destination(self._target)
+            self._part = PartFile.to_replace(self._place)
+
+    def write(self, data: bytes) -> None:
+        """Write bytes."""
+        with self._turn, naming(self._target):
+            if self._part is not None:
+                self._part.write(data)
+
+    def finish(self) -> None:
+        """Bring everything to the disk."""
+        with self._turn, naming(self._target):
+            if self._part is not None:
+                resemble(self._part.path, self._place)
+                self._part.sync()
+                self.size, self.sha256 = self._part.size, self._part.sha256
+
+    def publish(self) -> None:
+        """Put it in its place."""
+        with self._turn, naming(self._target):
+            if self._part is None:
+                return
+            if self._overwrite:
+                # What has come there meanwhile counts too.
+                self._part.replace(destination(self._place))
+            else:
+                self._part.place_new(self._place)
+            self._part = None
+            self._over = True
+
+    def discard(self) -> None:
+        """Remove what is not in its place."""
+        with self._turn:
+            self._over = True
+            if self._part is not None:
+                self._part.discard()
+                self._part = None
 
 
 @attrs.frozen
@@ -69,10 +144,20 @@ async def save(
     target = Path(path)
     form = None if form is None else one_of(ExportFormat, "format", form)
     need_arrow(form)
+    once = partial(_save_once, export, target, form, overwrite=overwrite, progress=progress)
+    return await fetch_whole(spec, once)
+
+
+async def fetch_whole(spec: ExportSpec[T], fetch: Callable[[], Awaitable[R]]) -> R:
+    """Fetch an export; if it was cut off, again from its start, as often as its spec allows.
+
+    Raises:
+        TruncatedExportError: every attempt was cut, or the content is although its end is proven.
+    """
     attempt = 1
     while True:
         try:
-            return await _save_once(export, target, form, overwrite=overwrite, progress=progress)
+            return await fetch()
         except TruncatedExportError as error:
             if error.proven_end or attempt >= spec.attempts:
                 raise

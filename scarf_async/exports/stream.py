@@ -8,18 +8,17 @@ from collections.abc import AsyncIterator, Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from scarf_async.checks import whole
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import StreamClosedError, StreamConsumedError, ValidationError
 from scarf_async.events import Hook
-from scarf_async.exports.body import Body
 from scarf_async.exports.convert import AsSent, Converted, CsvConverter, JsonLinesConverter, ParquetConverter
-from scarf_async.exports.cursor import Batches, Cursor, Items, Pieces, PiecesParser
 from scarf_async.exports.events import EventReader
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow, own_format
-from scarf_async.exports.records import FileParser, LineParser, TypedParser
+from scarf_async.exports.parsers import FileParser, LineParser, TypedParser
+from scarf_async.exports.reading import Batches, Body, Cursor, Items, Pieces, PiecesParser
 from scarf_async.exports.save import SavedExport, save
-from scarf_async.exports.source import Download, ExportSpec
-from scarf_async.exports.tally import Tally
+from scarf_async.exports.spec import Counters, Download, ExportSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
@@ -32,12 +31,6 @@ P = TypeVar("P")
 
 # A row group of Parquet.
 _ROWS_AT_ONCE: Final = 65_536
-
-
-def _check_size(size: object) -> int:
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValidationError(f"size must be a whole number of at least 1; got {size!r}", field="size")
-    return size
 
 
 class ExportStream(Generic[T]):
@@ -67,21 +60,21 @@ class ExportStream(Generic[T]):
     def __init__(self, spec: ExportSpec[T], download: Download) -> None:
         self._spec = spec
         self._total = download.headers.get("Content-Length", "")
-        self._tally = Tally(spec.description, spec.redact)
+        self._counters = Counters(spec.description, spec.redact)
         self._digest = hashlib.sha256()
-        self._body = Body(download, self._tally, self._digest)
+        self._body = Body(download, self._counters, self._digest)
         self._close_reading = self._body.close
         self._used = False
         self._closed = False
 
     def __repr__(self) -> str:
-        tally = self._tally
-        return f"<{type(self).__name__} {tally.description}: {tally.records_received} records received>"
+        counters = self._counters
+        return f"<{type(self).__name__} {counters.description}: {counters.records_received} records received>"
 
     @property
     def bytes_received(self) -> int:
         """Bytes of the body so far, as they came over the wire."""
-        return self._tally.bytes_received
+        return self._counters.bytes_received
 
     @property
     def bytes_total(self) -> int | None:
@@ -94,17 +87,17 @@ class ExportStream(Generic[T]):
 
         The dropped and the malformed ones are among them.
         """
-        return self._tally.records_received
+        return self._counters.records_received
 
     @property
     def records_dropped(self) -> int:
         """Records left out since they are at or after the end of the range."""
-        return self._tally.records_dropped
+        return self._counters.records_dropped
 
     @property
     def records_malformed(self) -> int:
         """Records that could not be read; counted by the typed ways of reading only."""
-        return self._tally.records_malformed
+        return self._counters.records_malformed
 
     @property
     def records_kept(self) -> int:
@@ -114,7 +107,7 @@ class ExportStream(Generic[T]):
     @property
     def complete(self) -> bool:
         """Whether everything was read, up to a proven end."""
-        return self._tally.complete
+        return self._counters.complete
 
     @property
     def sha256(self) -> str | None:
@@ -122,7 +115,7 @@ class ExportStream(Generic[T]):
 
         Every byte of it counts, however it was read and whatever was left out.
         """
-        return self._digest.hexdigest() if self._tally.complete else None
+        return self._digest.hexdigest() if self._counters.complete else None
 
     @property
     def ended_with_newline(self) -> bool:
@@ -130,7 +123,7 @@ class ExportStream(Generic[T]):
 
         A CSV that does not end so may have been cut in its last field.
         """
-        return self._tally.ended_with_newline
+        return self._counters.ended_with_newline
 
     def __aiter__(self) -> AsyncIterator[T]:
         return Items(self._typed())
@@ -146,7 +139,7 @@ class ExportStream(Generic[T]):
             StreamConsumedError: the stream is being read already.
             StreamClosedError: its block has ended.
         """
-        size = _check_size(size)
+        size = whole("size", size, ValidationError)
         return Batches(self._typed(), size)
 
     def lines(self) -> AsyncIterator[bytes]:
@@ -161,7 +154,7 @@ class ExportStream(Generic[T]):
         """
         spec = self._spec
         parser = LineParser(
-            spec.reader(spec.end), self._tally, spec.max_record_bytes, filtered=spec.end is not None
+            spec.reader(spec.end), self._counters, spec.max_record_bytes, filtered=spec.end is not None
         )
         return Items(self._cursor(parser))
 
@@ -184,10 +177,10 @@ class ExportStream(Generic[T]):
             StreamClosedError: its block has ended.
             ExportError: while reading, besides the others: a number does not fit into 64 bits.
         """
-        size = _check_size(size)
+        size = whole("size", size, ValidationError)
         try:
-            from scarf_async.exports.ahead import BlockParser, BlockSource  # noqa: PLC0415 # pyarrow is large,
             from scarf_async.exports.arrow import RecordBatches, TableParser  # noqa: PLC0415 # and an extra
+            from scarf_async.exports.prefetch import BlockParser, BlockSource  # noqa: PLC0415 # pyarrow is large,
         except ImportError as error:
             raise ImportError(
                 f"record_batches() needs pyarrow: pip install 'scarf-async[arrow]' ({error})"
@@ -196,9 +189,9 @@ class ExportStream(Generic[T]):
         reader = spec.reader(spec.end)
         limit = spec.max_record_bytes
         if isinstance(reader, EventReader):
-            blocks = BlockParser(reader, self._tally, limit)
+            blocks = BlockParser(reader, self._counters, limit)
             return RecordBatches(self._cursor_of(BlockSource(self._body, blocks, size, limit), blocks), size)
-        tables = TableParser(TypedParser(reader, self._tally, limit), reader.record)
+        tables = TableParser(TypedParser(reader, self._counters, limit), reader.record)
         return RecordBatches(self._cursor(tables), size)
 
     def chunks(self, format: ExportFormatLike | None = None) -> AsyncIterator[bytes]:  # noqa: A002 # what users look for
@@ -225,7 +218,7 @@ class ExportStream(Generic[T]):
         need_arrow(form)
         if form is own_format(record):
             parser = FileParser(
-                spec.reader(spec.end), self._tally, spec.max_record_bytes, filtered=spec.end is not None
+                spec.reader(spec.end), self._counters, spec.max_record_bytes, filtered=spec.end is not None
             )
             return AsSent(self._cursor(parser))
         if form is ExportFormat.PARQUET:
@@ -236,7 +229,7 @@ class ExportStream(Generic[T]):
 
     def _typed(self) -> Cursor[T]:
         spec = self._spec
-        return self._cursor(TypedParser(spec.reader(spec.end), self._tally, spec.max_record_bytes))
+        return self._cursor(TypedParser(spec.reader(spec.end), self._counters, spec.max_record_bytes))
 
     def _cursor(self, parser: PiecesParser[bytes, I]) -> Cursor[I]:
         return self._cursor_of(self._body, parser)
@@ -251,7 +244,7 @@ class ExportStream(Generic[T]):
                 f"{self._spec.description}: the stream is being read already; it can be read once, in one way"
             )
         self._used = True
-        cursor = Cursor(pieces, parser, self._tally, self._spec.on_malformed)
+        cursor = Cursor(pieces, parser, self._counters, self._spec.on_malformed)
         self._close_reading = cursor.close
         return cursor
 

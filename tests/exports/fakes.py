@@ -16,9 +16,9 @@ import pytest
 
 from scarf_async.entities import Aggregate, Event
 from scarf_async.errors import ExportError
+from scarf_async.exports.aggregates import AggregateReader
 from scarf_async.exports.events import EventReader
-from scarf_async.exports.ndjson import AggregateReader
-from scarf_async.exports.source import ExportSpec, OnMalformed
+from scarf_async.exports.spec import ExportSpec, OnMalformed
 from scarf_async.exports.stream import Export
 
 COLUMNS = (

@@ -20,7 +20,7 @@ from scarf_async.errors import (
     StreamConsumedError,
     ValidationError,
 )
-from scarf_async.exports import ahead, columns
+from scarf_async.exports import arrow_csv, prefetch
 from scarf_async.exports.arrow import RecordBatches
 
 from .fakes import BODY, TYPES, aggregates, csv_body, download, event_rows, events, ndjson, row
@@ -143,7 +143,7 @@ async def test_a_block_that_arrow_refuses_is_read_record_by_record(monkeypatch: 
     def refuse(*_: object, **__: object) -> None:
         raise pa.ArrowNotImplementedError("not here")
 
-    monkeypatch.setattr(ahead, "FEW", 0)
+    monkeypatch.setattr(prefetch, "FEW", 0)
     monkeypatch.setattr(pa_csv, "read_csv", refuse)
     async with events(download(BODY)) as stream:
         assert [kind async for batch in stream.record_batches() for kind in batch["type"].to_pylist()] == TYPES
@@ -155,8 +155,8 @@ async def test_what_nobody_expects_of_a_block_is_raised_by_itself(monkeypatch: p
     def refuse(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(ahead, "FEW", 0)
-    monkeypatch.setattr(columns.ColumnReader, "read", refuse)
+    monkeypatch.setattr(prefetch, "FEW", 0)
+    monkeypatch.setattr(arrow_csv.ColumnReader, "read", refuse)
     async with events(download(BODY)) as stream:
         with pytest.raises(MemoryError):
             await anext(stream.record_batches())

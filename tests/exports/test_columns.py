@@ -8,6 +8,7 @@ import datetime as dt
 import io
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import attrs
 import pytest
@@ -18,25 +19,25 @@ from scarf_async.emulator.generator import EVENT_COLUMNS, EventSource, csv_line,
 from scarf_async.entities import Event
 from scarf_async.errors import ExportError, StreamClosedError
 from scarf_async.exports.events import EventReader
-from scarf_async.exports.records import Run, TypedParser
-from scarf_async.exports.source import OnMalformed
-from scarf_async.exports.stream import ExportStream
+from scarf_async.exports.parsers import Run
+from scarf_async.exports.spec import OnMalformed
+from scarf_async.exports.stream import Export
 
 from .fakes import BODY, COLUMNS, END, TYPES, Hanging, cuts, download, events
 
 pa = pytest.importorskip("pyarrow")
-from scarf_async.exports import ahead  # noqa: E402 # needs pyarrow
-from scarf_async.exports.ahead import Block, BlockParser  # noqa: E402 # needs pyarrow
-from scarf_async.exports.arrow import RecordBatches, TableParser, schema_of  # noqa: E402 # needs pyarrow
-from scarf_async.exports.columns import ColumnReader, Rows  # noqa: E402 # needs pyarrow
+from scarf_async.exports import prefetch  # noqa: E402 # needs pyarrow
+from scarf_async.exports.arrow import schema_of  # noqa: E402 # needs pyarrow
+from scarf_async.exports.arrow_csv import ColumnReader, Rows  # noqa: E402 # needs pyarrow
+from scarf_async.exports.prefetch import Block, BlockParser  # noqa: E402 # needs pyarrow
 
 
 @pytest.fixture(autouse=True)
 def small_blocks() -> Iterator[pytest.MonkeyPatch]:
     """Let every block, however small, be read as columns."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ahead, "FEW", 0)
-        patch.setattr(ahead, "ENOUGH", 200)
+        patch.setattr(prefetch, "FEW", 0)
+        patch.setattr(prefetch, "ENOUGH", 200)
         yield patch
 
 
@@ -62,11 +63,14 @@ class Case:
     proven: bool = True
 
 
-def slow_way(stream: ExportStream[Event], size: int) -> RecordBatches:
-    """Read record by record: the slow twin."""
-    spec = stream._spec
-    typed = TypedParser(EventReader(spec.end), stream._tally, spec.max_record_bytes)
-    return RecordBatches(stream._cursor(TableParser(typed, Event)), size)
+class SlowReader:
+    """Reads events, and is none of those whose blocks Arrow reads: the slow twin."""
+
+    def __init__(self, end: dt.date | None) -> None:
+        self._reader = EventReader(end)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._reader, name)
 
 
 async def look(case: Case, *, fast: bool) -> Seen:
@@ -77,12 +81,14 @@ async def look(case: Case, *, fast: bool) -> Seen:
         on_malformed=case.on_malformed,
         max_record_bytes=case.max_record_bytes,
     )
+    if not fast:
+        reader: Any = SlowReader
+        export = Export(attrs.evolve(export.spec, reader=reader))
     seen: list[str] = []
     error = None
     async with export as stream:
-        batches = stream.record_batches(case.size) if fast else slow_way(stream, case.size)
         try:
-            async for batch in batches:
+            async for batch in stream.record_batches(case.size):
                 batch.validate(full=True)
                 assert batch.schema == schema_of(Event)
                 seen.append(repr(batch.to_pylist()))
@@ -261,8 +267,8 @@ def test_any_table(  # noqa: PLR0917 # what is drawn
     """Columns, errors and counters are those of the slow way, however the body is written, spoiled and cut."""
     case = Case(cuts(body, at), end, on_malformed, size, limit, proven)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ahead, "FEW", 0)
-        patch.setattr(ahead, "ENOUGH", enough)
+        patch.setattr(prefetch, "FEW", 0)
+        patch.setattr(prefetch, "ENOUGH", enough)
         asyncio.run(assert_twins(case))
 
 
@@ -272,12 +278,12 @@ def test_a_header_as_long_as_a_record_may_be(limit: int, at: int) -> None:
     """Its BOM and line end do not count, wherever it is cut: it is read, or too long; nothing is lost."""
     body = b"\xef\xbb\xbftime,type\r\n2024,t\r\n"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ahead, "FEW", 0)
+        patch.setattr(prefetch, "FEW", 0)
         seen = asyncio.run(assert_twins(Case(cuts(body, [at]), on_malformed="skip", max_record_bytes=limit)))
     assert (seen.error, seen.counts) == (None, (1, 0, 1))
     too_long = body.replace(b"type", b"types" + b"s" * (limit - 9))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ahead, "FEW", 0)
+        patch.setattr(prefetch, "FEW", 0)
         seen = asyncio.run(assert_twins(Case(cuts(too_long, [at]), max_record_bytes=limit)))
     assert seen.error is not None
     assert seen.error[0] == "RecordTooLongError"
@@ -290,7 +296,7 @@ def _column_twins(name: str, cells: list[str]) -> None:
         header, rows = ["type", "time"], [["t", cell] for cell in cells]
     body = written([header, *rows], "\n", csv.QUOTE_MINIMAL)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ahead, "FEW", 0)
+        patch.setattr(prefetch, "FEW", 0)
         for end in (None, END):
             for pieces in ([body], cuts(body, range(0, len(body), 40))):
                 asyncio.run(assert_twins(Case(pieces, end, "skip")))
@@ -365,7 +371,7 @@ class Watched:
 async def test_what_the_service_sends_is_read_fast(small_blocks: pytest.MonkeyPatch) -> None:
     """Every block, with and without filter, and the values are those of the slow way."""
     watched = Watched(small_blocks)
-    small_blocks.setattr(ahead, "ENOUGH", 20_000)
+    small_blocks.setattr(prefetch, "ENOUGH", 20_000)
     body = emulated(1000)
     for end in (None, END):
         watched.fast.clear()
@@ -391,7 +397,7 @@ async def test_only_the_block_that_needs_it_is_read_slowly(small_blocks: pytest.
 async def test_bytes_that_are_no_utf8(small_blocks: pytest.MonkeyPatch) -> None:
     """They are replaced, as in the slow way; UTF-8 around them is read fast."""
     watched = Watched(small_blocks)
-    small_blocks.setattr(ahead, "ENOUGH", 2000)
+    small_blocks.setattr(prefetch, "ENOUGH", 2000)
     row = "t,2024-01-01 00:00:00,é\U0001f600\n".encode()
     for bad in (b"\xff", b"\xc3", b"\xa9", b"\xed\xa0\x80", b"\xc0\x80"):
         watched.fast.clear()

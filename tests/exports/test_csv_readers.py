@@ -16,7 +16,7 @@ from scarf_async import ExportJob, ExportKindLike
 from scarf_async.events import Hook
 from scarf_async.exports.csv import file_line
 from scarf_async.exports.jobs.run import run_job
-from scarf_async.exports.source import ExportSpec
+from scarf_async.exports.spec import ExportSpec
 
 from .fakes import aggregates, download, events, ndjson, row
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from scarf_async.entities import Event
 from scarf_async.exports.events import EventReader
-from scarf_async.exports.faults import RecordError
-from scarf_async.exports.records import TypedParser
-from scarf_async.exports.tally import Tally
+from scarf_async.exports.lines import RecordError
+from scarf_async.exports.parsers import TypedParser
+from scarf_async.exports.spec import Counters
 
 from .fakes import COLUMNS, csv_body, cuts
 
@@ -288,8 +288,8 @@ def test_every_cut_of_every_file(
     """Events, drops and malformed records with their lines are those of a slow twin, in the same order."""
     body = csv_body(rows, columns)
     end = dt.date(2024, 1, 2) if filtered else None
-    tally = Tally("x")
-    parser = TypedParser(EventReader(end), tally, 10_000)
+    counters = Counters("x")
+    parser = TypedParser(EventReader(end), counters, 10_000)
     got: list[Event | int] = []
     for runs in (*map(parser.feed, cuts(body, at)), parser.finish()):
         for events, error in runs:
@@ -303,8 +303,8 @@ def test_every_cut_of_every_file(
     read = [twin(row, dt.datetime(2024, 1, 2, tzinfo=UTC) if end else None) for row in rows]
     expected = [line if event == "malformed" else event for event, line in zip(read, lines[1:], strict=False)]
     assert got == [event for event in expected if event is not None]
-    assert tally.records_received == len(rows)
-    assert tally.records_dropped == read.count(None)
+    assert counters.records_received == len(rows)
+    assert counters.records_dropped == read.count(None)
 
 
 def test_the_real_header() -> None:

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 import pytest
 
 from scarf_async.entities import Event
-from scarf_async.exports import ahead
+from scarf_async.exports import prefetch
 from scarf_async.exports.arrow import schema_of
-from scarf_async.exports.columns import ColumnReader
+from scarf_async.exports.arrow_csv import ColumnReader
 
 from .fakes import download, events
 
@@ -42,7 +42,7 @@ async def test_each_way_of_reading_sees_the_same_instants(
     end: dt.date | None, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Records, batches, Arrow, Parquet and JSON lines agree, and all leave out the same rows."""
-    monkeypatch.setattr(ahead, "FEW", few)
+    monkeypatch.setattr(prefetch, "FEW", few)
     expected = [one for one in WHOLE if end is None or one[1].date() < end]
 
     async with events(download(BODY), end=end) as stream:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scarf_async.entities import Event
 from scarf_async.errors import MalformedRecordError, RecordTooLongError, TruncatedExportError
-from scarf_async.exports import ahead
+from scarf_async.exports import prefetch
 from scarf_async.exports.csv import CsvSplitter
 from scarf_async.exports.lines import LineSplitter
 from scarf_async.exports.stream import ExportStream
@@ -108,7 +108,7 @@ Way = Callable[[ExportStream[Event]], AsyncIterator[str]]
 @pytest.mark.parametrize("step", [1, 7, 10_000])
 async def test_typed_reading_leaves_them_out(way: Way, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `skip` they are malformed records like others: left out, and counted."""
-    monkeypatch.setattr(ahead, "FEW", 0)
+    monkeypatch.setattr(prefetch, "FEW", 0)
     body = HEADER + GOOD + LONG + LONG + GOOD + b"bad\n" + GOOD + LONG
     async with events(download(body, step=step), on_malformed="skip", max_record_bytes=LIMIT) as stream:
         assert [kind async for kind in way(stream)] == ["good"] * 3

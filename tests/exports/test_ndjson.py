@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async.entities import Aggregate, Breakdown
-from scarf_async.exports.faults import RecordError
-from scarf_async.exports.ndjson import AggregateReader
-from scarf_async.exports.records import TypedParser
-from scarf_async.exports.tally import Tally
+from scarf_async.exports.aggregates import AggregateReader
+from scarf_async.exports.lines import RecordError
+from scarf_async.exports.parsers import TypedParser
+from scarf_async.exports.spec import Counters
 
 from .fakes import cuts, ndjson, row
 
@@ -151,8 +151,8 @@ RECORDS = st.sampled_from(
 def test_every_cut_of_every_file(lines: list[tuple[bytes, int | str | None]], end: bytes, at: list[int]) -> None:
     """Aggregates, drops and malformed records with their lines come in order, for every cut."""
     body = b"".join(record + end for record, _ in lines)
-    tally = Tally("x")
-    parser = TypedParser(AggregateReader(dt.date(2024, 1, 2)), tally, 10_000)
+    counters = Counters("x")
+    parser = TypedParser(AggregateReader(dt.date(2024, 1, 2)), counters, 10_000)
     got: list[int | tuple[str, int]] = []
     for runs in (*map(parser.feed, cuts(body, at)), parser.finish()):
         for aggregates, error in runs:
@@ -165,8 +165,8 @@ def test_every_cut_of_every_file(lines: list[tuple[bytes, int | str | None]], en
         if total not in {None, ""}
     ]
     assert got == expected
-    assert tally.records_received == sum(total != "" for _, total in lines)
-    assert tally.records_dropped == sum(total is None for _, total in lines)
+    assert counters.records_received == sum(total != "" for _, total in lines)
+    assert counters.records_dropped == sum(total is None for _, total in lines)
 
 
 def test_ndjson_helper_is_ndjson() -> None:

@@ -24,10 +24,10 @@ from scarf_async.errors import (
     TransportError,
     TruncatedExportError,
 )
-from scarf_async.exports.ndjson import AggregateReader
-from scarf_async.exports.records import FileParser
+from scarf_async.exports.aggregates import AggregateReader
+from scarf_async.exports.parsers import FileParser
 from scarf_async.exports.save import SavedExport
-from scarf_async.exports.tally import Tally
+from scarf_async.exports.spec import Counters
 
 from .fakes import Hanging, Shop, aggregates, csv_body, cuts, download, event_rows, events, ndjson, row
 
@@ -92,8 +92,8 @@ LINES = st.sampled_from(
 def test_every_cut_leaves_every_other_byte(lines: list[bytes], bom: bool, at: list[int]) -> None:
     """What is left out is exactly the late records with their line ends, for every cut."""
     start = b"\xef\xbb\xbf" * bom
-    tally = Tally("x")
-    parser = FileParser(AggregateReader(END), tally, 10_000, filtered=True)
+    counters = Counters("x")
+    parser = FileParser(AggregateReader(END), counters, 10_000, filtered=True)
     body = start + b"".join(line + b"\n" for line in lines)
     got = b""
     for runs in (*map(parser.feed, cuts(body, at)), parser.finish()):
@@ -101,8 +101,8 @@ def test_every_cut_leaves_every_other_byte(lines: list[bytes], bom: bool, at: li
             assert error is None
             got += b"".join(pieces)
     assert got == start + b"".join(line + b"\n" for line in lines if b"2024-01-02" not in line)
-    assert tally.records_received == sum(line not in {b"", b"\r"} for line in lines)
-    assert tally.records_dropped == sum(b"2024-01-02" in line for line in lines)
+    assert counters.records_received == sum(line not in {b"", b"\r"} for line in lines)
+    assert counters.records_dropped == sum(b"2024-01-02" in line for line in lines)
 
 
 # Errors

@@ -28,7 +28,7 @@ from scarf_async.exports.jobs.manifest import UnusableManifestError, dump, load
 from scarf_async.manifests import read_manifest
 from scarf_async.manifests.changes import Change, Changes
 from scarf_async.manifests.saved import read_changes, write_changes
-from scarf_async.protocol import printable
+from scarf_async.text import printable
 
 from .made import Target, damaged, file_of, spoiled, written
 

@@ -18,9 +18,8 @@ from exports.test_columns import Case, assert_twins, bodies
 from hypothesis import strategies as st
 
 from scarf_async.errors import ExportError
-from scarf_async.exports import ahead
-from scarf_async.exports.blocks import whole_records
-from scarf_async.exports.csv import CsvSplitter
+from scarf_async.exports import prefetch
+from scarf_async.exports.csv import CsvSplitter, whole_records
 from scarf_async.exports.lines import LineSplitter, bare
 from scarf_async.exports.stream import Export, ExportStream
 from scarf_async.inflate import BodyEncodingError, Inflater
@@ -229,7 +228,7 @@ def _check_ways(make: Callable[..., Export[Any]]) -> Callable[[Arriving], None]:
 
 
 def _check_columns(case: Arriving) -> None:
-    with patch.multiple(ahead, FEW=0, ENOUGH=case.enough):
+    with patch.multiple(prefetch, FEW=0, ENOUGH=case.enough):
         for pieces in (cuts(case.body, case.at), cuts(case.body, range(len(case.body)))):
             asyncio.run(assert_twins(Case(pieces, case.end, "skip", case.size, case.limit)))
 

@@ -10,12 +10,24 @@ from pathlib import Path
 
 import attrs
 
-from scarf_async.disk import lock, resemble, sweep, sync_directory, write_whole
+from scarf_async.disk import is_temporary, lock, resemble, sweep, sync_directory, write_whole
 from scarf_async.errors import ExportError
-from scarf_async.exports.files import is_temporary
 from scarf_async.exports.jobs.job import ExportJob
-from scarf_async.exports.jobs.manifest import Manifest, UnusableManifestError, WindowEntry, differences, dump, load
-from scarf_async.exports.jobs.names import DATA, LOCK, MANIFEST, REJECTS, TEMPORARY, is_data, is_folder
+from scarf_async.exports.jobs.manifest import (
+    DATA,
+    LOCK,
+    MANIFEST,
+    REJECTS,
+    TEMPORARY,
+    Manifest,
+    UnusableManifestError,
+    WindowEntry,
+    differences,
+    dump,
+    is_data,
+    is_folder,
+    load,
+)
 from scarf_async.exports.jobs.windows import Window
 
 __all__ = ["Directory", "Made", "data_files", "read_manifest", "temporary_files"]

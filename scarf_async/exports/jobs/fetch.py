@@ -11,23 +11,18 @@ import anyio
 import attrs
 from anyio.to_thread import run_sync
 
-from scarf_async.errors import TruncatedExportError
-from scarf_async.exports.body import Body
-from scarf_async.exports.cursor import Cursor
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import WindowEntry
-from scarf_async.exports.jobs.moments import ServiceClock
-from scarf_async.exports.jobs.output import Output
-from scarf_async.exports.jobs.rejects import Rejects
-from scarf_async.exports.jobs.rows import Row, RowReader
-from scarf_async.exports.jobs.text import Record, Rows, TextOutput
-from scarf_async.exports.jobs.windows import Window, has_ended
-from scarf_async.exports.records import TypedParser
-from scarf_async.exports.source import Download, ExportSpec
+from scarf_async.exports.jobs.output import Output, Rejects
+from scarf_async.exports.jobs.text import Record, Row, RowReader, Rows, TextOutput
+from scarf_async.exports.jobs.windows import ServiceClock, Window, has_ended
+from scarf_async.exports.parsers import TypedParser
+from scarf_async.exports.reading import Body, Cursor
+from scarf_async.exports.save import fetch_whole
+from scarf_async.exports.spec import Counters, Download, ExportSpec
 from scarf_async.exports.stream import Export
-from scarf_async.exports.tally import Tally
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
@@ -85,15 +80,7 @@ class Fetch:
             APIError: the service said no.
             OSError: something cannot be written.
         """
-        attempt = 1
-        while True:
-            try:
-                return await self._once()
-            except TruncatedExportError as error:
-                if error.proven_end or attempt >= self.spec.attempts:
-                    raise
-            await self.spec.pause(attempt)
-            attempt += 1
+        return await fetch_whole(self.spec, self._once)
 
     async def _once(self) -> WindowEntry | None:
         job, temporary = self.job, self.directory.temporary
@@ -155,20 +142,20 @@ class Fetch:
                 received = stream.bytes_received
 
     async def _fill_rows(self, spec: ExportSpec[Record], reader: RowReader[Record], output: Output[Rows]) -> None:
-        tally = Tally(spec.description, spec.redact)
+        counters = Counters(spec.description, spec.redact)
         download = await spec.open()
         try:
-            parser = TypedParser(reader, tally, spec.max_record_bytes)
-            cursor = Cursor(Body(download, tally), parser, tally, spec.on_malformed)
+            parser = TypedParser(reader, counters, spec.max_record_bytes)
+            cursor = Cursor(Body(download, counters), parser, counters, spec.on_malformed)
             rows: list[Row[Record]] = []
             waiting = received = 0
             while items := await cursor.more():
                 rows += items
                 waiting += sum(len(raw) for raw, _ in items)
                 if waiting >= _BYTES_AT_ONCE:
-                    await self._add(output, rows, tally.bytes_received - received)
-                    rows, waiting, received = [], 0, tally.bytes_received
-            await self._add(output, rows, tally.bytes_received - received)
+                    await self._add(output, rows, counters.bytes_received - received)
+                    rows, waiting, received = [], 0, counters.bytes_received
+            await self._add(output, rows, counters.bytes_received - received)
         finally:
             download.close()
 

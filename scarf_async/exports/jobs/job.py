@@ -7,14 +7,15 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from scarf_async.checks import whole
 from scarf_async.dialects.exports import ExportCall, export_call
 from scarf_async.entities import ExportKind, ExportKindLike
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
-from scarf_async.exports.dates import Day, date_range
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike
 from scarf_async.exports.jobs.windows import Window
-from scarf_async.protocol import printable
+from scarf_async.exports.spec import Day, date_range
+from scarf_async.text import printable
 
 __all__ = ["V2_DAYS", "ExportJob", "PartitionBy"]
 
@@ -114,13 +115,13 @@ def _check_partition(by: object, form: ExportFormat) -> None:
         raise ValidationError(f"partition_by is for Parquet; the format is {form}", field="partition_by")
 
 
-def _window_days(days: object, call: ExportCall) -> int:
+def _window_days(days: int | None, call: ExportCall) -> int:
     most = call.longest
     if most is not None and call.end_may_be_included:
         most = V2_DAYS
     if days is None:
         return most or _V1_DAYS
-    if isinstance(days, bool) or not isinstance(days, int) or days < 1 or (most is not None and days > most):
-        bound = "of at least 1" if most is None else f"from 1 to {most} (v2 may send the day after, too)"
-        raise ValidationError(f"window_days must be a whole number {bound}; got {days!r}", field="window_days")
-    return days
+    if most is None:
+        return whole("window_days", days, ValidationError)
+    bounds = f"from 1 to {most} (v2 may send the day after, too)"
+    return whole("window_days", days, ValidationError, most=most, bounds=bounds)

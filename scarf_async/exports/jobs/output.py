@@ -2,23 +2,168 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import errno
+import hashlib
+import sqlite3
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 import attrs
+import msgspec
 
+from scarf_async.disk import PartFile, temporary
+from scarf_async.errors import MalformedRecordError
 from scarf_async.exports.jobs.directory import Directory, Made
-from scarf_async.exports.jobs.manifest import FileEntry, WindowEntry
-from scarf_async.exports.jobs.rejects import Rejects
-from scarf_async.exports.jobs.seen import Seen
+from scarf_async.exports.jobs.manifest import FileEntry, WindowEntry, rejects_path
 from scarf_async.exports.jobs.windows import Window
 
-__all__ = ["Output", "Times"]
+__all__ = ["Output", "Rejects", "Seen", "Times"]
+
+Key: TypeAlias = bytes | str
+
+_UUID_LENGTH: Final = 36
+_LONGEST: Final = 64
+_CACHE_KIB: Final = 16 * 1024
+# The file is removed with the window, so nothing of it need survive a crash.
+_OPTIONS: Final = (
+    "PRAGMA journal_mode = OFF",
+    "PRAGMA synchronous = OFF",
+    "PRAGMA locking_mode = EXCLUSIVE",
+    f"PRAGMA cache_size = -{_CACHE_KIB}",
+)
 
 B = TypeVar("B")
+
+
+def key_of(identifier: str) -> Key:
+    """Return what stands for an id: 16 bytes for a UUID, a digest for what is very long, else the id itself.
+
+    A UUID in another spelling is another id. Text and bytes are never equal in SQLite.
+    """
+    if len(identifier) == _UUID_LENGTH:
+        try:
+            packed = bytes.fromhex(identifier.replace("-", ""))
+        except ValueError:
+            return identifier
+        text = packed.hex()
+        same = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return packed if same == identifier else identifier
+    return identifier if len(identifier) <= _LONGEST else hashlib.sha256(identifier.encode()).digest()
+
+
+class Seen:
+    """Tells which ids come for the first time."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path: Path = directory / temporary("seen")
+        self._rows = 0
+        with self._told():
+            # Threads take turns with it; what they may not do at once they do not.
+            self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            for option in _OPTIONS:
+                self._database.execute(option).fetchall()
+            self._database.execute("CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER) WITHOUT ROWID")
+
+    def fresh(self, identifiers: Sequence[str | None]) -> list[bool]:
+        """Say of each id whether it is new; where there is none, the record cannot be told from others and is."""
+        first = self._rows
+        self._rows += len(identifiers)
+        keys = [
+            (key_of(identifier), row) for row, identifier in enumerate(identifiers, first) if identifier is not None
+        ]
+        with self._told():
+            before = self._database.total_changes
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", keys)
+            self._database.execute("COMMIT")
+            if self._database.total_changes - before == len(keys):
+                return [True] * len(identifiers)
+            return self._first_ones(keys, first, len(identifiers))
+
+    def _first_ones(self, keys: Sequence[tuple[Key, int]], first: int, count: int) -> list[bool]:
+        fresh = [True] * count
+        for key, row in keys:
+            ((owner,),) = self._database.execute("SELECT row FROM seen WHERE key = ?", (key,))
+            fresh[row - first] = owner == row
+        return fresh
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell of what the disk refuses as everybody else does."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(self.path)) from None
+
+    def discard(self) -> None:
+        """Close and remove it."""
+        self._database.close()
+        self.path.unlink(missing_ok=True)
+
+
+def _line(error: MalformedRecordError) -> bytes:
+    fields: dict[str, str | int] = {"line": error.line_number, "reason": error.reason}
+    try:
+        fields["record"] = error.record.decode()
+    except UnicodeDecodeError:
+        fields["record_base64"] = base64.b64encode(error.record).decode()
+    return msgspec.json.encode(fields) + b"\n"
+
+
+class Rejects:
+    """Takes the errors of a window's records.
+
+    Attributes:
+        count: how many there were.
+
+    Args:
+        directory: where temporary files go.
+        keep: whether they are written into a file.
+        hear: a function that is told of each.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        keep: bool,
+        hear: Callable[[MalformedRecordError], object] | None,
+    ) -> None:
+        self.count: int = 0
+        self._directory = directory
+        self._keep = keep
+        self._hear = hear
+        self._part: PartFile | None = None
+
+    def take(self, error: MalformedRecordError) -> None:
+        """Take one; it is written at once, so that however many there are, none waits in memory."""
+        self.count += 1
+        if self._hear is not None:
+            self._hear(error)
+        if self._keep:
+            self._part = self._part or PartFile(self._directory)
+            self._part.write(_line(error))
+
+    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
+        """Bring the file, if there is one, to the disk, as this window's."""
+        if self._part is None:
+            return []
+        part = self._part
+        part.finish()
+        path = rejects_path(window)
+        return [(Made(part.path, path), FileEntry(path, part.size, part.sha256, self.count))]
+
+    def discard(self) -> None:
+        """Remove the file if it is not in its place."""
+        if self._part is not None:
+            self._part.discard()
 
 
 @attrs.frozen

@@ -13,6 +13,7 @@ import attrs
 from scarf_async.entities import JSON
 from scarf_async.errors import ExportError, ScarfError
 from scarf_async.exports.jobs.job import ExportJob
+from scarf_async.text import aligned
 
 __all__ = ["ExportProgress", "ExportReport", "WindowReport", "WindowStatus"]
 
@@ -191,14 +192,7 @@ class ExportReport:
         ]
         totals = (self.rows, self.duplicates, self.dropped, self.bytes)
         rows.append(("all", "complete" if self.complete else "incomplete", *(f"{count:,}" for count in totals)))
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if column < 2 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
+        lines = aligned(rows, left=2)
         lines.append(f"{self.job} in {self.directory}: {self.elapsed:.1f} s")
         if self.malformed:
             windows = sum(window.malformed > 0 for window in self.windows)

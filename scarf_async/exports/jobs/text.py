@@ -5,29 +5,72 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
 import attrs
 import msgspec
 
+from scarf_async.disk import PartFile
 from scarf_async.entities import Aggregate, Event
-from scarf_async.exports.blocks import in_regular_quotes
-from scarf_async.exports.csv import file_line
-from scarf_async.exports.files import PartFile
+from scarf_async.exports.csv import file_line, in_regular_quotes
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_rows, json_lines, own_format
 from scarf_async.exports.jobs.directory import Made
-from scarf_async.exports.jobs.manifest import FileEntry
-from scarf_async.exports.jobs.names import data_path, file_name
-from scarf_async.exports.jobs.output import Output, Times
-from scarf_async.exports.jobs.rows import Row
-from scarf_async.exports.jobs.seen import Seen
+from scarf_async.exports.jobs.manifest import FileEntry, data_path, file_name
+from scarf_async.exports.jobs.output import Output, Seen, Times
 from scarf_async.exports.jobs.windows import Window, midnight
+from scarf_async.exports.lines import LineSplitter
+from scarf_async.exports.spec import RecordReader
 from scarf_async.tolerant import loads
 
-__all__ = ["Record", "Rows", "TextOutput"]
+__all__ = ["Record", "Row", "RowReader", "Rows", "TextOutput"]
+
+T = TypeVar("T")
+
+Row: TypeAlias = "tuple[bytes, T]"
 
 Record: TypeAlias = Event | Aggregate
 Rows: TypeAlias = "Sequence[Row[Record]]"
+
+
+class RowReader(Generic[T]):
+    """Reads records as another reader does, and gives each one's own bytes with it.
+
+    Attributes:
+        header: the header, once it has come.
+    """
+
+    def __init__(self, reader: RecordReader[T]) -> None:
+        self._reader = reader
+        self.promised: Final = reader.promised
+        self.headed: Final = reader.headed
+        self.record: Final[type[attrs.AttrsInstance]] = reader.record
+        self.header: bytes = b""
+
+    def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
+        """Return what cuts the body into records."""
+        return self._reader.splitter(max_record_bytes, keep_ends=keep_ends)
+
+    def foreign(self, start: bytes) -> str | None:
+        """Say what the body is, if it cannot be what was promised."""
+        return self._reader.foreign(start)
+
+    def begin(self, header: bytes, *, typed: bool) -> None:
+        """Take the header."""
+        self._reader.begin(header, typed=typed)
+        self.header = header
+
+    def late(self, records: list[bytes]) -> list[bool]:
+        """Say of each record whether it is at or after the end."""
+        return self._reader.late(records)
+
+    def cut(self, record: bytes) -> str | None:
+        """Say why a last record without line end is not whole."""
+        return self._reader.cut(record)
+
+    def decode(self, records: list[bytes]) -> tuple[list[Row[T]], int]:
+        """Return the records, both ways; none is left out."""
+        made, dropped = self._reader.decode(records)
+        return list(zip(records, made, strict=True)), dropped
 
 
 def _as_sent(rows: Rows) -> bytes:

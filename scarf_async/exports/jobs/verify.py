@@ -13,8 +13,7 @@ import attrs
 from scarf_async.errors import ExportError
 from scarf_async.exports.csv import CsvSplitter
 from scarf_async.exports.jobs.directory import data_files, read_manifest, temporary_files
-from scarf_async.exports.jobs.manifest import FileEntry, Manifest
-from scarf_async.exports.jobs.names import MANIFEST
+from scarf_async.exports.jobs.manifest import MANIFEST, FileEntry, Manifest
 from scarf_async.exports.jobs.windows import gaps
 
 __all__ = ["FileProblem", "verify_export"]

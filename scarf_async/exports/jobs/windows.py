@@ -1,14 +1,16 @@
-"""Windows: the stretches of days in which a range is fetched. Pure."""
+"""Windows: the stretches of days in which a range is fetched; and what time it is for the service."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import attrs
 
-__all__ = ["Window", "cut", "gaps", "has_ended", "midnight", "to_fetch"]
+from scarf_async.protocol import server_date
+
+__all__ = ["ServiceClock", "Window", "cut", "gaps", "has_ended", "midnight", "to_fetch"]
 
 # The service takes a while to take in what has happened.
 _GRACE: Final = dt.timedelta(hours=1)
@@ -84,3 +86,31 @@ def to_fetch(whole: Window, days: int, limit: int, done: Iterable[Window]) -> It
         yield from cut(Window(gap.start, border), limit)
         for own in cut(Window(border, gap.end), days):
             yield from cut(own, limit)
+
+
+class ServiceClock:
+    """The time as the service's last answer said it; before the first one that says it, by the machine's clock.
+
+    Args:
+        machine: tells the machine's time (aware).
+        earlier: what earlier answers have said: before that it cannot be.
+    """
+
+    def __init__(self, machine: Callable[[], dt.datetime], earlier: Iterable[dt.datetime] = ()) -> None:
+        self.machine = machine
+        self._earlier = tuple(earlier)
+        self._heard: dt.datetime | None = None
+
+    def now(self) -> dt.datetime:
+        """Return the time, in UTC."""
+        return self._heard or max((self.machine(), *self._earlier))
+
+    def hear(self, headers: Mapping[str, str]) -> dt.datetime | None:
+        """Take an answer's `Date`, and return it; None where there is none that can be read."""
+        try:
+            date = server_date(headers)
+            heard = None if date is None else date.astimezone(dt.UTC)
+        except OverflowError:
+            return None
+        self._heard = heard or self._heard
+        return heard

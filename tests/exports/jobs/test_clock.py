@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from scarf_async.exports.jobs.moments import ServiceClock
-from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.jobs.windows import ServiceClock, Window
 
 from ..fakes import download
 from .service import Service, manifest, service

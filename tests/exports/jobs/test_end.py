@@ -23,7 +23,7 @@ from scarf_async.events import Hook
 from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.jobs.text import Record
 from scarf_async.exports.jobs.windows import Window, midnight
-from scarf_async.exports.source import ExportSpec
+from scarf_async.exports.spec import ExportSpec
 
 from ..fakes import csv_body, download, events
 from .service import Service, ids, manifest, service

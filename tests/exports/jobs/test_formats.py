@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from scarf_async import Aggregate, Event, ExportError, ExportJob, ExportKindLike, verify_export
 from scarf_async.emulator.generator import EVENT_COLUMNS
 from scarf_async.exports.jobs import parquet
-from scarf_async.exports.jobs.names import is_data, is_folder, partition
+from scarf_async.exports.jobs.manifest import is_data, is_folder, partition
 
 from .service import END, START, Service, all_events, names, service
 

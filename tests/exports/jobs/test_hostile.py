@@ -25,12 +25,11 @@ from scarf_async import (
 )
 from scarf_async.emulator import FaultRule
 from scarf_async.events import Hook
-from scarf_async.exports.jobs.directory import Directory
-from scarf_async.exports.jobs.names import partition
+from scarf_async.exports.jobs.manifest import partition
 from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.jobs.text import Record
 from scarf_async.exports.jobs.windows import Window
-from scarf_async.exports.source import ExportSpec
+from scarf_async.exports.spec import ExportSpec
 
 from ..fakes import FakeDownload, csv_body, download, events
 from .service import manifest, names, service
@@ -197,7 +196,7 @@ async def test_ten_years_of_days(tmp_path: Path, concurrency: int) -> None:
 
 async def test_killed_between_a_file_and_its_entry(tmp_path: Path) -> None:
     """A file that is in its place and in no manifest is swept, and fetched again."""
-    with patch.object(Directory, "_write", lambda *_: None):
+    with patch("scarf_async.exports.jobs.directory.write_whole", lambda *_: None):
         await run_with(tmp_path / "new", {})
     (tmp_path / "new" / "manifest.json").unlink(missing_ok=True)
     stray = tmp_path / "new" / "data" / "2024-02-27--2024-02-28.csv"

@@ -19,7 +19,6 @@ from scarf_async import (
     verify_export,
 )
 from scarf_async.events import Hook
-from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.manifest import UnusableManifestError, load
 from scarf_async.exports.jobs.run import run_job
 
@@ -146,7 +145,7 @@ async def test_a_window_that_fails_leaves_no_rejects(tmp_path: Path, form: Expor
 async def test_rejects_that_no_window_names_are_swept(tmp_path: Path) -> None:
     """As other files are that a killed run left."""
     async with service() as some:
-        with patch.object(Directory, "_write", lambda *_: None):
+        with patch("scarf_async.exports.jobs.directory.write_whole", lambda *_: None):
             await spoiled(some, tmp_path / "killed", on_malformed="keep")
         left = (tmp_path / "killed" / REJECTS).read_bytes()
         await some.scarf.exports.run(some.job(end="2024-01-03"), tmp_path / "new")

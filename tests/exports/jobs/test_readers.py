@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,9 +19,9 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 import pytest
 
 from scarf_async import Event, ExportError, verify_export
+from scarf_async.disk import write_whole
 from scarf_async.emulator import FaultRule
-from scarf_async.exports.jobs.directory import Directory
-from scarf_async.exports.jobs.manifest import Manifest
+from scarf_async.exports.jobs.manifest import load
 
 from .service import manifest, names, service
 from .test_formats import HOSTILE, LONG, with_packages
@@ -119,17 +119,16 @@ async def test_each_reads_during_a_run(tmp_path: Path, by: str | None) -> None:
 async def test_a_window_is_replaced_in_one_step(tmp_path: Path) -> None:
     """Whenever the manifest is written, the files of before or those of now are there, and nothing less."""
     seen: list[tuple[int, int]] = []
-    write = Directory._write
 
-    def watch(directory: Directory, written: Manifest) -> None:
-        write(directory, written)
-        seen.append((len(written.windows), len(pq.read_table(tmp_path / "data"))))
+    def watch(path: Path, parts: Sequence[bytes]) -> None:
+        write_whole(path, parts)
+        seen.append((len(load(b"".join(parts)).windows), len(pq.read_table(tmp_path / "data"))))
 
     async with service(events_per_day=3) as some:
         job = some.job(format="parquet", end="2024-01-05")
         await some.scarf.exports.run(job, tmp_path)
         before = names(tmp_path)
-        with patch.object(Directory, "_write", watch):
+        with patch("scarf_async.exports.jobs.directory.write_whole", watch):
             await some.scarf.exports.run(job, tmp_path, refresh_days=1)
     assert seen == [(1, 12), (2, 12)]
     assert names(tmp_path) == before
@@ -139,11 +138,10 @@ async def test_a_window_is_replaced_in_one_step(tmp_path: Path) -> None:
 async def test_a_file_that_is_left_over_goes_last(tmp_path: Path) -> None:
     """A package without rows in the new answer: its file is there until the manifest has said otherwise."""
     seen: list[tuple[int, int]] = []
-    write = Directory._write
 
-    def watch(directory: Directory, written: Manifest) -> None:
-        write(directory, written)
-        seen.append((len(written.files), len(list((tmp_path / "data").rglob("*.parquet")))))
+    def watch(path: Path, parts: Sequence[bytes]) -> None:
+        write_whole(path, parts)
+        seen.append((len(load(b"".join(parts)).files), len(list((tmp_path / "data").rglob("*.parquet")))))
 
     async with service(events_per_day=0) as some:
         await with_packages(some, ["a", "b"])
@@ -151,7 +149,7 @@ async def test_a_file_that_is_left_over_goes_last(tmp_path: Path) -> None:
         await some.scarf.exports.run(job, tmp_path)
         sql = "DELETE FROM events WHERE cells LIKE '%0/b%'"
         await some.emulator.store.run(lambda transaction: transaction.write(sql))
-        with patch.object(Directory, "_write", watch):
+        with patch("scarf_async.exports.jobs.directory.write_whole", watch):
             await some.scarf.exports.run(job, tmp_path, refresh_days=9)
     assert seen == [(0, 2), (1, 2)]
     assert [path.parent.name for path in (tmp_path / "data").rglob("*.parquet")] == ["artifact=a"]

@@ -1,23 +1,76 @@
-"""What an export is made of, and what it needs from the session below."""
+"""What an export is: its range, what it needs from the session below, and the counters of one stream."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from scarf_async.errors import MalformedRecordError
+from scarf_async.errors import (
+    ExportError,
+    MalformedRecordError,
+    RecordTooLongError,
+    TruncatedExportError,
+    ValidationError,
+)
 from scarf_async.exports.lines import LineSplitter
 from scarf_async.protocol import Request
 
-__all__ = ["Download", "ExportClient", "ExportSpec", "OnMalformed", "RecordFormat", "RecordReader"]
+__all__ = [
+    "Counters",
+    "Day",
+    "Download",
+    "ExportClient",
+    "ExportSpec",
+    "OnMalformed",
+    "RecordFormat",
+    "RecordReader",
+    "date_range",
+]
+
+Day: TypeAlias = dt.date | str
+"""A day: a `datetime.date`, or `YYYY-MM-DD`."""
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 T = TypeVar("T")
-
 OnMalformed: TypeAlias = Literal["raise", "skip"] | Callable[[MalformedRecordError], object]
 """What to do about a record that cannot be read: raise, leave it out, or leave it out and tell a function of it."""
+
+
+def _day(name: str, value: Day) -> dt.date:
+    # A datetime is a date, too, but its day depends on the time zone that somebody had in mind.
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ValidationError(
+        f"{name} must be a datetime.date (no datetime) or a string like '2024-01-31'; got {value!r}", field=name
+    )
+
+
+def date_range(start: Day, end: Day, *, one_day: bool = False) -> tuple[dt.date, dt.date]:
+    """Return the range as dates; with `one_day` they may be the same.
+
+    >>> date_range("2024-01-01", "2024-02-01")
+    (datetime.date(2024, 1, 1), datetime.date(2024, 2, 1))
+
+    Raises:
+        ValidationError: one is no day, or the range is empty.
+    """
+    first, behind = _day("start", start), _day("end", end)
+    if behind < first or (behind == first and not one_day):
+        raise ValidationError(
+            f"end ({behind}) must be after start ({first}): it is the first day that is not in the export",
+            field="end",
+        )
+    return first, behind
 
 
 class Download(Protocol):
@@ -140,3 +193,72 @@ class ExportSpec(Generic[T]):
     attempts: int
     pause: Callable[[int], Awaitable[None]]
     redact: Callable[[str], str] = str
+
+
+@attrs.define(eq=False)
+class Counters:
+    """The counters of one stream, and its errors, which name the export and what had arrived.
+
+    Attributes:
+        description: the export, for messages.
+        redact: takes secrets out of what the service said.
+        bytes_received: bytes of the body as they came over the wire.
+        records_received: complete records, the dropped and malformed ones among them.
+        records_dropped: records at or after the end of the range.
+        records_malformed: records that could not be read.
+        ended_with_newline: whether the last byte so far was a LF.
+        complete: whether everything was read, up to a proven end.
+        no_content: whether the service said that there is nothing to read (status 204).
+    """
+
+    description: str
+    redact: Callable[[str], str] = str
+    bytes_received: int = 0
+    records_received: int = 0
+    records_dropped: int = 0
+    records_malformed: int = 0
+    ended_with_newline: bool = False
+    complete: bool = False
+    no_content: bool = False
+
+    def refused(self, reason: str) -> ExportError:
+        """The export is not what was promised."""
+        return ExportError(f"{self.description}: {self.redact(reason)}")
+
+    def truncated(self, reason: str, *, proven_end: bool = False) -> TruncatedExportError:
+        """The export ended before its end, which was proven or not."""
+        advice = (
+            "the service sent no more than that, so it is not fetched again by itself"
+            if proven_end
+            else "ask for it again"
+        )
+        return TruncatedExportError(
+            f"{self.description}: {reason}, after {self.records_received} records and"
+            f" {self.bytes_received} bytes; what came is not the whole export: {advice}",
+            bytes_received=self.bytes_received,
+            records_received=self.records_received,
+            proven_end=proven_end,
+        )
+
+    def malformed(self, number: int, reason: str, record: bytes) -> MalformedRecordError:
+        """A record cannot be read."""
+        reason = self.redact(reason)
+        return MalformedRecordError(
+            f"{self.description}: the record on line {number} cannot be read: {reason}",
+            line_number=number,
+            reason=reason,
+            record=self._redacted(record),
+        )
+
+    def too_long(self, number: int, limit: int, record: bytes) -> RecordTooLongError:
+        """A record is longer than the limit; `record` is its beginning, empty where it cannot be left out."""
+        return RecordTooLongError(
+            f"{self.description}: the record that begins on line {number} is longer than max_record_bytes"
+            f" ({limit}); a larger value lets it pass",
+            line_number=number,
+            limit=limit,
+            record=self._redacted(record),
+        )
+
+    def _redacted(self, record: bytes) -> bytes:
+        return self.redact(record.decode("latin-1")).encode("latin-1")

@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from scarf_async.errors import ExportError
-from scarf_async.exports.faults import RecordError
-from scarf_async.exports.lines import bare
-from scarf_async.exports.source import RecordFormat, RecordReader
-from scarf_async.exports.tally import Tally
+from scarf_async.exports.lines import RecordError, bare
+from scarf_async.exports.spec import Counters, RecordFormat, RecordReader
 from scarf_async.tolerant import loads
 
 __all__ = ["FileParser", "LineParser", "Parser", "Run", "TypedParser"]
@@ -48,14 +46,14 @@ class Parser(ABC, Generic[T]):
     def __init__(
         self,
         form: RecordFormat,
-        tally: Tally,
+        counters: Counters,
         max_record_bytes: int,
         *,
         typed: bool = False,
         keep_ends: bool = False,
     ) -> None:
         self._form = form
-        self._tally = tally
+        self._counters = counters
         self._limit = max_record_bytes
         self._typed = typed
         self._splitter = form.splitter(max_record_bytes, keep_ends=keep_ends)
@@ -103,27 +101,27 @@ class Parser(ABC, Generic[T]):
 
     def finish(self) -> Iterator[Run[T]]:
         """Take the proven end of the body."""
-        if self._tally.no_content:
+        if self._counters.no_content:
             return
         tail = self._splitter.finish()
         yield from self._too_long()
         if self._splitter.in_quotes:
-            yield [], self._tally.truncated("the body ended inside quotes", proven_end=True)
+            yield [], self._counters.truncated("the body ended inside quotes", proven_end=True)
         elif self._headless:
             yield self._finish_in_header(tail)
         elif tail and (reason := self._form.cut(tail[0])):
-            yield [], self._tally.truncated(f"the last record is not whole: {reason}", proven_end=True)
+            yield [], self._counters.truncated(f"the last record is not whole: {reason}", proven_end=True)
         elif tail:
             yield from self._take(tail, self._splitter.numbers)
 
     def _finish_in_header(self, tail: list[bytes]) -> Run[T]:
         if not tail:
-            return [], self._tally.truncated("the body ended before its header", proven_end=True)
+            return [], self._counters.truncated("the body ended before its header", proven_end=True)
         head, _ = self._begin(tail)
         if head[1]:
-            refusal = str(head[1].args[0]).removeprefix(f"{self._tally.description}: ")
+            refusal = str(head[1].args[0]).removeprefix(f"{self._counters.description}: ")
             reason = f"the body ended inside its header, it seems ({refusal})"
-            return [], self._tally.truncated(reason, proven_end=True)
+            return [], self._counters.truncated(reason, proven_end=True)
         return head
 
     def _too_long(self) -> Iterator[Run[T]]:
@@ -131,7 +129,7 @@ class Parser(ABC, Generic[T]):
         splitter = self._splitter
         while splitter.too_long is not None:
             beginning = splitter.beginning if self._typed and not self._headless else b""
-            yield [], self._tally.too_long(splitter.too_long, self._limit, beginning)
+            yield [], self._counters.too_long(splitter.too_long, self._limit, beginning)
             if records := splitter.go_on():
                 yield from self._take(records, splitter.numbers)
 
@@ -143,8 +141,8 @@ class Parser(ABC, Generic[T]):
         found = self._form.foreign(start)
         if found is None:
             return None
-        words = _own_words(start, self._tally.redact) if start.startswith(b"{") else ""
-        return self._tally.refused(
+        words = _own_words(start, self._counters.redact) if start.startswith(b"{") else ""
+        return self._counters.refused(
             f"the service answered with success and {found}{words} where {self._form.promised} was promised"
         )
 
@@ -159,7 +157,7 @@ class Parser(ABC, Generic[T]):
         except RecordError as error:
             reason = str(error)
         if reason:
-            return ([], self._tally.refused(f"the CSV header cannot be used: {reason}")), len(lines)
+            return ([], self._counters.refused(f"the CSV header cannot be used: {reason}")), len(lines)
         self._headless = False
         return (self._head(lines[: at + 1]), None), at + 1
 
@@ -167,8 +165,8 @@ class Parser(ABC, Generic[T]):
 class TypedParser(Parser[T]):
     """Makes typed records."""
 
-    def __init__(self, reader: RecordReader[T], tally: Tally, max_record_bytes: int) -> None:
-        super().__init__(reader, tally, max_record_bytes, typed=True)
+    def __init__(self, reader: RecordReader[T], counters: Counters, max_record_bytes: int) -> None:
+        super().__init__(reader, counters, max_record_bytes, typed=True)
         self._reader = reader
 
     def _head(self, lines: list[bytes]) -> list[T]:  # noqa: ARG002 # a header is no record
@@ -186,12 +184,12 @@ class TypedParser(Parser[T]):
         except RecordError as error:
             reason = str(error)
         if not reason:
-            self._tally.records_received += len(records)
-            self._tally.records_dropped += dropped
+            self._counters.records_received += len(records)
+            self._counters.records_dropped += dropped
             yield made, None
         elif len(records) == 1:
-            self._tally.records_received += 1
-            yield [], self._tally.malformed(numbers[0], reason, records[0])
+            self._counters.records_received += 1
+            yield [], self._counters.malformed(numbers[0], reason, records[0])
         else:
             # Many are read at once; by halves the bad ones are found without reading all one by one.
             half = len(records) // 2
@@ -205,13 +203,13 @@ class LineParser(Parser[bytes]):
     def __init__(
         self,
         form: RecordFormat,
-        tally: Tally,
+        counters: Counters,
         max_record_bytes: int,
         *,
         filtered: bool,
         keep_ends: bool = False,
     ) -> None:
-        super().__init__(form, tally, max_record_bytes, keep_ends=keep_ends)
+        super().__init__(form, counters, max_record_bytes, keep_ends=keep_ends)
         self._filtered = filtered
 
     def _head(self, lines: list[bytes]) -> list[bytes]:
@@ -227,8 +225,8 @@ class LineParser(Parser[bytes]):
     def _late(self, records: list[bytes]) -> list[bool]:
         """Say which records are to be left out, and count."""
         late = self._find_late(records) if self._filtered and records else [False] * len(records)
-        self._tally.records_received += len(records)
-        self._tally.records_dropped += sum(late)
+        self._counters.records_received += len(records)
+        self._counters.records_dropped += sum(late)
         return late
 
     def _find_late(self, records: list[bytes]) -> list[bool]:
@@ -245,8 +243,8 @@ class LineParser(Parser[bytes]):
 class FileParser(LineParser):
     """Gives the bytes of a file: every byte of the body but the records at or after the end."""
 
-    def __init__(self, form: RecordFormat, tally: Tally, max_record_bytes: int, *, filtered: bool) -> None:
-        super().__init__(form, tally, max_record_bytes, filtered=filtered, keep_ends=filtered)
+    def __init__(self, form: RecordFormat, counters: Counters, max_record_bytes: int, *, filtered: bool) -> None:
+        super().__init__(form, counters, max_record_bytes, filtered=filtered, keep_ends=filtered)
         self._bom_given = False
 
     def feed(self, data: bytes) -> Iterator[Run[bytes]]:

@@ -11,9 +11,8 @@ import msgspec
 
 from scarf_async.entities import JSON, Aggregate
 from scarf_async.entities.enums import breakdown
-from scarf_async.exports.faults import RecordError
-from scarf_async.exports.lines import LineSplitter
-from scarf_async.exports.slots import Slots
+from scarf_async.exports.building import Slots
+from scarf_async.exports.lines import LineSplitter, RecordError
 from scarf_async.tolerant import loads
 
 __all__ = ["AggregateReader"]

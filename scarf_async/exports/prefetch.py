@@ -15,12 +15,12 @@ from anyio.to_thread import run_sync
 from scarf_async.entities import Event
 from scarf_async.errors import ScarfError
 from scarf_async.exports.arrow import TableParser, schema_of
-from scarf_async.exports.blocks import first_line, whole_records
-from scarf_async.exports.body import Body
-from scarf_async.exports.columns import ColumnReader, Rows
+from scarf_async.exports.arrow_csv import ColumnReader, Rows
+from scarf_async.exports.csv import first_line, whole_records
 from scarf_async.exports.events import EventReader
-from scarf_async.exports.records import Run, TypedParser
-from scarf_async.exports.tally import Tally
+from scarf_async.exports.parsers import Run, TypedParser
+from scarf_async.exports.reading import Body
+from scarf_async.exports.spec import Counters
 
 __all__ = ["Block", "BlockParser", "BlockSource"]
 
@@ -60,11 +60,11 @@ class _Cut:
 class BlockParser:
     """Takes blocks that were read, and reads the others the slow way. Pure."""
 
-    def __init__(self, reader: EventReader, tally: Tally, max_record_bytes: int) -> None:
-        self._typed = TypedParser(reader, tally, max_record_bytes)
+    def __init__(self, reader: EventReader, counters: Counters, max_record_bytes: int) -> None:
+        self._typed = TypedParser(reader, counters, max_record_bytes)
         self._tables = TableParser(self._typed, Event)
         self._reader = reader
-        self._tally = tally
+        self._counters = counters
         self._columns: ColumnReader | None = None
 
     @property
@@ -87,8 +87,8 @@ class BlockParser:
             yield from self._tables.feed(block.data)
             return
         self._typed.pass_over(rows.lines)
-        self._tally.records_received += rows.received
-        self._tally.records_dropped += rows.received - rows.batch.num_rows
+        self._counters.records_received += rows.received
+        self._counters.records_dropped += rows.received - rows.batch.num_rows
         yield [rows.batch] if rows.batch.num_rows else [], None
 
     def finish(self) -> Iterator[Run[pa.RecordBatch]]:
