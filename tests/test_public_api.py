@@ -247,8 +247,8 @@ def test_nobody_but_tests_and_tools_needs_the_emulator() -> None:
 
 
 FLOORS = [
-    {"scarf_async.errors", "scarf_async.names", "scarf_async.tolerant", "scarf_async.version"},
-    {"scarf_async.entities"},
+    {"scarf_async.errors", "scarf_async.names", "scarf_async.text", "scarf_async.tolerant", "scarf_async.version"},
+    {"scarf_async.checks", "scarf_async.entities"},
     {"scarf_async.wire"},
     {"scarf_async.protocol"},
     {"scarf_async.reconcile", "scarf_async.events"},

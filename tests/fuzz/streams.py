@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import attrs
 from exports.fakes import END, aggregates, cuts, download, events, slow_split
-from exports.test_columns import Case, assert_twins, bodies
+from exports.test_arrow_csv import Case, assert_twins, bodies
 from hypothesis import strategies as st
 
 from scarf_async.errors import ExportError
