@@ -17,8 +17,8 @@ from scarf_async.dialects.exports import export_call
 from scarf_async.entities import Aggregate, Event, ExportKind, Package, PackageKey
 from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
-from scarf_async.exports.aggregates import AggregateReader
-from scarf_async.exports.events import EventReader
+from scarf_async.exports.aggregate_reader import AggregateReader
+from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.formats import need_arrow
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport

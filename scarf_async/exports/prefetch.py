@@ -17,7 +17,7 @@ from scarf_async.errors import ScarfError
 from scarf_async.exports.arrow import TableParser, schema_of
 from scarf_async.exports.arrow_csv import ColumnReader, Rows
 from scarf_async.exports.csv import first_line, whole_records
-from scarf_async.exports.events import EventReader
+from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.parsers import Run, TypedParser
 from scarf_async.exports.reading import Body
 from scarf_async.exports.spec import Counters

@@ -13,7 +13,7 @@ from scarf_async.entities.fields import one_of
 from scarf_async.errors import StreamClosedError, StreamConsumedError, ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.convert import AsSent, Converted, CsvConverter, JsonLinesConverter, ParquetConverter
-from scarf_async.exports.events import EventReader
+from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow, own_format
 from scarf_async.exports.parsers import FileParser, LineParser, TypedParser
 from scarf_async.exports.reading import Batches, Body, Cursor, Items, Pieces, PiecesParser

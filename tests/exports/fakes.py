@@ -16,8 +16,8 @@ import pytest
 
 from scarf_async.entities import Aggregate, Event
 from scarf_async.errors import ExportError
-from scarf_async.exports.aggregates import AggregateReader
-from scarf_async.exports.events import EventReader
+from scarf_async.exports.aggregate_reader import AggregateReader
+from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.spec import ExportSpec, OnMalformed
 from scarf_async.exports.stream import Export
 

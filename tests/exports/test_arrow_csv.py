@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scarf_async.emulator.generator import EVENT_COLUMNS, EventSource, csv_line, event_lines
 from scarf_async.entities import Event
 from scarf_async.errors import ExportError, StreamClosedError
-from scarf_async.exports.events import EventReader
+from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.parsers import Run
 from scarf_async.exports.spec import OnMalformed
 from scarf_async.exports.stream import Export

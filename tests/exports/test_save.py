@@ -24,7 +24,7 @@ from scarf_async.errors import (
     TransportError,
     TruncatedExportError,
 )
-from scarf_async.exports.aggregates import AggregateReader
+from scarf_async.exports.aggregate_reader import AggregateReader
 from scarf_async.exports.parsers import FileParser
 from scarf_async.exports.save import SavedExport
 from scarf_async.exports.spec import Counters

@@ -16,7 +16,7 @@ from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.output import Output, Rejects
-from scarf_async.exports.jobs.text import Record, Row, RowReader, Rows, TextOutput
+from scarf_async.exports.jobs.text_output import Record, Row, RowReader, Rows, TextOutput
 from scarf_async.exports.jobs.windows import ServiceClock, Window, has_ended
 from scarf_async.exports.parsers import TypedParser
 from scarf_async.exports.reading import Body, Cursor

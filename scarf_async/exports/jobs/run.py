@@ -22,7 +22,7 @@ from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.plan import asks_short, longest, make_plan
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport, WindowReport, WindowStatus
-from scarf_async.exports.jobs.text import Record
+from scarf_async.exports.jobs.text_output import Record
 from scarf_async.exports.jobs.windows import ServiceClock, Window, cut
 from scarf_async.exports.spec import ExportSpec
 

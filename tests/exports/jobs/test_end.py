@@ -21,7 +21,7 @@ from scarf_async.emulator import v2 as emulated
 from scarf_async.emulator.answers import Refusal
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.run import run_job
-from scarf_async.exports.jobs.text import Record
+from scarf_async.exports.jobs.text_output import Record
 from scarf_async.exports.jobs.windows import Window, midnight
 from scarf_async.exports.spec import ExportSpec
 

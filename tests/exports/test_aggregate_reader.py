@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async.entities import Aggregate, Breakdown
-from scarf_async.exports.aggregates import AggregateReader
+from scarf_async.exports.aggregate_reader import AggregateReader
 from scarf_async.exports.lines import RecordError
 from scarf_async.exports.parsers import TypedParser
 from scarf_async.exports.spec import Counters

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async.entities import Event
-from scarf_async.exports.events import EventReader
+from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.lines import RecordError
 from scarf_async.exports.parsers import TypedParser
 from scarf_async.exports.spec import Counters
