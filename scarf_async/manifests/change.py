@@ -10,7 +10,7 @@ import attrs
 from scarf_async.entities.fields import without_user
 from scarf_async.manifests.fields import RouteFields, Subject, stated, typed
 from scarf_async.names import plain_name
-from scarf_async.protocol import printable
+from scarf_async.text import printable
 
 __all__ = ["SENT", "Action", "Change"]
 

@@ -103,7 +103,7 @@ async def by_call(world: World) -> None:
     web = await scarf.packages.create(WEB, "acme")
     await scarf.permissions.set(web, PermissionSet("ann", "member"))
     route = RouteCreate("https://example.org/web-{version}.tgz", "/web/{version}.tgz")
-    world.add(made, web, await scarf.members.upsert("acme", "ann", "admin"), MemberUpsert("ann", "admin"))
+    world.add(made, web, web.key, await scarf.members.upsert("acme", "ann", "admin"), MemberUpsert("ann", "admin"))
     world.add(await scarf.permissions.list(web), PermissionSet("ann", "member"), ACME, WEB)
     world.add(await scarf.routes.create(web, route), route)
     world.add(await scarf.domains.create(web, DomainCreate("x.acme.example")), DomainCreate("x.acme.example"))
