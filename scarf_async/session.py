@@ -1,4 +1,4 @@
-"""What stands between the resources and the wire: carries out calls, shares reads, keeps read-only views."""
+"""A view of the client: carries out calls, shares reads, and refuses writes where it is read-only."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class Session:
             (self.server, read.key), lambda: self.run(read.steps()), since=work.looks_from
         )
         work.looked_at = shared.began
-        # What the key stands for is always read by the same steps.
+        # One key is always read by the same steps.
         return cast(T, shared.result)
 
     async def send(self, request: Request[T]) -> Answer:

@@ -132,7 +132,7 @@ class Creation(Generic[E]):
     Attributes:
         requested: what is to be created, for errors.
         request: the request that creates it.
-        look: finds what is there under its identity.
+        look: finds what the service shows under its identity.
         by_id: reads it by the id that the answer to the create gave.
     """
 
@@ -149,7 +149,7 @@ class Renaming(Generic[E]):
     Attributes:
         requested: what it is to be, for errors.
         request: the request that changes it.
-        look: finds what is there under the new name.
+        look: finds what the service shows under the new name.
         read: reads it back under the new name.
     """
 

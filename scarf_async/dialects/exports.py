@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import attrs
@@ -64,68 +65,35 @@ class ExportCall:
 _V1_DATES: Final = ("startDate", "endDate")
 _V2_DATES: Final = ("start_date", "end_date")
 
+_v1 = partial(ExportCall, version="v1", dates=_V1_DATES)
+_v2 = partial(
+    ExportCall, version="v2", dates=_V2_DATES, owner="owner", record=Event, end_may_be_included=True, longest=31
+)
+
 # In the paths of v1 the service ignores the name of the file.
 EXPORTS: Final[Mapping[tuple[str, ExportKind], ExportCall]] = {
-    ("v1", ExportKind.ORGANIZATION_AGGREGATES): ExportCall(
-        version="v1",
+    ("v1", ExportKind.ORGANIZATION_AGGREGATES): _v1(
         template="/organizations/{organization}/aggregates",
         owner="organization",
         record=Aggregate,
-        dates=_V1_DATES,
         end_may_be_included=True,
     ),
-    ("v1", ExportKind.USER_AGGREGATES): ExportCall(
-        version="v1",
-        template="/users/{username}/aggregates",
-        owner="username",
-        record=Aggregate,
-        dates=_V1_DATES,
-        end_may_be_included=True,
+    ("v1", ExportKind.USER_AGGREGATES): _v1(
+        template="/users/{username}/aggregates", owner="username", record=Aggregate, end_may_be_included=True
     ),
-    ("v1", ExportKind.PACKAGE_EVENTS): ExportCall(
-        version="v1",
+    ("v1", ExportKind.PACKAGE_EVENTS): _v1(
         template="/packages/{owner}/{package}/events/events.csv",
         without_owner="/packages/{package}/events/events.csv",
         owner="owner",
         record=Event,
-        dates=_V1_DATES,
         end_may_be_included=False,
     ),
-    ("v1", ExportKind.PIXEL_EVENTS): ExportCall(
-        version="v1",
-        template="/pixels/events/events.csv",
-        owner=None,
-        record=Event,
-        dates=_V1_DATES,
-        end_may_be_included=False,
+    ("v1", ExportKind.PIXEL_EVENTS): _v1(
+        template="/pixels/events/events.csv", owner=None, record=Event, end_may_be_included=False
     ),
-    ("v2", ExportKind.PACKAGE_EVENTS): ExportCall(
-        version="v2",
-        template="/packages/{owner}/{package}/events",
-        owner="owner",
-        record=Event,
-        dates=_V2_DATES,
-        end_may_be_included=True,
-        longest=31,
-    ),
-    ("v2", ExportKind.OWNER_EVENTS): ExportCall(
-        version="v2",
-        template="/packages/{owner}/events",
-        owner="owner",
-        record=Event,
-        dates=_V2_DATES,
-        end_may_be_included=True,
-        longest=31,
-    ),
-    ("v2", ExportKind.PIXEL_EVENTS): ExportCall(
-        version="v2",
-        template="/tracking-pixels/{owner}/events",
-        owner="owner",
-        record=Event,
-        dates=_V2_DATES,
-        end_may_be_included=True,
-        longest=31,
-    ),
+    ("v2", ExportKind.PACKAGE_EVENTS): _v2(template="/packages/{owner}/{package}/events"),
+    ("v2", ExportKind.OWNER_EVENTS): _v2(template="/packages/{owner}/events"),
+    ("v2", ExportKind.PIXEL_EVENTS): _v2(template="/tracking-pixels/{owner}/events"),
 }
 
 

@@ -68,7 +68,7 @@ ENDPOINTS: Final[Endpoints] = {
 def names_matching(query: str) -> re.Pattern[str]:
     r"""A pattern for the whole of a name.
 
-    A comma separates alternatives, braces enclose some, `*` stands for any text, `/` included, and `\` goes
+    A comma separates alternatives, braces enclose some, `*` matches any text, `/` included, and `\` goes
     before any of these where it means itself.
 
     Raises:

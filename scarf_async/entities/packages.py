@@ -56,7 +56,7 @@ class PackageKey:
         id: its identifier.
 
     Raises:
-        ValidationError: one of them is no string or empty.
+        ValidationError: one of them is empty, or not a string.
     """
 
     owner: str | None = attrs.field(validator=attrs.validators.optional(some_text))
