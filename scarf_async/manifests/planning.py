@@ -58,7 +58,7 @@ class Planner:
     """Adds an operation for each change."""
 
     def __init__(self, changes: Sequence[Change], me: str | None) -> None:
-        self.plan = BulkPlan()
+        self.plan: BulkPlan = BulkPlan()
         self._changes = changes
         self._me = me
         self._packages: dict[tuple[str | None, str | None, str | None], Ref[Package]] = {}
