@@ -2,7 +2,9 @@
 
 from scarf_async.bulk.estimate import PlanEstimate
 from scarf_async.bulk.group import Bulk
-from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
+from scarf_async.bulk.kinds import Kind, Ref
+from scarf_async.bulk.operations import Operation
+from scarf_async.bulk.plan import BulkPlan
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome
 from scarf_async.bulk.verify import Difference
 

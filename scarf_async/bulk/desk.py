@@ -12,7 +12,7 @@ import attrs
 
 from scarf_async import clock
 from scarf_async.bulk.journal import Journal, Known
-from scarf_async.bulk.plan import BulkPlan, Operation
+from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.errors import JournalError, ScarfError
@@ -35,7 +35,7 @@ class Desk:
         broken: why the journal takes nothing more.
     """
 
-    plan: BulkPlan
+    plan: Plan
     schedule: Schedule
     journal: Journal | None
     progress: Hook[BulkProgress]

@@ -7,10 +7,12 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import attrs
 
+from scarf_async.bulk.calls import CreatePackage, SetPermission, UpdatePackage
+from scarf_async.bulk.kinds import Creates
 from scarf_async.bulk.looks import list_of
-from scarf_async.bulk.plan import BulkPlan, Kind, Ref
+from scarf_async.bulk.operations import Plan
 from scarf_async.bulk.schedule import compile_plan
-from scarf_async.entities import PackageUpsert, Unset
+from scarf_async.entities import Unset
 from scarf_async.entities.enums import address_fields
 
 __all__ = ["PlanEstimate", "estimate"]
@@ -32,7 +34,7 @@ class PlanEstimate:
     warnings: Sequence[str]
 
 
-def estimate(plan: BulkPlan, permission_batch: int = 100) -> PlanEstimate:
+def estimate(plan: Plan, permission_batch: int = 100) -> PlanEstimate:
     """Count the requests of a plan, and look it over.
 
     Raises:
@@ -46,9 +48,10 @@ def estimate(plan: BulkPlan, permission_batch: int = 100) -> PlanEstimate:
             continue
         operation = plan[places[0]]
         requests[operation.kind] += 1
-        if operation.arguments.get("if_exists") == "keep":
+        if isinstance(operation.call, Creates) and operation.call.if_exists == "keep":
             # Those that wait for the same look at a list at the same time, and share the read.
-            looks.add((list_of(operation) or unit, schedule.needs.get(unit)))
+            shown = list_of(operation)
+            looks.add((unit if shown is None else shown, schedule.needs.get(unit)))
     requests += Counter(look=len(looks))
     return PlanEstimate(dict(requests), [*_cleared(plan), *_untyped(plan), *_two_ways(plan)])
 
@@ -58,13 +61,13 @@ def _some(items: Sequence[str]) -> str:
     return ", ".join(items[:_SHOWN]) + more
 
 
-def _cleared(plan: BulkPlan) -> list[str]:
+def _cleared(plan: Plan) -> list[str]:
     """The service may clear what an update leaves out, and does not give addresses back to put them in again."""
     bare = []
     for operation in plan:
-        if operation.kind is not Kind.UPDATE_PACKAGE:
+        if not isinstance(operation.call, UpdatePackage):
             continue
-        upsert: PackageUpsert = operation.arguments["upsert"]
+        upsert = operation.call.upsert
         addresses = (upsert.backend_url, upsert.public_url, upsert.repository_url)
         library_type = upsert.library_type if isinstance(upsert.library_type, str) else None
         if address_fields(library_type) and all(isinstance(address, Unset) for address in addresses):
@@ -72,30 +75,20 @@ def _cleared(plan: BulkPlan) -> list[str]:
     return [f"updates without addresses may clear those that are set: {_some(bare)}"] if bare else []
 
 
-def _untyped(plan: BulkPlan) -> list[str]:
+def _untyped(plan: Plan) -> list[str]:
     """No document says which type a package gets that is created without one."""
-    names = [
-        operation.arguments["package"].name
-        for operation in plan
-        if operation.kind is Kind.CREATE_PACKAGE
-        and not isinstance(operation.arguments["package"].library_type, str)
-    ]
+    calls = (operation.call for operation in plan)
+    created = [call.package for call in calls if isinstance(call, CreatePackage)]
+    names = [package.name for package in created if not isinstance(package.library_type, str)]
     return [f"packages created without a library_type: {_some(names)}"] if names else []
 
 
-def _two_ways(plan: BulkPlan) -> list[str]:
+def _two_ways(plan: Plan) -> list[str]:
     """An e-mail address and a username on one package may be one person."""
     ways: dict[object, set[bool]] = defaultdict(set)
-    packages: dict[int, object] = {}
     for operation in plan:
-        package = operation.arguments.get("package")
-        if isinstance(package, Ref):
-            # What changes a package stands for the same package.
-            package = packages.get(package.index, package.index)
-        if operation.kind is Kind.UPDATE_PACKAGE:
-            packages[operation.index] = package
-        if operation.kind is Kind.SET_PERMISSION:
-            ways[package].add("@" in operation.arguments["user_query"])
+        if isinstance(operation.call, SetPermission):
+            ways[operation.root].add("@" in operation.call.user_query)
     mixed = sum(len(both) > 1 for both in ways.values())
     if not mixed:
         return []

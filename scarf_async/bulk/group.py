@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from scarf_async.bulk.desk import Desk
 from scarf_async.bulk.journal import Journal
-from scarf_async.bulk.plan import BulkPlan, owners
+from scarf_async.bulk.operations import owners
+from scarf_async.bulk.plan import BulkPlan
 from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome
 from scarf_async.bulk.run import OnFailure, Run

@@ -23,7 +23,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import anyio.to_thread
 import attrs
@@ -41,7 +41,9 @@ VERSION: Final = 1
 _LONGEST_HEADER: Final = 2**16
 _GATHERING: Final = 0.001
 
-_RESULTS: Final = {cls.__name__: cls for cls in (Organization, Member, Package, Route, Domain)}
+_RESULTS: Final[Mapping[str, Callable[..., object]]] = {
+    cls.__name__: cls for cls in (Organization, Member, Package, Route, Domain)
+}
 _CRC: Final = b',"crc":'
 _encode = msgspec.json.Encoder().encode
 
@@ -53,8 +55,8 @@ class _Line(msgspec.Struct):
     at: float | None = None
     outcome: list[int] | None = None
     status: Status | None = None
-    # By its class; of as many types as entities have fields.
-    result: dict[str, dict[str, Any]] | None = None
+    # By its class.
+    result: dict[str, msgspec.Raw] | None = None
     attempts: int = 0
     reconciled: bool = False
     unchanged: bool = False
@@ -364,7 +366,7 @@ def _is_whole(line: bytes) -> bool:
     return line.endswith(b"\n") and (not mark or crc == b"%d}\n" % zlib.crc32(said + b"}"))
 
 
-def _read(line: bytes) -> dict[str, Any] | None:
+def _read(line: bytes) -> dict[str, object] | None:
     try:
         value: object = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -372,14 +374,15 @@ def _read(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _restore(value: dict[str, dict[str, Any]] | None) -> object:
+def _restore(value: dict[str, msgspec.Raw] | None) -> object:
     if value is None:
         return None
-    ((entity, fields),) = value.items()
+    ((entity, said),) = value.items()
     kind = _RESULTS.get(entity)
-    if kind is None:
+    fields = _read(bytes(said))
+    if kind is None or fields is None:
         raise ValueError(f"a result of no known class: {entity}")
     for name in ("created_at", "updated_at"):
-        if isinstance(fields.get(name), str):
-            fields[name] = datetime.fromisoformat(fields[name])
+        if isinstance(time := fields.get(name), str):
+            fields[name] = datetime.fromisoformat(time)
     return kind(**fields)

@@ -13,17 +13,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import attrs
 import msgspec
 
-from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
+from scarf_async.bulk.calls import CALLS
+from scarf_async.bulk.kinds import Call, Kind, Ref
+from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.disk import write_whole
-from scarf_async.entities import UNSET, DomainCreate, OrganizationUpsert, PackageUpsert, RouteCreate
+from scarf_async.entities import UNSET
 from scarf_async.errors import ValidationError
 from scarf_async.text import printable
 
@@ -32,13 +34,8 @@ __all__ = ["digest", "read_plan", "write_plan"]
 FORMAT: Final = "scarf-async-plan"
 VERSION: Final = 1
 
-_ENTITIES: Final[Mapping[str, type[attrs.AttrsInstance]]] = {
-    "organization": OrganizationUpsert,
-    "package": PackageUpsert,
-    "upsert": PackageUpsert,
-    "route": RouteCreate,
-    "domain": DomainCreate,
-}
+_Refs: TypeAlias = Sequence[Ref[object]]
+"""What the operations of the lines before give."""
 
 
 def _value(value: object) -> object:
@@ -73,7 +70,7 @@ def digest(plan: Iterable[Operation]) -> str:
     return hashed.hexdigest()
 
 
-def write_plan(plan: BulkPlan, path: str | os.PathLike[str]) -> None:
+def write_plan(plan: Plan, path: str | os.PathLike[str]) -> None:
     """Write a plan to a file, whole or not at all; a link stays a link.
 
     Raises:
@@ -83,7 +80,7 @@ def write_plan(plan: BulkPlan, path: str | os.PathLike[str]) -> None:
     write_whole(path, chain([msgspec.json.encode(header) + b"\n"], _lines(plan)))
 
 
-def read_plan(plan: BulkPlan, path: str | os.PathLike[str]) -> None:
+def read_plan(path: str | os.PathLike[str], add: Callable[[Call, _Refs], Ref[object]]) -> None:
     """Add the operations of a file to an empty plan, checked as if they were added by hand.
 
     Raises:
@@ -94,17 +91,17 @@ def read_plan(plan: BulkPlan, path: str | os.PathLike[str]) -> None:
     name = os.fspath(path)
     with Path(path).open("rb") as file:
         expected = _expected(_decode(file.readline(), f"{name}:1"), f"{name}:1")
-        refs: list[Ref[Any]] = []  # of what each operation gives
+        refs: list[Ref[object]] = []
         for number, line in enumerate(file, start=2):
             where = f"{name}:{number}"
             if len(refs) == expected:
                 raise ValidationError(f"{where}: goes on after the {expected} operations of its first line")
-            refs.append(_add(plan, refs, _decode(line, where), where))
+            refs.append(_add(add, refs, _decode(line, where), where))
     if len(refs) < expected:
         raise ValidationError(f"{name}:{len(refs) + 1}: is cut off: it has {len(refs)} operations of {expected}")
 
 
-def _decode(line: bytes, where: str) -> dict[str, Any]:
+def _decode(line: bytes, where: str) -> dict[str, object]:
     try:
         value: object = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -114,7 +111,7 @@ def _decode(line: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def _expected(header: Mapping[str, Any], where: str) -> int:
+def _expected(header: Mapping[str, object], where: str) -> int:
     if header.get("format") != FORMAT:
         raise ValidationError(f"{where}: is no plan: its first line has no format {FORMAT!r}")
     version, operations = header.get("version"), header.get("operations")
@@ -125,31 +122,39 @@ def _expected(header: Mapping[str, Any], where: str) -> int:
     return operations
 
 
-def _add(plan: BulkPlan, refs: list[Ref[Any]], values: dict[str, Any], where: str) -> Ref[Any]:
+def _add(
+    add: Callable[[Call, _Refs], Ref[object]], refs: _Refs, values: dict[str, object], where: str
+) -> Ref[object]:
     kind = values.pop("kind", None)
-    if kind not in list(Kind):
+    if not isinstance(kind, str) or kind not in list(Kind):
         raise ValidationError(f"{where}: kind must be one of {', '.join(Kind)}; got {kind!r}")
-    # Each kind bears the name of the method that adds it.
-    adder: Callable[..., Ref[Any]] = getattr(plan, kind)
+    cls = CALLS[Kind(kind)]
+    build: Callable[..., Call] = cls
     try:
-        after = [_ref(place, refs) for place in values.pop("after", ())]
-        arguments = {name: _argument(name, value, refs) for name, value in values.items()}
-        return adder(**arguments, after=after)
+        after = [_ref(place, refs) for place in _listed(values.pop("after", ()))]
+        return add(build(**{name: _argument(cls, name, value, refs) for name, value in values.items()}), after)
     except (TypeError, ValueError) as error:
         raise ValidationError(f"{where}: {kind}: {printable(str(error))}") from None
 
 
-def _ref(place: object, refs: list[Ref[Any]]) -> Ref[Any]:
+def _listed(value: object) -> Iterable[object]:
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{type(value).__name__!r} object is not iterable")
+    return value
+
+
+def _ref(place: object, refs: _Refs) -> Ref[object]:
     if type(place) is not int or not 0 <= place < len(refs):
         raise ValueError(f"{place!r} is no place of an earlier operation")
     return refs[place]
 
 
-def _argument(name: str, value: Any, refs: list[Ref[Any]]) -> Any:
+def _argument(cls: type[Call], name: str, value: object, refs: _Refs) -> object:
     if not isinstance(value, dict):
         return value
     if value.keys() == {"ref"}:
         return _ref(value["ref"], refs)
-    if name not in _ENTITIES:
+    entity = cls.entities().get(name)
+    if entity is None:
         raise ValueError(f"{name} is no object")
-    return _ENTITIES[name](**value)
+    return entity(**value)

@@ -9,7 +9,8 @@ from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 import attrs
 
-from scarf_async.bulk.plan import BulkPlan, Operation, Ref
+from scarf_async.bulk.kinds import Ref
+from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.entities import JSON
 from scarf_async.errors import BulkError, ScarfError, ValidationError
 from scarf_async.text import aligned
@@ -82,7 +83,7 @@ class BulkReport:
         resume_after: seconds that the service asked to wait, where that was longer than the run's `patience`.
     """
 
-    plan: BulkPlan
+    plan: Plan
     outcomes: Sequence[Outcome[object]]
     requests: int
     elapsed: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -11,13 +12,14 @@ from typing import Final, Literal, TypeAlias
 import anyio
 import attrs
 from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from scarf_async import clock
+from scarf_async.bulk.calls import SetPermission, UpdateOrganization, UpsertMember
 from scarf_async.bulk.desk import Desk, since
+from scarf_async.bulk.kinds import Call, Effect, OnPackage, Ref
 from scarf_async.bulk.looks import Looks
-from scarf_async.bulk.perform import perform
-from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
-from scarf_async.bulk.queue import Queue
+from scarf_async.bulk.operations import Operation, Plan, perform
 from scarf_async.bulk.report import BulkReport, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.bulk.splitting import Splitter
@@ -49,10 +51,7 @@ __all__ = ["OnFailure", "Run"]
 OnFailure: TypeAlias = Literal["continue", "stop"]
 
 _SYNC_INTERVAL: Final = 0.4
-_CREATES: Final = frozenset({Kind.CREATE_ORGANIZATION, Kind.CREATE_PACKAGE, Kind.CREATE_ROUTE, Kind.CREATE_DOMAIN})
 _NO_MORE_MEMBERS: Final = frozenset({"max-organization-members-reached", "billing-error"})
-# They state values, and nothing that is looked for by them changes: sending them again is always right.
-_STATING: Final = frozenset({Kind.SET_PERMISSION, Kind.UPSERT_MEMBER})
 # No operation's failure: the whole run cannot go on.
 _FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
 
@@ -62,7 +61,7 @@ class Run:
     """One run of a plan."""
 
     session: Session
-    plan: BulkPlan
+    plan: Plan
     schedule: Schedule
     desk: Desk
     pacer: AdaptivePacer
@@ -71,7 +70,9 @@ class Run:
     stop: asyncio.Event | None
     waits: list[int] = attrs.field(init=False)
     open_units: int = attrs.field(init=False)
-    queue: Queue = attrs.field(factory=Queue, init=False)
+    ready: MemoryObjectSendStream[int] = attrs.field(init=False)
+    units: MemoryObjectReceiveStream[int] = attrs.field(init=False)
+    closed: bool = False
     shared: SharedReads[object] = attrs.field(factory=SharedReads, init=False)
     full: dict[str, asyncio.Future[frozenset[str]]] = attrs.field(factory=dict, init=False)
     unsettled: set[int] = attrs.field(factory=set, init=False)
@@ -82,6 +83,7 @@ class Run:
     def __attrs_post_init__(self) -> None:
         self.waits = list(self.schedule.waits)
         self.open_units = len(self.schedule.units)
+        self.ready, self.units = anyio.create_memory_object_stream[int](math.inf)
         self.looks_from = self._looks_from()
         self.looks = Looks(self.plan)
 
@@ -96,7 +98,7 @@ class Run:
         sent = [
             entry.intended_at
             for place, entry in known.items()
-            if entry.open and entry.intended_at is not None and self.plan[place].kind in _CREATES
+            if entry.open and entry.intended_at is not None and self.plan[place].call.effect is Effect.CREATES
         ]
         times = [now if (time := since(at)) is None else time for at in sent]
         return max(times) + self.session.attempts.timeout if times else now
@@ -108,16 +110,17 @@ class Run:
             ClientClosedError: the client was closed meanwhile.
             JournalError: the journal could not be written; `.report` holds what was done.
         """
-        async with anyio.create_task_group() as helpers:
-            if self.stop is not None:
-                helpers.start_soon(self._watch, self.stop)
-            if self.desk.journal is not None:
-                helpers.start_soon(self._sync_now_and_then)
-            async with anyio.create_task_group() as workers:
-                self._release([unit for unit, waits in enumerate(self.waits) if not waits], workers)
-                for _ in range(min(concurrency, self.open_units)):
-                    workers.start_soon(self._work, workers)
-            helpers.cancel_scope.cancel()
+        with self.ready, self.units:
+            async with anyio.create_task_group() as helpers:
+                if self.stop is not None:
+                    helpers.start_soon(self._watch, self.stop)
+                if self.desk.journal is not None:
+                    helpers.start_soon(self._sync_now_and_then)
+                async with anyio.create_task_group() as workers:
+                    self._release([unit for unit, waits in enumerate(self.waits) if not waits], workers)
+                    for _ in range(min(concurrency, self.open_units)):
+                        workers.start_soon(self._work, workers)
+                helpers.cancel_scope.cancel()
         if self.fatal is not None:
             raise self.fatal
         report = self.desk.report(self.pacer.stopped_by, self.pacer.resume_after)
@@ -171,7 +174,7 @@ class Run:
                 continue
             left.extend(self._finish(unit))
         if not self.open_units:
-            self.queue.close()
+            self._close()
 
     def _missing(self, unit: int) -> int | None:
         if unit not in self.schedule.needs and unit not in self.schedule.settles:
@@ -190,27 +193,46 @@ class Run:
     def _not_sent(self, unit: int, missing: int) -> ScarfError:
         if missing < len(self.desk.outcomes):
             return ScarfError(f"not sent: {self.plan[missing]} did not succeed")
-        if self.plan[self.schedule.units[unit][0]].kind is Kind.UPDATE_ORGANIZATION:
+        if isinstance(self.plan[self.schedule.units[unit][0]].call, UpdateOrganization):
             return ScarfError("not sent: what became of an operation under the old name is not known")
         return ScarfError("not sent: an operation on the same package did not succeed")
 
     def _enqueue(self, unit: int, operation: Operation, workers: TaskGroup) -> None:
         self.looks.ready(operation)
-        is_open = operation.kind in _CREATES and self.desk.known(operation.index).open
+        is_open = operation.call.effect is Effect.CREATES and self.desk.known(operation.index).open
         if is_open and self.looks_from > clock.monotonic():
             workers.start_soon(self._enqueue_later, unit)
         else:
-            self.queue.put(unit)
+            self._put(unit)
 
     async def _enqueue_later(self, unit: int) -> None:
         while (left := self.looks_from - clock.monotonic()) > 0 and self.pacer.stopped_by is None:
             await clock.sleep(min(left, _SYNC_INTERVAL))
-        self.queue.put(unit)
+        self._put(unit)
+
+    def _put(self, unit: int) -> None:
+        if not self.closed:
+            self.ready.send_nowait(unit)
+
+    async def _next(self) -> int | None:
+        """Return the next unit that is ready; None: nothing more is handed out."""
+        try:
+            unit = await self.units.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            return None
+        # It may have been closed since this one was on its way here.
+        return None if self.closed else unit
+
+    def _close(self) -> None:
+        """Hand out nothing more."""
+        self.closed = True
+        self.ready.close()
+        self.units.close()
 
     # Carrying out
 
     async def _work(self, workers: TaskGroup) -> None:
-        while (unit := await self.queue.get()) is not None:
+        while (unit := await self._next()) is not None:
             try:
                 await self._carry_out(unit)
             except _FATAL as error:
@@ -226,54 +248,49 @@ class Run:
     async def _carry_out(self, unit: int) -> None:
         places = self.desk.open_places(unit)
         first = self.plan[places[0]]
-        sync = self._goes_to_disk_first(unit, first)
-        if first.kind is Kind.SET_PERMISSION:
-            uuid = self._uuid(first)
+        sync = self._goes_to_disk_first(unit, first.call)
+        package = self._package(first)
+        if package is not None and isinstance(first.call, SetPermission):
             await self.splitter.send(
                 places,
-                send=partial(self._attempt, uuid=uuid, sync=sync),
-                package_refused=partial(self._package_refused, uuid),
+                send=partial(self._attempt, package=package, sync=sync),
+                package_refused=partial(self._package_refused, package),
                 refuse=self._refuse,
             )
             return
-        if self.full and first.kind is Kind.UPSERT_MEMBER and await self._is_full(first):
+        member = first.call if isinstance(first.call, UpsertMember) else None
+        if self.full and member is not None and await self._is_full(member):
             error = ScarfError("not sent: the organization takes no further members")
             self.desk.settle(places, "skipped", error=error, write=False)
             return
-        refusal = await self._attempt(places, uuid=self._uuid(first), sync=sync)
+        refusal = await self._attempt(places, package=package, sync=sync)
         if refusal is not None:
             self._refuse(places, refusal)
-            if (
-                first.kind is Kind.UPSERT_MEMBER
-                and isinstance(refusal, APIError)
-                and refusal.code in _NO_MORE_MEMBERS
-            ):
-                await self._take_no_more_members(first.arguments["organization"])
+            if member is not None and isinstance(refusal, APIError) and refusal.code in _NO_MORE_MEMBERS:
+                await self._take_no_more_members(member.organization)
 
-    def _goes_to_disk_first(self, unit: int, operation: Operation) -> bool:
+    def _goes_to_disk_first(self, unit: int, call: Call) -> bool:
         """Tell whether the journal must be on the disk before the request leaves.
 
         A create must not be sent again without looking. And what changes or deletes must not be on the service
         while the journal has lost the create before it, which would then look for something that is no more;
         nor be lost itself where others wait for it, since a second delete or renaming is refused.
         """
-        if operation.kind in _CREATES:
-            return True
-        if operation.kind in _STATING:
-            return False
-        renames = operation.kind is Kind.UPDATE_ORGANIZATION and (
-            operation.arguments["organization"].name != operation.arguments["name"]
-        )
+        if call.effect in {Effect.CREATES, Effect.SETS}:
+            return call.effect is Effect.CREATES
+        renames = isinstance(call, UpdateOrganization) and call.renames
         return renames or bool(self.schedule.waits[unit] or self.schedule.followers.get(unit))
 
-    async def _attempt(self, places: Sequence[int], *, uuid: str, sync: bool) -> ScarfError | None:
+    async def _attempt(
+        self, places: Sequence[int], *, package: str | Package | None, sync: bool
+    ) -> ScarfError | None:
         """Send the request of some operations; settle it, or return the service's refusal."""
-        operations = [self.plan[place] for place in places]
-        work = self._begin(places, uuid=uuid, sync=sync)
+        work = self._begin(places, package=package, sync=sync)
         result: object = None
         failure: ScarfError | None = None
         try:
-            result = await perform(self.session.serving(work), operations, uuid)
+            calls = [self.plan[place].call for place in places]
+            result = await perform(self.session.serving(work), calls, package)
         except (*_FATAL, JournalError) as error:
             if not isinstance(error, JournalError):
                 raise
@@ -286,7 +303,7 @@ class Run:
         course = work.course
         attempts = course.sends if course is not None else 0
         if attempts:
-            self.looks.made(operations[0], uuid)
+            self.looks.made(self.plan[places[0]], package)
         status = _status_of(failure, ambiguous=course.ambiguous if course is not None else work.open)
         if failure is not None and status == "failed":
             return failure
@@ -304,11 +321,11 @@ class Run:
             self._consider_stopping(failure)
         return None
 
-    def _begin(self, places: Sequence[int], *, uuid: str = "", sync: bool = False) -> Work:
+    def _begin(self, places: Sequence[int], *, package: str | Package | None = None, sync: bool = False) -> Work:
         before_send = partial(self.desk.before_send, places, sync=sync)
         known = self.desk.open_among(places)
         if not known:
-            looks_from = self.looks.since(self.plan[places[0]], uuid) if places else None
+            looks_from = self.looks.since(self.plan[places[0]], package) if places else None
             return Work(self.pacer, self.shared, before_send, looks_from=looks_from)
         opened = [entry.opened_at for entry in known if entry.opened_at is not None]
         return Work(
@@ -317,17 +334,17 @@ class Run:
             before_send,
             open=True,
             open_since=since(min(opened)) if opened else None,
-            looks_from=self.looks_from if self.plan[places[0]].kind in _CREATES else None,
+            looks_from=self.looks_from if self.plan[places[0]].call.effect is Effect.CREATES else None,
         )
 
     def _refuse(self, places: Sequence[int], refusal: ScarfError) -> None:
         self.desk.settle(places, "failed", error=refusal, attempts=getattr(refusal, "attempts", 0))
         self._consider_stopping(refusal)
 
-    async def _package_refused(self, uuid: str) -> ScarfError | None:
+    async def _package_refused(self, package: str | Package) -> ScarfError | None:
         work = self._begin(())
         try:
-            await Permissions(self.session.serving(work)).list(uuid)
+            await Permissions(self.session.serving(work)).list(package)
         except (NotFoundError, PermissionDeniedError) as error:
             return error
         except _FATAL:
@@ -339,23 +356,23 @@ class Run:
             self.desk.requests += work.requests
         return None
 
-    def _uuid(self, operation: Operation) -> str:
-        """Return the uuid of an operation's package; `""` where it names none."""
-        package = operation.arguments.get("package")
-        if isinstance(package, str):
+    def _package(self, operation: Operation) -> str | Package | None:
+        """Return the package that an operation is on: its uuid, or what was made."""
+        if not isinstance(operation.call, OnPackage):
+            return None
+        package = operation.call.package
+        if not isinstance(package, Ref):
             return package
-        if isinstance(package, Ref):
-            outcome = self.desk.outcomes[package.index]
-            made = outcome.result if outcome is not None else None
-            assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
-            return made.uuid
-        return ""
+        outcome = self.desk.outcomes[package.index]
+        made = outcome.result if outcome is not None else None
+        assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
+        return made
 
     # Stopping
 
     def _stop(self, reason: str) -> None:
         self.pacer.stop(reason)
-        self.queue.close()
+        self._close()
 
     def _consider_stopping(self, failure: ScarfError) -> None:
         if isinstance(failure, AuthenticationError):
@@ -363,13 +380,13 @@ class Run:
         elif self.on_failure == "stop":
             self._stop(f"on_failure='stop': {failure}")
 
-    async def _is_full(self, operation: Operation) -> bool:
-        members = self.full.get(organization_key(operation.arguments["organization"]))
+    async def _is_full(self, member: UpsertMember) -> bool:
+        members = self.full.get(organization_key(member.organization))
         if members is None:
             return False
         # Its members are being read maybe; whoever is one of them can still be changed.
         await asyncio.wait([members])
-        return user_key(operation.arguments["username"]) not in members.result()
+        return user_key(member.username) not in members.result()
 
     async def _take_no_more_members(self, organization: str) -> None:
         """Let only those be changed who are members: the service takes no further ones."""

@@ -9,24 +9,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from itertools import pairwise
-from typing import TypeAlias
 
 import attrs
 
-from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
-from scarf_async.entities import PackageUpsert, Unset
+from scarf_async.bulk.calls import RemoveMember, SetPermission, UpdateOrganization
+from scarf_async.bulk.kinds import Effect, Kind, OnPackage, Ref, Root
+from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.errors import ValidationError
-from scarf_async.names import domain_key, organization_key, package_key, user_key
+from scarf_async.names import organization_key, user_key
 
 __all__ = ["Schedule", "check_whole", "compile_plan"]
 
-PackageKey: TypeAlias = str | int
-"""A uuid, or the place of the operation that creates the package."""
-
-_CREATES_ON_PACKAGE = {Kind.CREATE_ROUTE: Kind.DELETE_ROUTE, Kind.CREATE_DOMAIN: Kind.DELETE_DOMAIN}
-_OF_MEMBER = {Kind.UPSERT_MEMBER, Kind.REMOVE_MEMBER}
 _SHOWN_IN_CYCLE = 10
 
 
@@ -56,7 +51,7 @@ class Schedule:
         return max((unit[-1] for unit in self.units), default=-1) + 1
 
 
-def compile_plan(plan: BulkPlan, permission_batch: int = 100) -> Schedule:
+def compile_plan(plan: Plan, permission_batch: int = 100) -> Schedule:
     """Merge, check and order the operations of a plan.
 
     Raises:
@@ -86,16 +81,11 @@ class _Array:
     size: int = 1
 
 
-def _without_package(arguments: Mapping[str, Hashable]) -> list[Hashable]:
-    return [value for name, value in arguments.items() if name != "package"]
-
-
 class _Compiler:
-    def __init__(self, plan: BulkPlan, permission_batch: int) -> None:
+    def __init__(self, plan: Plan, permission_batch: int) -> None:
         self.plan = plan
         self.batch = permission_batch
         self.twins: dict[int, int] = {}
-        self.packages: dict[int, PackageKey] = {}
         self.befores: dict[int, tuple[int, ...]] = {}
         self.unit_of: list[int] = []
         self.units: list[tuple[int, ...] | list[int]] = []
@@ -107,11 +97,11 @@ class _Compiler:
         self.values: dict[Hashable, list[int]] = {}
         self.changed: dict[Hashable, int] = {}
         self.respelled = {
-            organization_key(old)
-            for operation in plan
-            if operation.kind is Kind.UPDATE_ORGANIZATION
-            and (old := operation.arguments["name"]) != (new := operation.arguments["organization"].name)
-            and organization_key(old) == organization_key(new)
+            organization_key(call.name)
+            for call in (operation.call for operation in plan)
+            if isinstance(call, UpdateOrganization)
+            and call.renames
+            and organization_key(call.name) == organization_key(call.organization.name)
         }
 
     # What travels together
@@ -119,15 +109,13 @@ class _Compiler:
     def merge(self) -> None:
         """Give every operation its unit."""
         first: dict[Hashable, int] = {}
-        arrays: dict[PackageKey, _Array] = {}
+        arrays: dict[Root, _Array] = {}
         for operation in self.plan:
-            place = operation.index
-            key = self._package_of(operation)
+            place, call = operation.index, operation.call
+            root = self._root(operation)
             after = self._befores_of(operation)
-            # Under `package` stands what the key says better, or what is to be created.
-            said = operation.arguments.values() if key is None else _without_package(operation.arguments)
-            identity = (operation.kind, key, after, *said)
-            target = self._target(operation, key)
+            identity = (call.kind, root, after, call.details if isinstance(call, OnPackage) else call)
+            target = call.target(root, self._name)
             original = first.get(identity)
             # What was given another value in between is given this one anew, and not a first time.
             if original is not None and self.changed.get(target, -1) <= original:
@@ -137,9 +125,8 @@ class _Compiler:
             first[identity] = place
             if after:
                 self.befores[place] = after
-            if operation.kind is Kind.SET_PERMISSION:
-                assert key is not None  # noqa: S101 # every permission is one on a package
-                self._join(self._array(arrays, key, after), place)
+            if root is not None and isinstance(call, SetPermission):
+                self._join(self._array(arrays, root, after), place)
             else:
                 self.unit_of.append(self._new_unit((place,)))
             if target is not None:
@@ -151,7 +138,7 @@ class _Compiler:
         self.last[target] = place
         if earlier is not None:
             self.values.setdefault(target, [earlier]).append(place)
-            if self._says(earlier) != self._says(place):
+            if self.plan[earlier].call.value != self.plan[place].call.value:
                 self.changed[target] = place
 
     def _join(self, unit: int, place: int) -> None:
@@ -161,19 +148,19 @@ class _Compiler:
         members.append(place)
         self.unit_of.append(unit)
 
-    def _array(self, arrays: dict[PackageKey, _Array], key: PackageKey, after: tuple[int, ...]) -> int:
+    def _array(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...]) -> int:
         """Return the array that a permission travels in: the package's last, if it may still join that.
 
         An e-mail address and a username may be one person, so the arrays of a package keep the plan's order.
         """
-        last = arrays.get(key)
+        last = arrays.get(root)
         if last is not None and last.after == after and last.size < self.batch:
             last.size += 1
             return last.unit
         unit = self._new_unit(())
         if last is not None:
             self._edge(last.unit, unit)
-        arrays[key] = _Array(unit, after)
+        arrays[root] = _Array(unit, after)
         return unit
 
     def _new_unit(self, places: tuple[int, ...]) -> int:
@@ -183,9 +170,9 @@ class _Compiler:
 
     def _befores_of(self, operation: Operation) -> tuple[int, ...]:
         """Return the places that an operation was explicitly put behind: by `after`, or by using their `Ref`."""
-        package = operation.arguments.get("package")
-        if isinstance(package, Ref):
-            places = {*operation.after, package.index}
+        call = operation.call
+        if isinstance(call, OnPackage) and isinstance(call.package, Ref):
+            places = {*operation.after, call.package.index}
         elif operation.after:
             places = set(operation.after)
         else:
@@ -193,44 +180,14 @@ class _Compiler:
         twins = self.twins
         return tuple(sorted({twins.get(place, place) for place in places}))
 
-    def _package_of(self, operation: Operation) -> PackageKey | None:
-        package = operation.arguments.get("package")
-        if isinstance(package, str):
-            if operation.kind is Kind.UPDATE_PACKAGE:
-                self.packages[operation.index] = package
-            return package
-        if isinstance(package, Ref):
-            place = self.twins.get(package.index, package.index)
-            # What updates a package stands for the same package as what it updates.
-            key = self.packages.get(place, place)
-            self.packages[operation.index] = key
-            return key
-        return None
+    def _root(self, operation: Operation) -> Root | None:
+        """Return the package that an operation is on, of equal creates that of the first."""
+        root = operation.root
+        if isinstance(root, int):
+            return self.twins.get(root, root) if isinstance(operation.call, OnPackage) else None
+        return root
 
     # What contradicts itself
-
-    def _target(self, operation: Operation, key: PackageKey | None) -> Hashable | None:
-        """Name what an operation gives a value; None for what may exist any number of times."""
-        arguments = operation.arguments
-        kind = operation.kind
-        if kind is Kind.SET_PERMISSION:
-            return "permission", key, user_key(arguments["user_query"])
-        if kind in _OF_MEMBER:
-            return "member", self._name(arguments["organization"]), user_key(arguments["username"])
-        if kind is Kind.CREATE_ORGANIZATION:
-            return kind, self._name(arguments["organization"].name)
-        if kind is Kind.UPDATE_ORGANIZATION:
-            return kind, self._name(arguments["name"])
-        if kind is Kind.CREATE_PACKAGE:
-            package: PackageUpsert = arguments["package"]
-            owner: str | None = arguments["organization"]
-            library_type = None if isinstance(package.library_type, Unset) else package.library_type
-            return kind, owner and self._name(owner), package_key(package.name, owner), library_type
-        if kind is Kind.UPDATE_PACKAGE:
-            return kind, key
-        if kind is Kind.CREATE_DOMAIN:
-            return kind, key, domain_key(arguments["domain"].name)
-        return None
 
     def _name(self, organization: str) -> str:
         """Return the key of an organization; its name, to the letter, where the plan changes the spelling alone."""
@@ -244,7 +201,7 @@ class _Compiler:
             before: list[int] = []
             same = places[:1]
             for earlier, later in pairwise(places):
-                if self._says(earlier) != self._says(later):
+                if self.plan[earlier].call.value != self.plan[later].call.value:
                     before, same = same, []
                 same.append(later)
                 for other in before:
@@ -258,13 +215,6 @@ class _Compiler:
                 "two operations give one target different values, and no after= says which comes last:"
                 f" {self.plan[earlier]} and {self.plan[later]}; nothing was sent"
             )
-
-    def _says(self, place: int) -> tuple[Hashable, ...]:
-        operation = self.plan[place]
-        said = {**operation.arguments, "package": None, "organization": None, "username": None, "user_query": None}
-        if operation.kind in {Kind.CREATE_PACKAGE, Kind.CREATE_ORGANIZATION, Kind.UPDATE_ORGANIZATION}:
-            said = {**operation.arguments}
-        return operation.kind, *said.values()
 
     def _comes_after(self, later: int, earlier: int) -> bool:
         """Tell whether one operation was explicitly put behind another, over however many steps."""
@@ -297,22 +247,17 @@ class _Compiler:
         self.edges[before].append(after)
         self.waits[after] += 1
 
-    def _organization_of(self, operation: Operation) -> str | None:
+    def _used(self, operation: Operation) -> str | None:
         """Name the organization that an operation needs to be there."""
-        if operation.kind is Kind.UPDATE_ORGANIZATION:
-            return self._name(operation.arguments["name"])
-        organization = operation.arguments.get("organization")
-        return self._name(organization) if isinstance(organization, str) else None
+        organization = operation.call.uses
+        return None if organization is None else self._name(organization)
 
     def _organization_creators(self) -> dict[str, list[int]]:
         creators: dict[str, list[int]] = defaultdict(list)
         for operation in self._originals():
-            if operation.kind is Kind.CREATE_ORGANIZATION:
-                creators[self._name(operation.arguments["organization"].name)].append(operation.index)
-            elif operation.kind is Kind.UPDATE_ORGANIZATION:
-                name = self._name(operation.arguments["organization"].name)
-                if name != self._name(operation.arguments["name"]):
-                    creators[name].append(operation.index)
+            made = operation.call.makes
+            if made is not None and self._name(made) != self._used(operation):
+                creators[self._name(made)].append(operation.index)
         return creators
 
     def _originals(self) -> Iterable[Operation]:
@@ -324,7 +269,7 @@ class _Compiler:
         for operation in self._originals():
             places = list(self.befores.get(operation.index, ()))
             if creators:
-                organization = self._organization_of(operation)
+                organization = self._used(operation)
                 places += creators.get(organization, ()) if organization is not None else ()
             unit = self.unit_of[operation.index]
             if places and unit not in self.needs:
@@ -359,50 +304,39 @@ class _Compiler:
 
     def _delete_last(self) -> None:
         """Routes and domains of a package are created before others are deleted; a package is deleted last."""
-        deletes: dict[tuple[PackageKey, Kind], list[int]] = defaultdict(list)
+        deletes: dict[tuple[Root | None, Kind], list[int]] = defaultdict(list)
         for operation in self._originals():
-            if operation.kind in {Kind.DELETE_PACKAGE, Kind.DELETE_ROUTE, Kind.DELETE_DOMAIN}:
-                deletes[self._key(operation), operation.kind].append(operation.index)
+            if isinstance(operation.call, OnPackage) and operation.call.effect is Effect.REMOVES:
+                deletes[self._root(operation), operation.kind].append(operation.index)
         if not deletes:
             return
-        befores: dict[tuple[PackageKey, Kind], list[int]] = defaultdict(list)
+        befores: dict[tuple[Root | None, Kind], list[int]] = defaultdict(list)
         for operation in self._originals():
-            if operation.kind is Kind.CREATE_PACKAGE or "package" not in operation.arguments:
-                continue
-            key = self._key(operation)
-            if operation.kind in _CREATES_ON_PACKAGE:
-                befores[key, _CREATES_ON_PACKAGE[operation.kind]].append(operation.index)
-            if operation.kind is not Kind.DELETE_PACKAGE:
-                befores[key, Kind.DELETE_PACKAGE].append(operation.index)
+            if isinstance(operation.call, OnPackage):
+                for kind in operation.call.before:
+                    befores[self._root(operation), kind].append(operation.index)
         for target, places in deletes.items():
             self._barrier(befores[target], places, strict=True)
 
-    def _key(self, operation: Operation) -> PackageKey:
-        package: str | Ref[object] = operation.arguments["package"]
-        return package if isinstance(package, str) else self.packages[operation.index]
-
     def _rename_last(self, creators: dict[str, list[int]]) -> None:
         """What names an organization by its old name comes before its renaming."""
-        renames = [
-            self.plan[place]
+        renames = {
+            place: self._name(call.name)
             for places in creators.values()
             for place in places
-            if self.plan[place].kind is Kind.UPDATE_ORGANIZATION
-        ]
+            if isinstance(call := self.plan[place].call, UpdateOrganization)
+        }
         if not renames:
             return
-        befores: dict[str, list[int]] = {self._name(renaming.arguments["name"]): [] for renaming in renames}
+        befores: dict[str | None, list[int]] = {name: [] for name in renames.values()}
         for operation in self._originals():
-            organization = self._organization_of(operation)
+            organization = self._used(operation)
             if organization in befores:
                 befores[organization].append(operation.index)
-        for renaming in renames:
+        for place, name in renames.items():
             # What `after` puts behind the renaming means whatever has the old name then.
-            place = renaming.index
             earlier = [
-                before
-                for before in befores[self._name(renaming.arguments["name"])]
-                if before != place and not self._comes_after(before, place)
+                before for before in befores[name] if before != place and not self._comes_after(before, place)
             ]
             # Under the old name it could not be looked for any more.
             self._barrier(earlier, [place], strict=False, settled=True)
@@ -411,14 +345,14 @@ class _Compiler:
         """A member is removed after the permissions given under the same name, unless `after` says otherwise."""
         removals: dict[str, list[int]] = defaultdict(list)
         for operation in self._originals():
-            if operation.kind is Kind.REMOVE_MEMBER:
-                removals[user_key(operation.arguments["username"])].append(operation.index)
+            if isinstance(operation.call, RemoveMember):
+                removals[user_key(operation.call.username)].append(operation.index)
         if not removals:
             return
         befores: dict[str, list[int]] = defaultdict(list)
         for operation in self._originals():
-            if operation.kind is Kind.SET_PERMISSION:
-                user = user_key(operation.arguments["user_query"])
+            if isinstance(operation.call, SetPermission):
+                user = user_key(operation.call.user_query)
                 if user in removals and not any(
                     self._comes_after(operation.index, place) for place in removals[user]
                 ):

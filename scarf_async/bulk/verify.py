@@ -5,33 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import attrs
 
-from scarf_async.bulk.plan import BulkPlan, Kind, Operation, Ref
+from scarf_async.bulk.calls import CreatePackage, DeletePackage, UpdateOrganization, UpdatePackage
+from scarf_async.bulk.kinds import Root, Shown
+from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.together import together
-from scarf_async.entities import (
-    UNSET,
-    Domain,
-    Member,
-    Organization,
-    Package,
-    PackageUpsert,
-    Permission,
-    PermissionLevel,
-    Route,
-)
+from scarf_async.entities import UNSET, Package, PackageUpsert
 from scarf_async.errors import NotFoundError
-from scarf_async.names import organization_key, user_key
-from scarf_async.reconcile import (
-    Found,
-    PackageIndex,
-    find_domain,
-    find_organization,
-    find_package,
-    find_route,
-)
+from scarf_async.names import organization_key
+from scarf_async.reconcile import PackageIndex, find_package
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.session import Session
 from scarf_async.text import printable
@@ -40,14 +25,6 @@ __all__ = ["Difference", "verify"]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
-E = TypeVar("E", Organization, Package, Route, Domain)
-
-_OF_ORGANIZATION: Final = {Kind.CREATE_ORGANIZATION, Kind.UPDATE_ORGANIZATION}
-_OF_MEMBER: Final = {Kind.UPSERT_MEMBER, Kind.REMOVE_MEMBER}
-_OF_PACKAGE: Final = {Kind.CREATE_PACKAGE, Kind.UPDATE_PACKAGE, Kind.DELETE_PACKAGE}
-_RANKS: Final = {Kind.UPDATE_PACKAGE: 1, Kind.DELETE_PACKAGE: 2}
-_OF_ROUTE: Final = {Kind.CREATE_ROUTE, Kind.DELETE_ROUTE}
-_OF_DOMAIN: Final = {Kind.CREATE_DOMAIN, Kind.DELETE_DOMAIN}
 
 
 @attrs.frozen
@@ -69,7 +46,7 @@ class Difference:
         return printable(f"{self.operation}: expected {expected}, found {found}")
 
 
-async def verify(session: Session, plan: BulkPlan) -> list[Difference]:
+async def verify(session: Session, plan: Plan) -> list[Difference]:
     """Compare a plan with what the service shows; works on a read-only client.
 
     Only the last value for a target is compared, and nothing that hangs on a package which the plan deletes. What
@@ -84,35 +61,30 @@ async def verify(session: Session, plan: BulkPlan) -> list[Difference]:
         DecodeError: an answer is not what was promised.
     """
     target = _Target(plan)
-    shown = _Shown(session, target)
-    await shown.read()
+    reading = _Reading(session, target)
+    await reading.read()
     return [
-        difference
+        Difference(operation, *differs)
         for operation in target.last_operations()
-        if (difference := _compare(operation, target, shown)) is not None
+        if (differs := operation.call.differs(reading.shown, target.where(operation))) is not None
     ]
 
 
 class _Target:
     """What a plan's operations speak of, and which of them has the last word."""
 
-    def __init__(self, plan: BulkPlan) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._packages: dict[int, str | int] = {}
         self._renamed: dict[str, str] = {}
         self._spelled: dict[str, str] = {}
-        self.deleted: set[str | int] = set()
+        self.deleted: set[Root | None] = set()
         self.last: dict[Hashable, Operation] = {}
         for operation in plan:
-            arguments = operation.arguments
-            if "package" in arguments and operation.kind is not Kind.CREATE_PACKAGE:
-                self._packages[operation.index] = self._root(arguments["package"])
-            elif operation.kind is Kind.CREATE_PACKAGE:
-                self._packages[operation.index] = operation.index
-            if operation.kind is Kind.UPDATE_ORGANIZATION and arguments["organization"].name != arguments["name"]:
-                self._renamed[organization_key(arguments["name"])] = arguments["organization"].name
-            if operation.kind is Kind.DELETE_PACKAGE:
-                self.deleted.add(self._packages[operation.index])
+            call = operation.call
+            if isinstance(call, UpdateOrganization) and call.renames:
+                self._renamed[organization_key(call.name)] = call.organization.name
+            if isinstance(call, DeletePackage):
+                self.deleted.add(operation.root)
         self._spelled.update((organization_key(name), name) for name in self._renamed.values())
         for operation in plan:
             last = self.last.setdefault(self._identity(operation), operation)
@@ -121,22 +93,26 @@ class _Target:
 
     def _rank(self, operation: Operation) -> int:
         """Tell which of two operations on one thing comes last, however they were added."""
-        if operation.kind in _OF_ORGANIZATION:
-            name: str = operation.arguments["organization"].name
-            in_place: bool = operation.arguments.get("name") == name
-            # Under each of its names it is first created, or gets that name, and then changed.
-            return in_place - 2 * len(self._names_after(name))
-        return _RANKS.get(operation.kind, 0)
+        made = operation.call.makes
+        if made is None:
+            return operation.call.rank
+        # Under each of its names it is first created, or gets that name, and then changed.
+        return (operation.call.uses == made) - 2 * len(self._names_after(made))
 
-    def _root(self, package: str | Ref[Package]) -> str | int:
-        return package if isinstance(package, str) else self._packages[package.index]
+    def _identity(self, operation: Operation) -> Hashable:
+        call, part = operation.call, operation.call.part
+        # In a circle of renamings the old name leads elsewhere than the new one.
+        thing = operation.root if operation.root is not None else self.organization(call.uses or call.makes)
+        return call.shown_in, thing, operation.index if part is None else part
 
-    def package(self, operation: Operation) -> str | int:
-        """Return the uuid of an operation's package, or the place of what creates it."""
-        return self._packages[operation.index]
+    def where(self, operation: Operation) -> Root:
+        """Return where an operation shows: the last name of its organization, or its package."""
+        call = operation.call
+        return operation.root if operation.root is not None else self.organization(call.makes or call.uses)
 
-    def organization(self, name: str) -> str:
+    def organization(self, name: str | None) -> str:
         """Return the name that an organization has in the end, in one of its spellings."""
+        assert name is not None  # noqa: S101 # what is on no package is on an organization
         last = [name, *self._names_after(name)][-1]
         return self._spelled.setdefault(organization_key(last), last)
 
@@ -146,54 +122,49 @@ class _Target:
             names.append(later)
         return names[1:]
 
-    def _identity(self, operation: Operation) -> Hashable:
-        arguments, kind = operation.arguments, operation.kind
-        if kind in _OF_ORGANIZATION:
-            return "organization", self.organization(arguments.get("name") or arguments["organization"].name)
-        if kind in _OF_MEMBER:
-            return "member", self.organization(arguments["organization"]), user_key(arguments["username"])
-        package = self.package(operation)
-        if kind in _OF_PACKAGE:
-            return "package", package
-        if kind is Kind.SET_PERMISSION:
-            return "permission", package, user_key(arguments["user_query"])
-        return kind, package, arguments.get("route") or arguments.get("domain") or operation.index
-
-    def named_packages(self) -> Iterable[str | int]:
+    def packages(self) -> Iterable[Root]:
         """Yield every package that something is said of."""
-        return dict.fromkeys(self._packages.values())
+        return dict.fromkeys(operation.root for operation in self.plan if operation.root is not None)
 
     def owner(self, place: int) -> str | None:
         """Return the organization, by its last name, of a package that the plan creates."""
-        organization: str | None = self.plan[place].arguments["organization"]
+        organization = self._creation(place).organization
         return None if organization is None else self.organization(organization)
+
+    def _creation(self, place: int) -> CreatePackage:
+        call = self.plan[place].call
+        assert isinstance(call, CreatePackage)  # noqa: S101 # a package that is a place is created there
+        return call
+
+    def is_asked_for(self, package: Root) -> bool:
+        """Tell whether something is said of a package itself."""
+        return ("packages", package, "") in self.last
 
     def wanted(self, place: int) -> PackageUpsert:
         """Return what a package that the plan creates is to be in the end."""
         created = self.created(place)
+        last = self.last["packages", place, ""].call
         # What is deleted in the end is looked for as it was created.
-        last: PackageUpsert = self.last["package", place].arguments.get("upsert", created)
-        if last.library_type is not UNSET:
-            return last
+        if not isinstance(last, UpdatePackage) or last.upsert.library_type is not UNSET:
+            return last.upsert if isinstance(last, UpdatePackage) else created
         # A change need not say the type again, which tells packages of one name apart.
         return PackageUpsert(
-            name=last.name,
-            short_description=last.short_description,
-            long_description=last.long_description,
-            website=last.website,
+            name=last.upsert.name,
+            short_description=last.upsert.short_description,
+            long_description=last.upsert.long_description,
+            website=last.upsert.website,
             library_type=created.library_type,
         )
 
     def created(self, place: int) -> PackageUpsert:
         """Return what a package is created as."""
-        created: PackageUpsert = self.plan[place].arguments["package"]
-        return created
+        return self._creation(place).package
 
     def last_operations(self) -> Iterable[Operation]:
         """Yield what has the last word, in the plan's order."""
         for operation in self.plan:
             if self.last[self._identity(operation)] is operation and (
-                operation.kind is Kind.DELETE_PACKAGE or self._packages.get(operation.index) not in self.deleted
+                isinstance(operation.call, DeletePackage) or operation.root not in self.deleted
             ):
                 yield operation
 
@@ -218,8 +189,8 @@ class _Readings:
         await together(list(self._calls.values()))
 
 
-class _Shown:
-    """What the service shows of it."""
+class _Reading:
+    """Reads what the service shows of it."""
 
     def __init__(self, session: Session, target: _Target) -> None:
         self._session = session
@@ -227,17 +198,10 @@ class _Shown:
         self._last = list(target.last_operations())
         # A package that is there already is looked for only where something is asked of the package itself.
         self._packages = [
-            package
-            for package in target.named_packages()
-            if isinstance(package, int) or ("package", package) in target.last
+            package for package in target.packages() if isinstance(package, int) or target.is_asked_for(package)
         ]
-        self.organizations: dict[str, Organization] = {}
-        self.members: dict[str, list[Member]] = {}
-        self.packages: dict[str | int, Package] = {}
-        self.lists: dict[str | None, PackageIndex] = {}
-        self.permissions: dict[str | int, list[Permission]] = {}
-        self.routes: dict[str | int, list[Route]] = {}
-        self.domains: dict[str | int, list[Domain]] = {}
+        self._lists: dict[str | None, PackageIndex] = {}
+        self.shown = Shown()
 
     async def read(self) -> None:
         """Read each touched list once: first what tells the packages, then what hangs on them."""
@@ -250,20 +214,19 @@ class _Shown:
         packages = Packages(self._session)
         readings = _Readings()
         for operation in self._last:
-            arguments = operation.arguments
-            if operation.kind in _OF_ORGANIZATION:
-                name = self._target.organization(arguments["organization"].name)
-                readings.add(self.organizations, name, partial(organizations.get, name))
-            elif operation.kind in _OF_MEMBER:
-                name = self._target.organization(arguments["organization"])
-                readings.add(self.members, name, partial(members.list, name))
+            if operation.root is None:
+                name = self._target.organization(operation.call.makes or operation.call.uses)
+                if operation.call.shown_in == "organizations":
+                    readings.add(self.shown.organizations, name, partial(organizations.get, name))
+                else:
+                    readings.add(self.shown.members, name, partial(members.list, name))
 
         async def index(owner: str | None) -> PackageIndex:
             return PackageIndex(await packages.list(owner))
 
         for package in self._packages:
             owner = None if isinstance(package, str) else self._target.owner(package)
-            readings.add(self.lists, owner, partial(index, owner))
+            readings.add(self._lists, owner, partial(index, owner))
         await readings.make()
 
     def _find_packages(self) -> None:
@@ -271,13 +234,13 @@ class _Shown:
             if isinstance(key, int):
                 package = self._created(key)
             else:
-                package = next(filter(None, (listed.with_uuid(key) for listed in self.lists.values())), None)
+                package = next(filter(None, (listed.with_uuid(key) for listed in self._lists.values())), None)
             if package is not None:
-                self.packages[key] = package
+                self.shown.packages[key] = package
 
     def _created(self, place: int) -> Package | None:
         owner = self._target.owner(place)
-        listed = self.lists.get(owner)
+        listed = self._lists.get(owner)
         if listed is None:
             return None
         others = self._session.organizations if owner is None else ()
@@ -293,79 +256,17 @@ class _Shown:
         domains = Domains(self._session)
         readings = _Readings()
         for operation in self._last:
-            if operation.kind in _OF_ORGANIZATION | _OF_MEMBER | _OF_PACKAGE:
+            key = operation.root
+            if key is None or operation.call.shown_in == "packages":
                 continue
-            key = self._target.package(operation)
-            if isinstance(key, int) and key not in self.packages:
+            if isinstance(key, int) and key not in self.shown.packages:
                 continue
-            uuid = key if isinstance(key, str) else self.packages[key].uuid
-            if operation.kind is Kind.SET_PERMISSION:
-                readings.add(self.permissions, key, partial(permissions.list, uuid))
-            elif operation.kind in _OF_ROUTE:
-                readings.add(self.routes, key, partial(routes.list, uuid))
-            else:
-                readings.add(self.domains, key, partial(domains.list, uuid))
+            uuid = key if isinstance(key, str) else self.shown.packages[key].uuid
+            match operation.call.shown_in:
+                case "permissions":
+                    readings.add(self.shown.permissions, key, partial(permissions.list, uuid))
+                case "routes":
+                    readings.add(self.shown.routes, key, partial(routes.list, uuid))
+                case _:
+                    readings.add(self.shown.domains, key, partial(domains.list, uuid))
         await readings.make()
-
-
-def _compare(operation: Operation, target: _Target, shown: _Shown) -> Difference | None:
-    arguments, kind = operation.arguments, operation.kind
-    if kind in _OF_ORGANIZATION:
-        organization = arguments["organization"]
-        return _wanted(
-            operation,
-            organization,
-            find_organization(organization, shown.organizations.get(target.organization(organization.name))),
-        )
-    if kind in _OF_MEMBER:
-        return _compare_member(operation, shown.members.get(target.organization(arguments["organization"]), ()))
-    key = target.package(operation)
-    if kind is Kind.DELETE_PACKAGE:
-        return _absent(operation, shown.packages.get(key))
-    if kind in _OF_PACKAGE:
-        upsert = arguments.get("upsert") or arguments["package"]
-        package = shown.packages.get(key)
-        if package is None:
-            return Difference(operation, upsert, None)
-        match = find_package(upsert, [package], organization=package.owner)
-        return None if match.equal is not None else Difference(operation, upsert, package)
-    if kind is Kind.SET_PERMISSION:
-        return _compare_permission(operation, shown.permissions.get(key))
-    if kind is Kind.CREATE_ROUTE:
-        return _wanted(operation, arguments["route"], find_route(arguments["route"], shown.routes.get(key, ())))
-    if kind is Kind.CREATE_DOMAIN:
-        return _wanted(operation, arguments["domain"], find_domain(arguments["domain"], shown.domains.get(key, ())))
-    things: Iterable[Route | Domain] = (
-        shown.routes.get(key, []) if kind in _OF_ROUTE else shown.domains.get(key, [])
-    )
-    identifier = arguments["route_id"] if kind in _OF_ROUTE else arguments["domain_id"]
-    return _absent(operation, next((thing for thing in things if thing.id == identifier), None))
-
-
-def _wanted(operation: Operation, wanted: object, found: Found[E]) -> Difference | None:
-    return None if found.equal is not None else Difference(operation, wanted, found.different)
-
-
-def _absent(operation: Operation, found: object) -> Difference | None:
-    return None if found is None else Difference(operation, None, found)
-
-
-def _compare_member(operation: Operation, members: Iterable[Member]) -> Difference | None:
-    user = user_key(operation.arguments["username"])
-    found = next((member for member in members if user_key(member.username) == user), None)
-    if operation.kind is Kind.REMOVE_MEMBER:
-        return _absent(operation, found)
-    role = operation.arguments["role"]
-    return None if found is not None and found.role == role else Difference(operation, role, found and found.role)
-
-
-def _compare_permission(operation: Operation, permissions: Iterable[Permission] | None) -> Difference | None:
-    level = operation.arguments["level"]
-    if permissions is None:
-        return Difference(operation, level, None)
-    user = user_key(operation.arguments["user_query"])
-    found = next((entry for entry in permissions if user_key(entry.username) == user), None)
-    if found is None and ("@" in user or level == PermissionLevel.DEFAULT):
-        return None
-    shown = None if found is None else found.permission_level
-    return None if shown == level else Difference(operation, level, shown)

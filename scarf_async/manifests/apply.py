@@ -14,7 +14,8 @@ import attrs
 
 from scarf_async.bulk.group import Bulk, open_journal
 from scarf_async.bulk.journal import Journal, Known
-from scarf_async.bulk.plan import BulkPlan, Kind
+from scarf_async.bulk.kinds import Effect
+from scarf_async.bulk.plan import BulkPlan
 from scarf_async.bulk.report import BulkProgress, Outcome
 from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
 from scarf_async.manifests.changes import Change, Changes
@@ -28,11 +29,6 @@ __all__ = ["ApplyReport", "Sending", "apply"]
 
 _NAMED: Final = 20
 _NOTHING_KNOWN: Final = Known()
-# They state what should be, so that sending them where it is so already is right.
-_STATING: Final = frozenset(
-    {Kind.UPDATE_ORGANIZATION, Kind.UPSERT_MEMBER, Kind.UPDATE_PACKAGE, Kind.SET_PERMISSION}
-)
-_REMOVING: Final = frozenset({Kind.REMOVE_MEMBER, Kind.DELETE_PACKAGE, Kind.DELETE_ROUTE, Kind.DELETE_DOMAIN})
 
 
 @attrs.frozen(kw_only=True)
@@ -126,12 +122,14 @@ async def _hold_whole(
     _refuse_drift(
         verdict
         for place, verdict in zip(left, held, strict=True)
-        if not _is_ours(verdict, plan[place].kind, known, place)
+        if not _is_ours(verdict, plan[place].call.effect, known, place)
     )
     check_owners((verdict.change for verdict in held), live)
     if journal is not None:
         held_at = zip(left, held, strict=True)
-        gone = [place for place, now in held_at if now.state == "done" and plan[place].kind in _REMOVING]
+        gone = [
+            place for place, now in held_at if now.state == "done" and plan[place].call.effect is Effect.REMOVES
+        ]
         if gone:
             _take_for_done(journal, plan, gone)
 
@@ -177,11 +175,12 @@ def _take_for_done(journal: Journal, plan: BulkPlan, places: Sequence[int]) -> N
         )
 
 
-def _is_ours(verdict: Verdict, kind: Kind, known: Mapping[int, Known], place: int) -> bool:
+def _is_ours(verdict: Verdict, effect: Effect, known: Mapping[int, Known], place: int) -> bool:
     """Tell whether what is there is what the change was made for, or what an earlier run of it left behind."""
     if verdict.state == "done":
         # A removal may be sent before its intent is on the disk, and what is gone is gone, whoever removed it.
-        return bool(known) and (kind in _STATING | _REMOVING or known.get(place, _NOTHING_KNOWN).open)
+        # Sending a value is right where it is so already. Only what is created could be another's.
+        return bool(known) and (effect is not Effect.CREATES or known.get(place, _NOTHING_KNOWN).open)
     return verdict.state == "open"
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from scarf_async.bulk.plan import BulkPlan, Ref
+from scarf_async.bulk.kinds import Ref
+from scarf_async.bulk.plan import BulkPlan
 from scarf_async.creates import IfExists
 from scarf_async.entities import DomainCreate, Member, Package, PermissionLevel, Role, RouteCreate
 from scarf_async.errors import ValidationError

@@ -16,7 +16,6 @@ from scarf_async import (
     UNSET,
     BulkPlan,
     DomainCreate,
-    Operation,
     OrganizationUpsert,
     PackageUpsert,
     Ref,
@@ -286,9 +285,9 @@ def test_failed_write_leaves_the_old_plan(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_value_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
-    """An operation that no adder made."""
+    """What no adder takes."""
     plan = small()
-    plan._operations.append(Operation(3, plan[0].kind, {"package": object()}))
+    object.__setattr__(plan[2].call, "username", object())
     with pytest.raises(TypeError):
         plan.dump(tmp_path / "plan")
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 import trustme
 
-from scarf_async.bulk.plan import Kind
+from scarf_async.bulk import Kind
 
 from .bench import COMMANDS, Bench
 from .calls import Call, bulk_calls, client_calls, export_calls

@@ -1,0 +1,309 @@
+"""What all kinds of operations have in common: names, effects, references, fields, and what each must tell."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from enum import Enum, StrEnum, auto
+from typing import ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+import attrs
+
+from scarf_async.creates import IfExists, check_if_exists
+from scarf_async.entities import (
+    Domain,
+    Member,
+    Organization,
+    Package,
+    PackageKey,
+    Permission,
+    PermissionLevel,
+    PermissionLevelLike,
+    Role,
+    RoleLike,
+    Route,
+)
+from scarf_async.entities.fields import one_of
+from scarf_async.errors import ValidationError
+from scarf_async.protocol import path_segment
+from scarf_async.session import Session
+
+__all__ = [
+    "Call",
+    "Creates",
+    "Differs",
+    "Effect",
+    "Entity",
+    "Kind",
+    "OnAccount",
+    "OnPackage",
+    "Ref",
+    "Root",
+    "Shown",
+    "is_if_exists",
+    "segment",
+    "to_level",
+    "to_role",
+]
+
+T = TypeVar("T")
+
+Root: TypeAlias = str | int
+"""What tells packages apart in a plan: the id, or the place of the operation that creates it."""
+
+Differs: TypeAlias = tuple[object, object]
+"""What should show, and what does; None for nothing."""
+
+
+class Kind(StrEnum):
+    """The kinds of operations, by the name of what adds them."""
+
+    CREATE_ORGANIZATION = "create_organization"
+    UPDATE_ORGANIZATION = "update_organization"
+    UPSERT_MEMBER = "upsert_member"
+    REMOVE_MEMBER = "remove_member"
+    CREATE_PACKAGE = "create_package"
+    UPDATE_PACKAGE = "update_package"
+    DELETE_PACKAGE = "delete_package"
+    SET_PERMISSION = "set_permission"
+    CREATE_ROUTE = "create_route"
+    DELETE_ROUTE = "delete_route"
+    CREATE_DOMAIN = "create_domain"
+    DELETE_DOMAIN = "delete_domain"
+
+
+class Effect(Enum):
+    """What sending an operation a second time would do."""
+
+    CREATES = auto()
+    """Create another thing, so it is looked for first."""
+    CHANGES = auto()
+    """Nothing, but the first time may have changed what things are looked for by."""
+    SETS = auto()
+    """Nothing."""
+    REMOVES = auto()
+    """Be refused, since what it removes is gone."""
+
+
+class _Planned(Protocol):
+    """An operation, as far as a reference needs to know it."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def root(self) -> Root | None: ...
+
+
+class _Plan(Protocol):
+    def __getitem__(self, index: int, /) -> _Planned: ...
+
+
+class Ref(Generic[T]):
+    """An operation of a plan, standing for what it will give: usable as a package below, and in `after`."""
+
+    __slots__ = ("_plan", "index")
+
+    def __init__(self, plan: _Plan, index: int) -> None:
+        self._plan = plan
+        self.index: int = index
+
+    def __repr__(self) -> str:
+        return f"<Ref #{self.index} {self._plan[self.index].kind}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ref) and other._plan is self._plan and other.index == self.index
+
+    def __hash__(self) -> int:
+        return hash((id(self._plan), self.index))
+
+    def belongs_to(self, plan: _Plan) -> bool:
+        """Tell whether this operation is one of a plan."""
+        return self._plan is plan
+
+    @property
+    def root(self) -> Root | None:
+        """The package that the operation creates, or is on."""
+        return self._plan[self.index].root
+
+
+# Fields
+
+
+@attrs.frozen
+class Entity:
+    """The check of a field that holds an entity."""
+
+    of: type[attrs.AttrsInstance]
+
+    def __call__(self, _: object, attribute: attrs.Attribute[T], value: T) -> None:
+        """Refuse everything else."""
+        if not isinstance(value, self.of):
+            raise ValidationError(
+                f"{attribute.name} must be {self.of.__name__}; got {type(value).__name__}", field=attribute.name
+            )
+
+
+def segment(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    path_segment(attribute.name, value)
+
+
+def is_if_exists(_: object, __: object, value: object) -> None:
+    check_if_exists(value)
+
+
+def to_level(value: PermissionLevelLike) -> PermissionLevel:
+    return one_of(PermissionLevel, "permission_level", value)
+
+
+def to_role(value: RoleLike) -> Role:
+    return one_of(Role, "role", value)
+
+
+def _package(value: str | Package | Ref[Package]) -> str | Ref[Package]:
+    if isinstance(value, Ref):
+        return value
+    uuid = value.uuid if isinstance(value, Package) else value
+    path_segment("package", uuid)
+    return uuid
+
+
+def _place(value: str | Ref[Package]) -> str | tuple[int]:
+    """Compare references by their place, so that those of two plans may be equal."""
+    return (value.index,) if isinstance(value, Ref) else value
+
+
+# What all kinds have
+
+
+@attrs.define
+class Shown:
+    """What the service shows, by the name of the organization or by the package."""
+
+    organizations: dict[Root, Organization] = attrs.field(factory=dict)
+    members: dict[Root, list[Member]] = attrs.field(factory=dict)
+    packages: dict[Root, Package] = attrs.field(factory=dict)
+    permissions: dict[Root, list[Permission]] = attrs.field(factory=dict)
+    routes: dict[Root, list[Route]] = attrs.field(factory=dict)
+    domains: dict[Root, list[Domain]] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Call:
+    """What an operation does, wherever it is in a plan. Its fields are the parameters of what adds it.
+
+    Attributes:
+        kind: what it is called.
+        effect: what sending it a second time would do.
+        gives_package: whether its `Ref` can be used as a package.
+        shown_in: the part of `Shown` in which its effect shows.
+        rank: of several on one thing the one of the highest rank has the last word, however they were added.
+    """
+
+    kind: ClassVar[Kind]
+    effect: ClassVar[Effect]
+    gives_package: ClassVar[bool] = False
+    shown_in: ClassVar[Literal["organizations", "members", "packages", "permissions", "routes", "domains"]]
+    rank: ClassVar[int] = 0
+
+    @property
+    def arguments(self) -> Mapping[str, object]:
+        """What it was added with, by parameter name."""
+        return attrs.asdict(self, recurse=False)
+
+    @classmethod
+    def entities(cls) -> Mapping[str, Callable[..., object]]:
+        """Return the classes of those fields that hold entities."""
+        checks = {field.name: field.validator for field in attrs.fields(cls)}
+        return {name: check.of for name, check in checks.items() if isinstance(check, Entity)}
+
+    @property
+    def part(self) -> Hashable | None:
+        """What of a list it is about: `""` all of it, None something that no other operation is about."""
+        return ""
+
+    @property
+    def uses(self) -> str | None:
+        """The organization that must be there for it."""
+        return None
+
+    @property
+    def makes(self) -> str | None:
+        """The organization that is there because of it."""
+        return None
+
+    @abstractmethod
+    def root(self, index: int, /) -> Root | None:
+        """Return the package that it creates, or is on, when it is at a place of a plan."""
+
+    def target(self, _: Root | None, __: Callable[[str], str], /) -> Hashable | None:
+        """Name what it gives a value to, by its package and a key of organizations; None: nothing that has one."""
+        return None
+
+    @property
+    def value(self) -> Hashable:
+        """What it gives its target."""
+        return self
+
+    @abstractmethod
+    def differs(self, shown: Shown, where: Root, /) -> Differs | None:
+        """Compare it with what shows, at the last name of its organization or at its package."""
+
+
+class Creates(Call):
+    """What creates a thing, unless it is there and may be kept."""
+
+    __slots__ = ()
+
+    effect = Effect.CREATES
+    if_exists: IfExists
+
+    def looks_at(self, root: Root | None, /) -> Hashable | None:
+        """Name the list that it looks at first; None: it looks at no list."""
+        return self.kind, root
+
+    @abstractmethod
+    def identity(self, uuid: str | None, /) -> Hashable | None:
+        """Return what it has in common with every other that may make the same thing."""
+
+
+class OnAccount(Call):
+    """What is done on an organization, or for the token's user."""
+
+    __slots__ = ()
+
+    def root(self, _: int, /) -> Root | None:
+        return None
+
+    @abstractmethod
+    def perform(self, session: Session, /) -> Awaitable[object]:
+        """Send it."""
+
+
+@attrs.frozen
+class OnPackage(Call):
+    """What is done on a package.
+
+    Attributes:
+        before: the kinds that wait for it, of those on the same package.
+    """
+
+    before: ClassVar[frozenset[Kind]] = frozenset({Kind.DELETE_PACKAGE})
+
+    package: str | Ref[Package] = attrs.field(converter=_package, eq=_place)
+
+    def root(self, _: int, /) -> Root | None:
+        return self.package.root if isinstance(self.package, Ref) else self.package
+
+    @property
+    def details(self) -> Hashable:
+        """All that it says besides its package."""
+        return tuple(value for name, value in self.arguments.items() if name != "package")
+
+    @property
+    def value(self) -> Hashable:
+        return self.kind, self.details
+
+    @abstractmethod
+    def perform(self, session: Session, package: PackageKey, unit: Sequence[Call], /) -> Awaitable[object]:
+        """Send it, and with it all that shares its request."""

@@ -1,0 +1,107 @@
+"""Operations: what is to be done, at its place in a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import attrs
+
+from scarf_async.bulk.calls import CALLS, CreatePackage
+from scarf_async.bulk.kinds import Call, Kind, OnAccount, OnPackage, Ref, Root
+from scarf_async.entities import DomainCreate, OrganizationUpsert, Package, PackageUpsert
+from scarf_async.names import organization_key
+from scarf_async.protocol import printable
+from scarf_async.resources.packages import package_key
+from scarf_async.session import Session
+
+__all__ = ["Operation", "Plan", "owners", "perform"]
+
+
+@attrs.frozen(init=False, repr=False, str=False)
+class Operation:
+    """One operation of a plan; in another plan one of the same place, kind and arguments is equal.
+
+    Attributes:
+        index: its place in the plan, from 0.
+        kind: what it does.
+        arguments: what it was added with, by parameter name; a package is a uuid or a `Ref`.
+        after: the places of the operations that must succeed before.
+        call: kind and arguments, typed.
+        root: the package that it is on, or creates; None: neither.
+    """
+
+    index: int
+    call: Call
+    after: tuple[int, ...]
+    root: Root | None = attrs.field(eq=False)
+
+    def __init__(
+        self, index: int, kind: Kind, arguments: Mapping[str, object], after: tuple[int, ...] = ()
+    ) -> None:
+        build: Callable[..., Call] = CALLS[kind]
+        call = build(**arguments)
+        self.__attrs_init__(index, call, after, call.root(index))
+
+    @classmethod
+    def of(cls, index: int, call: Call, after: tuple[int, ...], root: Root | None) -> Operation:
+        """Return a call at its place in a plan."""
+        operation = cls.__new__(cls)
+        operation.__attrs_init__(index, call, after, root)
+        return operation
+
+    @property
+    def kind(self) -> Kind:
+        """What it does."""
+        return self.call.kind
+
+    @property
+    def arguments(self) -> Mapping[str, object]:
+        """What it was added with, by parameter name; a package is a uuid or a `Ref`."""
+        return self.call.arguments
+
+    def __repr__(self) -> str:
+        said = f"kind={self.kind!r}, arguments={self.arguments!r}"
+        return f"Operation(index={self.index}, {said}, after={self.after})"
+
+    def __str__(self) -> str:
+        values = ", ".join(
+            _shown(value) for name, value in self.arguments.items() if value is not None and name != "if_exists"
+        )
+        return printable(f"#{self.index} {self.kind} {values}")
+
+
+class Plan(Protocol):
+    """The operations of a plan."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Operation]: ...
+
+    def __getitem__(self, index: int, /) -> Operation: ...
+
+
+def owners(plan: Iterable[Operation]) -> frozenset[str]:
+    """Return the keys of the organizations that packages are created in."""
+    calls = (operation.call for operation in plan)
+    names = (call.organization for call in calls if isinstance(call, CreatePackage))
+    return frozenset(organization_key(name) for name in names if name is not None)
+
+
+def perform(session: Session, unit: Sequence[Call], package: str | Package | None) -> Awaitable[object]:
+    """Carry out what shares a request: an array of permissions, or one operation and its equals.
+
+    Raises:
+        ScarfError: as the call of the resource does.
+    """
+    first = unit[0]
+    if isinstance(first, OnPackage) and package is not None:
+        return first.perform(session, package_key(package), unit)
+    assert isinstance(first, OnAccount)  # noqa: S101 # what is on a package has been given one
+    return first.perform(session)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, OrganizationUpsert | PackageUpsert | DomainCreate):
+        return value.name
+    return f"#{value.index}" if isinstance(value, Ref) else str(value)
