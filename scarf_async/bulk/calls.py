@@ -21,12 +21,8 @@ from scarf_async.bulk.kinds import (
     OnPackage,
     Root,
     Shown,
-    is_if_exists,
-    segment,
-    to_level,
-    to_role,
 )
-from scarf_async.creates import IfExists
+from scarf_async.creates import IfExists, check_if_exists
 from scarf_async.entities import (
     DomainCreate,
     Member,
@@ -35,13 +31,16 @@ from scarf_async.entities import (
     PackageKey,
     PackageUpsert,
     PermissionLevel,
+    PermissionLevelLike,
     PermissionSet,
     Role,
+    RoleLike,
     RouteCreate,
     Unset,
 )
-from scarf_async.entities.fields import some_text
+from scarf_async.entities.fields import one_of, some_text
 from scarf_async.names import domain_key, package_key, route_key, user_key
+from scarf_async.protocol import path_segment
 from scarf_async.reconcile import E, Found, find_domain, find_organization, find_package, find_route, last_part
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.session import Session
@@ -61,6 +60,22 @@ __all__ = [
     "UpdatePackage",
     "UpsertMember",
 ]
+
+
+def _segment(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    path_segment(attribute.name, value)
+
+
+def _is_if_exists(_: object, __: object, value: object) -> None:
+    check_if_exists(value)
+
+
+def _to_level(value: PermissionLevelLike) -> PermissionLevel:
+    return one_of(PermissionLevel, "permission_level", value)
+
+
+def _to_role(value: RoleLike) -> Role:
+    return one_of(Role, "role", value)
 
 
 def _wanted(wanted: object, found: Found[E]) -> Differs | None:
@@ -98,7 +113,7 @@ class CreateOrganization(_OfOrganization, Creates):
     kind = Kind.CREATE_ORGANIZATION
 
     organization: OrganizationUpsert = attrs.field(validator=Entity(OrganizationUpsert))
-    if_exists: IfExists = attrs.field(default="fail", validator=is_if_exists)
+    if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
 
     def looks_at(self, _: Root | None, /) -> None:
         return None
@@ -117,7 +132,7 @@ class UpdateOrganization(_OfOrganization):
     kind = Kind.UPDATE_ORGANIZATION
     effect = Effect.CHANGES
 
-    name: str = attrs.field(validator=segment)
+    name: str = attrs.field(validator=_segment)
     organization: OrganizationUpsert = attrs.field(validator=Entity(OrganizationUpsert))
 
     @property
@@ -166,9 +181,9 @@ class UpsertMember(_OfMember):
     kind = Kind.UPSERT_MEMBER
     effect = Effect.SETS
 
-    organization: str = attrs.field(validator=segment)
+    organization: str = attrs.field(validator=_segment)
     username: str = attrs.field(validator=some_text)
-    role: Role = attrs.field(converter=to_role)
+    role: Role = attrs.field(converter=_to_role)
 
     @property
     def value(self) -> Hashable:
@@ -190,8 +205,8 @@ class RemoveMember(_OfMember):
     kind = Kind.REMOVE_MEMBER
     effect = Effect.REMOVES
 
-    organization: str = attrs.field(validator=segment)
-    username: str = attrs.field(validator=segment)
+    organization: str = attrs.field(validator=_segment)
+    username: str = attrs.field(validator=_segment)
 
     @property
     def value(self) -> Hashable:
@@ -223,8 +238,8 @@ class CreatePackage(OnAccount, Creates):
     shown_in = "packages"
 
     package: PackageUpsert = attrs.field(validator=Entity(PackageUpsert))
-    organization: str | None = attrs.field(default=None, validator=attrs.validators.optional(segment))
-    if_exists: IfExists = attrs.field(default="fail", validator=is_if_exists)
+    organization: str | None = attrs.field(default=None, validator=attrs.validators.optional(_segment))
+    if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
 
     @property
     def uses(self) -> str | None:
@@ -302,7 +317,7 @@ class SetPermission(OnPackage):
     shown_in = "permissions"
 
     user_query: str = attrs.field(validator=some_text)
-    level: PermissionLevel = attrs.field(converter=to_level)
+    level: PermissionLevel = attrs.field(converter=_to_level)
 
     @property
     def part(self) -> Hashable:
@@ -344,7 +359,7 @@ class CreateRoute(OnPackage, Creates):
     before = OnPackage.before | {Kind.DELETE_ROUTE}
 
     route: RouteCreate = attrs.field(validator=Entity(RouteCreate))
-    if_exists: IfExists = attrs.field(default="fail", validator=is_if_exists)
+    if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
 
     @property
     def part(self) -> Hashable:
@@ -368,7 +383,7 @@ class DeleteRoute(OnPackage):
     effect = Effect.REMOVES
     shown_in = "routes"
 
-    route_id: str = attrs.field(validator=segment)
+    route_id: str = attrs.field(validator=_segment)
 
     @property
     def part(self) -> None:
@@ -390,7 +405,7 @@ class CreateDomain(OnPackage, Creates):
     before = OnPackage.before | {Kind.DELETE_DOMAIN}
 
     domain: DomainCreate = attrs.field(validator=Entity(DomainCreate))
-    if_exists: IfExists = attrs.field(default="fail", validator=is_if_exists)
+    if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
 
     @property
     def part(self) -> Hashable:
@@ -417,7 +432,7 @@ class DeleteDomain(OnPackage):
     effect = Effect.REMOVES
     shown_in = "domains"
 
-    domain_id: str = attrs.field(validator=segment)
+    domain_id: str = attrs.field(validator=_segment)
 
     @property
     def part(self) -> None:

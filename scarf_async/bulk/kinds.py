@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from scarf_async.creates import IfExists, check_if_exists
+from scarf_async.creates import IfExists
 from scarf_async.entities import (
     Domain,
     Member,
@@ -17,13 +17,8 @@ from scarf_async.entities import (
     Package,
     PackageKey,
     Permission,
-    PermissionLevel,
-    PermissionLevelLike,
-    Role,
-    RoleLike,
     Route,
 )
-from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.protocol import path_segment
 from scarf_async.session import Session
@@ -40,10 +35,6 @@ __all__ = [
     "Ref",
     "Root",
     "Shown",
-    "is_if_exists",
-    "segment",
-    "to_level",
-    "to_role",
 ]
 
 T = TypeVar("T")
@@ -142,22 +133,6 @@ class Entity:
             raise ValidationError(
                 f"{attribute.name} must be {self.of.__name__}; got {type(value).__name__}", field=attribute.name
             )
-
-
-def segment(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    path_segment(attribute.name, value)
-
-
-def is_if_exists(_: object, __: object, value: object) -> None:
-    check_if_exists(value)
-
-
-def to_level(value: PermissionLevelLike) -> PermissionLevel:
-    return one_of(PermissionLevel, "permission_level", value)
-
-
-def to_role(value: RoleLike) -> Role:
-    return one_of(Role, "role", value)
 
 
 def _package(value: str | Package | Ref[Package]) -> str | Ref[Package]:
@@ -273,6 +248,7 @@ class OnAccount(Call):
     __slots__ = ()
 
     def root(self, _: int, /) -> Root | None:
+        """Return None: it is on no package."""
         return None
 
     @abstractmethod
@@ -293,6 +269,7 @@ class OnPackage(Call):
     package: str | Ref[Package] = attrs.field(converter=_package, eq=_place)
 
     def root(self, _: int, /) -> Root | None:
+        """Return the package, however many changes lie between it and its creation."""
         return self.package.root if isinstance(self.package, Ref) else self.package
 
     @property
@@ -302,6 +279,7 @@ class OnPackage(Call):
 
     @property
     def value(self) -> Hashable:
+        """What it says of its package."""
         return self.kind, self.details
 
     @abstractmethod

@@ -44,6 +44,7 @@ from scarf_async.emulator.state import State
 from scarf_async.emulator.store import Transaction
 
 from .interpreter import CREATES, DELETES, Interpreter, without_double_routes
+from .plans import arguments
 
 __all__ = ["Base", "Case", "Verdict", "base_of", "check", "draw", "fast_clock"]
 
@@ -568,7 +569,7 @@ class _Check:
         if not path.endswith("/routes"):
             return 1
         return sum(
-            op.kind == "create_route" and op.arguments["route"].template_path.encode() in body
+            op.kind == "create_route" and arguments(op)["route"].template_path.encode() in body
             for op in self.case.plan
         )
 

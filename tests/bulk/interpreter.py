@@ -14,6 +14,7 @@ from scarf_async.bulk import Kind
 from scarf_async.emulator.state import OrganizationState, PackageState, State
 
 from .model import Model
+from .plans import arguments
 
 __all__ = ["CREATES", "DELETES", "Interpreter", "without_double_routes"]
 
@@ -148,36 +149,36 @@ class Interpreter:
         }
 
     def _create_organization(self, operation: Operation) -> None:
-        wanted: OrganizationUpsert = operation.arguments["organization"]
+        wanted: OrganizationUpsert = arguments(operation)["organization"]
         new = self._told(wanted, {_OWNER: "owner"})
         there = self._id(wanted.name)
         if there is None:
             self.organizations[next(self._ids)] = wanted.name, new
             return
         old = self.organizations[there][1]
-        if operation.arguments["if_exists"] == "fail" or any(
+        if arguments(operation)["if_exists"] == "fail" or any(
             old[field] != new[field] for field in ("description", "website", "billingEmail")
         ):
             raise _RefusedError
 
     def _update_organization(self, operation: Operation) -> None:
-        wanted: OrganizationUpsert = operation.arguments["organization"]
-        number = self._organization(operation.arguments["name"])
+        wanted: OrganizationUpsert = arguments(operation)["organization"]
+        number = self._organization(arguments(operation)["name"])
         if self._id(wanted.name) not in {None, number}:
             raise _RefusedError
         members = self.organizations[number][1]["members"]
         self.organizations[number] = wanted.name, self._told(wanted, members)
 
     def _upsert_member(self, operation: Operation) -> None:
-        number = self._organization(operation.arguments["organization"])
-        user: str = operation.arguments["username"]
+        number = self._organization(arguments(operation)["organization"])
+        user: str = arguments(operation)["username"]
         if user.startswith("unknown"):
             raise _RefusedError
-        self.organizations[number][1]["members"][user] = str(operation.arguments["role"])
+        self.organizations[number][1]["members"][user] = str(arguments(operation)["role"])
 
     def _remove_member(self, operation: Operation) -> None:
-        number = self._organization(operation.arguments["organization"])
-        if self.organizations[number][1]["members"].pop(operation.arguments["username"], None) is None:
+        number = self._organization(arguments(operation)["organization"])
+        if self.organizations[number][1]["members"].pop(arguments(operation)["username"], None) is None:
             raise _RefusedError
 
     # Packages
@@ -194,8 +195,8 @@ class Interpreter:
         return package if isinstance(package, str) else self.model.first_of[package]
 
     def _create_package(self, operation: Operation) -> None:
-        wanted: PackageUpsert = operation.arguments["package"]
-        organization = operation.arguments["organization"]
+        wanted: PackageUpsert = arguments(operation)["package"]
+        organization = arguments(operation)["organization"]
         owner = None if organization is None else self._organization(organization)
         library_type = _text(wanted.library_type) or "other"
         state: PackageState = {
@@ -211,7 +212,7 @@ class Interpreter:
         }
         for key, there in self.packages.items():
             if (there.organization, there.library_type, there.name) == (owner, library_type, wanted.name):
-                if operation.arguments["if_exists"] == "keep" and there.state["shortDescription"] == (
+                if arguments(operation)["if_exists"] == "keep" and there.state["shortDescription"] == (
                     wanted.short_description
                 ):
                     # Those who refer to what was to be created mean what is there.
@@ -221,7 +222,7 @@ class Interpreter:
         self.packages[operation.index] = _Package(owner, library_type, wanted.name, state)
 
     def _update_package(self, operation: Operation) -> None:
-        package, wanted = self._package(operation), operation.arguments["upsert"]
+        package, wanted = self._package(operation), arguments(operation)["upsert"]
         package.name = wanted.name
         package.state["shortDescription"] = wanted.short_description
         package.state["longDescription"] = _text(wanted.long_description)
@@ -233,40 +234,40 @@ class Interpreter:
 
     def _set_permission(self, operation: Operation) -> None:
         package = self._package(operation)
-        user: str = operation.arguments["user_query"].partition("@")[0]
+        user: str = arguments(operation)["user_query"].partition("@")[0]
         if user.startswith("unknown"):
             raise _RefusedError
         package.state["permissions"].pop(user, None)
-        if operation.arguments["level"] != "default":
-            package.state["permissions"][user] = str(operation.arguments["level"])
+        if arguments(operation)["level"] != "default":
+            package.state["permissions"][user] = str(arguments(operation)["level"])
 
     def _create_route(self, operation: Operation) -> None:
-        package, route = self._package(operation), operation.arguments["route"]
+        package, route = self._package(operation), arguments(operation)["route"]
         if package.library_type != "file":
             raise _RefusedError
         package.state["routes"].append((route.template_path, route.outgoing_url))
 
     def _delete_route(self, operation: Operation) -> None:
-        package, route = self._package(operation), self.routes.get(operation.arguments["route_id"])
+        package, route = self._package(operation), self.routes.get(arguments(operation)["route_id"])
         if route is None or route not in package.state["routes"]:
             raise _RefusedError
         package.state["routes"].remove(route)
 
     def _create_domain(self, operation: Operation) -> None:
-        package, name = self._package(operation), operation.arguments["domain"].name
+        package, name = self._package(operation), arguments(operation)["domain"].name
         there = name in package.state["domains"]
         taken = any(
             name in other.state["domains"] and other.organization != package.organization
             for other in self.packages.values()
         )
-        refused = taken or (there and operation.arguments["if_exists"] == "fail")
+        refused = taken or (there and arguments(operation)["if_exists"] == "fail")
         if package.library_type not in _WITH_DOMAINS or refused:
             raise _RefusedError
         if not there:
             package.state["domains"].append(name)
 
     def _delete_domain(self, operation: Operation) -> None:
-        package, name = self._package(operation), self.domains.get(operation.arguments["domain_id"])
+        package, name = self._package(operation), self.domains.get(arguments(operation)["domain_id"])
         if name is None or name not in package.state["domains"]:
             raise _RefusedError
         package.state["domains"].remove(name)

@@ -8,6 +8,8 @@ from itertools import combinations, product
 from scarf_async import BulkPlan, Operation, OrganizationUpsert, PackageUpsert, Ref
 from scarf_async.bulk import Kind
 
+from .plans import arguments
+
 __all__ = ["Model"]
 
 _DELETES = {Kind.CREATE_ROUTE: Kind.DELETE_ROUTE, Kind.CREATE_DOMAIN: Kind.DELETE_DOMAIN}
@@ -33,7 +35,7 @@ class Model:
         self._packages: dict[int, Hashable] = {}
         seen: dict[Hashable, int] = {}
         for op in self.operations:
-            package = op.arguments.get("package")
+            package = arguments(op).get("package")
             befores = {self.first_of[place] for place in op.after}
             if isinstance(package, Ref):
                 befores.add(self.first_of[package.index])
@@ -43,7 +45,7 @@ class Model:
             elif op.kind is Kind.CREATE_PACKAGE:
                 self._packages[op.index] = op.index
             others = tuple(
-                value for value in op.arguments.values() if value is not package or op.kind is Kind.CREATE_PACKAGE
+                value for value in arguments(op).values() if value is not package or op.kind is Kind.CREATE_PACKAGE
             )
             package_key = None if op.kind is Kind.CREATE_PACKAGE else self._packages.get(op.index)
             identity = (op.kind, package_key, others, frozenset(befores))
@@ -101,7 +103,7 @@ class Model:
         )
 
     def _target(self, op: Operation) -> Hashable:
-        told, package = op.arguments, self.package(op)
+        told, package = arguments(op), self.package(op)
         match op.kind:
             case Kind.SET_PERMISSION:
                 return "permission", package, _fold(told["user_query"])
@@ -120,7 +122,7 @@ class Model:
         return None
 
     def _value(self, op: Operation) -> Hashable:
-        told = op.arguments
+        told = arguments(op)
         match op.kind:
             case Kind.SET_PERMISSION:
                 return str(told["level"])
@@ -153,11 +155,11 @@ class Model:
             if other.kind is Kind.DELETE_PACKAGE and one.kind is not Kind.DELETE_PACKAGE:
                 return True
         if one.kind is Kind.SET_PERMISSION and other.kind is Kind.REMOVE_MEMBER:
-            user = _fold(one.arguments["user_query"])
+            user = _fold(arguments(one)["user_query"])
             removals = [
                 op.index
                 for op in self.firsts
-                if op.kind is Kind.REMOVE_MEMBER and _fold(op.arguments["username"]) == user
+                if op.kind is Kind.REMOVE_MEMBER and _fold(arguments(op)["username"]) == user
             ]
             return other.index in removals and not any(self.is_behind(one.index, place) for place in removals)
         return False
@@ -167,20 +169,20 @@ class Model:
         """The organization's name that is there because of an operation."""
         if op.kind not in {Kind.CREATE_ORGANIZATION, Kind.UPDATE_ORGANIZATION}:
             return None
-        name: str = op.arguments["organization"].name
-        return None if name == op.arguments.get("name") else name
+        name: str = arguments(op)["organization"].name
+        return None if name == arguments(op).get("name") else name
 
     def _unmakes(self, op: Operation) -> str | None:
         """The organization's name that is gone because of an operation: the last of its renamings."""
         if op.kind is not Kind.UPDATE_ORGANIZATION or self._makes(op) is None:
             return None
-        name: str = op.arguments["name"]
+        name: str = arguments(op)["name"]
         return name
 
     @staticmethod
     def _uses(op: Operation) -> str | None:
         """The organization's name that must be there for an operation."""
-        name = op.arguments.get("name", op.arguments.get("organization"))
+        name = arguments(op).get("name", arguments(op).get("organization"))
         return name if isinstance(name, str) else None
 
     def unit(self, place: int) -> int:

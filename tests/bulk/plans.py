@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,13 +11,14 @@ from scarf_async import (
     UNSET,
     BulkPlan,
     DomainCreate,
+    Operation,
     OrganizationUpsert,
     PackageUpsert,
     Ref,
     RouteCreate,
 )
 
-__all__ = ["plans"]
+__all__ = ["arguments", "plans"]
 
 # Whatever can be sent: letters of all scripts, quotes, slashes, emoji; no halves of them, no control characters.
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=8).filter(
@@ -81,6 +82,11 @@ ADDERS: dict[str, dict[str, st.SearchStrategy[object] | None]] = {
 """What each adder takes; None for a package, which may be a `Ref` of one."""
 
 
+def arguments(operation: Operation) -> Mapping[str, Any]:
+    """The arguments of an operation whose kind the reader knows."""
+    return operation.arguments
+
+
 @st.composite
 def plans(draw: Callable[..., Any], most: int = 12) -> BulkPlan:
     """A plan of a few operations of any kind, with references to earlier ones."""
@@ -90,11 +96,9 @@ def plans(draw: Callable[..., Any], most: int = 12) -> BulkPlan:
     for _ in range(draw(st.integers(0, most))):
         kind = draw(st.sampled_from(sorted(ADDERS)))
         package = st.one_of(WORDS, st.sampled_from(packages)) if packages else WORDS
-        arguments = {
-            name: draw(package if strategy is None else strategy) for name, strategy in ADDERS[kind].items()
-        }
+        values = {name: draw(package if strategy is None else strategy) for name, strategy in ADDERS[kind].items()}
         after = draw(st.lists(st.sampled_from(refs), max_size=3)) if refs else []
-        refs.append(getattr(plan, kind)(**arguments, after=after))
+        refs.append(getattr(plan, kind)(**values, after=after))
         if kind in {"create_package", "update_package"}:
             packages.append(refs[-1])
     return plan

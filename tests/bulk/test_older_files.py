@@ -60,8 +60,9 @@ def expected() -> BulkPlan:
         public_url="https://dl.acme.example/acme/tool",
     )
     mine = plan.create_package(tool, if_exists="keep")
+    waits: list[Ref[object]] = [Ref(plan, gone.index), Ref(plan, web.index)]
     novel = plan.create_package(
-        PackageUpsert(name="novel", short_description="n", library_type=None), "acme", after=[gone, web]
+        PackageUpsert(name="novel", short_description="n", library_type=None), "acme", after=waits
     )
     changed = PackageUpsert(name="tool", short_description="changed", library_type="docker")
     later = plan.update_package(mine, changed, after=novel)

@@ -24,7 +24,7 @@ from scarf_async import (
 )
 from scarf_async.bulk.planfile import digest
 
-from .plans import plans
+from .plans import arguments, plans
 
 
 def small() -> BulkPlan:
@@ -101,7 +101,7 @@ def test_what_is_read_belongs_to_the_new_plan(tmp_path: Path) -> None:
     """Its references serve in it."""
     small().dump(tmp_path / "plan")
     plan = BulkPlan.load(tmp_path / "plan")
-    package = plan[1].arguments["package"]
+    package = arguments(plan[1])["package"]
     assert package.belongs_to(plan)
     plan.delete_package(package)
     assert len(plan) == 4

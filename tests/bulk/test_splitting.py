@@ -32,6 +32,7 @@ from scarf_async.bulk.splitting import Splitter
 from scarf_async.emulator import Emulator
 from scarf_async.errors import api_error
 
+from .plans import arguments
 from .service import Answer, Call, Service, client_of
 
 BATCH = 1000
@@ -210,7 +211,7 @@ def plan_for(users: Sequence[str], package: str = "p") -> BulkPlan:
 
 def failed(report: BulkReport) -> list[str]:
     """The users whose permission failed."""
-    return [outcome.operation.arguments["user_query"] for outcome in report.failed]
+    return [arguments(outcome.operation)["user_query"] for outcome in report.failed]
 
 
 async def test_strangers_fail_with_the_services_words() -> None:
@@ -225,7 +226,7 @@ async def test_strangers_fail_with_the_services_words() -> None:
     assert failed(report) == ["nobody@acme.example", "stranger1", "stranger2"]
     assert all(isinstance(outcome.error, NotFoundError) for outcome in report.failed)
     for outcome in report.failed:
-        assert outcome.operation.arguments["user_query"] in str(outcome.error)
+        assert arguments(outcome.operation)["user_query"] in str(outcome.error)
     assert shown == set(people)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
-from scarf_async import Member, Organization, Package, Role
+from scarf_async import Member, Operation, Organization, Package, Role
 from scarf_async.manifests.changes import Changes
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 
-__all__ = ["ACME", "acme", "lines", "package", "said"]
+__all__ = ["ACME", "acme", "arguments", "lines", "package", "said"]
 
 ACME = Organization(
     name="acme", description="Tools", billing_email="pay@acme.example", website="https://acme.example"
@@ -61,3 +62,8 @@ def said(*packages: PackageSpec, people: Mapping[str, str] | None = None) -> Man
 def lines(changes: Changes) -> list[str]:
     """The changes as people see them, without their notes and the line of counts."""
     return [str(attrs.evolve(change, note="")) for change in changes]
+
+
+def arguments(operation: Operation) -> Mapping[str, Any]:
+    """The arguments of an operation whose kind the reader knows."""
+    return operation.arguments

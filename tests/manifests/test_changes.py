@@ -11,6 +11,8 @@ from scarf_async import JSON, Kind, ValidationError
 from scarf_async.bulk.schedule import compile_plan
 from scarf_async.manifests.changes import Change, Changes
 
+from .states import arguments
+
 PROMOTION = Change(
     action="update",
     kind="member",
@@ -163,13 +165,13 @@ def test_there_is_one_operation_for_each_change_that_sends_something() -> None:
         Kind.SET_PERMISSION,
     ]
     assert [change.name for change in ALL.applicable] == ["bob", None, "ann", "ann", "e@acme.example", "eve"]
-    assert plan[3].arguments["package"].index == 1
+    assert arguments(plan[3])["package"].index == 1
 
 
 def test_owners_are_made_before_others_cease_to_be_owners() -> None:
     """The service refuses to let the last owner go."""
     plan = ALL.to_plan()
-    assert (plan[0].arguments["username"], plan[2].arguments["username"], plan[2].after) == ("bob", "ann", (0,))
+    assert (arguments(plan[0])["username"], arguments(plan[2])["username"], plan[2].after) == ("bob", "ann", (0,))
     elsewhere = Change(action="remove", kind="member", organization="umbra", name="ann", before={"role": "owner"})
     assert Changes((PROMOTION, elsewhere)).to_plan()[1].after == ()
 

@@ -15,7 +15,7 @@ from scarf_async.manifests.drift import touched, verdicts
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 
-from .states import ACME, acme, lines, package, said
+from .states import ACME, acme, arguments, lines, package, said
 
 
 def test_an_empty_manifest_changes_nothing() -> None:
@@ -69,7 +69,7 @@ def test_what_is_not_said_of_an_organization_stays() -> None:
     }
     assert change.differences == [("description", "Tools", "Toys")]
     (operation,) = Changes((change,)).to_plan()
-    assert operation.arguments["organization"].website == "https://acme.example"
+    assert arguments(operation)["organization"].website == "https://acme.example"
 
 
 def test_an_empty_text_takes_a_text_away() -> None:
@@ -77,7 +77,7 @@ def test_an_empty_text_takes_a_text_away() -> None:
     changes = diff(Manifest(organizations=(OrganizationSpec(name="acme", website=""),)), acme())
     assert lines(changes) == ["~ organization acme: website 'https://acme.example' -> ''"]
     (operation,) = changes.to_plan()
-    assert operation.arguments["organization"].website is None
+    assert arguments(operation)["organization"].website is None
 
 
 def test_an_organization_is_not_renamed_by_the_case_of_its_name() -> None:
@@ -85,7 +85,7 @@ def test_an_organization_is_not_renamed_by_the_case_of_its_name() -> None:
     live = acme(organization=attrs.evolve(ACME, name="Acme"))
     (change,) = diff(Manifest(organizations=(OrganizationSpec(name="acme", description="Toys"),)), live)
     (operation,) = Changes((change,)).to_plan()
-    assert (operation.arguments["name"], operation.arguments["organization"].name) == ("Acme", "Acme")
+    assert (arguments(operation)["name"], arguments(operation)["organization"].name) == ("Acme", "Acme")
 
 
 @pytest.mark.parametrize("other", ["acme", "ACME"])
@@ -157,7 +157,7 @@ def test_what_is_not_said_of_a_package_stays() -> None:
     changes = diff(said(PackageSpec(name="web", website="https://web.example")), live)
     assert lines(changes) == ["~ package acme/web (npm): website '' -> 'https://web.example'"]
     (operation,) = changes.to_plan()
-    upsert = operation.arguments["upsert"]
+    upsert = arguments(operation)["upsert"]
     assert (upsert.name, upsert.short_description, upsert.long_description) == ("acme/web", "Web", "Long")
 
 
@@ -165,7 +165,7 @@ def test_a_new_package_without_a_type_is_created_without() -> None:
     """The type is left out, for the service to choose, and what it needs beside is empty."""
     changes = diff(said(PackageSpec(name="web", long_description="")), acme())
     (operation,) = changes.to_plan()
-    assert repr(operation.arguments["package"].library_type) == "UNSET"
+    assert repr(arguments(operation)["package"].library_type) == "UNSET"
     assert changes[0].after == {"short_description": ""}
 
 
@@ -260,7 +260,7 @@ def test_addresses_are_not_compared_and_set_again_if_asked(library_type: str, ad
     changes = diff(manifest, live, rewrite_addresses=True)
     (operation,) = changes.to_plan()
     assert changes.counts["set"] == 1
-    upsert = operation.arguments["upsert"]
+    upsert = arguments(operation)["upsert"]
     assert upsert.short_description == "Web"
     assert {name: getattr(upsert, name) for name in addresses} == addresses
 
@@ -303,7 +303,7 @@ def test_an_address_that_is_empty_is_none() -> None:
     spec = PackageSpec(name="web", short_description="New", backend_url=DOCKER["backend_url"], public_url="")
     changes = diff(said(spec), acme(package(library_type="docker")))
     (operation,) = changes.to_plan()
-    assert operation.arguments["upsert"].public_url is None
+    assert arguments(operation)["upsert"].public_url is None
 
 
 def test_a_docker_package_is_not_created_without_a_registry() -> None:
@@ -346,5 +346,5 @@ def test_the_users_own_packages() -> None:
     changes = diff(manifest, live, prune=True)
     assert lines(changes) == ["+ package ~/new (npm): short_description ''"]
     (operation,) = changes.to_plan()
-    assert operation.arguments["organization"] is None
+    assert arguments(operation)["organization"] is None
     assert lines(diff(Manifest(packages=()), live, prune=True)) == ["- package ~/ann/cli (npm)"]
