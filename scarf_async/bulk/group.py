@@ -7,9 +7,9 @@ import math
 import os
 from collections.abc import Callable
 
-from scarf_async.bulk.desk import Desk
 from scarf_async.bulk.journal import Journal
 from scarf_async.bulk.operations import owners
+from scarf_async.bulk.outcomes import Outcomes
 from scarf_async.bulk.plan import BulkPlan
 from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome
@@ -102,7 +102,7 @@ class Bulk:
                 session=self._session,
                 plan=plan,
                 schedule=schedule,
-                desk=Desk(plan, schedule, book, Hook("progress", progress), Hook("on_outcome", on_outcome)),
+                outcomes=Outcomes(plan, schedule, book, Hook("progress", progress), Hook("on_outcome", on_outcome)),
                 pacer=AdaptivePacer(patience),
                 splitter=Splitter(permission_batch),
                 on_failure=on_failure,

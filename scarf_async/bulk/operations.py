@@ -44,10 +44,10 @@ class Operation:
         self.__attrs_init__(index, call, after, call.root(index))
 
     @classmethod
-    def of(cls, index: int, call: Call, after: tuple[int, ...], root: Root | None) -> Operation:
+    def of(cls, index: int, call: Call, after: tuple[int, ...]) -> Operation:
         """Return a call at its place in a plan."""
         operation = cls.__new__(cls)
-        operation.__attrs_init__(index, call, after, root)
+        operation.__attrs_init__(index, call, after, call.root(index))
         return operation
 
     @property

@@ -228,21 +228,16 @@ class BulkPlan:
         return estimate(self, permission_batch)
 
     def _add(self, call: Call, after: Ref[U] | Iterable[Ref[U]]) -> Ref[T]:
-        index = len(self._operations)
-        root = call.root(index)
-        if not isinstance(root, str):
-            self._check_package(call)
-        places: tuple[int, ...] = ()
-        if after != ():
-            places = tuple(sorted({self._own("after", ref) for ref in _listed(after)}))
-        self._operations.append(Operation.of(index, call, places, root))
-        return Ref(self, index)
-
-    def _check_package(self, call: Call) -> None:
         if isinstance(call, OnPackage) and isinstance(call.package, Ref):
             given = self._operations[self._own("package", call.package)].call
             if not given.gives_package:
                 raise ValidationError(f"package must be a package; {given.kind} gives none", field="package")
+        places: tuple[int, ...] = ()
+        if after != ():
+            places = tuple(sorted({self._own("after", ref) for ref in _listed(after)}))
+        index = len(self._operations)
+        self._operations.append(Operation.of(index, call, places))
+        return Ref(self, index)
 
     def _own(self, field: str, ref: object) -> int:
         if not isinstance(ref, Ref):

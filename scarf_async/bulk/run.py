@@ -16,10 +16,10 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from scarf_async import clock
 from scarf_async.bulk.calls import SetPermission, UpdateOrganization, UpsertMember
-from scarf_async.bulk.desk import Desk, since
 from scarf_async.bulk.kinds import Call, Effect, OnPackage, Ref
 from scarf_async.bulk.looks import Looks
 from scarf_async.bulk.operations import Operation, Plan, perform
+from scarf_async.bulk.outcomes import Outcomes, since
 from scarf_async.bulk.report import BulkReport, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.bulk.splitting import Splitter
@@ -63,7 +63,7 @@ class Run:
     session: Session
     plan: Plan
     schedule: Schedule
-    desk: Desk
+    outcomes: Outcomes
     pacer: AdaptivePacer
     splitter: Splitter
     on_failure: OnFailure
@@ -94,7 +94,7 @@ class Run:
         all of them, so that one look at a list tells of all that it should hold.
         """
         now = clock.monotonic()
-        known = self.desk.journal.known if self.desk.journal is not None else {}
+        known = self.outcomes.journal.known if self.outcomes.journal is not None else {}
         sent = [
             entry.intended_at
             for place, entry in known.items()
@@ -114,7 +114,7 @@ class Run:
             async with anyio.create_task_group() as helpers:
                 if self.stop is not None:
                     helpers.start_soon(self._watch, self.stop)
-                if self.desk.journal is not None:
+                if self.outcomes.journal is not None:
                     helpers.start_soon(self._sync_now_and_then)
                 async with anyio.create_task_group() as workers:
                     self._release([unit for unit, waits in enumerate(self.waits) if not waits], workers)
@@ -123,10 +123,10 @@ class Run:
                 helpers.cancel_scope.cancel()
         if self.fatal is not None:
             raise self.fatal
-        report = self.desk.report(self.pacer.stopped_by, self.pacer.resume_after)
-        if self.desk.broken is not None:
-            self.desk.broken.report = report
-            raise self.desk.broken
+        report = self.outcomes.report(self.pacer.stopped_by, self.pacer.resume_after)
+        if self.outcomes.broken is not None:
+            self.outcomes.broken.report = report
+            raise self.outcomes.broken
         return report
 
     async def _watch(self, stop: asyncio.Event) -> None:
@@ -134,13 +134,13 @@ class Run:
         self._stop("stop was set")
 
     async def _sync_now_and_then(self) -> None:
-        journal = self.desk.journal
-        while journal is not None and self.desk.broken is None:
+        journal = self.outcomes.journal
+        while journal is not None and self.outcomes.broken is None:
             await anyio.sleep(_SYNC_INTERVAL)
             try:
                 await journal.sync()
             except JournalError as error:
-                self.desk.broken = error
+                self.outcomes.broken = error
                 self._stop(str(error))
 
     # What is ready
@@ -162,13 +162,13 @@ class Run:
             unit = left.popleft()
             barrier = self.schedule.units[unit][0]
             missing = self._missing(unit)
-            places = self.desk.open_places(unit)
+            places = self.outcomes.open_places(unit)
             if missing is not None and self._is_unsettled(missing):
                 self.unsettled.update(self.schedule.units[unit])
-            if barrier >= len(self.desk.outcomes):
-                self.desk.succeeded[barrier] = missing is None
+            if barrier >= len(self.outcomes.by_place):
+                self.outcomes.succeeded[barrier] = missing is None
             elif missing is not None and places:
-                self.desk.settle(places, "skipped", error=self._not_sent(unit, missing), write=False)
+                self.outcomes.settle(places, "skipped", error=self._not_sent(unit, missing), write=False)
             elif places:
                 self._enqueue(unit, self.plan[places[0]], workers)
                 continue
@@ -180,18 +180,18 @@ class Run:
         if unit not in self.schedule.needs and unit not in self.schedule.settles:
             return None
         needs, settles = self.schedule.needs.get(unit, ()), self.schedule.settles.get(unit, ())
-        missing = next((need for need in needs if not self.desk.succeeded[need]), None)
+        missing = next((need for need in needs if not self.outcomes.succeeded[need]), None)
         return missing if missing is not None else next(filter(self._is_unsettled, settles), None)
 
     def _is_unsettled(self, place: int) -> bool:
         """Tell whether it may come out otherwise in a further run, without the service changing its mind."""
         if place in self.unsettled:
             return True
-        outcome = self.desk.outcomes[place] if place < len(self.desk.outcomes) else None
+        outcome = self.outcomes.by_place[place] if place < len(self.outcomes.by_place) else None
         return outcome is not None and outcome.status == "unknown"
 
     def _not_sent(self, unit: int, missing: int) -> ScarfError:
-        if missing < len(self.desk.outcomes):
+        if missing < len(self.outcomes.by_place):
             return ScarfError(f"not sent: {self.plan[missing]} did not succeed")
         if isinstance(self.plan[self.schedule.units[unit][0]].call, UpdateOrganization):
             return ScarfError("not sent: what became of an operation under the old name is not known")
@@ -199,7 +199,7 @@ class Run:
 
     def _enqueue(self, unit: int, operation: Operation, workers: TaskGroup) -> None:
         self.looks.ready(operation)
-        is_open = operation.call.effect is Effect.CREATES and self.desk.known(operation.index).open
+        is_open = operation.call.effect is Effect.CREATES and self.outcomes.known(operation.index).open
         if is_open and self.looks_from > clock.monotonic():
             workers.start_soon(self._enqueue_later, unit)
         else:
@@ -239,14 +239,14 @@ class Run:
                 self.fatal = self.fatal or error
                 workers.cancel_scope.cancel()
                 return
-            if self.desk.broken is not None:
-                self._stop(str(self.desk.broken))
+            if self.outcomes.broken is not None:
+                self._stop(str(self.outcomes.broken))
             released = self._finish(unit)
             if released or not self.open_units:
                 self._release(released, workers)
 
     async def _carry_out(self, unit: int) -> None:
-        places = self.desk.open_places(unit)
+        places = self.outcomes.open_places(unit)
         first = self.plan[places[0]]
         sync = self._goes_to_disk_first(unit, first.call)
         package = self._package(first)
@@ -261,7 +261,7 @@ class Run:
         member = first.call if isinstance(first.call, UpsertMember) else None
         if self.full and member is not None and await self._is_full(member):
             error = ScarfError("not sent: the organization takes no further members")
-            self.desk.settle(places, "skipped", error=error, write=False)
+            self.outcomes.settle(places, "skipped", error=error, write=False)
             return
         refusal = await self._attempt(places, package=package, sync=sync)
         if refusal is not None:
@@ -299,7 +299,7 @@ class Run:
         except ScarfError as error:
             failure = error
         finally:
-            self.desk.requests += work.requests
+            self.outcomes.requests += work.requests
         course = work.course
         attempts = course.sends if course is not None else 0
         if attempts:
@@ -307,7 +307,7 @@ class Run:
         status = _status_of(failure, ambiguous=course.ambiguous if course is not None else work.open)
         if failure is not None and status == "failed":
             return failure
-        self.desk.settle(
+        self.outcomes.settle(
             places,
             status,
             result=result,
@@ -322,8 +322,8 @@ class Run:
         return None
 
     def _begin(self, places: Sequence[int], *, package: str | Package | None = None, sync: bool = False) -> Work:
-        before_send = partial(self.desk.before_send, places, sync=sync)
-        known = self.desk.open_among(places)
+        before_send = partial(self.outcomes.before_send, places, sync=sync)
+        known = self.outcomes.open_among(places)
         if not known:
             looks_from = self.looks.since(self.plan[places[0]], package) if places else None
             return Work(self.pacer, self.shared, before_send, looks_from=looks_from)
@@ -338,7 +338,7 @@ class Run:
         )
 
     def _refuse(self, places: Sequence[int], refusal: ScarfError) -> None:
-        self.desk.settle(places, "failed", error=refusal, attempts=getattr(refusal, "attempts", 0))
+        self.outcomes.settle(places, "failed", error=refusal, attempts=getattr(refusal, "attempts", 0))
         self._consider_stopping(refusal)
 
     async def _package_refused(self, package: str | Package) -> ScarfError | None:
@@ -353,7 +353,7 @@ class Run:
             # It does not tell: the entries are tried one by one.
             return None
         finally:
-            self.desk.requests += work.requests
+            self.outcomes.requests += work.requests
         return None
 
     def _package(self, operation: Operation) -> str | Package | None:
@@ -363,7 +363,7 @@ class Run:
         package = operation.call.package
         if not isinstance(package, Ref):
             return package
-        outcome = self.desk.outcomes[package.index]
+        outcome = self.outcomes.by_place[package.index]
         made = outcome.result if outcome is not None else None
         assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
         return made
@@ -405,7 +405,7 @@ class Run:
             return
         finally:
             read.set_result(names)
-            self.desk.requests += work.requests
+            self.outcomes.requests += work.requests
 
 
 def _status_of(failure: ScarfError | None, *, ambiguous: bool) -> Status:

@@ -10,9 +10,9 @@ from typing import TypeVar
 import attrs
 
 from scarf_async.bulk.calls import CreatePackage, DeletePackage, UpdateOrganization, UpdatePackage
+from scarf_async.bulk.concurrently import concurrently
 from scarf_async.bulk.kinds import Root, Shown
 from scarf_async.bulk.operations import Operation, Plan
-from scarf_async.bulk.together import together
 from scarf_async.entities import UNSET, Package, PackageUpsert
 from scarf_async.errors import NotFoundError
 from scarf_async.names import organization_key
@@ -186,7 +186,7 @@ class _Readings:
 
     async def make(self) -> None:
         """Make them; the first error ends all of them and is raised by itself."""
-        await together(list(self._calls.values()))
+        await concurrently(list(self._calls.values()))
 
 
 class _Reading:

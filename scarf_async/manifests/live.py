@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from scarf_async.bulk.together import together
+from scarf_async.bulk.concurrently import concurrently
 from scarf_async.entities import Domain, Member, Organization, Package, Permission, Route
 from scarf_async.entities.enums import has_domains, has_routes
 from scarf_async.errors import NotFoundError, ValidationError
@@ -222,7 +222,7 @@ class _Reader:
     async def organizations(self, specs: Sequence[OrganizationSpec]) -> dict[str, LiveOrganization]:
         """Read organizations, and the lists of members and packages of those that are there."""
         get = self._organizations.get if self.everything else self._organization
-        shown = await together([partial(get, spec.name) for spec in specs])
+        shown = await concurrently([partial(get, spec.name) for spec in specs])
         there = {spec.name: organization for spec, organization in zip(specs, shown, strict=True)}
         with_members = [spec.name for spec in specs if spec.members is not None and there[spec.name]]
         with_packages = [spec.name for spec in specs if spec.packages is not None and there[spec.name]]
@@ -235,7 +235,7 @@ class _Reader:
         async def read_packages(name: str) -> None:
             packages[name] = tuple(LivePackage(package=package) for package in await self._packages.list(name))
 
-        await together(
+        await concurrently(
             [
                 *(partial(read_members, name) for name in with_members),
                 *(partial(read_packages, name) for name in with_packages),
@@ -266,7 +266,7 @@ class _Reader:
         if me is None:
             organizations = {"", *map(organization_key, known)}
             owners = sorted({one.owner for one in shown if organization_key(one.owner) not in organizations})
-            answers = await together([partial(self._organization, owner) for owner in owners])
+            answers = await concurrently([partial(self._organization, owner) for owner in owners])
             users = [owner for owner, answer in zip(owners, answers, strict=True) if answer is None]
             if len(users) > 1:
                 raise ValidationError(
@@ -282,7 +282,7 @@ class _Reader:
 
     async def details(self, wanted: Mapping[LivePackage, PackageSpec]) -> list[LivePackage]:
         """Read what hangs on packages, as far as the entry of each speaks of it."""
-        return await together([partial(self._detail, live, spec) for live, spec in wanted.items()])
+        return await concurrently([partial(self._detail, live, spec) for live, spec in wanted.items()])
 
     async def _detail(self, live: LivePackage, spec: PackageSpec) -> LivePackage:
         uuid, library_type = live.package.uuid, live.package.library_type

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from scarf_async import ScarfError
-from scarf_async.bulk.together import together
+from scarf_async.bulk.concurrently import concurrently
 
 
 async def test_results_come_in_the_order_of_the_calls() -> None:
@@ -23,8 +23,8 @@ async def test_results_come_in_the_order_of_the_calls() -> None:
         second.set()
         return "second"
 
-    assert await together([first_call, second_call]) == ["first", "second"]
-    assert await together([]) == []
+    assert await concurrently([first_call, second_call]) == ["first", "second"]
+    assert await concurrently([]) == []
 
 
 async def test_some_are_under_way_at_once() -> None:
@@ -42,7 +42,7 @@ async def test_some_are_under_way_at_once() -> None:
         under_way.remove(number)
         return number
 
-    assert await together([partial(call, number) for number in range(100)]) == list(range(100))
+    assert await concurrently([partial(call, number) for number in range(100)]) == list(range(100))
     assert (sorted(made), most) == (list(range(100)), 32)
 
 
@@ -56,5 +56,5 @@ async def test_the_first_error_is_raised_by_itself() -> None:
         raise ScarfError(f"no {number}")
 
     with pytest.raises(ScarfError, match="no 0"):
-        await together([partial(call, number) for number in range(100)])
+        await concurrently([partial(call, number) for number in range(100)])
     assert len(made) == 32

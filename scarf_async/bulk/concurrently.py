@@ -9,14 +9,14 @@ import anyio
 
 from scarf_async.errors import ScarfError
 
-__all__ = ["together"]
+__all__ = ["concurrently"]
 
 T = TypeVar("T")
 
 _READERS: Final = 32
 
 
-async def together(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+async def concurrently(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
     """Make calls at the same time, some at once; the first error ends all of them and is raised by itself."""
     left = iter(enumerate(calls))
     results: dict[int, T] = {}

@@ -18,18 +18,18 @@ from scarf_async.bulk.schedule import Schedule
 from scarf_async.errors import JournalError, ScarfError
 from scarf_async.events import Hook
 
-__all__ = ["Desk"]
+__all__ = ["Outcomes"]
 
 _PROGRESS_INTERVAL: Final = 0.1
 _NOTHING_KNOWN: Final = Known()
 
 
 @attrs.define(eq=False)
-class Desk:
+class Outcomes:
     """The outcomes of a run, as they come.
 
     Attributes:
-        outcomes: one for each operation, None until it has one.
+        by_place: one for each operation, None until it has one.
         succeeded: for each place of the schedule whether it has succeeded.
         requests: everything that was sent.
         broken: why the journal takes nothing more.
@@ -40,7 +40,7 @@ class Desk:
     journal: Journal | None
     progress: Hook[BulkProgress]
     on_outcome: Hook[Outcome[object]]
-    outcomes: list[Outcome[object] | None] = attrs.field(init=False)
+    by_place: list[Outcome[object] | None] = attrs.field(init=False)
     succeeded: bytearray = attrs.field(init=False)
     requests: int = 0
     broken: JournalError | None = None
@@ -52,7 +52,7 @@ class Desk:
     _told: float = float("-inf")
 
     def __attrs_post_init__(self) -> None:
-        self.outcomes = [None] * len(self.plan)
+        self.by_place = [None] * len(self.plan)
         self.succeeded = bytearray(self.schedule.places)
         for place, original in self.schedule.twins.items():
             self._twins[original].append(place)
@@ -63,11 +63,11 @@ class Desk:
 
     def open_places(self, unit: int) -> list[int]:
         """Return the operations of a unit that have no outcome; of equal ones the first stands for all."""
-        twins, outcomes = self.schedule.twins, self.outcomes
+        twins, by_place = self.schedule.twins, self.by_place
         return [
             place
             for place in self.schedule.units[unit]
-            if place not in twins and place < len(outcomes) and outcomes[place] is None
+            if place not in twins and place < len(by_place) and by_place[place] is None
         ]
 
     def open_among(self, places: Sequence[int]) -> list[Known]:
@@ -152,7 +152,7 @@ class Desk:
             self.broken = broken
 
     def _settle(self, place: int, outcome: Outcome[object]) -> None:
-        self.outcomes[place] = outcome
+        self.by_place[place] = outcome
         self.succeeded[place] = outcome.status == "succeeded"
         self._done += 1
         self._failed += outcome.status in {"failed", "unknown"}
@@ -163,7 +163,7 @@ class Desk:
         if not self.progress.wanted:
             return
         now = clock.monotonic()
-        total = len(self.outcomes)
+        total = len(self.by_place)
         if not at_end and (self._done == total or now - self._told < _PROGRESS_INTERVAL):
             return
         self._told = now
@@ -173,7 +173,7 @@ class Desk:
 
     def report(self, stopped_by: str | None, resume_after: float | None) -> BulkReport:
         """End: what has no outcome was skipped."""
-        for place, outcome in enumerate(self.outcomes):
+        for place, outcome in enumerate(self.by_place):
             if outcome is None:
                 # What an earlier run sent and nobody has looked for since is as unknown as it was.
                 sent = self.known(place).open
@@ -183,7 +183,7 @@ class Desk:
         self.tell_progress(at_end=True)
         return BulkReport(
             plan=self.plan,
-            outcomes=[outcome for outcome in self.outcomes if outcome is not None],
+            outcomes=[outcome for outcome in self.by_place if outcome is not None],
             requests=self.requests,
             elapsed=clock.monotonic() - self._began,
             stopped_by=stopped_by,
