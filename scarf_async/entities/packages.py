@@ -47,6 +47,14 @@ def _optional_library_type(value: str | None) -> LibraryType | str | None:
     return None if value is None else _library_type(value)
 
 
+def _not_empty(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValidationError(
+            f"the {attribute.name} of a package must be a string that is not empty; got {value!r}",
+            field=attribute.name,
+        )
+
+
 @attrs.frozen
 class PackageKey:
     """What tells a package from all others.
@@ -59,8 +67,8 @@ class PackageKey:
         ValidationError: one of them is empty, or not a string.
     """
 
-    owner: str | None = attrs.field(validator=attrs.validators.optional(some_text))
-    id: str = attrs.field(validator=some_text)
+    owner: str | None = attrs.field(validator=attrs.validators.optional(_not_empty))
+    id: str = attrs.field(validator=_not_empty)
 
 
 @attrs.frozen(kw_only=True)
