@@ -47,7 +47,7 @@ def _optional_library_type(value: str | None) -> LibraryType | str | None:
     return None if value is None else _library_type(value)
 
 
-def _not_empty(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+def _not_empty(_: object, attribute: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not value:
         raise ValidationError(
             f"the {attribute.name} of a package must be a string that is not empty; got {value!r}",
