@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from graphlib import TopologicalSorter
 from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
@@ -276,6 +277,26 @@ def test_imports_go_downwards(number: int) -> None:
         if any(within(module, name) for name in FLOORS[number]):
             upwards = {name for name in imports(path) for upper in above if within(name, upper)}
             assert upwards == set(), place(path)
+
+
+def dotted(path: Path) -> str:
+    """Return a file's dotted name."""
+    return ".".join(["scarf_async", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    """Nor does one that hides in a function, or is for type checkers only."""
+    modules = {dotted(path): path for path in FILES}
+    graph = {
+        module: {
+            target
+            for name in imports(path)
+            for target in (name if name in modules else name.rpartition(".")[0],)
+            if target in modules and target != module
+        }
+        for module, path in modules.items()
+    }
+    TopologicalSorter(graph).prepare()
 
 
 WIRE_NAMES = {
