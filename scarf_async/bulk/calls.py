@@ -6,7 +6,7 @@ A further kind is one more class here, its name in `Kind`, and the method of `Bu
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -20,6 +20,7 @@ from scarf_async.bulk.kinds import (
     OnAccount,
     OnPackage,
     Root,
+    Section,
     Shown,
 )
 from scarf_async.creates import IfExists, check_if_exists
@@ -92,7 +93,7 @@ def _gone(found: object) -> Differs | None:
 class _OfOrganization(OnAccount):
     __slots__ = ()
 
-    shown_in = "organizations"
+    shown_in: ClassVar[Section] = "organizations"
     organization: OrganizationUpsert
 
     @property
@@ -154,7 +155,7 @@ class UpdateOrganization(_OfOrganization):
 class _OfMember(OnAccount):
     __slots__ = ()
 
-    shown_in = "members"
+    shown_in: ClassVar[Section] = "members"
     organization: str
     username: str
 
@@ -235,7 +236,7 @@ class CreatePackage(OnAccount, Creates):
 
     kind = Kind.CREATE_PACKAGE
     gives_package = True
-    shown_in = "packages"
+    shown_in: ClassVar[Section] = "packages"
 
     package: PackageUpsert = attrs.field(validator=Entity(PackageUpsert))
     organization: str | None = attrs.field(default=None, validator=attrs.validators.optional(_segment))
@@ -273,7 +274,7 @@ class UpdatePackage(OnPackage):
     kind = Kind.UPDATE_PACKAGE
     effect = Effect.CHANGES
     gives_package = True
-    shown_in = "packages"
+    shown_in: ClassVar[Section] = "packages"
     rank = 1
 
     upsert: PackageUpsert = attrs.field(validator=Entity(PackageUpsert))
@@ -294,9 +295,9 @@ class DeletePackage(OnPackage):
 
     kind = Kind.DELETE_PACKAGE
     effect = Effect.REMOVES
-    shown_in = "packages"
+    shown_in: ClassVar[Section] = "packages"
     rank = 2
-    before = frozenset()
+    before: ClassVar[frozenset[Kind]] = frozenset()
 
     def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
         return Packages(session).delete(package)
@@ -314,7 +315,7 @@ class SetPermission(OnPackage):
 
     kind = Kind.SET_PERMISSION
     effect = Effect.SETS
-    shown_in = "permissions"
+    shown_in: ClassVar[Section] = "permissions"
 
     user_query: str = attrs.field(validator=some_text)
     level: PermissionLevel = attrs.field(converter=_to_level)
@@ -355,8 +356,8 @@ class CreateRoute(OnPackage, Creates):
     """A route to create."""
 
     kind = Kind.CREATE_ROUTE
-    shown_in = "routes"
-    before = OnPackage.before | {Kind.DELETE_ROUTE}
+    shown_in: ClassVar[Section] = "routes"
+    before: ClassVar[frozenset[Kind]] = OnPackage.before | {Kind.DELETE_ROUTE}
 
     route: RouteCreate = attrs.field(validator=Entity(RouteCreate))
     if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
@@ -381,7 +382,7 @@ class DeleteRoute(OnPackage):
 
     kind = Kind.DELETE_ROUTE
     effect = Effect.REMOVES
-    shown_in = "routes"
+    shown_in: ClassVar[Section] = "routes"
 
     route_id: str = attrs.field(validator=_segment)
 
@@ -401,8 +402,8 @@ class CreateDomain(OnPackage, Creates):
     """A domain to create."""
 
     kind = Kind.CREATE_DOMAIN
-    shown_in = "domains"
-    before = OnPackage.before | {Kind.DELETE_DOMAIN}
+    shown_in: ClassVar[Section] = "domains"
+    before: ClassVar[frozenset[Kind]] = OnPackage.before | {Kind.DELETE_DOMAIN}
 
     domain: DomainCreate = attrs.field(validator=Entity(DomainCreate))
     if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
@@ -430,7 +431,7 @@ class DeleteDomain(OnPackage):
 
     kind = Kind.DELETE_DOMAIN
     effect = Effect.REMOVES
-    shown_in = "domains"
+    shown_in: ClassVar[Section] = "domains"
 
     domain_id: str = attrs.field(validator=_segment)
 

@@ -34,6 +34,7 @@ __all__ = [
     "OnPackage",
     "Ref",
     "Root",
+    "Section",
     "Shown",
 ]
 
@@ -151,6 +152,10 @@ def _place(value: str | Ref[Package]) -> str | tuple[int]:
 # What all kinds have
 
 
+Section: TypeAlias = Literal["organizations", "members", "packages", "permissions", "routes", "domains"]
+"""The part of `Shown` that an operation is held against."""
+
+
 @attrs.define
 class Shown:
     """What the service shows, by the name of the organization or by the package."""
@@ -178,7 +183,7 @@ class Call:
     kind: ClassVar[Kind]
     effect: ClassVar[Effect]
     gives_package: ClassVar[bool] = False
-    shown_in: ClassVar[Literal["organizations", "members", "packages", "permissions", "routes", "domains"]]
+    shown_in: ClassVar[Section]
     rank: ClassVar[int] = 0
 
     @property
