@@ -16,7 +16,7 @@ from benchmarks.bodies import events, serving_body, throughput
 from benchmarks.results import Result, versus
 from benchmarks.rounds import in_turn
 from scarf_async import Event, Scarf
-from scarf_async.wire import parse_time
+from scarf_async.protocol.wire import parse_time
 
 __all__ = ["run"]
 

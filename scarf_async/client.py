@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 import aiohttp
 import attrs
 
-from scarf_async.attempts import Attempts
 from scarf_async.checks import flag, positive
 from scarf_async.dialects import V1
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
-from scarf_async.pacer import Pacer
+from scarf_async.http.pacer import Pacer
+from scarf_async.http.transport import Transport
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
-from scarf_async.retry import RetryBudget, RetryPolicy
-from scarf_async.session import Session
+from scarf_async.sending.attempts import Attempts
+from scarf_async.sending.retry import RetryBudget, RetryPolicy
+from scarf_async.sending.session import Session
 from scarf_async.settings import (
     Proxy,
     Secret,
@@ -28,7 +29,6 @@ from scarf_async.settings import (
     read_proxy,
     read_token,
 )
-from scarf_async.transport import Transport
 
 if TYPE_CHECKING:
     from scarf_async.bulk.group import Bulk

@@ -34,7 +34,7 @@ from scarf_async import clock
 from scarf_async.client import Scarf
 from scarf_async.emulator import Emulator, FaultRule, ReceivedRequest
 from scarf_async.emulator.faults import Action
-from scarf_async.retry import RetryPolicy
+from scarf_async.sending.retry import RetryPolicy
 
 __all__ = ["FAST", "call_log", "no_waiting", "scarf", "scarf_emulator", "script_faults"]
 

@@ -30,7 +30,7 @@ from scarf_async import (
     ScarfEvent,
 )
 from scarf_async.dialects import v1_requests as endpoints_v1
-from scarf_async.protocol import Endpoint
+from scarf_async.protocol.messages import Endpoint
 
 BASE: Final = "https://scarf.sh/api/v1"
 UUID: Final = "7b7a1b3e-0b44-4b0e-9f3f-3a4f6c2d1e00"

@@ -23,7 +23,6 @@ from scarf_async.bulk.kinds import (
     Section,
     Shown,
 )
-from scarf_async.creates import IfExists, check_if_exists
 from scarf_async.entities import (
     DomainCreate,
     Member,
@@ -41,10 +40,19 @@ from scarf_async.entities import (
 )
 from scarf_async.entities.fields import one_of, some_text
 from scarf_async.names import domain_key, package_key, route_key, user_key
-from scarf_async.protocol import path_segment
-from scarf_async.reconcile import E, Found, find_domain, find_organization, find_package, find_route, last_part
+from scarf_async.protocol.looking import (
+    E,
+    Found,
+    find_domain,
+    find_organization,
+    find_package,
+    find_route,
+    last_part,
+)
+from scarf_async.protocol.messages import path_segment
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
-from scarf_async.session import Session
+from scarf_async.sending.creates import IfExists, check_if_exists
+from scarf_async.sending.session import Session
 
 __all__ = [
     "CALLS",

@@ -19,8 +19,8 @@ from scarf_async.bulk.splitting import Splitter
 from scarf_async.bulk.verify import Difference, verify
 from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
 from scarf_async.events import Hook
-from scarf_async.pacing import AdaptivePacer
-from scarf_async.session import Session
+from scarf_async.sending.pacing import AdaptivePacer
+from scarf_async.sending.session import Session
 
 __all__ = ["Bulk", "open_journal"]
 

@@ -30,9 +30,9 @@ import attrs
 import msgspec
 
 from scarf_async.bulk.report import Outcome, Status
-from scarf_async.disk import lock, sync_directory
 from scarf_async.entities import Domain, Member, Organization, Package, Route
 from scarf_async.errors import JournalError
+from scarf_async.files import lock, sync_directory
 
 __all__ = ["Journal", "Known"]
 

@@ -9,7 +9,6 @@ from typing import ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from scarf_async.creates import IfExists
 from scarf_async.entities import (
     Domain,
     Member,
@@ -20,8 +19,9 @@ from scarf_async.entities import (
     Route,
 )
 from scarf_async.errors import ValidationError
-from scarf_async.protocol import path_segment
-from scarf_async.session import Session
+from scarf_async.protocol.messages import path_segment
+from scarf_async.sending.creates import IfExists
+from scarf_async.sending.session import Session
 
 __all__ = [
     "Call",

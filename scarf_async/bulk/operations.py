@@ -12,7 +12,7 @@ from scarf_async.bulk.kinds import Call, Kind, OnAccount, OnPackage, Ref, Root
 from scarf_async.entities import DomainCreate, OrganizationUpsert, Package, PackageUpsert
 from scarf_async.names import organization_key
 from scarf_async.resources.packages import package_key
-from scarf_async.session import Session
+from scarf_async.sending.session import Session
 from scarf_async.text import printable
 
 __all__ = ["Operation", "Plan", "owners", "perform"]

@@ -24,7 +24,6 @@ from scarf_async.bulk.estimate import PlanEstimate, estimate
 from scarf_async.bulk.kinds import Call, OnPackage, Ref
 from scarf_async.bulk.operations import Operation
 from scarf_async.bulk.planfile import read_plan, write_plan
-from scarf_async.creates import IfExists
 from scarf_async.entities import (
     Domain,
     DomainCreate,
@@ -40,6 +39,7 @@ from scarf_async.entities import (
 )
 from scarf_async.errors import ValidationError
 from scarf_async.resources.packages import check_same_type
+from scarf_async.sending.creates import IfExists
 
 __all__ = ["BulkPlan"]
 

@@ -24,9 +24,9 @@ import msgspec
 from scarf_async.bulk.calls import CALLS
 from scarf_async.bulk.kinds import Call, Kind, Ref
 from scarf_async.bulk.operations import Operation, Plan
-from scarf_async.disk import write_whole
 from scarf_async.entities import UNSET
 from scarf_async.errors import ValidationError
+from scarf_async.files import write_whole
 from scarf_async.text import printable
 
 __all__ = ["digest", "read_plan", "write_plan"]

@@ -39,12 +39,12 @@ from scarf_async.errors import (
     WrongEventLoopError,
 )
 from scarf_async.names import organization_key, user_key
-from scarf_async.pacing import AdaptivePacer, StoppedError
-from scarf_async.protocol import is_passing
+from scarf_async.protocol.messages import is_passing
 from scarf_async.resources import Members, Permissions
-from scarf_async.session import Session
-from scarf_async.sharing import SharedReads
-from scarf_async.turns import Work
+from scarf_async.sending.pacing import AdaptivePacer, StoppedError
+from scarf_async.sending.session import Session
+from scarf_async.sending.sharing import SharedReads
+from scarf_async.sending.turns import Work
 
 __all__ = ["OnFailure", "Run"]
 

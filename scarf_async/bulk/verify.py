@@ -16,9 +16,9 @@ from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.entities import UNSET, Package, PackageUpsert
 from scarf_async.errors import NotFoundError
 from scarf_async.names import organization_key
-from scarf_async.reconcile import PackageIndex, find_package
+from scarf_async.protocol.looking import PackageIndex, find_package
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
-from scarf_async.session import Session
+from scarf_async.sending.session import Session
 from scarf_async.text import printable
 
 __all__ = ["Difference", "verify"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.output import say
-from scarf_async.disk import naming, refuse_open_stream
 from scarf_async.errors import ValidationError
+from scarf_async.files import naming, refuse_open_stream
 
 if TYPE_CHECKING:
     from scarf_async.errors import MalformedRecordError

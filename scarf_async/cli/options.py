@@ -93,7 +93,7 @@ class ClientOptions:
             ConfigurationError: an option or a variable cannot be used.
         """
         from scarf_async.client import Scarf  # noqa: PLC0415 # `--help` must not wait for it
-        from scarf_async.retry import RetryPolicy  # noqa: PLC0415
+        from scarf_async.sending.retry import RetryPolicy  # noqa: PLC0415
         from scarf_async.settings import TOKEN_VARIABLE  # noqa: PLC0415
 
         if self.token_file is None and not os.environ.get(TOKEN_VARIABLE, "").strip():

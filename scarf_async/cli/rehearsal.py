@@ -20,23 +20,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from scarf_async import (
-    BulkProgress,
-    Change,
-    Changes,
-    Manifest,
-    RetryScheduled,
-    Scarf,
-    ScarfEvent,
-    read_manifest,
-    write_manifest,
-)
+from scarf_async.bulk import BulkProgress
 from scarf_async.cli.applying import failures, failures_table, say_stopping
 from scarf_async.cli.asking import stoppable
 from scarf_async.cli.difference import difference_lines
 from scarf_async.cli.output import Status, data_console, print_table
-from scarf_async.disk import write_whole
+from scarf_async.client import Scarf
 from scarf_async.emulator import Emulator, Faults
+from scarf_async.events import RetryScheduled, ScarfEvent
+from scarf_async.files import write_whole
+from scarf_async.manifests import Change, Changes, Manifest, read_manifest, write_manifest
 from scarf_async.manifests.report import ApplyReport
 from scarf_async.manifests.saved import read_changes, write_changes
 

@@ -22,7 +22,7 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
-from scarf_async.steps import Creation, Read, Renaming, Steps
+from scarf_async.protocol.steps import Creation, Read, Renaming, Steps
 
 __all__ = ["Dialect", "Traits"]
 

@@ -11,8 +11,8 @@ import attrs
 
 from scarf_async.entities import Aggregate, Event, ExportKind
 from scarf_async.errors import ValidationError
-from scarf_async.protocol import Endpoint, Request, Resend
-from scarf_async.wire import Wire
+from scarf_async.protocol.messages import Endpoint, Request, Resend
+from scarf_async.protocol.wire import Wire
 
 __all__ = ["EXPORTS", "ExportCall", "export_call"]
 

@@ -50,8 +50,7 @@ from scarf_async.entities import (
 )
 from scarf_async.errors import NotFoundError
 from scarf_async.names import organization_key
-from scarf_async.protocol import decode, decode_written, server_date
-from scarf_async.reconcile import (
+from scarf_async.protocol.looking import (
     Found,
     PackageIndex,
     find_domain,
@@ -59,7 +58,19 @@ from scarf_async.reconcile import (
     find_package,
     find_route,
 )
-from scarf_async.steps import Creation, LookContext, Read, Renaming, Steps, answer_to, ask, shared, tell, updated
+from scarf_async.protocol.messages import decode, decode_written, server_date
+from scarf_async.protocol.steps import (
+    Creation,
+    LookContext,
+    Read,
+    Renaming,
+    Steps,
+    answer_to,
+    ask,
+    shared,
+    tell,
+    updated,
+)
 
 __all__ = ["V1"]
 

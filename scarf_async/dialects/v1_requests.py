@@ -19,8 +19,8 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
-from scarf_async.protocol import Endpoint, Resend
-from scarf_async.wire import Wire
+from scarf_async.protocol.messages import Endpoint, Resend
+from scarf_async.protocol.wire import Wire
 
 __all__ = [
     "CREATE_DOMAIN",

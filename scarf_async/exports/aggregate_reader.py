@@ -13,7 +13,7 @@ from scarf_async.entities import JSON, Aggregate
 from scarf_async.entities.enums import breakdown
 from scarf_async.exports.building import Slots
 from scarf_async.exports.lines import LineSplitter, RecordError
-from scarf_async.tolerant import loads
+from scarf_async.protocol.tolerant import loads
 
 __all__ = ["AggregateReader"]
 

@@ -16,7 +16,7 @@ from scarf_async.entities import Event
 from scarf_async.exports.building import Slots
 from scarf_async.exports.csv import CsvSplitter, split_fields, split_records
 from scarf_async.exports.lines import LineSplitter, RecordError, shown
-from scarf_async.wire import parse_time
+from scarf_async.protocol.wire import parse_time
 
 __all__ = ["EventReader"]
 

@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from scarf_async.errors import ExportError
 from scarf_async.exports.lines import RecordError, bare
 from scarf_async.exports.spec import Counters, RecordFormat, RecordReader
-from scarf_async.tolerant import loads
+from scarf_async.protocol.tolerant import loads
 
 __all__ = ["FileParser", "LineParser", "Parser", "Run", "TypedParser"]
 

@@ -23,7 +23,7 @@ from scarf_async.errors import (
 )
 from scarf_async.exports.parsers import Run
 from scarf_async.exports.spec import Counters, Download, OnMalformed
-from scarf_async.inflate import BodyEncodingError, Inflater
+from scarf_async.http.inflate import BodyEncodingError, Inflater
 
 __all__ = ["Batches", "Body", "Cursor", "Digest", "Items", "Pieces", "PiecesParser"]
 

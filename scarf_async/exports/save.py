@@ -16,12 +16,12 @@ import anyio
 import attrs
 from anyio.to_thread import run_sync
 
-from scarf_async.disk import PartFile, destination, naming, resemble
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import TruncatedExportError
 from scarf_async.events import Hook
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow
 from scarf_async.exports.spec import ExportSpec
+from scarf_async.files import PartFile, destination, naming, resemble
 
 __all__ = ["AtomicFile", "SavedExport", "fetch_whole", "save"]
 

@@ -17,7 +17,7 @@ from scarf_async.errors import (
     ValidationError,
 )
 from scarf_async.exports.lines import LineSplitter
-from scarf_async.protocol import Request
+from scarf_async.protocol.messages import Request
 
 __all__ = [
     "Counters",

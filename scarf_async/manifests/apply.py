@@ -23,7 +23,7 @@ from scarf_async.manifests.drift import Verdict, touched, verdicts
 from scarf_async.manifests.guards import check, check_owners, loosens_members, refused
 from scarf_async.manifests.live import Live, read_live
 from scarf_async.manifests.report import ApplyReport
-from scarf_async.session import Session
+from scarf_async.sending.session import Session
 
 __all__ = ["ApplyReport", "Sending", "apply"]
 

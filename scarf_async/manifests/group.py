@@ -18,7 +18,7 @@ from scarf_async.manifests.live import read_live
 from scarf_async.manifests.model import Manifest
 from scarf_async.manifests.pull import pull
 from scarf_async.manifests.saved import SavedChanges
-from scarf_async.session import Session
+from scarf_async.sending.session import Session
 
 __all__ = ["Manifests"]
 

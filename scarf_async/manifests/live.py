@@ -14,9 +14,9 @@ from scarf_async.entities.enums import has_domains, has_routes
 from scarf_async.errors import NotFoundError, ValidationError
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.names import domain_key, organization_key, package_key
-from scarf_async.reconcile import PackageIndex
+from scarf_async.protocol.looking import PackageIndex
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
-from scarf_async.session import Session
+from scarf_async.sending.session import Session
 
 __all__ = ["Live", "LiveOrganization", "LivePackage", "Match", "match_packages", "read_live"]
 

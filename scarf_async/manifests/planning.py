@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from scarf_async.bulk.kinds import Ref
 from scarf_async.bulk.plan import BulkPlan
-from scarf_async.creates import IfExists
 from scarf_async.entities import DomainCreate, Member, Package, PermissionLevel, Role, RouteCreate
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.change import SENT, Action, Change
@@ -22,6 +21,7 @@ from scarf_async.manifests.fields import (
     stated,
 )
 from scarf_async.names import domain_key, user_key
+from scarf_async.sending.creates import IfExists
 
 __all__ = ["Planner", "is_loss", "public_host"]
 

@@ -9,7 +9,7 @@ from scarf_async.errors import ValidationError
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, read_live
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.names import is_scarfs_domain
-from scarf_async.session import Session
+from scarf_async.sending.session import Session
 
 __all__ = ["described", "pull"]
 

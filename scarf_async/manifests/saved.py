@@ -12,9 +12,9 @@ from typing import Final
 import attrs
 import msgspec
 
-from scarf_async.disk import write_whole
 from scarf_async.entities import JSON
 from scarf_async.errors import ValidationError
+from scarf_async.files import write_whole
 from scarf_async.manifests.changes import Changes
 from scarf_async.text import printable
 

@@ -11,9 +11,9 @@ from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
-from scarf_async.disk import write_whole
 from scarf_async.entities import JSON
 from scarf_async.errors import ManifestError, ValidationError
+from scarf_async.files import write_whole
 from scarf_async.manifests.expand import expand
 from scarf_async.manifests.model import VERSION, Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.nodes import Problems, shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 
 from scarf_async.entities import Member, MemberUpsert, RoleLike
-from scarf_async.session import Session
+from scarf_async.sending.session import Session
 
 __all__ = ["Members"]
 

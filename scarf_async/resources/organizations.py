@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from scarf_async.creates import IfExists, create
 from scarf_async.entities import Organization, OrganizationUpsert
-from scarf_async.renames import rename
-from scarf_async.session import Session
-from scarf_async.steps import Renaming
+from scarf_async.protocol.steps import Renaming
+from scarf_async.sending.creates import IfExists, create
+from scarf_async.sending.renames import rename
+from scarf_async.sending.session import Session
 
 __all__ = ["Organizations"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import builtins
 
-from scarf_async.creates import IfExists, create
 from scarf_async.entities import LibraryTypeLike, Package, PackageKey, PackageUpsert
 from scarf_async.errors import NotFoundError, ValidationError
 from scarf_async.names import organization_key
-from scarf_async.session import Session
+from scarf_async.sending.creates import IfExists, create
+from scarf_async.sending.session import Session
 
 __all__ = ["Packages", "check_same_type", "package_key"]
 

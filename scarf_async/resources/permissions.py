@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from scarf_async.entities import Package, PackageKey, Permission, PermissionSet
 from scarf_async.errors import ValidationError
 from scarf_async.resources.packages import package_key
-from scarf_async.session import Session
+from scarf_async.sending.session import Session
 
 __all__ = ["Permissions"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import builtins
 
-from scarf_async.creates import IfExists, create
 from scarf_async.entities import Package, PackageKey, Route, RouteCreate
 from scarf_async.resources.packages import package_key
-from scarf_async.session import Session
+from scarf_async.sending.creates import IfExists, create
+from scarf_async.sending.session import Session
 
 __all__ = ["Routes"]
 

@@ -23,7 +23,7 @@ from scarf_async import (
     Scarf,
     TransportError,
 )
-from scarf_async.httpclient import HEAD_LIMITS
+from scarf_async.http.connector import HEAD_LIMITS
 
 from .hostile import FAST, TOKEN, Hostile, Raw, answer, connect, head, package_json
 

@@ -24,7 +24,7 @@ from scarf_async import (
 )
 from scarf_async.dialects import v1_requests as endpoints_v1
 from scarf_async.dialects.exports import EXPORTS as EXPORT_CALLS
-from scarf_async.protocol import Endpoint
+from scarf_async.protocol.messages import Endpoint
 
 from .hostile import BASE, TOKEN, Raw, head
 

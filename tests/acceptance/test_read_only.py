@@ -19,7 +19,7 @@ from scarf_async import (
     Scarf,
 )
 from scarf_async.dialects import v1_requests as endpoints_v1
-from scarf_async.protocol import Endpoint
+from scarf_async.protocol.messages import Endpoint
 
 from .hostile import FAST, TOKEN, Hostile, package_json
 

@@ -8,7 +8,7 @@ import pytest
 
 from scarf_async import BulkPlan, DomainCreate, OrganizationUpsert, Package, PackageUpsert, RouteCreate, Scarf
 from scarf_async.emulator import Emulator
-from scarf_async.protocol import decode
+from scarf_async.protocol.messages import decode
 
 from .service import Answer, Call, Service
 
@@ -67,7 +67,7 @@ async def test_shared_list_is_decoded_once(
         decoded.append(answer)
         return decode(request, answer)  # type: ignore[arg-type] # it passes on what it is given
 
-    monkeypatch.setattr("scarf_async.steps.decode", counted)
+    monkeypatch.setattr("scarf_async.protocol.steps.decode", counted)
     (await scarf.bulk.run(plan)).raise_for_failures()
     assert len(decoded) == 1
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scarf_async import clock
-from scarf_async.pacing import AdaptivePacer, StoppedError
+from scarf_async.sending.pacing import AdaptivePacer, StoppedError
 
 from . import virtual
 

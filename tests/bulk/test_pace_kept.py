@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scarf_async import clock
-from scarf_async.pacing import AdaptivePacer
+from scarf_async.sending.pacing import AdaptivePacer
 
 from . import virtual
 

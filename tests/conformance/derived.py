@@ -12,7 +12,7 @@ import attrs
 from scarf_async import Aggregate, Event, Unset
 from scarf_async.dialects import v1_requests
 from scarf_async.dialects.exports import EXPORTS, ExportCall
-from scarf_async.protocol import Endpoint
+from scarf_async.protocol.messages import Endpoint
 
 from .facts import Facts, field
 from .tolerance import is_promised, said_kinds, said_openness, said_path

@@ -12,7 +12,7 @@ from test_call_table import PACKAGE_UPSERT, ROWS, UUID
 
 from scarf_async import PermissionSet, RetryPolicy, Scarf, ScarfError
 from scarf_async.emulator import Emulator, ReceivedRequest
-from scarf_async.protocol import Endpoint, Request
+from scarf_async.protocol.messages import Endpoint, Request
 
 from .derived import Sent
 

@@ -10,20 +10,20 @@ from aiohttp import web
 from yarl import URL
 
 from scarf_async import BulkPlan, DomainCreate, PackageKey, RetryPolicy, RouteCreate
-from scarf_async.attempts import Attempts
 from scarf_async.bulk import Bulk
 from scarf_async.dialects import V1
 from scarf_async.dialects.v1_requests import WIRE
 from scarf_async.entities import Domain, Route
 from scarf_async.events import Hook
-from scarf_async.pacer import Pacer
-from scarf_async.protocol import Answer, Endpoint, Resend
+from scarf_async.http.pacer import Pacer
+from scarf_async.http.transport import Transport
+from scarf_async.protocol.messages import Answer, Endpoint, Resend
+from scarf_async.protocol.steps import Creation, Read, Steps, answer_to, ask
 from scarf_async.resources import Domains, Routes
-from scarf_async.retry import RetryBudget
-from scarf_async.session import Session
+from scarf_async.sending.attempts import Attempts
+from scarf_async.sending.retry import RetryBudget
+from scarf_async.sending.session import Session
 from scarf_async.settings import Secret, Settings
-from scarf_async.steps import Creation, Read, Steps, answer_to, ask
-from scarf_async.transport import Transport
 
 _HOSTS = Endpoint("GET", "/hosts/{package}", Resend.READ, list[Domain], WIRE, "v1")
 _NEW_HOST = Endpoint("POST", "/hosts/{package}", Resend.CREATE, Domain, WIRE, "v1")

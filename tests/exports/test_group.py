@@ -13,7 +13,7 @@ from scarf_async.entities import Package
 from scarf_async.errors import ValidationError
 from scarf_async.exports.group import Exports
 from scarf_async.exports.spec import date_range
-from scarf_async.protocol import Request
+from scarf_async.protocol.messages import Request
 
 from .fakes import FakeDownload, csv_body, download, event_rows, ndjson, row
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from scarf_async.dialects.v1_requests import GET_ORGANIZATION, WIRE
 from scarf_async.entities import Domain, Member, Organization, Package, Permission, Route
-from scarf_async.protocol import Answer, error_of, retry_after, server_date
+from scarf_async.protocol.messages import Answer, error_of, retry_after, server_date
+from scarf_async.protocol.wire import UnreadableError
 from scarf_async.text import printable
-from scarf_async.wire import UnreadableError
 
 from .made import JSON_TREES, MARK, Target, damaged, spoiled, written
 

@@ -22,7 +22,7 @@ from scarf_async.exports import prefetch
 from scarf_async.exports.csv import CsvSplitter, whole_records
 from scarf_async.exports.lines import LineSplitter, bare
 from scarf_async.exports.stream import Export, ExportStream
-from scarf_async.inflate import BodyEncodingError, Inflater
+from scarf_async.http.inflate import BodyEncodingError, Inflater
 
 from .made import Target
 

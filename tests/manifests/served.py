@@ -9,7 +9,7 @@ import attrs
 from scarf_async import Scarf
 from scarf_async.emulator import Emulator
 from scarf_async.manifests.model import Manifest, PackageSpec
-from scarf_async.retry import RetryPolicy
+from scarf_async.sending.retry import RetryPolicy
 
 from .worlds import ME, PEOPLE, ordered
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import attrs
 
-from scarf_async.disk import is_temporary, lock, resemble, sweep, sync_directory, write_whole
 from scarf_async.errors import ExportError
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import (
@@ -29,6 +28,7 @@ from scarf_async.exports.jobs.manifest import (
     load,
 )
 from scarf_async.exports.jobs.windows import Window
+from scarf_async.files import is_temporary, lock, resemble, sweep, sync_directory, write_whole
 
 __all__ = ["Directory", "Made", "data_files", "read_manifest", "temporary_files"]
 

@@ -17,11 +17,11 @@ from typing import Final, Generic, TypeAlias, TypeVar
 import attrs
 import msgspec
 
-from scarf_async.disk import PartFile, temporary
 from scarf_async.errors import MalformedRecordError
 from scarf_async.exports.jobs.directory import Directory, Made
 from scarf_async.exports.jobs.manifest import FileEntry, WindowEntry, rejects_path
 from scarf_async.exports.jobs.windows import Window
+from scarf_async.files import PartFile, temporary
 
 __all__ = ["Output", "Rejects", "Seen", "Times"]
 

@@ -12,13 +12,13 @@ import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 
-from scarf_async.disk import PartFile
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.directory import Made
 from scarf_async.exports.jobs.job import PartitionBy
 from scarf_async.exports.jobs.manifest import FileEntry, data_path, file_name, partition
 from scarf_async.exports.jobs.output import Output, Seen, Times
 from scarf_async.exports.jobs.windows import Window, midnight
+from scarf_async.files import PartFile
 
 __all__ = ["ParquetOutput"]
 

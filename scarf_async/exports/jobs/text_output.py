@@ -10,7 +10,6 @@ from typing import Final, Generic, TypeAlias, TypeVar
 import attrs
 import msgspec
 
-from scarf_async.disk import PartFile
 from scarf_async.entities import Aggregate, Event
 from scarf_async.exports.csv import file_line, in_regular_quotes
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_rows, json_lines, own_format
@@ -20,7 +19,8 @@ from scarf_async.exports.jobs.output import Output, Seen, Times
 from scarf_async.exports.jobs.windows import Window, midnight
 from scarf_async.exports.lines import LineSplitter
 from scarf_async.exports.spec import RecordReader
-from scarf_async.tolerant import loads
+from scarf_async.files import PartFile
+from scarf_async.protocol.tolerant import loads
 
 __all__ = ["Record", "Row", "RowReader", "Rows", "TextOutput"]
 

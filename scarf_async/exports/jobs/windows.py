@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from scarf_async.protocol import server_date
+from scarf_async.protocol.messages import server_date
 
 __all__ = ["ServiceClock", "Window", "cut", "gaps", "has_ended", "midnight", "to_fetch"]
 

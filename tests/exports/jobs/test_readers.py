@@ -19,9 +19,9 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 import pytest
 
 from scarf_async import Event, ExportError, verify_export
-from scarf_async.disk import write_whole
 from scarf_async.emulator import FaultRule
 from scarf_async.exports.jobs.manifest import load
+from scarf_async.files import write_whole
 
 from .service import manifest, names, service
 from .test_formats import HOSTILE, LONG, with_packages

@@ -26,10 +26,10 @@ from scarf_async import (
     ValidationError,
     verify_export,
 )
-from scarf_async.disk import PartFile, write_whole
 from scarf_async.emulator import FaultRule
 from scarf_async.events import RequestStarted, StreamFinished
 from scarf_async.exports.jobs.run import is_too_long
+from scarf_async.files import PartFile, write_whole
 
 from .service import END, START, all_events, ids, manifest, names, service
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scarf_async.disk import is_temporary
 from scarf_async.exports.jobs.output import Seen, key_of
+from scarf_async.files import is_temporary
 
 IDS = st.none() | st.sampled_from(["a", "b", "", "A", "x" * 100, "x" * 101]) | st.uuids().map(str)
 

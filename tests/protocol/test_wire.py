@@ -31,7 +31,7 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
-from scarf_async.wire import UnreadableError, Wire, parse_time
+from scarf_async.protocol.wire import UnreadableError, Wire, parse_time
 
 # The names of v1, and beside its entities one with dates and whole numbers.
 wire = Wire(

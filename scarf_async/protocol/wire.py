@@ -17,7 +17,7 @@ import cattrs.gen
 from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.msgspec import make_converter
 
-from scarf_async.tolerant import loads
+from scarf_async.protocol.tolerant import loads
 
 __all__ = ["UnreadableError", "Wire", "parse_time"]
 

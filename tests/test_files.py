@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scarf_async.disk import PartFile, sweep, write_whole
+from scarf_async.files import PartFile, sweep, write_whole
 
 
 def mode(path: Path) -> int:
@@ -296,7 +296,7 @@ WRITING = """
 import os, sys
 from pathlib import Path
 from scarf_async.bulk.journal import Journal
-from scarf_async.disk import write_whole
+from scarf_async.files import write_whole
 from scarf_async.exports.save import AtomicFile
 from scarf_async.exports.jobs import ExportJob
 from scarf_async.exports.jobs.directory import Directory

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from scarf_async import clock
 from scarf_async.errors import ConfigurationError
-from scarf_async.retry import Course, RetryBudget, RetryPolicy, persist
+from scarf_async.sending.retry import Course, RetryBudget, RetryPolicy, persist
 
 
 def test_the_defaults() -> None:

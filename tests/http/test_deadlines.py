@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bulk import virtual
 
-from scarf_async.deadlines import Attempt, Deadlines, Phase
+from scarf_async.http.deadlines import Attempt, Deadlines, Phase
 
 
 def in_virtual_time(check: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async import clock
-from scarf_async.pacer import Pacer
+from scarf_async.http.pacer import Pacer
 
 
 class Time:

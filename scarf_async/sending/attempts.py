@@ -12,7 +12,8 @@ from yarl import URL
 from scarf_async import clock
 from scarf_async.errors import APIError, TransportError
 from scarf_async.events import Hook, RequestFinished, RequestStarted, RetryScheduled, ScarfEvent, Throttled
-from scarf_async.protocol import (
+from scarf_async.http.transport import Download, Transport
+from scarf_async.protocol.messages import (
     Answer,
     Lost,
     Request,
@@ -23,8 +24,7 @@ from scarf_async.protocol import (
     judge,
     retry_after,
 )
-from scarf_async.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
-from scarf_async.transport import Download, Transport
+from scarf_async.sending.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
 
 __all__ = ["READING", "Attempts"]
 

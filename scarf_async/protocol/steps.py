@@ -12,8 +12,8 @@ from typing import Generic, TypeAlias, TypeVar, cast
 import attrs
 
 from scarf_async.errors import APIError, DecodeError, TransportError
-from scarf_async.protocol import Answer, Request, decode, decode_written, unconfirmed
-from scarf_async.reconcile import E, Found
+from scarf_async.protocol.looking import E, Found
+from scarf_async.protocol.messages import Answer, Request, decode, decode_written, unconfirmed
 
 __all__ = [
     "Creation",

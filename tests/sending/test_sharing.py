@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from scarf_async import clock
-from scarf_async.sharing import Read, SharedReads
+from scarf_async.sending.sharing import Read, SharedReads
 
 
 @attrs.define

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scarf_async.inflate import PIECE, BodyEncodingError, Inflater
+from scarf_async.http.inflate import PIECE, BodyEncodingError, Inflater
 
 
 def raw_deflate(data: bytes) -> bytes:

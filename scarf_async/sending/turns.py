@@ -7,11 +7,11 @@ from typing import TypeVar
 
 import attrs
 
-from scarf_async.attempts import READING, Attempts
-from scarf_async.pacing import AdaptivePacer
-from scarf_async.protocol import Answer, Lost, Request, Verdict, is_refusal, judge, retry_after
-from scarf_async.retry import Course
-from scarf_async.sharing import SharedReads
+from scarf_async.protocol.messages import Answer, Lost, Request, Verdict, is_refusal, judge, retry_after
+from scarf_async.sending.attempts import READING, Attempts
+from scarf_async.sending.pacing import AdaptivePacer
+from scarf_async.sending.retry import Course
+from scarf_async.sending.sharing import SharedReads
 
 __all__ = ["Work"]
 

@@ -15,7 +15,6 @@ from urllib.parse import quote, urlencode
 import attrs
 import msgspec
 
-from scarf_async import tolerant
 from scarf_async.errors import (
     APIError,
     DecodeError,
@@ -25,8 +24,9 @@ from scarf_async.errors import (
     WriteConfirmedError,
     api_error,
 )
+from scarf_async.protocol import tolerant
+from scarf_async.protocol.wire import UnreadableError, Wire
 from scarf_async.text import printable
-from scarf_async.wire import UnreadableError, Wire
 
 __all__ = [
     "Answer",

@@ -11,14 +11,14 @@ import attrs
 import msgspec
 from yarl import URL
 
-from scarf_async.attempts import Attempts
 from scarf_async.errors import ExportError, ScarfError
 from scarf_async.events import RetryScheduled, StreamFinished
-from scarf_async.protocol import Answer, Lost, Request
-from scarf_async.retry import Course
+from scarf_async.http.transport import Download
+from scarf_async.protocol.messages import Answer, Lost, Request
+from scarf_async.sending.attempts import Attempts
+from scarf_async.sending.retry import Course
 from scarf_async.settings import is_loopback
 from scarf_async.text import printable
-from scarf_async.transport import Download
 
 __all__ = ["Downloads", "redirect_target"]
 

@@ -21,11 +21,20 @@ from scarf_async.errors import (
     TransportError,
     ValidationError,
 )
-from scarf_async.protocol import Answer, Lost, Resend, Verdict, decode_written, judge, unconfirmed, written_id
-from scarf_async.reconcile import Found
-from scarf_async.retry import BUDGET_NOTE, Course
-from scarf_async.session import Session
-from scarf_async.steps import Creation
+from scarf_async.protocol.looking import Found
+from scarf_async.protocol.messages import (
+    Answer,
+    Lost,
+    Resend,
+    Verdict,
+    decode_written,
+    judge,
+    unconfirmed,
+    written_id,
+)
+from scarf_async.protocol.steps import Creation
+from scarf_async.sending.retry import BUDGET_NOTE, Course
+from scarf_async.sending.session import Session
 
 __all__ = ["IfExists", "check_if_exists", "create"]
 

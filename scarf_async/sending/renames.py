@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from scarf_async.entities import Organization
 from scarf_async.errors import APIError, DecodeError, NotFoundError, OutcomeUnknownError, TransportError
-from scarf_async.protocol import Answer, Lost, Verdict, judge
-from scarf_async.reconcile import Found
-from scarf_async.session import Session
-from scarf_async.steps import Renaming, settled
+from scarf_async.protocol.looking import Found
+from scarf_async.protocol.messages import Answer, Lost, Verdict, judge
+from scarf_async.protocol.steps import Renaming, settled
+from scarf_async.sending.session import Session
 
 __all__ = ["rename"]
 

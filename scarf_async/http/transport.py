@@ -1,6 +1,6 @@
 """Single requests over aiohttp's client: one call of `send` or `open` is one request on the wire.
 
-With `httpclient.py` the one place that speaks HTTP, and from which no exception of aiohttp's comes out.
+With `connector.py` the one place that speaks HTTP, and from which no exception of aiohttp's comes out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from scarf_async import clock
-from scarf_async.deadlines import Attempt, Deadlines, Phase
 from scarf_async.errors import (
     ClientClosedError,
     ConnectTimeoutError,
@@ -23,7 +22,7 @@ from scarf_async.errors import (
     TransportError,
     WrongEventLoopError,
 )
-from scarf_async.httpclient import (
+from scarf_async.http.connector import (
     HEAD_LIMITS,
     BrokenError,
     Connector,
@@ -33,9 +32,10 @@ from scarf_async.httpclient import (
     current_attempt,
     next_piece,
 )
-from scarf_async.inflate import BodyEncodingError, Inflater
-from scarf_async.pacer import Pacer
-from scarf_async.protocol import Answer, Lost
+from scarf_async.http.deadlines import Attempt, Deadlines, Phase
+from scarf_async.http.inflate import BodyEncodingError, Inflater
+from scarf_async.http.pacer import Pacer
+from scarf_async.protocol.messages import Answer, Lost
 from scarf_async.settings import Settings
 from scarf_async.text import printable
 from scarf_async.version import __version__

@@ -28,7 +28,7 @@ from scarf_async.errors import (
     TransportError,
     ValidationError,
 )
-from scarf_async.protocol import (
+from scarf_async.protocol.messages import (
     Answer,
     Endpoint,
     Lost,

@@ -17,7 +17,7 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
-from scarf_async.reconcile import (
+from scarf_async.protocol.looking import (
     Found,
     PackageIndex,
     differing_fields,

@@ -8,15 +8,15 @@ from typing import TypeVar, cast
 import attrs
 
 from scarf_async import clock
-from scarf_async.attempts import READING, Attempts
 from scarf_async.dialects import Dialect
-from scarf_async.downloads import Downloads
 from scarf_async.errors import APIError, DecodeError, ReadOnlyError, ScarfError, TransportError
-from scarf_async.protocol import Answer, Lost, Request, Resend, Verdict, judge
-from scarf_async.retry import Course, RetryPolicy
-from scarf_async.steps import LookContext, Read, Steps
-from scarf_async.transport import Transport
-from scarf_async.turns import Work
+from scarf_async.http.transport import Transport
+from scarf_async.protocol.messages import Answer, Lost, Request, Resend, Verdict, judge
+from scarf_async.protocol.steps import LookContext, Read, Steps
+from scarf_async.sending.attempts import READING, Attempts
+from scarf_async.sending.downloads import Downloads
+from scarf_async.sending.retry import Course, RetryPolicy
+from scarf_async.sending.turns import Work
 
 __all__ = ["Session"]
 

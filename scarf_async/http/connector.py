@@ -20,10 +20,10 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.tracing import Trace
 
-from scarf_async.deadlines import Attempt, Phase
 from scarf_async.errors import ConnectFailedError, ConnectTimeoutError, RequestTimeoutError, TransportError
-from scarf_async.inflate import BodyEncodingError
-from scarf_async.protocol import Lost
+from scarf_async.http.deadlines import Attempt, Phase
+from scarf_async.http.inflate import BodyEncodingError
+from scarf_async.protocol.messages import Lost
 from scarf_async.settings import Secret
 
 __all__ = [
