@@ -127,3 +127,15 @@ def test_links_lead_somewhere(page: str) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w]+", "-", heading.lower()).strip("-") for heading in headings}, anchor
+
+
+def test_the_files_of_the_architecture_exist() -> None:
+    """Each file and room that the page names is there."""
+    named = set(
+        re.findall(r"`((?:[a-z_0-9]+/)*(?:[a-z_0-9]+\.py|[a-z_0-9]+/))`", text_of("explanation/architecture.md"))
+    )
+    package = Path(scarf_async.__file__).parent
+    assert len(named) > 40
+    assert {
+        name for name in named if not (package / name).exists() and not (package.parent / name).exists()
+    } == set()
