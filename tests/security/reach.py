@@ -72,14 +72,12 @@ def reach(*roots: object) -> Iterator[object]:
 
 def shown(thing: object) -> Iterator[bytes]:
     """Return all that an object shows of itself: printed, copied, pickled, or why it cannot be."""
-    yield repr(thing).encode(errors="replace")
-    yield str(thing).encode(errors="replace")
-    for leave in (pickle.dumps, copy.deepcopy):
+    for leave in (repr, str, pickle.dumps, lambda it: repr(copy.deepcopy(it))):
         try:
-            left: object = leave(thing)
+            left = leave(thing)
         except (TypeError, AttributeError, pickle.PicklingError, NotImplementedError) as error:
-            left = error
-        yield left if isinstance(left, bytes) else repr(left).encode(errors="replace")
+            left = repr(error)
+        yield left if isinstance(left, bytes) else left.encode(errors="replace")
 
 
 def assert_unsaid(*texts: bytes) -> None:

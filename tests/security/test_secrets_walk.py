@@ -174,7 +174,7 @@ def assert_walked(*things: object) -> None:
         if isinstance(thing, str | bytes):
             assert_unsaid(thing.encode(errors="replace") if isinstance(thing, str) else thing)
         elif not isinstance(thing, dict | list | tuple | set | frozenset):
-            assert_unsaid(repr(thing).encode(errors="replace"))
+            assert_unsaid(next(shown(thing)))
             secrets += isinstance(thing, Secret)
     assert secrets >= 2 * any(isinstance(thing, Scarf) for thing in things)
 
