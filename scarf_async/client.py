@@ -11,10 +11,10 @@ import aiohttp
 import attrs
 
 from scarf_async.checks import flag, positive
+from scarf_async.clock import Clock
 from scarf_async.dialects import V1
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
-from scarf_async.http.pacer import Pacer
 from scarf_async.http.transport import Transport
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.sending.attempts import Attempts
@@ -164,11 +164,12 @@ class Scarf:
         if session is not None and session.closed:
             raise ConfigurationError("session is closed; give one that is open")
         self._owner = True
+        clock = self._make_clock()
         self._use(
             Session(
                 attempts=Attempts(
-                    transport=Transport(settings, Pacer(rate_limit), session),
-                    budget=RetryBudget(),
+                    transport=Transport(settings, clock, session),
+                    budget=RetryBudget(clock),
                     notices=Hook("on_event", on_event),
                     retry=_policy(retry),
                     timeout=_timeout(timeout),
@@ -177,6 +178,11 @@ class Scarf:
                 read_only=_flag(read_only),
             )
         )
+
+    @staticmethod
+    def _make_clock() -> Clock:
+        """Make what a new client waits by; tests override it."""
+        return Clock()
 
     def _use(self, session: Session) -> None:
         self._session = session

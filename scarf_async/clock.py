@@ -1,4 +1,4 @@
-"""The one clock by which the package waits, so that tests can let time pass without waiting.
+"""The clock by which a client waits: one value that all its parts are given, so that a test can give another.
 
 Time limits on the wire are not measured by it: those are the event loop's.
 """
@@ -7,45 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import attrs
 
-__all__ = ["monotonic", "sleep", "without_waiting"]
+__all__ = ["Clock"]
 
 
-@attrs.define
-class _Clock:
+@attrs.define(eq=False)
+class Clock:
+    """Tells time, and waits.
+
+    Attributes:
+        ahead: seconds that passed without being waited for.
+    """
+
     ahead: float = 0.0
-    waits: bool = True
 
+    def monotonic(self) -> float:
+        """Return seconds that never go back, from an arbitrary start."""
+        return time.monotonic() + self.ahead
 
-_clock = _Clock()
-
-
-def monotonic() -> float:
-    """Return seconds that never go back, from an arbitrary start."""
-    return time.monotonic() + _clock.ahead
-
-
-async def sleep(seconds: float) -> None:
-    """Return `seconds` later by `monotonic()`."""
-    if _clock.waits:
+    async def sleep(self, seconds: float) -> None:
+        """Return `seconds` later by `monotonic()`."""
         await asyncio.sleep(seconds)
-        return
-    until = monotonic() + seconds
-    await asyncio.sleep(0)
-    # Sleepers side by side pass the same time: the clock goes forward to the latest, not by their sum.
-    _clock.ahead += max(0.0, until - monotonic())
-
-
-@contextmanager
-def without_waiting() -> Iterator[None]:
-    """Let every `sleep` return at once, the clock going forward by what it should have taken."""
-    before = _clock.waits
-    _clock.waits = False
-    try:
-        yield
-    finally:
-        _clock.waits = before

@@ -23,15 +23,17 @@ Example:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import Final, Literal, TypeAlias
+from unittest import mock
 from urllib.parse import unquote
 
 import pytest
 
-from scarf_async import clock
 from scarf_async.client import Scarf
+from scarf_async.clock import Clock
 from scarf_async.emulator import Emulator, FaultRule, ReceivedRequest
 from scarf_async.emulator.faults import Action
 from scarf_async.sending.retry import RetryPolicy
@@ -46,12 +48,35 @@ FAST: Final = RetryPolicy(initial_delay=0.01, max_delay=0.05, settle=0.05)
 _SCOPES: Final[tuple[_Scope, ...]] = ("function", "class", "module", "package", "session")
 
 
-def no_waiting() -> AbstractContextManager[None]:
+async def _skip(clock: Clock, seconds: float) -> None:
+    until = clock.monotonic() + seconds
+    await asyncio.sleep(0)
+    # Sleepers side by side pass the same time: the clock goes forward to the latest, not by their sum.
+    clock.ahead += max(0.0, until - clock.monotonic())
+
+
+_skipping: Final = mock.patch.object(Clock, "sleep", _skip)
+_blocks: Final[list[None]] = []
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
     """Let backoff, pace and settling pass without sleeping, as long as the `with` block lasts.
 
-    Time limits on the wire stay real, and so does a late effect of the emulator.
+    It applies to every client, whichever fixture, task or thread uses it. Time limits on the wire stay real, and so
+    does a late effect of the emulator.
     """
-    return clock.without_waiting()
+    # A context variable would not do: a fixture, and a task that began earlier, have contexts of their own.
+    if not _blocks:
+        _skipping.start()
+    _blocks.append(None)
+    try:
+        yield
+    finally:
+        # Blocks of several tasks may overlap.
+        _blocks.pop()
+        if not _blocks:
+            _skipping.stop()
 
 
 def script_faults(

@@ -97,13 +97,16 @@ class Bulk:
         else:
             book = None if journal is None else open_journal(self._session, journal, plan)
         problem: JournalError | None = None
+        clock = self._session.transport.clock
         try:
             run = Run(
                 session=self._session,
                 plan=plan,
                 schedule=schedule,
-                outcomes=Outcomes(plan, schedule, book, Hook("progress", progress), Hook("on_outcome", on_outcome)),
-                pacer=AdaptivePacer(patience),
+                outcomes=Outcomes(
+                    plan, schedule, book, Hook("progress", progress), Hook("on_outcome", on_outcome), clock
+                ),
+                pacer=AdaptivePacer(patience, clock),
                 splitter=Splitter(permission_batch),
                 on_failure=on_failure,
                 stop=stop,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 
-from scarf_async import clock
 from scarf_async.bulk.kinds import Creates
 from scarf_async.bulk.operations import Operation, Plan
+from scarf_async.clock import Clock
 from scarf_async.entities import Package
 
 __all__ = ["Looks", "list_of"]
@@ -32,7 +32,8 @@ def _identity(operation: Operation, package: str | Package | None) -> Hashable |
 class Looks:
     """Since when a list must have been read to serve a first look."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, clock: Clock) -> None:
+        self._clock = clock
         counts = Counter(filter(None, map(list_of, plan)))
         # What only one looks at is not worth keeping.
         self._shared = {shown for shown, count in counts.items() if count > 1}
@@ -42,7 +43,7 @@ class Looks:
     def ready(self, operation: Operation) -> None:
         """Note that everything that comes before an operation is done."""
         if list_of(operation) in self._shared:
-            self._ready[operation.index] = clock.monotonic()
+            self._ready[operation.index] = self._clock.monotonic()
 
     def since(self, operation: Operation, package: str | Package | None) -> float | None:
         """Return the earliest beginning of a read that serves an operation; None: only a fresh one does."""
@@ -52,4 +53,4 @@ class Looks:
     def made(self, operation: Operation, package: str | Package | None) -> None:
         """Note that an operation has been carried out, or may have been."""
         if self._shared and (identity := _identity(operation, package)) is not None:
-            self._made[identity] = clock.monotonic()
+            self._made[identity] = self._clock.monotonic()

@@ -10,11 +10,11 @@ from typing import Final
 
 import attrs
 
-from scarf_async import clock
 from scarf_async.bulk.journal import Journal, Known
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Status
 from scarf_async.bulk.schedule import Schedule
+from scarf_async.clock import Clock
 from scarf_async.errors import JournalError, ScarfError
 from scarf_async.events import Hook
 
@@ -29,6 +29,7 @@ class Outcomes:
     """The outcomes of a run, as they come.
 
     Attributes:
+        clock: the client's.
         by_place: one for each operation, None until it has one.
         succeeded: for each place of the schedule whether it has succeeded.
         requests: everything that was sent.
@@ -40,6 +41,7 @@ class Outcomes:
     journal: Journal | None
     progress: Hook[BulkProgress]
     on_outcome: Hook[Outcome[object]]
+    clock: Clock
     by_place: list[Outcome[object] | None] = attrs.field(init=False)
     succeeded: bytearray = attrs.field(init=False)
     requests: int = 0
@@ -48,10 +50,11 @@ class Outcomes:
     _flushing: bool = False
     _done: int = 0
     _failed: int = 0
-    _began: float = attrs.field(factory=clock.monotonic)
+    _began: float = attrs.field(init=False)
     _told: float = float("-inf")
 
     def __attrs_post_init__(self) -> None:
+        self._began = self.clock.monotonic()
         self.by_place = [None] * len(self.plan)
         self.succeeded = bytearray(self.schedule.places)
         for place, original in self.schedule.twins.items():
@@ -162,7 +165,7 @@ class Outcomes:
         """Tell how far the run is, at most ten times a second, and once at the end."""
         if not self.progress.wanted:
             return
-        now = clock.monotonic()
+        now = self.clock.monotonic()
         total = len(self.by_place)
         if not at_end and (self._done == total or now - self._told < _PROGRESS_INTERVAL):
             return
@@ -185,7 +188,7 @@ class Outcomes:
             plan=self.plan,
             outcomes=[outcome for outcome in self.by_place if outcome is not None],
             requests=self.requests,
-            elapsed=clock.monotonic() - self._began,
+            elapsed=self.clock.monotonic() - self._began,
             stopped_by=stopped_by,
             resume_after=resume_after,
         )
@@ -202,7 +205,7 @@ def _outcome_of(operation: Operation, known: Known) -> Outcome[object]:
     )
 
 
-def since(wall_time: float) -> float | None:
-    """Take a time of the journal to `clock.monotonic()`; None where a clock was set back, so that nobody knows."""
+def since(wall_time: float, clock: Clock) -> float | None:
+    """Take a time of the journal to the clock's; None where the machine's was set back, so that nobody knows."""
     passed = time.time() - wall_time
     return None if passed < 0 else clock.monotonic() - passed

@@ -14,7 +14,6 @@ import attrs
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from scarf_async import clock
 from scarf_async.bulk.calls import SetPermission, UpdateOrganization, UpsertMember
 from scarf_async.bulk.kinds import Call, Effect, OnPackage, Ref
 from scarf_async.bulk.looks import Looks
@@ -23,6 +22,7 @@ from scarf_async.bulk.outcomes import Outcomes, since
 from scarf_async.bulk.report import BulkReport, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.bulk.splitting import Splitter
+from scarf_async.clock import Clock
 from scarf_async.entities import Package
 from scarf_async.errors import (
     APIError,
@@ -73,7 +73,8 @@ class Run:
     ready: MemoryObjectSendStream[int] = attrs.field(init=False)
     units: MemoryObjectReceiveStream[int] = attrs.field(init=False)
     closed: bool = False
-    shared: SharedReads[object] = attrs.field(factory=SharedReads, init=False)
+    clock: Clock = attrs.field(init=False)
+    shared: SharedReads[object] = attrs.field(init=False)
     full: dict[str, asyncio.Future[frozenset[str]]] = attrs.field(factory=dict, init=False)
     unsettled: set[int] = attrs.field(factory=set, init=False)
     looks_from: float = attrs.field(init=False)
@@ -84,8 +85,10 @@ class Run:
         self.waits = list(self.schedule.waits)
         self.open_units = len(self.schedule.units)
         self.ready, self.units = anyio.create_memory_object_stream[int](math.inf)
+        self.clock = self.session.transport.clock
+        self.shared = SharedReads(self.clock)
         self.looks_from = self._looks_from()
-        self.looks = Looks(self.plan)
+        self.looks = Looks(self.plan, self.clock)
 
     def _looks_from(self) -> float:
         """Return from when on the creates that an earlier run left open are looked for.
@@ -93,14 +96,14 @@ class Run:
         Before, the request of one may be on its way, and its not being there says nothing. It is one moment for
         all of them, so that one look at a list tells of all that it should hold.
         """
-        now = clock.monotonic()
+        now = self.clock.monotonic()
         known = self.outcomes.journal.known if self.outcomes.journal is not None else {}
         sent = [
             entry.intended_at
             for place, entry in known.items()
             if entry.open and entry.intended_at is not None and self.plan[place].call.effect is Effect.CREATES
         ]
-        times = [now if (time := since(at)) is None else time for at in sent]
+        times = [now if (time := since(at, self.clock)) is None else time for at in sent]
         return max(times) + self.session.attempts.timeout if times else now
 
     async def __call__(self, concurrency: int) -> BulkReport:
@@ -200,14 +203,14 @@ class Run:
     def _enqueue(self, unit: int, operation: Operation, workers: TaskGroup) -> None:
         self.looks.ready(operation)
         is_open = operation.call.effect is Effect.CREATES and self.outcomes.known(operation.index).open
-        if is_open and self.looks_from > clock.monotonic():
+        if is_open and self.looks_from > self.clock.monotonic():
             workers.start_soon(self._enqueue_later, unit)
         else:
             self._put(unit)
 
     async def _enqueue_later(self, unit: int) -> None:
-        while (left := self.looks_from - clock.monotonic()) > 0 and self.pacer.stopped_by is None:
-            await clock.sleep(min(left, _SYNC_INTERVAL))
+        while (left := self.looks_from - self.clock.monotonic()) > 0 and self.pacer.stopped_by is None:
+            await self.clock.sleep(min(left, _SYNC_INTERVAL))
         self._put(unit)
 
     def _put(self, unit: int) -> None:
@@ -333,7 +336,7 @@ class Run:
             self.shared,
             before_send,
             open=True,
-            open_since=since(min(opened)) if opened else None,
+            open_since=since(min(opened), self.clock) if opened else None,
             looks_from=self.looks_from if self.plan[places[0]].call.effect is Effect.CREATES else None,
         )
 

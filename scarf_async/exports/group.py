@@ -291,6 +291,7 @@ class Exports:
             concurrency=concurrency,
             refresh_days=refresh_days,
             progress=Hook("progress", progress),
+            clock=self._client.clock,
             keep_rejects=on_malformed == "keep",
         )
 

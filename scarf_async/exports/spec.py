@@ -9,6 +9,7 @@ from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
+from scarf_async.clock import Clock
 from scarf_async.errors import (
     ExportError,
     MalformedRecordError,
@@ -104,6 +105,10 @@ class Download(Protocol):
 
 class ExportClient(Protocol):
     """What the export calls need from the client."""
+
+    @property
+    def clock(self) -> Clock:
+        """What it waits by."""
 
     @property
     def max_record_bytes(self) -> int:

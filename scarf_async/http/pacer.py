@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-from scarf_async import clock
+from scarf_async.clock import Clock
 
 __all__ = ["Pacer"]
 
@@ -18,9 +17,11 @@ class Pacer:
 
     Args:
         rate: requests a second; None for no limit.
+        clock: what it waits by.
     """
 
-    def __init__(self, rate: float | None = None) -> None:
+    def __init__(self, rate: float | None, clock: Clock) -> None:
+        self._clock = clock
         self._interval = 0.0 if rate is None else 1.0 / rate
         self._slot = _NEVER
         self._held_until = _NEVER
@@ -28,29 +29,28 @@ class Pacer:
 
     def hold(self, seconds: float) -> None:
         """Let nothing pass for so many seconds; an earlier, longer hold stands."""
-        self._held_until = max(self._held_until, clock.monotonic() + seconds)
+        self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
 
     @property
     def held_for(self) -> float:
         """Seconds until the hold ends; 0.0 without one."""
-        return max(0.0, self._held_until - clock.monotonic())
+        return max(0.0, self._held_until - self._clock.monotonic())
 
     @property
     def free(self) -> bool:
         """Whether a request need not wait for its turn."""
         return not self._interval and (self._held_until == _NEVER or not self.held_for)
 
-    async def turn(self, sleep: Callable[[float], Awaitable[None]] | None = None) -> None:
+    async def turn(self) -> None:
         """Wait for the turn of one request."""
-        sleep = sleep or clock.sleep
         if not self._interval:
             while held := self.held_for:
-                await sleep(held)
+                await self._clock.sleep(held)
             return
         async with self._queue:
             waited = False
-            while (wait := self._next_slot() - (now := clock.monotonic())) > 0:
-                await sleep(wait)
+            while (wait := self._next_slot() - (now := self._clock.monotonic())) > 0:
+                await self._clock.sleep(wait)
                 waited = True
             # Sleeping overshoots a little: keeping to the grid keeps the rate. A stall is not made up for.
             self._slot = now + wait if waited and -wait < self._interval else now

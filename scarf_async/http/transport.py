@@ -14,7 +14,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from scarf_async import clock
+from scarf_async.clock import Clock
 from scarf_async.errors import (
     ClientClosedError,
     ConnectTimeoutError,
@@ -143,13 +143,14 @@ class Transport:
 
     Args:
         settings: what was configured.
-        pacer: lets requests pass.
+        clock: what it waits by.
         session: a session of the caller's, used and never changed or closed.
     """
 
-    def __init__(self, settings: Settings, pacer: Pacer, session: aiohttp.ClientSession | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock, session: aiohttp.ClientSession | None = None) -> None:
         self.settings = settings
-        self.pacer = pacer
+        self.clock = clock
+        self.pacer: Pacer = Pacer(settings.rate_limit, clock)
         self.closed: bool = False
         self._borrowed = session is not None
         self._session = session
@@ -413,7 +414,7 @@ class Transport:
         if self.closed:
             raise ClientClosedError
         with suppress(TimeoutError), Attempt(self._deadlines):
-            await clock.sleep(seconds)
+            await self.clock.sleep(seconds)
         if self.closed:
             raise ClientClosedError
 

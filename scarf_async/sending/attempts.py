@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 import attrs
 from yarl import URL
 
-from scarf_async import clock
 from scarf_async.errors import APIError, TransportError
 from scarf_async.events import Hook, RequestFinished, RequestStarted, RetryScheduled, ScarfEvent, Throttled
 from scarf_async.http.transport import Download, Transport
@@ -160,7 +159,7 @@ class Attempts:
             self.budget.first()
         if self.notices.wanted:
             self.notices.tell(RequestStarted(endpoint=request.endpoint.name, attempt=course.sends + 1))
-        return clock.monotonic()
+        return self.transport.clock.monotonic()
 
     def _note(
         self,
@@ -193,7 +192,7 @@ class Attempts:
         url: URL,
         began: float,
     ) -> None:
-        name, elapsed = request.endpoint.name, clock.monotonic() - began
+        name, elapsed = request.endpoint.name, self.transport.clock.monotonic() - began
         ended = outcome.error if isinstance(outcome, Lost) else outcome
         status, error = (None, type(ended).__name__) if isinstance(ended, BaseException) else (ended.status, None)
         _log.debug("%s attempt %d: %s in %.0f ms", name, course.sends, error or status, elapsed * 1000)

@@ -10,7 +10,6 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 
-from scarf_async import clock
 from scarf_async.entities import Domain, Organization, Package, Route
 from scarf_async.errors import (
     APIError,
@@ -136,7 +135,7 @@ class _Create(Generic[E]):
 
     def _look_once(self) -> Awaitable[Found[E]]:
         started = self.course.started
-        age = None if started is None else lambda: clock.monotonic() - started
+        age = None if started is None else lambda: self.course.clock.monotonic() - started
         return self.session.run(self.creation.look(self.session.look_context(age)))
 
     async def _look(self) -> Found[E] | _LookFailed:

@@ -11,6 +11,7 @@ import attrs
 import msgspec
 from yarl import URL
 
+from scarf_async.clock import Clock
 from scarf_async.errors import ExportError, ScarfError
 from scarf_async.events import RetryScheduled, StreamFinished
 from scarf_async.http.transport import Download
@@ -34,6 +35,11 @@ class Downloads:
     """What the exports need from the client."""
 
     attempts: Attempts
+
+    @property
+    def clock(self) -> Clock:
+        """What the client waits by."""
+        return self.attempts.transport.clock
 
     @property
     def max_record_bytes(self) -> int:
@@ -79,7 +85,7 @@ class Downloads:
             ConfigurationError: the client was given another version's address only.
         """
         attempts = self.attempts
-        course, url = Course(), attempts.url(request)
+        course, url = Course(self.clock), attempts.url(request)
         refused: list[ScarfError] = []
         follow = partial(self._follow, course, refused)
         outcome = await attempts.persist(request, course, lambda: attempts.open(request, course, follow, url))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from scarf_async import clock
+from scarf_async.clock import Clock
 from scarf_async.errors import ScarfError
 
 __all__ = ["AdaptivePacer", "StoppedError"]
@@ -54,6 +54,7 @@ class AdaptivePacer:
     Args:
         patience: seconds without any success after which the run stops, and the longest wait that the service
             may ask for.
+        clock: what it waits by.
 
     Attributes:
         patience: as given.
@@ -62,7 +63,8 @@ class AdaptivePacer:
         resume_after: how long the service asked to wait, where that is longer than `patience`.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, clock: Clock) -> None:
+        self._clock = clock
         self.refusals: int = 0
         self.stopped_by: str | None = None
         self.resume_after: float | None = None
@@ -74,7 +76,7 @@ class AdaptivePacer:
         self._fell_from: float | None = None
         self._fell_at = 0.0
         self._round = 0
-        self._round_began = self._last_success = clock.monotonic()
+        self._round_began = self._last_success = self._clock.monotonic()
         self._successes = 0
         self._refused_in_round = 0
         self._pause = _FIRST_PAUSE
@@ -87,7 +89,7 @@ class AdaptivePacer:
         if self._fell_to is None:
             return None
         slope = max(_LEAST_GROWTH, _GROWTH * self._fell_to)
-        return self._fell_to + slope * max(0.0, clock.monotonic() - self._fell_at)
+        return self._fell_to + slope * max(0.0, self._clock.monotonic() - self._fell_at)
 
     def stop(self, reason: str) -> None:
         """Let nothing pass any more but looks that need not wait."""
@@ -101,7 +103,7 @@ class AdaptivePacer:
         """
         if self.stopped_by is not None:
             self._check(looking)
-        held = self._held_until != _NEVER and self._held_until > clock.monotonic()
+        held = self._held_until != _NEVER and self._held_until > self._clock.monotonic()
         return None if held or self._down or self._fell_to is not None else self._round
 
     async def turn(self, *, looking: bool) -> int:
@@ -115,13 +117,13 @@ class AdaptivePacer:
             return ticket
         async with self._queue:
             waited = False
-            while self._probing or (wait := self._next_slot() - clock.monotonic()) > 0:
+            while self._probing or (wait := self._next_slot() - self._clock.monotonic()) > 0:
                 self._check(looking=False)
-                await clock.sleep(_STEP if self._probing else min(wait, _STEP))
+                await self._clock.sleep(_STEP if self._probing else min(wait, _STEP))
                 waited = True
             self._check(looking)
             # Sleeping overshoots a little: keeping to the grid keeps the rate. A stall is not made up for.
-            now = clock.monotonic()
+            now = self._clock.monotonic()
             self._slot = max(self._next_slot(), now - _CATCHING_UP) if waited else now
             self._probing = self._down
             return self._round
@@ -143,11 +145,11 @@ class AdaptivePacer:
         while not take():
             self._check(looking=False)
             self._be_patient()
-            await clock.sleep(_STEP)
+            await self._clock.sleep(_STEP)
 
     def succeeded(self, *, progress: bool = True) -> None:
         """Take note of an answer that is no refusal; patience lasts for those that bring the run forward."""
-        now = clock.monotonic()
+        now = self._clock.monotonic()
         self._successes += 1
         self._pause = _FIRST_PAUSE
         self._last_success = now if progress else self._last_success
@@ -164,7 +166,7 @@ class AdaptivePacer:
 
     def refused(self, ticket: int, asked: float | None) -> None:
         """Take note of a refusal, and of the seconds that the service asked to wait."""
-        now = clock.monotonic()
+        now = self._clock.monotonic()
         self.refusals += 1
         if asked is not None and asked > self.patience:
             self.resume_after = asked
@@ -205,10 +207,10 @@ class AdaptivePacer:
 
     def _begin_round(self) -> None:
         self._round += 1
-        self._round_began = clock.monotonic()
+        self._round_began = self._clock.monotonic()
         self._successes = 0
         self._refused_in_round = 0
 
     def _be_patient(self) -> None:
-        if clock.monotonic() - self._last_success > self.patience:
+        if self._clock.monotonic() - self._last_success > self.patience:
             self.stop(f"nothing succeeded for {self.patience:g} s")

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 import attrs
 import tenacity
 
-from scarf_async import clock
 from scarf_async.checks import at_least, validator, whole
+from scarf_async.clock import Clock
 
 __all__ = ["Course", "RetryBudget", "RetryPolicy", "persist"]
 
@@ -66,13 +66,14 @@ class RetryBudget:
     Time is counted in whole seconds, in 61 of which every minute lies.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._firsts = [0] * (_MINUTE + 1)
         self._retries = [0] * (_MINUTE + 1)
         self._second = 0
 
     def _advance(self) -> int:
-        second = int(clock.monotonic())
+        second = int(self._clock.monotonic())
         if second == self._second:
             return second % (_MINUTE + 1)
         for passed in range(max(self._second + 1, second - _MINUTE), second + 1):
@@ -101,12 +102,14 @@ class Course:
     """How one call goes: what its attempts share.
 
     Attributes:
-        started: when it was first sent, by `clock.monotonic()`.
+        clock: the client's.
+        started: when it was first sent, by the clock.
         sends: how often it was sent.
         ambiguous: whether some attempt may have taken effect without saying so.
         budget_spent: whether it ended because the budget was.
     """
 
+    clock: Clock
     started: float | None = None
     sends: int = 0
     ambiguous: bool = False
@@ -116,7 +119,7 @@ class Course:
     def sending(self) -> None:
         """Count one send."""
         self.sends += 1
-        now = clock.monotonic()
+        now = self.clock.monotonic()
         if self.started is None:
             self.started = now
         if self._counted_from is None:
@@ -128,7 +131,8 @@ class Course:
 
     def left(self, policy: RetryPolicy) -> float:
         """Return the seconds left of `policy.max_elapsed`."""
-        return policy.max_elapsed - (0.0 if self._counted_from is None else clock.monotonic() - self._counted_from)
+        elapsed = 0.0 if self._counted_from is None else self.clock.monotonic() - self._counted_from
+        return policy.max_elapsed - elapsed
 
 
 async def persist(

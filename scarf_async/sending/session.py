@@ -7,7 +7,6 @@ from typing import TypeVar, cast
 
 import attrs
 
-from scarf_async import clock
 from scarf_async.dialects import Dialect
 from scarf_async.errors import APIError, DecodeError, ReadOnlyError, ScarfError, TransportError
 from scarf_async.http.transport import Transport
@@ -77,9 +76,10 @@ class Session:
 
     def course(self, request: Request[T]) -> Course:
         """Begin a call."""
+        clock = self.attempts.transport.clock
         if self.work is None or request.endpoint.method in READING:
-            return Course()
-        return self.work.begin()
+            return Course(clock)
+        return self.work.begin(clock)
 
     @property
     def resuming(self) -> bool:
@@ -94,7 +94,7 @@ class Session:
             return
         # Others may have looked again by now.
         work.looks_from = work.looked_at + settle
-        await self.transport.sleep(max(0.0, work.looks_from - clock.monotonic()))
+        await self.transport.sleep(max(0.0, work.looks_from - self.transport.clock.monotonic()))
 
     def looked(self) -> None:
         """Take down that from now on only fresh reads tell anything."""

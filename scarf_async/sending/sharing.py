@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from scarf_async import clock
+from scarf_async.clock import Clock
 
 __all__ = ["Read", "SharedReads"]
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @attrs.frozen(eq=False)
 class Read(Generic[T]):
-    """What a read gave, and when it began, by `clock.monotonic()`."""
+    """What a read gave, and when it began, by the client's clock."""
 
     began: float
     result: T
@@ -41,7 +41,8 @@ class SharedReads(Generic[T]):
     and is given the earliest of those reads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._under_way: dict[Hashable, _Pass[T]] = {}
         self._next: dict[Hashable, _Pass[T]] = {}
         self._kept: dict[Hashable, list[Read[T]]] = defaultdict(list)
@@ -94,7 +95,7 @@ class SharedReads(Generic[T]):
             raise
         del self._next[key]
         self._under_way[key] = this
-        this.began = began = clock.monotonic()
+        this.began = began = self._clock.monotonic()
         try:
             read = Read(began, await call())
         except asyncio.CancelledError:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import attrs
 
+from scarf_async.clock import Clock
 from scarf_async.protocol.messages import Answer, Lost, Request, Verdict, is_refusal, judge, retry_after
 from scarf_async.sending.attempts import READING, Attempts
 from scarf_async.sending.pacing import AdaptivePacer
@@ -27,7 +28,7 @@ class Work:
         shared: reads that operations of the run may share.
         before_send: called when a write is about to leave, each time; what it returns is to be waited for first.
         open: whether an earlier run sent it without learning what came of it.
-        open_since: when that was first, by `clock.monotonic()`; None where it is not known.
+        open_since: when that was first, by the client's clock; None where it is not known.
         looks_from: reads of the run that began then or later serve to look for it; None: only fresh ones.
         looked_at: when the last read began that it was given.
         requests: everything that was sent: retries, looks and reads included.
@@ -48,9 +49,9 @@ class Work:
     reconciled: bool = False
     unchanged: bool = False
 
-    def begin(self) -> Course:
+    def begin(self, clock: Clock) -> Course:
         """Begin the operation's write; an earlier run may have sent it."""
-        self.course = Course(started=self.open_since, ambiguous=self.open)
+        self.course = Course(clock, started=self.open_since, ambiguous=self.open)
         return self.course
 
     async def send(self, attempts: Attempts, request: Request[T], course: Course) -> Answer | Lost:

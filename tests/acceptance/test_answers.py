@@ -40,7 +40,7 @@ from scarf_async import (
     TransportError,
     WriteConfirmedError,
 )
-from scarf_async.clock import without_waiting
+from scarf_async.testing import no_waiting
 
 from .hostile import FAST, TOKEN, Act, Hostile, Raw, answer, connect, cut, drop, head, honest, package_json
 
@@ -494,7 +494,7 @@ class TestRetryAfter:
         retry = RetryPolicy(initial_delay=0.5, max_delay=1.0)
         async with furnished() as service, heard(events, service, retry) as scarf:
             service.on("GET", "*", answer(status, headers={"Retry-After": asked}))
-            with without_waiting():
+            with no_waiting():
                 await scarf.organizations.get("home")
         (scheduled,) = [event for event in events if isinstance(event, RetryScheduled)]
         assert least <= scheduled.delay <= least + 0.5
@@ -508,7 +508,7 @@ class TestRetryAfter:
         headers = {"Date": format_datetime(now, usegmt=True), "Retry-After": format_datetime(then, usegmt=True)}
         async with furnished() as service, heard(events, service, RetryPolicy(initial_delay=0.5)) as scarf:
             service.on("GET", "*", answer(status, headers=headers))
-            with without_waiting():
+            with no_waiting():
                 await scarf.organizations.get("home")
         (scheduled,) = [event for event in events if isinstance(event, RetryScheduled)]
         assert 90 <= scheduled.delay <= 90.5
@@ -521,7 +521,7 @@ class TestRetryAfter:
         events: list[ScarfEvent] = []
         async with furnished() as service, heard(events, service, RetryPolicy(initial_delay=0.5)) as scarf:
             service.on("GET", "*", answer(503, headers={"Retry-After": asked}))
-            with without_waiting():
+            with no_waiting():
                 await scarf.organizations.get("home")
             (scheduled,) = [event for event in events if isinstance(event, RetryScheduled)]
             assert scheduled.delay <= 0.5

@@ -15,6 +15,7 @@ import attrs
 from aiohttp import web
 
 from scarf_async import RetryPolicy, Scarf
+from scarf_async.clock import Clock
 
 __all__ = ["ONCE", "Answer", "Call", "Service", "client_of", "serving"]
 
@@ -166,7 +167,15 @@ async def serving() -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def client_of(url: str, *, token: str = TOKEN, retry: RetryPolicy = ONCE) -> AsyncIterator[Scarf]:
+async def client_of(
+    url: str, *, token: str = TOKEN, retry: RetryPolicy = ONCE, clock: Clock | None = None
+) -> AsyncIterator[Scarf]:
     """A client of a service, which sends nothing twice unless told so."""
-    async with Scarf(token, base_url=url, retry=retry) as scarf:
+
+    class Timed(Scarf):
+        @staticmethod
+        def _make_clock() -> Clock:
+            return clock or Clock()
+
+    async with Timed(token, base_url=url, retry=retry) as scarf:
         yield scarf

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from scarf_async import clock
 from scarf_async.sending.pacing import AdaptivePacer, StoppedError
 
 from . import virtual
@@ -30,11 +29,11 @@ def in_virtual_time(check: Check) -> Callable[[], None]:
 
 async def passes(pacer: AdaptivePacer, count: int) -> list[float]:
     """Let requests pass side by side; return when each did, from now on."""
-    start, seen = clock.monotonic(), list[float]()
+    start, seen = virtual.CLOCK.monotonic(), list[float]()
 
     async def one() -> None:
         await pacer.turn(looking=False)
-        seen.append(clock.monotonic() - start)
+        seen.append(virtual.CLOCK.monotonic() - start)
 
     await asyncio.gather(*(one() for _ in range(count)))
     return seen
@@ -42,7 +41,7 @@ async def passes(pacer: AdaptivePacer, count: int) -> list[float]:
 
 async def paced(successes: int = 400, seconds: float = 1.0, patience: float = 600.0) -> AdaptivePacer:
     """A pacer that was refused after so many successes in so many seconds, when its pause is over."""
-    pacer = AdaptivePacer(patience)
+    pacer = AdaptivePacer(patience, virtual.CLOCK)
     ticket = await pacer.turn(looking=False)
     await asyncio.sleep(seconds)
     for _ in range(successes):
@@ -54,7 +53,7 @@ async def paced(successes: int = 400, seconds: float = 1.0, patience: float = 60
 
 async def down(asked: float | None = None) -> AdaptivePacer:
     """A pacer of a service that has answered nothing but refusals."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     ticket = await pacer.turn(looking=False)
     for _ in range(3):
         pacer.refused(ticket, asked)
@@ -67,7 +66,7 @@ async def down(asked: float | None = None) -> AdaptivePacer:
 @in_virtual_time
 async def test_nothing_waits_before_the_first_refusal() -> None:
     """There is no slow start and no limit."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     assert await passes(pacer, 1000) == [0.0] * 1000
     assert pacer.rate is None
     assert pacer.refusals == 0
@@ -76,7 +75,7 @@ async def test_nothing_waits_before_the_first_refusal() -> None:
 @in_virtual_time
 async def test_lost_answers_are_no_refusals() -> None:
     """A connection that broke in the middle says nothing of the pace."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     for _ in range(10):
         await pacer.turn(looking=False)
         pacer.undecided()
@@ -100,7 +99,7 @@ async def test_first_refusal_gives_a_pace() -> None:
 @in_virtual_time
 async def test_first_refusal_pauses_for_what_the_service_asks() -> None:
     """Nobody passes before, neither those who wait already nor those who come."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     ticket = await pacer.turn(looking=False)
     pacer.succeeded()
     pacer.refused(ticket, 5.0)
@@ -112,7 +111,7 @@ async def test_first_refusal_pauses_for_what_the_service_asks() -> None:
 @in_virtual_time
 async def test_longest_pause_asked_for_counts() -> None:
     """A shorter one does not shorten it."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     ticket = await pacer.turn(looking=False)
     pacer.succeeded()
     pacer.refused(ticket, 5.0)
@@ -138,7 +137,7 @@ async def test_who_waits_already_is_held_by_a_new_pause() -> None:
 @in_virtual_time
 async def test_refusals_of_one_round_count_once() -> None:
     """All that was let pass before the pace fell tells the same thing."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     tickets = [await pacer.turn(looking=False) for _ in range(64)]
     await asyncio.sleep(0.1)
     for _ in range(20):
@@ -225,7 +224,7 @@ async def test_pauses_between_questions_grow_to_a_limit() -> None:
     moments = list[float]()
     for _ in range(12):
         ticket = await pacer.turn(looking=False)
-        moments.append(clock.monotonic())
+        moments.append(virtual.CLOCK.monotonic())
         pacer.refused(ticket, None)
     gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert gaps == sorted(gaps)
@@ -262,7 +261,7 @@ async def test_outage_before_the_first_success_leaves_no_limit() -> None:
 @in_virtual_time
 async def test_late_refusals_start_no_second_question() -> None:
     """What was sent before it was down and is refused now does not set a second request asking."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     tickets = [await pacer.turn(looking=False) for _ in range(10)]
     for ticket in tickets[:3]:
         pacer.refused(ticket, None)
@@ -325,16 +324,16 @@ async def test_first_come_first_served() -> None:
 @in_virtual_time
 async def test_stop_wakes_who_waits() -> None:
     """Long before its turn; and nothing passes any more, but looks that need not wait."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     ticket = await pacer.turn(looking=False)
     pacer.succeeded()
     pacer.refused(ticket, 500.0)
     waiting = [asyncio.create_task(pacer.turn(looking=looking)) for looking in (False, True, False)]
     await asyncio.sleep(1.0)
     pacer.stop("enough")
-    began = clock.monotonic()
+    began = virtual.CLOCK.monotonic()
     results = await asyncio.gather(*waiting, return_exceptions=True)
-    assert clock.monotonic() - began <= 0.5
+    assert virtual.CLOCK.monotonic() - began <= 0.5
     assert [str(result) for result in results] == ["not sent: enough"] * 3
     with pytest.raises(StoppedError):
         await pacer.turn(looking=False)
@@ -343,7 +342,7 @@ async def test_stop_wakes_who_waits() -> None:
 @in_virtual_time
 async def test_looks_pass_after_a_stop() -> None:
     """What is under way may find out what became of it."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     pacer.stop("enough")
     await pacer.turn(looking=True)
     with pytest.raises(StoppedError, match="enough"):
@@ -353,7 +352,7 @@ async def test_looks_pass_after_a_stop() -> None:
 @in_virtual_time
 async def test_first_reason_to_stop_stands() -> None:
     """What follows from it is no reason."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     pacer.stop("one")
     pacer.stop("two")
     assert pacer.stopped_by == "one"
@@ -362,11 +361,11 @@ async def test_first_reason_to_stop_stands() -> None:
 @in_virtual_time
 async def test_patience_ends() -> None:
     """Nothing succeeded for so long: it stops, and says so."""
-    pacer = AdaptivePacer(60.0)
-    began = clock.monotonic()
+    pacer = AdaptivePacer(60.0, virtual.CLOCK)
+    began = virtual.CLOCK.monotonic()
     while pacer.stopped_by is None:
         pacer.refused(await pacer.turn(looking=False), None)
-    assert 60.0 < clock.monotonic() - began < 63.0
+    assert 60.0 < virtual.CLOCK.monotonic() - began < 63.0
     assert pacer.stopped_by == "nothing succeeded for 60 s"
     assert pacer.resume_after is None
     with pytest.raises(StoppedError, match="60 s"):
@@ -376,7 +375,7 @@ async def test_patience_ends() -> None:
 @in_virtual_time
 async def test_one_success_renews_the_patience() -> None:
     """It is the time since the last one."""
-    pacer = AdaptivePacer(60.0)
+    pacer = AdaptivePacer(60.0, virtual.CLOCK)
     for _ in range(10):
         await asyncio.sleep(50.0)
         ticket = await pacer.turn(looking=False)
@@ -389,7 +388,7 @@ async def test_one_success_renews_the_patience() -> None:
 @in_virtual_time
 async def test_longer_wait_than_patience_stops_at_once() -> None:
     """And the report can say when to come again."""
-    pacer = AdaptivePacer(60.0)
+    pacer = AdaptivePacer(60.0, virtual.CLOCK)
     pacer.refused(await pacer.turn(looking=False), 61.0)
     assert pacer.resume_after == 61.0
     assert pacer.stopped_by is not None
@@ -401,7 +400,7 @@ async def test_longer_wait_than_patience_stops_at_once() -> None:
 @in_virtual_time
 async def test_wait_as_long_as_patience_is_waited() -> None:
     """To the second."""
-    pacer = AdaptivePacer(60.0)
+    pacer = AdaptivePacer(60.0, virtual.CLOCK)
     pacer.refused(await pacer.turn(looking=False), 60.0)
     assert pacer.stopped_by is None
     assert min(await passes(pacer, 1)) == pytest.approx(60.0, abs=0.1)
@@ -410,11 +409,11 @@ async def test_wait_as_long_as_patience_is_waited() -> None:
 @in_virtual_time
 async def test_spent_budget_is_waited_for() -> None:
     """Until there is a retry left again, or the run is stopped."""
-    pacer = AdaptivePacer(600.0)
+    pacer = AdaptivePacer(600.0, virtual.CLOCK)
     answers = deque([False] * 50)
-    began = clock.monotonic()
+    began = virtual.CLOCK.monotonic()
     await pacer.afford(lambda: not answers or answers.popleft())
-    assert clock.monotonic() - began == pytest.approx(10.0)
+    assert virtual.CLOCK.monotonic() - began == pytest.approx(10.0)
     waiting = asyncio.create_task(pacer.afford(lambda: False))
     await asyncio.sleep(1.0)
     pacer.stop("enough")

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scarf_async import clock
 from scarf_async.sending.pacing import AdaptivePacer
 
 from . import virtual
@@ -32,11 +31,11 @@ class Service:
 
     def __attrs_post_init__(self) -> None:
         self.tokens = self.burst
-        self.began = self.filled = clock.monotonic()
+        self.began = self.filled = virtual.CLOCK.monotonic()
 
     def takes(self) -> bool:
         """Take one request, or refuse it."""
-        now = clock.monotonic()
+        now = virtual.CLOCK.monotonic()
         self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate)
         self.filled = now
         is_down = self.outage[0] <= now - self.began < self.outage[1]
@@ -50,8 +49,8 @@ class Service:
 
 async def carry_out(service: Service, operations: int, *, latency: float, at_once: int = 64) -> float:
     """Carry operations out as a run does; return the seconds that it took."""
-    pacer, left = AdaptivePacer(600.0), deque(range(operations))
-    began = clock.monotonic()
+    pacer, left = AdaptivePacer(600.0, virtual.CLOCK), deque(range(operations))
+    began = virtual.CLOCK.monotonic()
 
     async def work() -> None:
         while left:
@@ -68,7 +67,7 @@ async def carry_out(service: Service, operations: int, *, latency: float, at_onc
 
     await asyncio.gather(*(work() for _ in range(at_once)))
     assert service.taken == operations
-    return clock.monotonic() - began
+    return virtual.CLOCK.monotonic() - began
 
 
 @pytest.mark.parametrize("latency", [0.001, 0.02])

@@ -26,10 +26,12 @@ from scarf_async import (
 )
 from scarf_async.bulk.journal import Journal
 from scarf_async.bulk.planfile import digest
+from scarf_async.clock import Clock
 from scarf_async.emulator import Emulator, FaultRule
 from scarf_async.emulator.store import Transaction
 
 from .crashes import Base, base_of
+from .service import client_of
 
 # Long, so that no pause of a busy machine has a request sent again; where the run waits for it, nearly all is over.
 TIMEOUT: Final = 10.0
@@ -397,21 +399,22 @@ async def test_package_of_an_organization_is_not_the_users(world: World, in_the_
     assert await world.scarf.bulk.verify(plan) == []
 
 
-async def test_absent_create_is_looked_for_twice_with_time_between(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_absent_create_is_looked_for_twice_with_time_between(world: World) -> None:
     """By a clock that stands still: after the first look the whole of `settle`, and then the second."""
     sleeps: list[tuple[float, int]] = []
 
-    async def sleep(seconds: float) -> None:
-        sleeps.append((seconds, len(world.emulator.requests)))
-        await asyncio.sleep(0)
+    class Still(Clock):
+        def monotonic(self) -> float:
+            return 1000.0
 
-    monkeypatch.setattr("scarf_async.clock.monotonic", lambda: 1000.0)
-    monkeypatch.setattr("scarf_async.clock.sleep", sleep)
-    plan = plan_of(world, KINDS["create_package"])
+        async def sleep(self, seconds: float) -> None:
+            sleeps.append((seconds, len(world.emulator.requests)))
+            await asyncio.sleep(0)
+
+    emulator, plan = world.emulator, plan_of(world, KINDS["create_package"])
     world.leave(plan, 0)
-    await world.run(plan)
+    async with client_of(emulator.url, token=emulator.token, retry=POLICY, clock=Still()) as world.scarf:
+        await world.run(plan)
     assert world.arrived == KINDS["create_package"].absent
     assert [(round(seconds, 6), looks) for seconds, looks in sleeps if seconds] == [(SETTLE, 1)]
 

@@ -42,6 +42,7 @@ from scarf_async import (
     WriteConfirmedError,
     WrongEventLoopError,
 )
+from scarf_async.clock import Clock
 from scarf_async.emulator import Emulator, FaultRule, Faults
 
 from .service import Answer, Call, Service, client_of
@@ -657,25 +658,31 @@ async def test_faults_change_nothing_about_what_is_there_in_the_end(scarf_emulat
 # What is told on the way
 
 
-async def test_progress_is_told_ten_times_a_second_at_the_most(
-    service: Service, client: Scarf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Ticking(Clock):
+    """A clock that goes so many seconds at each look."""
+
+    def __init__(self, step: float) -> None:
+        self._ticks = itertools.count(1000.0, step)
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return next(self._ticks)
+
+
+async def test_progress_is_told_ten_times_a_second_at_the_most(service: Service) -> None:
     """By a clock that stands still: after the first outcome, and once at the end."""
-    monkeypatch.setattr("scarf_async.clock.monotonic", lambda: 1000.0)
     told: list[BulkProgress] = []
-    await client.bulk.run(removals(50), concurrency=1, progress=told.append)
+    async with client_of(service.url, clock=Ticking(0.0)) as client:
+        await client.bulk.run(removals(50), concurrency=1, progress=told.append)
     assert [step.done for step in told] == [1, 50]
 
 
-async def test_progress_counts_what_is_done(
-    service: Service, client: Scarf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_progress_counts_what_is_done(service: Service) -> None:
     """By a clock that goes a second at each look: every outcome; failures and requests among the numbers."""
-    ticks = itertools.count(1000)
-    monkeypatch.setattr("scarf_async.clock.monotonic", lambda: float(next(ticks)))
     service.refuse(removal(1))
     told: list[BulkProgress] = []
-    await client.bulk.run(removals(4), concurrency=1, progress=told.append)
+    async with client_of(service.url, clock=Ticking(1.0)) as client:
+        await client.bulk.run(removals(4), concurrency=1, progress=told.append)
     assert [step.done for step in told] == [1, 2, 3, 4]
     assert [step.failed for step in told] == [0, 1, 1, 1]
     assert [step.requests for step in told] == [1, 2, 3, 4]

@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-import pytest
+from scarf_async.clock import Clock
 
-from scarf_async import clock
-
-__all__ = ["run"]
+__all__ = ["CLOCK", "run"]
 
 T = TypeVar("T")
+
+
+class _LoopClock(Clock):
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+CLOCK: Final = _LoopClock()
+"""The loop's time."""
 
 
 class _Timeless(selectors.DefaultSelector):
@@ -36,7 +43,6 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that talks to nobody outside; the package's clock is the loop's."""
-    with asyncio.Runner(loop_factory=_Loop) as runner, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock, "monotonic", runner.get_loop().time)
+    """Run a coroutine that talks to nobody outside."""
+    with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(main)

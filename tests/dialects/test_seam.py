@@ -11,11 +11,11 @@ from yarl import URL
 
 from scarf_async import BulkPlan, DomainCreate, PackageKey, RetryPolicy, RouteCreate
 from scarf_async.bulk import Bulk
+from scarf_async.clock import Clock
 from scarf_async.dialects import V1
 from scarf_async.dialects.v1_requests import WIRE
 from scarf_async.entities import Domain, Route
 from scarf_async.events import Hook
-from scarf_async.http.pacer import Pacer
 from scarf_async.http.transport import Transport
 from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.steps import Creation, Read, Steps, answer_to, ask
@@ -108,9 +108,10 @@ async def odd_session(service: Service) -> AsyncIterator[Session]:
         tls=None,
     )
     retry = RetryPolicy(initial_delay=0, settle=0)
-    transport = Transport(settings, Pacer(None))
+    clock = Clock()
+    transport = Transport(settings, clock)
     try:
-        yield Session(Attempts(transport, RetryBudget(), Hook("on_event", None), retry, timeout=10), Odd())
+        yield Session(Attempts(transport, RetryBudget(clock), Hook("on_event", None), retry, timeout=10), Odd())
     finally:
         await transport.aclose()
         await runner.cleanup()

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from scarf_async import ExportJob, ExportKindLike
+from scarf_async.clock import Clock
 from scarf_async.events import Hook
 from scarf_async.exports.csv import file_line
 from scarf_async.exports.jobs.run import run_job
@@ -64,6 +65,7 @@ async def _job(directory: Path, what: ExportKindLike, spec: ExportSpec[Any]) -> 
         concurrency=1,
         refresh_days=0,
         progress=Hook("progress", None),
+        clock=Clock(),
     )
     report.raise_for_failures()
     return directory / "data" / "2024-01-01--2024-01-02.csv"

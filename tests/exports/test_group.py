@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
+from scarf_async.clock import Clock
 from scarf_async.entities import Package
 from scarf_async.errors import ValidationError
 from scarf_async.exports.group import Exports
@@ -28,6 +29,7 @@ class Client:
     requests: list[Request[None]] = attrs.field(factory=list)
     max_record_bytes: int = 1000
     save_attempts: int = 1
+    clock: Clock = attrs.field(factory=Clock)
 
     def server_of(self, version: str) -> str:
         return f"http://127.0.0.1/{version}"

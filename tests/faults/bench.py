@@ -17,9 +17,10 @@ from unittest import mock
 import attrs
 import typer
 
-from scarf_async import RetryPolicy, Scarf, clock
+from scarf_async import RetryPolicy, Scarf
 from scarf_async.cli import command, output
 from scarf_async.cli.app import app
+from scarf_async.clock import Clock
 from scarf_async.testing import no_waiting
 
 from .faults import FAULTS, LARGEST
@@ -101,16 +102,17 @@ class Bench:
         """Run a service that a fault strikes at its target; waits before another attempt take no time."""
         loop = self.runner.get_loop()
         assert isinstance(loop, Loop)
-        service = self._service = Service(loop, fault, FAULTS[fault], target, self.certificate)
-        sleep = clock.sleep
 
-        async def waited(seconds: float) -> None:
-            await service.waited()
-            await sleep(seconds)
+        class Waiting(Clock):
+            async def sleep(self, seconds: float) -> None:
+                await service.waited()
+                await super().sleep(seconds)
 
+        clock = Waiting()
+        service = self._service = Service(loop, fault, FAULTS[fault], target, self.certificate, clock=clock)
         self.run(service.start())
         try:
-            with no_waiting(), mock.patch.object(clock, "sleep", waited):
+            with no_waiting(), mock.patch.object(Scarf, "_make_clock", return_value=clock):
                 yield service
         finally:
             self.run(service.stop())

@@ -9,7 +9,7 @@ import ssl
 
 import attrs
 
-from scarf_async import clock
+from scarf_async.clock import Clock
 
 from .faults import ELSEWHERE, Exchange, Fault
 from .loop import HOST, Loop
@@ -22,7 +22,7 @@ _BASE = re.compile(r"/(?:api/v1|v2)/")
 
 @attrs.frozen
 class Arrival:
-    """A request as it arrived: the path below the base address, without the query; `at` by the package's clock."""
+    """A request as it arrived: the path below the base address, without the query; `at` by the clients' clock."""
 
     method: str
     path: str
@@ -38,10 +38,18 @@ class Service:
         fault: the fault.
         target: method and path, without a slash in front, of the requests that the fault strikes.
         certificate: what it shows where the fault is that nobody trusts it.
+        clock: its clients'.
     """
 
     def __init__(
-        self, loop: Loop, name: str, fault: Fault, target: tuple[str, str], certificate: ssl.SSLContext
+        self,
+        loop: Loop,
+        name: str,
+        fault: Fault,
+        target: tuple[str, str],
+        certificate: ssl.SSLContext,
+        *,
+        clock: Clock,
     ) -> None:
         self.world = World()
         self.arrivals: list[Arrival] = []
@@ -50,6 +58,7 @@ class Service:
         self.handshakes = 0
         self.port = 0
         self._loop = loop
+        self._clock = clock
         self._name = name
         self._fault = fault
         self._target = target
@@ -133,7 +142,7 @@ class Service:
         length = re.search(rb"(?i)content-length: *(\d+)", head)
         body = await reader.readexactly(int(length[1])) if length else b""
         path = _BASE.sub("", address.partition("?")[0], count=1)
-        self.arrivals.append(Arrival(method, path, clock.monotonic()))
+        self.arrivals.append(Arrival(method, path, self._clock.monotonic()))
         struck = self._strikes(method, path)
         reply = Reply()
         if self._fault.effect or not struck:

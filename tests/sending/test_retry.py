@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scarf_async import clock
+from scarf_async.clock import Clock
 from scarf_async.errors import ConfigurationError
 from scarf_async.sending.retry import Course, RetryBudget, RetryPolicy, persist
 
@@ -100,10 +100,11 @@ def test_the_jitter_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {low for low, _ in drawn} == {0}
 
 
-class Time:
+class Time(Clock):
     """A clock that only its own sleeps move."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now = 1000.0
         self.slept: list[float] = []
 
@@ -118,11 +119,9 @@ class Time:
 
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    """Put such a clock under the retries."""
-    time = Time()
-    monkeypatch.setattr(clock, "monotonic", time.monotonic)
-    return time
+def time() -> Time:
+    """Such a clock for the retries."""
+    return Time()
 
 
 @pytest.fixture
@@ -138,8 +137,8 @@ class Call:
     time: Time
     waits: Sequence[float | None]
     policy: RetryPolicy = attrs.field(factory=RetryPolicy)
-    budget: RetryBudget = attrs.field(factory=RetryBudget)
-    course: Course = attrs.field(factory=Course)
+    budget: RetryBudget = attrs.Factory(lambda call: RetryBudget(call.time), takes_self=True)
+    course: Course = attrs.Factory(lambda call: Course(call.time), takes_self=True)
     reserve: float = 0.0
     takes: float = 0.0
     retries: list[tuple[int, int, float]] = attrs.field(factory=list)
@@ -199,9 +198,7 @@ def test_what_was_asked_for_is_the_least_wait(asked: float, attempts: int) -> No
     """Jitter is added to the wait that was asked for, never subtracted."""
     time = Time()
     policy = RetryPolicy(attempts=attempts, max_elapsed=10_000)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock, "monotonic", time.monotonic)
-        asyncio.run(Call(time, [asked], policy).make())
+    asyncio.run(Call(time, [asked], policy).make())
     assert len(time.slept) == attempts - 1
     assert all(asked <= wait <= asked + policy.max_delay for wait in time.slept)
 
@@ -263,15 +260,15 @@ async def test_exceptions_pass_at_once(time: Time, number: int, error: type[Base
             attempt,
             lambda _: 0.0,
             policy=RetryPolicy(),
-            budget=RetryBudget(),
-            course=Course(),
+            budget=RetryBudget(time),
+            course=Course(time),
             sleep=time.sleep,
         )
     assert caught.value is raised
     assert made == number
 
 
-async def test_cancelling_ends_a_wait() -> None:
+async def test_cancelling_ends_a_wait(time: Time) -> None:
     """A cancellation during the backoff passes at once, and nothing is sent after it."""
     waiting = asyncio.Event()
     made = 0
@@ -290,8 +287,8 @@ async def test_cancelling_ends_a_wait() -> None:
             attempt,
             lambda _: 0.0,
             policy=RetryPolicy(),
-            budget=RetryBudget(),
-            course=Course(),
+            budget=RetryBudget(time),
+            course=Course(time),
             sleep=for_ever,
         )
     )
@@ -304,7 +301,7 @@ async def test_cancelling_ends_a_wait() -> None:
 
 async def test_a_spent_budget_ends_the_call(time: Time) -> None:
     """Without a retry left the outcome is returned at once, and the course says why."""
-    budget = RetryBudget()
+    budget = RetryBudget(time)
     assert all(budget.take() for _ in range(100))
     call = Call(time, [0.0, None], budget=budget)
     assert await call.make() == 1
@@ -314,7 +311,7 @@ async def test_a_spent_budget_ends_the_call(time: Time) -> None:
 
 async def test_what_ends_for_another_reason_takes_no_retry(time: Time) -> None:
     """A call out of attempts or of time leaves the budget alone."""
-    budget = RetryBudget()
+    budget = RetryBudget(time)
     await Call(time, [0.0], RetryPolicy(attempts=1), budget=budget).make()
     await Call(time, [1000.0], budget=budget).make()
     assert [budget.take() for _ in range(101)] == [True] * 100 + [False]
@@ -333,7 +330,7 @@ def taken(budget: RetryBudget, most: int = 1000) -> int:
 )
 def test_the_budget_of_a_minute(time: Time, firsts: int, retries: int) -> None:
     """A hundred retries, or half as many as there were first attempts, whichever is more."""
-    budget = RetryBudget()
+    budget = RetryBudget(time)
     for _ in range(firsts):
         budget.first()
     assert taken(budget) == retries
@@ -341,7 +338,7 @@ def test_the_budget_of_a_minute(time: Time, firsts: int, retries: int) -> None:
 
 def test_the_budget_comes_back(time: Time) -> None:
     """A minute and a second after they were taken, all retries are there again, and not before a minute."""
-    budget = RetryBudget()
+    budget = RetryBudget(time)
     assert taken(budget) == 100
     time.now += 59.9
     assert taken(budget) == 0
@@ -351,7 +348,7 @@ def test_the_budget_comes_back(time: Time) -> None:
 
 def test_the_budget_comes_back_bit_by_bit(time: Time) -> None:
     """What was taken earlier comes back earlier."""
-    budget = RetryBudget()
+    budget = RetryBudget(time)
     assert taken(budget, 40) == 40
     time.now += 30
     assert taken(budget) == 60
@@ -363,7 +360,7 @@ def test_the_budget_comes_back_bit_by_bit(time: Time) -> None:
 
 def test_first_attempts_count_for_a_minute(time: Time) -> None:
     """Calls of more than a minute ago allow no retries any more."""
-    budget = RetryBudget()
+    budget = RetryBudget(time)
     for _ in range(1000):
         budget.first()
     time.now += 61
@@ -372,7 +369,7 @@ def test_first_attempts_count_for_a_minute(time: Time) -> None:
 
 def test_a_long_silence_empties_the_count(time: Time) -> None:
     """After hours nothing is left of what was before."""
-    budget = RetryBudget()
+    budget = RetryBudget(time)
     for _ in range(1000):
         budget.first()
     taken(budget)
@@ -391,23 +388,21 @@ def test_no_minute_sees_more_retries(steps: list[tuple[float, int, int]]) -> Non
     time = Time()
     firsts: deque[float] = deque()
     retries: deque[float] = deque()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock, "monotonic", time.monotonic)
-        budget = RetryBudget()
-        for pause, calls, tries in steps:
-            time.now += pause
-            for _ in range(calls):
-                budget.first()
-                firsts.append(time.now)
-            retries.extend([time.now] * taken(budget, tries))
-            allowed = max(100, sum(1 for _ in in_the_minute(firsts, time.now)) // 2)
-            before = sum(1 for _ in in_the_minute(retries, time.now))
-            assert before <= allowed or not budget.take()
+    budget = RetryBudget(time)
+    for pause, calls, tries in steps:
+        time.now += pause
+        for _ in range(calls):
+            budget.first()
+            firsts.append(time.now)
+        retries.extend([time.now] * taken(budget, tries))
+        allowed = max(100, sum(1 for _ in in_the_minute(firsts, time.now)) // 2)
+        before = sum(1 for _ in in_the_minute(retries, time.now))
+        assert before <= allowed or not budget.take()
 
 
 def test_a_course_counts_its_sends(time: Time) -> None:
     """It begins with the first send, and knows what is left of the time from there."""
-    course, policy = Course(), RetryPolicy(max_elapsed=10)
+    course, policy = Course(time), RetryPolicy(max_elapsed=10)
     assert (course.sends, course.started, course.left(policy)) == (0, None, 10)
     course.sending()
     time.now += 3

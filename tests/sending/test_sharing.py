@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 import attrs
 import pytest
 
-from scarf_async import clock
+from scarf_async.clock import Clock
 from scarf_async.sending.sharing import Read, SharedReads
+
+CLOCK = Clock()
 
 
 @attrs.define
@@ -54,7 +56,7 @@ def source() -> Source:
 @pytest.fixture
 def reads() -> SharedReads[int]:
     """Nothing was read yet."""
-    return SharedReads()
+    return SharedReads(CLOCK)
 
 
 async def turns(number: int = 5) -> None:
@@ -83,13 +85,13 @@ async def results(*tasks: Awaitable[Read[int]]) -> list[int]:
 
 async def test_single_reader_reads(source: Source, begin: Begin) -> None:
     """It is given what was read, and when that began."""
-    before = clock.monotonic()
+    before = CLOCK.monotonic()
     task = begin()
     await source.until(1)
     source.answer(0)
     read = await task
     assert read.result == 0
-    assert before <= read.began <= clock.monotonic()
+    assert before <= read.began <= CLOCK.monotonic()
 
 
 async def test_many_readers_cost_two_reads(source: Source, begin: Begin) -> None:
@@ -140,7 +142,7 @@ async def test_other_things_are_read_side_by_side(source: Source, begin: Begin) 
 
 async def test_read_since_then_is_kept(source: Source, begin: Begin) -> None:
     """Who can do with it is given it, without a further read."""
-    moment = clock.monotonic()
+    moment = CLOCK.monotonic()
     first = begin(since=moment)
     await source.until(1)
     source.answer(0)
@@ -151,7 +153,7 @@ async def test_read_since_then_is_kept(source: Source, begin: Begin) -> None:
 
 async def test_read_under_way_serves_who_can_do_with_it(source: Source, begin: Begin) -> None:
     """It is not waited for twice."""
-    moment = clock.monotonic()
+    moment = CLOCK.monotonic()
     tasks = [begin(since=moment)]
     await source.until(1)
     tasks += [begin(since=moment) for _ in range(5)]
@@ -165,7 +167,7 @@ async def test_read_of_before_does_not_serve(source: Source, begin: Begin) -> No
     """Neither a kept one nor one under way that began earlier."""
     first = begin(since=0.0)
     await source.until(1)
-    later = begin(since=clock.monotonic() + 1e-9)
+    later = begin(since=CLOCK.monotonic() + 1e-9)
     await turns()
     source.answer(0)
     await source.until(2)
@@ -177,7 +179,7 @@ async def test_earliest_that_serves_is_given(source: Source, begin: Begin) -> No
     """What is not there early is not there at all, for who asks since then."""
     moments = list[float]()
     for number in range(3):
-        moments.append(clock.monotonic())
+        moments.append(CLOCK.monotonic())
         task = begin(since=moments[-1])
         await source.until(number + 1)
         source.answer(number)

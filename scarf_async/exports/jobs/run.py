@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
-from scarf_async import clock
+from scarf_async.clock import Clock
 from scarf_async.errors import APIError, ClientClosedError, ScarfError, WrongEventLoopError
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.directory import Directory
@@ -56,6 +56,7 @@ async def run_job(
     concurrency: int,
     refresh_days: int,
     progress: Hook[ExportProgress],
+    clock: Clock,
     keep_rejects: bool = False,
 ) -> ExportReport:
     """Run a job in a directory; see `Exports.run`."""
@@ -64,7 +65,13 @@ async def run_job(
     try:
         await run_sync(directory.open)
         run = _Run(
-            job, directory, spec, progress, began=began, refresh_days=refresh_days, keep_rejects=keep_rejects
+            job,
+            directory,
+            spec,
+            progress,
+            elapsed=lambda: clock.monotonic() - began,
+            refresh_days=refresh_days,
+            keep_rejects=keep_rejects,
         )
         await run(concurrency)
         return run.report()
@@ -81,7 +88,7 @@ class _Run:
         directory: where to, open.
         spec: makes the export of what is asked for: the first day, and what is sent as the end.
         progress: is told how far it is.
-        began: when it began, by `clock.monotonic()`.
+        elapsed: returns the seconds since it began.
         refresh_days: of how many days at the end the windows are fetched again.
         keep_rejects: whether records that cannot be read go into files.
     """
@@ -93,7 +100,7 @@ class _Run:
         spec: Callable[[Window], ExportSpec[Record]],
         progress: Hook[ExportProgress],
         *,
-        began: float,
+        elapsed: Callable[[], float],
         refresh_days: int,
         keep_rejects: bool,
     ) -> None:
@@ -101,7 +108,7 @@ class _Run:
         self._directory = directory
         self._spec = spec
         self._progress = progress
-        self._began = began
+        self._elapsed = elapsed
         self._keep_rejects = keep_rejects
         self._told = -_PROGRESS_INTERVAL
         self._refresh_days = refresh_days
@@ -152,7 +159,7 @@ class _Run:
             self._job,
             self._directory.path,
             [report for _, report in sorted((self._others | self._reports).items(), key=lambda item: item[0])],
-            clock.monotonic() - self._began,
+            self._elapsed(),
             self._stopped_by,
         )
 
@@ -260,13 +267,13 @@ class _Run:
 
     def _tell(self, *, at_end: bool = False) -> None:
         """Tell how far the run is, at most ten times a second, and once at the end."""
-        now = clock.monotonic()
+        now = self._elapsed()
         done = len(self._reports) + len(self._others)
         if not at_end and (done == self._total or now - self._told < _PROGRESS_INTERVAL):
             return
         self._told = now
         failed = sum(report.status == "failed" for report in self._reports.values())
-        self._progress.tell(ExportProgress(done, self._total, failed, self._rows, self._bytes, now - self._began))
+        self._progress.tell(ExportProgress(done, self._total, failed, self._rows, self._bytes, now))
 
 
 def _why(error: APIError) -> str:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scarf_async import ExportJob, verify_export
+from scarf_async.clock import Clock
 from scarf_async.emulator import v2 as emulated
 from scarf_async.emulator.answers import Refusal
 from scarf_async.events import Hook
@@ -208,7 +209,14 @@ async def run_read(
         return events(download(csv_body(inside, ("id", "type", "time"))), attempts=1).spec  # type: ignore[return-value] # an event is a record
 
     report = await run_job(
-        job, directory, "http://127.0.0.1/v2", spec, concurrency=3, refresh_days=0, progress=Hook("progress", None)
+        job,
+        directory,
+        "http://127.0.0.1/v2",
+        spec,
+        concurrency=3,
+        refresh_days=0,
+        progress=Hook("progress", None),
+        clock=Clock(),
     )
     assert report.complete
 

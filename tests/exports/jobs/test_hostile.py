@@ -23,6 +23,7 @@ from scarf_async import (
     Scarf,
     verify_export,
 )
+from scarf_async.clock import Clock
 from scarf_async.emulator import FaultRule
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.manifest import partition
@@ -67,7 +68,14 @@ async def run_with(
         return events(answer, attempts=1).spec  # type: ignore[return-value] # an event is a record
 
     return await run_job(
-        job, directory, server, spec, concurrency=concurrency, refresh_days=0, progress=Hook("progress", progress)
+        job,
+        directory,
+        server,
+        spec,
+        concurrency=concurrency,
+        refresh_days=0,
+        progress=Hook("progress", progress),
+        clock=Clock(),
     )
 
 

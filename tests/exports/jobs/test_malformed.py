@@ -18,6 +18,7 @@ from scarf_async import (
     ValidationError,
     verify_export,
 )
+from scarf_async.clock import Clock
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.manifest import UnusableManifestError, load
 from scarf_async.exports.jobs.run import run_job
@@ -107,6 +108,7 @@ async def kept(directory: Path, form: ExportFormatLike, *answers: FakeDownload) 
         concurrency=1,
         refresh_days=0,
         progress=Hook("progress", None),
+        clock=Clock(),
         keep_rejects=True,
     )
 
