@@ -280,7 +280,7 @@ def imported(path: Path) -> set[str]:
 
 def floor(module: str) -> int:
     """Return how far above the ground a module is."""
-    room = (module.split(".") + [""])[1]
+    room = f"{module}.".split(".")[1]
     return next((number for number, rooms in enumerate(FLOORS) if room in rooms), len(FLOORS))
 
 
