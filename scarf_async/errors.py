@@ -5,15 +5,16 @@ ScarfError
 ├── ConfigurationError          ├── OutcomeUnknownError
 ├── ValidationError             ├── WriteConfirmedError
 │   └── ManifestError           ├── DecodeError
-├── ClientClosedError           ├── ExportError
-├── WrongEventLoopError         │   ├── TruncatedExportError
-├── ReadOnlyError               │   ├── MalformedRecordError
-├── TransportError              │   ├── RecordTooLongError
-│   ├── ConnectFailedError      │   ├── StreamConsumedError
-│   │   └── ConnectTimeoutError │   └── StreamClosedError
-│   └── RequestTimeoutError     ├── JournalError
-│       └── ConnectTimeoutError ├── BulkError
-└── APIError                    └── GuardError
+├── ClientClosedError           │   └── PaginationError
+├── WrongEventLoopError         ├── ExportError
+├── ReadOnlyError               │   ├── TruncatedExportError
+├── TransportError              │   ├── MalformedRecordError
+│   ├── ConnectFailedError      │   ├── RecordTooLongError
+│   │   └── ConnectTimeoutError │   ├── StreamConsumedError
+│   └── RequestTimeoutError     │   └── StreamClosedError
+│       └── ConnectTimeoutError ├── JournalError
+└── APIError                    ├── BulkError
+    │                           └── GuardError
     ├── BadRequestError 400        ├── ConflictError 409
     ├── AuthenticationError 401    ├── UnprocessableError 422
     ├── PermissionDeniedError 403  ├── RateLimitedError 429
@@ -46,6 +47,7 @@ __all__ = [
     "ManifestProblem",
     "NotFoundError",
     "OutcomeUnknownError",
+    "PaginationError",
     "PermissionDeniedError",
     "RateLimitedError",
     "ReadOnlyError",
@@ -230,6 +232,10 @@ class DecodeError(ScarfError):
     def __str__(self) -> str:
         where = f" at {self.path}" if self.path else ""
         return f"{self.endpoint}: cannot read {self.entity}{where}: {self.args[0]}"
+
+
+class PaginationError(DecodeError):
+    """A list cannot be shown to be whole; none of it is returned. `.path` is empty."""
 
 
 class ExportError(ScarfError):

@@ -6,10 +6,10 @@ import datetime as dt
 import email.utils
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import Final, Generic, TypeVar, get_args
+from typing import Final, Generic, TypeAlias, TypeVar, get_args
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -32,10 +32,13 @@ __all__ = [
     "Answer",
     "Endpoint",
     "Lost",
+    "Query",
     "Request",
     "Resend",
     "Verdict",
+    "class_name",
     "decode",
+    "decode_with",
     "decode_written",
     "error_of",
     "is_passing",
@@ -50,6 +53,10 @@ __all__ = [
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
+
+Query: TypeAlias = Mapping[str, str | Sequence[str]]
+"""The parameters behind the `?`; a name of several values is repeated."""
 
 BODY_KEPT: Final = 4096
 _MESSAGE_KEPT: Final = 500
@@ -110,9 +117,7 @@ class Endpoint(Generic[T_co]):
         """Method and path template, as errors and events show it."""
         return f"{self.method} {self.template}"
 
-    def request(
-        self, body: object = None, *, query: Mapping[str, str] | None = None, **values: str
-    ) -> Request[T_co]:
+    def request(self, body: object = None, *, query: Query | None = None, **values: str) -> Request[T_co]:
         """Build the request.
 
         Raises:
@@ -121,8 +126,8 @@ class Endpoint(Generic[T_co]):
         for name, value in values.items():
             values[name] = path_segment(name, value)
         path = self.template.format_map(values)
-        if query:
-            path += "?" + urlencode(query, quote_via=quote)
+        if query and (pairs := urlencode(query, doseq=True, quote_via=quote)):
+            path += f"?{pairs}"
         return Request(self, path, None if body is None else self.wire.dump(body))
 
 
@@ -302,7 +307,8 @@ def error_of(request: Request[T], answer: Answer, *, attempts: int) -> APIError:
     )
 
 
-def _class_name(target: object) -> str:
+def class_name(target: object) -> str:
+    """Return what errors call what is read: the class, also of a list of it."""
     (item,) = get_args(target) or (target,)
     return getattr(item, "__name__", str(item))
 
@@ -313,6 +319,15 @@ def decode(request: Request[T], answer: Answer) -> T:
     Raises:
         DecodeError: it is something else.
     """
+    return decode_with(request, answer, request.endpoint.wire.read)
+
+
+def decode_with(request: Request[T], answer: Answer, read: Callable[[bytes, type[T]], U]) -> U:
+    """Read a success by a function that raises `UnreadableError`.
+
+    Raises:
+        DecodeError: it cannot be read.
+    """
     target = request.endpoint.answer
     if target is None:
         raise TypeError(f"{request.endpoint.name} promises no answer")
@@ -320,10 +335,10 @@ def decode(request: Request[T], answer: Answer) -> T:
         path, reason = "", "the answer is longer than max_response_bytes"
     else:
         try:
-            return request.endpoint.wire.read(answer.body, target)
+            return read(answer.body, target)
         except UnreadableError as error:
             path, reason = error.path, error.reason
-    raise DecodeError(reason, endpoint=request.endpoint.name, entity=_class_name(target), path=path)
+    raise DecodeError(reason, endpoint=request.endpoint.name, entity=class_name(target), path=path)
 
 
 def decode_written(request: Request[T], answer: Answer) -> T | None:

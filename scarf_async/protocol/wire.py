@@ -174,18 +174,33 @@ class Wire:
         Raises:
             UnreadableError: it is not JSON, or not what the class promises; its path names the place.
         """
+        return self.structure(self.parse(body), target)
+
+    def parse(self, body: bytes) -> object:
+        """Read JSON as what `structure` takes.
+
+        Raises:
+            UnreadableError: it is not JSON.
+        """
         try:
-            value = loads(body)
+            return loads(body)
         except (ValueError, RecursionError):
             raise UnreadableError("", "the answer is no JSON" if body.strip() else "the answer is empty") from None
+
+    def structure(self, value: object, target: type[T], path: str = "") -> T:
+        """Make an entity or a list of entities of JSON that was at a path of the answer.
+
+        Raises:
+            UnreadableError: it is not what the class promises; its path names the place.
+        """
         structure, is_list = self._structure_of(target)
         if is_list and not isinstance(value, list):
-            raise UnreadableError("", f"expected an array, found {_kind(value)}")
+            raise UnreadableError(path, f"expected an array, found {_kind(value)}")
         fault: UnreadableError
         try:
             return cast(T, structure(value, target))
         except (cattrs.BaseValidationError, TypeError, ValueError) as error:
-            fault = _first_fault(error)
+            fault = _first_fault(error, path)
         raise fault
 
     def dump(self, value: object) -> bytes:

@@ -32,6 +32,7 @@ from scarf_async.protocol.messages import (
     Answer,
     Endpoint,
     Lost,
+    Query,
     Resend,
     Verdict,
     decode,
@@ -486,6 +487,22 @@ def test_a_value_is_not_a_template() -> None:
     """Braces in one value do not pull in another."""
     request = endpoints_v1.REMOVE_MEMBER.request(organization="{username}", username="ann")
     assert request.target == "/organizations/%7Busername%7D/users/ann"
+
+
+@pytest.mark.parametrize(
+    ("query", "target"),
+    [
+        ({"type": ["docker", "a b"], "after": "x/y"}, "/packages/web?type=docker&type=a%20b&after=x%2Fy"),
+        ({"type": ("docker",)}, "/packages/web?type=docker"),
+        ({"type": []}, "/packages/web"),
+        ({"type": ""}, "/packages/web?type="),
+        ({}, "/packages/web"),
+        (None, "/packages/web"),
+    ],
+)
+def test_a_parameter_of_several_values_is_repeated(query: Query | None, target: str) -> None:
+    """Each value of a sequence is a parameter of its own; of none there is nothing in the address."""
+    assert endpoints_v1.GET_PACKAGE.request(query=query, package="web").target == target
 
 
 def test_a_query_is_encoded() -> None:
