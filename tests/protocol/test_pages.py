@@ -22,6 +22,7 @@ from scarf_async.protocol.paging import (
     Following,
     Page,
     asked,
+    element_before,
     is_everything,
     is_understood,
     overlaid,
@@ -29,7 +30,7 @@ from scarf_async.protocol.paging import (
     what_follows,
 )
 
-from .paged_service import LIST, PACKAGES, Script, Service, carry_out, things
+from .paged_service import BY_USER, LIST, PACKAGES, Script, Service, Thing, carry_out, things
 
 
 def rows(*names: int) -> list[dict[str, str]]:
@@ -61,11 +62,23 @@ def test_empty_pages_are_no_end() -> None:
 
 
 def test_the_first_of_an_identity_stays() -> None:
-    """An element that comes again is in the list once, as it came first."""
-    again = {"results": [{"id": "i1", "name": "later"}, *rows(2)], "_links": {}}
+    """An element that comes again is in the list once, as it came first, on another page and on the same one."""
+    again = {"results": [{"id": "i1", "name": "later"}, *rows(2), {"id": "i2", "name": "later"}], "_links": {}}
     script = Script({"per_page=100": linked("?p=1", 0, 1), "per_page=100&p=1": again})
     found = carry_out(PACKAGES.read(owner="acme"), script)
     assert [thing.name for thing in found] == ["n0", "n1", "n2"]
+
+
+def test_a_list_that_comes_at_once() -> None:
+    """Where no cursor is understood, an odd number of elements to a request for 1,000 is the list, each once."""
+    ignored = rows(*range(10))
+    answers = {
+        "per_page=100": ignored,
+        "per_page=100&after=n8": ignored,
+        "per_page=100&after=i8": ignored,
+        "per_page=1000": rows(*range(12), 3),
+    }
+    assert read_script(answers) == ([f"i{number}" for number in range(12)], list(answers))
 
 
 @pytest.mark.parametrize("link", ["?per_page=100", "?p=1", "/v2/packages/acme", " ", "#?p=2"])
@@ -104,19 +117,20 @@ def test_a_page_that_a_link_made_smaller() -> None:
     answers = {
         "per_page=100": linked("?per_page=3&p=1", *range(10)),
         "per_page=3&p=1": linked(None, 10, 11, 12),
-        "per_page=100&after=n11": linked(None, 12, 13),
+        "per_page=100&after=n11": linked(None, 12, 13, 14, 15),
     }
-    assert read_script(answers) == ([f"i{number}" for number in range(14)], list(answers))
+    assert read_script(answers) == ([f"i{number}" for number in range(16)], list(answers))
 
 
 def test_a_link_on_the_page_behind_a_cursor_is_followed() -> None:
-    """Cursors and links may take turns."""
+    """Cursors and links may take turns, also where there is nothing new behind the cursor."""
     answers = {
         "per_page=100": rows(*range(12)),
         "per_page=100&after=n10": linked("?p=2", 11),
-        "per_page=100&p=2": linked(None, 12),
+        "per_page=100&p=2": rows(*range(12, 23)),
+        "per_page=100&after=n21": rows(22, 23),
     }
-    assert read_script(answers) == ([f"i{number}" for number in range(13)], list(answers))
+    assert read_script(answers) == ([f"i{number}" for number in range(24)], list(answers))
 
 
 @pytest.mark.parametrize("link", [7, True, [], {"href": "?p=1"}])
@@ -286,6 +300,16 @@ def test_what_is_everything(
 ) -> None:
     """An answer to 1,000 is the list if nothing about it looks like a cap, and nothing that is known is missing."""
     assert is_everything(Page(range(size), link), distinct=distinct, first=first, known=known) is whole
+
+
+@pytest.mark.parametrize(
+    ("users", "place"),
+    [("abc", 1), ("abb", 0), ("bbb", None), ("a b", 0), ("ab ", 1), ("  b", None), ("a", None), ("", None)],
+)
+def test_the_last_element_but_one(users: str, place: int | None) -> None:
+    """It is the last one that has a cursor, and another cursor than the last one."""
+    elements = [Thing(str(number), "", user.strip() or None) for number, user in enumerate(users)]
+    assert element_before(elements, BY_USER) == (None if place is None else elements[place])
 
 
 @pytest.mark.parametrize(
