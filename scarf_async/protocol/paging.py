@@ -21,7 +21,7 @@ No document says how far a page reaches, so a list is whole only where what was 
 | no `next`; more elements than the first page, no fewer than are known, under 1,000, no multiple of 10 | the list |
 | anything else, or a 400 | `PaginationError` |
 
-A 400 to the very first request is followed by one without `per_page`, and then none is sent: 10 were asked for. A
+A 400 to the very first request is followed by one without `per_page`, as are all pages then: 10 were asked for. A
 `PaginationError` is also a link to what was requested before, one that cannot be read, and a 1,001st page. Every
 other failure is the call's.
 
