@@ -189,7 +189,7 @@ class Call:
     @property
     def arguments(self) -> Mapping[str, object]:
         """What it was added with, by parameter name."""
-        return attrs.asdict(self, recurse=False)
+        return {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
 
     @classmethod
     def entities(cls) -> Mapping[str, Callable[..., object]]:

@@ -220,7 +220,11 @@ class Run:
     async def _next(self) -> int | None:
         """Return the next unit that is ready; None: nothing more is handed out."""
         try:
-            unit = await self.units.receive()
+            try:
+                unit = self.units.receive_nowait()
+            except anyio.WouldBlock:
+                # Which gives the turn away each time, so it is for a queue that is empty.
+                unit = await self.units.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             return None
         # It may have been closed since this one was on its way here.
