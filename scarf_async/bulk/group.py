@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 
 from scarf_async.bulk.journal import Journal
-from scarf_async.bulk.operations import owners
 from scarf_async.bulk.outcomes import Outcomes
 from scarf_async.bulk.plan import BulkPlan
 from scarf_async.bulk.planfile import digest
@@ -88,7 +87,6 @@ class Bulk:
                 f"on_failure must be 'continue' or 'stop'; got {on_failure!r}", field="on_failure"
             )
         schedule = compile_plan(plan, permission_batch)
-        self._session.organizations |= owners(plan)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
         _ = self._session.server  # one error for all operations, where the client has no address for them
@@ -125,11 +123,12 @@ class Bulk:
     async def verify(self, plan: BulkPlan) -> list[Difference]:
         """Compare a plan with what the service shows; works on a read-only client.
 
-        Each touched list is read once, and nothing besides. Only the last value for a target is compared, and
-        nothing that hangs on a package which the plan deletes. What became of a package that is changed or deleted
-        by its uuid shows in the list of the token's user's packages, where those of the user's organizations are
-        too. Addresses of packages are not compared, since the service does not give
-        them back, nor are permissions by e-mail address, since it gives usernames back.
+        Each touched list is read once. Only the last value for a target is compared, and nothing that hangs on a
+        package which the plan deletes. What became of a package that is changed or deleted by its uuid shows in
+        the list of the token's user's packages, where those of the user's organizations are too. So whoever owns a
+        package there of the name of one that the plan creates for the user is asked for once: it may be an
+        organization. Addresses of packages are not compared, since the service does not give them back, nor are
+        permissions by e-mail address, since it gives usernames back.
 
         Raises:
             APIError: the service refused to show something (what is not there is a difference, not an error).

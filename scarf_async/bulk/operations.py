@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import attrs
 
-from scarf_async.bulk.calls import CALLS, CreatePackage
+from scarf_async.bulk.calls import CALLS
 from scarf_async.bulk.kinds import Call, Kind, OnAccount, OnPackage, Ref, Root
 from scarf_async.entities import DomainCreate, OrganizationUpsert, Package, PackageUpsert
-from scarf_async.names import organization_key
 from scarf_async.resources.packages import package_key
 from scarf_async.sending.session import Session
 from scarf_async.text import printable
 
-__all__ = ["Operation", "Plan", "owners", "perform"]
+__all__ = ["Operation", "Plan", "perform"]
 
 
 @attrs.frozen(init=False, repr=False, str=False)
@@ -79,13 +78,6 @@ class Plan(Protocol):
     def __iter__(self) -> Iterator[Operation]: ...
 
     def __getitem__(self, index: int, /) -> Operation: ...
-
-
-def owners(plan: Iterable[Operation]) -> frozenset[str]:
-    """Return the keys of the organizations that packages are created in."""
-    calls = (operation.call for operation in plan)
-    names = (call.organization for call in calls if isinstance(call, CreatePackage))
-    return frozenset(organization_key(name) for name in names if name is not None)
 
 
 def perform(session: Session, unit: Sequence[Call], package: str | Package | None) -> Awaitable[object]:

@@ -13,8 +13,8 @@ from scarf_async.bulk.calls import CreatePackage, DeletePackage, UpdateOrganizat
 from scarf_async.bulk.concurrently import concurrently
 from scarf_async.bulk.kinds import Root, Shown
 from scarf_async.bulk.operations import Operation, Plan
-from scarf_async.entities import UNSET, Package, PackageUpsert
-from scarf_async.errors import NotFoundError
+from scarf_async.entities import UNSET, Organization, Package, PackageUpsert
+from scarf_async.errors import NotFoundError, ValidationError
 from scarf_async.names import organization_key
 from scarf_async.protocol.looking import PackageIndex, find_package
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
@@ -140,9 +140,15 @@ class _Target:
         """Tell whether something is said of a package itself."""
         return ("packages", package, "") in self.last
 
-    def wanted(self, place: int) -> PackageUpsert:
-        """Return what a package that the plan creates is to be in the end."""
-        created = self.created(place)
+    def upserts(self, place: int) -> tuple[PackageUpsert, PackageUpsert]:
+        """Return what a package that the plan creates is to be in the end, and what it is created as.
+
+        What its changes did not reach is still that.
+        """
+        created = self._creation(place).package
+        return self._wanted(place, created), created
+
+    def _wanted(self, place: int, created: PackageUpsert) -> PackageUpsert:
         last = self.last["packages", place, ""].call
         # What is deleted in the end is looked for as it was created.
         if not isinstance(last, UpdatePackage) or last.upsert.library_type is not UNSET:
@@ -155,10 +161,6 @@ class _Target:
             website=last.upsert.website,
             library_type=created.library_type,
         )
-
-    def created(self, place: int) -> PackageUpsert:
-        """Return what a package is created as."""
-        return self._creation(place).package
 
     def last_operations(self) -> Iterable[Operation]:
         """Yield what has the last word, in the plan's order."""
@@ -179,7 +181,8 @@ class _Readings:
         """Plan one; what is not there leaves no entry."""
 
         async def read() -> None:
-            with suppress(NotFoundError):
+            # What no address can hold is not there either.
+            with suppress(NotFoundError, ValidationError):
                 into[key] = await call()
 
         self._calls.setdefault((id(into), key), read)
@@ -201,11 +204,13 @@ class _Reading:
             package for package in target.packages() if isinstance(package, int) or target.is_asked_for(package)
         ]
         self._lists: dict[str | None, PackageIndex] = {}
+        self._organizations: dict[str, Organization] = {}
         self.shown = Shown()
 
     async def read(self) -> None:
         """Read each touched list once: first what tells the packages, then what hangs on them."""
         await self._read_owners()
+        await self._read_owners_of_namesakes()
         self._find_packages()
         await self._read_packages()
 
@@ -229,6 +234,16 @@ class _Reading:
             readings.add(self._lists, owner, partial(index, owner))
         await readings.make()
 
+    async def _read_owners_of_namesakes(self) -> None:
+        """Read which of those are organizations whose packages may be taken for the user's own."""
+        organizations, readings = Organizations(self._session), _Readings()
+        for place in self._packages:
+            if isinstance(place, int) and self._target.owner(place) is None and None in self._lists:
+                for upsert in self._target.upserts(place):
+                    for package in self._lists[None].called(upsert.name, None):
+                        readings.add(self._organizations, package.owner, partial(organizations.get, package.owner))
+        await readings.make()
+
     def _find_packages(self) -> None:
         for key in self._packages:
             if isinstance(key, int):
@@ -243,12 +258,12 @@ class _Reading:
         listed = self._lists.get(owner)
         if listed is None:
             return None
-        others = self._session.organizations if owner is None else ()
-        # What its changes did not reach is still what it was created as.
-        for upsert in (self._target.wanted(place), self._target.created(place)):
-            found = find_package(upsert, listed.named(upsert.name), organization=owner, not_of=others)
-            if found:
-                return found.equal or found.different
+        for upsert in self._target.upserts(place):
+            shown = listed.named(upsert.name)
+            if owner is None:
+                shown = [package for package in shown if package.owner not in self._organizations]
+            if there := find_package(upsert, shown, organization=owner).there:
+                return there
         return None
 
     async def _read_packages(self) -> None:

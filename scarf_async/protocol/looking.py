@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 import attrs
@@ -20,7 +20,7 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
-from scarf_async.names import domain_key, field_key, organization_key, package_key, plain_name, route_key
+from scarf_async.names import domain_key, field_key, package_key, plain_name, route_key
 
 __all__ = [
     "Found",
@@ -52,7 +52,12 @@ class Found(Generic[E]):
     different: E | None = None
 
     def __bool__(self) -> bool:
-        return self.equal is not None or self.different is not None
+        return self.there is not None
+
+    @property
+    def there(self) -> E | None:
+        """The one that was found, equal or not."""
+        return self.equal or self.different
 
 
 def differing_fields(requested: attrs.AttrsInstance, found: attrs.AttrsInstance) -> list[str]:
@@ -127,7 +132,6 @@ def find_package(
     shown: Iterable[Package],
     *,
     organization: str | None = None,
-    not_of: Container[str] = (),
     not_before: dt.datetime | None = None,
 ) -> Found[Package]:
     """Hold a package against a list: same name, with or without `owner/`, and same type where one was given.
@@ -136,13 +140,10 @@ def find_package(
         requested: what was to be created.
         shown: the list.
         organization: the owner, if it is one; the user's own name is not known here.
-        not_of: the keys of organizations, whose packages are not the user's own.
         not_before: packages created more than a minute before are somebody else's.
     """
 
     def same(package: Package) -> bool:
-        if organization_key(package.owner) in not_of:
-            return False
         if not _is_called(package, requested.name, organization):
             return False
         if isinstance(requested.library_type, str) and package.library_type != requested.library_type:

@@ -6,7 +6,7 @@ program's business. Sending, waiting, trying again, pace and journal are the ses
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Hashable
+from collections.abc import Callable, Generator, Hashable
 from typing import Generic, TypeAlias, TypeVar, cast
 
 import attrs
@@ -41,10 +41,12 @@ class Read(Generic[T_co]):
     Attributes:
         key: what is read; of two reads with one key either serves for both.
         steps: begins the program.
+        lasting: whether its value holds for a whole bulk run, however much the run changes meanwhile.
     """
 
     key: Hashable
     steps: Callable[[], Steps[T_co]] = attrs.field(eq=False)
+    lasting: bool = False
 
     def then(self, name: str, make: Callable[[T_co], U]) -> Read[U]:
         """Return a read of what `make` makes of this one's value; `name` tells their keys apart."""
@@ -118,11 +120,11 @@ class LookContext:
 
     Attributes:
         age: tells how many seconds ago it was first sent; None: it was not.
-        organizations: keys of owners that are organizations, and not the token's user.
+        in_bulk: whether it is one of many, which may give several owners a package of one name.
     """
 
     age: Callable[[], float] | None = None
-    organizations: Collection[str] = ()
+    in_bulk: bool = False
 
 
 @attrs.frozen

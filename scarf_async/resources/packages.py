@@ -5,8 +5,7 @@ from __future__ import annotations
 import builtins
 
 from scarf_async.entities import LibraryTypeLike, Package, PackageKey, PackageUpsert
-from scarf_async.errors import NotFoundError, ValidationError
-from scarf_async.names import organization_key
+from scarf_async.errors import ValidationError
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
 
@@ -47,10 +46,7 @@ class Packages:
             TransportError: no answer came.
             DecodeError: the answer is no list of packages.
         """
-        packages = await self._session.read(self._session.dialect.packages(organization))
-        if organization is not None:
-            self._session.organizations.add(organization_key(organization))
-        return packages
+        return await self._session.read(self._session.dialect.packages(organization))
 
     async def get(self, id_or_name: str, library_type: LibraryTypeLike | None = None) -> Package:
         """Return a package by its uuid or its name.
@@ -85,17 +81,7 @@ class Packages:
             APIError: the service said no for another reason.
             TransportError: it was not sent.
         """
-        creation = self._session.dialect.create_package(package, organization)
-        if organization is None:
-            return await create(self._session, creation, if_exists)
-        key = organization_key(organization)
-        self._session.organizations.add(key)
-        try:
-            return await create(self._session, creation, if_exists)
-        except NotFoundError:
-            # It may be the user's own name, whose packages would then be looked for in vain, and created twice.
-            self._session.organizations.discard(key)
-            raise
+        return await create(self._session, self._session.dialect.create_package(package, organization), if_exists)
 
     async def update(self, package: str | Package | PackageKey, upsert: PackageUpsert) -> Package:
         """Change a package to what is given; its type cannot change (seed).

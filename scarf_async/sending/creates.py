@@ -202,7 +202,7 @@ class _Create(Generic[E]):
                 if read is not None:
                     return read
             found = await self._look_once()
-            read = found.equal or found.different
+            read = found.there
             if read is not None:
                 return read
         except (APIError, TransportError, DecodeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
@@ -32,15 +33,12 @@ class Session:
         dialect: how the version of the service that it calls is spoken.
         read_only: whether everything but GET and HEAD is refused.
         work: the operation of a bulk run that it serves, if any.
-        organizations: keys, shared by all views, of owners that are known to be organizations: v1 shows their
-            packages among the user's, and does not tell the user's own name.
     """
 
     attempts: Attempts
     dialect: Dialect
     read_only: bool = False
     work: Work | None = None
-    organizations: set[str] = attrs.field(factory=set)
 
     def __repr__(self) -> str:
         return f"<Session {self.transport.settings.shown}>"
@@ -72,7 +70,7 @@ class Session:
     def serving(self, work: Work) -> Session:
         """Return a view for one operation of a bulk run."""
         # Once for each operation: `attrs.evolve` would cost thrice as much.
-        return Session(self.attempts, self.dialect, self.read_only, work, self.organizations)
+        return Session(self.attempts, self.dialect, self.read_only, work)
 
     def course(self, request: Request[T]) -> Course:
         """Begin a call."""
@@ -103,7 +101,7 @@ class Session:
 
     def look_context(self, age: Callable[[], float] | None = None) -> LookContext:
         """Return what is known when a create is looked for that was sent so many seconds ago, if it was."""
-        return LookContext(age, self.organizations)
+        return LookContext(age, in_bulk=self.work is not None)
 
     def reconciled(self) -> None:
         """Take down that the outcome of the write was found by looking."""
@@ -174,10 +172,10 @@ class Session:
         work = self.work
         if work is None:
             return await self.run(read.steps())
-        shared = await work.shared.read(
-            (self.server, read.key), lambda: self.run(read.steps()), since=work.looks_from
-        )
-        work.looked_at = shared.began
+        since = -math.inf if read.lasting else work.looks_from
+        shared = await work.shared.read((self.server, read.key), lambda: self.run(read.steps()), since=since)
+        if not read.lasting:
+            work.looked_at = shared.began
         # One key is always read by the same steps.
         return cast(T, shared.result)
 

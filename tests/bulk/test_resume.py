@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -80,6 +81,7 @@ def one(base: Base) -> str:
 
 
 LIST: Final = "GET /organizations/acme/packages"
+OWNER: Final = "GET /organizations/emulator-user"
 KINDS: Final = {
     "create_organization": Kind(
         lambda plan, _: plan.create_organization(organization("new")),
@@ -119,7 +121,7 @@ KINDS: Final = {
     "create_own_package": Kind(
         lambda plan, _: plan.create_package(package("new")),
         ["GET /packages", "GET /packages", "POST /packages"],
-        ["GET /packages"],
+        ["GET /packages", OWNER],
     ),
     "update_package": Kind(
         lambda plan, base: plan.update_package(one(base), package("changed")),
@@ -344,7 +346,7 @@ async def test_intent_of_a_clock_that_was_set_back_waits_the_whole_time(hasty: W
     began = time.monotonic()
     report = await hasty.run(plan)
     assert time.monotonic() >= began + SHORT_TIMEOUT
-    assert hasty.arrived == ["GET /packages"]
+    assert hasty.arrived == ["GET /packages", OWNER]
     assert report.outcomes[0].reconciled
 
 
@@ -366,7 +368,7 @@ async def test_package_of_the_first_of_several_open_intents_is_found(world: Worl
     world.leave(plan, 0, ago=1800.0)
     world.leave(plan, 0, ago=10.0)
     report = await world.run(plan)
-    assert world.arrived == ["GET /packages"]
+    assert world.arrived == ["GET /packages", OWNER]
     assert report.outcomes[0].reconciled
 
 
@@ -397,6 +399,30 @@ async def test_package_of_an_organization_is_not_the_users(world: World, in_the_
     assert made is not None
     assert made.owner == world.emulator.user
     assert await world.scarf.bulk.verify(plan) == []
+
+
+async def test_each_owner_is_asked_for_once(world: World) -> None:
+    """However many creates were lost, and however often each is looked for."""
+    plan = BulkPlan()
+    for number in range(5):
+        await world.scarf.packages.create(package(f"p{number}"), "acme")
+        plan.create_package(package(f"p{number}"))
+    world.emulator.faults.add(FaultRule("POST", "/packages", 1, 503))
+    world.emulator.faults.add(FaultRule("POST", "/packages", 3, "drop_after"))
+    world.emulator.requests.clear()
+    report = await world.scarf.bulk.run(plan, concurrency=1)
+    assert [getattr(outcome.result, "owner", None) for outcome in report] == [world.emulator.user] * 5
+    assert Counter(world.arrived)["GET /organizations/acme"] == Counter(world.arrived)[OWNER] == 1
+
+
+async def test_owner_that_cannot_be_asked_for_leaves_the_outcome_unknown(world: World) -> None:
+    """Whose the package is nobody knows then: it is neither taken nor created once more."""
+    plan = plan_of(world, KINDS["create_own_package"])
+    world.emulator.faults.add(FaultRule("POST", "/packages", 1, "drop_after"))
+    world.emulator.faults.add(FaultRule("GET", "/organizations/*", None, 403))
+    report = await world.scarf.bulk.run(plan)
+    assert [outcome.status for outcome in report.outcomes] == ["unknown"]
+    assert len(world.emulator.requests_for("POST", "/packages")) == 1
 
 
 async def test_absent_create_is_looked_for_twice_with_time_between(world: World) -> None:
@@ -503,6 +529,10 @@ async def test_lists_of_different_owners_are_read_each_once(world: World) -> Non
             LIST,
             "GET /organizations/globex/packages",
             "GET /packages",
+            # Of whom the packages of these names are.
+            "GET /organizations/acme",
+            "GET /organizations/globex",
+            OWNER,
             "GET /packages/one/routes",
             "GET /packages/one/domains",
         ]

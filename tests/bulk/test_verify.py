@@ -154,6 +154,22 @@ async def test_packages_changed_by_uuid_are_seen_in_one_list(world: World, scarf
     assert reads(scarf_emulator) == {"GET /packages": 1}
 
 
+async def test_package_of_an_organization_is_not_the_users(world: World, scarf_emulator: Emulator) -> None:
+    """The user's list shows it under the same name; each owner of such a one is asked for once."""
+    plan = BulkPlan()
+    for number in range(3):
+        await world.scarf.packages.create(package(f"web{number}"), "acme")
+        plan.create_package(package(f"web{number}"))
+    own = await world.scarf.packages.create(package("web1"))
+    scarf_emulator.requests.clear()
+    assert [index for index, *_ in await world.differences(plan)] == [0, 2]
+    assert reads(scarf_emulator) == {
+        "GET /packages": 1,
+        "GET /organizations/acme": 1,
+        f"GET /organizations/{own.owner}": 1,
+    }
+
+
 async def test_spellings_of_one_organization_are_read_once(world: World, scarf_emulator: Emulator) -> None:
     """And the last of its names has the last word."""
     plan = BulkPlan()

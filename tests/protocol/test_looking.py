@@ -176,12 +176,6 @@ def test_a_package_of_unspecified_type() -> None:
     assert find_package(wanted, [WEB]) == Found(equal=WEB)
 
 
-def test_a_package_of_an_organization_is_not_the_users() -> None:
-    """Where the owner is known for an organization, in whatever case, it is none of the user's own."""
-    assert find_package(WANTED, [WEB], not_of={"other"}) == Found(equal=WEB)
-    assert not find_package(WANTED, [attrs.evolve(WEB, owner="Acme")], not_of={"acme"})
-
-
 def test_an_equal_package_counts_before_a_different_one() -> None:
     """Of two under one identity the equal one is the answer, whatever their order."""
     other = attrs.evolve(WEB, uuid="u-2", short_description="Toys")
