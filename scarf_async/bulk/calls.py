@@ -374,8 +374,8 @@ class CreateRoute(OnPackage, Creates):
     def part(self) -> Hashable:
         return self.route
 
-    def identity(self, uuid: str | None, /) -> Hashable:
-        return uuid, route_key(self.route.template_path, self.route.outgoing_url)
+    def identity(self, package: str | None, /) -> Hashable:
+        return package, route_key(self.route.template_path, self.route.outgoing_url)
 
     def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
         return Routes(session).create(package, self.route, if_exists=self.if_exists)
@@ -423,8 +423,8 @@ class CreateDomain(OnPackage, Creates):
     def target(self, root: Root | None, _: Callable[[str], str], /) -> Hashable:
         return self.kind, root, domain_key(self.domain.name)
 
-    def identity(self, uuid: str | None, /) -> Hashable:
-        return uuid, domain_key(self.domain.name)
+    def identity(self, package: str | None, /) -> Hashable:
+        return package, domain_key(self.domain.name)
 
     def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
         return Domains(session).create(package, self.domain, if_exists=self.if_exists)

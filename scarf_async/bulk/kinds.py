@@ -20,6 +20,7 @@ from scarf_async.entities import (
 )
 from scarf_async.errors import ValidationError
 from scarf_async.protocol.messages import path_segment
+from scarf_async.resources.packages import package_key
 from scarf_async.sending.creates import IfExists
 from scarf_async.sending.session import Session
 
@@ -136,17 +137,19 @@ class Entity:
             )
 
 
-def _package(value: str | Package | Ref[Package]) -> str | Ref[Package]:
+def _package(value: str | Package | PackageKey | Ref[Package]) -> PackageKey | Ref[Package]:
     if isinstance(value, Ref):
         return value
-    uuid = value.uuid if isinstance(value, Package) else value
-    path_segment("package", uuid)
-    return uuid
+    if isinstance(value, PackageKey):
+        path_segment("package", value.id)
+        return value
+    path_segment("package", value.uuid if isinstance(value, Package) else value)
+    return package_key(value)
 
 
-def _place(value: str | Ref[Package]) -> str | tuple[int]:
-    """Compare references by their place, so that those of two plans may be equal."""
-    return (value.index,) if isinstance(value, Ref) else value
+def _identity(value: PackageKey | Ref[Package]) -> str | tuple[int]:
+    """Compare packages by their id, and references by their place, so that those of two plans may be equal."""
+    return (value.index,) if isinstance(value, Ref) else value.id
 
 
 # What all kinds have
@@ -243,8 +246,8 @@ class Creates(Call):
         return self.kind, root
 
     @abstractmethod
-    def identity(self, uuid: str | None, /) -> Hashable | None:
-        """Return what it has in common with every other that may make the same thing."""
+    def identity(self, package: str | None, /) -> Hashable | None:
+        """Return what it has in common with every other that may make the same thing, by the id of its package."""
 
 
 class OnAccount(Call):
@@ -271,11 +274,17 @@ class OnPackage(Call):
 
     before: ClassVar[frozenset[Kind]] = frozenset({Kind.DELETE_PACKAGE})
 
-    package: str | Ref[Package] = attrs.field(converter=_package, eq=_place)
+    package: PackageKey | Ref[Package] = attrs.field(converter=_package, eq=_identity)
+
+    @property
+    def arguments(self) -> Mapping[str, object]:
+        """What it was added with, by parameter name; of a package the id alone, which is its identity in a plan."""
+        package = self.package if isinstance(self.package, Ref) else self.package.id
+        return {**super().arguments, "package": package}
 
     def root(self, _: int, /) -> Root | None:
         """Return the package, however many changes lie between it and its creation."""
-        return self.package.root if isinstance(self.package, Ref) else self.package
+        return self.package.root if isinstance(self.package, Ref) else self.package.id
 
     @property
     def details(self) -> Hashable:

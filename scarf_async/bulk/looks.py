@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from scarf_async.bulk.kinds import Creates
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.clock import Clock
-from scarf_async.entities import Package
+from scarf_async.entities import PackageKey
 
 __all__ = ["Looks", "list_of"]
 
@@ -23,10 +23,10 @@ def list_of(operation: Operation) -> Hashable | None:
     return call.looks_at(operation.root) if isinstance(call, Creates) and call.if_exists == "keep" else None
 
 
-def _identity(operation: Operation, package: str | Package | None) -> Hashable | None:
+def _identity(operation: Operation, package: PackageKey | None) -> Hashable | None:
     """Return what a create has in common with every other that may make the same thing."""
-    uuid = package.uuid if isinstance(package, Package) else package
-    return operation.call.identity(uuid) if isinstance(operation.call, Creates) else None
+    on = None if package is None else package.id
+    return operation.call.identity(on) if isinstance(operation.call, Creates) else None
 
 
 class Looks:
@@ -45,12 +45,12 @@ class Looks:
         if list_of(operation) in self._shared:
             self._ready[operation.index] = self._clock.monotonic()
 
-    def since(self, operation: Operation, package: str | Package | None) -> float | None:
+    def since(self, operation: Operation, package: PackageKey | None) -> float | None:
         """Return the earliest beginning of a read that serves an operation; None: only a fresh one does."""
         ready = self._ready.get(operation.index)
         return None if ready is None else max(ready, self._made.get(_identity(operation, package), ready))
 
-    def made(self, operation: Operation, package: str | Package | None) -> None:
+    def made(self, operation: Operation, package: PackageKey | None) -> None:
         """Note that an operation has been carried out, or may have been."""
         if self._shared and (identity := _identity(operation, package)) is not None:
             self._made[identity] = self._clock.monotonic()

@@ -9,8 +9,7 @@ import attrs
 
 from scarf_async.bulk.calls import CALLS
 from scarf_async.bulk.kinds import Call, Kind, OnAccount, OnPackage, Ref, Root
-from scarf_async.entities import DomainCreate, OrganizationUpsert, Package, PackageUpsert
-from scarf_async.resources.packages import package_key
+from scarf_async.entities import DomainCreate, OrganizationUpsert, PackageKey, PackageUpsert
 from scarf_async.sending.session import Session
 from scarf_async.text import printable
 
@@ -80,7 +79,7 @@ class Plan(Protocol):
     def __getitem__(self, index: int, /) -> Operation: ...
 
 
-def perform(session: Session, unit: Sequence[Call], package: str | Package | None) -> Awaitable[object]:
+def perform(session: Session, unit: Sequence[Call], package: PackageKey | None) -> Awaitable[object]:
     """Carry out what shares a request: an array of permissions, or one operation and its equals.
 
     Raises:
@@ -88,7 +87,7 @@ def perform(session: Session, unit: Sequence[Call], package: str | Package | Non
     """
     first = unit[0]
     if isinstance(first, OnPackage) and package is not None:
-        return first.perform(session, package_key(package), unit)
+        return first.perform(session, package, unit)
     assert isinstance(first, OnAccount)  # noqa: S101 # what is on a package has been given one
     return first.perform(session)
 

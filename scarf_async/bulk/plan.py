@@ -31,6 +31,7 @@ from scarf_async.entities import (
     Organization,
     OrganizationUpsert,
     Package,
+    PackageKey,
     PackageUpsert,
     PermissionLevelLike,
     RoleLike,
@@ -128,7 +129,7 @@ class BulkPlan:
 
     def update_package(
         self,
-        package: str | Package | Ref[Package],
+        package: str | Package | PackageKey | Ref[Package],
         upsert: PackageUpsert,
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
@@ -140,14 +141,14 @@ class BulkPlan:
         return self._add(call, after)
 
     def delete_package(
-        self, package: str | Package | Ref[Package], *, after: Ref[U] | Iterable[Ref[U]] = ()
+        self, package: str | Package | PackageKey | Ref[Package], *, after: Ref[U] | Iterable[Ref[U]] = ()
     ) -> Ref[None]:
         """Add the deletion of a package; it runs after everything else that names it."""
         return self._add(DeletePackage(package), after)
 
     def set_permission(
         self,
-        package: str | Package | Ref[Package],
+        package: str | Package | PackageKey | Ref[Package],
         user_query: str,
         level: PermissionLevelLike,
         *,
@@ -158,7 +159,7 @@ class BulkPlan:
 
     def create_route(
         self,
-        package: str | Package | Ref[Package],
+        package: str | Package | PackageKey | Ref[Package],
         route: RouteCreate,
         *,
         if_exists: IfExists = "fail",
@@ -169,7 +170,7 @@ class BulkPlan:
 
     def delete_route(
         self,
-        package: str | Package | Ref[Package],
+        package: str | Package | PackageKey | Ref[Package],
         route_id: str,
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
@@ -179,7 +180,7 @@ class BulkPlan:
 
     def create_domain(
         self,
-        package: str | Package | Ref[Package],
+        package: str | Package | PackageKey | Ref[Package],
         domain: DomainCreate,
         *,
         if_exists: IfExists = "fail",
@@ -190,7 +191,7 @@ class BulkPlan:
 
     def delete_domain(
         self,
-        package: str | Package | Ref[Package],
+        package: str | Package | PackageKey | Ref[Package],
         domain_id: str,
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),

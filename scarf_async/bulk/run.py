@@ -23,7 +23,7 @@ from scarf_async.bulk.report import BulkReport, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.bulk.splitting import Splitter
 from scarf_async.clock import Clock
-from scarf_async.entities import Package
+from scarf_async.entities import Package, PackageKey
 from scarf_async.errors import (
     APIError,
     AuthenticationError,
@@ -35,6 +35,7 @@ from scarf_async.errors import (
     ReadOnlyError,
     ScarfError,
     TransportError,
+    ValidationError,
     WriteConfirmedError,
     WrongEventLoopError,
 )
@@ -256,7 +257,11 @@ class Run:
         places = self.outcomes.open_places(unit)
         first = self.plan[places[0]]
         sync = self._goes_to_disk_first(unit, first.call)
-        package = self._package(first)
+        try:
+            package = self._package(first)
+        except ValidationError as nowhere:
+            self._refuse(places, nowhere)
+            return
         if package is not None and isinstance(first.call, SetPermission):
             await self.splitter.send(
                 places,
@@ -288,9 +293,7 @@ class Run:
         renames = isinstance(call, UpdateOrganization) and call.renames
         return renames or bool(self.schedule.waits[unit] or self.schedule.followers.get(unit))
 
-    async def _attempt(
-        self, places: Sequence[int], *, package: str | Package | None, sync: bool
-    ) -> ScarfError | None:
+    async def _attempt(self, places: Sequence[int], *, package: PackageKey | None, sync: bool) -> ScarfError | None:
         """Send the request of some operations; settle it, or return the service's refusal."""
         work = self._begin(places, package=package, sync=sync)
         result: object = None
@@ -328,7 +331,7 @@ class Run:
             self._consider_stopping(failure)
         return None
 
-    def _begin(self, places: Sequence[int], *, package: str | Package | None = None, sync: bool = False) -> Work:
+    def _begin(self, places: Sequence[int], *, package: PackageKey | None = None, sync: bool = False) -> Work:
         before_send = partial(self.outcomes.before_send, places, sync=sync)
         known = self.outcomes.open_among(places)
         if not known:
@@ -348,7 +351,7 @@ class Run:
         self.outcomes.settle(places, "failed", error=refusal, attempts=getattr(refusal, "attempts", 0))
         self._consider_stopping(refusal)
 
-    async def _package_refused(self, package: str | Package) -> ScarfError | None:
+    async def _package_refused(self, package: PackageKey) -> ScarfError | None:
         work = self._begin(())
         try:
             await Permissions(self.session.serving(work)).list(package)
@@ -363,8 +366,12 @@ class Run:
             self.outcomes.requests += work.requests
         return None
 
-    def _package(self, operation: Operation) -> str | Package | None:
-        """Return the package that an operation is on: its uuid, or what was made."""
+    def _package(self, operation: Operation) -> PackageKey | None:
+        """Return the package that an operation is on.
+
+        Raises:
+            ValidationError: the service gave it an id that nothing can be sent to.
+        """
         if not isinstance(operation.call, OnPackage):
             return None
         package = operation.call.package
@@ -373,7 +380,7 @@ class Run:
         outcome = self.outcomes.by_place[package.index]
         made = outcome.result if outcome is not None else None
         assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
-        return made
+        return made.key
 
     # Stopping
 

@@ -11,9 +11,9 @@ import attrs
 
 from scarf_async.bulk.calls import CreatePackage, DeletePackage, UpdateOrganization, UpdatePackage
 from scarf_async.bulk.concurrently import concurrently
-from scarf_async.bulk.kinds import Root, Shown
+from scarf_async.bulk.kinds import OnPackage, Root, Shown
 from scarf_async.bulk.operations import Operation, Plan
-from scarf_async.entities import UNSET, Organization, Package, PackageUpsert
+from scarf_async.entities import UNSET, Organization, Package, PackageKey, PackageUpsert
 from scarf_async.errors import NotFoundError, ValidationError
 from scarf_async.names import organization_key
 from scarf_async.protocol.looking import PackageIndex, find_package
@@ -78,11 +78,14 @@ class _Target:
         self._renamed: dict[str, str] = {}
         self._spelled: dict[str, str] = {}
         self.deleted: set[Root | None] = set()
+        self.keys: dict[Root, PackageKey] = {}
         self.last: dict[Hashable, Operation] = {}
         for operation in plan:
             call = operation.call
             if isinstance(call, UpdateOrganization) and call.renames:
                 self._renamed[organization_key(call.name)] = call.organization.name
+            if isinstance(call, OnPackage) and isinstance(call.package, PackageKey):
+                self.keys.setdefault(call.package.id, call.package)
             if isinstance(call, DeletePackage):
                 self.deleted.add(operation.root)
         self._spelled.update((organization_key(name), name) for name in self._renamed.values())
@@ -276,12 +279,12 @@ class _Reading:
                 continue
             if isinstance(key, int) and key not in self.shown.packages:
                 continue
-            uuid = key if isinstance(key, str) else self.shown.packages[key].uuid
+            package = self._target.keys[key] if isinstance(key, str) else self.shown.packages[key]
             match operation.call.shown_in:
                 case "permissions":
-                    readings.add(self.shown.permissions, key, partial(permissions.list, uuid))
+                    readings.add(self.shown.permissions, key, partial(permissions.list, package))
                 case "routes":
-                    readings.add(self.shown.routes, key, partial(routes.list, uuid))
+                    readings.add(self.shown.routes, key, partial(routes.list, package))
                 case _:
-                    readings.add(self.shown.domains, key, partial(domains.list, uuid))
+                    readings.add(self.shown.domains, key, partial(domains.list, package))
         await readings.make()

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from scarf_async.entities import PackageKey
 from scarf_async.entities.fields import without_user
 from scarf_async.manifests.fields import RouteFields, Subject, stated, typed
 from scarf_async.names import plain_name
@@ -67,6 +68,11 @@ class Change:
         # `kind` decides the class, so that no converter of one attribute can do it.
         object.__setattr__(self, "before", typed(self.kind, self.before))
         object.__setattr__(self, "after", typed(self.kind, self.after))
+
+    @property
+    def key(self) -> PackageKey | None:
+        """The package that it is about; None: none, or one that is yet to be created."""
+        return None if self.uuid is None else PackageKey(self.organization or None, self.uuid)
 
     @property
     def label(self) -> str:

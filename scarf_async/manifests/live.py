@@ -285,12 +285,12 @@ class _Reader:
         return await concurrently([partial(self._detail, live, spec) for live, spec in wanted.items()])
 
     async def _detail(self, live: LivePackage, spec: PackageSpec) -> LivePackage:
-        uuid, library_type = live.package.uuid, live.package.library_type
+        package, library_type = live.package, live.package.library_type
         with_routes = spec.routes is not None and has_routes(library_type)
         with_domains = spec.domains is not None and has_domains(library_type)
         return LivePackage(
-            package=live.package,
-            permissions=None if spec.permissions is None else tuple(await self._permissions.list(uuid)),
-            routes=tuple(await self._routes.list(uuid)) if with_routes else None,
-            domains=tuple(await self._domains.list(uuid)) if with_domains else None,
+            package=package,
+            permissions=None if spec.permissions is None else tuple(await self._permissions.list(package)),
+            routes=tuple(await self._routes.list(package)) if with_routes else None,
+            domains=tuple(await self._domains.list(package)) if with_domains else None,
         )

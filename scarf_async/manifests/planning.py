@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from scarf_async.bulk.kinds import Ref
 from scarf_async.bulk.plan import BulkPlan
-from scarf_async.entities import DomainCreate, Member, Package, PermissionLevel, Role, RouteCreate
+from scarf_async.entities import DomainCreate, Member, Package, PackageKey, PermissionLevel, Role, RouteCreate
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.change import SENT, Action, Change
 from scarf_async.manifests.fields import (
@@ -24,6 +24,8 @@ from scarf_async.names import domain_key, user_key
 from scarf_async.sending.creates import IfExists
 
 __all__ = ["Planner", "is_loss", "public_host"]
+
+T = TypeVar("T")
 
 # The rest would be carried out as something else.
 _MEANT: Final[Mapping[Subject, frozenset[Action]]] = {
@@ -65,8 +67,8 @@ class Planner:
         self._packages: dict[tuple[str | None, str | None, str | None], Ref[Package]] = {}
         self._owners: dict[str, list[Ref[Member]]] = {}
         self._domains: dict[str, Ref[None]] = {}
-        self._giving: set[str | None] = set()
-        self._hosts: dict[str | Ref[Package], str | None] = {}
+        self._giving: set[PackageKey | None] = set()
+        self._hosts: dict[PackageKey | Ref[Package], str | None] = {}
         adders: Mapping[Subject, Callable[[Change], None]] = {
             "organization": self._organization,
             "member": self._member,
@@ -115,7 +117,7 @@ class Planner:
     def _package(self, change: Change) -> None:
         name = _said(change, "package", change.package)
         if change.action == "remove":
-            self.plan.delete_package(_said(change, "uuid", change.uuid))
+            self.plan.delete_package(_said(change, "uuid", change.key))
             return
         after = stated(PackageFields, change.after)
         upsert = after.upsert(name, change.library_type)
@@ -123,7 +125,7 @@ class Planner:
             key = change.organization, name, change.library_type
             self._packages[key] = self.plan.create_package(upsert, change.organization)
         else:
-            self.plan.update_package(_said(change, "uuid", change.uuid), upsert)
+            self.plan.update_package(_said(change, "uuid", change.key), upsert)
         self._hosts[self._on(change)] = public_host(after.public_url)
 
     def _permission(self, change: Change) -> None:
@@ -149,20 +151,20 @@ class Planner:
             self._domains[domain_key(name)] = self.plan.delete_domain(
                 self._on(change), _said(change, "id", change.id)
             )
-            self._giving.add(change.uuid)
+            self._giving.add(change.key)
             return
         leaving = self._domains.get(domain_key(name))
         # A package that gives domains away itself does so last: two that swap theirs would wait for each other.
-        waits = leaving is not None and change.uuid not in self._giving
+        waits = leaving is not None and change.key not in self._giving
         package = self._on(change)
         # The public address may have brought its domain along.
         if_exists: IfExists = "keep" if self._hosts.get(package) == domain_key(name) else "fail"
         after = leaving if waits and leaving else ()
         self.plan.create_domain(package, DomainCreate(name), if_exists=if_exists, after=after)
 
-    def _on(self, change: Change) -> str | Ref[Package]:
-        if change.uuid is not None:
-            return change.uuid
+    def _on(self, change: Change) -> PackageKey | Ref[Package]:
+        if change.key is not None:
+            return change.key
         created = self._packages.get((change.organization, change.package, change.library_type))
         if created is None:
             raise ValidationError(
@@ -171,7 +173,7 @@ class Planner:
         return created
 
 
-def _said(change: Change, field: str, value: str | None) -> str:
+def _said(change: Change, field: str, value: T | None) -> T:
     if value is None:
         raise ValidationError(f"{change.kind} {change.target}: {field} is missing", field=field)
     return value

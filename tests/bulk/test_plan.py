@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from scarf_async import (
@@ -14,6 +15,7 @@ from scarf_async import (
     Operation,
     OrganizationUpsert,
     Package,
+    PackageKey,
     PackageUpsert,
     PermissionLevel,
     Ref,
@@ -21,6 +23,7 @@ from scarf_async import (
     RouteCreate,
     ValidationError,
 )
+from scarf_async.bulk.planfile import digest
 
 ORGANIZATION = OrganizationUpsert(name="acme", description="Tools", billing_email="pay@acme.example")
 PACKAGE = PackageUpsert(name="web", short_description="Web", library_type="file")
@@ -175,6 +178,20 @@ def test_package_may_be_uuid_entity_or_ref(name: str, given: tuple[object, ...])
     for package in ("u-1", SHOWN, made, changed):
         adder(plan, name)(package, *given)
     assert [operation.arguments["package"] for operation in list(plan)[2:]] == ["u-1", "u-1", made, changed]
+
+
+@pytest.mark.parametrize(("name", "given"), ON_PACKAGE)
+def test_id_alone_tells_packages_apart(name: str, given: tuple[object, ...]) -> None:
+    """Plans that name a package with and without its owner are equal, and are written alike."""
+    plans = []
+    for package in ("u-1", attrs.evolve(SHOWN, owner="acme"), PackageKey("acme", "u-1"), PackageKey(None, "u-1")):
+        plan = BulkPlan()
+        adder(plan, name)(package, *given)
+        plans.append(plan)
+        (operation,) = plan
+        assert (operation.root, operation.arguments["package"]) == ("u-1", "u-1")
+    assert plans == plans[:1] * 4
+    assert len({digest(plan) for plan in plans}) == 1
 
 
 @pytest.mark.parametrize(("name", "given"), ON_PACKAGE)

@@ -173,6 +173,19 @@ async def test_plan_can_be_run_again(service: Service, client: Scarf) -> None:
     assert len(plan) == 2
 
 
+async def test_package_without_an_id_is_none_to_others(service: Service, client: Scarf) -> None:
+    """What hangs on it fails unsent, and the run goes on."""
+    service.answer({"POST /packages": {"uuid": "", "name": "web"}})
+    plan = BulkPlan()
+    web = plan.create_package(package())
+    plan.create_route(web, route())
+    plan.set_permission(web, "ann", "admin")
+    plan.delete_route("p", "r-1", after=web)
+    report = await client.bulk.run(plan)
+    assert statuses(report) == ["succeeded", "failed", "failed", "succeeded"]
+    assert service.names == ["POST /packages", "DELETE /packages/p/routes/r-1"]
+
+
 async def test_operations_added_during_a_run_are_not_part_of_it(service: Service, client: Scarf) -> None:
     """The run is of what the plan was when it began, barriers and all."""
     plan = BulkPlan()

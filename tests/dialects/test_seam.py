@@ -9,7 +9,7 @@ import attrs
 from aiohttp import web
 from yarl import URL
 
-from scarf_async import BulkPlan, DomainCreate, PackageKey, RetryPolicy, RouteCreate
+from scarf_async import BulkPlan, DomainCreate, Package, PackageKey, RetryPolicy, RouteCreate
 from scarf_async.bulk import Bulk
 from scarf_async.clock import Clock
 from scarf_async.dialects import V1
@@ -17,6 +17,7 @@ from scarf_async.dialects.v1_requests import WIRE
 from scarf_async.entities import Domain, Route
 from scarf_async.events import Hook
 from scarf_async.http.transport import Transport
+from scarf_async.manifests.changes import Change, Changes
 from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.steps import Creation, Read, Steps, answer_to, ask
 from scarf_async.resources import Domains, Routes
@@ -58,6 +59,23 @@ class Odd(V1):
         return Read(("routes", package.id), steps)
 
 
+class Noting(Odd):
+    """Notes which packages it is asked about."""
+
+    def __init__(self) -> None:
+        self.keys: set[PackageKey] = set()
+
+    def domains(self, package: PackageKey) -> Read[list[Domain]]:
+        """Return the domains."""
+        self.keys.add(package)
+        return super().domains(package)
+
+    def routes(self, package: PackageKey) -> Read[list[Route]]:
+        """Return the routes."""
+        self.keys.add(package)
+        return super().routes(package)
+
+
 @attrs.define
 class Service:
     """A service that speaks so, and loses the answer to its first create."""
@@ -86,7 +104,7 @@ class Service:
 
 
 @asynccontextmanager
-async def odd_session(service: Service) -> AsyncIterator[Session]:
+async def odd_session(service: Service, dialect: Odd | None = None) -> AsyncIterator[Session]:
     """A session that speaks the odd dialect."""
     application = web.Application()
     application.router.add_route("*", "/{rest:.*}", service.answer)
@@ -111,7 +129,8 @@ async def odd_session(service: Service) -> AsyncIterator[Session]:
     clock = Clock()
     transport = Transport(settings, clock)
     try:
-        yield Session(Attempts(transport, RetryBudget(clock), Hook("on_event", None), retry, timeout=10), Odd())
+        attempts = Attempts(transport, RetryBudget(clock), Hook("on_event", None), retry, timeout=10)
+        yield Session(attempts, dialect or Odd())
     finally:
         await transport.aclose()
         await runner.cleanup()
@@ -127,6 +146,25 @@ async def test_the_resources_speak_it() -> None:
         assert [domain.name for domain in await Domains(session).list("p")] == ["a.example"]
         assert [route.template_path for route in await Routes(session).list("p")] == ["/1", "/2"]
     assert service.asked[-2:] == ["GET /routes/p?page=1", "GET /routes/p?page=2"]
+
+
+async def test_keys_keep_their_owner() -> None:
+    """In a plan, in verify and in changes, a package is its owner and its id, down to the dialect."""
+    change = Change(
+        action="create", kind="domain", organization="acme", package="p", uuid="p", name="a.example", after={}
+    )
+    plan = Changes((change,)).to_plan()
+    plan.create_domain(Package(uuid="p", owner="acme", name="p"), DomainCreate("b.example"), if_exists="keep")
+    plan.create_route(PackageKey("home", "q"), RouteCreate("https://a.example/1", "/1"))
+    plan.create_route("r", RouteCreate("https://a.example/2", "/2"))
+    keys = {PackageKey("acme", "p"), PackageKey("home", "q"), PackageKey(None, "r")}
+    dialect = Noting()
+    async with odd_session(Service(), dialect) as session:
+        (await Bulk(session).run(plan)).raise_for_failures()
+        assert dialect.keys == keys
+        dialect.keys.clear()
+        await Bulk(session).verify(plan)
+        assert dialect.keys == keys
 
 
 async def test_bulk_and_verify_speak_it() -> None:
