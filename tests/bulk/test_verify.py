@@ -140,6 +140,26 @@ async def test_packages_are_not_read_for_what_hangs_on_them(world: World, scarf_
     assert reads(scarf_emulator) == {f"GET /packages/{uuid}/permissions": 1 for uuid in [*uuids, "gone"]}
 
 
+@pytest.mark.parametrize("known_by", ["the plan", "uuid"])
+async def test_no_package_is_read_by_itself(world: World, scarf_emulator: Emulator, known_by: str) -> None:
+    """Of 115 packages that are changed, with something on each, the list is read once, and what hangs on each."""
+    plan = BulkPlan()
+    made = [plan.create_package(package(f"web{number}"), "acme") for number in range(115)]
+    report = await world.scarf.bulk.run(plan)
+    uuids = [getattr(report[ref].result, "uuid", "") for ref in made]
+    if known_by == "uuid":
+        plan = BulkPlan()
+    for number, (ref, uuid) in enumerate(zip(made, uuids, strict=True)):
+        one = ref if known_by == "the plan" else uuid
+        plan.update_package(one, package(f"web{number}"))
+        plan.create_route(one, ROUTE)
+        plan.delete_route(one, "gone")
+    scarf_emulator.requests.clear()
+    assert len(await world.differences(plan)) == 115
+    listed = "GET /organizations/acme/packages" if known_by == "the plan" else "GET /packages"
+    assert reads(scarf_emulator) == {listed: 1, **{f"GET /packages/{uuid}/routes": 1 for uuid in uuids}}
+
+
 async def test_packages_changed_by_uuid_are_seen_in_one_list(world: World, scarf_emulator: Emulator) -> None:
     """That of the user's packages, which shows those of the user's organizations too."""
     own = await world.scarf.packages.create(package("own"))
