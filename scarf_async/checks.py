@@ -1,24 +1,25 @@
-"""Checks of numbers and flags that callers give: one wording each, in the class of error that the place raises."""
+"""Checks of what callers give: one wording each, in the class of error that the place raises."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
 import attrs
 
 from scarf_async.errors import ConfigurationError, ValidationError
 
-__all__ = ["at_least", "flag", "positive", "validator", "whole"]
+__all__ = ["at_least", "flag", "instance", "positive", "validator", "whole", "word"]
 
 N = TypeVar("N", int, float)
+T = TypeVar("T")
 
 Error: TypeAlias = type[ConfigurationError | ValidationError]
 
 
-def _refusal(error: Error, name: str, wanted: str, value: object) -> ConfigurationError | ValidationError:
-    message = f"{name} must be {wanted}; got {value!r}"
+def _refusal(error: Error, name: str, wanted: str, got: str) -> ConfigurationError | ValidationError:
+    message = f"{name} must be {wanted}; got {got}"
     return ValidationError(message, field=name) if issubclass(error, ValidationError) else error(message)
 
 
@@ -33,14 +34,14 @@ def _is_whole(value: object) -> bool:
 def positive(name: str, value: float, error: Error, *, wanted: str = "a positive number") -> float:
     """Return a number above 0, and not infinite."""
     if not _is_number(value) or value <= 0:
-        raise _refusal(error, name, wanted, value)
+        raise _refusal(error, name, wanted, repr(value))
     return value
 
 
 def at_least(name: str, value: float, error: Error, *, least: float = 0) -> float:
     """Return a number that is not below a bound, and not infinite."""
     if not _is_number(value) or value < least:
-        raise _refusal(error, name, f"a number of at least {least:g}", value)
+        raise _refusal(error, name, f"a number of at least {least:g}", repr(value))
     return value
 
 
@@ -58,14 +59,36 @@ def whole(
         bounds: both in words.
     """
     if not _is_whole(value) or not least <= value <= most:
-        raise _refusal(error, name, f"a whole number {bounds or f'of at least {least}'}", value)
+        raise _refusal(error, name, f"a whole number {bounds or f'of at least {least}'}", repr(value))
     return value
 
 
 def flag(name: str, value: object, error: Error) -> bool:
     """Return a truth value."""
     if not isinstance(value, bool):
-        raise _refusal(error, name, "True or False", value)
+        raise _refusal(error, name, "True or False", repr(value))
+    return value
+
+
+def word(name: str, value: object, words: Sequence[str], error: Error, *, other: str | None = None) -> None:
+    """Refuse what is none of some words.
+
+    Args:
+        name: what the caller calls it.
+        value: what was given; it may have no hash.
+        words: the words.
+        error: the class of the error.
+        other: what else may be given, for the message.
+    """
+    if value not in tuple(words):
+        *most, last = [*map(repr, words), *([] if other is None else [other])]
+        raise _refusal(error, name, f"{', '.join(most)} or {last}", repr(value))
+
+
+def instance(name: str, value: object, of: type[T], error: Error, *, wanted: str) -> T:
+    """Return an object of a class, which is called as `wanted` says."""
+    if not isinstance(value, of):
+        raise _refusal(error, name, wanted, type(value).__name__)
     return value
 
 

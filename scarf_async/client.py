@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 import aiohttp
 import attrs
 
-from scarf_async.checks import flag, positive
+from scarf_async.checks import flag, instance, positive
 from scarf_async.clock import Clock
 from scarf_async.dialects import V1
 from scarf_async.errors import ConfigurationError
@@ -159,8 +159,9 @@ class Scarf:
             )
         if on_event is not None and not callable(on_event):
             raise ConfigurationError("on_event must be callable")
-        if session is not None and not isinstance(session, aiohttp.ClientSession):
-            raise ConfigurationError(f"session must be an aiohttp.ClientSession; got {type(session).__name__}")
+        if session is not None:
+            wanted = "an aiohttp.ClientSession"
+            instance("session", session, aiohttp.ClientSession, ConfigurationError, wanted=wanted)
         if session is not None and session.closed:
             raise ConfigurationError("session is closed; give one that is open")
         self._owner = True
@@ -310,6 +311,4 @@ def _flag(value: object) -> bool:
 
 
 def _policy(value: object) -> RetryPolicy:
-    if not isinstance(value, RetryPolicy):
-        raise ConfigurationError(f"retry must be a RetryPolicy; got {type(value).__name__}")
-    return value
+    return instance("retry", value, RetryPolicy, ConfigurationError, wanted="a RetryPolicy")

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from scarf_async.checks import at_least, flag, positive, whole
+from scarf_async.checks import at_least, flag, instance, positive, whole, word
 from scarf_async.errors import ConfigurationError, ValidationError
 
 Check: TypeAlias = Callable[[str, Any, type[ConfigurationError | ValidationError]], object]
@@ -54,3 +54,23 @@ def test_a_whole_number_may_have_a_most() -> None:
     assert whole("days", 30, ValidationError, most=30, bounds="from 1 to 30") == 30
     with pytest.raises(ValidationError, match="days must be a whole number from 1 to 30; got 31"):
         whole("days", 31, ValidationError, most=30, bounds="from 1 to 30")
+
+
+@pytest.mark.parametrize("given", ["c", "", None, 1, [], {}, b"a"])
+def test_other_words_are_refused(given: object) -> None:
+    """Whatever they are; the words are listed, and what else may be given."""
+    word("x", "a", ("a", "b"), ValidationError)
+    with pytest.raises(ValidationError) as caught:
+        word("x", given, ("a", "b"), ValidationError)
+    assert (str(caught.value), caught.value.field) == (f"x must be 'a' or 'b'; got {given!r}", "x")
+    with pytest.raises(ConfigurationError) as caught_too:
+        word("x", given, ("a", "b"), ConfigurationError, other="None")
+    assert str(caught_too.value) == f"x must be 'a', 'b' or None; got {given!r}"
+
+
+def test_objects_of_other_classes_are_refused() -> None:
+    """What was given is not shown, only its class: it may be large, or hold what is secret."""
+    assert instance("x", Few.TWO, int, ValidationError, wanted="an int") is Few.TWO
+    with pytest.raises(ValidationError) as caught:
+        instance("x", "secret", int, ValidationError, wanted="an int")
+    assert (str(caught.value), caught.value.field) == ("x must be an int; got str", "x")

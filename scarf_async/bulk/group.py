@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 from collections.abc import Callable
+from typing import get_args
 
 from scarf_async.bulk.journal import Journal
 from scarf_async.bulk.outcomes import Outcomes
@@ -13,9 +13,10 @@ from scarf_async.bulk.plan import BulkPlan
 from scarf_async.bulk.planfile import digest
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome
 from scarf_async.bulk.run import OnFailure, Run
-from scarf_async.bulk.schedule import check_whole, compile_plan
+from scarf_async.bulk.schedule import compile_plan
 from scarf_async.bulk.splitting import Splitter
 from scarf_async.bulk.verify import Difference, verify
+from scarf_async.checks import instance, positive, whole, word
 from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
 from scarf_async.events import Hook
 from scarf_async.sending.pacing import AdaptivePacer
@@ -76,16 +77,10 @@ class Bulk:
             ConfigurationError: the client was given an address of v2 only; nothing was sent.
             ClientClosedError: the client was closed meanwhile.
         """
-        _check_plan(plan)
-        check_whole("concurrency", concurrency)
-        if type(patience) not in {int, float} or not 0 < patience < math.inf:
-            raise ValidationError(
-                f"patience must be a positive number of seconds; got {patience!r}", field="patience"
-            )
-        if on_failure not in ("continue", "stop"):  # what is given may have no hash
-            raise ValidationError(
-                f"on_failure must be 'continue' or 'stop'; got {on_failure!r}", field="on_failure"
-            )
+        instance("plan", plan, BulkPlan, ValidationError, wanted="a BulkPlan")
+        whole("concurrency", concurrency, ValidationError)
+        positive("patience", patience, ValidationError, wanted="a positive number of seconds")
+        word("on_failure", on_failure, get_args(OnFailure), ValidationError)
         schedule = compile_plan(plan, permission_batch)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
@@ -135,7 +130,7 @@ class Bulk:
             TransportError: no answer came.
             DecodeError: an answer is not what was promised.
         """
-        _check_plan(plan)
+        instance("plan", plan, BulkPlan, ValidationError, wanted="a BulkPlan")
         return await verify(self._session, plan)
 
 
@@ -152,8 +147,3 @@ def open_journal(session: Session, path: str | os.PathLike[str], plan: BulkPlan)
         server=session.server,
         redact=session.transport.settings.token.redact_bytes,
     )
-
-
-def _check_plan(plan: object) -> None:
-    if not isinstance(plan, BulkPlan):
-        raise ValidationError(f"plan must be a BulkPlan; got {type(plan).__name__}", field="plan")

@@ -9,6 +9,7 @@ from typing import ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
+from scarf_async.checks import instance
 from scarf_async.entities import (
     Domain,
     Member,
@@ -131,10 +132,7 @@ class Entity:
 
     def __call__(self, _: object, attribute: attrs.Attribute[T], value: T) -> None:
         """Refuse everything else."""
-        if not isinstance(value, self.of):
-            raise ValidationError(
-                f"{attribute.name} must be {self.of.__name__}; got {type(value).__name__}", field=attribute.name
-            )
+        instance(attribute.name, value, self.of, ValidationError, wanted=self.of.__name__)
 
 
 def _package(value: str | Package | PackageKey | Ref[Package]) -> PackageKey | Ref[Package]:

@@ -17,10 +17,11 @@ import attrs
 from scarf_async.bulk.calls import RemoveMember, SetPermission, UpdateOrganization
 from scarf_async.bulk.kinds import Effect, Kind, OnPackage, Ref, Root
 from scarf_async.bulk.operations import Operation, Plan
+from scarf_async.checks import whole
 from scarf_async.errors import ValidationError
 from scarf_async.names import organization_key, user_key
 
-__all__ = ["Schedule", "check_whole", "compile_plan"]
+__all__ = ["Schedule", "compile_plan"]
 
 _SHOWN_IN_CYCLE = 10
 
@@ -58,18 +59,12 @@ def compile_plan(plan: Plan, permission_batch: int = 100) -> Schedule:
         ValidationError: two operations give one target two values and no `after` says which is the last, or
             the order asked for goes round in a circle; the message names the operations. Nothing was sent.
     """
-    check_whole("permission_batch", permission_batch)
+    whole("permission_batch", permission_batch, ValidationError)
     compiler = _Compiler(plan, permission_batch)
     compiler.merge()
     compiler.refuse_contradictions()
     compiler.order()
     return compiler.schedule()
-
-
-def check_whole(name: str, number: object) -> None:
-    """Raise `ValidationError` for what is no whole number of at least 1."""
-    if type(number) is not int or number < 1:
-        raise ValidationError(f"{name} must be a whole number of at least 1; got {number!r}", field=name)
 
 
 @attrs.define

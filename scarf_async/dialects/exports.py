@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from scarf_async.checks import word
 from scarf_async.entities import Aggregate, Event, ExportKind
 from scarf_async.errors import ValidationError
 from scarf_async.protocol.messages import Endpoint, Request, Resend
@@ -104,8 +105,7 @@ def export_call(kind: ExportKind, version: object, owner: str | None) -> ExportC
         ValidationError: the version does not have it, or has it only with an owner, or only without.
     """
     name = kind.replace("_", " ")
-    if version not in ("v1", "v2"):  # what is given may have no hash
-        raise ValidationError(f"api must be 'v1' or 'v2'; got {version!r}", field="api")
+    word("api", version, ("v1", "v2"), ValidationError)
     call = EXPORTS.get((str(version), kind))
     if call is None:
         others = " and ".join(other for other, what in EXPORTS if what is kind)

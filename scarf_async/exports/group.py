@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, TypeVar, cast
 import attrs
 from anyio.to_thread import run_sync
 
-from scarf_async.checks import whole
+from scarf_async.checks import instance, whole, word
 from scarf_async.dialects.exports import export_call
 from scarf_async.entities import Aggregate, Event, ExportKind, Package, PackageKey
 from scarf_async.errors import ValidationError
@@ -36,9 +36,8 @@ T = TypeVar("T")
 
 
 def _check_on_malformed(value: object, *words: str) -> None:
-    if not callable(value) and value not in words:
-        listed = ", ".join(map(repr, words))
-        raise ValidationError(f"on_malformed must be {listed} or a function; got {value!r}", field="on_malformed")
+    if not callable(value):
+        word("on_malformed", value, words, ValidationError, other="a function")
 
 
 class Exports:
@@ -273,8 +272,7 @@ class Exports:
             ImportError: the format is Parquet, and pyarrow is not installed.
             ClientClosedError: the client was closed meanwhile.
         """
-        if not isinstance(job, ExportJob):
-            raise ValidationError(f"job must be an ExportJob; got {type(job).__name__}", field="job")
+        instance("job", job, ExportJob, ValidationError, wanted="an ExportJob")
         whole("concurrency", concurrency, ValidationError)
         whole("refresh_days", refresh_days, ValidationError, least=0)
         _check_on_malformed(on_malformed, "raise", "skip", "keep")

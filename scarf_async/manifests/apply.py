@@ -12,6 +12,7 @@ from typing import Final
 
 import attrs
 
+from scarf_async import checks
 from scarf_async.bulk.group import Bulk, open_journal
 from scarf_async.bulk.journal import Journal, Known
 from scarf_async.bulk.kinds import Effect
@@ -77,10 +78,8 @@ async def apply(
     whole: bool,
 ) -> ApplyReport:
     """Apply changes, as `Manifests.apply` says."""
-    if max_removals is not None and (type(max_removals) is not int or max_removals < 0):
-        raise ValidationError(
-            f"max_removals must be a whole number of at least 0; got {max_removals!r}", field="max_removals"
-        )
+    if max_removals is not None:
+        checks.whole("max_removals", max_removals, ValidationError, least=0)
     check(changes, max_removals=max_removals, me=me)
     if me is not None:
         changes = attrs.evolve(changes, me=me)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from scarf_async.bulk.report import BulkProgress, Outcome
+from scarf_async.checks import instance
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.apply import ApplyReport, Sending, apply
 from scarf_async.manifests.changes import Changes
@@ -97,8 +98,7 @@ class Manifests:
             TransportError: no answer came.
             DecodeError: an answer is not what was promised.
         """
-        if not isinstance(manifest, Manifest):
-            raise ValidationError(f"manifest must be a Manifest; got {type(manifest).__name__}", field="manifest")
+        instance("manifest", manifest, Manifest, ValidationError, wanted="a Manifest")
         live = await read_live(self._session, manifest, prune=prune)
         traits = self._session.dialect.traits
         return diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses, traits=traits)
@@ -166,8 +166,7 @@ class Manifests:
         """
         if isinstance(changes, SavedChanges):
             changes = changes.for_server(self._session.server)
-        if not isinstance(changes, Changes):
-            raise ValidationError(f"changes must be Changes; got {type(changes).__name__}", field="changes")
+        instance("changes", changes, Changes, ValidationError, wanted="Changes")
         sending = Sending(
             journal=journal,
             concurrency=concurrency,

@@ -6,10 +6,11 @@ The promise: no create is sent again unless it was looked for and absent for `se
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar, get_args
 
 import attrs
 
+from scarf_async.checks import word
 from scarf_async.entities import Domain, Organization, Package, Route
 from scarf_async.errors import (
     APIError,
@@ -44,8 +45,7 @@ IfExists: TypeAlias = Literal["fail", "keep"]
 
 def check_if_exists(value: object) -> None:
     """Raise `ValidationError` for what is none of `IfExists`."""
-    if value not in ("fail", "keep"):  # what is given may have no hash
-        raise ValidationError(f"if_exists must be 'fail' or 'keep'; got {value!r}", field="if_exists")
+    word("if_exists", value, get_args(IfExists), ValidationError)
 
 
 @attrs.frozen

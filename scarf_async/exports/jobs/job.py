@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from scarf_async.checks import whole
+from scarf_async.checks import whole, word
 from scarf_async.dialects.exports import ExportCall, export_call
 from scarf_async.entities import ExportKind, ExportKindLike
 from scarf_async.entities.fields import one_of
@@ -109,8 +109,7 @@ def _check_text(field: str, value: object) -> None:
 def _check_partition(by: object, form: ExportFormat) -> None:
     if by is None:
         return
-    if by not in ("month", "artifact"):  # what is given may have no hash
-        raise ValidationError(f"partition_by must be 'month', 'artifact' or None; got {by!r}", field="partition_by")
+    word("partition_by", by, ("month", "artifact"), ValidationError, other="None")
     if form is not ExportFormat.PARQUET:
         raise ValidationError(f"partition_by is for Parquet; the format is {form}", field="partition_by")
 
