@@ -34,7 +34,7 @@ from scarf_async.entities import Domain, Member, Organization, Package, Route
 from scarf_async.errors import JournalError
 from scarf_async.files import lock, sync_directory
 
-__all__ = ["Journal", "Known"]
+__all__ = ["NOTHING_KNOWN", "Journal", "Known"]
 
 FORMAT: Final = "scarf-async-journal"
 VERSION: Final = 1
@@ -96,6 +96,9 @@ class Known:
     def intended(self, at: float) -> Known:
         """Return what is known after a further intent."""
         return attrs.evolve(self, status=None, opened_at=self.opened_at if self.open else at, intended_at=at)
+
+
+NOTHING_KNOWN: Final = Known()
 
 
 class Journal:
@@ -237,11 +240,11 @@ class Journal:
             return False
         if said.intent is not None and said.at is not None:
             for place in places:
-                self.known[place] = self.known.get(place, Known()).intended(said.at)
+                self.known[place] = self.known.get(place, NOTHING_KNOWN).intended(said.at)
         elif said.intent is None and said.status is not None:
             for place in places:
                 self.known[place] = attrs.evolve(
-                    self.known.get(place, Known()),
+                    self.known.get(place, NOTHING_KNOWN),
                     status=said.status,
                     result=result,
                     attempts=said.attempts,

@@ -287,7 +287,7 @@ class OnPackage(Call):
     @property
     def details(self) -> Hashable:
         """All that it says besides its package."""
-        return tuple(value for name, value in self.arguments.items() if name != "package")
+        return tuple(value for name, value in super().arguments.items() if name != "package")
 
     @property
     def value(self) -> Hashable:

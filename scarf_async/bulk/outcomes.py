@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from scarf_async.bulk.journal import Journal, Known
+from scarf_async.bulk.journal import NOTHING_KNOWN, Journal, Known
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Status
 from scarf_async.bulk.schedule import Schedule
@@ -21,7 +21,6 @@ from scarf_async.events import Hook
 __all__ = ["Outcomes"]
 
 _PROGRESS_INTERVAL: Final = 0.1
-_NOTHING_KNOWN: Final = Known()
 
 
 @attrs.define(eq=False)
@@ -81,7 +80,7 @@ class Outcomes:
 
     def known(self, place: int) -> Known:
         """Return what an earlier run wrote of an operation."""
-        return _NOTHING_KNOWN if self.journal is None else self.journal.known.get(place, _NOTHING_KNOWN)
+        return NOTHING_KNOWN if self.journal is None else self.journal.known.get(place, NOTHING_KNOWN)
 
     def before_send(self, places: Sequence[int], *, sync: bool) -> Awaitable[None] | None:
         """Write that the request of some operations is about to leave; return what it must wait for, if it must.

@@ -127,8 +127,8 @@ class BulkReport:
         """The outcomes of what was not sent."""
         return self._of("skipped")
 
-    def _of(self, status: Status) -> Sequence[Outcome[object]]:
-        return [outcome for outcome in self.outcomes if outcome.status == status]
+    def _of(self, *statuses: Status) -> Sequence[Outcome[object]]:
+        return [outcome for outcome in self.outcomes if outcome.status in statuses]
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -142,7 +142,7 @@ class BulkReport:
         Raises:
             BulkError: a group with the error of each of these operations, annotated with the operation.
         """
-        bad = [outcome for outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
+        bad = self._of("failed", "unknown")
         if not bad:
             return
         errors: list[Exception] = []
@@ -198,7 +198,7 @@ class BulkReport:
         lines.append(f"{self.requests} requests in {self.elapsed:.1f} s")
         if self.stopped_by:
             lines.append(f"stopped: {self.stopped_by}")
-        bad = [outcome for outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
+        bad = self._of("failed", "unknown")
         lines += [f"{outcome.status}: {outcome.operation}: {outcome.error}" for outcome in bad[:_SHOWN]]
         if len(bad) > _SHOWN:
             lines.append(f"... and {len(bad) - _SHOWN} more")

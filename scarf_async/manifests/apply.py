@@ -14,14 +14,14 @@ import attrs
 
 from scarf_async import checks
 from scarf_async.bulk.group import Bulk, open_journal
-from scarf_async.bulk.journal import Journal, Known
+from scarf_async.bulk.journal import NOTHING_KNOWN, Journal, Known
 from scarf_async.bulk.kinds import Effect
 from scarf_async.bulk.plan import BulkPlan
 from scarf_async.bulk.report import BulkProgress, Outcome
 from scarf_async.errors import JournalError, ReadOnlyError, ValidationError
 from scarf_async.manifests.changes import Change, Changes
 from scarf_async.manifests.drift import Verdict, touched, verdicts
-from scarf_async.manifests.guards import check, check_owners, loosens_members, refused
+from scarf_async.manifests.guards import check, check_owners, created_organizations, loosens_members, refused
 from scarf_async.manifests.live import Live, read_live
 from scarf_async.manifests.report import ApplyReport
 from scarf_async.sending.session import Session
@@ -29,7 +29,6 @@ from scarf_async.sending.session import Session
 __all__ = ["ApplyReport", "Sending", "apply"]
 
 _NAMED: Final = 20
-_NOTHING_KNOWN: Final = Known()
 
 
 @attrs.frozen(kw_only=True)
@@ -116,7 +115,7 @@ async def _hold_whole(
         GuardError: one has drifted, or an organization would be left without an owner.
     """
     known: Mapping[int, Known] = {} if journal is None else journal.known
-    left = [place for place in range(len(plan)) if known.get(place, _NOTHING_KNOWN).status != "succeeded"]
+    left = [place for place in range(len(plan)) if known.get(place, NOTHING_KNOWN).status != "succeeded"]
     held, live = await _held_against(session, [changes.applicable[place] for place in left], changes, me)
     _refuse_drift(
         verdict
@@ -137,12 +136,10 @@ async def _held_against(
     session: Session, applicable: Sequence[Change], changes: Changes, me: str | None
 ) -> tuple[list[Verdict], Live]:
     """Read again what some of the changes are about, and hold them against it."""
-    created = {
-        change.organization for change in changes if change.kind == "organization" and change.action == "create"
-    }
     manifest = touched(applicable, me)
     live = await read_live(session, manifest)
-    return verdicts(applicable, manifest, live, created=created, traits=session.dialect.traits), live
+    traits = session.dialect.traits
+    return verdicts(applicable, manifest, live, created=created_organizations(changes), traits=traits), live
 
 
 def _begun(session: Session, path: str | os.PathLike[str], plan: BulkPlan) -> Journal | None:
@@ -168,7 +165,7 @@ def _take_for_done(journal: Journal, plan: BulkPlan, places: Sequence[int]) -> N
     """Note removals whose things are gone as done: sent again, they would find nothing, or what moved elsewhere."""
     journal.record(places, Outcome[object](operation=plan[places[0]], status="succeeded", reconciled=True))
     for place in places:
-        earlier = journal.known.get(place, _NOTHING_KNOWN)
+        earlier = journal.known.get(place, NOTHING_KNOWN)
         journal.known[place] = attrs.evolve(
             earlier, status="succeeded", result=None, attempts=0, reconciled=True, unchanged=False
         )
@@ -179,7 +176,7 @@ def _is_ours(verdict: Verdict, effect: Effect, known: Mapping[int, Known], place
     if verdict.state == "done":
         # A removal may be sent before its intent is on the disk, and what is gone is gone, whoever removed it.
         # Sending a value is right where it is so already. Only what is created could be another's.
-        return bool(known) and (effect is not Effect.CREATES or known.get(place, _NOTHING_KNOWN).open)
+        return bool(known) and (effect is not Effect.CREATES or known.get(place, NOTHING_KNOWN).open)
     return verdict.state == "open"
 
 

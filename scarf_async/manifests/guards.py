@@ -14,7 +14,7 @@ from scarf_async.manifests.live import Live
 from scarf_async.names import user_key
 from scarf_async.text import printable
 
-__all__ = ["check", "check_owners", "loosens_members", "loses_owners", "refused"]
+__all__ = ["check", "check_owners", "created_organizations", "loosens_members", "loses_owners", "refused"]
 
 _FEW: Final = 5
 _SHARE: Final = 0.25
@@ -68,7 +68,7 @@ def _without_owner(organization: str) -> str:
 
 
 def _oneself(changes: Changes, me: str) -> Iterator[str]:
-    created = {change.organization for change in changes.applicable if _creates_organization(change)}
+    created = created_organizations(changes)
     for change in changes.applicable:
         if change.kind != "member" or change.name is None or user_key(change.name) != user_key(me):
             continue
@@ -80,8 +80,9 @@ def _oneself(changes: Changes, me: str) -> Iterator[str]:
             yield f"{me}, whose token this is, would no longer own {change.organization}: let another owner do it"
 
 
-def _creates_organization(change: Change) -> bool:
-    return change.kind == "organization" and change.action == "create"
+def created_organizations(changes: Changes) -> set[str | None]:
+    """Return the names of the organizations that changes create."""
+    return {change.organization for change in changes if (change.kind, change.action) == ("organization", "create")}
 
 
 def loosens_members(changes: Changes) -> bool:

@@ -11,7 +11,7 @@ import attrs
 from scarf_async.bulk.report import BulkReport, Outcome
 from scarf_async.entities import JSON
 from scarf_async.manifests.changes import Change, Changes
-from scarf_async.text import printable
+from scarf_async.text import aligned, printable
 
 __all__ = ["ApplyReport"]
 
@@ -114,14 +114,7 @@ class ApplyReport:
         rows = [["change", *_COLUMNS]]
         rows += [[kind, *(str(counts[end]) for end in _COLUMNS)] for kind, counts in self._table.items()]
         rows.append(["all", *map(str, self.counts.values())])
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if column else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
+        lines = aligned(rows)
         if self.bulk is not None:
             lines.append(f"{self.bulk.requests} requests in {self.bulk.elapsed:.1f} s")
             if self.bulk.stopped_by:

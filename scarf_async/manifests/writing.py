@@ -15,6 +15,7 @@ from scarf_async.entities import JSON
 from scarf_async.errors import ManifestError, ValidationError
 from scarf_async.files import write_whole
 from scarf_async.manifests.expand import expand
+from scarf_async.manifests.fields import PackageFields
 from scarf_async.manifests.model import VERSION, Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.nodes import Problems, shown
 from scarf_async.manifests.reading import needs_yaml, parse_manifest, read_manifest
@@ -143,18 +144,7 @@ def _package(spec: PackageSpec, shared: _Shared) -> JSON:
     data: dict[str, JSON] = {"name": spec.name}
     if spec.library_type is not None:
         data["type"] = str(spec.library_type)
-    data |= {
-        field: value
-        for field in (
-            "short_description",
-            "long_description",
-            "website",
-            "backend_url",
-            "public_url",
-            "repository_url",
-        )
-        if (value := getattr(spec, field)) is not None
-    }
+    data |= PackageFields.of(spec)
     if spec.permissions is not None:
         permissions = _sorted(spec.permissions)
         if len(permissions) >= _SHARED_FROM:
