@@ -13,7 +13,7 @@ import attrs
 
 __all__ = ["Action", "Decision", "EffectThen", "Fault", "FaultRule", "Faults", "matches"]
 
-_BASES: Final = ("/api/v1", "/v2")
+_BASES: Final = ("/api/v1", "/v2", "/v3")
 
 
 class Fault(StrEnum):
@@ -71,8 +71,8 @@ def _to_header(value: float | str | None) -> str | None:
 def matches(method: str, path: str, *, wanted_method: str, path_glob: str) -> bool:
     """Whether a request is meant by a method (`*` for any) and a glob over its path.
 
-    The glob sees the path as it arrived, percent-encoded; it may leave out `/api/v1` or `/v2`, and its `*`
-    goes across slashes.
+    The glob sees the path as it arrived, percent-encoded; it may leave out `/api/v1`, `/v2` or `/v3`, and its
+    `*` goes across slashes.
     """
     if wanted_method not in {"*", method}:
         return False
@@ -87,8 +87,8 @@ class FaultRule:
 
     Attributes:
         method: The method, or `*` for any.
-        path_glob: A glob over the percent-encoded path, with or without `/api/v1` or `/v2` in front; `*`
-            matches slashes too.
+        path_glob: A glob over the percent-encoded path, with or without `/api/v1`, `/v2` or `/v3` in front;
+            `*` matches slashes too.
         nth: Which of the matching requests, counted from 1 since the rule was added; None for every one.
         action: A status, a `Fault` or its name, or `("effect", status)`.
         retry_after: A `Retry-After` header for the status, whatever the status is.

@@ -52,8 +52,9 @@ class Emulator(World):
 
     What the published API v1 description does not say, the emulator decides so: creates are answered with 201
     and the entity, other writes with 200 and the entity, deletes and permissions with 204; errors are JSON
-    with a `message` and sometimes a `code`, but in v2 plain text where a query cannot be parsed. An OpenAPI
-    description of all of v1 is at `/openapi.json`.
+    with a `message` and sometimes a `code`, but in v2 plain text where a query cannot be parsed, and nothing where
+    a body cannot. What is written in v1 reads in v2, and the other way round. An OpenAPI description of all of
+    v1 is at `/openapi.json`.
 
     Args:
         database: A file, which may exist already and is kept, or `:memory:`.
@@ -86,6 +87,7 @@ class Emulator(World):
             `query`, `status` (null where the connection was dropped) and `body`, and never a token.
         clock: Returns the present time, with a time zone. Exports hold what happened up to then, so that the
             present day fills as it passes.
+        quirks: How v2 answers where nobody knows how the service does. New `Quirks` can be assigned at any time.
 
     Raises:
         ValueError: The clock's time has no time zone.
@@ -201,6 +203,15 @@ class Emulator(World):
             RuntimeError: As of `url`.
         """
         return f"{self._origin}/v2"
+
+    @property
+    def v3_url(self) -> str:
+        """The base address of v3, as `http://127.0.0.1:8080/v3`, where nothing is served yet.
+
+        Raises:
+            RuntimeError: As of `url`.
+        """
+        return f"{self._origin}/v3"
 
     @property
     def ca_file(self) -> Path | None:

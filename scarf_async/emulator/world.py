@@ -11,6 +11,7 @@ import attrs
 from scarf_async.emulator.faults import Faults
 from scarf_async.emulator.generator import EVENT_COLUMNS, event_columns
 from scarf_async.emulator.people import People
+from scarf_async.emulator.quirks import Quirks
 from scarf_async.emulator.store import Store
 
 __all__ = ["World"]
@@ -39,6 +40,7 @@ class World:
     seed: int = attrs.field(default=0, kw_only=True)
     gzip: bool = attrs.field(default=False, kw_only=True)
     clock: Callable[[], datetime] = attrs.field(default=_utc_now, kw_only=True)
+    quirks: Quirks = attrs.field(factory=Quirks, kw_only=True)
     people: People = attrs.field(init=False)
     faults: Faults = attrs.field(init=False, factory=Faults)
     _store: Store | None = attrs.field(init=False, default=None)
