@@ -12,7 +12,22 @@ from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.wire import Fields
 from scarf_async.emulator.world import World
 
-__all__ = ["Call", "Endpoints", "Handler"]
+__all__ = ["Call", "Endpoints", "Handler", "Target"]
+
+
+@attrs.frozen
+class Target:
+    """What a request was sent to, as it arrived.
+
+    Attributes:
+        origin: The scheme and the host by which the client calls the server.
+        path: The path, percent-encoded.
+        query: The query, percent-encoded.
+    """
+
+    origin: str = ""
+    path: str = ""
+    query: str = ""
 
 
 @attrs.frozen
@@ -25,6 +40,7 @@ class Call:
         params: The decoded segments of the path, by the names in the table of endpoints.
         query: The parameters of the query; of a repeated one the first, None for one without `=`.
         body: The parsed body; None for methods without one.
+        target: What the request was sent to.
     """
 
     world: World
@@ -32,6 +48,7 @@ class Call:
     params: Mapping[str, str]
     query: Mapping[str, str | None]
     body: JSON
+    target: Target = Target()
 
     def fields(self) -> Fields:
         """The body as the object that most endpoints expect."""

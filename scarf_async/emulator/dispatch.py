@@ -1,4 +1,4 @@
-"""The way from a request's target to its handler."""
+"""The way from a request's target to its handler, and what depends on the version that it is of."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from urllib.parse import unquote_to_bytes
 import attrs
 
 from scarf_async.emulator import v1, v2
-from scarf_async.emulator.answers import Refusal
+from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Handler
+from scarf_async.emulator.quirks import Quirks
+from scarf_async.emulator.v2_reading import undecodable
+from scarf_async.emulator.v2_showing import refusal_answer
+from scarf_async.emulator.wire import parse_body
 
-__all__ = ["Match", "find_handler"]
+__all__ = ["Match", "answer_to", "find_handler", "read_body"]
 
 
 @attrs.frozen
@@ -46,13 +50,43 @@ class _Endpoint:
 
 def _by_length() -> dict[int, list[_Endpoint]]:
     endpoints: dict[int, list[_Endpoint]] = {}
-    for path, methods in (*v1.ENDPOINTS.items(), *v2.ENDPOINTS.items()):
+    for path, methods in (*v1.ENDPOINTS.items(), *v2.ENDPOINTS.items(), *v2.NOT_SERVED.items()):
         segments = tuple(path.split("/"))
         endpoints.setdefault(len(segments), []).append(_Endpoint(segments, methods))
+    for of_length in endpoints.values():
+        # The service's router reads a word before it reads a name: a package called `overview` is out of reach.
+        of_length.sort(key=lambda endpoint: [segment.startswith("{") for segment in endpoint.segments])
     return endpoints
 
 
 _ENDPOINTS: Final = _by_length()
+_V2: Final = "/v2/"
+_V3: Final = "/v3/"
+
+
+def read_body(path: str, content_type: str, body: bytes) -> JSON:
+    """The JSON of a body.
+
+    Raises:
+        Refusal: 415 where it is not declared to be JSON, 400 where it is none. In v2 neither has a body.
+    """
+    is_v2 = path.startswith(_V2)
+    if content_type != "application/json":
+        message = "" if is_v2 else "The body needs Content-Type: application/json."
+        raise Refusal(415, message, plain=is_v2)
+    try:
+        return parse_body(body)
+    except Refusal as refusal:
+        raise (undecodable() if is_v2 else refusal) from None
+
+
+def answer_to(refusal: Refusal, path: str, quirks: Quirks) -> Answer:
+    """A refusal in the words of the version to which a path belongs."""
+    if path.startswith(_V3):
+        return Answer(refusal.status, {"detail": refusal.message}, refusal.headers)
+    if path.startswith(_V2):
+        return refusal_answer(refusal, quirks, is_export=path.endswith("/events"))
+    return refusal.answer()
 
 
 def find_handler(method: str, path: str) -> Match:
@@ -65,7 +99,7 @@ def find_handler(method: str, path: str) -> Match:
         Refusal: 404 for a path that is none of ours, 405 for another method, 400 for what is not UTF-8. The last
             two have no body in v2.
     """
-    is_v2 = path.startswith("/v2/")
+    is_v2 = path.startswith(_V2)
     try:
         segments = [unquote_to_bytes(segment).decode() for segment in path.split("/")]
     except UnicodeDecodeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -11,14 +10,14 @@ import attrs
 from aiohttp import hdrs, web
 
 from scarf_async.emulator import sending
-from scarf_async.emulator.answers import JSON, Answer, Refusal, Reply, Stream, refused
-from scarf_async.emulator.calls import Call
-from scarf_async.emulator.dispatch import find_handler
+from scarf_async.emulator.answers import Answer, Refusal, Reply, Stream, refused
+from scarf_async.emulator.calls import Call, Target
+from scarf_async.emulator.dispatch import answer_to, find_handler, read_body
 from scarf_async.emulator.faults import Decision, EffectThen, Fault
 from scarf_async.emulator.received import Received, Slot
 from scarf_async.emulator.sending import Connection
 from scarf_async.emulator.store import Transaction
-from scarf_async.emulator.wire import parse_body, parse_query
+from scarf_async.emulator.wire import parse_query
 from scarf_async.emulator.world import World
 
 __all__ = ["Front"]
@@ -34,11 +33,15 @@ class _Arrival:
     """A request that has arrived whole, cut loose from its connection, which it may outlive."""
 
     method: str
-    path: str
-    query: Mapping[str, str | None]
+    target: Target
     authorization: str = attrs.field(repr=False)
     content_type: str
     body: bytes
+
+    @property
+    def path(self) -> str:
+        """The path as it arrived."""
+        return self.target.path
 
 
 class Front:
@@ -96,8 +99,7 @@ class Front:
         decision = self._world.faults.decide(request.method, path)
         arrival = _Arrival(
             request.method,
-            path,
-            parse_query(request.rel_url.raw_query_string),
+            Target(f"{request.scheme}://{request.host}", path, request.rel_url.raw_query_string),
             request.headers.get(hdrs.AUTHORIZATION, ""),
             request.content_type,
             body,
@@ -170,16 +172,18 @@ class Front:
         """Let the request do what it is for, in one transaction."""
         try:
             self._check_token(arrival)
-            match = find_handler(arrival.method, arrival.path)
-            body = _parsed(arrival)
+            match, query = find_handler(arrival.method, arrival.path), parse_query(arrival.target.query)
+            body = None
+            if arrival.method in _WITH_BODY:
+                body = read_body(arrival.path, arrival.content_type, arrival.body)
 
             def work(db: Transaction) -> tuple[Reply, bool]:
-                reply = match.handler(Call(self._world, db, match.params, arrival.query, body))
+                reply = match.handler(Call(self._world, db, match.params, query, body, arrival.target))
                 return reply, db.wrote
 
             reply, wrote = await self._world.store.run(work)
         except Refusal as refusal:
-            return refusal.answer()
+            return answer_to(refusal, arrival.path, self._world.quirks)
         if wrote:
             slot.update(effective=True)
         return reply
@@ -216,12 +220,3 @@ class Front:
         if isinstance(reply, Stream):
             return await sending.stream(connection, reply, gzip=self._world.gzip, cut=cut)
         return await sending.cut(connection, reply) if cut else sending.whole(reply)
-
-
-def _parsed(arrival: _Arrival) -> JSON:
-    """The body of a write; 415 where it is not declared to be JSON, as the service does."""
-    if arrival.method not in _WITH_BODY:
-        return None
-    if arrival.content_type != "application/json":
-        raise Refusal(415, "The body needs Content-Type: application/json.")
-    return parse_body(arrival.body)

@@ -15,7 +15,6 @@ from scarf_async.emulator.aggregates import DayCounts
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.events import has_own_events, own_day_events, own_event_chunks
 from scarf_async.emulator.generator import Cells, EventSource, again, chunks, csv_line, day_events, event_lines
-from scarf_async.emulator.people import person_key
 from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.world import World
 
@@ -24,13 +23,13 @@ __all__ = [
     "events_of_packages",
     "events_of_pixels",
     "limited_days",
-    "packages_of_owner",
-    "packages_of_user",
     "present",
+    "recent_installs",
     "sums_of_packages",
 ]
 
 _EVENTS_AT_ONCE: Final = 512
+_MONTH: Final = timedelta(days=30)
 
 
 @attrs.frozen
@@ -66,27 +65,6 @@ def limited_days(world: World, first: date, count: int) -> Days:
     return Days(first, max(0, min(count, (now.date() - first).days + 1)), now)
 
 
-def packages_of_user(world: World, db: Transaction, username: str) -> list[sqlite3.Row]:
-    """The packages that are a user's own; only the token's user has any."""
-    if person_key(username) != person_key(world.user):
-        return []
-    return db.all("SELECT * FROM owned_packages WHERE username = ? ORDER BY id", world.user)
-
-
-def packages_of_owner(world: World, db: Transaction, owner: str) -> tuple[str, list[sqlite3.Row]]:
-    """An organization or a user, in any case of letters, and the packages; 404 where there is neither."""
-    organization = db.one(
-        "SELECT id, name FROM organizations WHERE name = ?1 COLLATE NOCASE ORDER BY name <> ?1", owner
-    )
-    if organization is not None:
-        sql = "SELECT * FROM owned_packages WHERE organization_id = ? ORDER BY id"
-        return organization["name"], db.all(sql, organization["id"])
-    username = world.people.by_username(owner)
-    if username is None or person_key(username) != person_key(world.user):
-        raise Refusal(404, f"There is no organization or user {owner!r}.", "not-found")
-    return username, packages_of_user(world, db, username)
-
-
 def sums_of_packages(world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days) -> Stream:
     """The aggregates of packages, as lines of JSON."""
     feeds = [_package_feed(db, row) for row in rows]
@@ -103,6 +81,16 @@ def events_of_pixels(world: World, db: Transaction, owner: str, days: Days) -> S
     """The events of an owner's pixels, as CSV."""
     feed = _Feed(EventSource(f"pixels of {owner}"), None, has_own_events(db, None))
     return Stream("text/csv", _event_chunks(world, [feed], days), "pixel-events.csv")
+
+
+def recent_installs(world: World, db: Transaction, package_id: int) -> int | None:
+    """How many events a package had in the 30 days before today; None where there were none."""
+    today = present(world).date()
+    if not has_own_events(db, package_id):
+        return world.events_per_day * _MONTH.days or None
+    sql = "SELECT count(*) AS events FROM events WHERE package_id = ? AND day >= ? AND day < ?"
+    row = db.one(sql, package_id, (today - _MONTH).isoformat(), today.isoformat())
+    return None if row is None else row["events"] or None
 
 
 def _package_feed(db: Transaction, row: sqlite3.Row) -> _Feed:

@@ -16,9 +16,12 @@ from scarf_async.entities.enums import Role
 __all__ = [
     "OrganizationFields",
     "create_organization",
+    "find_member",
     "find_membership",
     "find_organization",
+    "find_organization_in_any_case",
     "members_of",
+    "memberships_of",
     "put_member",
     "remove_member",
     "update_organization",
@@ -38,7 +41,7 @@ class OrganizationFields:
     """What a request says of an organization."""
 
     name: str
-    description: str
+    description: str | None
     website: str | None
     billing_email: str
 
@@ -57,6 +60,22 @@ def find_organization(db: Transaction, name: str) -> sqlite3.Row:
     if row is None:
         raise _unknown_organization(name)
     return row
+
+
+def find_organization_in_any_case(db: Transaction, name: str) -> sqlite3.Row:
+    """The organization with this name, however it is cased; or 404."""
+    row = db.one("SELECT * FROM organizations WHERE name = ?1 COLLATE NOCASE ORDER BY name <> ?1", name)
+    if row is None:
+        raise _unknown_organization(name)
+    return row
+
+
+def memberships_of(db: Transaction, username: str) -> list[sqlite3.Row]:
+    """The organizations of which a user is a member, each with the role."""
+    return db.all(
+        "SELECT o.*, m.role FROM members AS m JOIN organizations AS o ON o.id = m.organization_id WHERE m.key = ?",
+        person_key(username),
+    )
 
 
 def create_organization(world: World, db: Transaction, wanted: OrganizationFields) -> sqlite3.Row:
@@ -96,6 +115,12 @@ def update_organization(db: Transaction, organization: sqlite3.Row, wanted: Orga
 def members_of(db: Transaction, organization: sqlite3.Row) -> list[sqlite3.Row]:
     """The members, in the order in which they came."""
     return db.all("SELECT * FROM members WHERE organization_id = ? ORDER BY id", organization["id"])
+
+
+def find_member(db: Transaction, organization: sqlite3.Row, username: str) -> sqlite3.Row | None:
+    """A member of an organization, or None."""
+    sql = "SELECT * FROM members WHERE organization_id = ? AND key = ?"
+    return db.one(sql, organization["id"], person_key(username))
 
 
 def find_membership(db: Transaction, organization: str, username: str) -> sqlite3.Row:

@@ -13,21 +13,24 @@ import attrs
 
 from scarf_async.emulator.answers import Refusal, WrongField
 from scarf_async.emulator.model_gateway import refuse_other_registry
+from scarf_async.emulator.model_owners import Owner, owner_of
 from scarf_async.emulator.people import person_key
 from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.wire import now, url_host
 from scarf_async.emulator.world import World
-from scarf_async.entities.enums import LibraryType, PermissionLevel
+from scarf_async.entities.enums import LibraryType, PermissionLevel, Role
 
 __all__ = [
     "Addresses",
-    "Owner",
     "PackageFields",
     "create_package",
     "delete_package",
+    "find_named_package",
+    "find_owned_package",
     "find_package",
     "find_visible_package",
-    "packages_of_organization",
+    "level_of_user",
+    "packages_of",
     "permissions_of",
     "set_permissions",
     "update_package",
@@ -46,22 +49,13 @@ ORDER BY id
 _SAME_NAME: Final = """
 SELECT name FROM packages
 WHERE coalesce(organization_id, 0) = coalesce(?, 0) AND coalesce(username, '') = coalesce(?, '')
-AND library_type = ? AND name IN (?, ?) AND uuid <> ?
+AND library_type IN (?, ?) AND name IN (?, ?) AND uuid <> ?
 """
 _PYTHON: Final = (LibraryType.PYPI, LibraryType.PYTHON)
 
 
 # "at least 1 path component with each path component matching" this (PackageUpsertV1.backendUrl)
 _PATH_COMPONENT: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
-
-
-@attrs.frozen
-class Owner:
-    """An organization, or a user."""
-
-    name: str
-    organization_id: int | None = None
-    username: str | None = None
 
 
 @attrs.frozen
@@ -78,11 +72,12 @@ class PackageFields:
     """What a request says of a package; a type of None is not said."""
 
     name: str
-    short_description: str
+    short_description: str | None
     long_description: str | None
     website: str | None
     library_type: str | None
     addresses: Addresses
+    importance: str | None = None
 
 
 def find_package(db: Transaction, uuid: str) -> sqlite3.Row:
@@ -93,14 +88,39 @@ def find_package(db: Transaction, uuid: str) -> sqlite3.Row:
     return row
 
 
+def find_owned_package(db: Transaction, owner: Owner, uuid: str) -> sqlite3.Row:
+    """The package with this UUID if it is this owner's, else 404."""
+    row = find_package(db, uuid)
+    if owner_of(row) != owner:
+        raise Refusal(404, f"{owner.name!r} has no package {row['uuid']}.", "not-found")
+    return row
+
+
+def packages_of(db: Transaction, owner: Owner) -> list[sqlite3.Row]:
+    """The packages of an organization, or those that are a user's own."""
+    sql = "SELECT * FROM owned_packages WHERE organization_id IS ? AND username IS ? ORDER BY id"
+    return db.all(sql, owner.organization_id, owner.username)
+
+
+def find_named_package(
+    db: Transaction, owner: Owner, library_type: str, name: str, itself: str = ""
+) -> sqlite3.Row | None:
+    """Another package that an owner has of a type under a name; the name of an image is its path."""
+    column = "url_path(backend_url)" if library_type == LibraryType.DOCKER else "name"
+    return db.one(
+        f"SELECT * FROM owned_packages WHERE {column} = ? AND library_type IN (?, ?)"  # noqa: S608 # of ours
+        " AND organization_id IS ? AND username IS ? AND uuid <> ? ORDER BY id",
+        name,
+        *_same_type(library_type),
+        owner.organization_id,
+        owner.username,
+        itself,
+    )
+
+
 def visible_packages(world: World, db: Transaction) -> list[sqlite3.Row]:
     """The user's own, and those of the organizations of which the user is a member."""
     return db.all(f"{_VISIBLE} ORDER BY id", world.user, person_key(world.user))
-
-
-def packages_of_organization(db: Transaction, organization: sqlite3.Row) -> list[sqlite3.Row]:
-    """The packages that an organization owns."""
-    return db.all("SELECT * FROM owned_packages WHERE organization_id = ? ORDER BY id", organization["id"])
 
 
 def find_visible_package(world: World, db: Transaction, asked: str, wanted: str | None) -> sqlite3.Row:
@@ -127,10 +147,11 @@ def create_package(db: Transaction, owner: Owner, wanted: PackageFields) -> sqli
         raise WrongField("backend_url", "is required for a docker package", "backend-registry-is-empty")
     _refuse_second(db, owner, library_type, wanted.name)
     _refuse_other_registry(db, addresses)
+    moment = now()
     (row,) = db.write(
         "INSERT INTO packages (uuid, organization_id, username, name, library_type, short_description,"
-        " long_description, website, backend_url, public_url, repository_url, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *, ? AS owner",
+        " long_description, website, backend_url, public_url, repository_url, importance, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *, ? AS owner",
         str(uuid4()),
         owner.organization_id,
         owner.username,
@@ -140,14 +161,16 @@ def create_package(db: Transaction, owner: Owner, wanted: PackageFields) -> sqli
         wanted.long_description,
         wanted.website,
         *attrs.astuple(addresses),
-        now(),
+        wanted.importance,
+        moment,
+        moment,
         owner.name,
     )
     return row
 
 
 def update_package(db: Transaction, old: sqlite3.Row, wanted: PackageFields) -> sqlite3.Row:
-    """The package with descriptions and website replaced, of the same type.
+    """The package with descriptions, website and importance replaced, of the same type.
 
     Addresses that are left out stay: answers do not show them, so nobody could repeat them.
     """
@@ -156,17 +179,20 @@ def update_package(db: Transaction, old: sqlite3.Row, wanted: PackageFields) -> 
         raise WrongField("library_type", f"cannot be changed after creation; it is {library_type!r}")
     kept = Addresses(old["backend_url"], old["public_url"], old["repository_url"])
     addresses = _checked(wanted.addresses, library_type, kept)
-    owner = Owner(old["owner"], old["organization_id"], old["username"])
+    owner = owner_of(old)
     _refuse_second(db, owner, library_type, wanted.name, old["uuid"])
     _refuse_other_registry(db, addresses, old["id"])
     (row,) = db.write(
         "UPDATE packages SET name = ?, short_description = ?, long_description = ?, website = ?,"
-        " backend_url = ?, public_url = ?, repository_url = ? WHERE id = ? RETURNING *, ? AS owner",
+        " backend_url = ?, public_url = ?, repository_url = ?, importance = ?, updated_at = ? WHERE id = ?"
+        " RETURNING *, ? AS owner",
         wanted.name,
         wanted.short_description,
         wanted.long_description,
         wanted.website,
         *attrs.astuple(addresses),
+        wanted.importance,
+        now(),
         old["id"],
         owner.name,
     )
@@ -176,6 +202,17 @@ def update_package(db: Transaction, old: sqlite3.Row, wanted: PackageFields) -> 
 def delete_package(db: Transaction, package: sqlite3.Row) -> None:
     """Delete a package with its permissions, routes and domains."""
     db.write("DELETE FROM packages WHERE id = ?", package["id"])
+
+
+def level_of_user(world: World, db: Transaction, package: sqlite3.Row) -> str | None:
+    """What the token's user is to a package: its owner, or what was set, or the role in its organization."""
+    if package["organization_id"] is None:
+        return Role.OWNER
+    key = person_key(world.user)
+    row = db.one("SELECT level FROM permissions WHERE package_id = ? AND key = ?", package["id"], key) or db.one(
+        "SELECT role AS level FROM members WHERE organization_id = ? AND key = ?", package["organization_id"], key
+    )
+    return None if row is None else row["level"]
 
 
 def permissions_of(db: Transaction, package: sqlite3.Row) -> list[sqlite3.Row]:
@@ -259,7 +296,13 @@ def _refuse_second(db: Transaction, owner: Owner, library_type: str, name: str, 
     if library_type == LibraryType.DOCKER:
         bare = name.removeprefix(f"{owner.name}/")
         prefixed = f"{owner.name}/{bare}"
-    row = db.one(_SAME_NAME, owner.organization_id, owner.username, library_type, bare, prefixed, itself)
+    same = _same_type(library_type)
+    row = db.one(_SAME_NAME, owner.organization_id, owner.username, *same, bare, prefixed, itself)
     if row is not None:
         message = f"{owner.name!r} has a {library_type} package {row['name']!r} already."
         raise Refusal(409, message, "package-already-exists")
+
+
+def _same_type(library_type: str) -> tuple[str, str]:
+    """The two words for a type: pypi is python."""
+    return _PYTHON if library_type in _PYTHON else (library_type, library_type)

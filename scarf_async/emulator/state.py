@@ -50,7 +50,7 @@ def read_state(db: Transaction) -> State:
     state: State = {"organizations": {}, "packages": {}}
     for row in db.all("SELECT * FROM organizations ORDER BY name"):
         state["organizations"][row["name"]] = organizations[row["id"]] = {
-            "description": row["description"],
+            "description": row["description"] or "",
             "website": row["website"],
             "billingEmail": row["billing_email"],
             "members": {},
@@ -58,7 +58,7 @@ def read_state(db: Transaction) -> State:
     for row in db.all("SELECT * FROM owned_packages ORDER BY owner, library_type, name"):
         key = f"{row['owner']}/{row['library_type']}/{row['name']}"
         state["packages"][key] = packages[row["id"]] = {
-            "shortDescription": row["short_description"],
+            "shortDescription": row["short_description"] or "",
             "longDescription": row["long_description"],
             "website": row["website"],
             "backendUrl": row["backend_url"],
@@ -73,7 +73,7 @@ def read_state(db: Transaction) -> State:
     for row in db.all("SELECT * FROM permissions ORDER BY key"):
         packages[row["package_id"]]["permissions"][row["username"]] = row["level"]
     for row in db.all("SELECT * FROM routes ORDER BY template_path, outgoing_url"):
-        packages[row["package_id"]]["routes"].append((row["template_path"], row["outgoing_url"]))
+        packages[row["package_id"]]["routes"].append((row["template_path"], row["outgoing_url"] or ""))
     for row in db.all("SELECT * FROM package_domains ORDER BY key"):
         packages[row["package_id"]]["domains"].append(row["name"])
     return state

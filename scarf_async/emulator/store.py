@@ -10,7 +10,7 @@ from os import PathLike
 from typing import TypeAlias, TypeVar
 
 from scarf_async.emulator.answers import Refusal
-from scarf_async.emulator.wire import url_host
+from scarf_async.emulator.wire import url_host, url_path
 
 __all__ = ["SQLValue", "Store", "Transaction"]
 
@@ -25,7 +25,7 @@ PRAGMA foreign_keys = ON;
 CREATE TABLE IF NOT EXISTS organizations (
     id            INTEGER PRIMARY KEY,
     name          TEXT NOT NULL UNIQUE,
-    description   TEXT NOT NULL,
+    description   TEXT,
     website       TEXT,
     billing_email TEXT NOT NULL,
     created_at    TEXT NOT NULL,
@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS members (
     UNIQUE (organization_id, key)
 );
 CREATE INDEX IF NOT EXISTS member_role ON members (organization_id, role);
--- A package belongs to an organization or, without one, to a user.
+CREATE INDEX IF NOT EXISTS member_key ON members (key);
+-- A package belongs to an organization or, without one, to a user; so do pixels and collections.
 CREATE TABLE IF NOT EXISTS packages (
     id                INTEGER PRIMARY KEY,
     uuid              TEXT NOT NULL UNIQUE,
@@ -48,19 +49,22 @@ CREATE TABLE IF NOT EXISTS packages (
     username          TEXT,
     name              TEXT NOT NULL,
     library_type      TEXT NOT NULL,
-    short_description TEXT NOT NULL,
+    short_description TEXT,
     long_description  TEXT,
     website           TEXT,
     backend_url       TEXT,
     public_url        TEXT,
     repository_url    TEXT,
+    importance        TEXT,
     created_at        TEXT NOT NULL,
+    updated_at        TEXT,
     CHECK ((organization_id IS NULL) <> (username IS NULL))
 );
 CREATE UNIQUE INDEX IF NOT EXISTS package_identity
     ON packages (coalesce(organization_id, 0), coalesce(username, ''), library_type, name);
 CREATE INDEX IF NOT EXISTS package_organization ON packages (organization_id);
 CREATE INDEX IF NOT EXISTS package_name ON packages (name);
+CREATE INDEX IF NOT EXISTS package_path ON packages (url_path(backend_url));
 CREATE VIEW IF NOT EXISTS owned_packages AS
     SELECT p.*, coalesce(o.name, p.username) AS owner
     FROM packages AS p LEFT JOIN organizations AS o ON o.id = p.organization_id;
@@ -72,12 +76,14 @@ CREATE TABLE IF NOT EXISTS permissions (
     level      TEXT NOT NULL,
     UNIQUE (package_id, key)
 );
+-- A route without an outgoing URL only counts.
 CREATE TABLE IF NOT EXISTS routes (
     id            INTEGER PRIMARY KEY,
     uuid          TEXT NOT NULL UNIQUE,
     package_id    INTEGER NOT NULL REFERENCES packages ON DELETE CASCADE,
-    outgoing_url  TEXT NOT NULL,
-    template_path TEXT NOT NULL
+    outgoing_url  TEXT,
+    template_path TEXT NOT NULL,
+    created_at    TEXT
 );
 CREATE INDEX IF NOT EXISTS route_package ON routes (package_id);
 -- Domains that were added; the one that every package has follows from its owner and its public address.
@@ -87,17 +93,75 @@ CREATE TABLE IF NOT EXISTS package_domains (
     package_id INTEGER NOT NULL REFERENCES packages ON DELETE CASCADE,
     key        TEXT NOT NULL,
     name       TEXT NOT NULL,
+    created_at TEXT,
     UNIQUE (package_id, key)
 );
 CREATE INDEX IF NOT EXISTS domain_key ON package_domains (key);
 -- A file of an earlier version keeps them in a table that has each name once.
 CREATE TABLE IF NOT EXISTS domains (id, uuid, package_id, key, name);
-INSERT OR IGNORE INTO package_domains SELECT id, uuid, package_id, key, name FROM domains;
+INSERT OR IGNORE INTO package_domains (id, uuid, package_id, key, name)
+    SELECT id, uuid, package_id, key, name FROM domains;
 DROP TABLE domains;
+CREATE TABLE IF NOT EXISTS pixels (
+    id                INTEGER PRIMARY KEY,
+    uuid              TEXT NOT NULL UNIQUE,
+    organization_id   INTEGER REFERENCES organizations ON DELETE CASCADE,
+    username          TEXT,
+    name              TEXT NOT NULL,
+    package_id        INTEGER REFERENCES packages ON DELETE SET NULL,
+    importance        TEXT,
+    track_companies   INTEGER NOT NULL,
+    short_description TEXT,
+    long_description  TEXT,
+    created_at        TEXT NOT NULL,
+    updated_at        TEXT NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS pixel_identity
+    ON pixels (coalesce(organization_id, 0), coalesce(username, ''), name);
+CREATE INDEX IF NOT EXISTS pixel_package ON pixels (package_id);
+CREATE VIEW IF NOT EXISTS owned_pixels AS
+    SELECT p.*, coalesce(o.name, p.username) AS owner
+    FROM pixels AS p LEFT JOIN organizations AS o ON o.id = p.organization_id;
+CREATE TABLE IF NOT EXISTS pixel_domains (
+    id         INTEGER PRIMARY KEY,
+    uuid       TEXT NOT NULL UNIQUE,
+    pixel_id   INTEGER NOT NULL REFERENCES pixels ON DELETE CASCADE,
+    key        TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    UNIQUE (pixel_id, key)
+);
+CREATE INDEX IF NOT EXISTS pixel_domain_key ON pixel_domains (key);
+CREATE TABLE IF NOT EXISTS collections (
+    id              INTEGER PRIMARY KEY,
+    uuid            TEXT NOT NULL UNIQUE,
+    organization_id INTEGER REFERENCES organizations ON DELETE CASCADE,
+    username        TEXT,
+    pattern         TEXT NOT NULL,
+    backend_domain  TEXT NOT NULL,
+    public_domain   TEXT,
+    type            TEXT NOT NULL,
+    created_at      TEXT NOT NULL,
+    updated_at      TEXT NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS collection_identity
+    ON collections (coalesce(organization_id, 0), coalesce(username, ''), pattern, coalesce(public_domain, ''));
+CREATE INDEX IF NOT EXISTS collection_domain ON collections (public_domain);
+CREATE VIEW IF NOT EXISTS owned_collections AS
+    SELECT c.*, coalesce(o.name, c.username) AS owner
+    FROM collections AS c LEFT JOIN organizations AS o ON o.id = c.organization_id;
 CREATE INDEX IF NOT EXISTS package_host ON packages (url_host(public_url));
 CREATE VIEW IF NOT EXISTS hosts AS
     SELECT id AS package_id, url_host(public_url) AS key FROM packages
     UNION ALL SELECT package_id, key FROM package_domains;
+-- Which owner has which domain, Scarf's own aside.
+CREATE VIEW IF NOT EXISTS claims AS
+    SELECT organization_id, username, url_host(public_url) AS key FROM packages
+    UNION ALL SELECT p.organization_id, p.username, d.key
+        FROM package_domains AS d JOIN packages AS p ON p.id = d.package_id
+    UNION ALL SELECT p.organization_id, p.username, d.key
+        FROM pixel_domains AS d JOIN pixels AS p ON p.id = d.pixel_id
+    UNION ALL SELECT organization_id, username, public_domain FROM collections;
 -- Events that a test put there; without a package they are pixel events.
 CREATE TABLE IF NOT EXISTS events (
     id         INTEGER PRIMARY KEY,
@@ -107,6 +171,32 @@ CREATE TABLE IF NOT EXISTS events (
 );
 CREATE INDEX IF NOT EXISTS event_package ON events (package_id, id);
 CREATE INDEX IF NOT EXISTS event_day ON events (package_id, day, id);
+"""
+_IS_EARLIER = """
+SELECT 1 FROM sqlite_master WHERE name = 'packages'
+AND NOT EXISTS (SELECT 1 FROM pragma_table_info('packages') WHERE name = 'updated_at')
+"""
+# A file from before v2. That a column may be empty is no change to what is stored, so the schema's text is enough.
+_GROW = """
+BEGIN;
+ALTER TABLE packages ADD COLUMN importance TEXT;
+ALTER TABLE packages ADD COLUMN updated_at TEXT;
+ALTER TABLE routes ADD COLUMN created_at TEXT;
+CREATE TABLE IF NOT EXISTS package_domains (
+    id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE,
+    package_id INTEGER NOT NULL REFERENCES packages ON DELETE CASCADE,
+    key TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (package_id, key)
+);
+ALTER TABLE package_domains ADD COLUMN created_at TEXT;
+PRAGMA writable_schema = ON;
+UPDATE sqlite_master
+SET sql = replace(replace(replace(sql,
+    'short_description TEXT NOT NULL', 'short_description TEXT'),
+    'description   TEXT NOT NULL', 'description   TEXT'),
+    'outgoing_url  TEXT NOT NULL', 'outgoing_url  TEXT')
+WHERE name IN ('organizations', 'packages', 'routes');
+COMMIT;
+PRAGMA writable_schema = RESET;
 """
 
 
@@ -164,6 +254,7 @@ class Store:
         self._connection = sqlite3.connect(path, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._connection.create_function("url_host", 1, url_host, deterministic=True)
+        self._connection.create_function("url_path", 1, url_path, deterministic=True)
         self._executor = ThreadPoolExecutor(1, "scarf-emulator-store")
         self._closed: Future[None] | None = None
 
@@ -176,7 +267,7 @@ class Store:
         """
         store = cls(path)
         try:
-            await store._on_thread(lambda: store._connection.executescript(_SCHEMA))
+            await store._on_thread(store._make_tables)
         except BaseException:
             await store.close()
             raise
@@ -203,6 +294,11 @@ class Store:
         # Shielded, since cancelling what still waits for the thread would leave the database open.
         await asyncio.shield(asyncio.wrap_future(self._closed))
         self._executor.shutdown()
+
+    def _make_tables(self) -> None:
+        if self._connection.execute(_IS_EARLIER).fetchone() is not None:
+            self._connection.executescript(_GROW)
+        self._connection.executescript(_SCHEMA)
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

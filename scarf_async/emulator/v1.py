@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import attrs
+
 from scarf_async.emulator import model_gateway as gateway
 from scarf_async.emulator import model_organizations as organizations
 from scarf_async.emulator import model_packages as packages
+from scarf_async.emulator import model_routes as routes
 from scarf_async.emulator import v1_exports
 from scarf_async.emulator.answers import JSON, Answer, WrongField
 from scarf_async.emulator.calls import Call, Endpoints
+from scarf_async.emulator.model_owners import Owner
 from scarf_async.emulator.people import People, person_key
 from scarf_async.emulator.wire import Fields
 from scarf_async.entities.enums import PermissionLevel, Role
@@ -109,7 +113,8 @@ def get_packages(call: Call) -> Answer:
 def get_organization_packages(call: Call) -> Answer:
     """GET /organizations/{organization-name}/packages."""
     organization = organizations.find_organization(call.db, call.params["organization"])
-    return Answer(200, [_package(row) for row in packages.packages_of_organization(call.db, organization)])
+    owner = Owner(organization["name"], organization["id"])
+    return Answer(200, [_package(row) for row in packages.packages_of(call.db, owner)])
 
 
 def get_package(call: Call) -> Answer:
@@ -120,13 +125,13 @@ def get_package(call: Call) -> Answer:
 
 def post_package(call: Call) -> Answer:
     """POST /packages: the package belongs to the user."""
-    return _create_package(call, packages.Owner(call.world.user, username=call.world.user))
+    return _create_package(call, Owner(call.world.user, username=call.world.user))
 
 
 def post_organization_package(call: Call) -> Answer:
     """POST /organizations/{organization-name}/packages: the package belongs to the organization."""
     organization = organizations.find_organization(call.db, call.params["organization"])
-    return _create_package(call, packages.Owner(organization["name"], organization["id"]))
+    return _create_package(call, Owner(organization["name"], organization["id"]))
 
 
 def put_package(call: Call) -> Answer:
@@ -134,7 +139,8 @@ def put_package(call: Call) -> Answer:
     fields = call.fields()
     old = packages.find_package(call.db, call.params["package"])
     with _named(fields):
-        return Answer(200, _package(packages.update_package(call.db, old, _package_fields(fields))))
+        wanted = attrs.evolve(_package_fields(fields), importance=old["importance"])
+        return Answer(200, _package(packages.update_package(call.db, old, wanted)))
 
 
 def delete_package(call: Call) -> Answer:
@@ -146,7 +152,7 @@ def delete_package(call: Call) -> Answer:
 def get_permissions(call: Call) -> Answer:
     """GET /packages/{package-id}/permissions: the users who have a level of their own."""
     rows = packages.permissions_of(call.db, packages.find_package(call.db, call.params["package"]))
-    return Answer(200, [{"username": row["username"], "permissionLevel": row["level"]} for row in rows])
+    return Answer(200, [{"username": row["username"], "permissionLevel": _level(row["level"])} for row in rows])
 
 
 def post_permissions(call: Call) -> Answer:
@@ -167,7 +173,7 @@ def post_permissions(call: Call) -> Answer:
 def get_routes(call: Call) -> Answer:
     """GET /packages/{package-id}/routes."""
     package = packages.find_package(call.db, call.params["package"])
-    return Answer(200, [_route(row) for row in gateway.routes_of(call.db, package)])
+    return Answer(200, [_route(row) for row in routes.routes_of(call.db, package)])
 
 
 def post_route(call: Call) -> Answer:
@@ -175,13 +181,13 @@ def post_route(call: Call) -> Answer:
     fields = call.fields()
     package = packages.find_package(call.db, call.params["package"])
     outgoing_url, template_path = fields.filled("outgoingUrl"), fields.filled("templatePath")
-    row = gateway.add_route(call.db, package, outgoing_url=outgoing_url, template_path=template_path)
+    row = routes.add_route(call.db, package, outgoing_url=outgoing_url, template_path=template_path)
     return Answer(201, _route(row))
 
 
 def delete_route(call: Call) -> Answer:
     """DELETE /packages/{package-id}/routes/{route-id}."""
-    gateway.remove_route(call.db, packages.find_package(call.db, call.params["package"]), call.params["route"])
+    routes.remove_route(call.db, packages.find_package(call.db, call.params["package"]), call.params["route"])
     return Answer(204)
 
 
@@ -244,7 +250,7 @@ ENDPOINTS: Final[Endpoints] = {
 
 def _organization(row: sqlite3.Row) -> dict[str, JSON]:
     """An OrganizationV1. A website that was not given is left out."""
-    shown: dict[str, JSON] = {"name": row["name"], "description": row["description"]}
+    shown: dict[str, JSON] = {"name": row["name"], "description": row["description"] or ""}
     if row["website"] is not None:
         shown["website"] = row["website"]
     shown |= {
@@ -276,7 +282,7 @@ def _package(row: sqlite3.Row) -> dict[str, JSON]:
         "uuid": row["uuid"],
         "owner": row["owner"],
         "name": row["name"],
-        "shortDescription": row["short_description"],
+        "shortDescription": row["short_description"] or "",
         "createdAt": row["created_at"],
     }
     if row["long_description"] is not None:
@@ -307,7 +313,7 @@ def _package_fields(fields: Fields) -> packages.PackageFields:
     )
 
 
-def _create_package(call: Call, owner: packages.Owner) -> Answer:
+def _create_package(call: Call, owner: Owner) -> Answer:
     fields = call.fields()
     with _named(fields):
         return Answer(201, _package(packages.create_package(call.db, owner, _package_fields(fields))))
@@ -333,9 +339,14 @@ def _permission(fields: Fields, people: People) -> tuple[str, tuple[str, str]]:
     return person_key(username), (username, level)
 
 
+def _level(level: str) -> str:
+    """A PackagePermissionLevelV1: v2 has a word more, `owner`."""
+    return level if level in set(PermissionLevel) else PermissionLevel.ADMIN
+
+
 def _route(row: sqlite3.Row) -> dict[str, JSON]:
-    """A PackageRouteV1."""
-    return {"id": row["uuid"], "outgoingUrl": row["outgoing_url"], "templatePath": row["template_path"]}
+    """A PackageRouteV1. A route of v2 need not lead anywhere."""
+    return {"id": row["uuid"], "outgoingUrl": row["outgoing_url"] or "", "templatePath": row["template_path"]}
 
 
 def _domain(domain: gateway.Domain) -> dict[str, JSON]:

@@ -11,11 +11,12 @@ from scarf_async.emulator.model_exports import (
     events_of_packages,
     events_of_pixels,
     limited_days,
-    packages_of_user,
     sums_of_packages,
 )
 from scarf_async.emulator.model_organizations import find_organization
-from scarf_async.emulator.model_packages import find_package, packages_of_organization
+from scarf_async.emulator.model_owners import Owner
+from scarf_async.emulator.model_packages import find_package, packages_of
+from scarf_async.emulator.people import person_key
 from scarf_async.emulator.wire import day
 
 __all__ = ["check_file", "organization_aggregates", "package_events", "pixel_events", "user_aggregates"]
@@ -25,7 +26,8 @@ def organization_aggregates(call: Call) -> Stream:
     """GET /organizations/{organization-name}/aggregates."""
     days = _days(call)
     organization = find_organization(call.db, call.params["organization"])
-    return sums_of_packages(call.world, call.db, packages_of_organization(call.db, organization), days)
+    rows = packages_of(call.db, Owner(organization["name"], organization["id"]))
+    return sums_of_packages(call.world, call.db, rows, days)
 
 
 def user_aggregates(call: Call) -> Stream:
@@ -34,7 +36,10 @@ def user_aggregates(call: Call) -> Stream:
     username = call.world.people.by_username(call.params["username"])
     if username is None:
         raise Refusal(404, f"There is no user {call.params['username']!r}.", "not-found")
-    return sums_of_packages(call.world, call.db, packages_of_user(call.world, call.db, username), days)
+    # Only the token's user has packages.
+    mine = Owner(call.world.user, username=call.world.user)
+    rows = packages_of(call.db, mine) if person_key(username) == person_key(call.world.user) else []
+    return sums_of_packages(call.world, call.db, rows, days)
 
 
 def package_events(call: Call) -> Stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
@@ -15,11 +16,14 @@ __all__ = [
     "Fields",
     "day",
     "dump_json",
+    "is_unicode",
     "now",
     "parse_body",
     "parse_query",
+    "query_values",
     "timestamp",
     "url_host",
+    "url_path",
 ]
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -63,15 +67,31 @@ def parse_body(body: bytes) -> JSON:
 def parse_query(text: str) -> dict[str, str | None]:
     """The parameters of a query: of a repeated one the first, and None for one without `=`."""
     query: dict[str, str | None] = {}
+    for name, value in _pairs(text):
+        query.setdefault(name, value)
+    return query
+
+
+def query_values(text: str, name: str) -> list[str | None]:
+    """All values of one parameter."""
+    return [value for of, value in _pairs(text) if of == name]
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str | None]]:
     for item in filter(None, text.split("&")):
         name, equals, value = item.partition("=")
-        query.setdefault(unquote_plus(name), unquote_plus(value) if equals else None)
-    return query
+        yield unquote_plus(name), unquote_plus(value) if equals else None
 
 
 def url_host(url: str | None) -> str | None:
     """The host of an address that was checked, in the form in which hosts are compared."""
     return None if url is None else urlsplit(url).hostname
+
+
+def url_path(url: str | None) -> str | None:
+    """The path of an address that was checked, without the slash in front."""
+    # Of all packages of an owner at once: `urlsplit` would take most of the time.
+    return None if url is None else re.split("[?#]", url.split("/", 3)[3], maxsplit=1)[0]
 
 
 class Fields:
@@ -100,7 +120,7 @@ class Fields:
             return None
         if not isinstance(value, str):
             raise self.refusal(name, "must be a string")
-        if not _is_unicode(value):
+        if not is_unicode(value):
             raise self.refusal(name, "must be valid Unicode")
         return value
 
@@ -136,7 +156,8 @@ class Fields:
         return Refusal(status, f"{self._where}{name}: {complaint}.", code)
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written in UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

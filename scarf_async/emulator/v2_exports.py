@@ -1,0 +1,94 @@
+"""The exports of events of v2: how they are asked for."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+from scarf_async.emulator.answers import Refusal, Stream
+from scarf_async.emulator.calls import Call, Endpoints
+from scarf_async.emulator.model_exports import (
+    Days,
+    events_of_packages,
+    events_of_pixels,
+    limited_days,
+    present,
+)
+from scarf_async.emulator.model_names import names_matching
+from scarf_async.emulator.model_owners import find_owner
+from scarf_async.emulator.model_packages import find_owned_package, packages_of
+from scarf_async.emulator.v1_exports import check_file
+from scarf_async.emulator.v2_reading import query_text, unrecognized
+from scarf_async.emulator.wire import day
+
+__all__ = ["ENDPOINTS"]
+
+# What v2 calls a month where it is not told the dates: with today, 31 days.
+_MONTH: Final = timedelta(days=30)
+
+
+def package_events(call: Call) -> Stream:
+    """GET /v2/packages/{owner_name}/{package_id}/events."""
+    days = _days(call)
+    owner = find_owner(call.world, call.db, call.params["owner"])
+    row = find_owned_package(call.db, owner, call.params["package"])
+    return events_of_packages(call.world, call.db, [row], days)
+
+
+def owner_events(call: Call) -> Stream:
+    """GET /v2/packages/{owner_name}/events: of the packages of an organization or a user that `query` means."""
+    return _owner_events(call, _days(call), "query")
+
+
+def owner_events_2022(call: Call) -> Stream:
+    """GET /api/v2/{owner_name}/packages/events/{fileName}.csv: the same under its first names."""
+    check_file(call)
+    return _owner_events(call, _days(call, "startDate", "endDate"), "selector")
+
+
+def pixel_events(call: Call) -> Stream:
+    """GET /v2/tracking-pixels/{owner_name}/events."""
+    days = _days(call)
+    owner = find_owner(call.world, call.db, call.params["owner"])
+    return events_of_pixels(call.world, call.db, owner.name, days)
+
+
+ENDPOINTS: Final[Endpoints] = {
+    # Where the export was in 2022.
+    "/api/v2/{owner}/packages/events/{file}": {"GET": owner_events_2022},
+    "/v2/packages/{owner}/events": {"GET": owner_events},
+    "/v2/packages/{owner}/{package}/events": {"GET": package_events},
+    "/v2/tracking-pixels/{owner}/events": {"GET": pixel_events},
+}
+
+
+def _owner_events(call: Call, days: Days, query_name: str) -> Stream:
+    rows = packages_of(call.db, find_owner(call.world, call.db, call.params["owner"]))
+    if query_name in call.query:
+        wanted = names_matching(query_text(call, query_name))
+        rows = [row for row in rows if wanted.fullmatch(row["name"])]
+    return events_of_packages(call.world, call.db, rows, days)
+
+
+def _days(call: Call, start_name: str = "start_date", end_name: str = "end_date") -> Days:
+    """The range asked for: the description calls its end exclusive, users found it inclusive."""
+    start, end = _date(call, start_name), _date(call, end_name)
+    inclusive = call.world.quirks.end_inclusive or end is None
+    if end is None:
+        today = present(call.world).date()
+        end = today if start is None else max(start, today)
+    if start is None:
+        start = end - _MONTH if end - date.min > _MONTH else date.min
+    if end < start:
+        raise Refusal(400, f"{end_name} lies before {start_name}.")
+    return limited_days(call.world, start, (end - start).days + inclusive)
+
+
+def _date(call: Call, name: str) -> date | None:
+    """A date, or None where it is left out; refused in the words of the service's parser."""
+    if name not in call.query:
+        return None
+    parsed = day(query_text(call, name))
+    if parsed is None:
+        raise unrecognized(name)
+    return parsed

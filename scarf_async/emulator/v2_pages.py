@@ -1,0 +1,114 @@
+"""The lists of v2, page by page: how many elements, after which, and the links to more."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from typing import Final, Generic, TypeVar
+from urllib.parse import parse_qsl, quote, urlencode
+
+import attrs
+
+from scarf_async.emulator.answers import JSON, Answer
+from scarf_async.emulator.calls import Call
+from scarf_async.emulator.v2_reading import query_text, unrecognized
+
+__all__ = ["ANY", "USER_ID", "Cursor", "by_uuid", "listed", "page_of"]
+
+T = TypeVar("T")
+
+ANY: Final = re.compile(r".*", re.DOTALL)
+USER_ID: Final = re.compile(r"[0-9A-Za-z]+", re.ASCII)
+UUID_LIKE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_SIZE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+# Only links carry it: a name does not say after which of several packages of that name a page begins.
+_TIE: Final = "after_id"
+
+
+@attrs.frozen
+class Cursor(Generic[T]):
+    """What an element of a list is called, by which the list is in order.
+
+    Attributes:
+        of: The cursor of an element.
+        like: What a cursor looks like; others are refused.
+        tie: What tells elements of one cursor apart.
+        name: What the cursor is called in the query.
+    """
+
+    of: Callable[[T], str]
+    like: re.Pattern[str] = UUID_LIKE
+    tie: Callable[[T], str] | None = None
+    name: str = "after"
+
+
+def by_uuid() -> Cursor[sqlite3.Row]:
+    """The cursor of what has a UUID."""
+    return Cursor(lambda row: str(row["uuid"]))
+
+
+@attrs.frozen
+class _Page:
+    """Some elements, and the parameters that lead to the next; None: these are the last."""
+
+    rows: list[JSON]
+    following: tuple[tuple[str, str], ...] | None
+
+
+def page_of(
+    call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON], *, linked: bool = True
+) -> Answer:
+    """A page of a list as an object, with links where lists have them and this one does."""
+    page = _page(call, elements, cursor, show)
+    shown: dict[str, JSON] = {"results": page.rows}
+    if linked and call.world.quirks.paging == "links":
+        links: dict[str, JSON] = {"self": _link(call, parse_qsl(call.target.query, keep_blank_values=True))}
+        if page.following is not None:
+            links["next"] = _link(call, [*_kept(call, {cursor.name, _TIE, "per_page"}), *page.following])
+        shown["_links"] = links
+    return Answer(200, shown)
+
+
+def listed(call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON]) -> Answer:
+    """A page of a list as a bare array, which says nothing of further ones."""
+    return Answer(200, _page(call, elements, cursor, show).rows)
+
+
+def _page(call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON]) -> _Page:
+    size = _size(call)
+    tie = cursor.tie or (lambda _: "")
+    keyed = sorted((((cursor.of(element), tie(element)), element) for element in elements), key=itemgetter(0))
+    if cursor.name in call.query and call.world.quirks.paging != "ignores-after":
+        after = query_text(call, cursor.name)
+        if cursor.like.fullmatch(after) is None:
+            raise unrecognized(cursor.name)
+        after = after.lower() if cursor.like is UUID_LIKE else after
+        behind = call.query.get(_TIE)
+        keyed = [pair for pair in keyed if (pair[0][0] > after if behind is None else pair[0] > (after, behind))]
+    following: tuple[tuple[str, str], ...] | None = None
+    if len(keyed) > size:
+        (last, last_tie), (first, _) = keyed[size - 1][0], keyed[size][0]
+        following = ((cursor.name, last), ("per_page", str(size)), *([(_TIE, last_tie)] if last == first else []))
+    return _Page([show(element) for _, element in keyed[:size]], following)
+
+
+def _size(call: Call) -> int:
+    quirks = call.world.quirks
+    size = quirks.default_per_page
+    if "per_page" in call.query:
+        text = query_text(call, "per_page")
+        if _SIZE.fullmatch(text) is None or int(text) == 0:
+            raise unrecognized("per_page")
+        size = int(text)
+    return min(size, quirks.max_per_page)
+
+
+def _kept(call: Call, replaced: set[str]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in parse_qsl(call.target.query) if name not in replaced]
+
+
+def _link(call: Call, query: list[tuple[str, str]]) -> str:
+    origin = call.target.origin if call.world.quirks.links_absolute else ""
+    return f"{origin}{call.target.path}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")

@@ -1,0 +1,107 @@
+"""How v2 reads queries and bodies: as a generated parser, with its plain words or with none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from scarf_async.emulator.answers import JSON, Refusal
+from scarf_async.emulator.calls import Call
+from scarf_async.emulator.wire import is_unicode, query_values
+
+__all__ = ["IMPORTANCES", "Body", "query_text", "query_words", "undecodable", "unrecognized"]
+
+IMPORTANCES: Final = ("low", "mid", "high")
+
+
+def unrecognized(name: str) -> Refusal:
+    """The refusal of a parameter that cannot be parsed."""
+    return Refusal(400, f"Unable to recognize query parameter: {name}", plain=True)
+
+
+def undecodable() -> Refusal:
+    """The refusal of a body that does not fit its schema, and of a word of the path: it has no words."""
+    return Refusal(400, "", plain=True)
+
+
+def query_text(call: Call, name: str) -> str:
+    """A parameter that is in the query, which needs its `=`."""
+    text = call.query[name]
+    if text is None:
+        raise _missing(name)
+    return text
+
+
+def query_words(call: Call, name: str, words: Collection[str]) -> list[str]:
+    """The values of a parameter that may be repeated, each of them one of some words."""
+    values = query_values(call.target.query, name)
+    found = [value for value in values if value is not None]
+    if len(found) < len(values):
+        raise _missing(name)
+    if not set(found) <= set(words):
+        raise unrecognized(name)
+    return found
+
+
+class Body:
+    """The fields of a body; what does not fit the schema is a bare 400.
+
+    Args:
+        call: The request.
+    """
+
+    def __init__(self, call: Call) -> None:
+        if not isinstance(call.body, dict):
+            raise undecodable()
+        self._values = call.body
+        self._quirks = call.world.quirks
+
+    def text(self, name: str) -> str:
+        """A text that must be there; it may be empty."""
+        value = self._values.get(name)
+        if not isinstance(value, str) or not is_unicode(value):
+            raise undecodable()
+        return value
+
+    def word(self, name: str, words: Collection[str]) -> str:
+        """One word of a closed list, that must be there."""
+        value = self.text(name)
+        if value not in words:
+            raise undecodable()
+        return value
+
+    def optional(self, name: str, old: str | None = None) -> str | None:
+        """A text, or what a PUT makes of the old one where it is left out."""
+        if not self._is_there(name):
+            return self._without(name, old)
+        return self.text(name)
+
+    def optional_word(self, name: str, words: Collection[str], old: str | None = None) -> str | None:
+        """One word of a closed list, or what a PUT makes of the old one where it is left out."""
+        if not self._is_there(name):
+            return self._without(name, old)
+        return self.word(name, words)
+
+    def flag(self, name: str, old: bool | None = None, *, default: bool) -> bool:
+        """A truth, or what a PUT makes of the old one where it is left out."""
+        if not self._is_there(name):
+            kept = None if name in self._values or self._quirks.put_clears else old
+            return default if kept is None else kept
+        value = self._values[name]
+        if not isinstance(value, bool):
+            raise undecodable()
+        return value
+
+    def _without(self, name: str, old: str | None) -> str | None:
+        return None if name in self._values or self._quirks.put_clears else old
+
+    def _is_there(self, name: str) -> bool:
+        """Whether a field has a value; null may be taken for none."""
+        value: JSON = self._values.get(name)
+        if name in self._values and value is None and self._quirks.null == "refused":
+            raise undecodable()
+        return value is not None
+
+
+def _missing(name: str) -> Refusal:
+    return Refusal(400, f"Missing query parameter: {name}", plain=True)
