@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import aiohttp
 import attrs
 import pytest
 from yarl import URL
 
-from scarf_async.emulator import Emulator
+from scarf_async.emulator import Emulator, Quirks
 
 JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | None"
 
@@ -36,6 +36,18 @@ class Reply:
         value = self.object()[field]
         assert isinstance(value, str)
         return value
+
+    def array(self) -> list[dict[str, JSON]]:
+        """The body, which is to be an array of objects or to have one as its `results`."""
+        found = self.json["results"] if isinstance(self.json, dict) else self.json
+        assert isinstance(found, list), self.body
+        objects = [one for one in found if isinstance(one, dict)]
+        assert len(objects) == len(found)
+        return objects
+
+    def refusal(self) -> tuple[int, JSON]:
+        """The status, and the code where there is one."""
+        return self.status, self.json.get("code") if isinstance(self.json, dict) else None
 
     def rows(self) -> list[dict[str, str]]:
         """The rows of a CSV body."""
@@ -90,6 +102,40 @@ class Client:
         return reply.text("uuid")
 
 
+class ClientV2:
+    """Sends what it is told to v2, to a path with its query just as they are written."""
+
+    def __init__(self, call: Client) -> None:
+        self.call = call
+
+    async def __call__(
+        self,
+        method: str,
+        target: str,
+        json: JSON = None,
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        emulator, session = self.call.emulator, self.call.session
+        sent = {"Authorization": f"Bearer {emulator.token}", **(headers or {})}
+        url = URL(target if target.startswith("http") else emulator.v2_url + target, encoded=True)
+        async with session.request(method, url, json=json, data=data, headers=sent) as response:
+            body = await response.read()
+            is_json = response.content_type == "application/json" and "Content-Type" in response.headers
+            return Reply(response.status, response.headers, body, await response.json() if is_json else None)
+
+    async def made(self, target: str, json: JSON) -> str:
+        """Create something; gives back its id."""
+        reply = await self("POST", target, json)
+        assert reply.status == 201, reply
+        return reply.text("id")
+
+    def quirks(self, **changes: Any) -> None:
+        """Give the emulator other quirks."""
+        self.call.emulator.quirks = Quirks(**changes)
+
+
 def organization_body(name: str = "acme", **more: JSON) -> dict[str, JSON]:
     """An OrganizationUpsertV1."""
     return {"name": name, "description": "All of it", "billingEmail": "pay@acme.example", **more}
@@ -123,3 +169,10 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 def call(session: aiohttp.ClientSession, emulator: Emulator) -> Client:
     """A client of the emulator."""
     return Client(session, emulator)
+
+
+@pytest.fixture
+async def v2(call: Client) -> ClientV2:
+    """A client of v2, with the organization `Acme`, which only v1 can create."""
+    await call.organization("Acme")
+    return ClientV2(call)
