@@ -11,7 +11,7 @@ from scarf_async.emulator.answers import JSON, Answer, Refusal, WrongField
 from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model_owners import organization_uuid, user_id
 from scarf_async.emulator.v2_pages import USER_ID, Cursor, page_of
-from scarf_async.emulator.v2_reading import Body
+from scarf_async.emulator.v2_reading import Body, find_username
 from scarf_async.emulator.v2_showing import with_optional
 from scarf_async.entities.enums import Role
 
@@ -61,7 +61,7 @@ def post_member(call: Call) -> Answer:
     body = Body(call)
     asked, role = body.text("username"), body.word("role", _ROLES)
     membership = organizations.find_membership(call.db, _find(call)["name"], asked)
-    username = call.world.people.by_username(asked)
+    username = find_username(call, asked)
     if username is None:
         raise Refusal(404, f"There is no user {asked!r}.", "not-found")
     if membership["role"] is not None and not call.world.quirks.members_post_upserts:
@@ -93,7 +93,7 @@ def delete_member(call: Call) -> Answer:
 def get_user(call: Call) -> Answer:
     """GET /v2/users/{username}: a user, or an organization of that name."""
     name = call.params["username"]
-    username = call.world.people.by_username(name)
+    username = find_username(call, name)
     organization = call.db.one("SELECT * FROM organizations WHERE name = ? COLLATE NOCASE", name)
     if organization is not None:
         shown = _user(organization_uuid(organization["id"]), organization["name"], "organization")
@@ -105,7 +105,7 @@ def get_user(call: Call) -> Answer:
 
 def get_user_organizations(call: Call) -> Answer:
     """GET /v2/users/{username}/organizations, whose cursor is called otherwise than that of all other lists."""
-    username = call.world.people.by_username(call.params["username"])
+    username = find_username(call, call.params["username"])
     if username is None:
         raise Refusal(404, f"There is no user {call.params['username']!r}.", "not-found")
 

@@ -11,7 +11,7 @@ from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model_owners import find_owner, user_id
 from scarf_async.emulator.people import person_key
 from scarf_async.emulator.v2_pages import USER_ID, Cursor, listed
-from scarf_async.emulator.v2_reading import Body
+from scarf_async.emulator.v2_reading import Body, find_username
 from scarf_async.entities.enums import PermissionLevel
 
 __all__ = ["ENDPOINTS"]
@@ -39,7 +39,7 @@ def post_permission(call: Call) -> Answer:
     body = Body(call)
     asked, level = body.text("username"), body.word("permission_level", _LEVELS)
     package = _find(call)
-    username = call.world.people.by_username(asked)
+    username = find_username(call, asked)
     if username is None:
         raise Refusal(422, f"There is no user {asked!r}.")
     if _owns(package, username):

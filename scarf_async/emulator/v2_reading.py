@@ -43,6 +43,11 @@ def query_words(call: Call, name: str, words: Collection[str]) -> list[str]:
     return found
 
 
+def find_username(call: Call, asked: str) -> str | None:
+    """A user's name as it is spelled, or None for a stranger. v2 takes no e-mail addresses for names."""
+    return None if "@" in asked else call.world.people.by_username(asked)
+
+
 class Body:
     """The fields of a body; what does not fit the schema is a bare 400.
 
