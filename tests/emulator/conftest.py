@@ -112,7 +112,7 @@ class ClientV2:
         self,
         method: str,
         target: str,
-        json: JSON = None,
+        json: object = None,
         *,
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
@@ -125,7 +125,7 @@ class ClientV2:
             is_json = response.content_type == "application/json" and "Content-Type" in response.headers
             return Reply(response.status, response.headers, body, await response.json() if is_json else None)
 
-    async def made(self, target: str, json: JSON) -> str:
+    async def made(self, target: str, json: object) -> str:
         """Create something; gives back its id."""
         reply = await self("POST", target, json)
         assert reply.status == 201, reply

@@ -9,7 +9,7 @@ import pytest
 
 from scarf_async.emulator import Emulator, Quirks
 
-_WORDS = {
+_WORDS: dict[str, list[str | bool]] = {
     "paging": ["links", "after", "ignores-after"],
     "package_cursor": ["name", "id"],
     "links_absolute": [True, False],

@@ -114,7 +114,7 @@ async def test_permissions_of_both(call: Client, v2: ClientV2) -> None:
     """Who is blocked is not listed in v2; the level `owner` is the highest of v1 there."""
     uuid = await call.package("tool", "npm")
     levels = (("ann", "blocked"), ("bob", "admin"), ("cat", "member"))
-    body = [{"userQuery": name, "permissionLevel": level} for name, level in levels]
+    body: JSON = [{"userQuery": name, "permissionLevel": level} for name, level in levels]
     assert (await call("POST", f"/packages/{uuid}/permissions", body)).status == 204
     path = f"/packages/emulator-user/{uuid}/permissions"
     shown = {one["username"]: one["permission_level"] for one in (await v2("GET", path)).array()}
@@ -174,7 +174,7 @@ async def test_v3_words_its_errors_its_way(call: Client, v2: ClientV2) -> None:
     assert (await v2("GET", address)).object().keys() == {"detail"}
     assert (await v2("GET", f"{call.emulator.v3_url}/nothing")).status == 404
     refused = await v2("GET", address, headers={"Authorization": "Bearer x"})
-    assert (refused.status, refused.object().keys()) == (401, {"detail"})
+    assert (refused.status, set(refused.object())) == (401, {"detail"})
 
 
 async def test_a_file_from_before_v2_is_read(session: aiohttp.ClientSession, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from .conftest import JSON, Client, ClientV2, Reply
 
 Fill: TypeAlias = Callable[[ClientV2, int], Awaitable[str]]
 
-_FILE: JSON = {"type": "file", "incoming_path": "/x"}
+_FILE: dict[str, JSON] = {"type": "file", "incoming_path": "/x"}
 
 
 async def _packages(v2: ClientV2, count: int) -> str:
@@ -265,7 +265,7 @@ async def test_packages_are_filtered(call: Client, v2: ClientV2) -> None:
     await call.package("snake", "pypi", organization="Acme")
     mine = await call.package("boss", "npm", organization="Acme")
     await call.package("alone", "npm")
-    body = [{"userQuery": "emulator-user", "permissionLevel": "member"}]
+    body: JSON = [{"userQuery": "emulator-user", "permissionLevel": "member"}]
     assert (await call("POST", f"/packages/{mine}/permissions", body)).status == 204
 
     async def names(query: str, owner: str = "acme") -> list[JSON]:
