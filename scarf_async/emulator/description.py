@@ -1,22 +1,26 @@
-"""What the server says of itself: API v1 as an OpenAPI description, written by hand beside this file."""
+"""What the server says of itself: OpenAPI descriptions of its versions, written by hand beside this file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from typing import Final
 
 from aiohttp import web
 
-__all__ = ["DESCRIPTION_PATH", "describe", "description"]
+__all__ = ["DESCRIPTIONS", "DESCRIPTION_PATH", "describe", "description"]
 
 DESCRIPTION_PATH: Final = "/openapi.json"
+DESCRIPTIONS: Final[Mapping[str, str]] = {"v1": DESCRIPTION_PATH, "v2": "/openapi_v2.json"}
+"""Where the description of each version is."""
 
 
-def description() -> bytes:
-    """The description (OpenAPI 3.1), as JSON. Its paths hang on the base address of v1."""
-    return resources.files(__package__).joinpath("openapi.json").read_bytes()
+def description(version: str = "v1") -> bytes:
+    """The description of a version (OpenAPI 3.1), as JSON. Its paths hang on the base address of the version."""
+    return resources.files(__package__).joinpath(DESCRIPTIONS[version].lstrip("/")).read_bytes()
 
 
-async def describe(_request: web.Request) -> web.Response:
-    """Answer with the description: to everybody, as it is no part of what it describes."""
-    return web.Response(body=description(), content_type="application/json")
+async def describe(request: web.Request) -> web.Response:
+    """Answer with a description: to everybody, as it is no part of what it describes."""
+    (version,) = (version for version, path in DESCRIPTIONS.items() if path == request.path)
+    return web.Response(body=description(version), content_type="application/json")

@@ -17,7 +17,7 @@ import attrs
 from aiohttp import web
 
 from scarf_async.emulator.addresses import host_to_call, listened_on
-from scarf_async.emulator.description import DESCRIPTION_PATH, describe
+from scarf_async.emulator.description import DESCRIPTIONS, describe
 from scarf_async.emulator.events import store_events
 from scarf_async.emulator.faults import matches
 from scarf_async.emulator.front import Front
@@ -53,8 +53,8 @@ class Emulator(World):
     What the published API v1 description does not say, the emulator decides so: creates are answered with 201
     and the entity, other writes with 200 and the entity, deletes and permissions with 204; errors are JSON
     with a `message` and sometimes a `code`, but in v2 plain text where a query cannot be parsed, and nothing where
-    a body cannot. What is written in v1 reads in v2, and the other way round. An OpenAPI description of all of
-    v1 is at `/openapi.json`.
+    a body cannot. What is written in v1 reads in v2, and the other way round. OpenAPI descriptions are at
+    `/openapi.json` (v1) and `/openapi_v2.json` (v2).
 
     Args:
         database: A file, which may exist already and is kept, or `:memory:`.
@@ -145,7 +145,8 @@ class Emulator(World):
     async def _listen(self) -> None:
         front = Front(self, self._received)
         application = web.Application(client_max_size=_MAX_BODY)
-        application.router.add_get(DESCRIPTION_PATH, describe)
+        for path in DESCRIPTIONS.values():
+            application.router.add_get(path, describe)
         # Paths are matched decoded: they may hold line breaks.
         application.router.add_route("*", "/{path:(?s:.*)}", front.handle)
         application.on_response_prepare.append(leave_out_type)

@@ -22,9 +22,9 @@ _METHODS: Final = ("get", "put", "post", "delete", "patch")
 _LINES: Final = {"application/x-ndjson": "records as NDJSON", "text/csv": "records as CSV"}
 
 
-def document() -> Document:
-    """The description that the emulator gives away."""
-    parsed: Document = json.loads(description())
+def document(version: str = "v1") -> Document:
+    """The description of a version that the emulator gives away."""
+    parsed: Document = json.loads(description(version))
     return parsed
 
 

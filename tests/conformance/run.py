@@ -1,7 +1,7 @@
-"""The conformance step: schemathesis tries the emulator by the description that the emulator gives of itself.
+"""The conformance step: schemathesis tries the emulator by the descriptions that the emulator gives of itself.
 
 `python -m tests.conformance.run` ends with 0 where nothing was found, else with another status. Arguments go to
-`schemathesis run`. It needs the extra `conformance`, nothing outside of loopback, and half a minute.
+`schemathesis run`. It needs the extra `conformance`, nothing outside of loopback, and a minute.
 """
 
 from __future__ import annotations
@@ -11,17 +11,26 @@ import re
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import aiohttp
 import anyio
 
-from scarf_async.emulator import Emulator, ReceivedRequest
+from scarf_async.emulator import Emulator, Quirks, ReceivedRequest
+from scarf_async.emulator.description import DESCRIPTIONS
 
-_SETTINGS: Final = Path(__file__).with_name("schemathesis.toml").read_text(encoding="utf-8")
-_KNOWN: Final = Path(__file__).with_name("known.toml").read_text(encoding="utf-8")
+from .world_v2 import prepare_v2
+
+
+def _text(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+_SETTINGS: Final = {"v1": _text("schemathesis.toml"), "v2": _text("schemathesis_v2.toml")}
+_KNOWN: Final = {"v1": _text("known.toml"), "v2": _text("known_v2.toml")}
+_BASES: Final = {"v1": "/api/v1", "v2": "/v2"}
 _TIME_LIMIT: Final = 120.0
 
 World: TypeAlias = Mapping[str, Sequence[str]]
@@ -63,15 +72,17 @@ async def prepare(emulator: Emulator) -> World:
     }
 
 
-def settings_with(world: World) -> str:
+def settings_with(world: World, version: str = "v1") -> str:
     """The settings with what exists. An array of texts is written the same in JSON and TOML."""
     dictionaries = "".join(f"\n[dictionaries.{name}]\nvalues = {json.dumps(world[name])}\n" for name in world)
-    return f"{_SETTINGS}\n{_KNOWN}{dictionaries}"
+    return f"{_SETTINGS[version]}\n{_KNOWN[version]}{dictionaries}"
 
 
-def never_answered(paths: Mapping[str, Mapping[str, object]], requests: Iterable[ReceivedRequest]) -> list[str]:
+def never_answered(
+    paths: Mapping[str, Mapping[str, object]], requests: Iterable[ReceivedRequest], base: str = "/api/v1"
+) -> list[str]:
     """The operations that were never answered with a success, whose answers were therefore not looked at."""
-    patterns = {path: re.compile(re.sub(r"\\\{[^/]*\\\}", "[^/]+", re.escape(f"/api/v1{path}"))) for path in paths}
+    patterns = {path: re.compile(re.sub(r"\\\{[^/]*\\\}", "[^/]+", re.escape(base + path))) for path in paths}
     answered: defaultdict[str, set[str]] = defaultdict(set)
     for request in requests:
         if request.status is not None and request.status < 300:
@@ -87,34 +98,45 @@ def never_answered(paths: Mapping[str, Mapping[str, object]], requests: Iterable
     ]
 
 
-async def _schemathesis(settings: str, phases: str, emulator: Emulator) -> int:
+async def _schemathesis(settings: str, phases: str, emulator: Emulator, version: str) -> int:
     """Run some phases; gives back the exit status."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "schemathesis.toml")
         file.write_text(settings, encoding="utf-8")  # noqa: ASYNC240  # a few lines
-        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(file), "run", _address(emulator)]
+        address = _address(emulator, version)
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(file), "run", address]
         command += ["--phases", phases, "--header", f"Authorization: Bearer {emulator.token}", *sys.argv[1:]]
         finished = await anyio.run_process(command, check=False, stdout=None, stderr=None)
     return finished.returncode
 
 
-def _address(emulator: Emulator) -> str:
-    return emulator.url.removesuffix("/api/v1") + "/openapi.json"
+def _address(emulator: Emulator, version: str) -> str:
+    return emulator.url.removesuffix("/api/v1") + DESCRIPTIONS[version]
 
 
-async def main() -> int:
+async def _try(version: str, prepare: Callable[[Emulator], Awaitable[World]], *, follow_links: bool) -> int:
     """Let schemathesis loose on a fresh emulator, and see that it came everywhere."""
-    async with Emulator(max_range_days=31, events_per_day=3) as emulator:
+    quirks = Quirks(permissions_of_organizations="works")
+    async with Emulator(max_range_days=31, events_per_day=3, quirks=quirks) as emulator:
         world = await prepare(emulator)
         emulator.requests.clear()
         with anyio.fail_after(_TIME_LIMIT):
-            found = await _schemathesis(settings_with(world), "examples,coverage,fuzzing", emulator)
-            found |= await _schemathesis(_SETTINGS, "stateful", emulator)
-        async with aiohttp.ClientSession() as session, session.get(_address(emulator)) as response:
-            missed = never_answered((await response.json())["paths"], emulator.requests)
+            settings = settings_with(world, version)
+            found = await _schemathesis(settings, "examples,coverage,fuzzing", emulator, version)
+            if follow_links:
+                found |= await _schemathesis(_SETTINGS[version], "stateful", emulator, version)
+        async with aiohttp.ClientSession() as session, session.get(_address(emulator, version)) as response:
+            paths = (await response.json())["paths"]
+        missed = never_answered(paths, emulator.requests, _BASES[version])
     for operation in missed:
-        print(f"never answered with a success: {operation}")
+        print(f"never answered with a success: {version} {operation}")
     return found or int(bool(missed))
+
+
+async def main() -> int:
+    """Try each version."""
+    found = await _try("v1", prepare, follow_links=True)
+    return await _try("v2", prepare_v2, follow_links=False) or found
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from yarl import URL
 
-from scarf_async.emulator import Emulator, Faults, v1
-from scarf_async.emulator.description import DESCRIPTION_PATH, description
+from scarf_async.emulator import Emulator, Faults, v1, v2
+from scarf_async.emulator.calls import Endpoints
+from scarf_async.emulator.description import DESCRIPTIONS, description
 
 from .described import JSON, Schema, document, inlined, operations
 
@@ -45,14 +46,15 @@ def _is_valid(schema: Schema, value: JSON) -> bool:
     return Draft202012Validator(schema, format_checker=FormatChecker()).is_valid(value)
 
 
-async def test_it_is_given_to_everybody(emulator: Emulator) -> None:
+@pytest.mark.parametrize("version", DESCRIPTIONS)
+async def test_it_is_given_to_everybody(emulator: Emulator, version: str) -> None:
     """It needs no token, meets no faults, and is none of the requests that are listed."""
     emulator.faults = Faults(status={503: 1.0})
-    address = emulator.url.removesuffix("/api/v1") + DESCRIPTION_PATH
+    address = emulator.url.removesuffix("/api/v1") + DESCRIPTIONS[version]
     async with aiohttp.ClientSession() as session, session.get(address) as response:
         assert response.status == 200
         assert response.content_type == "application/json"
-        assert await response.read() == description()
+        assert await response.read() == description(version)
     assert emulator.requests == []
 
 
@@ -68,16 +70,18 @@ def _within(node: JSON, key: str) -> Iterator[JSON]:
             yield from _within(value, key)
 
 
-def test_it_is_sound() -> None:
+@pytest.mark.parametrize("version", DESCRIPTIONS)
+def test_it_is_sound(version: str) -> None:
     """Its schemas are schemas, its references and links lead somewhere, nothing in it is unused."""
-    assert _ROOT["openapi"] == "3.1.0"
-    for schema in _within(inlined(_ROOT, _ROOT), "schema"):
+    root = document(version)
+    assert root["openapi"] == "3.1.0"
+    for schema in _within(inlined(root, root), "schema"):
         Draft202012Validator.check_schema(cast(Schema, schema))
-    ids = [operation["operationId"] for _, _, operation in operations(_ROOT)]
+    ids = [operation["operationId"] for _, _, operation in operations(root)]
     assert len(ids) == len(set(map(str, ids)))
-    assert set(map(str, _within(_ROOT, "operationId"))) == set(map(str, ids))
-    used = set(map(str, _within(_ROOT, "$ref")))
-    components = cast(dict[str, Schema], _ROOT["components"])
+    assert set(map(str, _within(root, "operationId"))) == set(map(str, ids))
+    used = set(map(str, _within(root, "$ref")))
+    components = cast(dict[str, Schema], root["components"])
     defined = {
         f"#/components/{kind}/{name}"
         for kind, named in components.items()
@@ -85,13 +89,14 @@ def test_it_is_sound() -> None:
         if kind != "securitySchemes"
     }
     assert used == defined
-    assert [list(cast(Schema, scheme)) for scheme in cast(list[JSON], _ROOT["security"])] == [["token"]]
+    assert [list(cast(Schema, scheme)) for scheme in cast(list[JSON], root["security"])] == [["token"]]
 
 
-def test_its_examples_are_valid() -> None:
+@pytest.mark.parametrize("version", DESCRIPTIONS)
+def test_its_examples_are_valid(version: str) -> None:
     """Each example of a body is what its schema asks for."""
     tried = 0
-    for _, _, operation in operations(_ROOT):
+    for _, _, operation in operations(document(version)):
         if "requestBody" in operation:
             content = cast(dict[str, dict[str, Schema]], cast(Schema, operation["requestBody"])["content"])
             media = content["application/json"]
@@ -102,20 +107,23 @@ def test_its_examples_are_valid() -> None:
     assert tried > 10
 
 
-def test_every_endpoint_is_described() -> None:
-    """The emulator answers at the described paths and at no others of v1."""
+@pytest.mark.parametrize(
+    ("version", "base", "endpoints"), [("v1", "/api/v1", v1.ENDPOINTS), ("v2", "/v2", v2.ENDPOINTS)]
+)
+def test_every_endpoint_is_described(version: str, base: str, endpoints: Endpoints) -> None:
+    """The emulator answers at the described paths and at no others of the version."""
 
     def shape(path: str) -> str:
         named = ("{}" if segment.startswith("{") else segment for segment in path.split("/"))
         return "/".join(named)
 
     served = {
-        (method, shape(path.removeprefix("/api/v1")))
-        for path, methods in v1.ENDPOINTS.items()
-        if path.startswith("/api/v1/")
+        (method, shape(path.removeprefix(base)))
+        for path, methods in endpoints.items()
+        if path.startswith(f"{base}/")
         for method in methods
     }
-    assert served == {(method, shape(path)) for method, path, _ in operations(_ROOT)}
+    assert served == {(method, shape(path)) for method, path, _ in operations(document(version))}
 
 
 async def _package(emulator: Emulator, session: aiohttp.ClientSession) -> str:
