@@ -3,11 +3,13 @@
 With `pytest_plugins = ["scarf_async.testing"]` in the `conftest.py` at the root, a test may ask for:
 
 - `scarf_emulator`: a fresh local Scarf server, its database in memory; see `scarf_async.emulator.Emulator`.
+- `scarf_quirks`: the `Quirks` of that server. Parametrize it, or define one of your own, to see what your code does
+  where nobody knows how the service answers.
 - `scarf`: an open client of it, which retries fast. A fixture of your own that is named `scarf_emulator` (with
   other users, say) is used by it too.
 
-Both live as long as one test, on its event loop. They work under pytest-asyncio, in its auto and its strict mode
-and whatever the `loop_scope` of the test, and under anyio's pytest plugin, which comes with this package:
+Server and client live as long as one test, on its event loop. They work under pytest-asyncio, in its auto and its
+strict mode and whatever the `loop_scope` of the test, and under anyio's pytest plugin, which comes with this package:
 pytest-asyncio need not be installed. A fixture of your own that awaits them must have the `loop_scope` of the test;
 on another event loop it gets an error that says so. Scarf's client runs on asyncio only, so a project that has trio
 installed and marks its tests with `anyio` needs a fixture `anyio_backend` that returns "asyncio".
@@ -34,11 +36,11 @@ import pytest
 
 from scarf_async.client import Scarf
 from scarf_async.clock import Clock
-from scarf_async.emulator import Emulator, FaultRule, ReceivedRequest
+from scarf_async.emulator import Emulator, FaultRule, Quirks, ReceivedRequest
 from scarf_async.emulator.faults import Action
 from scarf_async.sending.retry import RetryPolicy
 
-__all__ = ["FAST", "call_log", "no_waiting", "scarf", "scarf_emulator", "script_faults"]
+__all__ = ["FAST", "call_log", "no_waiting", "scarf", "scarf_emulator", "scarf_quirks", "script_faults"]
 
 _Scope: TypeAlias = Literal["function", "class", "module", "package", "session"]
 
@@ -91,8 +93,8 @@ def script_faults(
     Args:
         emulator: the server.
         method: the method, or `*` for any.
-        path_glob: a glob over the percent-encoded path, with or without `/api/v1` or `/v2` in front; `*` matches
-            slashes too.
+        path_glob: a glob over the percent-encoded path, with or without `/api/v1`, `/v2` or `/v3` in front; `*`
+            matches slashes too.
         steps: a status, a fault such as `"drop_before"`, `("effect", status)` for an effect that the status hides,
             or None to let a request pass.
         retry_after: the `Retry-After` of all statuses.
@@ -128,9 +130,9 @@ def _line(request: ReceivedRequest) -> str:
 # pytest-asyncio notes the event loop of a fixture at its function: each fixture needs one of its own.
 
 
-def _make_emulator() -> Callable[[], AsyncIterator[Emulator]]:
-    async def emulator() -> AsyncIterator[Emulator]:
-        async with Emulator() as emulator:
+def _make_emulator() -> Callable[[Quirks], AsyncIterator[Emulator]]:
+    async def emulator(scarf_quirks: Quirks) -> AsyncIterator[Emulator]:
+        async with Emulator(quirks=scarf_quirks) as emulator:
             yield emulator
 
     return emulator
@@ -192,6 +194,15 @@ def _loop_scope(config: pytest.Config, marker: pytest.Mark | None) -> str:
         default = "function"
     # It was called `scope` once.
     return str(said.get("loop_scope") or said.get("scope") or default)
+
+
+@pytest.fixture
+def scarf_quirks() -> Quirks:
+    """The quirks of `scarf_emulator`: the usual ones.
+
+    `@pytest.mark.parametrize("scarf_quirks", [Quirks(), Quirks(paging="after")])` runs a test under each.
+    """
+    return Quirks()
 
 
 @pytest.fixture

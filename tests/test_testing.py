@@ -47,6 +47,25 @@ OWN = """
         await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
         assert [member.username for member in await scarf.members.list("acme")] == ["ann"]
 """
+QUIRKS = """
+    import pytest
+    from scarf_async.emulator import Quirks
+    {head}
+    async def test_usual(scarf_emulator):
+        assert scarf_emulator.quirks == Quirks()
+
+    @pytest.mark.parametrize("scarf_quirks", [Quirks(paging="after"), Quirks(paging="links")])
+    async def test_each(scarf_emulator, scarf_quirks):
+        assert scarf_emulator.quirks is scarf_quirks
+
+    class TestOwn:
+        @pytest.fixture
+        def scarf_quirks(self):
+            return Quirks(absent="null")
+
+        async def test_own(self, scarf, scarf_emulator):
+            assert scarf_emulator.quirks.absent == "null"
+"""
 ANYIO = """
     pytestmark = pytest.mark.anyio
 
@@ -84,6 +103,19 @@ def test_pytest_asyncio_in_auto_mode(pytester: pytest.Pytester) -> None:
         test_own=OWN.format(head=FIXTURE),
     )
     done.assert_outcomes(passed=5)
+
+
+def test_the_emulator_has_the_quirks_that_a_test_wants(pytester: pytest.Pytester) -> None:
+    """By parametrizing a fixture, or by one of the project's own, under both plugins."""
+    done = run(
+        pytester,
+        "asyncio",
+        "anyio",
+        ini=LOOP_SCOPE,
+        test_asyncio=QUIRKS.format(head=STRICT),
+        test_anyio=QUIRKS.format(head=ANYIO.format(backend="asyncio", more="")),
+    )
+    done.assert_outcomes(passed=8)
 
 
 def test_pytest_asyncio_in_strict_mode_beside_anyio(pytester: pytest.Pytester) -> None:
