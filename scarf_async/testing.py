@@ -9,10 +9,10 @@ With `pytest_plugins = ["scarf_async.testing"]` in the `conftest.py` at the root
   other users, say) is used by it too.
 
 Server and client live as long as one test, on its event loop. They work under pytest-asyncio, in its auto and its
-strict mode and whatever the `loop_scope` of the test, and under anyio's pytest plugin, which comes with this package:
-pytest-asyncio need not be installed. A fixture of your own that awaits them must have the `loop_scope` of the test;
-on another event loop it gets an error that says so. Scarf's client runs on asyncio only, so a project that has trio
-installed and marks its tests with `anyio` needs a fixture `anyio_backend` that returns "asyncio".
+strict mode and whatever the `loop_scope` of the test, and under anyio's pytest plugin, which comes with this
+package: pytest-asyncio need not be installed. A fixture of your own that awaits them must have the `loop_scope` of
+the test; on another event loop it gets an error that says so. Scarf's client runs on asyncio only, so a project
+that has trio installed and marks its tests with `anyio` needs a fixture `anyio_backend` that returns "asyncio".
 
 Example:
     ```python

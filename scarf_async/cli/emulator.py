@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,9 +17,9 @@ from scarf_async.cli.output import Status, say
 from scarf_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from scarf_async.emulator import Emulator, Faults
+    from scarf_async.emulator import Emulator, Faults, Quirks
 
-__all__ = ["emulator", "read_people"]
+__all__ = ["emulator", "read_people", "read_quirks"]
 
 _KEPT_REQUESTS: Final = 10_000
 _PLACE: Final = "Where it listens"
@@ -83,6 +84,14 @@ class _State:
     user: Annotated[str, typer.Option(help="The username that the token belongs to.", rich_help_panel=_STATE)] = (
         "emulator-user"
     )
+    quirks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=WORD,...",
+            help="How v2 answers where nobody knows how the service does, as paging=after,put_clears=false.",
+            rich_help_panel=_STATE,
+        ),
+    ] = None
     people: Annotated[
         str | None,
         typer.Option(
@@ -231,6 +240,7 @@ def _server(place: _Place, state: _State, exports: _Exports, faults: _Faults) ->
             ca_file=None if place.ca_file is None else place.ca_file.absolute(),
             load=state.load,
             log=place.log,
+            quirks=read_quirks(state.quirks or ""),
         )
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
@@ -271,3 +281,38 @@ def read_people(given: str) -> dict[str, str]:
                 raise ConfigurationError(f"--people: each is USER=EMAIL, unlike {part!r}")
             people[user] = email
     return people
+
+
+def read_quirks(given: str) -> Quirks:
+    """Read quirks from a list.
+
+    >>> read_quirks("paging=after, put_clears=false").paging
+    'after'
+
+    Raises:
+        ConfigurationError: a name or a word is unknown.
+    """
+    from scarf_async.emulator import Quirks  # noqa: PLC0415 # `--help` must not wait for a server's packages
+
+    make: Callable[..., Quirks] = Quirks
+    usual = attrs.asdict(Quirks())
+    wanted: dict[str, object] = {}
+    for part in filter(None, map(str.strip, given.split(","))):
+        name, _, word = map(str.strip, part.partition("="))
+        if name not in usual:
+            raise ConfigurationError(f"--quirks: {name!r} is not one of {', '.join(usual)}")
+        wanted[name] = _as_of(type(usual[name]), word)
+    try:
+        return make(**wanted)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"--quirks {given!r}: {error.args[0]}") from None
+
+
+def _as_of(kind: type, word: str) -> object:
+    """A word as a value of a type, or as it is where it is none."""
+    if kind is bool:
+        return {"true": True, "false": False}.get(word, word)
+    try:
+        return kind(word)
+    except ValueError:
+        return word

@@ -17,7 +17,8 @@ import attrs
 import pytest
 
 from scarf_async import Scarf
-from scarf_async.cli.emulator import read_people
+from scarf_async.cli.emulator import read_people, read_quirks
+from scarf_async.emulator import Quirks
 from scarf_async.errors import ConfigurationError
 
 from .shell import SCARF, environment, invoke
@@ -157,3 +158,31 @@ def test_a_long_list_of_people() -> None:
     assert read_people(",".join(f"{user}={email}" for user, email in people.items())) == people
     with pytest.raises(ConfigurationError, match="USER=EMAIL"):
         read_people("=ann@acme.example")
+
+
+def test_quirks_are_read_by_their_types() -> None:
+    """Words, truths and numbers; what is left out is as usual."""
+    read = read_quirks("paging=after, put_clears=false,max_per_page=50, import_seconds=0.5")
+    assert read == Quirks(paging="after", put_clears=False, max_per_page=50, import_seconds=0.5)
+    assert read_quirks("") == Quirks()
+
+
+@pytest.mark.parametrize(
+    "given", ["pages=after", "paging", "paging=pages", "put_clears=no", "max_per_page=0", "max_per_page=many", "=x"]
+)
+def test_quirks_that_do_not_exist(given: str) -> None:
+    """The option and the name are in the message."""
+    with pytest.raises(ConfigurationError, match=f"--quirks.*{given.partition('=')[0]}"):
+        read_quirks(given)
+
+
+def test_emulator_with_quirks(tmp_path: Path) -> None:
+    """The server that is started has them."""
+    load = tmp_path / "state.json"
+    load.write_text(json.dumps(ACME))
+    with running("--load", str(load), "--quirks", "absent=null") as emulator:
+        url, token = emulator.variables["SCARF_V2_URL"], emulator.variables["SCARF_API_TOKEN"]
+        headers = {"Authorization": f"Bearer {token}"}
+        request = urllib.request.Request(f"{url}/organizations/acme", headers=headers)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert json.load(answer)["website"] is None
