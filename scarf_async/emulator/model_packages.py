@@ -18,7 +18,7 @@ from scarf_async.emulator.people import person_key
 from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.wire import now, url_host
 from scarf_async.emulator.world import World
-from scarf_async.entities.enums import LibraryType, PermissionLevel, Role
+from scarf_async.entities.enums import LibraryType, PermissionLevel
 
 __all__ = [
     "Addresses",
@@ -29,9 +29,9 @@ __all__ = [
     "find_owned_package",
     "find_package",
     "find_visible_package",
-    "level_of_user",
     "packages_of",
     "permissions_of",
+    "same_type",
     "set_permissions",
     "update_package",
     "visible_packages",
@@ -111,7 +111,7 @@ def find_named_package(
         f"SELECT * FROM owned_packages WHERE {column} = ? AND library_type IN (?, ?)"  # noqa: S608 # of ours
         " AND organization_id IS ? AND username IS ? AND uuid <> ? ORDER BY id",
         name,
-        *_same_type(library_type),
+        *same_type(library_type),
         owner.organization_id,
         owner.username,
         itself,
@@ -204,17 +204,6 @@ def delete_package(db: Transaction, package: sqlite3.Row) -> None:
     db.write("DELETE FROM packages WHERE id = ?", package["id"])
 
 
-def level_of_user(world: World, db: Transaction, package: sqlite3.Row) -> str | None:
-    """What the token's user is to a package: its owner, or what was set, or the role in its organization."""
-    if package["organization_id"] is None:
-        return Role.OWNER
-    key = person_key(world.user)
-    row = db.one("SELECT level FROM permissions WHERE package_id = ? AND key = ?", package["id"], key) or db.one(
-        "SELECT role AS level FROM members WHERE organization_id = ? AND key = ?", package["organization_id"], key
-    )
-    return None if row is None else row["level"]
-
-
 def permissions_of(db: Transaction, package: sqlite3.Row) -> list[sqlite3.Row]:
     """The users who have a level of their own."""
     return db.all("SELECT * FROM permissions WHERE package_id = ? ORDER BY id", package["id"])
@@ -296,13 +285,13 @@ def _refuse_second(db: Transaction, owner: Owner, library_type: str, name: str, 
     if library_type == LibraryType.DOCKER:
         bare = name.removeprefix(f"{owner.name}/")
         prefixed = f"{owner.name}/{bare}"
-    same = _same_type(library_type)
+    same = same_type(library_type)
     row = db.one(_SAME_NAME, owner.organization_id, owner.username, *same, bare, prefixed, itself)
     if row is not None:
         message = f"{owner.name!r} has a {library_type} package {row['name']!r} already."
         raise Refusal(409, message, "package-already-exists")
 
 
-def _same_type(library_type: str) -> tuple[str, str]:
+def same_type(library_type: str) -> tuple[str, str]:
     """The two words for a type: pypi is python."""
     return _PYTHON if library_type in _PYTHON else (library_type, library_type)

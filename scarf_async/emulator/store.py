@@ -65,6 +65,10 @@ CREATE UNIQUE INDEX IF NOT EXISTS package_identity
 CREATE INDEX IF NOT EXISTS package_organization ON packages (organization_id);
 CREATE INDEX IF NOT EXISTS package_name ON packages (name);
 CREATE INDEX IF NOT EXISTS package_path ON packages (url_path(backend_url));
+CREATE INDEX IF NOT EXISTS package_order ON packages (
+    coalesce(organization_id, 0), coalesce(username, ''),
+    CASE library_type WHEN 'docker' THEN coalesce(url_path(backend_url), name) ELSE name END, uuid
+);
 CREATE VIEW IF NOT EXISTS owned_packages AS
     SELECT p.*, coalesce(o.name, p.username) AS owner
     FROM packages AS p LEFT JOIN organizations AS o ON o.id = p.organization_id;

@@ -20,11 +20,12 @@ from scarf_async.emulator.model_gateway import (
     refuse_other_owner,
     registry_of,
 )
+from scarf_async.emulator.model_listing import Selection, packages_behind
 from scarf_async.emulator.model_owners import Owner, find_owner
 from scarf_async.emulator.model_packages import Addresses, PackageFields
 from scarf_async.emulator.model_pixels import pixels_of_package
 from scarf_async.emulator.model_routes import add_route, check_addresses
-from scarf_async.emulator.v2_pages import ANY, Cursor, by_uuid, listed, page_of
+from scarf_async.emulator.v2_pages import ANY, Cursor, by_uuid, listed, page_from
 from scarf_async.emulator.v2_reading import IMPORTANCES, Body, query_words, undecodable
 from scarf_async.emulator.v2_showing import (
     TYPES,
@@ -158,17 +159,18 @@ def _find(call: Call) -> sqlite3.Row:
 def _page(call: Call, show: Callable[[sqlite3.Row], JSON], *, linked: bool = True) -> Answer:
     """A page of the packages that the query means."""
     types = query_words(call, "type", TYPES)
-    levels = query_words(call, "permission", _LEVELS)[:1]
+    levels = query_words(call, "permission", _LEVELS)
     owner = find_owner(call.world, call.db, call.params["owner"])
-    rows = packages.packages_of(call.db, owner)
-    if types:
-        rows = [row for row in rows if package_type(row) in types]
-    if levels:
-        rows = [row for row in rows if packages.level_of_user(call.world, call.db, row) == levels[0]]
+    by_name = call.world.quirks.package_cursor == "name"
+    wanted = Selection(owner, types, call.world.user, levels[0] if levels else None, by_name)
+
+    def source(after: tuple[str, str | None] | None, limit: int) -> list[sqlite3.Row]:
+        return packages_behind(call.db, wanted, after, limit)
+
     cursor = by_uuid()
-    if call.world.quirks.package_cursor == "name":
+    if by_name:
         cursor = Cursor(package_name, ANY, tie=cursor.of)
-    return page_of(call, rows, cursor, show, linked=linked)
+    return page_from(call, source, cursor, show, linked=linked)
 
 
 def _texts(body: Body, old: sqlite3.Row | None = None) -> tuple[str | None, str | None, str | None, str | None]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterable
-from operator import itemgetter
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 import attrs
@@ -15,9 +14,11 @@ from scarf_async.emulator.answers import JSON, Answer
 from scarf_async.emulator.calls import Call
 from scarf_async.emulator.v2_reading import query_text, unrecognized
 
-__all__ = ["ANY", "USER_ID", "Cursor", "by_uuid", "listed", "page_of"]
+__all__ = ["ANY", "USER_ID", "Cursor", "by_uuid", "listed", "page_from", "page_of"]
 
 T = TypeVar("T")
+# Gives so many elements behind a cursor and, of those that share it, behind the one that the second text names.
+Source: TypeAlias = Callable[[tuple[str, str | None] | None, int], list[T]]
 
 ANY: Final = re.compile(r".*", re.DOTALL)
 USER_ID: Final = re.compile(r"[0-9A-Za-z]+", re.ASCII)
@@ -34,13 +35,13 @@ class Cursor(Generic[T]):
     Attributes:
         of: The cursor of an element.
         like: What a cursor looks like; others are refused.
-        tie: What tells elements of one cursor apart.
+        tie: What tells elements of one cursor apart, and puts them in order.
         name: What the cursor is called in the query.
     """
 
     of: Callable[[T], str]
     like: re.Pattern[str] = UUID_LIKE
-    tie: Callable[[T], str] | None = None
+    tie: Callable[[T], str] = str
     name: str = "after"
 
 
@@ -57,11 +58,16 @@ class _Page:
     following: tuple[tuple[str, str], ...] | None
 
 
-def page_of(
-    call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON], *, linked: bool = True
+def page_of(call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON]) -> Answer:
+    """A page of a list as an object, with links where lists have them."""
+    return page_from(call, _in_memory(elements, cursor), cursor, show)
+
+
+def page_from(
+    call: Call, source: Source[T], cursor: Cursor[T], show: Callable[[T], JSON], *, linked: bool = True
 ) -> Answer:
-    """A page of a list as an object, with links where lists have them and this one does."""
-    page = _page(call, elements, cursor, show)
+    """A page of what a source gives, as an object, with links where lists have them and this one does."""
+    page = _page(call, source, cursor, show)
     shown: dict[str, JSON] = {"results": page.rows}
     if linked and call.world.quirks.paging == "links":
         links: dict[str, JSON] = {"self": _link(call, parse_qsl(call.target.query, keep_blank_values=True))}
@@ -73,25 +79,34 @@ def page_of(
 
 def listed(call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON]) -> Answer:
     """A page of a list as a bare array, which says nothing of further ones."""
-    return Answer(200, _page(call, elements, cursor, show).rows)
+    return Answer(200, _page(call, _in_memory(elements, cursor), cursor, show).rows)
 
 
-def _page(call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON]) -> _Page:
+def _in_memory(elements: Iterable[T], cursor: Cursor[T]) -> Source[T]:
+    ordered = sorted(elements, key=cursor.of)
+
+    def behind(after: tuple[str, str | None] | None, limit: int) -> list[T]:
+        return [element for element in ordered if after is None or cursor.of(element) > after[0]][:limit]
+
+    return behind
+
+
+def _page(call: Call, source: Source[T], cursor: Cursor[T], show: Callable[[T], JSON]) -> _Page:
     size = _size(call)
-    tie = cursor.tie or (lambda _: "")
-    keyed = sorted((((cursor.of(element), tie(element)), element) for element in elements), key=itemgetter(0))
+    after: tuple[str, str | None] | None = None
     if cursor.name in call.query and call.world.quirks.paging != "ignores-after":
-        after = query_text(call, cursor.name)
-        if cursor.like.fullmatch(after) is None:
+        text = query_text(call, cursor.name)
+        if cursor.like.fullmatch(text) is None:
             raise unrecognized(cursor.name)
-        after = after.lower() if cursor.like is UUID_LIKE else after
-        behind = call.query.get(_TIE)
-        keyed = [pair for pair in keyed if (pair[0][0] > after if behind is None else pair[0] > (after, behind))]
+        after = text.lower() if cursor.like is UUID_LIKE else text, call.query.get(_TIE)
+    elements = source(after, size + 1)
     following: tuple[tuple[str, str], ...] | None = None
-    if len(keyed) > size:
-        (last, last_tie), (first, _) = keyed[size - 1][0], keyed[size][0]
-        following = ((cursor.name, last), ("per_page", str(size)), *([(_TIE, last_tie)] if last == first else []))
-    return _Page([show(element) for _, element in keyed[:size]], following)
+    if len(elements) > size:
+        last, first = elements[size - 1], elements[size]
+        following = ((cursor.name, cursor.of(last)), ("per_page", str(size)))
+        if cursor.of(last) == cursor.of(first):
+            following = (*following, (_TIE, cursor.tie(last)))
+    return _Page([show(element) for element in elements[:size]], following)
 
 
 def _size(call: Call) -> int:
