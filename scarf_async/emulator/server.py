@@ -261,7 +261,7 @@ class Emulator(World):
         return await self.store.run(lambda db: store_events(db, package_uuid, rows))
 
     async def dump(self) -> State:
-        """The whole state without ids and times, so that equal histories give equal dictionaries."""
+        """All that v1 knows of the state, without ids and times: equal histories give equal dictionaries."""
         return await self.store.run(read_state)
 
     def _write_ca_file(self) -> None:

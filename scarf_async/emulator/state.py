@@ -1,4 +1,4 @@
-"""The whole state as a plain dictionary, for comparing what is with what should be."""
+"""The state as a plain dictionary in the words of v1, for comparing what is with what should be."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class State(TypedDict):
 
 
 def read_state(db: Transaction) -> State:
-    """Everything but events, ids and times: two servers that were told the same give the same."""
+    """What v1 knows but for events, ids and times: two servers that were told the same give the same."""
     organizations: dict[int, OrganizationState] = {}
     packages: dict[int, PackageState] = {}
     state: State = {"organizations": {}, "packages": {}}

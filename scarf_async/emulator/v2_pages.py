@@ -73,6 +73,8 @@ def page_from(
         links: dict[str, JSON] = {"self": _link(call, parse_qsl(call.target.query, keep_blank_values=True))}
         if page.following is not None:
             links["next"] = _link(call, [*_kept(call, {cursor.name, _TIE, "per_page"}), *page.following])
+        elif call.world.quirks.absent == "null":
+            links["next"] = None
         shown["_links"] = links
     return Answer(200, shown)
 

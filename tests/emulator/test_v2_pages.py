@@ -172,6 +172,16 @@ async def test_some_lists_never_have_links(v2: ClientV2, kind: str) -> None:
     assert not isinstance(reply.json, dict) or reply.json.keys() == {"results"}
 
 
+async def test_last_page_may_have_a_link_of_null(v2: ClientV2) -> None:
+    """`next` is one of the optional fields."""
+    path = await _packages(v2, 2)
+    v2.quirks(absent="null")
+    links = (await v2("GET", path)).object()["_links"]
+    assert isinstance(links, dict)
+    assert links["next"] is None
+    assert _next(await v2("GET", f"{path}?per_page=1")) is not None
+
+
 async def test_sizes_are_a_quirk(v2: ClientV2) -> None:
     """A page has so many elements where nothing is said, and never more than the most."""
     path = await _packages(v2, 12)
