@@ -21,6 +21,6 @@ def description(version: str = "v1") -> bytes:
 
 
 async def describe(request: web.Request) -> web.Response:
-    """Answer with a description: to everybody, as it is no part of what it describes."""
+    """Answer with a description: to everybody, since it is not part of what it describes."""
     (version,) = (version for version, path in DESCRIPTIONS.items() if path == request.path)
     return web.Response(body=description(version), content_type="application/json")

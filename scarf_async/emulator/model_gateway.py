@@ -98,7 +98,7 @@ def has_domain(db: Transaction, owner: Owner, reference: str) -> bool:
 
 
 def check_domain(owner: Owner, name: str, field: str = "name", prefix: str = "domain") -> None:
-    """Refuse a name that is no domain, or one of Scarf's own that is not the owner's, as v2 does."""
+    """Refuse what is not a domain, or is one of Scarf's own and not the owner's, as v2 does."""
     if not name.strip():
         raise WrongField(field, "must not be empty", f"{prefix}-is-empty")
     if NO_DOMAIN.search(name):

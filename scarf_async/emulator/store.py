@@ -180,7 +180,7 @@ _IS_EARLIER = """
 SELECT 1 FROM sqlite_master WHERE name = 'packages'
 AND NOT EXISTS (SELECT 1 FROM pragma_table_info('packages') WHERE name = 'updated_at')
 """
-# A file from before v2. That a column may be empty is no change to what is stored, so the schema's text is enough.
+# A file from before v2. Letting a column be empty does not change what is stored, so the schema's text is enough.
 _GROW = """
 BEGIN;
 ALTER TABLE packages ADD COLUMN importance TEXT;

@@ -183,7 +183,7 @@ async def test_bodies_that_do_not_fit(v2: ClientV2, body: JSON) -> None:
 
 
 async def test_words_of_the_router_come_before_names(v2: ClientV2) -> None:
-    """What is called like a part of a path is out of reach under its name, and what is no type is no path."""
+    """What is called like a part of a path is out of reach by its name; a type that is unknown is refused."""
     for name in ("routes", "overview"):
         await v2.made("/packages/acme", {"type": "npm", "name": name})
     assert (await v2("GET", "/packages/acme/npm/overview")).text("name") == "overview"

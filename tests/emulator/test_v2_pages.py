@@ -193,7 +193,7 @@ async def test_sizes_are_a_quirk(v2: ClientV2) -> None:
 
 
 async def test_package_cursor_is_a_quirk(v2: ClientV2) -> None:
-    """A name, or an id; what is no id is then not a cursor."""
+    """A name, or an id; then only ids are cursors."""
     path = await _packages(v2, 4)
     assert [one["name"] for one in (await v2("GET", f"{path}?after=p01")).array()] == ["p02", "p03"]
     v2.quirks(package_cursor="id")
