@@ -4,17 +4,18 @@
 ScarfError
 ├── ConfigurationError          ├── OutcomeUnknownError
 ├── ValidationError             ├── WriteConfirmedError
-│   └── ManifestError           ├── DecodeError
-├── ClientClosedError           ├── ExportError
-├── WrongEventLoopError         │   ├── TruncatedExportError
-├── ReadOnlyError               │   ├── MalformedRecordError
-├── TransportError              │   ├── RecordTooLongError
-│   ├── ConnectFailedError      │   ├── StreamConsumedError
-│   │   └── ConnectTimeoutError │   └── StreamClosedError
-│   └── RequestTimeoutError     ├── JournalError
-│       └── ConnectTimeoutError ├── BulkError
-└── APIError                    └── GuardError
-    ├── BadRequestError 400        ├── ConflictError 409
+│   ├── ManifestError           ├── DecodeError
+│   └── UnsupportedError        ├── ExportError
+├── ClientClosedError           │   ├── TruncatedExportError
+├── WrongEventLoopError         │   ├── MalformedRecordError
+├── ReadOnlyError               │   ├── RecordTooLongError
+├── TransportError              │   ├── StreamConsumedError
+│   ├── ConnectFailedError      │   └── StreamClosedError
+│   │   └── ConnectTimeoutError ├── JournalError
+│   └── RequestTimeoutError     ├── BulkError
+│       └── ConnectTimeoutError └── GuardError
+└── APIError
+    ├── BadRequestError 400        ├── ConflictError 409, 422
     ├── AuthenticationError 401    ├── UnprocessableError 422
     ├── PermissionDeniedError 403  ├── RateLimitedError 429
     ├── NotFoundError 404          └── ServerError 5xx
@@ -52,12 +53,14 @@ __all__ = [
     "RecordTooLongError",
     "RequestTimeoutError",
     "ScarfError",
+    "ScarfWarning",
     "ServerError",
     "StreamClosedError",
     "StreamConsumedError",
     "TransportError",
     "TruncatedExportError",
     "UnprocessableError",
+    "UnsupportedError",
     "ValidationError",
     "WriteConfirmedError",
     "WrongEventLoopError",
@@ -90,6 +93,23 @@ class ValidationError(ScarfError, ValueError):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class UnsupportedError(ValidationError):
+    """The version of the service that is called cannot do this; nothing was sent.
+
+    Attributes:
+        field: the field or argument that it does not have, where there is one.
+        operations: of a plan, every operation that it cannot do.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, operations: Sequence[object] = ()) -> None:
+        super().__init__(message, field=field)
+        self.operations: tuple[object, ...] = tuple(operations)
+
+
+class ScarfWarning(UserWarning):
+    """What was asked for was done, but not quite as asked."""
 
 
 class ManifestProblem(NamedTuple):
@@ -391,7 +411,7 @@ class NotFoundError(APIError):
 
 
 class ConflictError(APIError):
-    """409: it exists already, or contradicts what exists.
+    """409, or a 422 of v2 whose code says so: it exists already, or contradicts what exists.
 
     With `if_exists="keep"`, `.requested` and `.found` hold both sides; otherwise they are None.
     """

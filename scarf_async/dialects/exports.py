@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from scarf_async.dialects import v1_requests, v2_requests
 from scarf_async.entities import Aggregate, Event, ExportKind
 from scarf_async.errors import ValidationError
 from scarf_async.protocol.messages import Endpoint, Request, Resend
@@ -16,6 +17,7 @@ from scarf_async.protocol.wire import Wire
 
 __all__ = ["EXPORTS", "ExportCall", "export_call"]
 
+_REMARKS: Final = {"v1": v1_requests.remark, "v2": v2_requests.remark}
 _NO_JSON: Final = Wire(entities=(), upserts=(), name=lambda _, attribute: attribute)
 
 
@@ -54,7 +56,9 @@ class ExportCall:
         template, values = self.template, {"package": package, self.owner: owner}
         if owner is None and self.without_owner is not None:
             template = self.without_owner
-        endpoint: Endpoint[None] = Endpoint("GET", template, Resend.EXPORT, None, _NO_JSON, self.version)
+        endpoint: Endpoint[None] = Endpoint(
+            "GET", template, Resend.EXPORT, None, _NO_JSON, self.version, remark=_REMARKS[self.version]
+        )
         first, behind = self.dates
         return endpoint.request(
             query={first: start.isoformat(), behind: end.isoformat()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
@@ -118,7 +119,7 @@ class Fields:
             raise self.refusal(name, "must not be empty")
         return value
 
-    def word(self, name: str, words: type[StrEnum]) -> str:
+    def word(self, name: str, words: Iterable[StrEnum]) -> str:
         """One word of a closed list."""
         value = self.required(name)
         known = [word.value for word in words]

@@ -8,7 +8,7 @@ from typing import TypeVar
 import attrs
 
 from scarf_async.protocol.messages import Answer, Lost, Request, Verdict, is_refusal, judge, retry_after
-from scarf_async.sending.attempts import READING, Attempts
+from scarf_async.sending.attempts import Attempts
 from scarf_async.sending.pacing import AdaptivePacer
 from scarf_async.sending.retry import Course
 from scarf_async.sending.sharing import SharedReads
@@ -53,10 +53,19 @@ class Work:
         self.course = Course(started=self.open_since, ambiguous=self.open)
         return self.course
 
-    async def send(self, attempts: Attempts, request: Request[T], course: Course) -> Answer | Lost:
-        """Send a request at the pace of the run, again and again while the service refuses it for the moment."""
+    async def send(
+        self, attempts: Attempts, request: Request[T], course: Course, *, once: bool = False
+    ) -> Answer | Lost:
+        """Send a request at the pace of the run, again and again while the service refuses it for the moment.
+
+        Args:
+            attempts: makes single attempts.
+            request: what is sent.
+            course: what the attempts share.
+            once: whether a refusal ends it too, since the request would have to be made again.
+        """
         pacer = self.pacer
-        reading = request.endpoint.method in READING
+        reading = request.endpoint.reads
         while True:
             if course.sends:
                 await pacer.afford(attempts.budget.take)
@@ -83,6 +92,6 @@ class Work:
             pacer.refused(ticket, retry_after(outcome.headers) if isinstance(outcome, Answer) else None)
             course.spare()
             # What may have taken effect is for the call to see to: it may have to look first.
-            if course.ambiguous or judge(request.endpoint.resend, outcome) is not Verdict.AGAIN:
+            if once or course.ambiguous or judge(request.endpoint.resend, outcome) is not Verdict.AGAIN:
                 return outcome
             attempts.announce(request, outcome, course.sends, 0.0)
