@@ -166,7 +166,9 @@ class V2:
 
     def member(self, organization: str, username: str) -> Read[Member]:  # noqa: D102
         if username in MEMBER_WORDS:
-            return self.members(organization).then(username, lambda members: by_username(members, username))
+            return self.members(organization).then(
+                username, lambda members: by_username(organization, members, username)
+            )
         request = GET_MEMBER.request(organization=organization, username=username)
 
         def steps() -> Steps[Member]:

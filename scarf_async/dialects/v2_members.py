@@ -16,7 +16,7 @@ from scarf_async.protocol.steps import Steps, attempted
 __all__ = ["by_username", "upsert_member"]
 
 
-def by_username(members: Iterable[Member], username: str) -> Member:
+def by_username(organization: str, members: Iterable[Member], username: str) -> Member:
     """Return a member out of a list.
 
     Raises:
@@ -25,7 +25,7 @@ def by_username(members: Iterable[Member], username: str) -> Member:
     for member in members:
         if member.username == username:
             return member
-    raise not_listed(LIST_MEMBERS.request(organization="-"), f"member {username!r}")
+    raise not_listed(LIST_MEMBERS.request(organization=organization), f"member {username!r}")
 
 
 def upsert_member(organization: str, member: MemberUpsert) -> Steps[Member]:

@@ -99,7 +99,11 @@ async def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
 async def _whole(session: Session, creation: Creation[E], found: E) -> E:
     """Return what was found, when there is all that was to be created with it."""
     if creation.rest is not None:
-        await create(session, creation.rest(found), "keep")
+        try:
+            await create(session, creation.rest(found), "keep")
+        except ScarfError as error:
+            error.add_note(f"what it belongs to is there: {found}")
+            raise
     return found
 
 
