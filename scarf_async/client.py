@@ -80,7 +80,7 @@ class Scarf:
         max_record_bytes: how long one record of an export may be.
         proxy: an http or https address, maybe with user and password; else `$HTTPS_PROXY` and `$NO_PROXY`.
         ca_file: certificates (PEM) to trust beside the system's.
-        read_only: refuse everything but GET and HEAD, with `ReadOnlyError`.
+        read_only: refuse everything but GET and HEAD, and the search of `check`, with `ReadOnlyError`.
         on_event: called with each `ScarfEvent`; what it raises is logged once and harms nothing.
         session: an open `aiohttp.ClientSession` to use; it is never changed and never closed. It brings its own
             connections, so `proxy`, `ca_file` and `max_connections` cannot be given with it. Its pool does not

@@ -31,7 +31,8 @@ class Work:
         looks_from: reads of the run that began then or later serve to look for it; None: only fresh ones.
         looked_at: when the last read began that it was given.
         requests: everything that was sent: retries, looks and reads included.
-        course: how its write went.
+        writes: how often a write was sent; in some versions an operation is several.
+        course: how its last write went.
         reconciled: whether its outcome was found by looking and not told by an answer.
         unchanged: whether nothing was sent, since what was asked for was there.
     """
@@ -44,6 +45,7 @@ class Work:
     looks_from: float | None = None
     looked_at: float = 0.0
     requests: int = 0
+    writes: int = 0
     course: Course | None = None
     reconciled: bool = False
     unchanged: bool = False
@@ -82,6 +84,7 @@ class Work:
                 raise
             finally:
                 self.requests += course.sends - sent
+                self.writes += 0 if reading else course.sends - sent
             if not is_refusal(outcome):
                 if isinstance(outcome, Answer):
                     # That one can look for what is not settled is no progress.

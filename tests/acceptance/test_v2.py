@@ -24,6 +24,7 @@ from scarf_async import (
     ScarfEvent,
     ServerError,
     UnprocessableError,
+    ValidationError,
 )
 
 from .hostile import FAST, TOKEN, Act, Hostile, answer, drop, honest
@@ -89,6 +90,27 @@ async def test_an_update_in_a_bulk_run_reads_again_too() -> None:
         shown = service.store[WEB]
     assert (shown["website"], shown["short_description"], shown["long_description"]) == ("two", "new", "long")
     assert requests(service) == [f"GET {WEB}", f"PUT {WEB}"] * 3
+
+
+async def test_a_run_counts_every_send_of_a_write() -> None:
+    """A member who is not there yet takes two: the role is set in vain, and then the member is added."""
+    plan = BulkPlan()
+    plan.upsert_member("acme", "ann", "admin")
+    async with furnished() as service, connect_v2(service) as scarf:
+        report = await scarf.bulk.run(plan)
+    assert report.outcomes[0].attempts == report.requests == 2
+    assert requests(service) == ["PUT /organizations/acme/members/ann", "POST /organizations/acme/members"]
+
+
+async def test_an_owner_beside_a_key() -> None:
+    """It may be spelled in another case, and not be another; a key without one takes it."""
+    async with furnished() as service, connect_v2(service) as scarf:
+        assert (await scarf.packages.get(PackageKey("acme", "web"), owner="ACME")).uuid == "web"
+        web = await scarf.packages.get(PackageKey(None, "web"), owner="acme")
+        with pytest.raises(ValidationError, match="not of other") as caught:
+            await scarf.packages.get(web, owner="other")
+        assert caught.value.field == "owner"
+    assert requests(service) == [f"GET {WEB}"] * 2
 
 
 async def test_a_read_that_fails_ends_the_update() -> None:
