@@ -11,6 +11,7 @@ import attrs
 from scarf_async.dialects.dialect import Traits, not_listed
 from scarf_async.dialects.v2_bodies import (
     check_package,
+    filled,
     new_package,
     new_route,
     organization_over,
@@ -146,9 +147,13 @@ class V2:
             # A service that does not tell names by case finds it under the new name before it is renamed.
             if there.name != organization.name and organization_key(there.name) == organization_key(name):
                 return Found()
-            if not before or before[0].id is None or there.id is None:
+            # An earlier run may have sent it: then what still has the old name has not been renamed.
+            known = before[0] if before else (yield from _if_there(Read(read.target, lambda: ask(read))))
+            if known is None:
                 return find_organization(organization, there)
-            return Found(equal=there) if there.id == before[0].id else Found(different=there)
+            if known.id is not None and there.id is not None:
+                return Found(equal=there) if there.id == known.id else Found(different=there)
+            return find_organization(filled(organization, known), there) if before else Found(different=there)
 
         change = Rewrite(UPDATE_ORGANIZATION, make)
         if organization.name == name:

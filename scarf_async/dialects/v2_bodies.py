@@ -23,6 +23,7 @@ from scarf_async.names import package_key
 
 __all__ = [
     "check_package",
+    "filled",
     "new_package",
     "new_route",
     "organization_over",
@@ -182,6 +183,16 @@ def organization_over(name: str, wanted: OrganizationUpsert, shown: Organization
         **_over("description", wanted.description, shown.description),
         **_over("website", wanted.website, shown.website),
     }
+
+
+def filled(wanted: OrganizationUpsert, shown: Organization) -> OrganizationUpsert:
+    """Return an upsert that says of an organization what it leaves as it is, too."""
+    return OrganizationUpsert(
+        name=wanted.name,
+        description=shown.description if wanted.description is UNSET else wanted.description,
+        billing_email=shown.billing_email if wanted.billing_email is UNSET else wanted.billing_email,
+        website=shown.website if wanted.website is UNSET else wanted.website,
+    )
 
 
 def package_over(upsert: PackageUpsert, owner: str, shown: Package) -> dict[str, JSON]:

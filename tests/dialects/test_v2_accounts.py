@@ -123,6 +123,44 @@ def test_a_renamed_organization_is_known_by_its_id(there: Answer, found: str) ->
     assert script.asked == ["GET /organizations/acme", "PUT /organizations/acme", "GET /organizations/new"]
 
 
+@pytest.mark.parametrize(
+    ("old", "there", "found"),
+    [
+        (said(ORGANIZATION), said({**ORGANIZATION, "id": "o-2", "name": "new"}), "different"),
+        (refused(404), said({**ORGANIZATION, "name": "new"}), "equal"),
+        (said({"name": "acme"}), said({"name": "new"}), "different"),
+    ],
+)
+def test_a_rename_of_an_earlier_run(old: Answer, there: Answer, found: str) -> None:
+    """What still has the old name has not been renamed."""
+    wanted = OrganizationUpsert(name="new", description=UNSET, billing_email=UNSET)
+    renaming = ACME.update_organization("acme", wanted)
+    assert isinstance(renaming, Renaming)
+    script = Script.of(there, old)
+    looked = script.run(renaming.look())
+    assert (looked.equal is not None, looked.different is not None) == (found == "equal", found == "different")
+    assert script.asked == ["GET /organizations/new", "GET /organizations/acme"]
+
+
+@pytest.mark.parametrize(("email", "found"), [("pay@acme.example", "equal"), ("b@acme.example", "different")])
+def test_a_renamed_organization_without_an_id(email: str, found: str) -> None:
+    """All that a rename leaves as it is has to be the same."""
+    renaming = ACME.update_organization(
+        "acme", OrganizationUpsert(name="new", description="x", billing_email=UNSET)
+    )
+    assert isinstance(renaming, Renaming)
+
+    def steps() -> Steps[Found[Organization]]:
+        yield renaming.request
+        return (yield from renaming.look())
+
+    there = {"name": "new", "description": "x", "billing_email": email}
+    looked = Script.of(said({"name": "acme", "billing_email": "pay@acme.example"}), said({}), said(there)).run(
+        steps()
+    )
+    assert (looked.equal is not None, looked.different is not None) == (found == "equal", found == "different")
+
+
 # Members.
 
 ANN: Final = {"user_id": "u-1", "username": "ann", "role": "admin"}
