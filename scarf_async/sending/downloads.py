@@ -11,6 +11,7 @@ import attrs
 import msgspec
 from yarl import URL
 
+from scarf_async.entities import ApiVersion
 from scarf_async.errors import ExportError, ScarfError
 from scarf_async.events import RetryScheduled, StreamFinished
 from scarf_async.http.transport import Download
@@ -34,6 +35,12 @@ class Downloads:
     """What the exports need from the client."""
 
     attempts: Attempts
+    owner: str | None = None
+
+    @property
+    def api(self) -> ApiVersion:
+        """The version of the service that is asked where a call names none."""
+        return self.attempts.transport.settings.api
 
     @property
     def max_record_bytes(self) -> int:

@@ -66,7 +66,7 @@ class Session:
     @property
     def downloads(self) -> Downloads:
         """What the exports need."""
-        return Downloads(self.attempts)
+        return Downloads(self.attempts, self.owner)
 
     @property
     def server(self) -> str:
