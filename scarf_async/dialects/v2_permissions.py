@@ -9,7 +9,7 @@ from scarf_async.dialects.v2_lists import read_list
 from scarf_async.dialects.v2_requests import DELETE_PERMISSION, SET_PERMISSION
 from scarf_async.entities import Permission, PermissionLevel, PermissionSet
 from scarf_async.errors import APIError, TransportError, UnsupportedError
-from scarf_async.protocol.messages import Answer, Request, Resend
+from scarf_async.protocol.messages import Request, Resend
 from scarf_async.protocol.steps import Read, Steps, attempted
 
 __all__ = ["permission_requests", "read_permissions", "set_permissions"]
@@ -75,15 +75,23 @@ def set_permissions(requests: Sequence[Request[None]], read: Request[list[Permis
             error.add_note(count)
             raise
         is_gone = request.endpoint.resend is Resend.DELETE and given.status == 404
-        failure = given if isinstance(given, APIError) else None
-        if is_gone or (done == 0 and failure is not None and failure.status in _REFUSED):
-            told = yield from attempted(read)
-            if is_gone and isinstance(told, Answer):
+        failure: APIError | TransportError | None = given if isinstance(given, APIError) else None
+        if is_gone or (done == 0 and given.status in _REFUSED):
+            told = yield from _refusal(read)
+            if is_gone and told is None:
                 continue
-            if isinstance(told, APIError):
-                failure = failure or told
-                if done == 0 and told.status in _REFUSED:
-                    failure.add_note(_NOTE)
+            failure = failure or told
+            if failure is not None and done == 0 and isinstance(told, APIError) and told.status in _REFUSED:
+                failure.add_note(_NOTE)
         if failure is not None:
             failure.add_note(count)
             raise failure
+
+
+def _refusal(read: Request[list[Permission]]) -> Steps[APIError | TransportError | None]:
+    """Return why the permissions cannot be read; None where they can."""
+    try:
+        told = yield from attempted(read)
+    except TransportError as error:
+        return error
+    return told if isinstance(told, APIError) else None

@@ -1,6 +1,6 @@
 """The data of Scarf: frozen, slotted attrs classes and the enums they use."""
 
-from scarf_async.entities.checks import Check
+from scarf_async.entities.check import Check
 from scarf_async.entities.enums import (
     ApiVersion,
     Breakdown,
