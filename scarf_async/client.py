@@ -12,7 +12,8 @@ import attrs
 
 from scarf_async.checks import flag, instance, positive
 from scarf_async.clock import Clock
-from scarf_async.dialects import V1
+from scarf_async.dialects import dialect_of
+from scarf_async.entities import ApiVersion, Check
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
 from scarf_async.http.transport import Transport
@@ -24,8 +25,10 @@ from scarf_async.settings import (
     Proxy,
     Secret,
     Settings,
+    read_api,
     read_bases,
     read_ca_file,
+    read_owner,
     read_proxy,
     read_token,
 )
@@ -56,10 +59,16 @@ class Scarf:
 
     Args:
         token: the API token; else `$SCARF_API_TOKEN`. White space around it is stripped.
+        api: the version of the service that the calls speak, `"v1"` or `"v2"`; else `$SCARF_API_VERSION`, else
+            `"v1"`. A client never falls back from one to the other.
+        owner: the account whose packages are meant where a call of v2 names none; else `$SCARF_OWNER`, else
+            `$SCARF_ENTITY_NAME`. No call of v1 asks for it.
         base_url: of v1; else `$SCARF_BASE_URL`, else `https://scarf.sh/api/v1`. http is for loopback only.
-        v2_url: of v2, which some exports use; else `$SCARF_V2_URL`, else `https://api.scarf.sh/v2`. A client that
-            is given one of the two addresses and not the other calls that version only: the first call of the
-            other raises `ConfigurationError`, and nothing is sent.
+        v2_url: of v2, which some exports of v1 clients use too; else `$SCARF_V2_URL`, else
+            `https://api.scarf.sh/v2`.
+        v3_url: of v3; else `$SCARF_V3_URL`, else `v2_url` with `v3` for a `v2` at its end, else
+            `https://api.scarf.sh/v3`. A client that is given the address of one version and not of another does not
+            take Scarf's for that: the first call of the other raises `ConfigurationError`, and nothing is sent.
         retry: when and how often a request is sent again.
         timeout: seconds for one attempt of an ordinary call, from having a connection to the last byte.
         connect_timeout: seconds for name resolution, TCP and TLS together.
@@ -71,7 +80,7 @@ class Scarf:
         max_record_bytes: how long one record of an export may be.
         proxy: an http or https address, maybe with user and password; else `$HTTPS_PROXY` and `$NO_PROXY`.
         ca_file: certificates (PEM) to trust beside the system's.
-        read_only: refuse everything but GET and HEAD, with `ReadOnlyError`.
+        read_only: refuse everything but GET and HEAD, and the search of `check`, with `ReadOnlyError`.
         on_event: called with each `ScarfEvent`; what it raises is logged once and harms nothing.
         session: an open `aiohttp.ClientSession` to use; it is never changed and never closed. It brings its own
             connections, so `proxy`, `ca_file` and `max_connections` cannot be given with it. Its pool does not
@@ -86,7 +95,7 @@ class Scarf:
         "_bulk",
         "_exports",
         "_manifests",
-        "_owner",
+        "_owns",
         "_session",
         "domains",
         "members",
@@ -110,8 +119,11 @@ class Scarf:
         self,
         token: str | None = None,
         *,
+        api: ApiVersion | None = None,
+        owner: str | None = None,
         base_url: str | None = None,
         v2_url: str | None = None,
+        v3_url: str | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 # frozen
         timeout: float = 30.0,
         connect_timeout: float = 10.0,
@@ -137,13 +149,15 @@ class Scarf:
             if given and borrowed
         ]
         secret = read_token(token)
-        bases = read_bases(base_url, v2_url)
+        bases = read_bases(base_url, v2_url, v3_url)
         through = None if borrowed else read_proxy(proxy)
         # What may be secret leaves this frame before anything can raise: tracebacks may show local variables.
-        token = base_url = v2_url = proxy = None
+        token = base_url = v2_url = v3_url = proxy = None
+        account = read_owner(owner)
         settings = Settings(
             token=_usable(secret, Secret),
             bases=_usable(bases, dict),
+            api=read_api(api),
             connect_timeout=connect_timeout,
             export_timeout=export_timeout,
             max_connections=max_connections,
@@ -164,7 +178,7 @@ class Scarf:
             instance("session", session, aiohttp.ClientSession, ConfigurationError, wanted=wanted)
         if session is not None and session.closed:
             raise ConfigurationError("session is closed; give one that is open")
-        self._owner = True
+        self._owns = True
         clock = self._make_clock()
         self._use(
             Session(
@@ -175,8 +189,9 @@ class Scarf:
                     retry=_policy(retry),
                     timeout=_timeout(timeout),
                 ),
-                dialect=V1(),
+                dialect=dialect_of(settings.api, account),
                 read_only=_flag(read_only),
+                owner=account,
             )
         )
 
@@ -196,13 +211,50 @@ class Scarf:
         self.domains = Domains(session)
 
     @property
+    def api(self) -> ApiVersion:
+        """The version of the service that its calls speak."""
+        return self._session.transport.settings.api
+
+    @property
+    def owner(self) -> str | None:
+        """The account whose packages are meant where a call of v2 names none."""
+        return self._session.owner
+
+    @property
     def base_url(self) -> str:
         """The address of v1 that it calls.
 
         Raises:
-            ConfigurationError: it was given that of v2 only.
+            ConfigurationError: it was given that of another version only.
         """
         return self._session.transport.settings.root("v1")
+
+    @property
+    def v2_url(self) -> str:
+        """The address of v2 that it calls.
+
+        Raises:
+            ConfigurationError: it was given that of another version only.
+        """
+        return self._session.transport.settings.root("v2")
+
+    @property
+    def v3_url(self) -> str:
+        """The address of v3 that it calls.
+
+        Raises:
+            ConfigurationError: it was given that of another version only.
+        """
+        return self._session.transport.settings.root("v3")
+
+    async def check(self) -> Check:
+        """Tell whether token, version and owner work, by a cheap read or two, and what to change if not.
+
+        Raises:
+            APIError: the service answered something else than yes, 401, 403 or 404.
+            TransportError: no answer came.
+        """
+        return await self._session.run(self._session.dialect.check())
 
     # What only awaits single calls is spared the import of the rest, which takes as long as its own.
 
@@ -234,7 +286,12 @@ class Scarf:
         return self._manifests
 
     def with_options(
-        self, *, timeout: float | None = None, retry: RetryPolicy | None = None, read_only: bool | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        read_only: bool | None = None,
+        owner: str | None = None,
     ) -> Scarf:
         """Return a view with other options over the same connections, pace and retry budget.
 
@@ -244,9 +301,9 @@ class Scarf:
         Raises:
             ConfigurationError: a value cannot be used.
         """
-        base = self._session
+        base = self._session if owner is None else self._session.of_owner(read_owner(owner))
         view = object.__new__(type(self))
-        view._owner = False
+        view._owns = False
         view._use(
             attrs.evolve(
                 base,
@@ -280,7 +337,7 @@ class Scarf:
         Raises:
             WrongEventLoopError: the client was used on another event loop.
         """
-        if self._owner:
+        if self._owns:
             await self._session.transport.aclose()
 
     def __repr__(self) -> str:

@@ -4,18 +4,18 @@
 ScarfError
 ├── ConfigurationError          ├── OutcomeUnknownError
 ├── ValidationError             ├── WriteConfirmedError
-│   └── ManifestError           ├── DecodeError
-├── ClientClosedError           │   └── PaginationError
-├── WrongEventLoopError         ├── ExportError
-├── ReadOnlyError               │   ├── TruncatedExportError
-├── TransportError              │   ├── MalformedRecordError
-│   ├── ConnectFailedError      │   ├── RecordTooLongError
-│   │   └── ConnectTimeoutError │   ├── StreamConsumedError
-│   └── RequestTimeoutError     │   └── StreamClosedError
-│       └── ConnectTimeoutError ├── JournalError
-└── APIError                    ├── BulkError
-    │                           └── GuardError
-    ├── BadRequestError 400        ├── ConflictError 409
+│   ├── ManifestError           ├── DecodeError
+│   └── UnsupportedError        │   └── PaginationError
+├── ClientClosedError           ├── ExportError
+├── WrongEventLoopError         │   ├── TruncatedExportError
+├── ReadOnlyError               │   ├── MalformedRecordError
+├── TransportError              │   ├── RecordTooLongError
+│   ├── ConnectFailedError      │   ├── StreamConsumedError
+│   │   └── ConnectTimeoutError │   └── StreamClosedError
+│   └── RequestTimeoutError     ├── JournalError
+│       └── ConnectTimeoutError ├── BulkError
+└── APIError                    └── GuardError
+    ├── BadRequestError 400        ├── ConflictError 409, 422
     ├── AuthenticationError 401    ├── UnprocessableError 422
     ├── PermissionDeniedError 403  ├── RateLimitedError 429
     ├── NotFoundError 404          └── ServerError 5xx
@@ -54,12 +54,14 @@ __all__ = [
     "RecordTooLongError",
     "RequestTimeoutError",
     "ScarfError",
+    "ScarfWarning",
     "ServerError",
     "StreamClosedError",
     "StreamConsumedError",
     "TransportError",
     "TruncatedExportError",
     "UnprocessableError",
+    "UnsupportedError",
     "ValidationError",
     "WriteConfirmedError",
     "WrongEventLoopError",
@@ -92,6 +94,23 @@ class ValidationError(ScarfError, ValueError):
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
         self.field = field
+
+
+class UnsupportedError(ValidationError):
+    """The version of the service that is called cannot do this; nothing was sent.
+
+    Attributes:
+        field: the field or argument that it does not have, where there is one.
+        operations: of a plan, every operation that it cannot do.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, operations: Sequence[object] = ()) -> None:
+        super().__init__(message, field=field)
+        self.operations: tuple[object, ...] = tuple(operations)
+
+
+class ScarfWarning(UserWarning):
+    """What was asked for was done, but not quite as asked."""
 
 
 class ManifestProblem(NamedTuple):
@@ -397,7 +416,7 @@ class NotFoundError(APIError):
 
 
 class ConflictError(APIError):
-    """409: it exists already, or contradicts what exists.
+    """409, or a 422 of v2 whose code says so: it exists already, or contradicts what exists.
 
     With `if_exists="keep"`, `.requested` and `.found` hold both sides; otherwise they are None.
     """

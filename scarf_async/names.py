@@ -114,9 +114,13 @@ def url_key(url: str) -> str:
     return f"{parts.scheme}://{user}@[{_host(parts.hostname)}]:{port}{slash}{rest}"
 
 
-def route_key(template_path: str, outgoing_url: str) -> tuple[str, str]:
-    """Return the key of a route; the path that is asked for counts to the letter."""
-    return template_path.strip(), url_key(outgoing_url)
+def route_key(template_path: str, outgoing_url: object) -> tuple[str, str]:
+    """Return the key of a route; the path that is asked for counts to the letter.
+
+    >>> route_key("/dl", None) == route_key("/dl ", "")
+    True
+    """
+    return template_path.strip(), url_key(outgoing_url) if isinstance(outgoing_url, str) else ""
 
 
 def text_key(text: str) -> str:
@@ -132,6 +136,7 @@ _KEYS: Final[Mapping[str, Callable[[str], str]]] = {
     "billing_email": user_key,
     "outgoing_url": url_key,
     "template_path": str.strip,
+    "repository_url": url_key,
 }
 
 

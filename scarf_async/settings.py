@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, NoReturn
+from typing import Final, NoReturn, get_args
 from urllib.parse import unquote
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # typeshed lacks it
 
@@ -18,6 +18,7 @@ import attrs
 from yarl import URL
 
 from scarf_async.checks import positive, validator, whole
+from scarf_async.entities import ApiVersion
 from scarf_async.errors import ConfigurationError
 
 __all__ = [
@@ -26,16 +27,19 @@ __all__ = [
     "Settings",
     "is_loopback",
     "no_address",
+    "read_api",
     "read_base_url",
     "read_bases",
     "read_ca_file",
+    "read_owner",
     "read_proxy",
     "read_token",
 ]
 
 BASE_URL: Final = "https://scarf.sh/api/v1"
 V2_URL: Final = "https://api.scarf.sh/v2"
-ADDRESSES: Final = {"v1": "base_url", "v2": "v2_url"}
+V3_URL: Final = "https://api.scarf.sh/v3"
+ADDRESSES: Final = {"v1": "base_url", "v2": "v2_url", "v3": "v3_url"}
 """What the addresses of the versions are called as arguments; with `SCARF_` in front as variables."""
 TOKEN_VARIABLE: Final = "SCARF_API_TOKEN"  # noqa: S105 # the name of a variable
 _REDACTED: Final = "***"
@@ -119,7 +123,8 @@ class Settings:
     """What all views of a client share. Times are seconds, sizes bytes.
 
     Attributes:
-        bases: the addresses of the versions that can be called, `v1`, `v2` or both.
+        bases: the addresses of the versions that can be called, by their names.
+        api: the version that the calls of the client speak.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -127,6 +132,7 @@ class Settings:
 
     token: Secret
     bases: Mapping[str, URL]
+    api: ApiVersion = "v1"
     connect_timeout: float = attrs.field(validator=_positive)
     export_timeout: float = attrs.field(validator=_positive)
     max_connections: int = attrs.field(validator=_whole)
@@ -143,8 +149,9 @@ class Settings:
 
     @property
     def shown(self) -> str:
-        """The address that identifies the client: of v1, or the only one it has."""
-        return next(iter(self._roots.values()))
+        """What identifies the client: its version, and the address of that, or another if that is all it has."""
+        root = self._roots.get(self.api) or next(iter(self._roots.values()))
+        return f"{self.api} {root}"
 
     def root(self, base: str) -> str:
         """Return the base address of a version.
@@ -216,14 +223,17 @@ def read_base_url(name: str, value: str) -> URL | str:
 
 
 def read_bases(
-    base_url: str | None, v2_url: str | None, environment: Mapping[str, str] = os.environ
+    base_url: str | None,
+    v2_url: str | None,
+    v3_url: str | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> dict[str, URL] | str:
-    """Read the addresses of v1 and v2, each from its argument, else from its variable.
+    """Read the addresses of the versions, each from its argument, else from its variable.
 
-    Where neither is given they are Scarf's own; where one is, the other is left out. Returns what is wrong as a
-    sentence.
+    Where none is given they are Scarf's own; where one is, the others are left out, but v3's may follow from v2's.
+    Returns what is wrong as a sentence.
     """
-    given = {"v1": base_url, "v2": v2_url}
+    given = {"v1": base_url, "v2": v2_url, "v3": v3_url}
     bases: dict[str, URL] = {}
     for version, name in ADDRESSES.items():
         called, value = name, given[version]
@@ -235,7 +245,42 @@ def read_bases(
             if isinstance(url, str):
                 return url
             bases[version] = url
-    return bases or {"v1": URL(BASE_URL), "v2": URL(V2_URL)}
+    if "v2" in bases and "v3" not in bases and bases["v2"].name == "v2":
+        bases["v3"] = bases["v2"].with_name("v3")
+    return bases or {"v1": URL(BASE_URL), "v2": URL(V2_URL), "v3": URL(V3_URL)}
+
+
+def read_api(argument: object, environment: Mapping[str, str] = os.environ) -> ApiVersion:
+    """Read the version from the argument, else from `$SCARF_API_VERSION`, else v1.
+
+    Raises:
+        ConfigurationError: there is no such version.
+    """
+    name, value = "api", argument
+    if value is None:
+        name, value = "SCARF_API_VERSION", environment.get("SCARF_API_VERSION", "").strip() or "v1"
+    for version in get_args(ApiVersion):
+        if value == version:
+            known: ApiVersion = version
+            return known
+    raise ConfigurationError(f"{name} must be 'v1' or 'v2'; got {value!r}")
+
+
+def read_owner(argument: object, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Read the owner from the argument, else from `$SCARF_OWNER`, else from `$SCARF_ENTITY_NAME`.
+
+    Raises:
+        ConfigurationError: it cannot be an account's name.
+    """
+    name, value = "owner", argument
+    if value is None:
+        for name in ("SCARF_OWNER", "SCARF_ENTITY_NAME"):
+            value = environment.get(name, "").strip() or None
+            if value is not None:
+                break
+    if value is None or (isinstance(value, str) and value.strip() not in {"", ".", ".."} and value.isprintable()):
+        return value
+    raise ConfigurationError(f"{name} must be the name of an account; got {value!r}")
 
 
 def no_address(version: str, given: str) -> str:

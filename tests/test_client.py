@@ -67,8 +67,11 @@ def test_the_signature() -> None:
     parameters = inspect.signature(Scarf).parameters
     assert {name: parameter.default for name, parameter in parameters.items()} == {
         "token": None,
+        "api": None,
+        "owner": None,
         "base_url": None,
         "v2_url": None,
+        "v3_url": None,
         "retry": RetryPolicy(),
         "timeout": 30.0,
         "connect_timeout": 10.0,
@@ -91,7 +94,11 @@ def test_the_signature() -> None:
 def test_the_defaults() -> None:
     """Without arguments and variables but for the token, the client speaks to the service."""
     chosen = settings(Scarf(TOKEN))
-    assert chosen.bases == {"v1": URL(BASE), "v2": URL("https://api.scarf.sh/v2")}
+    assert chosen.bases == {
+        "v1": URL(BASE),
+        "v2": URL("https://api.scarf.sh/v2"),
+        "v3": URL("https://api.scarf.sh/v3"),
+    }
     assert (chosen.proxy, chosen.tls, chosen.rate_limit) == (None, None, None)
 
 
@@ -103,7 +110,11 @@ def test_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     chosen = settings(Scarf())
     assert chosen.token.reveal() == TOKEN
-    assert chosen.bases == {"v1": URL("https://one.example/api/v1"), "v2": URL("https://two.example/v2")}
+    assert chosen.bases == {
+        "v1": URL("https://one.example/api/v1"),
+        "v2": URL("https://two.example/v2"),
+        "v3": URL("https://two.example/v3"),
+    }
     assert chosen.proxy is not None
     assert chosen.proxy.url == URL("http://proxy.example:3128")
 
@@ -267,9 +278,9 @@ async def test_a_closed_session_is_refused() -> None:
 
 
 def test_the_repr() -> None:
-    """It shows the address, and nothing else of what the client was given."""
+    """It shows the version and its address, and nothing else of what the client was given."""
     scarf = Scarf(TOKEN, proxy="http://ann:s3cr3t-pw@proxy.example")
-    assert repr(scarf) == "<Scarf https://scarf.sh/api/v1>"
+    assert repr(scarf) == "<Scarf v1 https://scarf.sh/api/v1>"
     for part in (scarf._session, scarf._session.transport, settings(scarf), settings(scarf).proxy, vars(settings)):
         assert "s3cr3t" not in repr(part)
 
@@ -278,7 +289,7 @@ async def test_the_repr_of_a_closed_client() -> None:
     """It says so."""
     scarf = Scarf(TOKEN)
     await scarf.aclose()
-    assert repr(scarf) == "<Scarf https://scarf.sh/api/v1 closed>"
+    assert repr(scarf) == "<Scarf v1 https://scarf.sh/api/v1 closed>"
 
 
 @pytest.mark.parametrize("leave", [pickle.dumps, copy.copy, copy.deepcopy])

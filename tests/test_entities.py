@@ -19,6 +19,8 @@ from scarf_async.entities import (
     Domain,
     DomainCreate,
     Event,
+    Importance,
+    ImportanceLike,
     LibraryType,
     Member,
     MemberUpsert,
@@ -68,14 +70,14 @@ ROWS = [
     Row(
         Organization,
         {"name": "acme"},
-        {"description": "", "billing_email": "", **nones("website created_at updated_at")},
+        {"description": "", "billing_email": "", **nones("website created_at updated_at id")},
     ),
     Row(
         OrganizationUpsert,
         {"name": "acme", "description": "", "billing_email": "a@acme.example"},
         unsets("website"),
     ),
-    Row(Member, {"username": "ann", "role": Role.ADMIN}, {"organization_name": ""}),
+    Row(Member, {"username": "ann", "role": Role.ADMIN}, {"organization_name": "", **nones("user_id")}),
     Row(MemberUpsert, {"username": "ann", "role": Role.ADMIN}),
     Row(
         Package,
@@ -83,19 +85,24 @@ ROWS = [
         {
             "owner": "",
             "short_description": "",
-            **nones("created_at long_description website library_type"),
+            **nones("created_at long_description website library_type updated_at"),
+            **nones("backend_registry repository_name repository_url importance"),
         },
     ),
     Row(
         PackageUpsert,
         {"name": "web", "short_description": ""},
-        unsets("long_description website library_type backend_url public_url repository_url"),
+        unsets("long_description website library_type backend_url public_url repository_url importance"),
     ),
-    Row(Permission, {"username": "ann", "permission_level": PermissionLevel.MEMBER}),
+    Row(Permission, {"username": "ann", "permission_level": PermissionLevel.MEMBER}, nones("user_id")),
     Row(PermissionSet, {"user_query": "ann", "permission_level": PermissionLevel.MEMBER}),
-    Row(Route, {"id": "r-1", "outgoing_url": "https://acme.example/a", "template_path": "/a"}),
+    Row(
+        Route,
+        {"id": "r-1", "outgoing_url": "https://acme.example/a", "template_path": "/a"},
+        nones("owner package_id created_at type"),
+    ),
     Row(RouteCreate, {"outgoing_url": "https://acme.example/a", "template_path": "/a"}),
-    Row(Domain, {"id": "d-1", "name": "dl.acme.example"}),
+    Row(Domain, {"id": "d-1", "name": "dl.acme.example"}, nones("owner package_id created_at")),
     Row(DomainCreate, {"name": "dl.acme.example"}),
     Row(
         Aggregate,
@@ -257,8 +264,9 @@ def test_none_is_not_unset() -> None:
     ("kind", "words"),
     [
         (Role, {"member", "admin", "owner"}),
-        (PermissionLevel, {"blocked", "default", "member", "admin"}),
-        (LibraryType, {"docker", "npm", "hackage", "pypi", "other", "file", "python"}),
+        (PermissionLevel, {"blocked", "default", "member", "admin", "owner"}),
+        (Importance, {"low", "mid", "high"}),
+        (LibraryType, {"docker", "npm", "hackage", "pypi", "other", "file", "python", "repository-jvm"}),
         (
             Breakdown,
             {"company", "cloud_provider", "country", "platform", "version", "client", "variable", "total"},
@@ -268,7 +276,7 @@ def test_none_is_not_unset() -> None:
 def test_the_words_of_the_enums(kind: type[StrEnum], words: set[str]) -> None:
     """Each enum has the words of its list, named in capitals."""
     assert {str(member) for member in kind} == words
-    assert {member.name.lower() for member in kind} == words
+    assert {member.name.lower().replace("_", "-") for member in kind} == {word.replace("_", "-") for word in words}
 
 
 @pytest.mark.parametrize("word", list(Role))
@@ -295,7 +303,7 @@ def test_unknown_roles_are_refused(word: object) -> None:
     assert caught.value.field == "role"
 
 
-@pytest.mark.parametrize("word", ["", "Admin", "reader", "member ", None, 1, Role.OWNER])
+@pytest.mark.parametrize("word", ["", "Admin", "reader", "member ", None, 1, Importance.MID])
 def test_unknown_levels_are_refused(word: object) -> None:
     """A level outside of the list is refused before anything is sent."""
     with pytest.raises(ValidationError, match="blocked, default, member, admin") as caught:
@@ -370,8 +378,29 @@ def test_what_names_a_thing_is_not_blank(row: Row, name: str, blank: str) -> Non
 def test_required_fields_cannot_be_none(row: Row) -> None:
     """None is for optional fields alone."""
     for name in row.required:
+        if (row.kind, name) == (RouteCreate, "outgoing_url"):  # in v2, a route that only counts
+            continue
         with pytest.raises(ValidationError, match=name):
             row.kind(**{**row.required, name: None})
+
+
+def test_some_required_texts_may_be_unset() -> None:
+    """In v2 UNSET leaves as it is what v1 has to be given."""
+    assert OrganizationUpsert(name="acme", description=UNSET, billing_email=UNSET).description is UNSET
+    assert PackageUpsert(name="web", short_description=UNSET).short_description is UNSET
+    assert [RouteCreate(url, "/a").outgoing_url for url in (None, UNSET)] == [None, UNSET]
+
+
+@pytest.mark.parametrize("word", ["", "High", "middle", 1])
+def test_unknown_importances_are_refused(word: object) -> None:
+    """An importance outside of the list is refused before anything is sent; what the service sends is taken."""
+    with pytest.raises(ValidationError, match="importance") as caught:
+        PackageUpsert(name="web", short_description="", importance=word)  # type: ignore[arg-type] # as above
+    assert caught.value.field == "importance"
+    high: ImportanceLike = "high"
+    assert PackageUpsert(name="web", short_description="", importance=high).importance is Importance.HIGH
+    assert Package(uuid="u-1", name="web", importance="urgent").importance == "urgent"
+    assert Package(uuid="u-1", name="web", importance="low").importance is Importance.LOW
 
 
 @asked

@@ -42,6 +42,7 @@ from scarf_async.errors import (
     TransportError,
     TruncatedExportError,
     UnprocessableError,
+    UnsupportedError,
     ValidationError,
     WriteConfirmedError,
     WrongEventLoopError,
@@ -75,6 +76,7 @@ EVERY: list[ScarfError] = [
     ScarfError("something"),
     ConfigurationError("no token"),
     ValidationError("name must not be empty", field="name"),
+    UnsupportedError("v1 has no importance", field="importance", operations=["an operation"]),
     ClientClosedError(),
     ClientClosedError("the session is closed"),
     WrongEventLoopError("another loop"),
@@ -126,7 +128,9 @@ def test_every_class_is_among_the_cases() -> None:
     """The table of cases below leaves no class of the module out."""
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ScarfError)}
     assert kinds == {type(error) for error in EVERY}
-    assert {kind.__name__ for kind in kinds} | {"api_error", "ManifestProblem"} == set(errors.__all__)
+    assert {kind.__name__ for kind in kinds} | {"api_error", "ManifestProblem", "ScarfWarning"} == set(
+        errors.__all__
+    )
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -161,6 +165,7 @@ def test_a_copy_has_notes_of_its_own() -> None:
         (ScarfError, {Exception}),
         (ConfigurationError, {ScarfError}),
         (ValidationError, {ScarfError, ValueError}),
+        (UnsupportedError, {ValidationError}),
         (ClientClosedError, {ScarfError}),
         (WrongEventLoopError, {ScarfError}),
         (ReadOnlyError, {ScarfError}),

@@ -22,8 +22,11 @@ from scarf_async.settings import (
     Secret,
     Settings,
     is_loopback,
+    read_api,
     read_base_url,
+    read_bases,
     read_ca_file,
+    read_owner,
     read_proxy,
     read_token,
 )
@@ -417,3 +420,66 @@ def test_numbers_in_range(field: str, value: object) -> None:
 def test_settings_show_no_secret() -> None:
     """Their repr has neither the token nor the proxy's password."""
     assert "s3cr3t" not in repr(GOOD)
+
+
+# Versions, owners and addresses.
+
+SCARFS = {
+    "v1": URL("https://scarf.sh/api/v1"),
+    "v2": URL("https://api.scarf.sh/v2"),
+    "v3": URL("https://api.scarf.sh/v3"),
+}
+LOCAL = "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "bases"),
+    [
+        ({}, {}, {name: str(url) for name, url in SCARFS.items()}),
+        ({"base_url": f"{LOCAL}/api/v1"}, {}, {"v1": f"{LOCAL}/api/v1"}),
+        ({"v2_url": f"{LOCAL}/v2/"}, {}, {"v2": f"{LOCAL}/v2", "v3": f"{LOCAL}/v3"}),
+        ({"v2_url": f"{LOCAL}/scarf"}, {}, {"v2": f"{LOCAL}/scarf"}),
+        ({"v3_url": f"{LOCAL}/v3"}, {}, {"v3": f"{LOCAL}/v3"}),
+        (
+            {"v2_url": f"{LOCAL}/v2"},
+            {"SCARF_V3_URL": "https://three.example", "SCARF_V2_URL": "https://two.example"},
+            {"v2": f"{LOCAL}/v2", "v3": "https://three.example"},
+        ),
+        (
+            {},
+            {"SCARF_V2_URL": "https://two.example/v2"},
+            {"v2": "https://two.example/v2", "v3": "https://two.example/v3"},
+        ),
+        ({}, {"SCARF_V2_URL": ""}, {name: str(url) for name, url in SCARFS.items()}),
+    ],
+)
+def test_addresses_of_versions(given: dict[str, str], variables: dict[str, str], bases: dict[str, str]) -> None:
+    """Scarf's own serve where none is given; else only those given, and v3's where v2's ends in `v2`."""
+    arguments = {"base_url": None, "v2_url": None, "v3_url": None, **given}
+    read = read_bases(**arguments, environment=variables)
+    assert isinstance(read, dict)
+    assert {name: str(url).rstrip("/") for name, url in read.items()} == bases
+
+
+def test_the_version() -> None:
+    """The argument counts before the variable; v1 where neither says anything."""
+    assert read_api(None, {}) == "v1"
+    assert read_api(None, {"SCARF_API_VERSION": " v2\n"}) == "v2"
+    assert read_api("v1", {"SCARF_API_VERSION": "v2"}) == "v1"
+    for value in ("", "v3", "V2", 2, ["v2"]):
+        with pytest.raises(ConfigurationError, match="'v1' or 'v2'"):
+            read_api(value, {})
+    with pytest.raises(ConfigurationError, match="SCARF_API_VERSION"):
+        read_api(None, {"SCARF_API_VERSION": "two"})
+
+
+def test_the_owner() -> None:
+    """The argument, else the variable, else the one of Scarf's own exporter."""
+    variables = {"SCARF_OWNER": "acme", "SCARF_ENTITY_NAME": "other"}
+    assert read_owner(None, {}) is None
+    assert read_owner("third", variables) == "third"
+    assert read_owner(None, variables) == "acme"
+    assert read_owner(None, {**variables, "SCARF_OWNER": ""}) == "other"
+    for value in ("", " ", "..", "a\nb", 7):
+        with pytest.raises(ConfigurationError, match="owner"):
+            read_owner(value, {})

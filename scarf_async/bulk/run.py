@@ -311,7 +311,7 @@ class Run:
         finally:
             self.outcomes.requests += work.requests
         course = work.course
-        attempts = course.sends if course is not None else 0
+        attempts = work.writes
         if attempts:
             self.looks.made(self.plan[places[0]], package)
         status = _status_of(failure, ambiguous=course.ambiguous if course is not None else work.open)

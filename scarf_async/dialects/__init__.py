@@ -2,5 +2,12 @@
 
 from scarf_async.dialects.dialect import Dialect, Traits
 from scarf_async.dialects.v1 import V1
+from scarf_async.dialects.v2 import V2
+from scarf_async.entities import ApiVersion
 
-__all__ = ["V1", "Dialect", "Traits"]
+__all__ = ["V1", "V2", "Dialect", "Traits", "dialect_of"]
+
+
+def dialect_of(version: ApiVersion, owner: str | None) -> Dialect:
+    """Return how a version is spoken, by a client with an owner of its own or without."""
+    return V2(owner) if version == "v2" else V1()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, Protocol
 
 import attrs
 
 from scarf_async.entities import (
+    Check,
     Domain,
     DomainCreate,
     Member,
@@ -22,9 +23,25 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
+from scarf_async.errors import APIError, NotFoundError
+from scarf_async.protocol.messages import Request
 from scarf_async.protocol.steps import Creation, Read, Renaming, Steps
 
-__all__ = ["Dialect", "Traits"]
+__all__ = ["WRONG_ADDRESS", "Dialect", "Traits", "is_wrong_address", "not_listed"]
+
+WRONG_ADDRESS: Final = 600
+"""What counts as the status of an answer that is not one of the service's."""
+
+
+def is_wrong_address(error: APIError) -> bool:
+    """Tell whether a refusal says that the version does not answer where it was looked for."""
+    return 300 <= error.status < 400 or error.status in {404, 405, 410}
+
+
+def not_listed(request: Request[object], what: str) -> NotFoundError:
+    """Build the error of what was looked for in a list, and is not there."""
+    message = f"{what} is not in the list"
+    return NotFoundError(message, status=404, method=request.endpoint.method, url=request.target)
 
 
 @attrs.frozen
@@ -35,17 +52,28 @@ class Traits:
         permission_arrays: several permissions of a package travel in one request.
         addresses_shown: the addresses of a package are given back.
         users_by_email: a permission may name its user by e-mail address, and the service then shows the username.
+        organizations_creatable: an organization may be created.
+        levels_of_owners: a permission may say, and the service shows, who owns a package; and nobody is blocked.
+        routes_with_packages: a file package is created together with its first route.
+        routes_updatable: a route may be changed.
+        types_alike: words for the type of a package that mean the same.
     """
 
     permission_arrays: bool
     addresses_shown: bool
     users_by_email: bool
+    organizations_creatable: bool
+    levels_of_owners: bool
+    routes_with_packages: bool
+    routes_updatable: bool
+    types_alike: Collection[str] = ()
 
 
 class Dialect(Protocol):
     """One version of the service: every call as a read, a program, or what a careful create or renaming needs.
 
-    A `ValidationError` is raised at once, before anything is sent, where a value cannot be sent.
+    A `ValidationError` is raised at once, before anything is sent, where a value cannot be sent, and an
+    `UnsupportedError` where the version does not have what is asked for.
     """
 
     @property
@@ -70,20 +98,25 @@ class Dialect(Protocol):
     def members(self, organization: str) -> Read[list[Member]]:
         """All members of an organization."""
 
+    def member(self, organization: str, username: str) -> Read[Member]:
+        """One member of an organization."""
+
     def upsert_member(self, organization: str, member: MemberUpsert) -> Steps[Member]:
         """A membership to create or change."""
 
     def remove_member(self, organization: str, username: str) -> Steps[None]:
         """The removal of a member."""
 
-    def packages(self, organization: str | None) -> Read[list[Package]]:
-        """All packages of an organization, or of whoever the client stands for."""
+    def packages(self, organization: str | None, types: Iterable[str] = ()) -> Read[list[Package]]:
+        """All packages of an organization, or of whoever the client stands for; of some types, or of all."""
 
-    def package(self, id_or_name: str, library_type: str | None = None) -> Read[Package]:
+    def package(self, id_or_name: str, library_type: str | None = None, owner: str | None = None) -> Read[Package]:
         """A package by its id or its name."""
 
-    def create_package(self, package: PackageUpsert, organization: str | None) -> Creation[Package]:
-        """A new package."""
+    def create_package(
+        self, package: PackageUpsert, organization: str | None, route: RouteCreate | None = None
+    ) -> Creation[Package]:
+        """A new package, maybe with its first route."""
 
     def update_package(self, package: PackageKey, upsert: PackageUpsert) -> Steps[Package]:
         """A change of a package."""
@@ -100,8 +133,14 @@ class Dialect(Protocol):
     def routes(self, package: PackageKey) -> Read[list[Route]]:
         """All routes of a package."""
 
+    def route(self, package: PackageKey, route_id: str) -> Read[Route]:
+        """One route of a package."""
+
     def create_route(self, package: PackageKey, route: RouteCreate) -> Creation[Route]:
         """A new route."""
+
+    def update_route(self, package: PackageKey, route_id: str, route: RouteCreate) -> Steps[Route]:
+        """A change of a route."""
 
     def delete_route(self, package: PackageKey, route_id: str) -> Steps[None]:
         """The deletion of a route."""
@@ -109,8 +148,14 @@ class Dialect(Protocol):
     def domains(self, package: PackageKey) -> Read[list[Domain]]:
         """All domains of a package."""
 
+    def domain(self, package: PackageKey, domain_id: str) -> Read[Domain]:
+        """One domain of a package."""
+
     def create_domain(self, package: PackageKey, domain: DomainCreate) -> Creation[Domain]:
         """A new domain."""
 
     def delete_domain(self, package: PackageKey, domain_id: str) -> Steps[None]:
         """The deletion of a domain."""
+
+    def check(self) -> Steps[Check]:
+        """Whether it works as the client is set up."""

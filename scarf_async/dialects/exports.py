@@ -10,13 +10,15 @@ from typing import Final
 import attrs
 
 from scarf_async.checks import word
+from scarf_async.dialects import v1_requests, v2_requests
 from scarf_async.entities import Aggregate, Event, ExportKind
 from scarf_async.errors import ValidationError
 from scarf_async.protocol.messages import Endpoint, Request, Resend
 from scarf_async.protocol.wire import Wire
 
-__all__ = ["EXPORTS", "ExportCall", "export_call"]
+__all__ = ["EXPORTS", "ExportCall", "asks_for_owner", "export_call"]
 
+_REMARKS: Final = {"v1": v1_requests.remark, "v2": v2_requests.remark}
 _NO_JSON: Final = Wire(entities=(), upserts=(), name=lambda _, attribute: attribute)
 
 
@@ -52,10 +54,14 @@ class ExportCall:
         Raises:
             ValidationError: a value cannot stand in a path.
         """
+        if self.version == "v2" and package is not None:
+            v2_requests.check_package_id(package)
         template, values = self.template, {"package": package, self.owner: owner}
         if owner is None and self.without_owner is not None:
             template = self.without_owner
-        endpoint: Endpoint[None] = Endpoint("GET", template, Resend.EXPORT, None, _NO_JSON, self.version)
+        endpoint: Endpoint[None] = Endpoint(
+            "GET", template, Resend.EXPORT, None, _NO_JSON, self.version, remark=_REMARKS[self.version]
+        )
         first, behind = self.dates
         return endpoint.request(
             query={first: start.isoformat(), behind: end.isoformat()},
@@ -96,6 +102,12 @@ EXPORTS: Final[Mapping[tuple[str, ExportKind], ExportCall]] = {
     ("v2", ExportKind.OWNER_EVENTS): _v2(template="/packages/{owner}/events"),
     ("v2", ExportKind.PIXEL_EVENTS): _v2(template="/tracking-pixels/{owner}/events"),
 }
+
+
+def asks_for_owner(kind: ExportKind, version: object) -> bool:
+    """Tell whether an export of a version is always an owner's: without one named, the client's is meant."""
+    call = EXPORTS.get((str(version), kind))
+    return call is not None and call.version != "v1"
 
 
 def export_call(kind: ExportKind, version: object, owner: str | None) -> ExportCall:

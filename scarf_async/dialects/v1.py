@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
 import attrs
 
-from scarf_async.dialects.dialect import Traits
+from scarf_async.dialects.dialect import Traits, is_wrong_address, not_listed
 from scarf_async.dialects.v1_requests import (
     CREATE_DOMAIN,
     CREATE_ORGANIZATION,
@@ -34,6 +34,8 @@ from scarf_async.dialects.v1_requests import (
     UPSERT_MEMBER,
 )
 from scarf_async.entities import (
+    UNSET,
+    Check,
     Domain,
     DomainCreate,
     Member,
@@ -44,12 +46,13 @@ from scarf_async.entities import (
     PackageKey,
     PackageUpsert,
     Permission,
+    PermissionLevel,
     PermissionSet,
     Route,
     RouteCreate,
 )
-from scarf_async.errors import NotFoundError, ValidationError
-from scarf_async.names import organization_key
+from scarf_async.errors import APIError, DecodeError, NotFoundError, UnsupportedError, ValidationError
+from scarf_async.names import organization_key, user_key
 from scarf_async.protocol.looking import (
     Found,
     PackageIndex,
@@ -58,7 +61,7 @@ from scarf_async.protocol.looking import (
     find_package,
     find_route,
 )
-from scarf_async.protocol.messages import decode, decode_written, server_date
+from scarf_async.protocol.messages import Request, decode, decode_written, server_date
 from scarf_async.protocol.steps import (
     Creation,
     LookContext,
@@ -74,6 +77,8 @@ from scarf_async.protocol.steps import (
 
 __all__ = ["V1"]
 
+T = TypeVar("T")
+
 
 @attrs.frozen
 class _Listed:
@@ -87,13 +92,22 @@ class V1:
     """What a `Dialect` says, for v1. The owner of a `PackageKey` is ignored: an id is enough."""
 
     version: Final = "v1"
-    traits: Final = Traits(permission_arrays=True, addresses_shown=False, users_by_email=True)
+    traits: Final = Traits(
+        permission_arrays=True,
+        addresses_shown=False,
+        users_by_email=True,
+        organizations_creatable=True,
+        levels_of_owners=False,
+        routes_with_packages=False,
+        routes_updatable=False,
+    )
 
     def organization(self, name: str) -> Read[Organization]:  # noqa: D102 # as all below: described in `Dialect`
         request = GET_ORGANIZATION.request(organization=name)
         return Read(request.target, lambda: ask(request))
 
     def create_organization(self, organization: OrganizationUpsert) -> Creation[Organization]:  # noqa: D102
+        _refuse_unset(organization, "description", "billing_email")
         # Under a name that no address can hold it could not be looked for, so it is not created either.
         shown = self.organization(organization.name)
         return Creation(
@@ -105,6 +119,7 @@ class V1:
     def update_organization(  # noqa: D102
         self, name: str, organization: OrganizationUpsert
     ) -> Steps[Organization] | Renaming[Organization]:
+        _refuse_unset(organization, "description", "billing_email")
         request = UPDATE_ORGANIZATION.request(organization, organization=name)
         shown = self.organization(organization.name)
         if organization.name == name:
@@ -127,6 +142,16 @@ class V1:
         request = LIST_MEMBERS.request(organization=organization)
         return Read(request.target, lambda: ask(request))
 
+    def member(self, organization: str, username: str) -> Read[Member]:  # noqa: D102
+        request = LIST_MEMBERS.request(organization=organization)
+
+        def find(members: list[Member]) -> Member:
+            alike = [member for member in members if user_key(member.username) == user_key(username)]
+            exact = [member for member in alike if member.username == username]
+            return _only(exact or alike, request, f"member {username!r}")
+
+        return self.members(organization).then(username, find)
+
     def upsert_member(self, organization: str, member: MemberUpsert) -> Steps[Member]:  # noqa: D102
         request = UPSERT_MEMBER.request(member, organization=organization)
 
@@ -139,19 +164,37 @@ class V1:
     def remove_member(self, organization: str, username: str) -> Steps[None]:  # noqa: D102
         return tell(REMOVE_MEMBER.request(organization=organization, username=username))
 
-    def packages(self, organization: str | None) -> Read[list[Package]]:  # noqa: D102
+    def packages(self, organization: str | None, types: Iterable[str] = ()) -> Read[list[Package]]:  # noqa: D102
         if organization is None:
             request = LIST_USER_PACKAGES.request()
         else:
             request = LIST_PACKAGES.request(organization=organization)
-        return Read(request.target, lambda: ask(request))
+        listed: Read[list[Package]] = Read(request.target, lambda: ask(request))
+        words = frozenset(types)
+        if not words:
+            return listed
+        name = "of types " + ", ".join(sorted(words))
+        return listed.then(name, lambda packages: [one for one in packages if one.library_type in words])
 
-    def package(self, id_or_name: str, library_type: str | None = None) -> Read[Package]:  # noqa: D102
+    def package(  # noqa: D102
+        self,
+        id_or_name: str,
+        library_type: str | None = None,
+        owner: str | None = None,  # noqa: ARG002 # v1 asks nobody's
+    ) -> Read[Package]:
         query = None if library_type is None else {PACKAGE_TYPE: library_type}
         request = GET_PACKAGE.request(query=query, package=id_or_name)
         return Read(request.target, lambda: ask(request))
 
-    def create_package(self, package: PackageUpsert, organization: str | None) -> Creation[Package]:  # noqa: D102
+    def create_package(  # noqa: D102
+        self, package: PackageUpsert, organization: str | None, route: RouteCreate | None = None
+    ) -> Creation[Package]:
+        _refuse_new_fields(package)
+        if route is not None:
+            raise UnsupportedError(
+                "v1 creates a package without its routes: create them with routes.create; nothing was sent",
+                field="route",
+            )
         if organization is None:
             request = CREATE_USER_PACKAGE.request(package)
             return Creation(package, request, lambda known: self._find_own(package, known), self._by_id)
@@ -165,6 +208,7 @@ class V1:
         return Creation(package, request, look, self._by_id)
 
     def update_package(self, package: PackageKey, upsert: PackageUpsert) -> Steps[Package]:  # noqa: D102
+        _refuse_new_fields(upsert)
         request = UPDATE_PACKAGE.request(upsert, package=package.id)
         return updated(request, upsert, self.package(package.id))
 
@@ -176,13 +220,24 @@ class V1:
         return Read(request.target, lambda: ask(request))
 
     def set_permissions(self, package: PackageKey, permissions: Sequence[PermissionSet]) -> Steps[None]:  # noqa: D102
+        if any(entry.permission_level is PermissionLevel.OWNER for entry in permissions):
+            raise UnsupportedError("v1 has no level owner; nothing was sent", field="permission_level")
         return tell(SET_PERMISSIONS.request(permissions, package=package.id))
 
     def routes(self, package: PackageKey) -> Read[list[Route]]:  # noqa: D102
         request = LIST_ROUTES.request(package=package.id)
         return Read(request.target, lambda: ask(request))
 
+    def route(self, package: PackageKey, route_id: str) -> Read[Route]:  # noqa: D102
+        request = LIST_ROUTES.request(package=package.id)
+        return self.routes(package).then(
+            route_id,
+            lambda routes: _only((one for one in routes if one.id == route_id), request, f"route {route_id!r}"),
+        )
+
     def create_route(self, package: PackageKey, route: RouteCreate) -> Creation[Route]:  # noqa: D102
+        if not isinstance(route.outgoing_url, str):
+            raise UnsupportedError("v1 needs the outgoing_url of a route; nothing was sent", field="outgoing_url")
         listed = self.routes(package)
 
         def look(_: LookContext) -> Steps[Found[Route]]:
@@ -193,12 +248,26 @@ class V1:
 
         return Creation(route, CREATE_ROUTE.request(route, package=package.id), look, by_id)
 
+    def update_route(self, _: PackageKey, route_id: str, __: RouteCreate) -> Steps[Route]:  # noqa: D102
+        raise UnsupportedError(
+            f"v1 cannot change route {route_id}: delete it, and create another; nothing was sent"
+        )
+
     def delete_route(self, package: PackageKey, route_id: str) -> Steps[None]:  # noqa: D102
         return tell(DELETE_ROUTE.request(package=package.id, route=route_id))
 
     def domains(self, package: PackageKey) -> Read[list[Domain]]:  # noqa: D102
         request = LIST_DOMAINS.request(package=package.id)
         return Read(request.target, lambda: ask(request))
+
+    def domain(self, package: PackageKey, domain_id: str) -> Read[Domain]:  # noqa: D102
+        request = LIST_DOMAINS.request(package=package.id)
+        return self.domains(package).then(
+            domain_id,
+            lambda domains: _only(
+                (one for one in domains if one.id == domain_id), request, f"domain {domain_id!r}"
+            ),
+        )
 
     def create_domain(self, package: PackageKey, domain: DomainCreate) -> Creation[Domain]:  # noqa: D102
         listed = self.domains(package)
@@ -213,6 +282,26 @@ class V1:
 
     def delete_domain(self, package: PackageKey, domain_id: str) -> Steps[None]:  # noqa: D102
         return tell(DELETE_DOMAIN.request(package=package.id, domain=domain_id))
+
+    def check(self) -> Steps[Check]:  # noqa: D102
+        def found(*, token: bool | None, version: bool, advice: str) -> Check:
+            is_ok = bool(token) and version
+            return Check(ok=is_ok, token=token, version=version, owner=None, advice=advice)
+
+        other = 'v1 does not answer here: check base_url ($SCARF_BASE_URL), or try api="v2" ($SCARF_API_VERSION)'
+        try:
+            yield from ask(LIST_USER_PACKAGES.request())
+        except DecodeError:
+            return found(token=None, version=False, advice=other)
+        except APIError as error:
+            if is_wrong_address(error):
+                return found(token=None, version=False, advice=other)
+            if error.status not in {401, 403}:
+                raise
+            return found(
+                token=False, version=True, advice="the service does not take the token: check $SCARF_API_TOKEN"
+            )
+        return found(token=True, version=True, advice="token and version work")
 
     def _by_id(self, package_id: str) -> Steps[Package | None]:
         try:
@@ -260,6 +349,24 @@ def _is_organization(owner: str) -> Read[bool]:
         return True
 
     return Read(("is an organization", owner), steps, lasting=True)
+
+
+def _refuse_unset(upsert: OrganizationUpsert | PackageUpsert, *fields: str) -> None:
+    for field in fields:
+        if getattr(upsert, field) is UNSET:
+            raise UnsupportedError(f"v1 needs {field}: it cannot leave it as it is; nothing was sent", field=field)
+
+
+def _refuse_new_fields(package: PackageUpsert) -> None:
+    _refuse_unset(package, "short_description")
+    if package.importance is not UNSET:
+        raise UnsupportedError("v1 has no importance; nothing was sent", field="importance")
+
+
+def _only(found: Iterable[T], request: Request[object], what: str) -> T:
+    for one in found:
+        return one
+    raise not_listed(request, what)
 
 
 def _find_organization(requested: OrganizationUpsert, shown: Read[Organization]) -> Steps[Found[Organization]]:

@@ -19,7 +19,8 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
-from scarf_async.protocol.messages import Endpoint, Resend
+from scarf_async.protocol import tolerant
+from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.wire import Wire
 
 __all__ = [
@@ -46,11 +47,47 @@ __all__ = [
     "UPDATE_PACKAGE",
     "UPSERT_MEMBER",
     "WIRE",
+    "remark",
 ]
 
 
-def _name(_: type, attribute: str) -> str:
-    """Return a field's name: camelCase, but for `repositoryURL` (seed)."""
+def remark(_: str, answer: Answer) -> str | None:
+    """Say what it may mean that something else than the service answers, or nothing that it has at all."""
+    body = answer.body.lstrip().lower()
+    is_html = body.startswith((b"<!doctype", b"<html"))
+    is_gone = 300 <= answer.status < 400 or answer.status in {404, 410}
+    if not is_html and not (is_gone and not _is_json(answer.body)):
+        return None
+    return 'Scarf announced that v1 ends on 2023-09-01: try api="v2"'
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        tolerant.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+# What only v2 sends stays in `extra` where v1 should send it one day.
+_OF_V2: Final = frozenset(
+    {
+        (Organization, "id"),
+        (Member, "user_id"),
+        (Permission, "user_id"),
+        *((Package, name) for name in ("updated_at", "backend_registry", "repository_name", "repository_url")),
+        (Package, "importance"),
+        (PackageUpsert, "importance"),
+        *((kind, name) for kind in (Route, Domain) for name in ("owner", "package_id", "created_at")),
+        (Route, "type"),
+    }
+)
+
+
+def _name(kind: type, attribute: str) -> str | None:
+    """Return a field's name: camelCase, but for `repositoryURL` (seed); None for what v1 does not have."""
+    if (kind, attribute) in _OF_V2:
+        return None
     if attribute == "repository_url":
         return "repositoryURL"
     head, *tail = attribute.split("_")
@@ -63,7 +100,7 @@ WIRE: Final = Wire(
     name=_name,
     identifiers={(Package, "uuid"), (Route, "id"), (Domain, "id")},
 )
-_request = partial(Endpoint, wire=WIRE, version="v1")
+_request = partial(Endpoint, wire=WIRE, version="v1", remark=remark)
 
 GET_ORGANIZATION: Final[Endpoint[Organization]] = _request(
     "GET", "/organizations/{organization}", Resend.READ, Organization

@@ -332,7 +332,7 @@ def _named(fields: Fields) -> Iterator[None]:
 def _permission(fields: Fields, people: People) -> tuple[str, tuple[str, str]]:
     """A PackagePermissionSetV1: the person's key, username and level."""
     query = fields.filled("userQuery")
-    level = fields.word("permissionLevel", PermissionLevel)
+    level = fields.word("permissionLevel", set(PermissionLevel) - {PermissionLevel.OWNER})
     username = people.by_query(query)
     if username is None:
         raise fields.refusal("userQuery", f"there is no user {query!r}", 404, "not-found")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
@@ -138,7 +138,7 @@ class Fields:
             raise self.refusal(name, "must not be empty")
         return value
 
-    def word(self, name: str, words: type[StrEnum]) -> str:
+    def word(self, name: str, words: Iterable[StrEnum]) -> str:
         """One word of a closed list."""
         value = self.required(name)
         known = [word.value for word in words]

@@ -1,9 +1,13 @@
 """The data of Scarf: frozen, slotted attrs classes and the enums they use."""
 
+from scarf_async.entities.check import Check
 from scarf_async.entities.enums import (
+    ApiVersion,
     Breakdown,
     ExportKind,
     ExportKindLike,
+    Importance,
+    ImportanceLike,
     LibraryType,
     LibraryTypeLike,
     PermissionLevel,
@@ -30,12 +34,16 @@ __all__ = [
     "JSON",
     "UNSET",
     "Aggregate",
+    "ApiVersion",
     "Breakdown",
+    "Check",
     "Domain",
     "DomainCreate",
     "Event",
     "ExportKind",
     "ExportKindLike",
+    "Importance",
+    "ImportanceLike",
     "LibraryType",
     "LibraryTypeLike",
     "Member",

@@ -6,9 +6,12 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 __all__ = [
+    "ApiVersion",
     "Breakdown",
     "ExportKind",
     "ExportKindLike",
+    "Importance",
+    "ImportanceLike",
     "LibraryType",
     "LibraryTypeLike",
     "PermissionLevel",
@@ -19,6 +22,7 @@ __all__ = [
     "breakdown",
     "has_domains",
     "has_routes",
+    "importance",
     "library_type",
     "permission_level",
     "role",
@@ -34,18 +38,28 @@ class Role(StrEnum):
 
 
 class PermissionLevel(StrEnum):
-    """A user's level on a package (seed: PackagePermissionLevelV1)."""
+    """A user's level on a package (seed: PackagePermissionLevelV1); `blocked` is v1's alone, `owner` v2's."""
 
     BLOCKED = "blocked"
     DEFAULT = "default"
     MEMBER = "member"
     ADMIN = "admin"
+    OWNER = "owner"
+
+
+class Importance(StrEnum):
+    """How important a package is to its owner (v2)."""
+
+    LOW = "low"
+    MID = "mid"
+    HIGH = "high"
 
 
 class LibraryType(StrEnum):
-    """A package's type: the seed's five; `file`, seen from the service; `python`, whose v1 value is unknown.
+    """A package's type: the seed's five; `file`, seen from the service; `python` and `repository-jvm` of v2.
 
-    The list is open: every string is taken and given.
+    The list is open: every string is taken and given. Python packages are `pypi` in v1 and `python` in v2, where
+    both words mean the same.
     """
 
     DOCKER = "docker"
@@ -55,6 +69,7 @@ class LibraryType(StrEnum):
     OTHER = "other"
     FILE = "file"
     PYTHON = "python"
+    REPOSITORY_JVM = "repository-jvm"
 
 
 # Types that are known and lack them; the list of types is open, and what is not known may have both.
@@ -111,16 +126,21 @@ ExportKindLike: TypeAlias = (
     | Literal["organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events"]
 )
 """What serves as an `ExportKind`: the plain string too."""
+ApiVersion: TypeAlias = Literal["v1", "v2"]
+"""Which version of the service the calls of a client speak."""
 RoleLike: TypeAlias = Role | Literal["member", "admin", "owner"]
 """What serves as a `Role`: the plain string too."""
-PermissionLevelLike: TypeAlias = PermissionLevel | Literal["blocked", "default", "member", "admin"]
+PermissionLevelLike: TypeAlias = PermissionLevel | Literal["blocked", "default", "member", "admin", "owner"]
 """What serves as a `PermissionLevel`: the plain string too."""
+ImportanceLike: TypeAlias = Importance | Literal["low", "mid", "high"]
+"""What serves as an `Importance`: the plain string too."""
 LibraryTypeLike: TypeAlias = LibraryType | str
 """What serves as a `LibraryType`: any string, since the service may know more types."""
 
 _ROLES = {str(member): member for member in Role}
 _LEVELS = {str(member): member for member in PermissionLevel}
 _TYPES = {str(member): member for member in LibraryType}
+_IMPORTANCES = {str(member): member for member in Importance}
 _BREAKDOWNS = {str(member): member for member in Breakdown}
 
 
@@ -137,6 +157,11 @@ def permission_level(word: str) -> PermissionLevel | str:
 def library_type(word: str) -> LibraryType | str:
     """Take a known word to its `LibraryType`; leave any other as it is."""
     return _TYPES.get(word, word)
+
+
+def importance(word: str) -> Importance | str:
+    """Take a known word to its `Importance`; leave any other as it is."""
+    return _IMPORTANCES.get(word, word)
 
 
 def breakdown(word: str) -> Breakdown | str:

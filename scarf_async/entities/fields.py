@@ -74,6 +74,12 @@ def text(_: object, attribute: attrs.Attribute[str], value: object) -> None:
     _refuse_surrogates(attribute.name, value)
 
 
+def text_or_unset(instance: object, attribute: attrs.Attribute[T], value: T) -> None:
+    """Validate a string that may also be UNSET (v2: what is there stays)."""
+    if value is not UNSET:
+        text(instance, attribute, value)  # type: ignore[arg-type] # attrs has no covariant Attribute
+
+
 def some_text(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
     """Validate a required string that is not blank."""
     text(instance, attribute, value)

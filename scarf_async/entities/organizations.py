@@ -16,7 +16,7 @@ from scarf_async.entities.fields import (
     one_of,
     optional_text,
     some_text,
-    text,
+    text_or_unset,
 )
 
 __all__ = ["Member", "MemberUpsert", "Organization", "OrganizationUpsert"]
@@ -33,6 +33,7 @@ class Organization:
         billing_email: where bills go.
         created_at: when it was created (aware, UTC).
         updated_at: when it was last changed (aware, UTC).
+        id: its identifier (v2).
         extra: what the service sends beyond these, by its name on the wire.
     """
 
@@ -42,6 +43,7 @@ class Organization:
     billing_email: str = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    id: str | None = None
     extra: Mapping[str, JSON] = extra()
 
 
@@ -49,13 +51,15 @@ class Organization:
 class OrganizationUpsert:
     """What an organization is created with, or changed to; another `name` on update renames it.
 
+    In v2 a `description` or `billing_email` that is `UNSET` stays as it is; v1 refuses that at the call.
+
     Raises:
         ValidationError: a field has the wrong type, or the name is empty.
     """
 
     name: str = attrs.field(validator=some_text)
-    description: str = attrs.field(validator=text)
-    billing_email: str = attrs.field(validator=text)
+    description: str | Unset = attrs.field(validator=text_or_unset)
+    billing_email: str | Unset = attrs.field(validator=text_or_unset)
     website: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
 
 
@@ -67,12 +71,14 @@ class Member:
         organization_name: the organization.
         username: the member's username.
         role: a `Role`, or the plain string where the service sends a word unknown to this version.
+        user_id: the user's identifier (v2).
         extra: what the service sends beyond these, by its name on the wire.
     """
 
     organization_name: str = ""
     username: str
     role: Role | str = attrs.field(converter=role)
+    user_id: str | None = None
     extra: Mapping[str, JSON] = extra()
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeVar
 
 import attrs
 
 from scarf_async.entities.enums import (
+    Importance,
+    ImportanceLike,
     LibraryType,
     PermissionLevel,
     PermissionLevelLike,
     address_fields,
 )
+from scarf_async.entities.enums import importance as _importance
 from scarf_async.entities.enums import library_type as _library_type
 from scarf_async.entities.enums import permission_level as _permission_level
 from scarf_async.entities.fields import (
@@ -25,7 +29,7 @@ from scarf_async.entities.fields import (
     one_of,
     optional_text,
     some_text,
-    text,
+    text_or_unset,
     without_user,
 )
 from scarf_async.errors import ValidationError
@@ -43,8 +47,15 @@ __all__ = [
 ]
 
 
+T = TypeVar("T")
+
+
 def _optional_library_type(value: str | None) -> LibraryType | str | None:
     return None if value is None else _library_type(value)
+
+
+def _optional_importance(value: str | None) -> Importance | str | None:
+    return None if value is None else _importance(value)
 
 
 def _not_empty(_: object, attribute: attrs.Attribute[str], value: object) -> None:
@@ -73,7 +84,7 @@ class PackageKey:
 
 @attrs.frozen(kw_only=True)
 class Package:
-    """A package as the service shows it; its addresses are not given back.
+    """A package as the service shows it; v1 does not give its addresses back.
 
     Attributes:
         uuid: its identifier, by which every call addresses it.
@@ -84,6 +95,11 @@ class Package:
         long_description: a longer text.
         website: its website.
         library_type: a `LibraryType`, or the plain string where the service sends another.
+        updated_at: when it was last changed (aware, UTC; v2).
+        backend_registry: of a docker package, the host that its images come from (v2).
+        repository_name: of a docker package, the path of its images there (v2).
+        repository_url: of a python package, the index that its files come from (v2).
+        importance: an `Importance`, or the plain string where the service sends another (v2).
         extra: what the service sends beyond these, by its name on the wire.
     """
 
@@ -95,6 +111,11 @@ class Package:
     long_description: str | None = None
     website: str | None = None
     library_type: LibraryType | str | None = attrs.field(default=None, converter=_optional_library_type)
+    updated_at: datetime | None = None
+    backend_registry: str | None = None
+    repository_name: str | None = None
+    repository_url: str | None = attrs.field(default=None, repr=without_user)
+    importance: Importance | str | None = attrs.field(default=None, converter=_optional_importance)
     extra: Mapping[str, JSON] = extra()
 
     @property
@@ -107,9 +128,16 @@ def _upsert_library_type(value: LibraryType | str | None | Unset) -> LibraryType
     return _library_type(value) if isinstance(value, str) else value
 
 
+def _upsert_importance(value: ImportanceLike | str | None | Unset) -> Importance | None | Unset:
+    return one_of(Importance, "importance", value) if isinstance(value, str) else value
+
+
 @attrs.frozen(kw_only=True)
 class PackageUpsert:
-    """What a package is created with, or changed to. A field left `UNSET` is not sent; None is sent as null.
+    """What a package is created with, or changed to. In v1 a field left `UNSET` is not sent, None is sent as null.
+
+    In v2 an update leaves what is `UNSET` as it is, and None clears it; what is None is left out of a create.
+    `importance`, and a `short_description` that is `UNSET`, are v2's alone: v1 refuses them at the call.
 
     The type cannot change after creation (seed). The seed says what addresses look like, and that is checked
     here: `backend_url` and `public_url` (docker) are absolute, have a path of components that match
@@ -120,7 +148,7 @@ class PackageUpsert:
     """
 
     name: str = attrs.field(validator=some_text)
-    short_description: str = attrs.field(validator=text)
+    short_description: str | Unset = attrs.field(validator=text_or_unset)
     long_description: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
     website: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
     library_type: LibraryType | str | None | Unset = attrs.field(
@@ -129,6 +157,9 @@ class PackageUpsert:
     backend_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
     public_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
     repository_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text, repr=without_user)
+    importance: Importance | None | Unset = attrs.field(
+        default=UNSET, converter=_upsert_importance, validator=optional_text
+    )
 
     def __attrs_post_init__(self) -> None:
         backend = docker_url("backend_url", self.backend_url) if isinstance(self.backend_url, str) else None
@@ -160,11 +191,13 @@ class Permission:
     Attributes:
         username: the user.
         permission_level: a `PermissionLevel`, or the plain string where the service sends another.
+        user_id: the user's identifier (v2).
         extra: what the service sends beyond these, by its name on the wire.
     """
 
     username: str
     permission_level: PermissionLevel | str = attrs.field(converter=_permission_level)
+    user_id: str | None = attrs.field(default=None, kw_only=True)
     extra: Mapping[str, JSON] = extra()
 
 
@@ -177,7 +210,7 @@ class PermissionSet:
     """A permission to give.
 
     Attributes:
-        user_query: the user's e-mail address or username.
+        user_query: the user's e-mail address or username; v2 takes usernames alone.
         permission_level: the level; `default` takes a special level back.
 
     Raises:
@@ -190,32 +223,69 @@ class PermissionSet:
 
 @attrs.frozen
 class Route:
-    """A route of a file package: what a path template leads to."""
+    """A route of a file package: what a path template leads to.
+
+    Attributes:
+        id: its identifier.
+        outgoing_url: what it leads to; in v2 `""` where the service shows none: it may only count.
+        template_path: the path that is asked for.
+        owner: the account that its package belongs to (v2).
+        package_id: its package (v2).
+        created_at: when it was created (aware, UTC; v2).
+        type: the kind of its template (v2).
+        extra: what the service sends beyond these, by its name on the wire.
+    """
 
     id: str
     outgoing_url: str
     template_path: str
+    owner: str | None = attrs.field(default=None, kw_only=True)
+    package_id: str | None = attrs.field(default=None, kw_only=True)
+    created_at: datetime | None = attrs.field(default=None, kw_only=True)
+    type: str | None = attrs.field(default=None, kw_only=True)
     extra: Mapping[str, JSON] = extra()
+
+
+def _some_url(instance: object, attribute: attrs.Attribute[T], value: T) -> None:
+    if value is not None and value is not UNSET:
+        some_text(instance, attribute, value)  # type: ignore[arg-type] # attrs has no covariant Attribute
 
 
 @attrs.frozen
 class RouteCreate:
     """A route to create: `RouteCreate("https://example.org/{version}.tgz", "/dl/{version}.tgz")`.
 
+    Attributes:
+        outgoing_url: what it leads to. In v2, None for a route that only counts, and UNSET for what an update
+            leaves as it is (in a create as None); v1 refuses both at the call.
+        template_path: the path that is asked for.
+
     Raises:
-        ValidationError: an address is no string or empty.
+        ValidationError: an address is not a string, or empty.
     """
 
-    outgoing_url: str = attrs.field(validator=some_text)
+    outgoing_url: str | None | Unset = attrs.field(validator=_some_url)
     template_path: str = attrs.field(validator=some_text)
 
 
 @attrs.frozen
 class Domain:
-    """A domain under which a package is served."""
+    """A domain under which a package is served.
+
+    Attributes:
+        id: its identifier.
+        name: the host name.
+        owner: the account that its package belongs to (v2).
+        package_id: its package (v2).
+        created_at: when it was created (aware, UTC; v2).
+        extra: what the service sends beyond these, by its name on the wire.
+    """
 
     id: str
     name: str
+    owner: str | None = attrs.field(default=None, kw_only=True)
+    package_id: str | None = attrs.field(default=None, kw_only=True)
+    created_at: datetime | None = attrs.field(default=None, kw_only=True)
     extra: Mapping[str, JSON] = extra()
 
 

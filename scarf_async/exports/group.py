@@ -13,8 +13,8 @@ import attrs
 from anyio.to_thread import run_sync
 
 from scarf_async.checks import instance, whole, word
-from scarf_async.dialects.exports import export_call
-from scarf_async.entities import Aggregate, Event, ExportKind, Package, PackageKey
+from scarf_async.dialects.exports import asks_for_owner, export_call
+from scarf_async.entities import Aggregate, ApiVersion, Event, ExportKind, Package, PackageKey
 from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.aggregate_reader import AggregateReader
@@ -116,7 +116,7 @@ class Exports:
         start: Day,
         end: Day,
         *,
-        api: Literal["v1", "v2"] = "v1",
+        api: ApiVersion | None = None,
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Event]:
@@ -125,15 +125,20 @@ class Exports:
         The same event may come more than once; where `Event.id` is set, it tells.
 
         Args:
-            owner: the package's owner; None asks at the older v1 address, which has none.
-            package_id: its uuid, or the `Package`.
+            owner: the package's owner. None asks at the older v1 address, which has none; in v2 it is the owner of
+                the `Package` or `PackageKey`, else the client's.
+            package_id: its uuid, the `Package` or its key.
             start: the first day.
             end: the first day after the range.
-            api: at which address to ask.
+            api: which version to ask; None: that of the client.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
         """
-        package = package_key(package_id).id
+        api = self._client.api if api is None else api
+        key = package_key(package_id)
+        if asks_for_owner(ExportKind.PACKAGE_EVENTS, api):
+            owner = package_key(key, owner).owner or self._client.owner
+        package = key.id
         return self._export(
             ExportKind.PACKAGE_EVENTS,
             EventReader,
@@ -175,7 +180,7 @@ class Exports:
         end: Day,
         *,
         owner: str | None = None,
-        api: Literal["v1", "v2"] = "v1",
+        api: ApiVersion | None = None,
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Event]:
@@ -184,11 +189,14 @@ class Exports:
         Args:
             start: the first day.
             end: the first day after the range.
-            owner: whose pixels; for v2, and only there.
-            api: at which address to ask.
+            owner: whose pixels; for v2, and only there. None: the client's owner's.
+            api: which version to ask; None: that of the client.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
         """
+        api = self._client.api if api is None else api
+        if owner is None and asks_for_owner(ExportKind.PIXEL_EVENTS, api):
+            owner = self._client.owner
         return self._export(
             ExportKind.PIXEL_EVENTS,
             EventReader,

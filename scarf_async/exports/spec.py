@@ -10,6 +10,7 @@ from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 import attrs
 
 from scarf_async.clock import Clock
+from scarf_async.entities import ApiVersion
 from scarf_async.errors import (
     ExportError,
     MalformedRecordError,
@@ -117,6 +118,14 @@ class ExportClient(Protocol):
     @property
     def save_attempts(self) -> int:
         """How often `save` fetches at the most."""
+
+    @property
+    def api(self) -> ApiVersion:
+        """The version that is asked where a call names none."""
+
+    @property
+    def owner(self) -> str | None:
+        """Whose exports are meant where a version asks for an owner and a call names none."""
 
     def server_of(self, version: str, /) -> str:
         """Return the address that the requests of a version go to."""

@@ -153,7 +153,8 @@ def _package(spec: PackageSpec, shared: _Shared) -> JSON:
         data["permissions"] = permissions
     if spec.routes is not None:
         data["routes"] = [
-            {"template_path": route.template_path, "outgoing_url": route.outgoing_url} for route in spec.routes
+            {"template_path": route.template_path, "outgoing_url": route.outgoing_url or None}
+            for route in spec.routes
         ]
     if spec.domains is not None:
         data["domains"] = list(spec.domains)

@@ -35,6 +35,7 @@ __all__ = [
 
 E = TypeVar("E", Organization, Package, Route, Domain)
 
+_WHERE_SHOWN: Final = {"repository_url", "importance"}
 GRACE: Final = dt.timedelta(minutes=1)
 """How much older than the first send a package may seem: clocks and `Date` headers are coarse."""
 
@@ -64,7 +65,7 @@ def differing_fields(requested: attrs.AttrsInstance, found: attrs.AttrsInstance)
     """Name the fields that were sent, are given back, and are not equal; `""`, None and absent are alike.
 
     Texts and addresses are equal if their keys are (`names`), since the service may spell them its own way. The
-    name is left out: it is the identity.
+    name is left out: it is the identity. What only v2 shows is compared only where it is shown.
     """
     shown = {field.name for field in attrs.fields(type(found))}
     sent = [field.name for field in attrs.fields(type(requested)) if field.name in shown - {"name"}]
@@ -72,6 +73,7 @@ def differing_fields(requested: attrs.AttrsInstance, found: attrs.AttrsInstance)
         name
         for name in sent
         if (value := getattr(requested, name)) is not UNSET
+        and not (name in _WHERE_SHOWN and not getattr(found, name))
         and field_key(name, value or "") != field_key(name, getattr(found, name) or "")
     ]
 

@@ -6,10 +6,10 @@ import datetime as dt
 import email.utils
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import Final, Generic, TypeAlias, TypeVar, get_args
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar, get_args
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -17,6 +17,7 @@ import msgspec
 
 from scarf_async.errors import (
     APIError,
+    ConflictError,
     DecodeError,
     ScarfError,
     TransportError,
@@ -29,6 +30,7 @@ from scarf_async.protocol.wire import UnreadableError, Wire
 from scarf_async.text import printable
 
 __all__ = [
+    "Addressed",
     "Answer",
     "Endpoint",
     "Lost",
@@ -62,6 +64,7 @@ BODY_KEPT: Final = 4096
 _MESSAGE_KEPT: Final = 500
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_READING: Final = frozenset({"GET", "HEAD"})
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
 _EXPORT_RETRIED: Final = frozenset({429, 502, 503, 504})
@@ -103,6 +106,8 @@ class Endpoint(Generic[T_co]):
         answer: what a 2xx holds; None where nothing is promised.
         wire: how its body is written and its answer read.
         version: whose base address it hangs on.
+        conflicts: codes of a 422 that say what a 409 says.
+        remark: what an answer that is not the promised one may mean in this version, where that is known.
     """
 
     method: str
@@ -111,11 +116,19 @@ class Endpoint(Generic[T_co]):
     answer: type[T_co] | None
     wire: Wire
     version: str
+    conflicts: Collection[str] = ()
+    remark: Callable[[str, Answer], str | None] = attrs.field(default=lambda _, __: None, eq=False)
 
     @property
     def name(self) -> str:
-        """Method and path template, as errors and events show it."""
-        return f"{self.method} {self.template}"
+        """Method and path template, as errors and events show it; those of v1 are told without their version."""
+        prefix = "" if self.version == "v1" else f"/{self.version}"
+        return f"{self.method} {prefix}{self.template}"
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing; a search is a POST that does not."""
+        return self.method in _READING or self.resend is Resend.READ
 
     def request(self, body: object = None, *, query: Query | None = None, **values: str) -> Request[T_co]:
         """Build the request.
@@ -129,6 +142,14 @@ class Endpoint(Generic[T_co]):
         if query and (pairs := urlencode(query, doseq=True, quote_via=quote)):
             path += f"?{pairs}"
         return Request(self, path, None if body is None else self.wire.dump(body))
+
+
+class Addressed(Protocol[T_co]):
+    """A request, or what makes one just before it is sent."""
+
+    @property
+    def endpoint(self) -> Endpoint[T_co]:
+        """What it is a request of."""
 
 
 # Of requests and answers there is one of each for every call: msgspec makes them in a fifth of the time.
@@ -284,18 +305,33 @@ def _words(body: bytes) -> tuple[str, str | None]:
         return value, None
     if not isinstance(value, dict):
         return "", None
-    texts = [value.get(key) for key in ("message", "detail", "error", "title")]
+    detail = value.get("detail")
+    texts = [value.get("message"), _details(detail) if isinstance(detail, list) else detail]
+    texts += [value.get("error"), value.get("title")]
     message = next((text for text in texts if isinstance(text, str) and text), "")
     code = value.get("code")
     return message, str(code) if isinstance(code, str | int) else None
 
 
-def error_of(request: Request[T], answer: Answer, *, attempts: int) -> APIError:
+def _details(problems: Sequence[object]) -> str:
+    """Return what frameworks say of each field that is wrong: `{"loc": ["body", "name"], "msg": "..."}`."""
+    said = []
+    for problem in problems:
+        if isinstance(problem, str):
+            said.append(problem)
+        elif isinstance(problem, dict) and isinstance(words := problem.get("msg") or problem.get("message"), str):
+            place = problem.get("loc")
+            said.append(f"{'.'.join(map(str, place))}: {words}" if isinstance(place, list) and place else words)
+    return "; ".join(filter(None, said))
+
+
+def error_of(request: Addressed[T], answer: Answer, *, attempts: int) -> APIError:
     """Build the error of an answer that is no success; the status decides, whatever the body is."""
     message, code = _words(answer.body[: BODY_KEPT * 4])
     if 300 <= answer.status < 400 and not message:
         message = "redirects of this call are not followed; check the base address"
-    return api_error(answer.status)(
+    is_conflict = answer.status == 422 and code in request.endpoint.conflicts
+    error = (ConflictError if is_conflict else api_error(answer.status))(
         printable(message[:_MESSAGE_KEPT]),
         status=answer.status,
         method=request.endpoint.method,
@@ -305,6 +341,14 @@ def error_of(request: Request[T], answer: Answer, *, attempts: int) -> APIError:
         attempts=attempts,
         retry_after=retry_after(answer.headers),
     )
+    _remark(request, answer, error)
+    return error
+
+
+def _remark(request: Addressed[T], answer: Answer, error: ScarfError) -> None:
+    remark = request.endpoint.remark(request.endpoint.method, answer)
+    if remark is not None:
+        error.add_note(remark)
 
 
 def class_name(target: object) -> str:
@@ -313,7 +357,7 @@ def class_name(target: object) -> str:
     return getattr(item, "__name__", str(item))
 
 
-def decode(request: Request[T], answer: Answer) -> T:
+def decode(request: Addressed[T], answer: Answer) -> T:
     """Read a success as what its endpoint promises.
 
     Raises:
@@ -322,7 +366,7 @@ def decode(request: Request[T], answer: Answer) -> T:
     return decode_with(request, answer, request.endpoint.wire.read)
 
 
-def decode_with(request: Request[T], answer: Answer, read: Callable[[bytes, type[T]], U]) -> U:
+def decode_with(request: Addressed[T], answer: Answer, read: Callable[[bytes, type[T]], U]) -> U:
     """Read a success by a function that raises `UnreadableError`.
 
     Raises:
@@ -338,10 +382,12 @@ def decode_with(request: Request[T], answer: Answer, read: Callable[[bytes, type
             return read(answer.body, target)
         except UnreadableError as error:
             path, reason = error.path, error.reason
-    raise DecodeError(reason, endpoint=request.endpoint.name, entity=class_name(target), path=path)
+    failure = DecodeError(reason, endpoint=request.endpoint.name, entity=class_name(target), path=path)
+    _remark(request, answer, failure)
+    raise failure
 
 
-def decode_written(request: Request[T], answer: Answer) -> T | None:
+def decode_written(request: Addressed[T], answer: Answer) -> T | None:
     """Read what a write answered with, if it is the entity: no document says what writes answer with."""
     if answer.cut or answer.too_long:
         return None
@@ -361,7 +407,7 @@ def written_id(answer: Answer) -> str | None:
     return str(identifier) if type(identifier) in {str, int} else None
 
 
-def unconfirmed(request: Request[T], requested: object, failure: ScarfError | None) -> WriteConfirmedError:
+def unconfirmed(request: Addressed[T], requested: object, failure: ScarfError | None) -> WriteConfirmedError:
     """Build the error of a write that happened and could not be read back."""
     why = f": {failure}" if failure else ": it is not where it should be"
     return WriteConfirmedError(

@@ -11,18 +11,21 @@ from typing import Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
+from scarf_async.entities import Route
 from scarf_async.errors import APIError, DecodeError, TransportError
 from scarf_async.protocol.looking import E, Found
-from scarf_async.protocol.messages import Answer, Request, decode, decode_written, unconfirmed
+from scarf_async.protocol.messages import Addressed, Answer, Endpoint, Request, decode, decode_written, unconfirmed
 
 __all__ = [
     "Creation",
     "LookContext",
     "Read",
     "Renaming",
+    "Rewrite",
     "Steps",
     "answer_to",
     "ask",
+    "attempted",
     "settled",
     "shared",
     "tell",
@@ -57,17 +60,38 @@ class Read(Generic[T_co]):
         return Read((name, self.key), steps)
 
 
-Steps: TypeAlias = Generator[Request[object] | Read[object], object, T]
-"""Yields requests, and reads that may be shared.
+@attrs.frozen
+class Rewrite(Generic[T_co]):
+    """A request that is made of what is there now, and made again for every send.
+
+    Attributes:
+        endpoint: what it is a request of.
+        make: reads what is there, by requests of its own that nobody shares, and returns the request.
+    """
+
+    endpoint: Endpoint[T_co]
+    make: Callable[[], Steps[Request[T_co]]] = attrs.field(eq=False)
+
+
+Steps: TypeAlias = Generator[Request[object] | Rewrite[object] | Read[object], object, T]
+"""Yields requests, what makes them, and reads that may be shared.
 
 A request gives its answer, a 2xx; a read gives its value. What fails raises, where it was yielded, the `APIError`,
 `TransportError` or `DecodeError` that it ended with.
 """
 
 
-def answer_to(request: Request[object]) -> Steps[Answer]:
+def answer_to(request: Request[object] | Rewrite[object]) -> Steps[Answer]:
     """One request; its answer."""
     return cast(Answer, (yield request))
+
+
+def attempted(request: Request[object]) -> Steps[Answer | APIError]:
+    """One request; its answer, or the error of a service that says no."""
+    try:
+        return (yield from answer_to(request))
+    except APIError as error:
+        return error
 
 
 def ask(request: Request[T]) -> Steps[T]:
@@ -89,7 +113,7 @@ def shared(read: Read[T]) -> Steps[T]:
     return cast(T, (yield read))
 
 
-def updated(request: Request[T], requested: object, read: Read[T]) -> Steps[T]:
+def updated(request: Request[T] | Rewrite[T], requested: object, read: Read[T]) -> Steps[T]:
     """One request that changes a thing; the thing, out of the answer or else read back.
 
     Raises:
@@ -98,7 +122,7 @@ def updated(request: Request[T], requested: object, read: Read[T]) -> Steps[T]:
     return (yield from settled(request, requested, (yield from answer_to(request)), read))
 
 
-def settled(request: Request[T], requested: object, answer: Answer, read: Read[T]) -> Steps[T]:
+def settled(request: Addressed[T], requested: object, answer: Answer, read: Read[T]) -> Steps[T]:
     """What a change has made: out of its answer, or else read back.
 
     Raises:
@@ -136,12 +160,14 @@ class Creation(Generic[E]):
         request: the request that creates it.
         look: finds what the service shows under its identity.
         by_id: reads it by the id that the answer to the create gave.
+        rest: of one that was found and not created by an answer, what was to be created with it.
     """
 
     requested: attrs.AttrsInstance
     request: Request[E]
     look: Callable[[LookContext], Steps[Found[E]]]
     by_id: Callable[[str], Steps[E | None]] | None = None
+    rest: Callable[[E], Creation[Route]] | None = None
 
 
 @attrs.frozen
@@ -150,12 +176,12 @@ class Renaming(Generic[E]):
 
     Attributes:
         requested: what it is to be, for errors.
-        request: the request that changes it.
+        request: the request that changes it, or what makes that.
         look: finds what the service shows under the new name.
         read: reads it back under the new name.
     """
 
     requested: attrs.AttrsInstance
-    request: Request[E]
+    request: Request[E] | Rewrite[E]
     look: Callable[[], Steps[Found[E]]]
     read: Read[E]

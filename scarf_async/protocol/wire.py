@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Container, Iterable
-from types import UnionType
+from collections.abc import Callable, Container, Iterable, Mapping
+from types import MappingProxyType, UnionType
 from typing import Final, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
@@ -141,8 +141,10 @@ class Wire:
     Args:
         entities: the classes that are read.
         upserts: the classes that are written.
-        name: takes a class and an attribute to the field's name on the wire.
+        name: takes a class and an attribute to the field's name on the wire; None: this version does not send it.
         identifiers: attributes that may come as a JSON number, by their class.
+        absent: what attributes are where the field is not sent, though their class requires them.
+        dropped: fields that say nothing, of every class.
     """
 
     def __init__(
@@ -150,11 +152,15 @@ class Wire:
         *,
         entities: Iterable[type[attrs.AttrsInstance]],
         upserts: Iterable[type[attrs.AttrsInstance]],
-        name: Callable[[type, str], str],
+        name: Callable[[type, str], str | None],
         identifiers: Container[tuple[type, str]] = (),
+        absent: Mapping[tuple[type, str], object] = MappingProxyType({}),
+        dropped: Iterable[str] = (),
     ) -> None:
         self.name = name
         self._identifiers = identifiers
+        self._absent = absent
+        self._dropped = frozenset(dropped)
         self._converter = converter = make_converter()
         converter.register_structure_hook(str, _string)
         converter.register_structure_hook(int, _integer)
@@ -218,22 +224,23 @@ class Wire:
     def _structure_hook(self, entity: type[A]) -> Callable[[object, object], A]:
         fields = []
         for field in attrs.fields(attrs.resolve_types(entity)):
-            if field.name != "extra":
+            name = self.name(entity, field.name)
+            if field.name != "extra" and name is not None:
                 by_type = self._converter.get_structure_hook(field.type)
                 structure = _identifier if (entity, field.name) in self._identifiers else by_type
                 text = str if structure in _OF_TEXTS else None
-                required = field.default is attrs.NOTHING
-                name = self.name(entity, field.name)
-                fields.append((field.name, name, text, structure, field.type, required))
-        known = frozenset(wire for _, wire, *_ in fields)
+                absent = self._absent.get((entity, field.name), field.default)
+                fields.append((field.name, name, text, structure, field.type, absent))
+        given = {name: value for (kind, name), value in self._absent.items() if kind is entity}
+        known = self._dropped.union(wire for _, wire, *_ in fields)
         make: Callable[..., A] = entity
 
         def hook(value: object, _: object) -> A:
             if not isinstance(value, dict):
                 raise TypeError(f"expected an object, found {_kind(value)}")
             extra = {} if known.issuperset(value) else {key: value[key] for key in value if key not in known}
-            found: dict[str, object] = {"extra": extra}
-            for name, wire, text, structure, kind, required in fields:
+            found: dict[str, object] = {**given, "extra": extra}
+            for name, wire, text, structure, kind, absent in fields:
                 item = value.get(wire)
                 if type(item) is text:
                     # Nearly all fields are, and need no call.
@@ -246,14 +253,15 @@ class Wire:
                     except ValueError:
                         # No document gives the form of timestamps: an odd one must not cost the whole answer.
                         extra[wire] = item
-                elif required:
+                elif absent is attrs.NOTHING:
                     raise UnreadableError(wire, "a required field is missing")
             return make(**found)
 
         return hook
 
     def _unstructure_hook(self, upsert: type[A]) -> Callable[[A], dict[str, object]]:
-        overrides = {field.name: override(rename=self.name(upsert, field.name)) for field in attrs.fields(upsert)}
+        names = {field.name: self.name(upsert, field.name) for field in attrs.fields(upsert)}
+        overrides = {field: override(rename=name, omit=name is None) for field, name in names.items()}
         # The default of every optional field is UNSET, so this leaves out what was not set, and nothing else.
         return make_dict_unstructure_fn(
             upsert,

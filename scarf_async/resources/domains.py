@@ -13,7 +13,7 @@ __all__ = ["Domains"]
 
 
 class Domains:
-    """`scarf.domains`: list, create and delete the domains of a package."""
+    """`scarf.domains`: list, get, create and delete the domains of a package."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -49,6 +49,17 @@ class Domains:
         """
         creation = self._session.dialect.create_domain(package_key(package), domain)
         return await create(self._session, creation, if_exists)
+
+    async def get(self, package: str | Package | PackageKey, domain_id: str) -> Domain:
+        """Return one domain; v1 has no call for that, and the list is read.
+
+        Raises:
+            NotFoundError: there is no such domain.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+            DecodeError: the answer is not what was promised.
+        """
+        return await self._session.read(self._session.dialect.domain(package_key(package), domain_id))
 
     async def delete(self, package: str | Package | PackageKey, domain_id: str) -> None:
         """Delete a domain.

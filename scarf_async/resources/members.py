@@ -11,7 +11,7 @@ __all__ = ["Members"]
 
 
 class Members:
-    """`scarf.members`: list, upsert and remove the members of an organization."""
+    """`scarf.members`: list, get, upsert and remove the members of an organization."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -26,6 +26,17 @@ class Members:
             DecodeError: the answer is no list of members.
         """
         return await self._session.read(self._session.dialect.members(organization))
+
+    async def get(self, organization: str, username: str) -> Member:
+        """Return one member of an organization; v1 has no call for that, and the list is read.
+
+        Raises:
+            NotFoundError: there is no such member.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+            DecodeError: the answer is not what was promised.
+        """
+        return await self._session.read(self._session.dialect.member(organization, username))
 
     async def upsert(self, organization: str, username: str, role: RoleLike) -> Member:
         """Create or change a membership; may be sent again safely, since it states a final value.

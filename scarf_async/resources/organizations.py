@@ -35,13 +35,14 @@ class Organizations:
         return await self._session.read(self._session.dialect.organization(name))
 
     async def create(self, organization: OrganizationUpsert, *, if_exists: IfExists = "fail") -> Organization:
-        """Create an organization; the token's user becomes its owner.
+        """Create an organization; the token's user becomes its owner. v2 has no call for that.
 
         Args:
             organization: what to create.
             if_exists: with `keep`, one of this name that equals what is asked for is returned as it is.
 
         Raises:
+            UnsupportedError: the client speaks v2; nothing was sent.
             ConflictError: it exists (or, with `keep`, exists and differs: `.requested`, `.found`).
             OutcomeUnknownError: sent, not answered, and looking did not settle it.
             WriteConfirmedError: created, but it cannot be read back.
@@ -53,7 +54,8 @@ class Organizations:
     async def update(self, name: str, organization: OrganizationUpsert) -> Organization:
         """Change an organization to what is given; another name in it renames it.
 
-        Whether the service clears fields that are left out is not documented: give all of them.
+        v1 does not say whether it clears fields that are left out: give all of them. In v2 the organization is
+        read first, what is UNSET stays, and what another changes between the two requests is lost.
 
         Raises:
             NotFoundError: there is no organization of this name.

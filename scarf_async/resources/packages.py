@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Collection, Iterable
 
-from scarf_async.entities import LibraryTypeLike, Package, PackageKey, PackageUpsert
+from scarf_async.entities import LibraryTypeLike, Package, PackageKey, PackageUpsert, RouteCreate
 from scarf_async.errors import ValidationError
+from scarf_async.names import organization_key
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
 
 __all__ = ["Packages", "check_same_type", "package_key"]
 
 
-def package_key(package: str | Package | PackageKey) -> PackageKey:
-    """Return the key of a package given by its id, as an entity or as a key."""
-    if isinstance(package, PackageKey):
-        return package
-    return package.key if isinstance(package, Package) else PackageKey(None, package)
+def package_key(package: str | Package | PackageKey, owner: str | None = None) -> PackageKey:
+    """Return the key of a package given by its id, as an entity or as a key.
+
+    Raises:
+        ValidationError: it has an owner, and another one is given beside it.
+    """
+    key = package.key if isinstance(package, Package) else package
+    if not isinstance(key, PackageKey):
+        return PackageKey(owner, key)
+    if owner is None or key.owner is None:
+        return PackageKey(owner, key.id) if key.owner is None else key
+    if organization_key(key.owner) != organization_key(owner):
+        raise ValidationError(
+            f"package {key.id} is of {key.owner}, not of {owner}; nothing was sent", field="owner"
+        )
+    return key
 
 
-def check_same_type(package: Package, upsert: PackageUpsert) -> None:
-    """Raise `ValidationError` for a change of type, which the service does not allow (seed)."""
-    wanted = upsert.library_type
-    if isinstance(wanted, str) and package.library_type not in {None, wanted}:
+def check_same_type(package: Package, upsert: PackageUpsert, alike: Collection[str] = ()) -> None:
+    """Raise `ValidationError` for a change of type, which the service does not allow (seed).
+
+    Args:
+        package: what is there.
+        upsert: what it is to be.
+        alike: words that mean the same type.
+    """
+    wanted, there = upsert.library_type, package.library_type
+    if isinstance(wanted, str) and there not in {None, wanted} and not (wanted in alike and there in alike):
         raise ValidationError(
             f"library_type of package {package.uuid} cannot change from {package.library_type} to {wanted}",
             field="library_type",
@@ -35,42 +54,68 @@ class Packages:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def list(self, organization: str | None = None) -> builtins.list[Package]:
+    async def list(
+        self, organization: str | None = None, *, types: Iterable[LibraryTypeLike] = ()
+    ) -> builtins.list[Package]:
         """Return the packages of an organization; without one those of the token's user.
 
-        The user's list holds the packages of the user's organizations too.
+        The user's list holds the packages of the user's organizations too. In v2 an owner is an organization or a
+        user, and the packages are its alone; without one they are those of the client's owner.
+
+        Args:
+            organization: the owner.
+            types: return only packages of these types.
 
         Raises:
+            ValidationError: v2, and nobody says whose; nothing was sent.
             NotFoundError: there is no such organization.
             APIError: the service said no for another reason.
             TransportError: no answer came.
             DecodeError: the answer is no list of packages.
         """
-        return await self._session.read(self._session.dialect.packages(organization))
+        wanted = (types,) if isinstance(types, str) else tuple(types)
+        return await self._session.read(self._session.dialect.packages(organization, wanted))
 
-    async def get(self, id_or_name: str, library_type: LibraryTypeLike | None = None) -> Package:
+    async def get(
+        self,
+        id_or_name: str | Package | PackageKey,
+        library_type: LibraryTypeLike | None = None,
+        *,
+        owner: str | None = None,
+    ) -> Package:
         """Return a package by its uuid or its name.
 
         Args:
-            id_or_name: the uuid, or the name, `/` and all.
+            id_or_name: the uuid, or the name, `/` and all; a `Package` or its key is read again.
             library_type: tells packages of one name apart.
+            owner: whose package it is, in v2; else the client's. v1 does not ask.
 
         Raises:
+            ValidationError: several packages have the name, or the owner contradicts the key; v2 needs an owner.
             NotFoundError: there is none, or it is not visible to the token's user.
             APIError: the service said no for another reason.
             TransportError: no answer came.
             DecodeError: the answer is no package.
         """
-        return await self._session.read(self._session.dialect.package(id_or_name, library_type))
+        if not isinstance(id_or_name, str):
+            key = package_key(id_or_name, owner)
+            id_or_name, library_type, owner = key.id, None, key.owner
+        return await self._session.read(self._session.dialect.package(id_or_name, library_type, owner))
 
     async def create(
-        self, package: PackageUpsert, organization: str | None = None, *, if_exists: IfExists = "fail"
+        self,
+        package: PackageUpsert,
+        organization: str | None = None,
+        *,
+        route: RouteCreate | None = None,
+        if_exists: IfExists = "fail",
     ) -> Package:
-        """Create a package of an organization; without one, of the token's user.
+        """Create a package of an organization; without one, of the token's user, and in v2 of the client's owner.
 
         Args:
             package: what to create.
             organization: the owner.
+            route: the first route of a file package, which v2 creates together with it, and v1 does not.
             if_exists: with `keep`, one of this name and type that equals what is asked for is returned as it is
                 (its addresses are not compared: the service does not give them back).
 
@@ -81,22 +126,25 @@ class Packages:
             APIError: the service said no for another reason.
             TransportError: it was not sent.
         """
-        return await create(self._session, self._session.dialect.create_package(package, organization), if_exists)
+        creation = self._session.dialect.create_package(package, organization, route)
+        return await create(self._session, creation, if_exists)
 
     async def update(self, package: str | Package | PackageKey, upsert: PackageUpsert) -> Package:
         """Change a package to what is given; its type cannot change (seed).
 
-        Whether the service clears fields that are left out is not documented: give all of them, addresses too.
+        v1 does not say whether it clears fields that are left out: give all of them, addresses too. In v2 the
+        package is read first, what is UNSET stays, and what another changes between the two requests is lost.
 
         Raises:
-            ValidationError: a `Package` of another type was given; nothing was sent.
+            ValidationError: a `Package` of another type was given, or an address that the version does not take;
+                nothing was changed.
             NotFoundError: there is no such package.
             WriteConfirmedError: changed, but it cannot be read back.
             APIError: the service said no for another reason.
             TransportError: no answer came.
         """
         if isinstance(package, Package):
-            check_same_type(package, upsert)
+            check_same_type(package, upsert, self._session.dialect.traits.types_alike)
         return await self._session.run(self._session.dialect.update_package(package_key(package), upsert))
 
     async def delete(self, package: str | Package | PackageKey) -> None:

@@ -33,13 +33,16 @@ class Permissions:
     async def set(
         self, package: str | Package | PackageKey, permissions: PermissionSet | Iterable[PermissionSet]
     ) -> None:
-        """Set permissions in one request; may be sent again safely, since it states final values.
+        """Set permissions; may be sent again safely, since it states final values. None of them: nothing is sent.
 
-        It is always sent as an array, the form that is known to work; an empty one is not sent at all.
+        v1 takes all of them in one request, always sent as an array, the form that is known to work. v2 takes one
+        request each, in order, up to the first that fails; it documents them for packages of users only.
 
         Raises:
             ValidationError: something else than `PermissionSet` was given; nothing was sent.
-            APIError: the service said no. Whether it then set some of several is not documented.
+            UnsupportedError: the version does not have a level, or users by e-mail; nothing was sent.
+            APIError: the service said no. Whether v1 then set some of several is not documented; v2 has set those
+                before, which a note counts.
             TransportError: no answer came.
         """
         wanted = [permissions] if isinstance(permissions, PermissionSet) else builtins.list(permissions)

@@ -13,7 +13,7 @@ __all__ = ["Routes"]
 
 
 class Routes:
-    """`scarf.routes`: list, create and delete the routes of a file package."""
+    """`scarf.routes`: list, get, create, update and delete the routes of a file package."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -50,6 +50,32 @@ class Routes:
         """
         creation = self._session.dialect.create_route(package_key(package), route)
         return await create(self._session, creation, if_exists)
+
+    async def get(self, package: str | Package | PackageKey, route_id: str) -> Route:
+        """Return one route; v1 has no call for that, and the list is read.
+
+        Raises:
+            NotFoundError: there is no such route.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+            DecodeError: the answer is not what was promised.
+        """
+        return await self._session.read(self._session.dialect.route(package_key(package), route_id))
+
+    async def update(self, package: str | Package | PackageKey, route_id: str, route: RouteCreate) -> Route:
+        """Change a route to what is given (v2).
+
+        It is read first: an `outgoing_url` that is UNSET stays, and None clears it. What another changes between
+        the two requests is lost.
+
+        Raises:
+            UnsupportedError: the client speaks v1; nothing was sent.
+            NotFoundError: there is no such route.
+            WriteConfirmedError: changed, but it cannot be read back.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+        """
+        return await self._session.run(self._session.dialect.update_route(package_key(package), route_id, route))
 
     async def delete(self, package: str | Package | PackageKey, route_id: str) -> None:
         """Delete a route.

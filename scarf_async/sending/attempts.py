@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import attrs
 from yarl import URL
@@ -13,6 +13,7 @@ from scarf_async.errors import APIError, TransportError
 from scarf_async.events import Hook, RequestFinished, RequestStarted, RetryScheduled, ScarfEvent, Throttled
 from scarf_async.http.transport import Download, Transport
 from scarf_async.protocol.messages import (
+    Addressed,
     Answer,
     Lost,
     Request,
@@ -25,9 +26,7 @@ from scarf_async.protocol.messages import (
 )
 from scarf_async.sending.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
 
-__all__ = ["READING", "Attempts"]
-
-READING: Final = frozenset({"GET", "HEAD"})
+__all__ = ["Attempts"]
 
 _log = logging.getLogger("scarf_async")
 
@@ -97,7 +96,7 @@ class Attempts:
 
     async def persist(
         self,
-        request: Request[T],
+        request: Addressed[T],
         course: Course,
         attempt: Callable[[], Awaitable[O]],
         *,
@@ -132,7 +131,7 @@ class Attempts:
             on_retry=lambda *retry: self.announce(request, *retry),
         )
 
-    def announce(self, request: Request[T], outcome: object, attempt: int, delay: float) -> None:
+    def announce(self, request: Addressed[T], outcome: object, attempt: int, delay: float) -> None:
         """Tell that a request will be tried again."""
         if self.notices.wanted:
             reason = f"status {outcome.status}" if isinstance(outcome, Answer) else "no answer"
@@ -140,7 +139,7 @@ class Attempts:
                 RetryScheduled(endpoint=request.endpoint.name, attempt=attempt, delay=delay, reason=reason)
             )
 
-    def failure(self, request: Request[T], outcome: Answer | Lost, course: Course) -> APIError | TransportError:
+    def failure(self, request: Addressed[T], outcome: Answer | Lost, course: Course) -> APIError | TransportError:
         """Build the error of a call's last outcome."""
         error: APIError | TransportError
         if isinstance(outcome, Lost):
@@ -209,7 +208,7 @@ class Attempts:
             )
 
 
-def _least_wait(request: Request[T], outcome: Answer | Lost) -> float | None:
+def _least_wait(request: Addressed[T], outcome: Answer | Lost) -> float | None:
     """Return the seconds to wait before another attempt; None where the outcome is final."""
     verdict = judge(request.endpoint.resend, outcome)
     if verdict is Verdict.SUCCESS or verdict is Verdict.FAILURE:

@@ -76,14 +76,15 @@ async def create(session: Session, creation: Creation[E], if_exists: IfExists) -
     if if_exists == "keep" and not session.resuming:
         found = await session.run(creation.look(session.look_context()))
         if found:
-            return _kept(session, creation, found)
+            return await _kept(session, creation, found)
     return await _Create(session, creation, if_exists, session.course(creation.request)).run()
 
 
-def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
+async def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
     if found.equal is not None:
-        session.unchanged()
-        return found.equal
+        if creation.rest is None:
+            session.unchanged()
+        return await _whole(session, creation, found.equal)
     raise ConflictError(
         f"it exists and differs: asked for {creation.requested}, found {found.different}",
         method=creation.request.endpoint.method,
@@ -92,6 +93,17 @@ def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
         requested=creation.requested,
         found=found.different,
     )
+
+
+async def _whole(session: Session, creation: Creation[E], found: E) -> E:
+    """Return what was found, when there is all that was to be created with it."""
+    if creation.rest is not None:
+        try:
+            await create(session, creation.rest(found), "keep")
+        except ScarfError as error:
+            error.add_note(f"what it belongs to is there: {found}")
+            raise
+    return found
 
 
 @attrs.define
@@ -114,7 +126,7 @@ class _Create(Generic[E]):
             return await self._written(outcome)
         if isinstance(outcome, Answer | Lost):
             return await self._last_look(outcome)
-        return self._settled(outcome)
+        return await self._settled(outcome)
 
     async def _attempt(self) -> _Outcome[E]:
         if self.course.ambiguous and (settled := await self._look_twice()):
@@ -153,20 +165,20 @@ class _Create(Generic[E]):
         found = await self._look()
         if not self.course.ambiguous:
             if isinstance(found, Found) and found:
-                return _kept(self.session, self.creation, found)
+                return await _kept(self.session, self.creation, found)
             raise failure
         open_still = judge(Resend.CREATE, outcome) is Verdict.LOOK
         if not open_still and not found:
             # The service refused it, and what was sent before is not there: that is an answer.
             raise failure
         self.failure = failure
-        return self._settled(found)
+        return await self._settled(found)
 
-    def _settled(self, found: Found[E] | _LookFailed) -> E:
+    async def _settled(self, found: Found[E] | _LookFailed) -> E:
         """Return what was found if that settles the matter."""
         if isinstance(found, Found) and found.equal is not None:
             self.session.reconciled()
-            return found.equal
+            return await _whole(self.session, self.creation, found.equal)
         what = self.creation.requested
         name = self.creation.request.endpoint.name
         look_failure = found.error if isinstance(found, _LookFailed) else None

@@ -12,6 +12,7 @@ import msgspec
 from yarl import URL
 
 from scarf_async.clock import Clock
+from scarf_async.entities import ApiVersion
 from scarf_async.errors import ExportError, ScarfError
 from scarf_async.events import RetryScheduled, StreamFinished
 from scarf_async.http.transport import Download
@@ -35,6 +36,12 @@ class Downloads:
     """What the exports need from the client."""
 
     attempts: Attempts
+    owner: str | None = None
+
+    @property
+    def api(self) -> ApiVersion:
+        """The version of the service that is asked where a call names none."""
+        return self.attempts.transport.settings.api
 
     @property
     def clock(self) -> Clock:

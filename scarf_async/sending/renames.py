@@ -45,7 +45,14 @@ async def rename(session: Session, renaming: Renaming[Organization]) -> Organiza
         nonlocal failure
         if course.ambiguous and (found := await find()).equal is not None:
             return found
-        outcome = await session.attempt(request, course)
+        try:
+            outcome = await session.attempt(request, course)
+        except NotFoundError as error:
+            # What is to be sent is made of what has the old name, which an earlier attempt may have taken away.
+            if not course.ambiguous:
+                raise
+            failure = error
+            return Found()
         if judge(request.endpoint.resend, outcome) is not Verdict.SUCCESS:
             failure = session.attempts.failure(request, outcome, course)
         return outcome
@@ -54,7 +61,7 @@ async def rename(session: Session, renaming: Renaming[Organization]) -> Organiza
     if isinstance(outcome, Answer) and judge(request.endpoint.resend, outcome) is Verdict.SUCCESS:
         return await session.run(settled(request, requested, outcome, renaming.read))
     if isinstance(outcome, Found):
-        found = outcome
+        found = outcome or await find()
     else:
         # The late effect of an earlier attempt may have taken the old name away from a resend.
         found = await find() if course.ambiguous else Found()

@@ -8,12 +8,12 @@ from typing import TypeVar, cast
 
 import attrs
 
-from scarf_async.dialects import Dialect
+from scarf_async.dialects import Dialect, dialect_of
 from scarf_async.errors import APIError, DecodeError, ReadOnlyError, ScarfError, TransportError
 from scarf_async.http.transport import Transport
-from scarf_async.protocol.messages import Answer, Lost, Request, Resend, Verdict, judge
-from scarf_async.protocol.steps import LookContext, Read, Steps
-from scarf_async.sending.attempts import READING, Attempts
+from scarf_async.protocol.messages import Addressed, Answer, Lost, Request, Resend, Verdict, judge
+from scarf_async.protocol.steps import LookContext, Read, Rewrite, Steps
+from scarf_async.sending.attempts import Attempts
 from scarf_async.sending.downloads import Downloads
 from scarf_async.sending.retry import Course, RetryPolicy
 from scarf_async.sending.turns import Work
@@ -31,14 +31,21 @@ class Session:
     Attributes:
         attempts: makes single attempts, and repeats them.
         dialect: how the version of the service that it calls is spoken.
-        read_only: whether everything but GET and HEAD is refused.
+        read_only: whether everything but GET and HEAD, and a search, is refused.
         work: the operation of a bulk run that it serves, if any.
+        owner: the account that is meant where a call of v2 or v3 names none.
     """
 
     attempts: Attempts
     dialect: Dialect
     read_only: bool = False
     work: Work | None = None
+    owner: str | None = None
+
+    def of_owner(self, owner: str | None) -> Session:
+        """Return a view that means another account where a call names none."""
+        dialect = dialect_of(self.transport.settings.api, owner)
+        return attrs.evolve(self, dialect=dialect, owner=owner)
 
     def __repr__(self) -> str:
         return f"<Session {self.transport.settings.shown}>"
@@ -56,7 +63,7 @@ class Session:
     @property
     def downloads(self) -> Downloads:
         """What the exports need."""
-        return Downloads(self.attempts)
+        return Downloads(self.attempts, self.owner)
 
     @property
     def server(self) -> str:
@@ -70,12 +77,12 @@ class Session:
     def serving(self, work: Work) -> Session:
         """Return a view for one operation of a bulk run."""
         # Once for each operation: `attrs.evolve` would cost thrice as much.
-        return Session(self.attempts, self.dialect, self.read_only, work)
+        return Session(self.attempts, self.dialect, self.read_only, work, self.owner)
 
-    def course(self, request: Request[T]) -> Course:
+    def course(self, request: Addressed[T]) -> Course:
         """Begin a call."""
         clock = self.attempts.transport.clock
-        if self.work is None or request.endpoint.method in READING:
+        if self.work is None or request.endpoint.reads:
             return Course(clock)
         return self.work.begin(clock)
 
@@ -113,22 +120,33 @@ class Session:
         if self.work is not None:
             self.work.unchanged = True
 
-    def attempt(self, request: Request[T], course: Course) -> Awaitable[Answer | Lost]:
+    def attempt(self, request: Request[T] | Rewrite[T], course: Course) -> Awaitable[Answer | Lost]:
         """Send a request once; in a bulk run when its turn comes, and again while it is refused for the moment.
+
+        What makes its request is made to make it first.
 
         Raises:
             ReadOnlyError: it would write, and this view may not.
             ClientClosedError: the client was closed.
         """
-        if self.read_only and request.endpoint.method not in READING:
+        if self.read_only and not request.endpoint.reads:
             raise ReadOnlyError(f"{request.endpoint.name} was not sent: this client is read-only")
+        if isinstance(request, Rewrite):
+            return self._rewrite(request, course)
         if self.work is None:
             return self.attempts.send(request, course)
         return self.work.send(self.attempts, request, course)
 
+    async def _rewrite(self, rewrite: Rewrite[T], course: Course) -> Answer | Lost:
+        request = await self.run(rewrite.make())
+        if self.work is None:
+            return await self.attempts.send(request, course)
+        # What was read is old by the time that a refusal is over.
+        return await self.work.send(self.attempts, request, course, once=True)
+
     def persist(
         self,
-        request: Request[T],
+        request: Addressed[T],
         course: Course,
         attempt: Callable[[], Awaitable[O]],
         *,
@@ -152,7 +170,7 @@ class Session:
             while True:
                 failure: ScarfError | None = None
                 try:
-                    given = await (self.send(wanted) if isinstance(wanted, Request) else self.read(wanted))
+                    given = await (self.read(wanted) if isinstance(wanted, Read) else self.send(wanted))
                 except (APIError, TransportError, DecodeError) as error:
                     failure = error
                 # Outside of the block above: what the call raises instead is not to have this as its context.
@@ -179,7 +197,7 @@ class Session:
         # One key is always read by the same steps.
         return cast(T, shared.result)
 
-    async def send(self, request: Request[T]) -> Answer:
+    async def send(self, request: Request[T] | Rewrite[T]) -> Answer:
         """Send a request until it succeeds; return the answer, a 2xx.
 
         To a DELETE that was sent before without an answer, a 404 is a success too.

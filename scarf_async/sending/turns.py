@@ -9,7 +9,7 @@ import attrs
 
 from scarf_async.clock import Clock
 from scarf_async.protocol.messages import Answer, Lost, Request, Verdict, is_refusal, judge, retry_after
-from scarf_async.sending.attempts import READING, Attempts
+from scarf_async.sending.attempts import Attempts
 from scarf_async.sending.pacing import AdaptivePacer
 from scarf_async.sending.retry import Course
 from scarf_async.sending.sharing import SharedReads
@@ -32,7 +32,8 @@ class Work:
         looks_from: reads of the run that began then or later serve to look for it; None: only fresh ones.
         looked_at: when the last read began that it was given.
         requests: everything that was sent: retries, looks and reads included.
-        course: how its write went.
+        writes: how often a write was sent; in some versions an operation is several.
+        course: how its last write went.
         reconciled: whether its outcome was found by looking and not told by an answer.
         unchanged: whether nothing was sent, since what was asked for was there.
     """
@@ -45,6 +46,7 @@ class Work:
     looks_from: float | None = None
     looked_at: float = 0.0
     requests: int = 0
+    writes: int = 0
     course: Course | None = None
     reconciled: bool = False
     unchanged: bool = False
@@ -54,10 +56,19 @@ class Work:
         self.course = Course(clock, started=self.open_since, ambiguous=self.open)
         return self.course
 
-    async def send(self, attempts: Attempts, request: Request[T], course: Course) -> Answer | Lost:
-        """Send a request at the pace of the run, again and again while the service refuses it for the moment."""
+    async def send(
+        self, attempts: Attempts, request: Request[T], course: Course, *, once: bool = False
+    ) -> Answer | Lost:
+        """Send a request at the pace of the run, again and again while the service refuses it for the moment.
+
+        Args:
+            attempts: makes single attempts.
+            request: what is sent.
+            course: what the attempts share.
+            once: whether a refusal ends it too, since the request would have to be made again.
+        """
         pacer = self.pacer
-        reading = request.endpoint.method in READING
+        reading = request.endpoint.reads
         while True:
             if course.sends:
                 await pacer.afford(attempts.budget.take)
@@ -74,6 +85,7 @@ class Work:
                 raise
             finally:
                 self.requests += course.sends - sent
+                self.writes += 0 if reading else course.sends - sent
             if not is_refusal(outcome):
                 if isinstance(outcome, Answer):
                     # That one can look for what is not settled is no progress.
@@ -84,6 +96,6 @@ class Work:
             pacer.refused(ticket, retry_after(outcome.headers) if isinstance(outcome, Answer) else None)
             course.spare()
             # What may have taken effect is for the call to see to: it may have to look first.
-            if course.ambiguous or judge(request.endpoint.resend, outcome) is not Verdict.AGAIN:
+            if once or course.ambiguous or judge(request.endpoint.resend, outcome) is not Verdict.AGAIN:
                 return outcome
             attempts.announce(request, outcome, course.sends, 0.0)

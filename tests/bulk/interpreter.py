@@ -142,9 +142,9 @@ class Interpreter:
     @staticmethod
     def _told(organization: OrganizationUpsert, members: dict[str, str]) -> OrganizationState:
         return {
-            "description": organization.description,
+            "description": _text(organization.description) or "",
             "website": _text(organization.website),
-            "billingEmail": organization.billing_email,
+            "billingEmail": _text(organization.billing_email) or "",
             "members": members,
         }
 
@@ -200,7 +200,7 @@ class Interpreter:
         owner = None if organization is None else self._organization(organization)
         library_type = _text(wanted.library_type) or "other"
         state: PackageState = {
-            "shortDescription": wanted.short_description,
+            "shortDescription": _text(wanted.short_description) or "",
             "longDescription": _text(wanted.long_description),
             "website": _text(wanted.website),
             "backendUrl": _text(wanted.backend_url),

@@ -115,7 +115,7 @@ REFUSED: list[tuple[str, tuple[object, ...], dict[str, object], str]] = [
         "library_type",
     ),
     ("set_permission", ("u-1", "", "member"), {}, "user_query"),
-    ("set_permission", ("u-1", "bob", "owner"), {}, "permission_level"),
+    ("set_permission", ("u-1", "bob", "guest"), {}, "permission_level"),
     ("create_route", ("u-1", DOMAIN), {}, "route"),
     ("create_route", ("u-1", ROUTE), {"if_exists": "replace"}, "if_exists"),
     ("delete_route", ("u-1", ""), {}, "route_id"),

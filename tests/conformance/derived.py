@@ -9,7 +9,7 @@ from typing import Final, get_args, get_origin
 
 import attrs
 
-from scarf_async import Aggregate, Event, Unset
+from scarf_async import Aggregate, Event, LibraryType, PermissionLevel, Unset
 from scarf_async.dialects import v1_requests
 from scarf_async.dialects.exports import EXPORTS, ExportCall
 from scarf_async.protocol.messages import Endpoint
@@ -91,24 +91,29 @@ def _export(call: ExportCall, template: str) -> Facts:
 
 def _fields(subject: str, entity: type[attrs.AttrsInstance], *, answer: bool) -> Facts:
     return {
-        f"{subject} {_wire_name(entity, attribute.name)}": _field(attribute, answer=answer)
+        f"{subject} {name}": _field(attribute, answer=answer)
         for attribute in attrs.fields(attrs.resolve_types(entity))
-        if attribute.name != "extra"
+        if attribute.name != "extra" and (name := _wire_name(entity, attribute.name)) is not None
     }
 
 
-def _wire_name(entity: type[attrs.AttrsInstance], name: str) -> str:
+def _wire_name(entity: type[attrs.AttrsInstance], name: str) -> str | None:
     # The fields of an export have the names of the attributes.
     return name if entity in {Aggregate, Event} else v1_requests.WIRE.name(entity, name)
+
+
+_OF_V2: Final = (PermissionLevel.OWNER, LibraryType.REPOSITORY_JVM)
 
 
 def _field(attribute: attrs.Attribute[object], *, answer: bool) -> str:
     parts = {part for part in get_args(attribute.type) or (attribute.type,) if part is not Unset}
     enums = {part for part in parts if isinstance(part, type) and issubclass(part, StrEnum)}
     kinds = {_KINDS[part] for part in parts - enums} | {"string" for _ in enums}
+    if attribute.default is attrs.NOTHING:
+        kinds -= {"null"}  # v1 refuses None, at the call, where something has to be said
     return field(
         said_kinds(kinds, answer=answer),
         required=is_promised(attribute),
-        words=[word.value for kind in enums for word in kind],
+        words=[word.value for kind in enums for word in kind if all(word is not one for one in _OF_V2)],
         is_open=said_openness(is_open=bool(enums) and str in parts, answer=answer),
     )

@@ -26,6 +26,7 @@ FOLLOWED = (
     "how-to/proxy.md",
     "how-to/notebook.md",
     "how-to/testing.md",
+    "explanation/v2.md",
 )
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
 

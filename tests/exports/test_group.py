@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from scarf_async.clock import Clock
-from scarf_async.entities import Package
+from scarf_async.entities import ApiVersion, Package, PackageKey
 from scarf_async.errors import ValidationError
 from scarf_async.exports.group import Exports
 from scarf_async.exports.spec import date_range
@@ -30,6 +30,8 @@ class Client:
     max_record_bytes: int = 1000
     save_attempts: int = 1
     clock: Clock = attrs.field(factory=Clock)
+    api: ApiVersion = "v1"
+    owner: str | None = None
 
     def server_of(self, version: str) -> str:
         return f"http://127.0.0.1/{version}"
@@ -130,6 +132,39 @@ async def test_the_filter_can_be_turned_off(call: Callable[[Exports], Any]) -> N
     """With `unfiltered=True` all that comes is handed out."""
     export = call(Exports(Client()))
     assert export.spec.end is None
+
+
+@pytest.mark.parametrize(
+    ("call", "target"),
+    [
+        (lambda exports: exports.package_events(None, "p", START, BEHIND), "/packages/acme/p/events"),
+        (lambda exports: exports.package_events("Other", "p", START, BEHIND), "/packages/Other/p/events"),
+        (
+            lambda exports: exports.package_events(None, PackageKey("other", "p"), START, BEHIND),
+            "/packages/other/p/events",
+        ),
+        (lambda exports: exports.pixel_events(START, BEHIND), "/tracking-pixels/acme/events"),
+        (
+            lambda exports: exports.package_events(None, "p", START, BEHIND, api="v1"),
+            "/packages/p/events/events.csv",
+        ),
+        (lambda exports: exports.pixel_events(START, BEHIND, api="v1"), "/pixels/events/events.csv"),
+    ],
+)
+async def test_a_client_of_v2_asks_there(call: Callable[[Exports], Any], target: str) -> None:
+    """Where a call names no version, the client's is asked, and the client's owner is meant; v1 knows none."""
+    client = Client(csv_body(event_rows(1)), api="v2", owner="acme")
+    async with call(Exports(client)):
+        pass
+    assert [request.target.partition("?")[0] for request in client.requests] == [target]
+
+
+def test_what_cannot_be_exported_of_a_package() -> None:
+    """An owner that contradicts the key, and an id that v2 reads as a word of its own."""
+    exports = Exports(Client(api="v2", owner="acme"))
+    for owner, package in (("acme", PackageKey("other", "p")), (None, "overview")):
+        with pytest.raises(ValidationError):
+            exports.package_events(owner, package, START, BEHIND)
 
 
 async def test_on_malformed_reaches_the_stream() -> None:

@@ -62,7 +62,7 @@ def test_good_manifests_fit(tmp_path: Path) -> None:
         ({"version": 1, "organizations": {"a": {"permisions": {}}}}, "$.organizations.a"),
         ({"version": 1, "packages": [7]}, "$.packages[0]"),
         ({"version": 1, "packages": [{"type": "npm"}]}, "$.packages[0]"),
-        ({"version": 1, "templates": {"t": {"permissions": {"a": "owner"}}}}, "$.templates.t.permissions.a"),
+        ({"version": 1, "templates": {"t": {"permissions": {"a": "boss"}}}}, "$.templates.t.permissions.a"),
         ({"version": 1, "defaults": {"routes": [{"template_path": "/a"}]}}, "$.defaults.routes[0]"),
         ({"version": 1, "groups": {"g": "ann"}}, "$.groups.g"),
         ({"version": 1, "tables": {"domains": "d.csv"}}, "$.tables"),

@@ -63,7 +63,9 @@ def _package(draw: st.DrawFn, owner: str, name: str) -> LivePackage:
     library_type = TYPES[name]
     prefixed = library_type == "docker" and draw(st.booleans())
     users = draw(st.lists(st.sampled_from(USERS), unique=True))
-    levels = st.sampled_from(list(PermissionLevel))
+    levels = st.sampled_from(
+        [level for level in PermissionLevel if level is not PermissionLevel.OWNER]
+    )  # v1 has none
     routes = draw(st.lists(st.sampled_from(["/a", "/b", "/c"]), max_size=3)) if has_routes(library_type) else None
     hosts = draw(st.lists(st.sampled_from(["x", "y", "z"]), unique=True))
     return LivePackage(

@@ -653,7 +653,7 @@ def test_the_names_of_the_two_sides_agree(upsert: attrs.AttrsInstance, kind: typ
     """What is written reads back under the same wire names."""
     back = read({"uuid": "u-1", "id": "r-1", **json.loads(wire.dump(upsert))}, kind)
     for field in attrs.fields(kind):
-        if hasattr(upsert, field.name):
+        if hasattr(upsert, field.name) and wire.name(kind, field.name) is not None:
             assert getattr(back, field.name) == getattr(upsert, field.name)
 
 

@@ -28,6 +28,8 @@ from scarf_async import (
     RouteCreate,
     Scarf,
     ScarfError,
+    ScarfWarning,
+    UnsupportedError,
     manifest_schema,
     read_changes,
     read_manifest,
@@ -109,7 +111,10 @@ async def by_call(world: World) -> None:
     world.add(await scarf.domains.create(web, DomainCreate("x.acme.example")), DomainCreate("x.acme.example"))
     world.add(scarf, scarf.with_options(timeout=3, read_only=True), scarf.organizations, scarf.members)
     world.add(scarf.packages, scarf.permissions, scarf.routes, scarf.domains, scarf.exports, scarf.bulk)
-    world.add(scarf.manifests, RetryPolicy())
+    world.add(scarf.manifests, RetryPolicy(), await scarf.check(), ScarfWarning("not quite as asked"))
+    with pytest.raises(UnsupportedError) as caught:
+        await scarf.routes.update(web, "id", route)
+    world.add(caught.value)
 
 
 async def by_bulk(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_type
@@ -15,8 +16,10 @@ from scarf_async import (
     UNSET,
     Aggregate,
     APIError,
+    ApiVersion,
     Breakdown,
     BulkError,
+    Check,
     ConflictError,
     DecodeError,
     Domain,
@@ -28,6 +31,8 @@ from scarf_async import (
     ExportProgress,
     ExportReport,
     FileProblem,
+    Importance,
+    ImportanceLike,
     LibraryType,
     LibraryTypeLike,
     MalformedRecordError,
@@ -38,6 +43,7 @@ from scarf_async import (
     OrganizationUpsert,
     OutcomeUnknownError,
     Package,
+    PackageKey,
     PackageUpsert,
     Permission,
     PermissionLevel,
@@ -54,8 +60,10 @@ from scarf_async import (
     Scarf,
     ScarfError,
     ScarfEvent,
+    ScarfWarning,
     TransportError,
     Unset,
+    UnsupportedError,
     ValidationError,
     WriteConfirmedError,
     verify_export,
@@ -188,6 +196,44 @@ async def domains(scarf: Scarf, web: Package) -> None:
     assert_type(domain, Domain)
     assert_type(domain.name, str)
     await scarf.domains.delete(web, domain.id)
+
+
+async def version_2(api: ApiVersion, importance: ImportanceLike) -> None:
+    """Speak v2: the same calls, and what only v2 has."""
+    async with Scarf(api=api, owner="acme", v3_url="https://api.scarf.sh/v3") as scarf:
+        assert_type(scarf.api, ApiVersion)
+        assert_type(scarf.owner, str | None)
+        assert_type((scarf.base_url, scarf.v2_url, scarf.v3_url), tuple[str, str, str])
+        assert_type(scarf.with_options(owner="other"), Scarf)
+        check = await scarf.check()
+        assert_type(check, Check)
+        assert_type(
+            (check.ok, check.token, check.version, check.owner), tuple[bool, bool | None, bool | None, bool | None]
+        )
+        assert_type(await scarf.members.get("acme", "ann"), Member)
+        assert_type(await scarf.packages.list(types=["docker", LibraryType.REPOSITORY_JVM]), list[Package])
+        web = await scarf.packages.get("acme/web", "docker", owner="acme")
+        assert_type(await scarf.packages.get(PackageKey("acme", "id")), Package)
+        assert_type(web.key, PackageKey)
+        assert_type(web.importance, Importance | str | None)
+        assert_type(web.backend_registry, str | None)
+        upsert = PackageUpsert(name="dl", short_description=UNSET, library_type="file", importance=importance)
+        assert_type(upsert.short_description, str | Unset)
+        counts = RouteCreate(None, "/dl/{v}")
+        assert_type(counts.outgoing_url, str | Unset | None)
+        assert_type(await scarf.packages.create(upsert, route=counts, if_exists="keep"), Package)
+        route = await scarf.routes.get(web, "id")
+        assert_type(route.type, str | None)
+        assert_type(await scarf.routes.update(web, route.id, RouteCreate(UNSET, "/dl")), Route)
+        assert_type(await scarf.domains.get(web.key, "id"), Domain)
+        await scarf.permissions.set(web, PermissionSet("ann", "owner"))
+        wanted = OrganizationUpsert(name="acme", description=UNSET, billing_email=UNSET)
+        try:
+            assert_type((await scarf.organizations.update("acme", wanted)).id, str | None)
+        except UnsupportedError as error:
+            assert_type(error.operations, tuple[object, ...])
+            wrong(error)
+    warnings.simplefilter("error", ScarfWarning)
 
 
 def records(aggregate: Aggregate, event: Event) -> None:

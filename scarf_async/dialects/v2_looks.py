@@ -1,0 +1,60 @@
+"""What a create should have made, held against what v2 shows, which is more than v1 does. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from scarf_async.dialects.v2_bodies import same_type, sent_name
+from scarf_async.entities import UNSET, Package, PackageUpsert, Route, RouteCreate
+from scarf_async.names import url_key
+from scarf_async.protocol.looking import Found, PackageIndex, differing_fields, find_route
+
+__all__ = ["find_package", "find_route_in"]
+
+
+def find_package(requested: PackageUpsert, owner: str, shown: PackageIndex) -> Found[Package]:
+    """Hold a package against its owner's list: same type and name, with or without `owner/`."""
+    name = sent_name(requested, owner)
+    namesakes = [package for package in shown.called(name, owner) if _may_be_of_type(package, requested)]
+    # A service that keeps both spellings apart shows the other one beside ours.
+    candidates = [package for package in namesakes if package.name == name] or namesakes
+    equal = next((package for package in candidates if not _differs(requested, name, package)), None)
+    return Found(equal, None if equal is not None or not candidates else candidates[0])
+
+
+def _may_be_of_type(package: Package, requested: PackageUpsert) -> bool:
+    wanted = requested.library_type
+    return package.library_type is None or not isinstance(wanted, str) or same_type(package.library_type, wanted)
+
+
+def _differs(requested: PackageUpsert, name: str, shown: Package) -> bool:
+    # A list that leaves a text out does not say that there is none.
+    compared = attrs.evolve(
+        requested,
+        library_type=UNSET,
+        backend_url=UNSET,
+        public_url=UNSET,
+        short_description=requested.short_description if shown.short_description else UNSET,
+        long_description=requested.long_description if shown.long_description else UNSET,
+        website=requested.website if shown.website else UNSET,
+    )
+    if differing_fields(compared, shown):
+        return True
+    if not isinstance(requested.backend_url, str):
+        return False
+    registry = shown.backend_registry
+    if registry and url_key(requested.backend_url) != url_key(f"https://{registry}/{name}"):
+        return True
+    # Under the same name it is the same image; under the other spelling of it, only where v2 says so.
+    return shown.name != name and shown.repository_name not in {None, "", name}
+
+
+def find_route_in(requested: RouteCreate, shown: Sequence[Route]) -> Found[Route]:
+    """Hold a route against a list; an address that is not shown is not compared."""
+    found = find_route(requested, shown)
+    if found or not isinstance(requested.outgoing_url, str):
+        return found
+    hidden = attrs.evolve(requested, outgoing_url=None)
+    return find_route(hidden, [route for route in shown if not route.outgoing_url])

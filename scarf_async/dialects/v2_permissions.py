@@ -1,0 +1,96 @@
+"""Permissions in v2: one request for each user, and documented for packages of users only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from scarf_async.dialects.v2_requests import DELETE_PERMISSION, SET_PERMISSION
+from scarf_async.entities import Permission, PermissionLevel, PermissionSet
+from scarf_async.errors import APIError, TransportError, UnsupportedError
+from scarf_async.protocol.messages import Request, Resend
+from scarf_async.protocol.steps import Read, Steps, attempted
+
+__all__ = ["permission_requests", "read_permissions", "set_permissions"]
+
+_REFUSED: Final = frozenset({403, 404, 422})
+_NOTE: Final = "v2 documents permissions for packages of users only: for one of an organization it may refuse them"
+
+
+def read_permissions(listed: Read[list[Permission]]) -> Read[list[Permission]]:
+    """Read all permissions on a package; a refusal says what it may mean."""
+
+    def steps() -> Steps[list[Permission]]:
+        try:
+            return (yield from listed.steps())
+        except APIError as error:
+            if error.status in _REFUSED:
+                error.add_note(_NOTE)
+            raise
+
+    return Read(listed.key, steps)
+
+
+def permission_requests(owner: str, package: str, permissions: Sequence[PermissionSet]) -> list[Request[None]]:
+    """Return the requests that set permissions.
+
+    Raises:
+        UnsupportedError: v2 does not have one of them.
+    """
+    for entry in permissions:
+        if entry.permission_level is PermissionLevel.BLOCKED:
+            raise UnsupportedError(
+                f"v2 cannot block a user; nothing was sent, for {entry.user_query} or anyone else",
+                field="permission_level",
+            )
+        if "@" in entry.user_query:
+            raise UnsupportedError(
+                f"v2 knows users by their names only; got {entry.user_query!r}, and nothing was sent",
+                field="user_query",
+            )
+    return [
+        DELETE_PERMISSION.request(owner=owner, package=package, username=entry.user_query)
+        if entry.permission_level is PermissionLevel.DEFAULT
+        else SET_PERMISSION.request(
+            {"username": entry.user_query, "permission_level": str(entry.permission_level)},
+            owner=owner,
+            package=package,
+        )
+        for entry in permissions
+    ]
+
+
+def set_permissions(requests: Sequence[Request[None]], read: Request[list[Permission]]) -> Steps[None]:
+    """Send the requests in order, up to the first that fails.
+
+    There is nothing to take back from a user who has no level of their own. But a 404 may also say that there is
+    no such package, or that it has no permissions, which a read of them tells.
+    """
+    for done, request in enumerate(requests):
+        count = f"{done} of {len(requests)} permissions had been set"
+        try:
+            given = yield from attempted(request)
+        except TransportError as error:
+            error.add_note(count)
+            raise
+        is_gone = request.endpoint.resend is Resend.DELETE and given.status == 404
+        failure: APIError | TransportError | None = given if isinstance(given, APIError) else None
+        if is_gone or (done == 0 and given.status in _REFUSED):
+            told = yield from _refusal(read)
+            if is_gone and told is None:
+                continue
+            failure = failure or told
+            if failure is not None and done == 0 and isinstance(told, APIError) and told.status in _REFUSED:
+                failure.add_note(_NOTE)
+        if failure is not None:
+            failure.add_note(count)
+            raise failure
+
+
+def _refusal(read: Request[list[Permission]]) -> Steps[APIError | TransportError | None]:
+    """Return why the permissions cannot be read; None where they can."""
+    try:
+        told = yield from attempted(read)
+    except TransportError as error:
+        return error
+    return told if isinstance(told, APIError) else None

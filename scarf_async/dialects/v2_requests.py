@@ -1,0 +1,206 @@
+"""Every request of the v2 API that has a v1 counterpart: method, path, answer, and whether it may be sent twice."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from scarf_async.entities import (
+    Domain,
+    DomainCreate,
+    Member,
+    MemberUpsert,
+    Organization,
+    Package,
+    Permission,
+    Route,
+)
+from scarf_async.errors import UnsupportedError, ValidationError
+from scarf_async.protocol.messages import Answer, Endpoint, Resend
+from scarf_async.protocol.wire import Wire
+
+__all__ = [
+    "ADD_MEMBER",
+    "CONFLICTS",
+    "CREATE_DOMAIN",
+    "CREATE_PACKAGE",
+    "CREATE_ROUTE",
+    "DELETE_DOMAIN",
+    "DELETE_PACKAGE",
+    "DELETE_PERMISSION",
+    "DELETE_ROUTE",
+    "GET_DOMAIN",
+    "GET_MEMBER",
+    "GET_ORGANIZATION",
+    "GET_PACKAGE",
+    "GET_PACKAGE_BY_NAME",
+    "GET_ROUTE",
+    "LIST_DOMAINS",
+    "LIST_MEMBERS",
+    "LIST_PACKAGES",
+    "LIST_PERMISSIONS",
+    "LIST_ROUTES",
+    "MEMBER_WORDS",
+    "NAME_WORDS",
+    "PACKAGE_WORDS",
+    "REMOVE_MEMBER",
+    "SEARCH",
+    "SET_MEMBER_ROLE",
+    "SET_PERMISSION",
+    "UPDATE_ORGANIZATION",
+    "UPDATE_PACKAGE",
+    "UPDATE_ROUTE",
+    "WIRE",
+    "check_member",
+    "check_package_id",
+    "remark",
+]
+
+# Where the service reads a word of its own, a value of that name would land on another call (tie: the router tries
+# what is literal first).
+PACKAGE_WORDS: Final = frozenset({"overview", "events", "aggregates", "company-rollup"})
+"""What cannot be a package's id in a path, nor its type."""
+NAME_WORDS: Final = frozenset(
+    {
+        "events",
+        "domains",
+        "routes",
+        "permissions",
+        "tracking-pixels",
+        "import",
+        "downloads-badge",
+        "commercial-users-badge",
+    }
+)
+"""What cannot be a package's name in a path."""
+MEMBER_WORDS: Final = frozenset({"invites"})
+"""What cannot be a member in a path."""
+
+
+def check_package_id(package_id: str) -> None:
+    """Refuse an id that the service would read as a word of its own.
+
+    Raises:
+        ValidationError: it would.
+    """
+    if package_id in PACKAGE_WORDS:
+        raise ValidationError(
+            f"{package_id!r} is not a package's id: v2 has a call of this name; nothing was sent", field="package"
+        )
+
+
+def check_member(username: str) -> None:
+    """Refuse a member whom no request can change.
+
+    Raises:
+        UnsupportedError: the service would change its invitations instead.
+    """
+    if username in MEMBER_WORDS:
+        raise UnsupportedError(
+            f"v2 cannot change the member {username!r}: at this address it keeps the invitations; nothing was sent",
+            field="username",
+        )
+
+
+CONFLICTS: Final = frozenset(
+    {
+        "package-already-exists",
+        "package-is-conflicting",
+        "entity-already-exists",
+        "domain-is-already-in-use",
+        "public-domain-is-already-in-use",
+        "name-already-exists",
+        "pattern-is-duplicated",
+        "collection-is-conflicting",
+    }
+)
+"""Codes of a 422 that mean: it exists already, or contradicts what exists."""
+
+
+def remark(method: str, answer: Answer) -> str | None:
+    """Say what an empty refusal may mean."""
+    if method == "GET" or answer.status not in {400, 415} or answer.body.strip():
+        return None
+    return (
+        "v2 refuses a body that it cannot read without a word: a field may be missing, new or of another type than"
+        " this version of scarf_async knows"
+    )
+
+
+_NAMES: Final = {
+    (Package, "uuid"): "id",
+    (Package, "library_type"): "type",
+    (Route, "template_path"): "incoming_path",
+}
+
+
+def _name(kind: type, attribute: str) -> str | None:
+    """Return a field's name: that of the attribute, but for those that v1 calls otherwise."""
+    if (kind, attribute) == (Member, "organization_name"):
+        return None
+    return _NAMES.get((kind, attribute), attribute)
+
+
+WIRE: Final = Wire(
+    entities=(Organization, Member, Package, Permission, Route, Domain),
+    # All other bodies depend on more than one upsert: on a type, an owner, or what is there.
+    upserts=(MemberUpsert, DomainCreate),
+    name=_name,
+    identifiers={
+        (Package, "uuid"),
+        *((kind, "id") for kind in (Organization, Route, Domain)),
+        *((kind, "user_id") for kind in (Member, Permission)),
+        *((kind, "package_id") for kind in (Route, Domain)),
+    },
+    # A member's organization is in the path alone; a route without an address only counts.
+    absent={(Member, "organization_name"): "", (Route, "outgoing_url"): ""},
+    dropped=("_links",),
+)
+_request = partial(Endpoint, wire=WIRE, version="v2", remark=remark)
+_write = partial(_request, conflicts=CONFLICTS)
+_ORGANIZATION: Final = "/organizations/{organization}"
+_PACKAGES: Final = "/packages/{owner}"
+_PACKAGE: Final = "/packages/{owner}/{package}"
+
+SEARCH: Final[Endpoint[None]] = _request("POST", "/search", Resend.READ, None)
+
+GET_ORGANIZATION: Final[Endpoint[Organization]] = _request("GET", _ORGANIZATION, Resend.READ, Organization)
+UPDATE_ORGANIZATION: Final[Endpoint[Organization]] = _write("PUT", _ORGANIZATION, Resend.REPEAT, Organization)
+
+LIST_MEMBERS: Final[Endpoint[list[Member]]] = _request("GET", f"{_ORGANIZATION}/members", Resend.READ, list[Member])
+GET_MEMBER: Final[Endpoint[Member]] = _request("GET", f"{_ORGANIZATION}/members/{{username}}", Resend.READ, Member)
+ADD_MEMBER: Final[Endpoint[Member]] = _write("POST", f"{_ORGANIZATION}/members", Resend.REPEAT, Member)
+SET_MEMBER_ROLE: Final[Endpoint[Member]] = _write(
+    "PUT", f"{_ORGANIZATION}/members/{{username}}", Resend.REPEAT, Member
+)
+REMOVE_MEMBER: Final[Endpoint[None]] = _write(
+    "DELETE", f"{_ORGANIZATION}/members/{{username}}", Resend.DELETE, None
+)
+
+LIST_PACKAGES: Final[Endpoint[list[Package]]] = _request("GET", _PACKAGES, Resend.READ, list[Package])
+CREATE_PACKAGE: Final[Endpoint[Package]] = _write("POST", _PACKAGES, Resend.CREATE, Package)
+GET_PACKAGE_BY_NAME: Final[Endpoint[Package]] = _request(
+    "GET", f"{_PACKAGES}/{{library_type}}/{{name}}", Resend.READ, Package
+)
+GET_PACKAGE: Final[Endpoint[Package]] = _request("GET", _PACKAGE, Resend.READ, Package)
+UPDATE_PACKAGE: Final[Endpoint[Package]] = _write("PUT", _PACKAGE, Resend.REPEAT, Package)
+DELETE_PACKAGE: Final[Endpoint[None]] = _write("DELETE", _PACKAGE, Resend.DELETE, None)
+
+LIST_PERMISSIONS: Final[Endpoint[list[Permission]]] = _request(
+    "GET", f"{_PACKAGE}/permissions", Resend.READ, list[Permission]
+)
+SET_PERMISSION: Final[Endpoint[None]] = _write("POST", f"{_PACKAGE}/permissions", Resend.REPEAT, None)
+DELETE_PERMISSION: Final[Endpoint[None]] = _write(
+    "DELETE", f"{_PACKAGE}/permissions/{{username}}", Resend.DELETE, None
+)
+
+LIST_ROUTES: Final[Endpoint[list[Route]]] = _request("GET", f"{_PACKAGE}/routes", Resend.READ, list[Route])
+CREATE_ROUTE: Final[Endpoint[Route]] = _write("POST", f"{_PACKAGE}/routes", Resend.CREATE, Route)
+GET_ROUTE: Final[Endpoint[Route]] = _request("GET", f"{_PACKAGE}/routes/{{route}}", Resend.READ, Route)
+UPDATE_ROUTE: Final[Endpoint[Route]] = _write("PUT", f"{_PACKAGE}/routes/{{route}}", Resend.REPEAT, Route)
+DELETE_ROUTE: Final[Endpoint[None]] = _write("DELETE", f"{_PACKAGE}/routes/{{route}}", Resend.DELETE, None)
+
+LIST_DOMAINS: Final[Endpoint[list[Domain]]] = _request("GET", f"{_PACKAGE}/domains", Resend.READ, list[Domain])
+CREATE_DOMAIN: Final[Endpoint[Domain]] = _write("POST", f"{_PACKAGE}/domains", Resend.CREATE, Domain)
+GET_DOMAIN: Final[Endpoint[Domain]] = _request("GET", f"{_PACKAGE}/domains/{{domain}}", Resend.READ, Domain)
+DELETE_DOMAIN: Final[Endpoint[None]] = _write("DELETE", f"{_PACKAGE}/domains/{{domain}}", Resend.DELETE, None)
