@@ -19,6 +19,7 @@ _BENCHMARKS: Final = (
     "importing",
     "membership_upserts",
     "permission_sets",
+    "version_2",
     "pace",
     "splitting",
     "planning",

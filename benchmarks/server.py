@@ -12,13 +12,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, cast
+from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
 import attrs
 
 from benchmarks.rounds import serve_forever, server_process
 
-__all__ = ["PACKAGE", "Behaviour", "Server", "serving"]
+__all__ = ["LISTED", "PACKAGE", "Behaviour", "Server", "serving"]
 
 PACKAGE: Final = "0d0c2a2e-6f3f-4d0e-9a52-5b5d3c1c7f10"
 """The package that it has."""
@@ -35,8 +36,41 @@ _PACKAGE_BODY: Final = json.dumps(
         "libraryType": "docker",
     }
 ).encode()
+LISTED: Final = 10_000
+"""The packages that it lists as v2 does, in pages of a hundred."""
+_LIST_PATH: Final = b"/packages/acme?"
 _STATISTICS: Final = b"/statistics"
 _ACTUAL: Final = {200: b"OK", 204: b"No Content", 404: b"Not Found", 413: b"Too Large"}
+
+
+def _page(packages: list[bytes], path: bytes) -> bytes:
+    """A page of the list, behind the package that the query names; each but the last one leads to the next."""
+    (after,) = parse_qs(urlsplit(path.decode()).query).get("after", [""])
+    first = int(after.removeprefix("web")) + 1 if after else 0
+    page = packages[first : first + 100]
+    last = first + len(page)
+    links = {"next": f"/v2/packages/acme?per_page=100&after=web{last - 1:05}"} if last < LISTED else {}
+    return b'{"results":[' + b",".join(page) + b'],"_links":' + json.dumps(links).encode() + b"}"
+
+
+def _packages() -> list[bytes]:
+    return [
+        json.dumps(
+            {
+                "id": f"0d0c2a2e-6f3f-4d0e-9a52-{number:012}",
+                "owner": "acme",
+                "name": f"web{number:05}",
+                "type": "docker",
+                "backend_registry": "ghcr.io",
+                "repository_name": f"web{number:05}",
+                "short_description": "The web server of Acme",
+                "website": "https://acme.example",
+                "created_at": "2024-01-15T13:58:26.021037Z",
+                "updated_at": "2024-01-15T13:58:26.021037Z",
+            }
+        ).encode()
+        for number in range(LISTED)
+    ]
 
 
 @attrs.frozen(kw_only=True)
@@ -70,6 +104,7 @@ class _Service:
         self.bad = frozenset(behaviour.bad)
         self.statuses: dict[int, int] = {}
         self.began: float | None = None
+        self._packages: list[bytes] = []
         self._tokens = behaviour.burst
         self._filled = time.monotonic()
 
@@ -91,12 +126,17 @@ class _Service:
             return 429, b'{"message":"too many"}'
         if path.endswith(b"/permissions") and body:
             return self._set_permissions(json.loads(body))
+        if path.startswith(_LIST_PATH):
+            self._packages = self._packages or _packages()
+            return 200, _page(self._packages, path)
         if path == _PACKAGE_PATH:
             return 200, _PACKAGE_BODY
         # A membership is answered with the membership.
         return 200, b'{"organizationName":"acme",' + body[1:] if body else b"[]"
 
-    def _set_permissions(self, entries: list[dict[str, str]]) -> tuple[int, bytes]:
+    def _set_permissions(self, entries: list[dict[str, str]] | dict[str, str]) -> tuple[int, bytes]:
+        if isinstance(entries, dict):  # v2 takes one at a time
+            return 204, b""
         if len(entries) > self.behaviour.largest:
             return 413, b'{"message":"too long"}'
         for entry in entries:
