@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from types import MappingProxyType, NoneType, UnionType
-from typing import Final, TypeVar, Union, cast, get_args, get_origin
+from typing import Final, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs.gen
-from cattrs.gen import make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.preconf.msgspec import make_converter
 
 from scarf_async.protocol.tolerant import loads
@@ -23,6 +22,8 @@ from scarf_async.protocol.tolerant import loads
 __all__ = ["UnreadableError", "Wire", "parse_time"]
 
 T = TypeVar("T")
+Structure: TypeAlias = Callable[[object, object], object]
+_Field: TypeAlias = tuple[str, str, type | None, Structure, object, object]
 A = TypeVar("A", bound=attrs.AttrsInstance)
 
 _TIME = re.compile(
@@ -56,10 +57,12 @@ def parse_time(text: str) -> dt.datetime:
     Raises:
         ValueError: it is none.
     """
-    # As the service writes it. Python's own reader takes more than that, which the places of the marks rule out.
-    if len(text) == 27 and text[4] + text[7] + text[10] + text[13] + text[16] + text[19] + text[26] == "--T::.Z":
-        with suppress(ValueError):
+    # As the service writes it: Python's own reader is the fastest, but takes other forms too.
+    if len(text) == 27 and text[10] == "T" and text[19] == "." and text[26] == "Z":
+        try:
             return dt.datetime.fromisoformat(text)
+        except ValueError:
+            pass
     match = _TIME.fullmatch(text)
     if match is None:
         raise ValueError("no timestamp")
@@ -118,6 +121,16 @@ def _without_none(annotation: object) -> object:
     inner = [kind for kind in get_args(annotation) if kind is not NoneType]
     is_optional = get_origin(annotation) in {UnionType, Union} and len(inner) == 1
     return inner[0] if is_optional else annotation
+
+
+def _not_none(structure: Structure) -> Structure:
+    return _string if structure is _open_enum else structure
+
+
+def _or_none(structure: Structure) -> Structure:
+    if structure is _string:
+        return _open_enum
+    return lambda value, kind: None if value is None else structure(value, kind)
 
 
 def _open_enum(value: object, _: object) -> str | None:
@@ -233,7 +246,7 @@ class Wire:
         return known
 
     def _structure_hook(self, entity: type[A]) -> Callable[[object, object], A]:
-        fields = []
+        fields: list[_Field] = []
         for field in attrs.fields(attrs.resolve_types(entity)):
             name = self.name(entity, field.name)
             if field.name != "extra" and name is not None:
@@ -247,10 +260,17 @@ class Wire:
         given = {name: value for (kind, name), value in self._absent.items() if kind is entity}
         known = self._dropped.union(wire for _, wire, *_ in fields)
         make: Callable[..., A] = entity
+        usual = self._usual_hook(entity, fields)
 
         def hook(value: object, _: object) -> A:
             if not isinstance(value, dict):
                 raise TypeError(f"expected an object, found {_kind(value)}")
+            if known.issuperset(value):
+                try:
+                    return usual(value, entity)
+                except (KeyError, TypeError, ValueError):
+                    # Something is odd about it, which is read with care.
+                    pass
             extra = {} if known.issuperset(value) else {key: value[key] for key in value if key not in known}
             found: dict[str, object] = {**given, "extra": extra}
             for name, wire, text, structure, kind, absent in fields:
@@ -271,6 +291,23 @@ class Wire:
             return make(**found)
 
         return hook
+
+    def _usual_hook(self, entity: type[A], fields: Sequence[_Field]) -> Callable[[object, object], A]:
+        """Return what reads an entity of which everything is as described, in half the time."""
+        overrides = {
+            name: override(rename=wire, struct_hook=_or_none(structure) if absent is None else _not_none(structure))
+            for name, wire, _, structure, _, absent in fields
+        }
+        overrides |= {
+            field.name: override(omit=True) for field in attrs.fields(entity) if field.name not in overrides
+        }
+        structure = make_dict_structure_fn(
+            entity,
+            self._converter,
+            _cattrs_detailed_validation=False,
+            **overrides,  # type: ignore[arg-type] # their keys are fields
+        )
+        return cast("Callable[[object, object], A]", structure)
 
     def _unstructure_hook(self, upsert: type[A]) -> Callable[[A], dict[str, object]]:
         names = {field.name: self.name(upsert, field.name) for field in attrs.fields(upsert)}
