@@ -58,7 +58,7 @@ def test_a_package_of_v2() -> None:
         (
             ACME.package("web", "docker"),
             [refused(404), said([WEB])],
-            ["/docker/web", "?per_page=100&type=docker"],
+            ["/docker/web", "?type=docker&per_page=100"],
         ),
     ],
 )
@@ -100,7 +100,7 @@ def test_packages_of_types() -> None:
     """The types are asked for, and of a service that does not know them only those are taken."""
     script = Script.of(said({"results": [WEB, PYTHON, FILE]}))
     assert [one.uuid for one in script.run(ACME.packages("Other", ["pypi", "file"]).steps())] == ["p-2", "p-3"]
-    assert script.asked == ["GET /packages/Other?per_page=100&type=python&type=file"]
+    assert script.asked == ["GET /packages/Other?type=python&type=file&per_page=100"]
     with pytest.raises(UnsupportedError):
         ACME.packages(None, ["other"])
 
