@@ -34,7 +34,7 @@ from scarf_async import (
 from scarf_async.dialects import v2_requests as V2  # noqa: N812 # as a table has it
 from scarf_async.protocol.messages import Endpoint
 
-__all__ = ["BASE", "ROWS", "Row"]
+__all__ = ["BASE", "ROWS", "Row", "Sent"]
 
 BASE: Final = "https://api.scarf.sh/v2"
 ACME: Final = {"id": "o-1", "name": "acme", "description": "Tools", "billing_email": "pay@acme.example"}
