@@ -70,7 +70,7 @@ from scarf_async.entities import (
 from scarf_async.errors import APIError, DecodeError, NotFoundError, UnsupportedError, ValidationError
 from scarf_async.names import domain_key, organization_key, package_key
 from scarf_async.protocol.looking import Found, PackageIndex, find_domain, find_organization
-from scarf_async.protocol.messages import Request
+from scarf_async.protocol.messages import Request, class_name
 from scarf_async.protocol.steps import (
     Creation,
     LookContext,
@@ -260,7 +260,9 @@ class V2:
         host = public_host(upsert)
 
         def make() -> Steps[Request[Package]]:
-            body = package_over(upsert, owner, (yield from ask(read)))
+            there = yield from ask(read)
+            _check_id(read, there.uuid, package_id)
+            body = package_over(upsert, owner, there)
             if host is not None and not any(
                 domain_key(domain.name) == domain_key(host) for domain in (yield from domains.steps())
             ):
@@ -310,7 +312,9 @@ class V2:
         read = GET_ROUTE.request(owner=owner, package=package_id, route=route_id)
 
         def make() -> Steps[Request[Route]]:
-            body = route_over(route, (yield from ask(read)))
+            there = yield from ask(read)
+            _check_id(read, there.id, route_id)
+            body = route_over(route, there)
             return UPDATE_ROUTE.request(body, owner=owner, package=package_id, route=route_id)
 
         return updated(Rewrite(UPDATE_ROUTE, make), route, self.route(package, route_id))
@@ -378,6 +382,17 @@ def _if_there(read: Read[T]) -> Steps[T | None]:
         return (yield from shared(read))
     except NotFoundError:
         return None
+
+
+def _check_id(request: Request[object], shown: str, asked: str) -> None:
+    """Refuse to change a thing into what was read of another."""
+    if shown.casefold() != asked.casefold():
+        raise DecodeError(
+            f"it is {shown!r}, and {asked!r} was asked for; nothing was changed",
+            endpoint=request.endpoint.name,
+            entity=class_name(request.endpoint.answer),
+            path="id",
+        )
 
 
 def _is_one_of(package: Package, words: Sequence[str]) -> bool:

@@ -154,11 +154,15 @@ class Addressed(Protocol[T_co]):
 
 # Of requests and answers there is one of each for every call: msgspec makes them in a fifth of the time.
 class Request(msgspec.Struct, Generic[T_co], frozen=True):
-    """A request, frozen: every attempt sends the same bytes. `target` is the encoded path with the query."""
+    """A request, frozen: every attempt sends the same bytes. `target` is the encoded path with the query.
+
+    `is_linked` says that the query is the service's, and may be a credential: errors and events leave it out.
+    """
 
     endpoint: Endpoint[T_co]
     target: str
     body: bytes | None = None
+    is_linked: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ from typing import Final, Generic, TypeVar
 from urllib.parse import parse_qs
 
 import attrs
+import msgspec
 
 from scarf_async.errors import BadRequestError, PaginationError
 from scarf_async.protocol.messages import Answer, Endpoint, Query, Request, class_name, decode_with
@@ -303,7 +304,7 @@ class _Reading(Generic[E]):
                 return list(self._known.values())
             if following is Following.LINK:
                 query, has_news = self._linked(page), True
-                page = yield from self._page(query)
+                page = yield from self._page(query, is_linked=True)
                 continue
             behind = yield from self._behind(page)
             if behind is None:
@@ -360,10 +361,12 @@ class _Reading(Generic[E]):
         except BadRequestError:
             return None
 
-    def _page(self, query: Query) -> Steps[Page[E]]:
+    def _page(self, query: Query, *, is_linked: bool = False) -> Steps[Page[E]]:
         if self._pages == MOST_PAGES:
             raise self._unproven(f"it has more than {MOST_PAGES:,} pages")
         request = self._request(query)
+        if is_linked:
+            request = msgspec.structs.replace(request, is_linked=True)
         self._requested.add(request.target)
         answer = yield from answer_to(request)
         self._pages += 1

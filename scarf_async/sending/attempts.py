@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import attrs
+import msgspec
 from yarl import URL
 
 from scarf_async.errors import APIError, TransportError
@@ -26,7 +27,7 @@ from scarf_async.protocol.messages import (
 )
 from scarf_async.sending.retry import BUDGET_NOTE, Course, RetryBudget, RetryPolicy, persist
 
-__all__ = ["Attempts"]
+__all__ = ["Attempts", "shown_as"]
 
 _log = logging.getLogger("scarf_async")
 
@@ -69,15 +70,19 @@ class Attempts:
             course: what the call's attempts share.
             patience: the longest pause that the service may ask for; None: what is left of the policy's time.
         """
-        url = self.url(request)
+        url = address = self.url(request)
         began = self._begin(request, course)
+        if request.is_linked:
+            url = address.with_query(None)
         try:
             outcome = await self.transport.send(
-                request.endpoint.method, url, request.body, timeout=self.timeout, on_send=course.sending
+                request.endpoint.method, address, request.body, timeout=self.timeout, on_send=course.sending
             )
         except BaseException as error:
             self._tell(request, error, course, url=url, began=began)
             raise
+        if request.is_linked:
+            outcome = shown_as(outcome, str(url))
         self._note(request, outcome, course, url=url, began=began, patience=patience)
         return outcome
 
@@ -206,6 +211,19 @@ class Attempts:
                     url=str(url),
                 )
             )
+
+
+def shown_as(outcome: A, shown: str) -> A:
+    """Show an address that the service gave without its query, which may be all the credential it takes."""
+    if isinstance(outcome, Answer):
+        if outcome.cut is not None:
+            outcome.cut.url = shown
+        return msgspec.structs.replace(outcome, url=shown)
+    if isinstance(outcome, Lost):
+        outcome.error.url = shown
+    else:
+        outcome.url = shown
+    return outcome
 
 
 def _least_wait(request: Addressed[T], outcome: Answer | Lost) -> float | None:

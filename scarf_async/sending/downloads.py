@@ -8,7 +8,6 @@ from functools import partial
 from typing import Final
 
 import attrs
-import msgspec
 from yarl import URL
 
 from scarf_async.clock import Clock
@@ -17,7 +16,7 @@ from scarf_async.errors import ExportError, ScarfError
 from scarf_async.events import RetryScheduled, StreamFinished
 from scarf_async.http.transport import Download
 from scarf_async.protocol.messages import Answer, Lost, Request
-from scarf_async.sending.attempts import Attempts
+from scarf_async.sending.attempts import Attempts, shown_as
 from scarf_async.sending.retry import Course
 from scarf_async.settings import is_loopback
 from scarf_async.text import printable
@@ -121,7 +120,7 @@ class Downloads:
             sent = (lambda: None) if hop else course.sending
             outcome = await self.attempts.transport.open(url, authorize=url.origin() == origin, on_send=sent)
             if hop:
-                outcome = _shown_as(outcome, printable(self.redact(str(url.with_query(None)))))
+                outcome = shown_as(outcome, printable(self.redact(str(url.with_query(None)))))
             if not isinstance(outcome, Answer) or outcome.status not in _REDIRECTS:
                 return outcome
             target = redirect_target(url, outcome, loopback=is_loopback(origin))
@@ -132,17 +131,6 @@ class Downloads:
             url = target
         refused.append(ExportError(f"{origin} redirected more than {_MAX_REDIRECTS} times"))
         return outcome
-
-
-def _shown_as(outcome: Answer | Download | Lost, shown: str) -> Answer | Download | Lost:
-    """Show an address that was redirected to without its query, which may be all the credential it takes."""
-    if isinstance(outcome, Answer):
-        return msgspec.structs.replace(outcome, url=shown)
-    if isinstance(outcome, Lost):
-        outcome.error.url = shown
-    else:
-        outcome.url = shown
-    return outcome
 
 
 def redirect_target(url: URL, answer: Answer, *, loopback: bool) -> URL | str:

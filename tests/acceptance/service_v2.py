@@ -44,7 +44,8 @@ class HostileV2(Hostile):
             return 200, {"results": []}
         if arrival.method == "POST":
             return 201, self._make(path, sent)
-        if arrival.method == "GET" and path.startswith("/packages/") and path.count("/") in {2, 4}:
+        is_list = path.count("/") == 2 or path.rpartition("/")[2] in {"routes", "domains", "permissions"}
+        if arrival.method == "GET" and path.startswith("/packages/") and is_list:
             return 200, {"results": self.there(path)}
         if path not in self.store:
             return 404, None
@@ -54,13 +55,16 @@ class HostileV2(Hostile):
         if arrival.method == "PUT":
             # A full replacement: what is not said is gone.
             there = self.store.pop(path)
-            kept: JSONObject = {name: there[name] for name in ("id", "owner") if name in there}
-            if path.startswith("/organizations/"):
+            kept: JSONObject = {name: there[name] for name in ("id", "owner", "username") if name in there}
+            if "name" in sent and path.startswith("/organizations/"):
                 path = f"/organizations/{sent['name']}"
             self.store[path] = {**kept, **{name: value for name, value in sent.items() if value is not None}}
         return 200, self.store[path]
 
     def _make(self, path: str, sent: JSONObject) -> JSONObject:
+        if "username" in sent:
+            self.store[f"{path}/{sent['username']}"] = sent
+            return sent
         self.made_so_far += 1
         identifier = f"id-{self.made_so_far}"
         if path.count("/") == 2:

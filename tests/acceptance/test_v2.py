@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 
 from scarf_async import (
     UNSET,
+    APIError,
     BulkPlan,
     ConfigurationError,
     ConflictError,
+    DecodeError,
     NotFoundError,
     OrganizationUpsert,
     OutcomeUnknownError,
@@ -23,11 +26,12 @@ from scarf_async import (
     Scarf,
     ScarfEvent,
     ServerError,
+    TransportError,
     UnprocessableError,
     ValidationError,
 )
 
-from .hostile import FAST, TOKEN, Act, Hostile, answer, drop, honest
+from .hostile import FAST, TOKEN, Act, Hostile, answer, cut, drop, honest
 from .service_v2 import HostileV2, connect_v2
 
 WEB: Final = "/packages/acme/web"
@@ -333,3 +337,42 @@ async def test_the_check_of_v1() -> None:
         (False, False, True),
     ]
     assert 'api="v2"' in found[1].advice
+
+
+# Answers that are not what was asked for.
+
+
+async def test_another_thing_is_not_written_back() -> None:
+    """Where the read before a change shows another id, nothing is put; the case of the id does not matter."""
+    async with furnished() as service, connect_v2(service) as scarf:
+        service.store[WEB] = {**service.store[WEB], "id": "other"}
+        service.store[f"{WEB}/routes/r"] = {"id": 7, "incoming_path": "/a"}
+        with pytest.raises(DecodeError, match="'other', and 'web' was asked for; nothing was changed") as caught:
+            await scarf.packages.update("web", TEXT)
+        assert (caught.value.entity, caught.value.path) == ("Package", "id")
+        with pytest.raises(DecodeError, match="Route"):
+            await scarf.routes.update("web", "r", RouteCreate(UNSET, "/b"))
+        assert service.sent("PUT") == []
+        service.store[WEB] = {**service.store[WEB], "id": "WEB"}
+        assert (await scarf.packages.update("web", TEXT)).short_description == "new"
+
+
+async def test_what_a_link_carries_is_not_shown() -> None:
+    """A page's link may hold a credential, the token itself too: errors and events show the path alone."""
+    told: list[ScarfEvent] = []
+    link = f"https://elsewhere.example/x?after=a&sig=s3cret&key={quote(TOKEN, safe='')}"
+    async with (
+        HostileV2() as service,
+        Scarf(TOKEN, api="v2", owner="acme", v2_url=service.url, retry=FAST, on_event=told.append) as scarf,
+    ):
+        page = answer(200, {"results": [], "_links": {"next": link}})
+        for failing in (answer(403), drop(), cut(body=b'{"results": [')):
+            acts = [failing] * 4
+            service.forget()
+            service.on("GET", "/v2/packages/acme", page, *acts)
+            with pytest.raises((APIError, TransportError)) as caught:
+                await scarf.packages.list()
+            assert getattr(caught.value, "url", None) == f"{service.url}/packages/acme"
+            assert "s3cret" not in f"{caught.value!r} {caught.value} {vars(caught.value)}"
+        assert all("sig=s3cret" in arrival.query for arrival in service.arrivals[1:2])
+    assert "s3cret" not in str(told)

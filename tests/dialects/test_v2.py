@@ -29,8 +29,8 @@ from .shown import ACME, FILE, KEY, ROUTE, upsert
 
 def test_a_bare_id_is_the_client_s_owner_s() -> None:
     """A key's own owner wins; without either nothing can be sent, and the error says what can be done."""
-    assert ACME.routes(KEY).key == "/packages/acme/p-1/routes?per_page=100"
-    assert ACME.routes(PackageKey("Other", "p-1")).key == "/packages/Other/p-1/routes?per_page=100"
+    assert ACME.routes(KEY).key == "/packages/acme/p-1/routes"
+    assert ACME.routes(PackageKey("Other", "p-1")).key == "/packages/Other/p-1/routes"
     for call in (
         lambda: V2().routes(KEY),
         lambda: V2().packages(None),
@@ -72,7 +72,7 @@ def test_a_word_of_the_router_is_not_a_name(name: str) -> None:
     """A package of such a name is read from the list."""
     script = Script.of(said({"results": [{**FILE, "name": name}]}))
     assert script.run(ACME.package(name, "file").steps()).name == name
-    assert script.asked == ["GET /packages/acme?per_page=100&type=file"]
+    assert script.asked == ["GET /packages/acme?type=file&per_page=100"]
 
 
 def test_the_member_invites_is_never_written() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pytest
@@ -58,7 +58,7 @@ def test_a_package_of_v2() -> None:
         (
             ACME.package("web", "docker"),
             [refused(404), said([WEB])],
-            ["/docker/web", "?per_page=100&type=docker"],
+            ["/docker/web", "?type=docker&per_page=100"],
         ),
     ],
 )
@@ -100,7 +100,7 @@ def test_packages_of_types() -> None:
     """The types are asked for, and of a service that does not know them only those are taken."""
     script = Script.of(said({"results": [WEB, PYTHON, FILE]}))
     assert [one.uuid for one in script.run(ACME.packages("Other", ["pypi", "file"]).steps())] == ["p-2", "p-3"]
-    assert script.asked == ["GET /packages/Other?per_page=100&type=python&type=file"]
+    assert script.asked == ["GET /packages/Other?type=python&type=file&per_page=100"]
     with pytest.raises(UnsupportedError):
         ACME.packages(None, ["other"])
 
@@ -296,8 +296,9 @@ def test_a_file_package_is_looked_for_with_its_route(routes: object, found: str)
         (FILE, upsert(name="files"), {"type": "file", "name": "files", "short_description": "Files"}),
     ],
 )
-def test_a_package_is_read_and_then_put(there: object, wanted: PackageUpsert, body: object) -> None:
+def test_a_package_is_read_and_then_put(there: Mapping[str, object], wanted: PackageUpsert, body: object) -> None:
     """All of it goes back: what was read, what is wanted over it, and nothing that was not shown."""
+    there = {**there, "id": "p-1"}
     script = Script.of(said(there), said(there))
     script.run(ACME.update_package(KEY, wanted))
     assert script.sent == [("GET", "/packages/acme/p-1", None), ("PUT", "/packages/acme/p-1", body)]
@@ -314,9 +315,9 @@ def test_a_package_is_read_and_then_put(there: object, wanted: PackageUpsert, bo
         ({"id": "p-1", "name": "web"}, upsert(), "library_type"),
     ],
 )
-def test_what_cannot_be_changed(there: object, wanted: PackageUpsert, field: str) -> None:
+def test_what_cannot_be_changed(there: Mapping[str, object], wanted: PackageUpsert, field: str) -> None:
     """What is there tells: nothing is put, and the field is named."""
-    script = Script.of(said(there))
+    script = Script.of(said({**there, "id": "p-1"}))
     error = script.fail(ACME.update_package(KEY, wanted))
     assert isinstance(error, ValidationError)
     assert error.field == field

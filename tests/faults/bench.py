@@ -17,7 +17,7 @@ from unittest import mock
 import attrs
 import typer
 
-from scarf_async import RetryPolicy, Scarf
+from scarf_async import ApiVersion, RetryPolicy, Scarf
 from scarf_async.cli import command, output
 from scarf_async.cli.app import app
 from scarf_async.clock import Clock
@@ -117,10 +117,18 @@ class Bench:
         finally:
             self.run(service.stop())
 
-    def client(self) -> Scarf:
+    def client(self, api: ApiVersion = "v1") -> Scarf:
         """Make a client of the service."""
         service = self.service
-        return Scarf(TOKEN, base_url=service.url, v2_url=service.v2_url, retry=_POLICY, max_response_bytes=LARGEST)
+        return Scarf(
+            TOKEN,
+            api=api,
+            owner="home",
+            base_url=service.url,
+            v2_url=service.v2_url,
+            retry=_POLICY,
+            max_response_bytes=LARGEST,
+        )
 
     def invoke(self, *arguments: str) -> Done:
         """Run a command of the command line in this thread and on this loop."""

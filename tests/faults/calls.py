@@ -8,6 +8,8 @@ from typing import Final, TypeVar
 import attrs
 
 from scarf_async import (
+    UNSET,
+    ApiVersion,
     BulkPlan,
     DomainCreate,
     Export,
@@ -24,7 +26,19 @@ from scarf_async import (
 from .bench import Bench
 from .world import PACKAGE, World
 
-__all__ = ["AT", "HOME", "PIXELS", "RANGE", "Call", "Stands", "bulk_calls", "client_calls", "export_calls", "makes"]
+__all__ = [
+    "AT",
+    "HOME",
+    "PIXELS",
+    "RANGE",
+    "Call",
+    "Stands",
+    "bulk_calls",
+    "client_calls",
+    "client_calls_v2",
+    "export_calls",
+    "makes",
+]
 
 T = TypeVar("T")
 Stands = Callable[[World], int]
@@ -56,6 +70,7 @@ class Call:
         path: of the request that is meant.
         run: makes it; returns how it ended: `ok`, `unknown`, `skipped`, `later`, or the class of an error.
         stands: how often what it makes stands in the world; None where it makes nothing.
+        version: the version that it speaks.
     """
 
     row: str
@@ -64,6 +79,7 @@ class Call:
     path: str
     run: Callable[[Bench], str]
     stands: Stands | None = None
+    version: str = "v1"
 
 
 def _there(path: str, **fields: object) -> Stands:
@@ -108,9 +124,9 @@ async def _ended(work: Awaitable[str]) -> str:
         return type(error).__name__
 
 
-def _on_client(work: Callable[[Scarf, Bench], Awaitable[str]]) -> Callable[[Bench], str]:
+def _on_client(work: Callable[[Scarf, Bench], Awaitable[str]], api: ApiVersion = "v1") -> Callable[[Bench], str]:
     async def connected(bench: Bench) -> str:
-        async with bench.client() as scarf:
+        async with bench.client(api) as scarf:
             return await _ended(work(scarf, bench))
 
     return lambda bench: bench.run(connected(bench))
@@ -160,6 +176,114 @@ def client_calls() -> list[Call]:
         _call("packages.create, the user's", "POST", "packages", lambda scarf: scarf.packages.create(_ANVIL)),
         _call("routes.create", "POST", f"{AT}/routes", lambda scarf: scarf.routes.create(PACKAGE, _ROUTE)),
         _call("domains.create", "POST", f"{AT}/domains", lambda scarf: scarf.domains.create(PACKAGE, _DOMAIN)),
+    ]
+
+
+_ROWS_V2: Final = {"GET": "read", "PUT": "change", "DELETE": "delete"}
+
+
+def _v2(
+    name: str,
+    method: str,
+    path: str,
+    make: Callable[[Scarf], Awaitable[object]],
+    stands: Stands | None = None,
+    *,
+    row: str | None = None,
+) -> Call:
+    async def work(scarf: Scarf, _: Bench) -> str:
+        result = await make(scarf)
+        promised = method != "DELETE" and not path.endswith("/permissions")
+        return "ok" if result or not promised else "no result"
+
+    return Call(row or _ROWS_V2[method], f"v2 {name}", method, path, _on_client(work, "v2"), stands, "v2")
+
+
+def client_calls_v2() -> list[Call]:
+    """Return the calls of a client of v2."""
+    at, members = f"packages/home/{PACKAGE}", f"{HOME}/members"
+    change = attrs.evolve(_NEW, billing_email=UNSET)
+    house = attrs.evolve(_HOUSE, billing_email=UNSET, description=UNSET)
+    return [
+        _v2("packages.list", "GET", "packages/home", lambda scarf: scarf.packages.list()),
+        _v2("packages.get", "GET", "packages/home/file/web", lambda scarf: scarf.packages.get("web", "file")),
+        _v2("members.get", "GET", f"{members}/ann", lambda scarf: scarf.members.get("home", "ann")),
+        _v2(
+            "organizations.update",
+            "PUT",
+            HOME,
+            lambda scarf: scarf.organizations.update("home", change),
+            _there("organizations", name="home", description="new", billing_email="pay@home.example"),
+        ),
+        _v2(
+            "organizations.update, renaming",
+            "PUT",
+            HOME,
+            lambda scarf: scarf.organizations.update("home", house),
+            _there("organizations", name="house"),
+            row="rename",
+        ),
+        _v2(
+            "packages.update",
+            "PUT",
+            at,
+            lambda scarf: scarf.packages.update(PACKAGE, _WEB),
+            _there("packages/home", name="web", short_description="new"),
+        ),
+        _v2(
+            "routes.update",
+            "PUT",
+            f"{at}/routes/r1",
+            lambda scarf: scarf.routes.update(PACKAGE, "r1", RouteCreate(UNSET, "/x")),
+            _there(f"{at}/routes", incoming_path="/x", outgoing_url="https://r.example/"),
+        ),
+        _v2(
+            "members.upsert",
+            "PUT",
+            f"{members}/ann",
+            lambda scarf: scarf.members.upsert("home", "ann", "admin"),
+            _there(members, username="ann", role="admin"),
+            row="state",
+        ),
+        _v2(
+            "members.upsert, of a new one",
+            "POST",
+            members,
+            lambda scarf: scarf.members.upsert("home", "bob", "admin"),
+            _there(members, username="bob", role="admin"),
+            row="state",
+        ),
+        _v2(
+            "permissions.set",
+            "POST",
+            f"{at}/permissions",
+            lambda scarf: scarf.permissions.set(PACKAGE, PermissionSet("bob", "admin")),
+            _there(f"{at}/permissions", username="bob", permission_level="admin"),
+            row="state",
+        ),
+        _v2(
+            "packages.delete",
+            "DELETE",
+            at,
+            lambda scarf: scarf.packages.delete(PACKAGE),
+            _gone("packages/home", id=PACKAGE),
+        ),
+        _v2(
+            "packages.create",
+            "POST",
+            "packages/home",
+            lambda scarf: scarf.packages.create(_ANVIL, route=_ROUTE),
+            _there("packages/home", name="anvil", incoming_path="/x"),
+            row="create",
+        ),
+        _v2(
+            "domains.create",
+            "POST",
+            f"{at}/domains",
+            lambda scarf: scarf.domains.create(PACKAGE, _DOMAIN),
+            _there(f"{at}/domains", name="x.example"),
+            row="create",
+        ),
     ]
 
 
@@ -226,12 +350,14 @@ async def _run(job: ExportJob, scarf: Scarf, bench: Bench) -> str:
 
 def _export(name: str, path: str, make: Callable[[Scarf], Export[T]], *jobs: ExportJob) -> Iterator[Call]:
     row = "aggregates" if "aggregates" in name else "events"
-    yield Call(row, f"exports.{name}", "GET", path, _on_client(lambda scarf, _: _read(make(scarf))))
+    version = "v1" if "." in path or row == "aggregates" else "v2"
+    read = _on_client(lambda scarf, _: _read(make(scarf)))
+    yield Call(row, f"exports.{name}", "GET", path, read, version=version)
     save = _on_client(lambda scarf, bench: _save(make(scarf), bench))
-    yield Call(f"saved {row}", f"exports.{name}, saved", "GET", path, save)
+    yield Call(f"saved {row}", f"exports.{name}, saved", "GET", path, save, version=version)
     for job in jobs:
         run = _on_client(lambda scarf, bench, job=job: _run(job, scarf, bench))  # type: ignore[misc] # bound early
-        yield Call("saved events", f"exports.run, {job.what}", "GET", path, run)
+        yield Call("saved events", f"exports.run, {job.what}", "GET", path, run, version=version)
 
 
 def export_calls() -> list[Call]:

@@ -13,7 +13,7 @@ from scarf_async.clock import Clock
 
 from .faults import ELSEWHERE, Exchange, Fault
 from .loop import HOST, Loop
-from .world import Reply, World
+from .world import Reply, World, WorldV2
 
 __all__ = ["Arrival", "Service"]
 
@@ -51,7 +51,8 @@ class Service:
         *,
         clock: Clock,
     ) -> None:
-        self.world = World()
+        self.worlds = {"v1": World(), "v2": WorldV2()}
+        """What there is, by version: the two know nothing of each other."""
         self.arrivals: list[Arrival] = []
         self.bodies: list[bytes] = []
         """The bodies of all answers."""
@@ -146,7 +147,8 @@ class Service:
         struck = self._strikes(method, path)
         reply = Reply()
         if self._fault.effect or not struck:
-            reply = self.world.answer(method, path.removeprefix(ELSEWHERE), body)
+            world = self.worlds["v2" if address.startswith("/v2/") else "v1"]
+            reply = world.answer(method, path.removeprefix(ELSEWHERE), body)
         exchange = Exchange(self._loop, reader, writer, path, self.bodies, reply)
         if not struck or self._fault.act is None:
             exchange.send(reply)

@@ -62,9 +62,10 @@ class Code:
 
 @attrs.frozen
 class Cell:
-    """A cell of the table: a group of calls, a fault, and the code."""
+    """A cell of the table: a group of calls, the versions that have some of them, a fault, and the code."""
 
     row: str
+    versions: str
     fault: str
     code: str
 
@@ -78,10 +79,11 @@ def cells() -> list[Cell]:
     faults: list[str] = []
     for line in _FILE.read_text().splitlines():
         first, *rest = [word.strip() for word in line.strip("|").split("|")]
+        versions, *rest = rest or [""]
         if not line.startswith("|"):
             faults = []
         elif first == "call":
             faults = rest
         elif faults and set(first) != {"-"}:
-            found += [Cell(first, fault, code) for fault, code in zip(faults, rest, strict=True)]
+            found += [Cell(first, versions, fault, code) for fault, code in zip(faults, rest, strict=True)]
     return found

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import attrs
 
-__all__ = ["CSV", "JSON", "NDJSON", "PACKAGE", "JSONObject", "Reply", "World"]
+__all__ = ["CSV", "JSON", "NDJSON", "PACKAGE", "JSONObject", "Reply", "World", "WorldV2"]
 
 JSONObject = dict[str, object]
 
@@ -115,3 +115,32 @@ class World:
         things[:] = [thing for thing in things if thing["username"] != shown["username"]]
         things.append(shown)
         return shown
+
+
+class WorldV2(World):
+    """The same in v2: packages below their owner, and bare lists, which are short enough to be whole."""
+
+    def __init__(self) -> None:
+        self.lists = {
+            "organizations": [{"id": "o1", "name": "home", "billing_email": "pay@home.example"}],
+            "organizations/home/members": [{"user_id": "u1", "username": "ann", "role": "member"}],
+            "packages/home": [{"id": PACKAGE, "owner": "home", "name": "web", "type": "file"}],
+            f"packages/home/{PACKAGE}/permissions": [
+                {"user_id": "u2", "username": "bob", "permission_level": "member"}
+            ],
+            f"packages/home/{PACKAGE}/routes": [
+                {"id": "r1", "outgoing_url": "https://r.example/", "incoming_path": "/r"}
+            ],
+            f"packages/home/{PACKAGE}/domains": [{"id": "d1", "name": "d.example"}],
+        }
+
+    def _do(self, method: str, path: str, sent: object) -> tuple[int, object]:
+        if method == "GET" and path in self.lists:
+            return 200, self.lists[path]
+        if method == "POST" and isinstance(sent, dict):
+            things = self.lists.setdefault(path, [])
+            if "username" in sent:
+                return 200, self._set(things, sent)
+            things.append({"id": f"{path}-{len(things)}", **sent})
+            return 201, things[-1]
+        return super()._do(method, path.replace("/file/", "/"), sent)

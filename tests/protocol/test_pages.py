@@ -175,7 +175,7 @@ def test_an_error_tells_what_was_read_and_why() -> None:
     with pytest.raises(PaginationError) as caught:
         carry_out(PACKAGES.read(owner="acme"), service)
     error = caught.value
-    assert (error.endpoint, error.entity, error.path) == ("GET /packages/{owner}", "Thing", "")
+    assert (error.endpoint, error.entity, error.path) == ("GET /v2/packages/{owner}", "Thing", "")
     assert "none of it is returned: a page may have been cut" in str(error)
     assert error.__context__ is None
 

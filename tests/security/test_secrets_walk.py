@@ -37,7 +37,7 @@ from scarf_async import (
     write_changes,
     write_manifest,
 )
-from scarf_async.emulator import Emulator, FaultRule
+from scarf_async.emulator import Emulator, FaultRule, Quirks
 from scarf_async.settings import Secret
 
 from .failures import errors_of_calls, errors_of_exports, errors_of_files
@@ -172,6 +172,41 @@ async def by_manifest(world: World) -> None:
     world.add(caught.value, *caught.value.problems)
 
 
+async def by_v2(world: World) -> None:
+    """Collect what a client of v2 gives: calls, a plan, a manifest, a list that has no end, and what v2 refuses."""
+    emulator, told = world.emulator, world.found
+    web = attrs.evolve(WEB, name="v2")
+    emulator.quirks = Quirks(permissions_of_organizations="works")
+    route = RouteCreate("https://example.org/{v}", "/{v}")
+    async with Scarf(
+        KEY, api="v2", owner="acme", base_url=emulator.url, v2_url=emulator.v2_url, retry=FAST, on_event=told.append
+    ) as scarf:
+        made = await scarf.packages.create(web, route=route)
+        await scarf.packages.update(made, attrs.evolve(web, short_description="new"))
+        world.add(scarf, scarf.with_options(owner="other"), made, await scarf.packages.list(), await scarf.check())
+        world.add(await scarf.routes.list(made), await scarf.domains.list(made), await scarf.members.list("acme"))
+        plan = BulkPlan()
+        plan.create_route(made, attrs.evolve(route, template_path="/other/{v}"))
+        report = await scarf.bulk.run(plan, journal=world.directory / "v2.journal")
+        world.add(report, *report, await scarf.manifests.pull("acme"))
+        emulator.quirks = Quirks(paging="ignores-after", max_per_page=10)
+        for number in range(10):
+            await scarf.packages.create(attrs.evolve(web, name=f"n{number}", library_type="npm"))
+        emulator.faults.add(FaultRule("GET", "*/v2/packages/acme", 1, 403))
+        for call in (
+            scarf.packages.list(),
+            scarf.packages.list(),
+            scarf.packages.create(web),
+            scarf.packages.get("none"),
+            scarf.permissions.set(made, PermissionSet("ann", "member")),
+            scarf.members.upsert("acme", "nobody", "member"),
+            scarf.organizations.create(ACME),
+        ):
+            with pytest.raises(ScarfError) as caught:
+                await call
+            world.add(caught.value)
+
+
 def assert_walked(*things: object) -> None:
     """Walk from objects as far as it goes: every text is free of secrets, and so is what anything shows."""
     secrets = 0
@@ -190,6 +225,7 @@ async def test_everything_public(world: World) -> None:
     await by_bulk(world)
     await by_export(world)
     await by_manifest(world)
+    await by_v2(world)
     world.add(*await errors_of_calls(), *await errors_of_exports())
     world.add(*await errors_of_files(world.scarf, world.directory / "bulk.journal"))
     world.add(refused_configuration())
