@@ -13,7 +13,6 @@ import pytest
 from scarf_async import (
     BulkPlan,
     BulkReport,
-    DomainCreate,
     OrganizationUpsert,
     Outcome,
     PackageUpsert,
@@ -188,29 +187,6 @@ async def test_spent_budget_is_waited_for(service: Service, client: Scarf) -> No
     assert statuses(report) == ["succeeded"]
     assert report.outcomes[0].attempts == 301
     assert report.elapsed > 120
-
-
-@pytest.mark.usefixtures("passing_time")
-@pytest.mark.parametrize(
-    ("kind", "path"),
-    [("package", "/organizations/acme/packages"), ("route", "*/routes"), ("domain", "*/domains")],
-)
-async def test_create_that_took_effect_before_its_503_is_found_and_not_doubled(
-    scarf: Scarf, scarf_emulator: Emulator, kind: str, path: str
-) -> None:
-    """It is looked for before anything is sent again."""
-    scarf_emulator.faults.add(FaultRule("POST", path, 1, ("effect", 503)))
-    plan = BulkPlan()
-    plan.create_organization(OrganizationUpsert(name="acme", description="", billing_email=""))
-    web = plan.create_package(PackageUpsert(name="web", short_description="", library_type="file"), "acme")
-    plan.create_route(web, RouteCreate("https://acme.example/{v}", "/dl"))
-    plan.create_domain(web, DomainCreate("dl.acme.example"))
-    report = await scarf.bulk.run(plan)
-    assert statuses(report) == ["succeeded"] * 4
-    (reconciled,) = [outcome for outcome in report.outcomes if outcome.reconciled]
-    assert reconciled.operation.kind == f"create_{kind}"
-    assert reconciled.attempts == 1
-    assert len(scarf_emulator.requests_for("POST", path)) == 1
 
 
 @pytest.mark.usefixtures("passing_time")
