@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import attrs
 from aiohttp import web
 
-from scarf_async import RetryPolicy, Scarf
+from scarf_async import RetryPolicy, Scarf, ScarfEvent
 
 __all__ = ["ONCE", "Answer", "Call", "Service", "client_of", "serving"]
 
@@ -166,7 +166,9 @@ async def serving() -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def client_of(url: str, *, token: str = TOKEN, retry: RetryPolicy = ONCE) -> AsyncIterator[Scarf]:
+async def client_of(
+    url: str, *, token: str = TOKEN, retry: RetryPolicy = ONCE, on_event: Callable[[ScarfEvent], None] | None = None
+) -> AsyncIterator[Scarf]:
     """A client of a service, which sends nothing twice unless told so."""
-    async with Scarf(token, base_url=url, retry=retry) as scarf:
+    async with Scarf(token, base_url=url, retry=retry, on_event=on_event) as scarf:
         yield scarf

@@ -13,10 +13,12 @@ import pytest
 from scarf_async import (
     BulkPlan,
     BulkReport,
+    ConnectFailedError,
     OrganizationUpsert,
     Outcome,
     PackageUpsert,
     RateLimitedError,
+    RequestFinished,
     RetryPolicy,
     Route,
     RouteCreate,
@@ -127,44 +129,33 @@ async def test_refused_connections_cost_no_operation() -> None:
     """The service is gone in the middle of a run and comes back on the same port: everything is done, once."""
     server, seen = await listen()
     port = server.sockets[0].getsockname()[1]
-    gone = asyncio.Event()
+    gone, enough = asyncio.Event(), asyncio.Event()
+    refused = 0
+
+    def on_event(event: ScarfEvent) -> None:
+        nonlocal refused
+        refused += isinstance(event, RequestFinished) and event.error == ConnectFailedError.__name__
+        if refused == 5:
+            enough.set()
 
     def on_outcome(outcome: Outcome[object]) -> None:
         if outcome.operation.index == 10:
             server.close()
             gone.set()
 
-    async with client_of(f"http://127.0.0.1:{port}") as client:
+    async with client_of(f"http://127.0.0.1:{port}", on_event=on_event) as client:
         run = asyncio.create_task(client.bulk.run(removals(40), concurrency=2, on_outcome=on_outcome))
         await gone.wait()
         await server.wait_closed()
         before = len(seen)
         assert before < 40
         # So many attempts at a connection are refused by the system before there is somebody again.
-        await refused_connections(client, 5)
+        await enough.wait()
         back, after = await listen(port)
         async with back:
             report = await run
     assert statuses(report) == ["succeeded"] * 40
     assert before + len(after) == 40
-
-
-async def refused_connections(client: Scarf, number: int) -> None:
-    """Wait until so many sends of the client were refused a connection."""
-    transport, refused = client._session.transport, 0
-    lost = transport.lost
-    enough = asyncio.Event()
-
-    def count(*given: object) -> object:
-        nonlocal refused
-        refused += 1
-        if refused == number:
-            enough.set()
-        return lost(*given)  # type: ignore[arg-type] # handed on as it came
-
-    transport.lost = count  # type: ignore[method-assign,assignment] # to look at what happens below
-    async with asyncio.timeout(10):
-        await enough.wait()
 
 
 async def test_nobody_ever_there_ends_with_patience() -> None:
