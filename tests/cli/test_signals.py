@@ -17,7 +17,7 @@ from scarf_async import OrganizationUpsert, Scarf
 from scarf_async.emulator import Emulator
 from scarf_async.emulator.faults import FaultRule
 
-from .shell import RANGE, TOKEN, answer, environment, files_in, finish, of, run, server_of, start, until
+from .shell import RANGE, TOKEN, answer, environment, files_in, finish, invoke, of, server_of, start, until
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 EVENTS = ("export", "owner-events", "acme", *RANGE)
@@ -91,7 +91,7 @@ async def test_a_job_leaves_nothing_behind_and_goes_on(tmp_path: Path, number: i
         stopped = await finish(process)
         assert (stopped.status, stopped.err) == (status, "scarf-async: interrupted\n")
         assert not [name for name in files_in(tmp_path) if name.startswith(".scarf-") and "." in name[1:]]
-        assert (await run(*arguments, env=of(emulator))).status == 0
+        assert (await invoke(*arguments, env=of(emulator))).status == 0
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -115,7 +115,7 @@ async def test_apply_drains_and_goes_on(
     assert "stop was set" not in done.err
     emulator.faults.latency = 0
     again = shlex.split(done.err.partition("to go on: scarf-async ")[2].splitlines()[0])
-    rest = await run(*again, *(() if "--timeout" in again else brief), env=of(emulator))
+    rest = await invoke(*again, *(() if "--timeout" in again else brief), env=of(emulator))
     assert rest.status == 0, rest.err
     async with Scarf(TOKEN, base_url=emulator.url) as scarf:
         assert len(await scarf.packages.list("acme")) == 40
@@ -205,7 +205,7 @@ async def test_what_a_killed_export_left_is_swept(tmp_path: Path) -> None:
         await until(lambda: files_in(tmp_path) not in ([], [left]) and left not in files_in(tmp_path))
         (alive,) = files_in(tmp_path)
         async with server_of(answer(body)) as (other, _):
-            done = await run(*EVENTS, "-o", str(tmp_path / "c"), env=environment(other))
+            done = await invoke(*EVENTS, "-o", str(tmp_path / "c"), env=environment(other))
         assert done.status == 0, done.err
         assert files_in(tmp_path) == [alive, "c"]
         living.send_signal(signal.SIGTERM)
