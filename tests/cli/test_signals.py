@@ -76,7 +76,7 @@ async def test_an_export_leaves_nothing_behind(tmp_path: Path, number: int, stat
     assert file.read_text() == "old"
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS[1:])
+@pytest.mark.parametrize(("number", "status"), SIGNALS[2:])
 async def test_a_job_leaves_nothing_behind_and_goes_on(tmp_path: Path, number: int, status: int) -> None:
     """No temporary file stays in its directory; the same command finishes it."""
     arguments = (
@@ -94,8 +94,7 @@ async def test_a_job_leaves_nothing_behind_and_goes_on(tmp_path: Path, number: i
         assert (await invoke(*arguments, env=of(emulator))).status == 0
 
 
-@pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize(("number", "status"), SIGNALS[1:])
+@pytest.mark.parametrize(("number", "status", "times"), [(*SIGNALS[1], 1), (*SIGNALS[2], 2)])
 async def test_apply_drains_and_goes_on(
     emulator: Emulator, tmp_path: Path, number: int, status: int, times: int
 ) -> None:
@@ -147,10 +146,13 @@ async def test_what_is_not_ignored_still_ends_it(emulator: Emulator, tmp_path: P
     assert "to go on: scarf-async " in done.err
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS[1:])
 @pytest.mark.parametrize(
-    "arguments",
-    [("pull", "acme", "-o", "acme.yaml", "--replace"), ("copy", "acme", "new", "--yes"), ("plan", "m.yaml")],
+    ("number", "status", "arguments"),
+    [
+        (*SIGNALS[1], ("pull", "acme", "-o", "acme.yaml", "--replace")),
+        (*SIGNALS[2], ("copy", "acme", "new", "--yes")),
+        (*SIGNALS[1], ("plan", "m.yaml")),
+    ],
 )
 async def test_what_waits_for_the_service_ends(
     tmp_path: Path, number: int, status: int, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
@@ -179,7 +181,7 @@ async def test_the_emulator_ends(number: int, status: int) -> None:
     assert (done.status, done.err) == (status, "scarf-async: interrupted\n")
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS[1:])
+@pytest.mark.parametrize(("number", "status"), SIGNALS[1:2])
 async def test_the_demo_says_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     """It ends with the signal's status, and the journal for the next run."""
     directory = tmp_path / "demo"

@@ -59,7 +59,7 @@ def assert_whole(shown: str) -> None:
     assert "\u2026" not in shown
 
 
-@pytest.mark.parametrize(("columns", "size"), [*zip(NONSENSE, cycle(SIZES), strict=False)])
+@pytest.mark.parametrize(("columns", "size"), [*zip(NONSENSE[::2], cycle(SIZES), strict=False)])
 async def test_a_list_is_whole(emulator: Emulator, columns: str, size: tuple[int, int]) -> None:
     """Whatever is said of the width, in $COLUMNS and by the terminal, ids stay in one piece and no word is lost."""
     env = of(emulator, COLUMNS=columns, LINES=columns)
