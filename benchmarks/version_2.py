@@ -58,7 +58,7 @@ class _Package:
     updated_at: dt.datetime
 
 
-async def _listed_by_hand(url: str, kind: type[_Package] | None) -> float:
+async def _listed_by_hand(url: str, *, typed: bool) -> float:
     """Follow the links, and make objects of what json gives, or keep that; return packages a second."""
     packages: list[object] = []
     async with aiohttp.ClientSession(headers=_TOKEN) as session:
@@ -68,7 +68,7 @@ async def _listed_by_hand(url: str, kind: type[_Package] | None) -> float:
             async with session.get(url + following.removeprefix("/v2")) as answer:
                 answer.raise_for_status()
                 page = await answer.json()
-            packages += page["results"] if kind is None else _converter.structure(page["results"], list[kind])
+            packages += _converter.structure(page["results"], list[_Package]) if typed else page["results"]
             following = page["_links"].get("next")
         took = time.perf_counter() - began
     assert len(packages) == LISTED
@@ -142,7 +142,7 @@ def _once(way: _Way, url: str) -> float:
 def run() -> list[Result]:
     """Measure."""
     ours, typed, plain = _measured(
-        0.0, _listed, partial(_listed_by_hand, kind=_Package), partial(_listed_by_hand, kind=None)
+        0.0, _listed, partial(_listed_by_hand, typed=True), partial(_listed_by_hand, typed=False)
     )
     members, bare_members = _measured(
         0.0, lambda url: _run(url, _members()), lambda url: _gathered(url, _member_bodies())

@@ -14,8 +14,9 @@ import pytest
 
 pytest_plugins = ["scarf_async.testing"]
 
-# A busy machine is no failure.
-hypothesis.settings.register_profile("tests", deadline=None)
+# A busy machine is no failure. `--hypothesis-profile=soak` looks further than there is time for each day.
+hypothesis.settings.register_profile("tests", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("soak", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("tests")
 
 _PROXIES = {"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}

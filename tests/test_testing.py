@@ -243,9 +243,15 @@ SCOPES = """
 """
 
 
-@pytest.mark.parametrize("fixtures", ["function", "module", "session"])
-@pytest.mark.parametrize("tests", ["function", "session"])
-@pytest.mark.parametrize("mode", ["auto", "strict"])
+@pytest.mark.parametrize(
+    ("mode", "tests", "fixtures"),
+    [
+        ("auto", "function", "session"),
+        ("auto", "session", "function"),
+        ("strict", "function", "module"),
+        ("strict", "session", "session"),
+    ],
+)
 def test_any_loop_scope_of_the_test(pytester: pytest.Pytester, mode: str, tests: str, fixtures: str) -> None:
     """Server and client are on the event loop of the test, whatever pytest-asyncio is told of either."""
     ini = (

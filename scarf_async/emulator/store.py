@@ -245,6 +245,14 @@ class Transaction:
         self.wrote = True
         self._connection.executemany(sql, rows)
 
+    def copy(self) -> bytes:
+        """The whole database, for `replace`."""
+        return self._connection.serialize()
+
+    def replace(self, database: bytes) -> None:
+        """Put a copy in the place of everything."""
+        self._connection.deserialize(database)
+
 
 class Store:
     """An open database: one connection, used on one thread, so that transactions follow each other.

@@ -108,7 +108,7 @@ class Connector(aiohttp.TCPConnector):
     def __init__(self, *, ssl: ssl.SSLContext | bool, force_close: bool = False) -> None:
         super().__init__(limit=0, ssl=ssl, force_close=force_close)
         handler: type[ResponseHandler] = _Handler
-        self._factory = partial(handler, loop=self._loop)
+        self._factory = partial(handler, loop=asyncio.get_running_loop())
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout

@@ -9,6 +9,7 @@ backoff and settling cost little; late effects and limits on the wire are real.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import stat
@@ -120,12 +121,8 @@ async def base_of() -> Base:
                 domains[domain.id] = domain.name
         package = await scarf.packages.create(PackageUpsert(name="own", short_description="", library_type="npm"))
         uuids["emulator-user/npm/own"] = package.uuid
-        database = await emulator.store.run(_serialize)
+        database = await emulator.store.run(Transaction.copy)
         return Base(database, await emulator.dump(), uuids, routes, domains)
-
-
-def _serialize(transaction: Transaction) -> bytes:
-    return transaction._connection.serialize()
 
 
 # Drawing
@@ -404,14 +401,15 @@ class _Crash:
 
     def watched(self) -> AbstractContextManager[object]:
         """Let all that the journal does be an event, and nothing of it happen after death."""
-        append, sync, fsync = Journal._append, Journal.sync, os.fsync
+        write, sync, fsync = os.write, Journal.sync, os.fsync
 
-        def watched_append(journal: Journal, line: bytes) -> None:
+        def watched_write(descriptor: int, line: bytes) -> int:
             self.event(half_written=line)
             if self.dead:
-                raise JournalError("dead")
-            append(journal, line)
+                raise OSError(errno.EIO, "dead")
+            written = write(descriptor, line)
             self.event()
+            return written
 
         async def watched_sync(journal: Journal) -> None:
             if not self.dead:
@@ -427,9 +425,9 @@ class _Crash:
                 self.synced = max(self.synced, size)
 
         stack = ExitStack()
-        stack.enter_context(patch.object(Journal, "_append", watched_append))
+        stack.enter_context(patch.object(os, "write", watched_write))
         stack.enter_context(patch.object(Journal, "sync", watched_sync))
-        stack.enter_context(patch("scarf_async.bulk.journal.os.fsync", watched_fsync))
+        stack.enter_context(patch.object(os, "fsync", watched_fsync))
         return stack
 
 
@@ -625,5 +623,5 @@ def _difference(wanted: State, found: State) -> str:
 async def check(case: Case, base: Base, directory: Path) -> Verdict:
     """Run a case to its end, however often it dies."""
     async with Emulator() as emulator:
-        await emulator.store.run(lambda transaction: transaction._connection.deserialize(base.database))
+        await emulator.store.run(lambda transaction: transaction.replace(base.database))
         return await _Check(case, base, directory, emulator)()

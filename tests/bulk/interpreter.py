@@ -109,10 +109,10 @@ class Interpreter:
     def _needs(self, operation: Operation) -> set[int]:
         """What must have succeeded: what it was put behind, who makes its organization, what is deleted with it."""
         needs = set(self.model.befores[operation.index])
-        name = self.model._uses(operation)
+        name = self.model.uses(operation)
         package = self.model.package(operation)
         for other in self.model.firsts:
-            if name is not None and self.model._makes(other) == name:
+            if name is not None and self.model.makes(other) == name:
                 needs.add(other.index)
             if package is None or self.model.package(other) != package:
                 continue

@@ -145,9 +145,9 @@ class Model:
                 yield one.index, other.index
 
     def _goes_first(self, one: Operation, other: Operation) -> bool:
-        if self._makes(one) is not None and self._makes(one) == self._uses(other):
+        if self.makes(one) is not None and self.makes(one) == self.uses(other):
             return True
-        if (renamed := self._unmakes(other)) is not None and renamed == self._uses(one):
+        if (renamed := self._unmakes(other)) is not None and renamed == self.uses(one):
             return not self.is_behind(one.index, other.index)
         if self.package(one) is not None and self.package(one) == self.package(other):
             if _DELETES.get(one.kind) == other.kind:
@@ -165,7 +165,7 @@ class Model:
         return False
 
     @staticmethod
-    def _makes(op: Operation) -> str | None:
+    def makes(op: Operation) -> str | None:
         """The organization's name that is there because of an operation."""
         if op.kind not in {Kind.CREATE_ORGANIZATION, Kind.UPDATE_ORGANIZATION}:
             return None
@@ -174,13 +174,13 @@ class Model:
 
     def _unmakes(self, op: Operation) -> str | None:
         """The organization's name that is gone because of an operation: the last of its renamings."""
-        if op.kind is not Kind.UPDATE_ORGANIZATION or self._makes(op) is None:
+        if op.kind is not Kind.UPDATE_ORGANIZATION or self.makes(op) is None:
             return None
         name: str = arguments(op)["name"]
         return name
 
     @staticmethod
-    def _uses(op: Operation) -> str | None:
+    def uses(op: Operation) -> str | None:
         """The organization's name that must be there for an operation."""
         name = arguments(op).get("name", arguments(op).get("organization"))
         return name if isinstance(name, str) else None

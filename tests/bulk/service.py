@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import attrs
 from aiohttp import web
 
-from scarf_async import RetryPolicy, Scarf
+from scarf_async import RetryPolicy, Scarf, ScarfEvent
 from scarf_async.clock import Clock
 
 __all__ = ["ONCE", "Answer", "Call", "Service", "client_of", "serving"]
@@ -168,7 +168,12 @@ async def serving() -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def client_of(
-    url: str, *, token: str = TOKEN, retry: RetryPolicy = ONCE, clock: Clock | None = None
+    url: str,
+    *,
+    token: str = TOKEN,
+    retry: RetryPolicy = ONCE,
+    clock: Clock | None = None,
+    on_event: Callable[[ScarfEvent], None] | None = None,
 ) -> AsyncIterator[Scarf]:
     """A client of a service, which sends nothing twice unless told so."""
 
@@ -177,5 +182,5 @@ async def client_of(
         def _make_clock() -> Clock:
             return clock or Clock()
 
-    async with Timed(token, base_url=url, retry=retry) as scarf:
+    async with Timed(token, base_url=url, retry=retry, on_event=on_event) as scarf:
         yield scarf

@@ -92,14 +92,14 @@ def on_write(hook: Callable[[int, bytes], int | None]) -> Iterator[None]:
         result = hook(descriptor, data)
         return write(descriptor, data) if result is None else result
 
-    with patch("scarf_async.bulk.journal.os.write", watched):
+    with patch.object(os, "write", watched):
         yield
 
 
 @contextmanager
 def on_fsync(hook: Callable[[int], None]) -> Iterator[None]:
     """Let a hook do the syncing."""
-    with patch("scarf_async.bulk.journal.os.fsync", hook):
+    with patch.object(os, "fsync", hook):
         yield
 
 
@@ -439,7 +439,7 @@ def small_plan() -> BulkPlan:
 
 async def database(emulator: Emulator) -> bytes:
     """What the emulator holds."""
-    return await emulator.store.run(lambda transaction: transaction._connection.serialize())
+    return await emulator.store.run(Transaction.copy)
 
 
 async def recorded(emulator: Emulator, scarf: Scarf, path: Path) -> Recorded:
@@ -451,7 +451,7 @@ async def recorded(emulator: Emulator, scarf: Scarf, path: Path) -> Recorded:
     async def watched(work: Callable[[Transaction], Any]) -> Any:
         nonlocal now
         result = await run(work)
-        now = await run(lambda transaction: transaction._connection.serialize())
+        now = await run(Transaction.copy)
         return result
 
     def note(descriptor: int, _: bytes) -> None:
@@ -500,7 +500,7 @@ async def test_every_part_of_a_line_is_none(scarf_emulator: Emulator, scarf: Sca
 
 async def resumed(emulator: Emulator, scarf: Scarf, full: Recorded, path: Path, *, held: bytes, cut: int) -> None:
     """Go on with a journal that is cut, and check how it ends."""
-    await emulator.store.run(lambda transaction: transaction._connection.deserialize(held))
+    await emulator.store.run(lambda transaction: transaction.replace(held))
     write(path, full.journal[:cut])
     report = await scarf.bulk.run(full.plan, journal=path)
     assert [outcome.status for outcome in report.outcomes] == ["succeeded"] * 5, f"cut at {cut}"
@@ -690,7 +690,7 @@ async def test_place_where_no_file_can_be_is_refused(
 async def test_directory_that_may_not_be_written_is_refused(client: Scarf, tmp_path: Path) -> None:
     """With the system's words."""
     with (
-        patch("scarf_async.bulk.journal.os.open", side_effect=PermissionError(errno.EACCES, "Permission denied")),
+        patch.object(os, "open", side_effect=PermissionError(errno.EACCES, "Permission denied")),
         pytest.raises(JournalError, match="cannot be opened: Permission denied"),
     ):
         await client.bulk.run(members(3), journal=tmp_path / "journal")

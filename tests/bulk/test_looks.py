@@ -8,7 +8,7 @@ import pytest
 
 from scarf_async import BulkPlan, DomainCreate, OrganizationUpsert, Package, PackageUpsert, RouteCreate, Scarf
 from scarf_async.emulator import Emulator
-from scarf_async.protocol.messages import decode
+from scarf_async.protocol.wire import Wire
 
 from .service import Answer, Call, Service
 
@@ -65,11 +65,13 @@ async def test_shared_list_is_decoded_once(
     (await scarf.bulk.run(plan)).raise_for_failures()
     decoded: list[object] = []
 
-    def counted(request: object, answer: object) -> object:
-        decoded.append(answer)
-        return decode(request, answer)  # type: ignore[arg-type] # it passes on what it is given
+    read = Wire.read
 
-    monkeypatch.setattr("scarf_async.protocol.steps.decode", counted)
+    def counted(wire: Wire, body: bytes, target: type[object]) -> object:
+        decoded.append(target)
+        return read(wire, body, target)
+
+    monkeypatch.setattr(Wire, "read", counted)
     (await scarf.bulk.run(plan)).raise_for_failures()
     assert len(decoded) == 1
 

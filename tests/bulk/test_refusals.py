@@ -13,11 +13,12 @@ import pytest
 from scarf_async import (
     BulkPlan,
     BulkReport,
-    DomainCreate,
+    ConnectFailedError,
     OrganizationUpsert,
     Outcome,
     PackageUpsert,
     RateLimitedError,
+    RequestFinished,
     RetryPolicy,
     Route,
     RouteCreate,
@@ -128,44 +129,33 @@ async def test_refused_connections_cost_no_operation() -> None:
     """The service is gone in the middle of a run and comes back on the same port: everything is done, once."""
     server, seen = await listen()
     port = server.sockets[0].getsockname()[1]
-    gone = asyncio.Event()
+    gone, enough = asyncio.Event(), asyncio.Event()
+    refused = 0
+
+    def on_event(event: ScarfEvent) -> None:
+        nonlocal refused
+        refused += isinstance(event, RequestFinished) and event.error == ConnectFailedError.__name__
+        if refused == 5:
+            enough.set()
 
     def on_outcome(outcome: Outcome[object]) -> None:
         if outcome.operation.index == 10:
             server.close()
             gone.set()
 
-    async with client_of(f"http://127.0.0.1:{port}") as client:
+    async with client_of(f"http://127.0.0.1:{port}", on_event=on_event) as client:
         run = asyncio.create_task(client.bulk.run(removals(40), concurrency=2, on_outcome=on_outcome))
         await gone.wait()
         await server.wait_closed()
         before = len(seen)
         assert before < 40
         # So many attempts at a connection are refused by the system before there is somebody again.
-        await refused_connections(client, 5)
+        await enough.wait()
         back, after = await listen(port)
         async with back:
             report = await run
     assert statuses(report) == ["succeeded"] * 40
     assert before + len(after) == 40
-
-
-async def refused_connections(client: Scarf, number: int) -> None:
-    """Wait until so many sends of the client were refused a connection."""
-    transport, refused = client._session.transport, 0
-    lost = transport.lost
-    enough = asyncio.Event()
-
-    def count(*given: object) -> object:
-        nonlocal refused
-        refused += 1
-        if refused == number:
-            enough.set()
-        return lost(*given)  # type: ignore[arg-type] # handed on as it came
-
-    transport.lost = count  # type: ignore[method-assign,assignment] # to look at what happens below
-    async with asyncio.timeout(10):
-        await enough.wait()
 
 
 async def test_nobody_ever_there_ends_with_patience() -> None:
@@ -188,29 +178,6 @@ async def test_spent_budget_is_waited_for(service: Service, client: Scarf) -> No
     assert statuses(report) == ["succeeded"]
     assert report.outcomes[0].attempts == 301
     assert report.elapsed > 120
-
-
-@pytest.mark.usefixtures("passing_time")
-@pytest.mark.parametrize(
-    ("kind", "path"),
-    [("package", "/organizations/acme/packages"), ("route", "*/routes"), ("domain", "*/domains")],
-)
-async def test_create_that_took_effect_before_its_503_is_found_and_not_doubled(
-    scarf: Scarf, scarf_emulator: Emulator, kind: str, path: str
-) -> None:
-    """It is looked for before anything is sent again."""
-    scarf_emulator.faults.add(FaultRule("POST", path, 1, ("effect", 503)))
-    plan = BulkPlan()
-    plan.create_organization(OrganizationUpsert(name="acme", description="", billing_email=""))
-    web = plan.create_package(PackageUpsert(name="web", short_description="", library_type="file"), "acme")
-    plan.create_route(web, RouteCreate("https://acme.example/{v}", "/dl"))
-    plan.create_domain(web, DomainCreate("dl.acme.example"))
-    report = await scarf.bulk.run(plan)
-    assert statuses(report) == ["succeeded"] * 4
-    (reconciled,) = [outcome for outcome in report.outcomes if outcome.reconciled]
-    assert reconciled.operation.kind == f"create_{kind}"
-    assert reconciled.attempts == 1
-    assert len(scarf_emulator.requests_for("POST", path)) == 1
 
 
 @pytest.mark.usefixtures("passing_time")

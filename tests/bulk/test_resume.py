@@ -190,16 +190,17 @@ class World:
     def leave(self, plan: BulkPlan, *places: int, ago: float = LONG_AGO) -> None:
         """Leave what a run leaves that is killed with these operations under way."""
         journal = Journal.open(self.journal, plan=digest(plan), operations=len(plan), server=self.emulator.url)
-        for place in places:
-            journal._append(json.dumps({"intent": [place], "at": time.time() - ago}).encode() + b"\n")
         journal.close()
+        with self.journal.open("a") as file:
+            for place in places:
+                print(json.dumps({"intent": [place], "at": time.time() - ago}), file=file)
 
 
 @asynccontextmanager
 async def world_of(base: Base, path: Path, timeout: float = TIMEOUT) -> AsyncIterator[World]:
     """A world in which nothing has happened."""
     async with Emulator() as emulator:
-        await emulator.store.run(lambda transaction: transaction._connection.deserialize(base.database))
+        await emulator.store.run(lambda transaction: transaction.replace(base.database))
         async with Scarf(emulator.token, base_url=emulator.url, retry=POLICY, timeout=timeout) as scarf:
             yield World(emulator, scarf, base, path)
 

@@ -586,11 +586,11 @@ def test_empty_plan_is_no_work() -> None:
 
 
 def test_waits_grow_with_the_plan_and_not_with_its_square() -> None:
-    """200,000 operations with every implied order among them: no more waits than twice that."""
+    """30,000 operations with every implied order among them: no more waits than twice that."""
     plan = BulkPlan()
     plan.create_organization(organization())
     plan.update_organization("acme", organization("acme2"))
-    for number in range(33_333):
+    for number in range(5_000):
         plan.upsert_member("acme", f"user{number}", "member")
         plan.set_permission(f"p{number % 10}", f"user{number}", "member")
         plan.remove_member("other", f"user{number}")
@@ -599,7 +599,7 @@ def test_waits_grow_with_the_plan_and_not_with_its_square() -> None:
         plan.upsert_member("acme2", f"user{number}", "member")
     plan.delete_package("p0")
     schedule = compile_plan(plan)
-    assert len(plan) > 200_000 - 2
+    assert len(plan) > 30_000
     assert edges(schedule) < 2 * len(plan)
     assert sum(len(needs) for needs in schedule.needs.values()) < 2 * len(plan)
     assert len(walk(schedule)) == len(schedule.units)

@@ -83,7 +83,7 @@ async def invoke(*arguments: str, env: Mapping[str, str]) -> Done:
     """Run the command line in a thread of this process, which takes a tenth of the time."""
 
     def main() -> Done:
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        with tempfile.TemporaryFile("w+", newline="") as out, tempfile.TemporaryFile("w+") as err:
             with mock.patch.dict(os.environ, env), redirect_stdout(out), redirect_stderr(err):
                 try:
                     app(arguments)

@@ -12,7 +12,7 @@ from scarf_async import OrganizationUpsert, PackageUpsert, Permission, Scarf
 from scarf_async.cli.records import plain
 from scarf_async.emulator import Emulator
 
-from .shell import TOKEN, Done, invoke, of, run, run_on_terminal
+from .shell import TOKEN, Done, invoke, of, run_on_terminal
 
 
 @pytest_asyncio.fixture
@@ -39,7 +39,7 @@ def writes(emulator: Emulator) -> list[str]:
 
 async def lines(*arguments: str, emulator: Emulator) -> list[list[str]]:
     """Run a command that succeeds; return its lines, taken apart at the tabs."""
-    done = await run(*arguments, env=of(emulator))
+    done = await invoke(*arguments, env=of(emulator))
     assert done.status == 0, done.err
     return [line.split("\t") for line in done.out.decode().splitlines()]
 
@@ -132,7 +132,7 @@ async def test_an_address_that_may_be_lost_is_told(emulator: Emulator) -> None:
         "https://a.example/acme/img",
     )
     await lines("packages", "create", "acme/img", "--organization", "acme", *docker, emulator=emulator)
-    done = await run("packages", "update", "acme/img", "--short-description", "x", env=of(emulator))
+    done = await invoke("packages", "update", "acme/img", "--short-description", "x", env=of(emulator))
     assert done.status == 0, done.err
     assert "does not give back backend_url and public_url" in done.err
 
@@ -226,7 +226,7 @@ async def test_ctrl_c_answers_a_question(emulator: Emulator) -> None:
 async def test_without_a_terminal_nothing_is_asked(emulator: Emulator) -> None:
     """The command refuses with status 3 and says what to give."""
     for arguments in (DELETE, ("members", "remove", "acme", "ann")):
-        done: Done = await run(*arguments, env=of(emulator))
+        done: Done = await invoke(*arguments, env=of(emulator))
         assert (done.status, done.out) == (3, b"")
         assert "--yes" in done.err
     assert writes(emulator) == []

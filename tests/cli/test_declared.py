@@ -99,7 +99,7 @@ async def test_from_a_manifest_to_no_difference(emulator: Emulator, manifest: st
 async def test_why_a_run_stopped_is_said(emulator: Emulator, manifest: str) -> None:
     """Where the service asks to wait too long, nothing has failed, and all that is left was skipped."""
     emulator.faults.add(FaultRule("POST", "*", None, 429, retry_after=3600))
-    done = await run("apply", manifest, "--yes", env=of(emulator))
+    done = await invoke("apply", manifest, "--yes", env=of(emulator))
     assert done.status == 1
     assert f"{CHANGES} skipped; " in done.err
     assert "Stopped: the service asks to wait 3600 s" in done.err
@@ -109,19 +109,19 @@ async def test_json(emulator: Emulator, manifest: str) -> None:
     """Of a difference and of what became of it; nothing else is on standard output."""
     planned = json.loads((await invoke("plan", manifest, "--json", env=of(emulator))).out)
     assert len(planned["changes"]) == CHANGES
-    told = json.loads((await run("apply", manifest, "--yes", "--json", env=of(emulator))).out)
+    told = json.loads((await invoke("apply", manifest, "--yes", "--json", env=of(emulator))).out)
     assert (told["ok"], told["counts"]["done"]) == (True, CHANGES)
 
 
 async def test_a_kept_plan_is_applied_as_it_is(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
     """Whatever the manifest says by then; what has moved since refuses all of it, with status 3."""
     plan = str(tmp_path / "acme.txt")
-    assert (await run("plan", manifest, "-o", plan, env=of(emulator))).status == 0
+    assert (await invoke("plan", manifest, "-o", plan, env=of(emulator))).status == 0
     written(tmp_path, "version: 2")
     refused = await invoke("apply", plan, "--prune", "--yes", env=of(emulator))
     assert (refused.status, writes(emulator)) == (2, [])
-    assert (await run("apply", plan, "--yes", env=of(emulator))).status == 0
-    moved = await run("apply", plan, "--yes", env=of(emulator))
+    assert (await invoke("apply", plan, "--yes", env=of(emulator))).status == 0
+    moved = await invoke("apply", plan, "--yes", env=of(emulator))
     assert moved.status == 3
     assert "compare again" in moved.err
     elsewhere = await invoke("apply", plan, "--yes", env=environment("http://127.0.0.1:9"))
@@ -143,7 +143,7 @@ async def test_a_plan_that_a_journal_needs_is_not_replaced(tmp_path: Path) -> No
 
 async def test_nothing_is_applied_unasked(emulator: Emulator, manifest: str) -> None:
     """Without a terminal and --yes: status 3; a dry run: the difference, and status 0. Neither changes anything."""
-    refused = await run("apply", manifest, env=of(emulator))
+    refused = await invoke("apply", manifest, env=of(emulator))
     assert (refused.status, refused.out) == (3, b"")
     assert "--yes" in refused.err
     dry = await invoke("apply", manifest, "--dry-run", env=of(emulator))
@@ -184,17 +184,17 @@ async def test_removals_are_guarded(emulator: Emulator, manifest: str, tmp_path:
     # The token's user has the organization and is not in the file.
     assert "! organization acme would be left without an owner" in planned.out.decode()
     written(tmp_path, less.replace("    members: {ann: admin}\n", ""))
-    refused = await run("apply", manifest, "--prune", "--yes", "--max-removals", "1", env=of(emulator))
+    refused = await invoke("apply", manifest, "--prune", "--yes", "--max-removals", "1", env=of(emulator))
     assert (refused.status, writes(emulator)) == (3, []), refused.err
     assert "--max-removals as given is 1: look" in refused.err
-    done = await run("apply", manifest, "--prune", "--yes", "--max-removals", "2", env=of(emulator))
+    done = await invoke("apply", manifest, "--prune", "--yes", "--max-removals", "2", env=of(emulator))
     assert done.status == 0, done.err
 
 
 async def test_what_failed_is_a_line(emulator: Emulator, manifest: str) -> None:
     """Status 1, and for each failure a line with tabs on standard output: what became of what, and why."""
     emulator.faults.add(FaultRule("POST", "*/domains", action=422))
-    failed = await run("apply", manifest, "--yes", env=of(emulator))
+    failed = await invoke("apply", manifest, "--yes", env=of(emulator))
     assert failed.status == 1, failed.err
     ((outcome, change, why),) = [line.split("\t") for line in failed.out.decode().splitlines()]
     assert (outcome, change) == ("failed", "+ domain acme/web/dl.example")
@@ -253,7 +253,7 @@ async def test_an_interrupted_apply_goes_on(emulator: Emulator, tmp_path: Path, 
     refused = await invoke(*arguments, env=of(emulator))
     assert refused.status == 3
     assert f"{journal}.plan" in refused.err
-    rest = await run(*again, env=of(emulator))
+    rest = await invoke(*again, env=of(emulator))
     assert rest.status == 0, rest.err
     async with Scarf(TOKEN, base_url=emulator.url) as scarf:
         assert sorted(package.name for package in await scarf.packages.list("acme")) == sorted(
@@ -283,7 +283,7 @@ async def test_how_far_it_is_is_seen_on_a_terminal(emulator: Emulator, tmp_path:
 async def test_pull(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
     """To standard output or into a file, as YAML or JSON; with --keep the file's own words stay."""
     await applied(emulator, manifest)
-    piped = await run("pull", "acme", "--format", "json", env=of(emulator))
+    piped = await invoke("pull", "acme", "--format", "json", env=of(emulator))
     file = tmp_path / "pulled.json"
     file.write_bytes(piped.out)
     (organization,) = read_manifest(file).organizations
@@ -291,7 +291,7 @@ async def test_pull(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
     assert b"organizations:\n  acme:" in (await invoke("pull", "acme", env=of(emulator))).out
     kept = tmp_path / "kept.yaml"
     kept.write_text("version: 1\npeople: {ann: ann@example.com}\norganizations: {acme: {}}\n")
-    done = await run("pull", "acme", "-o", str(kept), "--keep", env=of(emulator))
+    done = await invoke("pull", "acme", "-o", str(kept), "--keep", env=of(emulator))
     assert (done.status, done.out) == (0, b""), done.err
     assert "1 organization, 2 members, 1 package" in done.err
     assert read_manifest(kept).people == {"ann": "ann@example.com"}
@@ -328,7 +328,7 @@ async def test_copy(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
     emulator.requests.clear()
     dry = await invoke("copy", "acme", "acme-test", "--map", str(names), "--dry-run", env=of(emulator))
     assert (dry.status, writes(emulator)) == (0, [])
-    done = await run("copy", "acme", "acme-test", "--map", str(names), "--yes", env=of(emulator))
+    done = await invoke("copy", "acme", "acme-test", "--map", str(names), "--yes", env=of(emulator))
     assert done.status == 0, done.err
     pulled = await invoke("pull", "acme-test", env=of(emulator))
     assert b"name: site" in pulled.out
@@ -348,7 +348,7 @@ async def test_copy_to_another_server(emulator: Emulator, manifest: str, tmp_pat
         token.write_text("other-token")
         token.chmod(0o600)
         where = ("--to-url", other.url, "--to-token-file", str(token))
-        done = await run("copy", "acme", "acme", *where, "--yes", env=of(emulator))
+        done = await invoke("copy", "acme", "acme", *where, "--yes", env=of(emulator))
         assert done.status == 0, done.err
         assert writes(emulator) == []
         async with Scarf("other-token", base_url=other.url) as scarf:
@@ -359,7 +359,7 @@ async def test_validate_names_all_problems(manifest: str, tmp_path: Path) -> Non
     """Each is a line with its place on standard output, and the status is 1; what is right is summed up."""
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("version: 1\norganizations:\n  acme:\n    members: {ann: king}\n    wings: 2\n")
-    done = await run("validate", manifest, str(wrong), str(tmp_path / "missing.yaml"), env={**environment("")})
+    done = await invoke("validate", manifest, str(wrong), str(tmp_path / "missing.yaml"), env={**environment("")})
     assert done.status == 1
     problems = done.out.decode().splitlines()
     assert len(problems) == 3
@@ -373,5 +373,5 @@ async def test_validate_names_all_problems(manifest: str, tmp_path: Path) -> Non
 
 async def test_schema() -> None:
     """It is JSON."""
-    done = await run("schema", env=environment(""))
+    done = await invoke("schema", env=environment(""))
     assert json.loads(done.out) == manifest_schema()

@@ -69,7 +69,7 @@ async def test_what_is_piped_is_what_is_saved(emulator: Emulator, tmp_path: Path
     }[kind]
     file = tmp_path / "saved"
     piped = await run("export", kind, *arguments, *RANGE, env=of(emulator))
-    saved = await run("export", kind, *arguments, *RANGE, "-o", str(file), env=of(emulator))
+    saved = await invoke("export", kind, *arguments, *RANGE, "-o", str(file), env=of(emulator))
     assert (piped.status, saved.status, saved.out) == (0, 0, b"")
     assert piped.out == file.read_bytes() != b""
     digest = hashlib.sha256(piped.out).hexdigest()
@@ -99,7 +99,7 @@ async def test_a_consumer_gets_what_it_can_read(emulator: Emulator) -> None:
 async def test_parquet_goes_into_a_file(emulator: Emulator, tmp_path: Path) -> None:
     """A conversion with -o FILE is whole under its name, and its figures are the file's."""
     file = tmp_path / "events.parquet"
-    done = await run(*EVENTS, "--format", "parquet", "-o", str(file), env=of(emulator))
+    done = await invoke(*EVENTS, "--format", "parquet", "-o", str(file), env=of(emulator))
     assert done.status == 0, done.err
     assert hashlib.sha256(file.read_bytes()).hexdigest() in done.err
     assert file.read_bytes()[-4:] == b"PAR1"
@@ -170,12 +170,12 @@ async def test_a_cut_download_is_fetched_again_as_often_as_it_may(
     """`--retries` bounds what a cut costs, for one export and for a job; 0 turns it off."""
     emulator.faults.cut_download = 1.0
     option = ("--retries", str(retries))
-    done = await run(*EVENTS, "-o", str(tmp_path / "file"), *option, env=of(emulator))
+    done = await invoke(*EVENTS, "-o", str(tmp_path / "file"), *option, env=of(emulator))
     assert (done.status, len(emulator.requests), files_in(tmp_path)) == (1, 1 + retries, [])
     job = ("export", "job", "owner_events", "acme", *RANGE, "--directory", str(tmp_path / "job"))
-    done = await run(*job, *option, env=of(emulator))
+    done = await invoke(*job, *option, env=of(emulator))
     assert (done.status, len(emulator.requests)) == (1, 2 * (1 + retries))
-    done = await run(*EVENTS, "--retries", "-1", env=of(emulator))
+    done = await invoke(*EVENTS, "--retries", "-1", env=of(emulator))
     assert (done.status, len(emulator.requests)) == (2, 2 * (1 + retries))
 
 
@@ -184,7 +184,7 @@ async def test_an_address_of_v1_alone(emulator: Emulator, tmp_path: Path) -> Non
     env = environment("", SCARF_V2_URL="")
     job = ("export", "job", "owner_events", "acme", *RANGE, "--directory", str(tmp_path / "job"))
     for command in (EVENTS, (*EVENTS, "-o", str(tmp_path / "file")), job):
-        done = await run(*command, "--base-url", emulator.url, env=env)
+        done = await invoke(*command, "--base-url", emulator.url, env=env)
         assert (done.status, done.out, files_in(tmp_path)) == (2, b"", [])
         assert "--v2-url" in done.err
         assert done.err.count("\n") == 1
@@ -194,7 +194,7 @@ async def test_an_address_of_v1_alone(emulator: Emulator, tmp_path: Path) -> Non
 async def test_a_cut_download_fails(emulator: Emulator) -> None:
     """What was piped is not the whole: status 1, and the message says so."""
     emulator.faults.cut_download = 1.0
-    done = await run(*EVENTS, env=of(emulator))
+    done = await invoke(*EVENTS, env=of(emulator))
     assert done.status == 1
     assert "what came is not the whole export: ask for it again" in done.err
 
@@ -204,7 +204,7 @@ async def test_a_cut_download_into_a_file_is_fetched_again(emulator: Emulator, t
     """A file may be begun anew, converted or not, and holds everything once."""
     emulator.faults.add(FaultRule("GET", "*events*", 1, "cut_download"))
     file = tmp_path / "events"
-    done = await run(*EVENTS, "--format", form, "-o", str(file), env=of(emulator))
+    done = await invoke(*EVENTS, "--format", form, "-o", str(file), env=of(emulator))
     assert done.status == 0, done.err
     assert done.err.startswith("150 rows, ")
     assert hashlib.sha256(file.read_bytes()).hexdigest() in done.err
@@ -214,8 +214,8 @@ async def test_a_cut_download_into_a_file_is_fetched_again(emulator: Emulator, t
 async def test_a_page_is_no_export(tmp_path: Path) -> None:
     """A 200 with HTML in it is refused before anything of it is handed out."""
     async with server_of(answer(b"<html>Log in</html>", "text/html")) as (url, _):
-        piped = await run(*EVENTS, env=environment(url))
-        saved = await run(*EVENTS, "-o", str(tmp_path / "events"), env=environment(url))
+        piped = await invoke(*EVENTS, env=environment(url))
+        saved = await invoke(*EVENTS, "-o", str(tmp_path / "events"), env=environment(url))
     assert (piped.status, piped.out) == (saved.status, b"") == (1, b"")
     assert "an HTML page where CSV was promised" in piped.err
     assert files_in(tmp_path) == []
@@ -225,7 +225,7 @@ async def test_what_the_service_says_cannot_steer_a_terminal() -> None:
     """Control characters of a message are escaped, and it stays one line; an echoed token is not shown."""
     words = b'{"message": "no \\u001b[2J\\u009b\\n such thing ' + TOKEN.encode() + b'"}'
     async with server_of(answer(words, "application/json", status="404 Not Found")) as (url, _):
-        done = await run(*EVENTS, env=environment(url))
+        done = await invoke(*EVENTS, env=environment(url))
     assert done.status == 1
     assert done.err.endswith("\n")
     assert done.err[:-1].isprintable()
@@ -235,8 +235,8 @@ async def test_what_is_skipped_is_told(tmp_path: Path) -> None:
     """With `--on-malformed skip` each record that is left out is a line on standard error."""
     async with server_of(answer(HEADER + b"pull,yesterday\n" + ROW)) as (url, _):
         arguments = (*EVENTS, "--unfiltered", "--format", "jsonl")
-        raised = await run(*arguments, env=environment(url))
-        skipped = await run(*arguments, "--on-malformed", "skip", env=environment(url))
+        raised = await invoke(*arguments, env=environment(url))
+        skipped = await invoke(*arguments, "--on-malformed", "skip", env=environment(url))
     assert raised.status == 1
     assert "the record on line 2 cannot be read" in raised.err
     assert skipped.status == 0
@@ -252,8 +252,8 @@ async def test_what_is_left_out_goes_to_a_file(tmp_path: Path) -> None:
     body = HEADER + b"pull,\xffyesterday\r\n" + ROW + b"too,many,fields\n"
     async with server_of(answer(body)) as (url, _):
         arguments = (*EVENTS, "--unfiltered", "--format", "jsonl", "--on-malformed")
-        done = await run(*arguments, str(rejects), env=environment(url))
-        nowhere = await run(*arguments, str(tmp_path / "no" / "such"), env=environment(url))
+        done = await invoke(*arguments, str(rejects), env=environment(url))
+        nowhere = await invoke(*arguments, str(tmp_path / "no" / "such"), env=environment(url))
     assert done.status == 0
     assert done.out == b'{"type":"pull","time":"2024-01-01T00:00:00Z"}\n'
     assert rejects.read_bytes() == b"pull,\xffyesterday\ntoo,many,fields\n"
@@ -318,7 +318,7 @@ async def test_what_was_left_out_before_stays_without_cause(emulator: Emulator, 
 async def test_a_full_disk_of_left_out_records_is_named() -> None:
     """The error says which file has no room."""
     async with server_of(answer(HEADER + b"pull,yesterday\n")) as (url, _):
-        done = await run(*EVENTS, "--format", "jsonl", "--on-malformed", "/dev/full", env=environment(url))
+        done = await invoke(*EVENTS, "--format", "jsonl", "--on-malformed", "/dev/full", env=environment(url))
     assert (done.status, done.err) == (1, "scarf-async: /dev/full: No space left on device\n")
 
 
@@ -366,7 +366,7 @@ async def test_progress_is_for_a_terminal(emulator: Emulator) -> None:
     assert "waiting for the service" in shown
     assert "\x1b[" in shown
     assert f"sha256 {hashlib.sha256(data).hexdigest()}" in shown.replace("\r\n", "")
-    assert data == (await run(*EVENTS, env=of(emulator))).out
+    assert data == (await invoke(*EVENTS, env=of(emulator))).out
 
 
 async def test_ctrl_c_at_a_terminal_gives_it_back(tmp_path: Path) -> None:

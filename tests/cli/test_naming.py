@@ -16,7 +16,7 @@ from scarf_async.cli.output import Status
 from scarf_async.emulator import Emulator, FaultRule
 from scarf_async.errors import AuthenticationError, BulkError, ManifestError, ManifestProblem, ScarfError
 
-from .shell import RANGE, TOKEN, answer, environment, invoke, of, run, server_of
+from .shell import RANGE, TOKEN, answer, environment, invoke, of, server_of
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def test_a_report_quotes_the_service(tmp_path: Path) -> None:
     body = json.dumps({"message": words}).encode()
     directory = str(tmp_path / "job")
     async with server_of(answer(body, "application/json", status="403 Forbidden")) as (url, _):
-        job = await run(
+        job = await invoke(
             "export", "job", "owner_events", "acme", *RANGE, "--directory", directory, env=environment(url)
         )
     assert (job.status, words in job.err) == (1, True), job.err
@@ -143,7 +143,7 @@ async def test_a_service_that_asks_for_more_patience(emulator: Emulator, tmp_pat
     manifest = tmp_path / "manifest.yaml"
     manifest.write_text("version: 1\norganizations:\n  acme: {members: {ann: admin}}\n")
     emulator.faults.add(FaultRule("POST", "/organizations", action=429, retry_after=2))
-    refused = await run("apply", str(manifest), "--yes", "--patience", "1", env=of(emulator))
+    refused = await invoke("apply", str(manifest), "--yes", "--patience", "1", env=of(emulator))
     assert refused.status == 1
     assert "asks to wait 2 s, longer than --patience 1\n" in refused.err
 

@@ -17,7 +17,7 @@ from scarf_async import OrganizationUpsert, Scarf
 from scarf_async.emulator import Emulator
 from scarf_async.emulator.faults import FaultRule
 
-from .shell import RANGE, TOKEN, answer, environment, files_in, finish, of, run, server_of, start, until
+from .shell import RANGE, TOKEN, answer, environment, files_in, finish, invoke, of, server_of, start, until
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 EVENTS = ("export", "owner-events", "acme", *RANGE)
@@ -76,7 +76,7 @@ async def test_an_export_leaves_nothing_behind(tmp_path: Path, number: int, stat
     assert file.read_text() == "old"
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS[1:])
+@pytest.mark.parametrize(("number", "status"), SIGNALS[2:])
 async def test_a_job_leaves_nothing_behind_and_goes_on(tmp_path: Path, number: int, status: int) -> None:
     """No temporary file stays in its directory; the same command finishes it."""
     arguments = (
@@ -91,11 +91,10 @@ async def test_a_job_leaves_nothing_behind_and_goes_on(tmp_path: Path, number: i
         stopped = await finish(process)
         assert (stopped.status, stopped.err) == (status, "scarf-async: interrupted\n")
         assert not [name for name in files_in(tmp_path) if name.startswith(".scarf-") and "." in name[1:]]
-        assert (await run(*arguments, env=of(emulator))).status == 0
+        assert (await invoke(*arguments, env=of(emulator))).status == 0
 
 
-@pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize(("number", "status"), SIGNALS[1:])
+@pytest.mark.parametrize(("number", "status", "times"), [(*SIGNALS[1], 1), (*SIGNALS[2], 2)])
 async def test_apply_drains_and_goes_on(
     emulator: Emulator, tmp_path: Path, number: int, status: int, times: int
 ) -> None:
@@ -115,7 +114,7 @@ async def test_apply_drains_and_goes_on(
     assert "stop was set" not in done.err
     emulator.faults.latency = 0
     again = shlex.split(done.err.partition("to go on: scarf-async ")[2].splitlines()[0])
-    rest = await run(*again, *(() if "--timeout" in again else brief), env=of(emulator))
+    rest = await invoke(*again, *(() if "--timeout" in again else brief), env=of(emulator))
     assert rest.status == 0, rest.err
     async with Scarf(TOKEN, base_url=emulator.url) as scarf:
         assert len(await scarf.packages.list("acme")) == 40
@@ -147,10 +146,13 @@ async def test_what_is_not_ignored_still_ends_it(emulator: Emulator, tmp_path: P
     assert "to go on: scarf-async " in done.err
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS[1:])
 @pytest.mark.parametrize(
-    "arguments",
-    [("pull", "acme", "-o", "acme.yaml", "--replace"), ("copy", "acme", "new", "--yes"), ("plan", "m.yaml")],
+    ("number", "status", "arguments"),
+    [
+        (*SIGNALS[1], ("pull", "acme", "-o", "acme.yaml", "--replace")),
+        (*SIGNALS[2], ("copy", "acme", "new", "--yes")),
+        (*SIGNALS[1], ("plan", "m.yaml")),
+    ],
 )
 async def test_what_waits_for_the_service_ends(
     tmp_path: Path, number: int, status: int, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
@@ -179,7 +181,7 @@ async def test_the_emulator_ends(number: int, status: int) -> None:
     assert (done.status, done.err) == (status, "scarf-async: interrupted\n")
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS[1:])
+@pytest.mark.parametrize(("number", "status"), SIGNALS[1:2])
 async def test_the_demo_says_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     """It ends with the signal's status, and the journal for the next run."""
     directory = tmp_path / "demo"
@@ -205,7 +207,7 @@ async def test_what_a_killed_export_left_is_swept(tmp_path: Path) -> None:
         await until(lambda: files_in(tmp_path) not in ([], [left]) and left not in files_in(tmp_path))
         (alive,) = files_in(tmp_path)
         async with server_of(answer(body)) as (other, _):
-            done = await run(*EVENTS, "-o", str(tmp_path / "c"), env=environment(other))
+            done = await invoke(*EVENTS, "-o", str(tmp_path / "c"), env=environment(other))
         assert done.status == 0, done.err
         assert files_in(tmp_path) == [alive, "c"]
         living.send_signal(signal.SIGTERM)

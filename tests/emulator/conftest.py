@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Mapping
+from io import BytesIO
 from typing import Any, TypeAlias
 
 import aiohttp
@@ -70,7 +71,7 @@ class Client:
         v2: bool = False,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        data: bytes | None = None,
+        data: bytes | BytesIO | None = None,
         token: str | None = None,
     ) -> Reply:
         base = self.emulator.v2_url if v2 else self.emulator.url

@@ -76,11 +76,11 @@ def test_a_long_record_in_tiny_pieces_takes_linear_time(splitter: type[LineSplit
         best = 1e9
         for _ in range(3):
             fast = splitter(2**24)
-            began = time.perf_counter()
+            began = time.thread_time()
             for _ in range(size // 8):
                 fast.feed(b'"abc",\r,')
             assert len(fast.finish()[0]) == size
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.thread_time() - began)
         return best
 
     assert seconds(2**19) < 8 * seconds(2**17)

@@ -143,16 +143,16 @@ async def test_others_get_their_turn() -> None:
             turns += 1
             await asyncio.sleep(0)
 
-    body = gzip.compress(b"type,time\n" + b"\n" * 8 * 2**20)
+    body = gzip.compress(b"type,time\n" + b"\n" * 4 * 2**20)
     task = asyncio.create_task(other())
     assert await types(events(download(body, encoding="gzip"))) == []
-    assert turns >= 7
+    assert turns >= 3
     task.cancel()
 
 
 async def test_memory_stays_bounded() -> None:
     """Whatever a small compressed body stands for."""
-    body = gzip.compress(b"type,time\n" + b"a,2024-01-01 00:00:00\n" * 400_000)
+    body = gzip.compress(b"type,time\n" + b"a,2024-01-01 00:00:00\n" * 250_000)
     tracemalloc.start()
     try:
         async with events(download(body, encoding="gzip")) as stream:
@@ -161,5 +161,5 @@ async def test_memory_stays_bounded() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert stream.records_received == 400_000
+    assert stream.records_received == 250_000
     assert peak < 4 * 2**20

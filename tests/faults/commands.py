@@ -94,7 +94,7 @@ def _questions() -> list[Call]:
         _command("GET", f"{AT}/permissions", "permissions", "list", PACKAGE, judge=_shows),
         _command("GET", f"{AT}/routes", "routes", "list", PACKAGE, judge=_shows),
         _command("GET", f"{AT}/domains", "domains", "list", PACKAGE, judge=_shows),
-        _command("GET", HOME, "plan", "MANIFEST", "--json", judge=_shows),
+        _command("GET", f"{HOME}/users", "plan", "MANIFEST", "--json", judge=_shows),
         _command("GET", HOME, "pull", "home", judge=_shows),
     ]
 

@@ -26,6 +26,7 @@ class Arrival:
 
     method: str
     path: str
+    body: bytes
     at: float
 
 
@@ -143,7 +144,7 @@ class Service:
         length = re.search(rb"(?i)content-length: *(\d+)", head)
         body = await reader.readexactly(int(length[1])) if length else b""
         path = _BASE.sub("", address.partition("?")[0], count=1)
-        self.arrivals.append(Arrival(method, path, self._clock.monotonic()))
+        self.arrivals.append(Arrival(method, path, body, self._clock.monotonic()))
         struck = self._strikes(method, path)
         reply = Reply()
         if self._fault.effect or not struck:

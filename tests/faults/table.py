@@ -24,32 +24,35 @@ class Code:
     Attributes:
         ends: `ok`, `unknown`, `skipped`, `later`, or the class of an error.
         sends: how often the call is sent; None: as often as patience allows.
-        looks: how many reads there are at least after the first request.
-        silent: whether there may be no such read.
+        looks: how many reads there are after the first request; None: any number.
         apart: seconds between the first two requests at least.
         followed: how many requests go where a redirect leads.
     """
 
     ends: str
     sends: int | None = 1
-    looks: int = 0
-    silent: bool = False
+    looks: int | None = 0
     apart: float = 0.0
     followed: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the caller gets the result."""
+        return self.ends == _OK
 
     @classmethod
     def read(cls, word: str) -> Self:
         """Read a code."""
         named = {
-            "once": cls(_OK, silent=True),
-            "again": cls(_OK, 2, silent=True),
+            "once": cls(_OK),
+            "again": cls(_OK, 2),
             "found": cls(_OK, looks=1),
             "absent": cls(_OK, 2, looks=2, apart=SETTLE),
             "looked": cls(_OK, 2, looks=1),
             "reread": cls(_OK, looks=1),
             "followed": cls(_OK, followed=1),
             "endless": cls("ExportError", followed=5),
-            "unknown": cls("unknown", None),
+            "unknown": cls("unknown", None, looks=None),
             "skipped": cls("skipped", None),
             "later": cls("later"),
         }
@@ -57,7 +60,7 @@ class Code:
             return named[word]
         ends = word.removesuffix("*")
         assert ends.endswith("Error") or ends == "unknown", f"no such code: {word}"
-        return cls(ends, ATTEMPTS if word != ends else 1)
+        return cls(ends, ATTEMPTS, looks=None) if word != ends else cls(ends)
 
 
 @attrs.frozen

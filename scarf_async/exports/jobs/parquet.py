@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -212,5 +213,10 @@ class ParquetOutput(Output[pa.RecordBatch]):
         return Made(some.part.path, path), FileEntry(path, some.part.size, some.part.sha256, some.rows)
 
     def _discard(self) -> None:
+        for some in self._partitions.values():
+            if some.writer is not None:
+                # Left open, it would write to the closed file when it is collected.
+                with suppress(pa.ArrowException, OSError):
+                    some.writer.close()
         for part in self._parts:
             part.discard()

@@ -14,6 +14,7 @@ import attrs
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -253,17 +254,19 @@ async def test_utc_needs_no_time_zone_database(
     assert all("month=2024-01" in name for name in names(tmp_path) if name.endswith(".parquet"))
 
 
-@pytest.mark.parametrize("method", ["_inside", "_new", "_write", "_finish"])
+@pytest.mark.parametrize(
+    ("place", "name"), [(pc, "greater_equal"), (pq, "ParquetWriter"), (pq.ParquetWriter, "write_table")]
+)
 @pytest.mark.parametrize("error", [pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError])
 async def test_what_arrow_refuses_fails_the_window(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, error: type[Exception]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: object, name: str, error: type[Exception]
 ) -> None:
     """As an error of this package, with Arrow's words, in the report; nothing temporary is left."""
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise error("too much of it")
 
-    monkeypatch.setattr(parquet.ParquetOutput, method, refuse)
+    monkeypatch.setattr(place, name, refuse)
     async with service() as some:
         report = await some.scarf.exports.run(some.job(format="parquet", end="2024-01-03"), tmp_path)
     (window,) = report.windows
@@ -276,12 +279,12 @@ async def test_what_arrow_refuses_fails_the_window(
 async def test_what_nobody_expects_is_raised_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not in a group: the run ends, and its directory is free."""
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise MemoryError
 
     async with service() as some:
         with monkeypatch.context() as patched:
-            patched.setattr(parquet.ParquetOutput, "_write", refuse)
+            patched.setattr(pq.ParquetWriter, "write_table", refuse)
             with pytest.raises(MemoryError):
                 await some.scarf.exports.run(some.job(format="parquet"), tmp_path)
         assert (await some.scarf.exports.run(some.job(format="parquet"), tmp_path)).complete

@@ -39,7 +39,7 @@ async def run_child(some: Service, directory: Path, form: str, days: int, *, kil
     return output.decode().strip()
 
 
-@pytest.mark.parametrize(("form", "kills", "days"), [("csv", 20, 200), ("parquet", 3, 40)])
+@pytest.mark.parametrize(("form", "kills", "days"), [("csv", 5, 50), ("parquet", 4, 24)])
 async def test_a_job_that_is_killed_again_and_again_ends_whole(
     tmp_path: Path, form: str, kills: int, days: int
 ) -> None:
