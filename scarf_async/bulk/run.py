@@ -19,19 +19,18 @@ from scarf_async.bulk.kinds import Call, Effect, OnPackage, Ref
 from scarf_async.bulk.looks import Looks
 from scarf_async.bulk.operations import Operation, Plan, perform
 from scarf_async.bulk.outcomes import Outcomes, since
+from scarf_async.bulk.parts import CreateRoute
 from scarf_async.bulk.report import BulkReport, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.bulk.splitting import Splitter
 from scarf_async.clock import Clock
-from scarf_async.entities import Package, PackageKey
+from scarf_async.entities import Package, PackageKey, Route
 from scarf_async.errors import (
     APIError,
     AuthenticationError,
     ClientClosedError,
     JournalError,
-    NotFoundError,
     OutcomeUnknownError,
-    PermissionDeniedError,
     ReadOnlyError,
     ScarfError,
     TransportError,
@@ -40,8 +39,9 @@ from scarf_async.errors import (
     WrongEventLoopError,
 )
 from scarf_async.names import organization_key, user_key
-from scarf_async.protocol.messages import is_passing
-from scarf_async.resources import Members, Permissions
+from scarf_async.protocol.looking import Found
+from scarf_async.protocol.messages import is_passing, unconfirmed
+from scarf_async.resources import Members
 from scarf_async.sending.pacing import AdaptivePacer, StoppedError
 from scarf_async.sending.session import Session
 from scarf_async.sending.sharing import SharedReads
@@ -55,6 +55,16 @@ _SYNC_INTERVAL: Final = 0.4
 _NO_MORE_MEMBERS: Final = frozenset({"max-organization-members-reached", "billing-error"})
 # No operation's failure: the whole run cannot go on.
 _FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
+
+
+@attrs.frozen(eq=False)
+class _Done:
+    """What became of a request."""
+
+    work: Work
+    status: Status
+    result: object
+    failure: ScarfError | None
 
 
 @attrs.define(eq=False)
@@ -77,6 +87,9 @@ class Run:
     clock: Clock = attrs.field(init=False)
     shared: SharedReads[object] = attrs.field(init=False)
     full: dict[str, asyncio.Future[frozenset[str]]] = attrs.field(factory=dict, init=False)
+    permitted: set[str] = attrs.field(factory=set, init=False)
+    unpermitted: dict[str, APIError] = attrs.field(factory=dict, init=False)
+    renamings: list[Operation] = attrs.field(init=False)
     unsettled: set[int] = attrs.field(factory=set, init=False)
     looks_from: float = attrs.field(init=False)
     looks: Looks = attrs.field(init=False)
@@ -90,6 +103,11 @@ class Run:
         self.shared = SharedReads(self.clock)
         self.looks_from = self._looks_from()
         self.looks = Looks(self.plan, self.clock)
+        self.renamings = [
+            operation
+            for operation in self.plan
+            if isinstance(operation.call, UpdateOrganization) and operation.call.renames
+        ]
 
     def _looks_from(self) -> float:
         """Return from when on the creates that an earlier run left open are looked for.
@@ -262,7 +280,14 @@ class Run:
         except ValidationError as nowhere:
             self._refuse(places, nowhere)
             return
+        route = self.schedule.joined.get(places[0])
+        if route is not None and route in places:
+            await self._create_with_route(places[0], route, sync=sync)
+            return
         if package is not None and isinstance(first.call, SetPermission):
+            if not self.session.dialect.traits.permission_arrays:
+                await self._set_permission(places, package, sync=sync)
+                return
             await self.splitter.send(
                 places,
                 send=partial(self._attempt, package=package, sync=sync),
@@ -293,13 +318,105 @@ class Run:
         renames = isinstance(call, UpdateOrganization) and call.renames
         return renames or bool(self.schedule.waits[unit] or self.schedule.followers.get(unit))
 
-    async def _attempt(self, places: Sequence[int], *, package: PackageKey | None, sync: bool) -> ScarfError | None:
+    async def _create_with_route(self, place: int, route: int, *, sync: bool) -> None:
+        """Send a package and its first route in one request, and settle both."""
+        done = await self._try((place, route), package=None, sync=sync)
+        attempts = done.work.writes
+        if done.failure is not None:
+            if done.status != "failed":
+                self._settle((place, route), done)
+                return
+            self._refuse((place,), done.failure)
+            error = ScarfError(f"{self.plan[place]} did not succeed")
+            self.outcomes.settle((route,), "skipped", error=error, attempts=attempts, write=attempts > 0)
+            return
+        self._settle((place,), done)
+        try:
+            package = self._package(self.plan[route])
+        except ValidationError as nowhere:
+            self._refuse((route,), nowhere)
+            return
+        assert package is not None  # noqa: S101 # a route is on one
+        if done.work.unchanged or done.work.reconciled:
+            # What is there may have been created with it, or without.
+            refusal = await self._attempt((route,), package=package, sync=True, is_open=done.work.reconciled)
+            if refusal is not None:
+                self._refuse((route,), refusal)
+            return
+        await self._read_route(route, package, attempts)
+
+    async def _read_route(self, place: int, package: PackageKey, attempts: int) -> None:
+        """Settle a route that was created with its package: the one among the routes that equals it."""
+        call = self.plan[place].call
+        assert isinstance(call, CreateRoute)  # noqa: S101 # as the schedule says
+        creation = self.session.dialect.create_route(package, call.route)
+        work = self._begin(())
+        session = self.session.serving(work)
+        found: Found[Route] = Found()
+        failure: ScarfError | None = None
+        try:
+            found = await session.run(creation.look(session.look_context(sent=True)))
+        except _FATAL:
+            raise
+        except ScarfError as error:
+            failure = error
+        finally:
+            self.outcomes.requests += work.requests
+        if found.equal is not None:
+            self.outcomes.settle((place,), "succeeded", result=found.equal, attempts=attempts)
+            return
+        unknown = unconfirmed(creation.request, call.route, failure)
+        self.outcomes.settle((place,), "unknown", error=unknown, attempts=attempts)
+        self._consider_stopping(failure or unknown)
+
+    async def _set_permission(self, places: Sequence[int], package: PackageKey, *, sync: bool) -> None:
+        """Send a permission by itself, unless its package has shown to have none."""
+        if (known := self.unpermitted.get(package.id)) is not None:
+            self.outcomes.settle(places, "failed", error=known)
+            return
+        refusal = await self._attempt(places, package=package, sync=sync)
+        if refusal is None:
+            outcome = self.outcomes.by_place[places[0]]
+            if outcome is not None and outcome.status == "succeeded":
+                self.permitted.add(package.id)
+            return
+        if isinstance(refusal, APIError) and refusal.status in {403, 404, 422} and package.id not in self.permitted:
+            reason = await self._package_refused(package)
+            if reason is None:
+                self.permitted.add(package.id)
+            else:
+                self.unpermitted[package.id] = refusal
+                for note in getattr(reason, "__notes__", ()):
+                    if note not in getattr(refusal, "__notes__", ()):
+                        refusal.add_note(note)
+        self._refuse(places, refusal)
+
+    async def _attempt(
+        self, places: Sequence[int], *, package: PackageKey | None, sync: bool, is_open: bool = False
+    ) -> ScarfError | None:
         """Send the request of some operations; settle it, or return the service's refusal."""
-        work = self._begin(places, package=package, sync=sync)
+        done = await self._try(places, package=package, sync=sync, is_open=is_open)
+        if done.status == "failed":
+            return done.failure
+        self._settle(places, done)
+        return None
+
+    async def _try(
+        self, places: Sequence[int], *, package: PackageKey | None, sync: bool, is_open: bool = False
+    ) -> _Done:
+        """Send the request of some operations; return what became of it.
+
+        Args:
+            places: the operations.
+            package: what they are on.
+            sync: whether the journal must be on the disk before.
+            is_open: whether this run may have sent it in another request.
+        """
+        work = self._begin(places, package=package, sync=sync, is_open=is_open)
         result: object = None
         failure: ScarfError | None = None
         try:
-            calls = [self.plan[place].call for place in places]
+            calls = [self.schedule.calls.get(place, self.plan[place].call) for place in places]
             result = await perform(self.session.serving(work), calls, package)
         except (*_FATAL, JournalError) as error:
             if not isinstance(error, JournalError):
@@ -311,29 +428,44 @@ class Run:
         finally:
             self.outcomes.requests += work.requests
         course = work.course
-        attempts = work.writes
-        if attempts:
+        if work.writes:
             self.looks.made(self.plan[places[0]], package)
+        elif failure is None and not work.reconciled:
+            # What was asked for is there; an earlier run that sent it may have made it so.
+            work.reconciled, work.unchanged = work.open, not work.open
         status = _status_of(failure, ambiguous=course.ambiguous if course is not None else work.open)
-        if failure is not None and status == "failed":
-            return failure
+        if status == "failed" and isinstance(failure, APIError | TransportError):
+            # Of an operation, which may be several requests.
+            failure.attempts = work.writes
+        return _Done(work, status, result, failure)
+
+    def _settle(self, places: Sequence[int], done: _Done) -> None:
+        work, status, failure = done.work, done.status, done.failure
         self.outcomes.settle(
             places,
             status,
-            result=result,
+            result=done.result,
             error=failure,
-            attempts=attempts,
+            attempts=work.writes,
             reconciled=work.reconciled,
             unchanged=work.unchanged,
-            write=attempts > 0 or status != "skipped",
+            write=work.writes > 0 or status != "skipped",
         )
         if status == "unknown" and failure is not None:
             self._consider_stopping(failure)
-        return None
 
-    def _begin(self, places: Sequence[int], *, package: PackageKey | None = None, sync: bool = False) -> Work:
+    def _begin(
+        self,
+        places: Sequence[int],
+        *,
+        package: PackageKey | None = None,
+        sync: bool = False,
+        is_open: bool = False,
+    ) -> Work:
         before_send = partial(self.outcomes.before_send, places, sync=sync)
         known = self.outcomes.open_among(places)
+        if is_open and not known:
+            return Work(self.pacer, self.shared, before_send, open=True)
         if not known:
             looks_from = self.looks.since(self.plan[places[0]], package) if places else None
             return Work(self.pacer, self.shared, before_send, looks_from=looks_from)
@@ -353,10 +485,9 @@ class Run:
 
     async def _package_refused(self, package: PackageKey) -> ScarfError | None:
         work = self._begin(())
+        session = self.session.serving(work)
         try:
-            await Permissions(self.session.serving(work)).list(package)
-        except (NotFoundError, PermissionDeniedError) as error:
-            return error
+            return await session.read(session.dialect.permissions_refusal(package))
         except _FATAL:
             raise
         except ScarfError:
@@ -364,7 +495,6 @@ class Run:
             return None
         finally:
             self.outcomes.requests += work.requests
-        return None
 
     def _package(self, operation: Operation) -> PackageKey | None:
         """Return the package that an operation is on.
@@ -375,12 +505,22 @@ class Run:
         if not isinstance(operation.call, OnPackage):
             return None
         package = operation.call.package
-        if not isinstance(package, Ref):
-            return package
-        outcome = self.outcomes.by_place[package.index]
-        made = outcome.result if outcome is not None else None
-        assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
-        return made.key
+        if isinstance(package, Ref):
+            outcome = self.outcomes.by_place[package.index]
+            made = outcome.result if outcome is not None else None
+            assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
+            key = made.key
+        else:
+            key = PackageKey(self.schedule.owners.get(package.id), package.id)
+        owner = self.session.dialect.owner_of(key)
+        if owner is None:
+            return key
+        for renaming in self.renamings:
+            call = renaming.call
+            if isinstance(call, UpdateOrganization) and self.outcomes.succeeded[renaming.index]:
+                is_its = organization_key(call.name) == organization_key(owner)
+                owner = call.organization.name if is_its else owner
+        return PackageKey(owner, key.id)
 
     # Stopping
 

@@ -137,7 +137,7 @@ async def test_run_that_is_killed_25_times_does_everything_once(tmp_path: Path) 
     base = await base_of()
     plan = plan_of_all_kinds(base)
     assert len(plan) == 500
-    assert {operation.kind for operation in plan} == set(Kind)
+    assert {operation.kind for operation in plan} == set(Kind) - {Kind.UPDATE_ROUTE}
     plan.dump(tmp_path / "plan")
     async with Emulator() as emulator:
         await emulator.store.run(lambda transaction: transaction._connection.deserialize(base.database))
