@@ -1,4 +1,4 @@
-"""`python killed_child.py URL TOKEN PLAN JOURNAL API`: run a plan with a journal; be killed, or say its statuses."""
+"""`python killed_child.py URL TOKEN PLAN JOURNAL API`: run a plan with a journal; be killed, or say statuses."""
 
 from __future__ import annotations
 
