@@ -15,37 +15,23 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from scarf_async.bulk.calls import SetPermission, UpdateOrganization, UpsertMember
-from scarf_async.bulk.kinds import Call, Effect, OnPackage, Ref
+from scarf_async.bulk.kinds import Call, Effect
 from scarf_async.bulk.looks import Looks
-from scarf_async.bulk.operations import Operation, Plan, perform
-from scarf_async.bulk.outcomes import Outcomes, since
-from scarf_async.bulk.parts import CreateRoute
-from scarf_async.bulk.report import BulkReport, Status
-from scarf_async.bulk.schedule import Schedule
+from scarf_async.bulk.operations import Operation
+from scarf_async.bulk.outcomes import since
+from scarf_async.bulk.report import BulkReport
+from scarf_async.bulk.sender import FATAL, Sender
 from scarf_async.bulk.splitting import Splitter
-from scarf_async.clock import Clock
-from scarf_async.entities import Package, PackageKey, Route
 from scarf_async.errors import (
     APIError,
     AuthenticationError,
-    ClientClosedError,
     JournalError,
-    OutcomeUnknownError,
-    ReadOnlyError,
     ScarfError,
-    TransportError,
     ValidationError,
-    WriteConfirmedError,
-    WrongEventLoopError,
 )
 from scarf_async.names import organization_key, user_key
-from scarf_async.protocol.looking import Found
-from scarf_async.protocol.messages import is_passing, unconfirmed
 from scarf_async.resources import Members
-from scarf_async.sending.pacing import AdaptivePacer, StoppedError
-from scarf_async.sending.session import Session
 from scarf_async.sending.sharing import SharedReads
-from scarf_async.sending.turns import Work
 
 __all__ = ["OnFailure", "Run"]
 
@@ -53,29 +39,12 @@ OnFailure: TypeAlias = Literal["continue", "stop"]
 
 _SYNC_INTERVAL: Final = 0.4
 _NO_MORE_MEMBERS: Final = frozenset({"max-organization-members-reached", "billing-error"})
-# No operation's failure: the whole run cannot go on.
-_FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
 
 
-@attrs.frozen(eq=False)
-class _Done:
-    """What became of a request."""
-
-    work: Work
-    status: Status
-    result: object
-    failure: ScarfError | None
-
-
-@attrs.define(eq=False)
-class Run:
+@attrs.define(eq=False, kw_only=True)
+class Run(Sender):
     """One run of a plan."""
 
-    session: Session
-    plan: Plan
-    schedule: Schedule
-    outcomes: Outcomes
-    pacer: AdaptivePacer
     splitter: Splitter
     on_failure: OnFailure
     stop: asyncio.Event | None
@@ -84,15 +53,8 @@ class Run:
     ready: MemoryObjectSendStream[int] = attrs.field(init=False)
     units: MemoryObjectReceiveStream[int] = attrs.field(init=False)
     closed: bool = False
-    clock: Clock = attrs.field(init=False)
-    shared: SharedReads[object] = attrs.field(init=False)
     full: dict[str, asyncio.Future[frozenset[str]]] = attrs.field(factory=dict, init=False)
-    permitted: set[str] = attrs.field(factory=set, init=False)
-    unpermitted: dict[str, APIError] = attrs.field(factory=dict, init=False)
-    renamings: list[Operation] = attrs.field(init=False)
     unsettled: set[int] = attrs.field(factory=set, init=False)
-    looks_from: float = attrs.field(init=False)
-    looks: Looks = attrs.field(init=False)
     fatal: ScarfError | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -261,7 +223,7 @@ class Run:
         while (unit := await self._next()) is not None:
             try:
                 await self._carry_out(unit)
-            except _FATAL as error:
+            except FATAL as error:
                 self.fatal = self.fatal or error
                 workers.cancel_scope.cancel()
                 return
@@ -318,210 +280,6 @@ class Run:
         renames = isinstance(call, UpdateOrganization) and call.renames
         return renames or bool(self.schedule.waits[unit] or self.schedule.followers.get(unit))
 
-    async def _create_with_route(self, place: int, route: int, *, sync: bool) -> None:
-        """Send a package and its first route in one request, and settle both."""
-        done = await self._try((place, route), package=None, sync=sync)
-        attempts = done.work.writes
-        if done.failure is not None:
-            if done.status != "failed":
-                self._settle((place, route), done)
-                return
-            self._refuse((place,), done.failure)
-            error = ScarfError(f"{self.plan[place]} did not succeed")
-            self.outcomes.settle((route,), "skipped", error=error, attempts=attempts, write=attempts > 0)
-            return
-        self._settle((place,), done)
-        try:
-            package = self._package(self.plan[route])
-        except ValidationError as nowhere:
-            self._refuse((route,), nowhere)
-            return
-        assert package is not None  # noqa: S101 # a route is on one
-        if done.work.unchanged or done.work.reconciled:
-            # What is there may have been created with it, or without.
-            refusal = await self._attempt((route,), package=package, sync=True, is_open=done.work.reconciled)
-            if refusal is not None:
-                self._refuse((route,), refusal)
-            return
-        await self._read_route(route, package, attempts)
-
-    async def _read_route(self, place: int, package: PackageKey, attempts: int) -> None:
-        """Settle a route that was created with its package: the one among the routes that equals it."""
-        call = self.plan[place].call
-        assert isinstance(call, CreateRoute)  # noqa: S101 # as the schedule says
-        creation = self.session.dialect.create_route(package, call.route)
-        work = self._begin(())
-        session = self.session.serving(work)
-        found: Found[Route] = Found()
-        failure: ScarfError | None = None
-        try:
-            found = await session.run(creation.look(session.look_context(sent=True)))
-        except _FATAL:
-            raise
-        except ScarfError as error:
-            failure = error
-        finally:
-            self.outcomes.requests += work.requests
-        if found.equal is not None:
-            self.outcomes.settle((place,), "succeeded", result=found.equal, attempts=attempts)
-            return
-        unknown = unconfirmed(creation.request, call.route, failure)
-        self.outcomes.settle((place,), "unknown", error=unknown, attempts=attempts)
-        self._consider_stopping(failure or unknown)
-
-    async def _set_permission(self, places: Sequence[int], package: PackageKey, *, sync: bool) -> None:
-        """Send a permission by itself, unless its package has shown to have none."""
-        if (known := self.unpermitted.get(package.id)) is not None:
-            self.outcomes.settle(places, "failed", error=known)
-            return
-        refusal = await self._attempt(places, package=package, sync=sync)
-        if refusal is None:
-            outcome = self.outcomes.by_place[places[0]]
-            if outcome is not None and outcome.status == "succeeded":
-                self.permitted.add(package.id)
-            return
-        if isinstance(refusal, APIError) and refusal.status in {403, 404, 422} and package.id not in self.permitted:
-            reason = await self._package_refused(package)
-            if reason is None:
-                self.permitted.add(package.id)
-            else:
-                self.unpermitted[package.id] = refusal
-                for note in getattr(reason, "__notes__", ()):
-                    if note not in getattr(refusal, "__notes__", ()):
-                        refusal.add_note(note)
-        self._refuse(places, refusal)
-
-    async def _attempt(
-        self, places: Sequence[int], *, package: PackageKey | None, sync: bool, is_open: bool = False
-    ) -> ScarfError | None:
-        """Send the request of some operations; settle it, or return the service's refusal."""
-        done = await self._try(places, package=package, sync=sync, is_open=is_open)
-        if done.status == "failed":
-            return done.failure
-        self._settle(places, done)
-        return None
-
-    async def _try(
-        self, places: Sequence[int], *, package: PackageKey | None, sync: bool, is_open: bool = False
-    ) -> _Done:
-        """Send the request of some operations; return what became of it.
-
-        Args:
-            places: the operations.
-            package: what they are on.
-            sync: whether the journal must be on the disk before.
-            is_open: whether this run may have sent it in another request.
-        """
-        work = self._begin(places, package=package, sync=sync, is_open=is_open)
-        result: object = None
-        failure: ScarfError | None = None
-        try:
-            calls = [self.schedule.calls.get(place, self.plan[place].call) for place in places]
-            result = await perform(self.session.serving(work), calls, package)
-        except (*_FATAL, JournalError) as error:
-            if not isinstance(error, JournalError):
-                raise
-            self._stop(str(error))
-            failure = StoppedError(f"not sent: {error}")
-        except ScarfError as error:
-            failure = error
-        finally:
-            self.outcomes.requests += work.requests
-        course = work.course
-        if work.writes:
-            self.looks.made(self.plan[places[0]], package)
-        elif failure is None and not work.reconciled:
-            # What was asked for is there; an earlier run that sent it may have made it so.
-            work.reconciled, work.unchanged = work.open, not work.open
-        status = _status_of(failure, ambiguous=course.ambiguous if course is not None else work.open)
-        if status == "failed" and isinstance(failure, APIError | TransportError):
-            # Of an operation, which may be several requests.
-            failure.attempts = work.writes
-        return _Done(work, status, result, failure)
-
-    def _settle(self, places: Sequence[int], done: _Done) -> None:
-        work, status, failure = done.work, done.status, done.failure
-        self.outcomes.settle(
-            places,
-            status,
-            result=done.result,
-            error=failure,
-            attempts=work.writes,
-            reconciled=work.reconciled,
-            unchanged=work.unchanged,
-            write=work.writes > 0 or status != "skipped",
-        )
-        if status == "unknown" and failure is not None:
-            self._consider_stopping(failure)
-
-    def _begin(
-        self,
-        places: Sequence[int],
-        *,
-        package: PackageKey | None = None,
-        sync: bool = False,
-        is_open: bool = False,
-    ) -> Work:
-        before_send = partial(self.outcomes.before_send, places, sync=sync)
-        known = self.outcomes.open_among(places)
-        if is_open and not known:
-            return Work(self.pacer, self.shared, before_send, open=True)
-        if not known:
-            looks_from = self.looks.since(self.plan[places[0]], package) if places else None
-            return Work(self.pacer, self.shared, before_send, looks_from=looks_from)
-        opened = [entry.opened_at for entry in known if entry.opened_at is not None]
-        return Work(
-            self.pacer,
-            self.shared,
-            before_send,
-            open=True,
-            open_since=since(min(opened), self.clock) if opened else None,
-            looks_from=self.looks_from if self.plan[places[0]].call.effect is Effect.CREATES else None,
-        )
-
-    def _refuse(self, places: Sequence[int], refusal: ScarfError) -> None:
-        self.outcomes.settle(places, "failed", error=refusal, attempts=getattr(refusal, "attempts", 0))
-        self._consider_stopping(refusal)
-
-    async def _package_refused(self, package: PackageKey) -> ScarfError | None:
-        work = self._begin(())
-        session = self.session.serving(work)
-        try:
-            return await session.read(session.dialect.permissions_refusal(package))
-        except _FATAL:
-            raise
-        except ScarfError:
-            # It does not tell: the entries are tried one by one.
-            return None
-        finally:
-            self.outcomes.requests += work.requests
-
-    def _package(self, operation: Operation) -> PackageKey | None:
-        """Return the package that an operation is on.
-
-        Raises:
-            ValidationError: the service gave it an id that nothing can be sent to.
-        """
-        if not isinstance(operation.call, OnPackage):
-            return None
-        package = operation.call.package
-        if isinstance(package, Ref):
-            outcome = self.outcomes.by_place[package.index]
-            made = outcome.result if outcome is not None else None
-            assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
-            key = made.key
-        else:
-            key = PackageKey(self.schedule.owners.get(package.id), package.id)
-        owner = self.session.dialect.owner_of(key)
-        if owner is None:
-            return key
-        for renaming in self.renamings:
-            call = renaming.call
-            if isinstance(call, UpdateOrganization) and self.outcomes.succeeded[renaming.index]:
-                is_its = organization_key(call.name) == organization_key(owner)
-                owner = call.organization.name if is_its else owner
-        return PackageKey(owner, key.id)
-
     # Stopping
 
     def _stop(self, reason: str) -> None:
@@ -553,22 +311,10 @@ class Run:
         try:
             members = await Members(self.session.serving(work)).list(organization)
             names = frozenset(user_key(member.username) for member in members)
-        except _FATAL:
+        except FATAL:
             raise
         except ScarfError:
             return
         finally:
             read.set_result(names)
             self.outcomes.requests += work.requests
-
-
-def _status_of(failure: ScarfError | None, *, ambiguous: bool) -> Status:
-    if failure is None:
-        return "succeeded"
-    if isinstance(failure, OutcomeUnknownError | WriteConfirmedError):
-        return "unknown"
-    # An attempt that may have taken effect leaves it open, unless the service then said a plain no.
-    passing = isinstance(failure, APIError) and is_passing(failure.status)
-    if isinstance(failure, StoppedError):
-        return "unknown" if ambiguous else "skipped"
-    return "unknown" if ambiguous and (isinstance(failure, TransportError) or passing) else "failed"
