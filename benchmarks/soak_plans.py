@@ -1,4 +1,4 @@
-"""`python -m benchmarks.soak_plans --plans 5000 --seed N`: random plans, faults and crashes.
+"""`python -m benchmarks.soak_plans --plans 5000 --seed N --api v2`: random plans, faults and crashes.
 
 The model of `tests/bulk/test_model.py` at scale, on loopback. It prints its seed, stops by itself, and ends with
 status 1 if any plan did not come true once.
@@ -14,9 +14,10 @@ import tempfile
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from benchmarks.results import Result, single
+from scarf_async import ApiVersion
 
 __all__ = ["main", "run"]
 
@@ -27,7 +28,7 @@ _FEW: Final = 100
 _FEW_SECONDS: Final = 20.0
 
 
-async def _soak(first: int, plans: int, seconds: float, most: int) -> tuple[int, int]:
+async def _soak(first: int, plans: int, seconds: float, most: int, api: ApiVersion = "v1") -> tuple[int, int]:
     """Check plans; return how many were checked, and how many of them did not come true once."""
     # The tests are no package, and not installed.
     sys.path.insert(0, str(_TESTS))
@@ -41,7 +42,7 @@ async def _soak(first: int, plans: int, seconds: float, most: int) -> tuple[int,
             if time.monotonic() - began > seconds:
                 print(f"stopped after {seconds:g} s")
                 break
-            case = draw(seed, base, most=most)
+            case = draw(seed, base, most=most, api=api)
             verdict = await check(case, base, Path(directory))
             done += 1
             operations += len(case.plan)
@@ -67,10 +68,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="of the first plan; each further one has the next (random)")
     parser.add_argument("--seconds", type=float, default=3600.0, help="when to stop at the latest (3600)")
     parser.add_argument("--operations", type=int, default=_OPERATIONS, help="how many a plan has at the most (24)")
+    parser.add_argument("--api", choices=get_args(ApiVersion), default="v1", help="the version (v1)")
     told = parser.parse_args(arguments)
     first = random.randrange(10**9) if told.seed is None else told.seed
     print(f"seed {first}", flush=True)
-    done, bad = asyncio.run(_soak(first, told.plans, told.seconds, told.operations))
+    done, bad = asyncio.run(_soak(first, told.plans, told.seconds, told.operations, told.api))
     return 1 if bad or not done else 0
 
 

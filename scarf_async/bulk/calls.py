@@ -22,36 +22,33 @@ from scarf_async.bulk.kinds import (
     Root,
     Section,
     Shown,
+    gone,
+    is_if_exists,
+    segment,
+    wanted,
 )
+from scarf_async.bulk.parts import CreateDomain, CreateRoute, DeleteDomain, DeleteRoute, SetPermission, UpdateRoute
+from scarf_async.dialects import Dialect
 from scarf_async.entities import (
     DomainCreate,
     Member,
+    MemberUpsert,
     OrganizationUpsert,
-    Package,
     PackageKey,
     PackageUpsert,
-    PermissionLevel,
-    PermissionLevelLike,
-    PermissionSet,
     Role,
     RoleLike,
-    RouteCreate,
     Unset,
 )
 from scarf_async.entities.fields import one_of, some_text
-from scarf_async.names import domain_key, package_key, route_key, user_key
+from scarf_async.names import package_key, user_key
 from scarf_async.protocol.looking import (
-    E,
-    Found,
     find_domain,
     find_organization,
-    find_package,
-    find_route,
     last_part,
 )
-from scarf_async.protocol.messages import path_segment
-from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
-from scarf_async.sending.creates import IfExists, check_if_exists
+from scarf_async.resources import Members, Organizations, Packages
+from scarf_async.sending.creates import IfExists
 from scarf_async.sending.session import Session
 
 __all__ = [
@@ -67,32 +64,13 @@ __all__ = [
     "SetPermission",
     "UpdateOrganization",
     "UpdatePackage",
+    "UpdateRoute",
     "UpsertMember",
 ]
 
 
-def _segment(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    path_segment(attribute.name, value)
-
-
-def _is_if_exists(_: object, __: object, value: object) -> None:
-    check_if_exists(value)
-
-
-def _to_level(value: PermissionLevelLike) -> PermissionLevel:
-    return one_of(PermissionLevel, "permission_level", value)
-
-
 def _to_role(value: RoleLike) -> Role:
     return one_of(Role, "role", value)
-
-
-def _wanted(wanted: object, found: Found[E]) -> Differs | None:
-    return None if found.equal is not None else (wanted, found.different)
-
-
-def _gone(found: object) -> Differs | None:
-    return None if found is None else (None, found)
 
 
 # Organizations
@@ -112,7 +90,7 @@ class _OfOrganization(OnAccount):
         return self.kind, key(self.uses or self.makes)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        return _wanted(self.organization, find_organization(self.organization, shown.organizations.get(where)))
+        return wanted(self.organization, find_organization(self.organization, shown.organizations.get(where)))
 
 
 @attrs.frozen
@@ -122,13 +100,16 @@ class CreateOrganization(_OfOrganization, Creates):
     kind = Kind.CREATE_ORGANIZATION
 
     organization: OrganizationUpsert = attrs.field(validator=Entity(OrganizationUpsert))
-    if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
+    if_exists: IfExists = attrs.field(default="fail", validator=is_if_exists)
 
     def looks_at(self, _: Root | None, /) -> None:
         return None
 
     def identity(self, _: str | None, /) -> None:
         return None
+
+    def build(self, dialect: Dialect, _: PackageKey, /) -> object:
+        return dialect.create_organization(self.organization)
 
     def perform(self, session: Session, /) -> Awaitable[object]:
         return Organizations(session).create(self.organization, if_exists=self.if_exists)
@@ -141,7 +122,7 @@ class UpdateOrganization(_OfOrganization):
     kind = Kind.UPDATE_ORGANIZATION
     effect = Effect.CHANGES
 
-    name: str = attrs.field(validator=_segment)
+    name: str = attrs.field(validator=segment)
     organization: OrganizationUpsert = attrs.field(validator=Entity(OrganizationUpsert))
 
     @property
@@ -152,6 +133,9 @@ class UpdateOrganization(_OfOrganization):
     def renames(self) -> bool:
         """Whether it gives the organization another name."""
         return self.organization.name != self.name
+
+    def build(self, dialect: Dialect, _: PackageKey, /) -> object:
+        return dialect.update_organization(self.name, self.organization)
 
     def perform(self, session: Session, /) -> Awaitable[object]:
         return Organizations(session).update(self.name, self.organization)
@@ -190,13 +174,16 @@ class UpsertMember(_OfMember):
     kind = Kind.UPSERT_MEMBER
     effect = Effect.SETS
 
-    organization: str = attrs.field(validator=_segment)
+    organization: str = attrs.field(validator=segment)
     username: str = attrs.field(validator=some_text)
     role: Role = attrs.field(converter=_to_role)
 
     @property
     def value(self) -> Hashable:
         return self.kind, self.role
+
+    def build(self, dialect: Dialect, _: PackageKey, /) -> object:
+        return dialect.upsert_member(self.organization, MemberUpsert(self.username, self.role))
 
     def perform(self, session: Session, /) -> Awaitable[object]:
         return Members(session).upsert(self.organization, self.username, self.role)
@@ -214,28 +201,36 @@ class RemoveMember(_OfMember):
     kind = Kind.REMOVE_MEMBER
     effect = Effect.REMOVES
 
-    organization: str = attrs.field(validator=_segment)
-    username: str = attrs.field(validator=_segment)
+    organization: str = attrs.field(validator=segment)
+    username: str = attrs.field(validator=segment)
 
     @property
     def value(self) -> Hashable:
         return self.kind
 
+    def build(self, dialect: Dialect, _: PackageKey, /) -> object:
+        return dialect.remove_member(self.organization, self.username)
+
     def perform(self, session: Session, /) -> Awaitable[object]:
         return Members(session).remove(self.organization, self.username)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        return _gone(self._found(shown, where))
+        return gone(self._found(shown, where))
 
 
 # Packages
 
 
-def _package_differs(upsert: PackageUpsert, package: Package | None) -> Differs | None:
+def _package_differs(upsert: PackageUpsert, shown: Shown, where: Root) -> Differs | None:
+    package = shown.packages.get(where)
     if package is None:
         return upsert, None
-    found = find_package(upsert, [package], organization=package.owner)
-    return None if found.equal is not None else (upsert, package)
+    if shown.dialect.find_package(upsert, [package], package.owner).equal is None:
+        return upsert, package
+    host, domains = shown.dialect.domain_of(upsert), shown.domains.get(where)
+    if host is None or domains is None:
+        return None
+    return wanted(DomainCreate(host), find_domain(DomainCreate(host), domains))
 
 
 @attrs.frozen
@@ -247,8 +242,8 @@ class CreatePackage(OnAccount, Creates):
     shown_in: ClassVar[Section] = "packages"
 
     package: PackageUpsert = attrs.field(validator=Entity(PackageUpsert))
-    organization: str | None = attrs.field(default=None, validator=attrs.validators.optional(_segment))
-    if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
+    organization: str | None = attrs.field(default=None, validator=attrs.validators.optional(segment))
+    if_exists: IfExists = attrs.field(default="fail", validator=is_if_exists)
 
     @property
     def uses(self) -> str | None:
@@ -268,11 +263,14 @@ class CreatePackage(OnAccount, Creates):
     def identity(self, _: str | None, /) -> Hashable:
         return last_part(self.package.name)
 
+    def build(self, dialect: Dialect, _: PackageKey, /) -> object:
+        return dialect.create_package(self.package, self.organization)
+
     def perform(self, session: Session, /) -> Awaitable[object]:
         return Packages(session).create(self.package, self.organization, if_exists=self.if_exists)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        return _package_differs(self.package, shown.packages.get(where))
+        return _package_differs(self.package, shown, where)
 
 
 @attrs.frozen
@@ -290,11 +288,14 @@ class UpdatePackage(OnPackage):
     def target(self, root: Root | None, _: Callable[[str], str], /) -> Hashable:
         return self.kind, root
 
+    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+        return dialect.update_package(package, self.upsert)
+
     def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
         return Packages(session).update(package, self.upsert)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        return _package_differs(self.upsert, shown.packages.get(where))
+        return _package_differs(self.upsert, shown, where)
 
 
 @attrs.frozen
@@ -307,151 +308,14 @@ class DeletePackage(OnPackage):
     rank = 2
     before: ClassVar[frozenset[Kind]] = frozenset()
 
+    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+        return dialect.delete_package(package)
+
     def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
         return Packages(session).delete(package)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        return _gone(shown.packages.get(where))
-
-
-# What hangs on packages
-
-
-@attrs.frozen
-class SetPermission(OnPackage):
-    """A permission to set; those of one package travel together."""
-
-    kind = Kind.SET_PERMISSION
-    effect = Effect.SETS
-    shown_in: ClassVar[Section] = "permissions"
-
-    user_query: str = attrs.field(validator=some_text)
-    level: PermissionLevel = attrs.field(converter=_to_level)
-
-    @property
-    def part(self) -> Hashable:
-        return user_key(self.user_query)
-
-    @property
-    def details(self) -> Hashable:
-        return self.user_query, self.level
-
-    def target(self, root: Root | None, _: Callable[[str], str], /) -> Hashable:
-        return "permission", root, user_key(self.user_query)
-
-    @property
-    def value(self) -> Hashable:
-        return self.kind, self.level
-
-    def perform(self, session: Session, package: PackageKey, unit: Sequence[Call], /) -> Awaitable[object]:
-        calls = [call for call in unit if isinstance(call, SetPermission)]
-        return Permissions(session).set(package, [PermissionSet(call.user_query, call.level) for call in calls])
-
-    def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        permissions = shown.permissions.get(where)
-        if permissions is None:
-            return self.level, None
-        user = user_key(self.user_query)
-        found = next((entry for entry in permissions if user_key(entry.username) == user), None)
-        if found is None and ("@" in user or self.level == PermissionLevel.DEFAULT):
-            return None
-        level = None if found is None else found.permission_level
-        return None if level == self.level else (self.level, level)
-
-
-@attrs.frozen
-class CreateRoute(OnPackage, Creates):
-    """A route to create."""
-
-    kind = Kind.CREATE_ROUTE
-    shown_in: ClassVar[Section] = "routes"
-    before: ClassVar[frozenset[Kind]] = OnPackage.before | {Kind.DELETE_ROUTE}
-
-    route: RouteCreate = attrs.field(validator=Entity(RouteCreate))
-    if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
-
-    @property
-    def part(self) -> Hashable:
-        return self.route
-
-    def identity(self, package: str | None, /) -> Hashable:
-        return package, route_key(self.route.template_path, self.route.outgoing_url)
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Routes(session).create(package, self.route, if_exists=self.if_exists)
-
-    def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        return _wanted(self.route, find_route(self.route, shown.routes.get(where, ())))
-
-
-@attrs.frozen
-class DeleteRoute(OnPackage):
-    """A route to delete."""
-
-    kind = Kind.DELETE_ROUTE
-    effect = Effect.REMOVES
-    shown_in: ClassVar[Section] = "routes"
-
-    route_id: str = attrs.field(validator=_segment)
-
-    @property
-    def part(self) -> None:
-        return None
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Routes(session).delete(package, self.route_id)
-
-    def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        return _gone(next((route for route in shown.routes.get(where, ()) if route.id == self.route_id), None))
-
-
-@attrs.frozen
-class CreateDomain(OnPackage, Creates):
-    """A domain to create."""
-
-    kind = Kind.CREATE_DOMAIN
-    shown_in: ClassVar[Section] = "domains"
-    before: ClassVar[frozenset[Kind]] = OnPackage.before | {Kind.DELETE_DOMAIN}
-
-    domain: DomainCreate = attrs.field(validator=Entity(DomainCreate))
-    if_exists: IfExists = attrs.field(default="fail", validator=_is_if_exists)
-
-    @property
-    def part(self) -> Hashable:
-        return self.domain
-
-    def target(self, root: Root | None, _: Callable[[str], str], /) -> Hashable:
-        return self.kind, root, domain_key(self.domain.name)
-
-    def identity(self, package: str | None, /) -> Hashable:
-        return package, domain_key(self.domain.name)
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Domains(session).create(package, self.domain, if_exists=self.if_exists)
-
-    def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        return _wanted(self.domain, find_domain(self.domain, shown.domains.get(where, ())))
-
-
-@attrs.frozen
-class DeleteDomain(OnPackage):
-    """A domain to delete."""
-
-    kind = Kind.DELETE_DOMAIN
-    effect = Effect.REMOVES
-    shown_in: ClassVar[Section] = "domains"
-
-    domain_id: str = attrs.field(validator=_segment)
-
-    @property
-    def part(self) -> None:
-        return None
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Domains(session).delete(package, self.domain_id)
-
-    def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        return _gone(next((domain for domain in shown.domains.get(where, ()) if domain.id == self.domain_id), None))
+        return gone(shown.packages.get(where))
 
 
 CALLS: Final[Mapping[Kind, type[Call]]] = {
@@ -466,6 +330,7 @@ CALLS: Final[Mapping[Kind, type[Call]]] = {
         DeletePackage,
         SetPermission,
         CreateRoute,
+        UpdateRoute,
         DeleteRoute,
         CreateDomain,
         DeleteDomain,

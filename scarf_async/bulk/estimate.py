@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from typing import get_args
 
 import attrs
 
-from scarf_async.bulk.calls import CreatePackage, SetPermission, UpdatePackage
-from scarf_async.bulk.kinds import Creates
+from scarf_async.bulk.adapting import CreateWithRoute, UpsertListed, made_with_its_package
+from scarf_async.bulk.calls import CreateDomain, CreatePackage, SetPermission, UpdatePackage
+from scarf_async.bulk.kinds import Call, Creates, Effect
 from scarf_async.bulk.looks import list_of
 from scarf_async.bulk.operations import Plan
 from scarf_async.bulk.schedule import compile_plan
-from scarf_async.entities import Unset
+from scarf_async.checks import word
+from scarf_async.dialects import Dialect, dialect_of
+from scarf_async.entities import ApiVersion, Unset
 from scarf_async.entities.enums import address_fields
+from scarf_async.errors import ValidationError
+from scarf_async.names import organization_key
 
 __all__ = ["PlanEstimate", "estimate"]
 
@@ -26,7 +32,9 @@ class PlanEstimate:
 
     Attributes:
         requests: how many requests of each kind of operation; `look` counts the reads of those that look first, for
-            `if_exists="keep"`: one for all that look at the same list.
+            `if_exists="keep"`: one for all that look at the same list. `read` counts the other reads that a version
+            takes: before an update, of the routes of a package that is created with one, of a list of members. A
+            list in pages counts as one.
         warnings: what is allowed and may still not be what was meant, one sentence each.
     """
 
@@ -34,26 +42,49 @@ class PlanEstimate:
     warnings: Sequence[str]
 
 
-def estimate(plan: Plan, permission_batch: int = 100) -> PlanEstimate:
+def estimate(plan: Plan, permission_batch: int = 100, api: ApiVersion = "v1") -> PlanEstimate:
     """Count the requests of a plan, and look it over.
 
     Raises:
         ValidationError: the plan contradicts itself or goes round in a circle.
     """
-    schedule = compile_plan(plan, permission_batch)
+    word("api", api, get_args(ApiVersion), ValidationError)
+    dialect = dialect_of(api, None)
+    schedule = compile_plan(plan, permission_batch, dialect)
     requests: Counter[str] = Counter()
+    reads: Counter[str] = Counter()
+    member_lists: set[str] = set()
     looks: set[Hashable] = set()
     for unit, places in enumerate(schedule.units):
         if places[0] >= len(plan):
             continue
         operation = plan[places[0]]
+        call = schedule.calls.get(places[0], operation.call)
+        if isinstance(call, CreateDomain) and made_with_its_package(plan, dialect, operation):
+            reads["read"] += 1
+            continue
         requests[operation.kind] += 1
+        if isinstance(call, UpsertListed):
+            member_lists.add(organization_key(call.organization))
+        reads["read"] += _reads_of(call, dialect)
         if isinstance(operation.call, Creates) and operation.call.if_exists == "keep":
             # Those that wait for the same look at a list at the same time, and share the read.
             shown = list_of(operation)
             looks.add((unit if shown is None else shown, schedule.needs.get(unit)))
     requests += Counter(look=len(looks))
-    return PlanEstimate(dict(requests), [*_cleared(plan), *_untyped(plan), *_two_ways(plan)])
+    requests += reads + Counter(read=len(member_lists))
+    cleared = [] if dialect.traits.updates_read else _cleared(plan)
+    return PlanEstimate(dict(requests), [*cleared, *_untyped(plan), *_two_ways(plan)])
+
+
+def _reads_of(call: Call, dialect: Dialect) -> int:
+    """Count what is read for an operation alone."""
+    if isinstance(call, CreateWithRoute):
+        return 1
+    if not dialect.traits.updates_read or call.effect is not Effect.CHANGES:
+        return 0
+    asks_for_domain = isinstance(call, UpdatePackage) and dialect.domain_of(call.upsert) is not None
+    return 1 + asks_for_domain
 
 
 def _some(items: Sequence[str]) -> str:

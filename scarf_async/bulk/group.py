@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import get_args
 
+from scarf_async.bulk.adapting import owners_of, package_of, refuse_unsupported
 from scarf_async.bulk.journal import Journal
 from scarf_async.bulk.outcomes import Outcomes
 from scarf_async.bulk.plan import BulkPlan
@@ -60,7 +61,8 @@ class Bulk:
             concurrency: requests under way at the most.
             journal: a file to write intents and outcomes to, and to go on from; it holds no token.
             on_failure: `continue`, or `stop`: start nothing new after the first failure.
-            permission_batch: how many permissions of one package travel in one request at the most.
+            permission_batch: how many permissions of one package travel in one request at the most; in v2 each
+                travels by itself.
             patience: seconds without any success after which nothing new is started, and the longest wait that
                 the service may ask for.
             stop: when set, nothing new is started, and what is under way ends.
@@ -72,16 +74,19 @@ class Bulk:
 
         Raises:
             ValidationError: the plan contradicts itself or goes round in a circle; nothing was sent.
+            UnsupportedError: the version cannot carry out some operations (`.operations`); nothing was sent.
             JournalError: the journal cannot be used, or not be written any more (then with `.report`).
             ReadOnlyError: the client is read-only; nothing was sent.
-            ConfigurationError: the client was given an address of v2 only; nothing was sent.
+            ConfigurationError: the client was given an address of another version only; nothing was sent.
             ClientClosedError: the client was closed meanwhile.
         """
         instance("plan", plan, BulkPlan, ValidationError, wanted="a BulkPlan")
         whole("concurrency", concurrency, ValidationError)
         positive("patience", patience, ValidationError, wanted="a positive number of seconds")
         word("on_failure", on_failure, get_args(OnFailure), ValidationError)
-        schedule = compile_plan(plan, permission_batch)
+        dialect = self._session.dialect
+        schedule = compile_plan(plan, permission_batch, dialect)
+        refuse_unsupported(plan, dialect, calls=schedule.calls, twins=schedule.twins, owners=schedule.owners)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
         _ = self._session.server  # one error for all operations, where the client has no address for them
@@ -119,11 +124,13 @@ class Bulk:
         """Compare a plan with what the service shows; works on a read-only client.
 
         Each touched list is read once. Only the last value for a target is compared, and nothing that hangs on a
-        package which the plan deletes. What became of a package that is changed or deleted by its uuid shows in
-        the list of the token's user's packages, where those of the user's organizations are too. So whoever owns a
-        package there of the name of one that the plan creates for the user is asked for once: it may be an
-        organization. Addresses of packages are not compared, since the service does not give them back, nor are
-        permissions by e-mail address, since it gives usernames back.
+        package which the plan deletes. Addresses of packages are compared in v2, which gives them back.
+
+        In v1, what became of a package that is changed or deleted by its uuid shows in the list of the token's
+        user's packages, where those of the user's organizations are too. So whoever owns a package there of the
+        name of one that the plan creates for the user is asked for once: it may be an organization. Permissions
+        by e-mail address are not compared, since v1 gives usernames back. In v2, permissions that cannot be read
+        are a difference with nothing found.
 
         Raises:
             APIError: the service refused to show something (what is not there is a difference, not an error).
@@ -140,10 +147,17 @@ def open_journal(session: Session, path: str | os.PathLike[str], plan: BulkPlan)
     Raises:
         JournalError: it cannot be used.
     """
+    dialect = session.dialect
+    owners = owners_of(plan)
+    unnamed = (package_of(plan, operation.root, owners) for operation in plan if operation.root is not None)
+    # Whose a package is of which the plan does not say so.
+    owner = next((dialect.owner_of(package) for package in unnamed if package.owner is None), None)
     return Journal.open(
         path,
-        plan=digest(plan),
+        plan=digest(plan, owners=dialect.traits.owners_in_paths),
         operations=len(plan),
         server=session.server,
+        api=dialect.version,
+        owner=owner,
         redact=session.transport.settings.token.redact_bytes,
     )

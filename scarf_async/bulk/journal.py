@@ -1,6 +1,7 @@
 """The journal of a run: what was about to be sent, and what became of it, so that a killed run can go on.
 
-JSON lines, append-only. A header binds the file to one plan and one server; then
+JSON lines, append-only. A header binds the file to one plan, one version and server, and where the plan leaves an
+owner out to the client's; then
 
 ```
 {"intent":[17],"at":1700000000.25,"crc":2293421507}
@@ -33,6 +34,7 @@ from scarf_async.bulk.report import Outcome, Status
 from scarf_async.entities import Domain, Member, Organization, Package, Route
 from scarf_async.errors import JournalError
 from scarf_async.files import lock, sync_directory
+from scarf_async.names import organization_key
 
 __all__ = ["NOTHING_KNOWN", "Journal", "Known"]
 
@@ -44,6 +46,7 @@ _GATHERING: Final = 0.001
 _RESULTS: Final[Mapping[str, Callable[..., object]]] = {
     cls.__name__: cls for cls in (Organization, Member, Package, Route, Domain)
 }
+_UNSAID: Final = {"api": "v1"}
 _CRC: Final = b',"crc":'
 _encode = msgspec.json.Encoder().encode
 
@@ -127,6 +130,8 @@ class Journal:
         plan: str,
         operations: int,
         server: str,
+        api: str = "v1",
+        owner: str | None = None,
         redact: Callable[[bytes], bytes] = bytes,
     ) -> Self:
         """Open a journal, or begin one.
@@ -136,14 +141,18 @@ class Journal:
             plan: the plan's digest.
             operations: how many the plan has.
             server: the base address of the service.
+            api: the version of the service; what names none is v1's.
+            owner: whose packages the plan means where it names no owner; None: it names all, or v1 asks nobody's.
             redact: takes secrets out of what the service said.
 
         Raises:
-            JournalError: it is in use, is no journal, belongs to another plan or server, is damaged, or cannot
-                be read or written.
+            JournalError: it is in use, is no journal, belongs to another plan, version, server or owner, is
+                damaged, or cannot be read or written.
         """
         target = Path(path)
         header = {"format": FORMAT, "version": VERSION, "plan": plan, "operations": operations, "server": server}
+        header |= {"api": api} if api != "v1" else {}
+        header |= {"owner": owner} if owner is not None else {}
         try:
             descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
@@ -219,12 +228,16 @@ class Journal:
             raise self._error("is no journal: its first line is not a journal's")
         for name, problem in (
             ("version", "was written by another version of this package"),
+            ("api", "belongs to another version of the service ({found}, and the client speaks {this})"),
             ("plan", "belongs to another plan"),
             ("operations", "belongs to another plan"),
-            ("server", f"belongs to another server ({found.get('server')})"),
+            ("server", "belongs to another server ({found}, and the client's is {this})"),
+            ("owner", "belongs to another owner ({found}, and the client's is {this})"),
         ):
-            if found.get(name) != header[name]:
-                raise self._error(f"{problem}; give another file, or run what it was written for")
+            was, this = (said.get(name, _UNSAID.get(name)) for said in (found, header))
+            if was != this and not (name == "owner" and _is_same_owner(was, this)):
+                told = problem.format(found=was, this=this)
+                raise self._error(f"{told}; give another file, or run what it was written for")
 
     def _take(self, line: bytes, operations: int) -> bool:
         """Take one line in; False where it cannot be read."""
@@ -356,6 +369,10 @@ class Journal:
         finally:
             os.close(self._descriptor)
         return self._broken
+
+
+def _is_same_owner(one: object, other: object) -> bool:
+    return isinstance(one, str) and isinstance(other, str) and organization_key(one) == organization_key(other)
 
 
 def _sealed(line: bytes) -> bytes:

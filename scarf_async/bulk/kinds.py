@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 import attrs
 
 from scarf_async.checks import instance
+from scarf_async.dialects import Dialect
 from scarf_async.entities import (
     Domain,
     Member,
@@ -20,9 +21,10 @@ from scarf_async.entities import (
     Route,
 )
 from scarf_async.errors import ValidationError
+from scarf_async.protocol.looking import E, Found
 from scarf_async.protocol.messages import path_segment
 from scarf_async.resources.packages import package_key
-from scarf_async.sending.creates import IfExists
+from scarf_async.sending.creates import IfExists, check_if_exists
 from scarf_async.sending.session import Session
 
 __all__ = [
@@ -38,6 +40,10 @@ __all__ = [
     "Root",
     "Section",
     "Shown",
+    "gone",
+    "is_if_exists",
+    "segment",
+    "wanted",
 ]
 
 T = TypeVar("T")
@@ -61,6 +67,7 @@ class Kind(StrEnum):
     DELETE_PACKAGE = "delete_package"
     SET_PERMISSION = "set_permission"
     CREATE_ROUTE = "create_route"
+    UPDATE_ROUTE = "update_route"
     DELETE_ROUTE = "delete_route"
     CREATE_DOMAIN = "create_domain"
     DELETE_DOMAIN = "delete_domain"
@@ -124,6 +131,16 @@ class Ref(Generic[T]):
 # Fields
 
 
+def segment(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+    """Refuse what cannot be part of a path."""
+    path_segment(attribute.name, value)
+
+
+def is_if_exists(_: object, __: object, value: object) -> None:
+    """Refuse what is none of `IfExists`."""
+    check_if_exists(value)
+
+
 @attrs.frozen
 class Entity:
     """The check of a field that holds an entity."""
@@ -150,6 +167,19 @@ def _identity(value: PackageKey | Ref[Package]) -> str | tuple[int]:
     return (value.index,) if isinstance(value, Ref) else value.id
 
 
+# What shows
+
+
+def wanted(wanted: object, found: Found[E]) -> Differs | None:
+    """Compare what a list should hold."""
+    return None if found.equal is not None else (wanted, found.different)
+
+
+def gone(found: object) -> Differs | None:
+    """Compare what should not be there."""
+    return None if found is None else (None, found)
+
+
 # What all kinds have
 
 
@@ -159,8 +189,13 @@ Section: TypeAlias = Literal["organizations", "members", "packages", "permission
 
 @attrs.define
 class Shown:
-    """What the service shows, by the name of the organization or by the package."""
+    """What the service shows, by the name of the organization or by the package.
 
+    Attributes:
+        dialect: holds what is wanted against it.
+    """
+
+    dialect: Dialect
     organizations: dict[Root, Organization] = attrs.field(factory=dict)
     members: dict[Root, list[Member]] = attrs.field(factory=dict)
     packages: dict[Root, Package] = attrs.field(factory=dict)
@@ -193,7 +228,7 @@ class Call:
         return {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
 
     @classmethod
-    def entities(cls) -> Mapping[str, Callable[..., object]]:
+    def entities(cls) -> Mapping[str, type[attrs.AttrsInstance]]:
         """Return the classes of those fields that hold entities."""
         checks = {field.name: field.validator for field in attrs.fields(cls)}
         return {name: check.of for name, check in checks.items() if isinstance(check, Entity)}
@@ -225,6 +260,14 @@ class Call:
     def value(self) -> Hashable:
         """What it gives its target."""
         return self
+
+    @abstractmethod
+    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+        """Build what is sent, without sending it.
+
+        Raises:
+            UnsupportedError: the version cannot do it.
+        """
 
     @abstractmethod
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:

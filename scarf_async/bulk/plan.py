@@ -18,6 +18,7 @@ from scarf_async.bulk.calls import (
     SetPermission,
     UpdateOrganization,
     UpdatePackage,
+    UpdateRoute,
     UpsertMember,
 )
 from scarf_async.bulk.estimate import PlanEstimate, estimate
@@ -25,6 +26,7 @@ from scarf_async.bulk.kinds import Call, OnPackage, Ref
 from scarf_async.bulk.operations import Operation
 from scarf_async.bulk.planfile import read_plan, write_plan
 from scarf_async.entities import (
+    ApiVersion,
     Domain,
     DomainCreate,
     Member,
@@ -39,6 +41,7 @@ from scarf_async.entities import (
     RouteCreate,
 )
 from scarf_async.errors import ValidationError
+from scarf_async.names import organization_key
 from scarf_async.resources.packages import check_same_type
 from scarf_async.sending.creates import IfExists
 
@@ -62,12 +65,14 @@ class BulkPlan:
         plan.set_permission(web, "bob@example.com", "member")
         ```
 
-    Each adder raises `ValidationError` at once for values that cannot be sent and for a `Ref` of another plan.
+    Each adder raises `ValidationError` at once for values that cannot be sent, for a `Ref` of another plan, and for
+    a package that an earlier operation says to be another owner's: in a plan the id alone tells packages apart.
     Two plans of equal operations in the same order are equal; since a plan grows, it has no hash.
     """
 
     def __init__(self) -> None:
         self._operations: list[Operation] = []
+        self._owners: dict[str, str] = {}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BulkPlan):
@@ -168,6 +173,17 @@ class BulkPlan:
         """Add the creation of a route."""
         return self._add(CreateRoute(package, route, if_exists), after)
 
+    def update_route(
+        self,
+        package: str | Package | PackageKey | Ref[Package],
+        route_id: str,
+        route: RouteCreate,
+        *,
+        after: Ref[U] | Iterable[Ref[U]] = (),
+    ) -> Ref[Route]:
+        """Add a change of a route (v2); an `outgoing_url` that is UNSET stays, and None clears it."""
+        return self._add(UpdateRoute(package, route_id, route), after)
+
     def delete_route(
         self,
         package: str | Package | PackageKey | Ref[Package],
@@ -220,25 +236,41 @@ class BulkPlan:
         read_plan(path, plan._add)
         return plan
 
-    def estimate(self, permission_batch: int = 100) -> PlanEstimate:
+    def estimate(self, permission_batch: int = 100, *, api: ApiVersion = "v1") -> PlanEstimate:
         """Count the requests that the plan takes if nothing is sent twice, and look it over.
+
+        Args:
+            permission_batch: how many permissions of one package travel in one request at the most, in v1.
+            api: the version that is to carry it out.
 
         Raises:
             ValidationError: the plan contradicts itself or goes round in a circle.
         """
-        return estimate(self, permission_batch)
+        return estimate(self, permission_batch, api)
 
     def _add(self, call: Call, after: Ref[U] | Iterable[Ref[U]]) -> Ref[T]:
         if isinstance(call, OnPackage) and isinstance(call.package, Ref):
             given = self._operations[self._own("package", call.package)].call
             if not given.gives_package:
                 raise ValidationError(f"package must be a package; {given.kind} gives none", field="package")
+        elif isinstance(call, OnPackage) and isinstance(call.package, PackageKey):
+            self._refuse_another_owner(call.package)
         places: tuple[int, ...] = ()
         if after != ():
             places = tuple(sorted({self._own("after", ref) for ref in _listed(after)}))
         index = len(self._operations)
         self._operations.append(Operation.of(index, call, places))
         return Ref(self, index)
+
+    def _refuse_another_owner(self, package: PackageKey) -> None:
+        if package.owner is None:
+            return
+        owner = self._owners.setdefault(package.id, package.owner)
+        if organization_key(owner) != organization_key(package.owner):
+            raise ValidationError(
+                f"package {package.id} is of {owner} in an earlier operation, and not of {package.owner}",
+                field="package",
+            )
 
     def _own(self, field: str, ref: object) -> int:
         if not isinstance(ref, Ref):

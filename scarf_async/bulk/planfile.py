@@ -6,7 +6,8 @@
 {"kind":"set_permission","package":{"ref":0},"user_query":"ann","level":"admin","after":[0]}
 ```
 
-A `ref` is the place of an earlier operation, from 0. Fields that are `UNSET` are left out, `null` is `None`.
+A `ref` is the place of an earlier operation, from 0. Fields that are `UNSET` are left out, `null` is `None`. A
+package whose owner is known is an object with its `owner` and its `id`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ import attrs
 import msgspec
 
 from scarf_async.bulk.calls import CALLS
-from scarf_async.bulk.kinds import Call, Kind, Ref
+from scarf_async.bulk.kinds import Call, Kind, OnPackage, Ref
 from scarf_async.bulk.operations import Operation, Plan
-from scarf_async.entities import UNSET
+from scarf_async.entities import UNSET, PackageKey
 from scarf_async.errors import ValidationError
 from scarf_async.files import write_whole
 from scarf_async.text import printable
@@ -33,6 +34,9 @@ __all__ = ["digest", "read_plan", "write_plan"]
 
 FORMAT: Final = "scarf-async-plan"
 VERSION: Final = 1
+
+_MAY_BE_UNSET: Final = frozenset({"description", "billing_email", "short_description", "outgoing_url"})
+"""Required fields that a version may leave as they are."""
 
 _Refs: TypeAlias = Sequence[Ref[object]]
 """What the operations of the lines before give."""
@@ -48,24 +52,30 @@ def _value(value: object) -> object:
     return value
 
 
-def record(operation: Operation) -> dict[str, object]:
-    """Return an operation as JSON data."""
+def record(operation: Operation, *, owners: bool = True) -> dict[str, object]:
+    """Return an operation as JSON data, with or without the owners of packages."""
     values: dict[str, object] = {"kind": str(operation.kind)}
     values.update((name, _value(value)) for name, value in operation.arguments.items())
+    package = operation.call.package if isinstance(operation.call, OnPackage) else None
+    if owners and isinstance(package, PackageKey) and package.owner is not None:
+        values["package"] = {"owner": package.owner, "id": package.id}
     if operation.after:
         values["after"] = list(operation.after)
     return values
 
 
-def _lines(plan: Iterable[Operation]) -> Iterator[bytes]:
+def _lines(plan: Iterable[Operation], *, owners: bool) -> Iterator[bytes]:
     encode = msgspec.json.Encoder().encode
-    return (encode(record(operation)) + b"\n" for operation in plan)
+    return (encode(record(operation, owners=owners)) + b"\n" for operation in plan)
 
 
-def digest(plan: Iterable[Operation]) -> str:
-    """Return what tells a plan from every other: the SHA-256 of its operations as they stand in a file."""
+def digest(plan: Iterable[Operation], *, owners: bool = False) -> str:
+    """Return what tells a plan from every other: the SHA-256 of its operations as they stand in a file.
+
+    Without `owners` those of packages are left out, for a version to which an id is enough.
+    """
     hashed = hashlib.sha256()
-    for line in _lines(plan):
+    for line in _lines(plan, owners=owners):
         hashed.update(line)
     return hashed.hexdigest()
 
@@ -77,7 +87,7 @@ def write_plan(plan: Plan, path: str | os.PathLike[str]) -> None:
         OSError: the file cannot be written.
     """
     header = {"format": FORMAT, "version": VERSION, "operations": len(plan)}
-    write_whole(path, chain([msgspec.json.encode(header) + b"\n"], _lines(plan)))
+    write_whole(path, chain([msgspec.json.encode(header) + b"\n"], _lines(plan, owners=True)))
 
 
 def read_plan(path: str | os.PathLike[str], add: Callable[[Call, _Refs], Ref[object]]) -> None:
@@ -154,7 +164,10 @@ def _argument(cls: type[Call], name: str, value: object, refs: _Refs) -> object:
         return value
     if value.keys() == {"ref"}:
         return _ref(value["ref"], refs)
+    if name == "package" and value.keys() == {"owner", "id"}:
+        return PackageKey(**value)
     entity = cls.entities().get(name)
     if entity is None:
         raise ValueError(f"{name} is no object")
-    return entity(**value)
+    build: Callable[..., object] = entity
+    return build(**dict.fromkeys(_MAY_BE_UNSET & attrs.fields_dict(entity).keys(), UNSET) | value)

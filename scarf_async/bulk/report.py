@@ -34,7 +34,7 @@ class Outcome(Generic[T]):
             depends on did not succeed, or the run stopped before it.
         result: what it gave: the entity, or None.
         error: why it did not succeed.
-        attempts: how often its request was sent; looks are not counted.
+        attempts: how often a request was sent that changes something; looks and other reads are not counted.
         reconciled: whether its outcome was found by looking, after a request without an answer.
         unchanged: whether nothing was sent, since what was asked for was there.
     """

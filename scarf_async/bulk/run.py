@@ -15,37 +15,23 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from scarf_async.bulk.calls import SetPermission, UpdateOrganization, UpsertMember
-from scarf_async.bulk.kinds import Call, Effect, OnPackage, Ref
+from scarf_async.bulk.kinds import Call, Effect
 from scarf_async.bulk.looks import Looks
-from scarf_async.bulk.operations import Operation, Plan, perform
-from scarf_async.bulk.outcomes import Outcomes, since
-from scarf_async.bulk.report import BulkReport, Status
-from scarf_async.bulk.schedule import Schedule
+from scarf_async.bulk.operations import Operation
+from scarf_async.bulk.outcomes import since
+from scarf_async.bulk.report import BulkReport
+from scarf_async.bulk.sender import FATAL, Sender
 from scarf_async.bulk.splitting import Splitter
-from scarf_async.clock import Clock
-from scarf_async.entities import Package, PackageKey
 from scarf_async.errors import (
     APIError,
     AuthenticationError,
-    ClientClosedError,
     JournalError,
-    NotFoundError,
-    OutcomeUnknownError,
-    PermissionDeniedError,
-    ReadOnlyError,
     ScarfError,
-    TransportError,
     ValidationError,
-    WriteConfirmedError,
-    WrongEventLoopError,
 )
 from scarf_async.names import organization_key, user_key
-from scarf_async.protocol.messages import is_passing
-from scarf_async.resources import Members, Permissions
-from scarf_async.sending.pacing import AdaptivePacer, StoppedError
-from scarf_async.sending.session import Session
+from scarf_async.resources import Members
 from scarf_async.sending.sharing import SharedReads
-from scarf_async.sending.turns import Work
 
 __all__ = ["OnFailure", "Run"]
 
@@ -53,19 +39,12 @@ OnFailure: TypeAlias = Literal["continue", "stop"]
 
 _SYNC_INTERVAL: Final = 0.4
 _NO_MORE_MEMBERS: Final = frozenset({"max-organization-members-reached", "billing-error"})
-# No operation's failure: the whole run cannot go on.
-_FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
 
 
-@attrs.define(eq=False)
-class Run:
+@attrs.define(eq=False, kw_only=True)
+class Run(Sender):
     """One run of a plan."""
 
-    session: Session
-    plan: Plan
-    schedule: Schedule
-    outcomes: Outcomes
-    pacer: AdaptivePacer
     splitter: Splitter
     on_failure: OnFailure
     stop: asyncio.Event | None
@@ -74,12 +53,8 @@ class Run:
     ready: MemoryObjectSendStream[int] = attrs.field(init=False)
     units: MemoryObjectReceiveStream[int] = attrs.field(init=False)
     closed: bool = False
-    clock: Clock = attrs.field(init=False)
-    shared: SharedReads[object] = attrs.field(init=False)
     full: dict[str, asyncio.Future[frozenset[str]]] = attrs.field(factory=dict, init=False)
     unsettled: set[int] = attrs.field(factory=set, init=False)
-    looks_from: float = attrs.field(init=False)
-    looks: Looks = attrs.field(init=False)
     fatal: ScarfError | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -90,6 +65,11 @@ class Run:
         self.shared = SharedReads(self.clock)
         self.looks_from = self._looks_from()
         self.looks = Looks(self.plan, self.clock)
+        self.renamings = [
+            operation
+            for operation in self.plan
+            if isinstance(operation.call, UpdateOrganization) and operation.call.renames
+        ]
 
     def _looks_from(self) -> float:
         """Return from when on the creates that an earlier run left open are looked for.
@@ -243,7 +223,7 @@ class Run:
         while (unit := await self._next()) is not None:
             try:
                 await self._carry_out(unit)
-            except _FATAL as error:
+            except FATAL as error:
                 self.fatal = self.fatal or error
                 workers.cancel_scope.cancel()
                 return
@@ -262,7 +242,14 @@ class Run:
         except ValidationError as nowhere:
             self._refuse(places, nowhere)
             return
+        route = self.schedule.joined.get(places[0])
+        if route is not None and route in places:
+            await self._create_with_route(places[0], route, sync=sync)
+            return
         if package is not None and isinstance(first.call, SetPermission):
+            if not self.session.dialect.traits.permission_arrays:
+                await self._set_permission(places, package, sync=sync)
+                return
             await self.splitter.send(
                 places,
                 send=partial(self._attempt, package=package, sync=sync),
@@ -292,95 +279,6 @@ class Run:
             return call.effect is Effect.CREATES
         renames = isinstance(call, UpdateOrganization) and call.renames
         return renames or bool(self.schedule.waits[unit] or self.schedule.followers.get(unit))
-
-    async def _attempt(self, places: Sequence[int], *, package: PackageKey | None, sync: bool) -> ScarfError | None:
-        """Send the request of some operations; settle it, or return the service's refusal."""
-        work = self._begin(places, package=package, sync=sync)
-        result: object = None
-        failure: ScarfError | None = None
-        try:
-            calls = [self.plan[place].call for place in places]
-            result = await perform(self.session.serving(work), calls, package)
-        except (*_FATAL, JournalError) as error:
-            if not isinstance(error, JournalError):
-                raise
-            self._stop(str(error))
-            failure = StoppedError(f"not sent: {error}")
-        except ScarfError as error:
-            failure = error
-        finally:
-            self.outcomes.requests += work.requests
-        course = work.course
-        attempts = work.writes
-        if attempts:
-            self.looks.made(self.plan[places[0]], package)
-        status = _status_of(failure, ambiguous=course.ambiguous if course is not None else work.open)
-        if failure is not None and status == "failed":
-            return failure
-        self.outcomes.settle(
-            places,
-            status,
-            result=result,
-            error=failure,
-            attempts=attempts,
-            reconciled=work.reconciled,
-            unchanged=work.unchanged,
-            write=attempts > 0 or status != "skipped",
-        )
-        if status == "unknown" and failure is not None:
-            self._consider_stopping(failure)
-        return None
-
-    def _begin(self, places: Sequence[int], *, package: PackageKey | None = None, sync: bool = False) -> Work:
-        before_send = partial(self.outcomes.before_send, places, sync=sync)
-        known = self.outcomes.open_among(places)
-        if not known:
-            looks_from = self.looks.since(self.plan[places[0]], package) if places else None
-            return Work(self.pacer, self.shared, before_send, looks_from=looks_from)
-        opened = [entry.opened_at for entry in known if entry.opened_at is not None]
-        return Work(
-            self.pacer,
-            self.shared,
-            before_send,
-            open=True,
-            open_since=since(min(opened), self.clock) if opened else None,
-            looks_from=self.looks_from if self.plan[places[0]].call.effect is Effect.CREATES else None,
-        )
-
-    def _refuse(self, places: Sequence[int], refusal: ScarfError) -> None:
-        self.outcomes.settle(places, "failed", error=refusal, attempts=getattr(refusal, "attempts", 0))
-        self._consider_stopping(refusal)
-
-    async def _package_refused(self, package: PackageKey) -> ScarfError | None:
-        work = self._begin(())
-        try:
-            await Permissions(self.session.serving(work)).list(package)
-        except (NotFoundError, PermissionDeniedError) as error:
-            return error
-        except _FATAL:
-            raise
-        except ScarfError:
-            # It does not tell: the entries are tried one by one.
-            return None
-        finally:
-            self.outcomes.requests += work.requests
-        return None
-
-    def _package(self, operation: Operation) -> PackageKey | None:
-        """Return the package that an operation is on.
-
-        Raises:
-            ValidationError: the service gave it an id that nothing can be sent to.
-        """
-        if not isinstance(operation.call, OnPackage):
-            return None
-        package = operation.call.package
-        if not isinstance(package, Ref):
-            return package
-        outcome = self.outcomes.by_place[package.index]
-        made = outcome.result if outcome is not None else None
-        assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
-        return made.key
 
     # Stopping
 
@@ -413,22 +311,10 @@ class Run:
         try:
             members = await Members(self.session.serving(work)).list(organization)
             names = frozenset(user_key(member.username) for member in members)
-        except _FATAL:
+        except FATAL:
             raise
         except ScarfError:
             return
         finally:
             read.set_result(names)
             self.outcomes.requests += work.requests
-
-
-def _status_of(failure: ScarfError | None, *, ambiguous: bool) -> Status:
-    if failure is None:
-        return "succeeded"
-    if isinstance(failure, OutcomeUnknownError | WriteConfirmedError):
-        return "unknown"
-    # An attempt that may have taken effect leaves it open, unless the service then said a plain no.
-    passing = isinstance(failure, APIError) and is_passing(failure.status)
-    if isinstance(failure, StoppedError):
-        return "unknown" if ambiguous else "skipped"
-    return "unknown" if ambiguous and (isinstance(failure, TransportError) or passing) else "failed"

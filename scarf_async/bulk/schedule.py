@@ -14,10 +14,12 @@ from itertools import pairwise
 
 import attrs
 
+from scarf_async.bulk.adapting import adapted, joins, owners_of, package_of
 from scarf_async.bulk.calls import RemoveMember, SetPermission, UpdateOrganization
-from scarf_async.bulk.kinds import Effect, Kind, OnPackage, Ref, Root
+from scarf_async.bulk.kinds import Call, Effect, Kind, OnPackage, Ref, Root
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.checks import whole
+from scarf_async.dialects import V1, Dialect
 from scarf_async.errors import ValidationError
 from scarf_async.names import organization_key, user_key
 
@@ -37,6 +39,9 @@ class Schedule:
         needs: for each unit that has any, the places that must have succeeded for it to be sent at all.
         twins: for each operation that is equal to an earlier one, the place of that.
         settles: for each barrier that has any, the places of which it must be known what became of them.
+        joined: for packages that are created together with a route, the place of that.
+        calls: what is carried out instead of some operations, by place.
+        owners: those packages' owners, by id, of which the plan says whose they are.
     """
 
     units: list[tuple[int, ...]]
@@ -45,6 +50,9 @@ class Schedule:
     needs: dict[int, tuple[int, ...]]
     twins: dict[int, int]
     settles: dict[int, tuple[int, ...]] = attrs.field(factory=dict)
+    joined: dict[int, int] = attrs.field(factory=dict)
+    calls: dict[int, Call] = attrs.field(factory=dict)
+    owners: dict[str, str] = attrs.field(factory=dict)
 
     @property
     def places(self) -> int:
@@ -52,15 +60,20 @@ class Schedule:
         return max((unit[-1] for unit in self.units), default=-1) + 1
 
 
-def compile_plan(plan: Plan, permission_batch: int = 100) -> Schedule:
+def compile_plan(plan: Plan, permission_batch: int = 100, dialect: Dialect | None = None) -> Schedule:
     """Merge, check and order the operations of a plan.
+
+    Args:
+        plan: the operations.
+        permission_batch: how many permissions travel together at the most, where they do.
+        dialect: how the version is spoken that is to carry it out; v1 without.
 
     Raises:
         ValidationError: two operations give one target two values and no `after` says which is the last, or
             the order asked for goes round in a circle; the message names the operations. Nothing was sent.
     """
     whole("permission_batch", permission_batch, ValidationError)
-    compiler = _Compiler(plan, permission_batch)
+    compiler = _Compiler(plan, permission_batch, V1() if dialect is None else dialect)
     compiler.merge()
     compiler.refuse_contradictions()
     compiler.order()
@@ -77,9 +90,12 @@ class _Array:
 
 
 class _Compiler:
-    def __init__(self, plan: Plan, permission_batch: int) -> None:
+    def __init__(self, plan: Plan, permission_batch: int, dialect: Dialect) -> None:
         self.plan = plan
-        self.batch = permission_batch
+        self.batch = permission_batch if dialect.traits.permission_arrays else 1
+        self.dialect = dialect
+        self.owners = owners_of(plan)
+        self.joined: dict[int, int] = {}
         self.twins: dict[int, int] = {}
         self.befores: dict[int, tuple[int, ...]] = {}
         self.unit_of: list[int] = []
@@ -120,8 +136,12 @@ class _Compiler:
             first[identity] = place
             if after:
                 self.befores[place] = after
+            created = joins(self.plan, self.dialect, call, after)
             if root is not None and isinstance(call, SetPermission):
                 self._join(self._array(arrays, root, after), place)
+            elif created is not None and created == root and created not in self.joined:
+                self.joined[created] = place
+                self._join(self.unit_of[created], place)
             else:
                 self.unit_of.append(self._new_unit((place,)))
             if target is not None:
@@ -245,6 +265,8 @@ class _Compiler:
     def _used(self, operation: Operation) -> str | None:
         """Name the organization that an operation needs to be there."""
         organization = operation.call.uses
+        if organization is None and operation.root is not None:
+            organization = self.dialect.owner_of(package_of(self.plan, operation.root, self.owners))
         return None if organization is None else self._name(organization)
 
     def _organization_creators(self) -> dict[str, list[int]]:
@@ -267,6 +289,9 @@ class _Compiler:
                 organization = self._used(operation)
                 places += creators.get(organization, ()) if organization is not None else ()
             unit = self.unit_of[operation.index]
+            # A route that is created with its package waits for what that waits for.
+            if self.units[unit][0] in self.joined and operation.index != self.units[unit][0]:
+                continue
             if places and unit not in self.needs:
                 # All operations of an array wait for the same ones.
                 self.needs[unit] = tuple(places)
@@ -329,12 +354,28 @@ class _Compiler:
             if organization in befores:
                 befores[organization].append(operation.index)
         for place, name in renames.items():
-            # What `after` puts behind the renaming means whatever has the old name then.
+            # What `after` puts behind the renaming means whatever has the old name then. A package goes on under
+            # the new name, so that what is done on it comes after the renaming where anything says so.
+            behind = self._units_behind(self.unit_of[place]) if self.dialect.traits.owners_in_paths else ()
             earlier = [
-                before for before in befores[name] if before != place and not self._comes_after(before, place)
+                before
+                for before in befores[name]
+                if before != place
+                and not self._comes_after(before, place)
+                and not (self.unit_of[before] in behind and isinstance(self.plan[before].call, OnPackage))
             ]
             # Under the old name it could not be looked for any more.
             self._barrier(earlier, [place], strict=False, settled=True)
+
+    def _units_behind(self, unit: int) -> set[int]:
+        """Return the units that wait for one, over however many steps."""
+        behind: set[int] = set()
+        left = [unit]
+        while left:
+            further = [unit for unit in self.edges.get(left.pop(), ()) if unit not in behind]
+            behind.update(further)
+            left += further
+        return behind
 
     def _remove_members_last(self) -> None:
         """A member is removed after the permissions given under the same name, unless `after` says otherwise."""
@@ -367,6 +408,9 @@ class _Compiler:
             needs=self.needs,
             twins=self.twins,
             settles=self.settles,
+            joined=self.joined,
+            calls=adapted(self.plan, self.dialect, self.joined),
+            owners=self.owners,
         )
 
     def _refuse_cycles(self) -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Container, Hashable, Iterable
 from functools import partial
 from typing import TypeVar
 
 import attrs
 
+from scarf_async.bulk.adapting import owners_of
 from scarf_async.bulk.calls import CreatePackage, DeletePackage, UpdateOrganization, UpdatePackage
 from scarf_async.bulk.concurrently import concurrently
-from scarf_async.bulk.kinds import OnPackage, Root, Shown
+from scarf_async.bulk.kinds import Root, Shown
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.entities import UNSET, Organization, Package, PackageKey, PackageUpsert
-from scarf_async.errors import NotFoundError, ValidationError
+from scarf_async.errors import APIError, NotFoundError, ValidationError
 from scarf_async.names import organization_key
-from scarf_async.protocol.looking import PackageIndex, find_package
+from scarf_async.protocol.looking import PackageIndex
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.sending.session import Session
 from scarf_async.text import printable
@@ -50,10 +50,10 @@ async def verify(session: Session, plan: Plan) -> list[Difference]:
     """Compare a plan with what the service shows; works on a read-only client.
 
     Only the last value for a target is compared, and nothing that hangs on a package which the plan deletes. What
-    became of a package that is changed or deleted by its uuid shows in the list of the token's user's packages,
-    where those of the user's organizations are too.
-    Addresses of packages are not compared, since the service does not give them back, nor are permissions by
-    e-mail address, since it gives usernames back.
+    became of a package that is changed or deleted by its id shows in its owner's list, or where the version has no
+    owners in its addresses in that of the token's user's packages, where those of the user's organizations are too.
+    Addresses of packages are compared where the service gives them back; permissions by e-mail address are not,
+    since it gives usernames back.
 
     Raises:
         APIError: the service refused to show something (what is not there is a difference, not an error).
@@ -78,14 +78,12 @@ class _Target:
         self._renamed: dict[str, str] = {}
         self._spelled: dict[str, str] = {}
         self.deleted: set[Root | None] = set()
-        self.keys: dict[Root, PackageKey] = {}
+        self.owners = owners_of(plan)
         self.last: dict[Hashable, Operation] = {}
         for operation in plan:
             call = operation.call
             if isinstance(call, UpdateOrganization) and call.renames:
                 self._renamed[organization_key(call.name)] = call.organization.name
-            if isinstance(call, OnPackage) and isinstance(call.package, PackageKey):
-                self.keys.setdefault(call.package.id, call.package)
             if isinstance(call, DeletePackage):
                 self.deleted.add(operation.root)
         self._spelled.update((organization_key(name), name) for name in self._renamed.values())
@@ -180,13 +178,19 @@ class _Readings:
     def __init__(self) -> None:
         self._calls: dict[Hashable, Callable[[], Awaitable[None]]] = {}
 
-    def add(self, into: dict[K, T], key: K, call: Callable[[], Awaitable[T]]) -> None:
-        """Plan one; what is not there leaves no entry."""
+    def add(
+        self, into: dict[K, T], key: K, call: Callable[[], Awaitable[T]], *, refused: Container[int] = ()
+    ) -> None:
+        """Plan one; what is not there leaves no entry, nor does what is refused with some statuses."""
 
         async def read() -> None:
-            # What no address can hold is not there either.
-            with suppress(NotFoundError, ValidationError):
+            try:
                 into[key] = await call()
+            except (NotFoundError, ValidationError):
+                pass  # what no address can hold is not there either
+            except APIError as error:
+                if error.status not in refused:
+                    raise
 
         self._calls.setdefault((id(into), key), read)
 
@@ -208,7 +212,8 @@ class _Reading:
         ]
         self._lists: dict[str | None, PackageIndex] = {}
         self._organizations: dict[str, Organization] = {}
-        self.shown = Shown()
+        self._traits = session.dialect.traits
+        self.shown = Shown(session.dialect)
 
     async def read(self) -> None:
         """Read each touched list once: first what tells the packages, then what hangs on them."""
@@ -233,12 +238,21 @@ class _Reading:
             return PackageIndex(await packages.list(owner))
 
         for package in self._packages:
-            owner = None if isinstance(package, str) else self._target.owner(package)
+            owner = self._owner(package)
             readings.add(self._lists, owner, partial(index, owner))
         await readings.make()
 
+    def _owner(self, package: Root) -> str | None:
+        """Return whose list shows a package; None: that of whoever is meant without an owner."""
+        if isinstance(package, int):
+            return self._target.owner(package)
+        owner = self._target.owners.get(package) if self._traits.owners_in_paths else None
+        return None if owner is None else self._target.organization(owner)
+
     async def _read_owners_of_namesakes(self) -> None:
         """Read which of those are organizations whose packages may be taken for the user's own."""
+        if self._traits.owners_in_paths:
+            return
         organizations, readings = Organizations(self._session), _Readings()
         for place in self._packages:
             if isinstance(place, int) and self._target.owner(place) is None and None in self._lists:
@@ -252,7 +266,8 @@ class _Reading:
             if isinstance(key, int):
                 package = self._created(key)
             else:
-                package = next(filter(None, (listed.with_uuid(key) for listed in self._lists.values())), None)
+                listed = self._lists.get(self._owner(key))
+                package = None if listed is None else listed.with_uuid(key)
             if package is not None:
                 self.shown.packages[key] = package
 
@@ -265,24 +280,34 @@ class _Reading:
             shown = listed.named(upsert.name)
             if owner is None:
                 shown = [package for package in shown if package.owner not in self._organizations]
-            if there := find_package(upsert, shown, organization=owner).there:
+            if there := self.shown.dialect.find_package(upsert, shown, owner).there:
                 return there
         return None
+
+    def _key(self, package: Root) -> PackageKey:
+        if isinstance(package, int):
+            return self.shown.packages[package].key
+        owner = self._owner(package) if self._traits.owners_in_paths else self._target.owners.get(package)
+        return PackageKey(owner, package)
 
     async def _read_packages(self) -> None:
         permissions, routes = Permissions(self._session), Routes(self._session)
         domains = Domains(self._session)
+        refused = () if self._traits.permissions_everywhere else {403, 422}
         readings = _Readings()
         for operation in self._last:
             key = operation.root
-            if key is None or operation.call.shown_in == "packages":
+            if key is None or (isinstance(key, int) and key not in self.shown.packages):
                 continue
-            if isinstance(key, int) and key not in self.shown.packages:
-                continue
-            package = self._target.keys[key] if isinstance(key, str) else self.shown.packages[key]
+            package = self._key(key)
             match operation.call.shown_in:
+                case "packages":
+                    upsert = getattr(operation.call, "upsert", None) or getattr(operation.call, "package", None)
+                    if isinstance(upsert, PackageUpsert) and self.shown.dialect.domain_of(upsert) is not None:
+                        readings.add(self.shown.domains, key, partial(domains.list, package))
                 case "permissions":
-                    readings.add(self.shown.permissions, key, partial(permissions.list, package))
+                    listing = partial(permissions.list, package)
+                    readings.add(self.shown.permissions, key, listing, refused=refused)
                 case "routes":
                     readings.add(self.shown.routes, key, partial(routes.list, package))
                 case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Protocol
 
 import attrs
@@ -24,6 +24,7 @@ from scarf_async.entities import (
     RouteCreate,
 )
 from scarf_async.errors import APIError, NotFoundError
+from scarf_async.protocol.looking import Found
 from scarf_async.protocol.messages import Request
 from scarf_async.protocol.steps import Creation, Read, Renaming, Steps
 
@@ -56,6 +57,10 @@ class Traits:
         levels_of_owners: a permission may say, and the service shows, who owns a package; and nobody is blocked.
         routes_with_packages: a file package is created together with its first route.
         routes_updatable: a route may be changed.
+        owners_in_paths: a package is addressed by its owner and its id, and listed with those of its owner alone.
+        updates_read: an update reads what is there first.
+        members_by_verb: adding a member and setting the role of one are two calls.
+        permissions_everywhere: every package has permissions.
         types_alike: words for the type of a package that mean the same.
     """
 
@@ -66,6 +71,10 @@ class Traits:
     levels_of_owners: bool
     routes_with_packages: bool
     routes_updatable: bool
+    owners_in_paths: bool
+    updates_read: bool
+    members_by_verb: bool
+    permissions_everywhere: bool
     types_alike: Collection[str] = ()
 
 
@@ -84,6 +93,9 @@ class Dialect(Protocol):
     def traits(self) -> Traits:
         """What is special about it."""
 
+    def refusal(self, build: Callable[[], object]) -> str | None:
+        """Tell why an operation of a plan, which `build` builds and nobody sends, is none of this version's."""
+
     def organization(self, name: str) -> Read[Organization]:
         """The organization of a name."""
 
@@ -101,8 +113,14 @@ class Dialect(Protocol):
     def member(self, organization: str, username: str) -> Read[Member]:
         """One member of an organization."""
 
-    def upsert_member(self, organization: str, member: MemberUpsert) -> Steps[Member]:
-        """A membership to create or change."""
+    def upsert_member(self, organization: str, member: MemberUpsert, *, listed: bool = False) -> Steps[Member]:
+        """A membership to create or change.
+
+        Args:
+            organization: whose member.
+            member: what is wanted.
+            listed: whether one list of the members, read once for a whole bulk run, says what is there.
+        """
 
     def remove_member(self, organization: str, username: str) -> Steps[None]:
         """The removal of a member."""
@@ -124,11 +142,30 @@ class Dialect(Protocol):
     def delete_package(self, package: PackageKey) -> Steps[None]:
         """The deletion of a package."""
 
+    def owner_of(self, package: PackageKey) -> str | None:
+        """Whose package is meant, where its address says so; None where the id alone does, or nobody says."""
+
+    def domain_of(self, package: PackageUpsert) -> str | None:
+        """The domain that is created together with a package; None: there is none."""
+
+    def find_package(
+        self, requested: PackageUpsert, shown: Sequence[Package], organization: str | None
+    ) -> Found[Package]:
+        """A package held against a list of its owner's."""
+
+    def find_route(self, requested: RouteCreate, shown: Sequence[Route]) -> Found[Route]:
+        """A route held against a list of its package's."""
+
     def permissions(self, package: PackageKey) -> Read[list[Permission]]:
         """All permissions on a package."""
 
-    def set_permissions(self, package: PackageKey, permissions: Sequence[PermissionSet]) -> Steps[None]:
-        """Permissions to set, in order."""
+    def permissions_refusal(self, package: PackageKey) -> Read[APIError | None]:
+        """Why the package has no permissions that can be set; None where it has, or where that cannot be told."""
+
+    def set_permissions(
+        self, package: PackageKey, permissions: Sequence[PermissionSet], *, explain: bool = True
+    ) -> Steps[None]:
+        """Permissions to set, in order; with `explain` a refusal of the first tells of the package, too."""
 
     def routes(self, package: PackageKey) -> Read[list[Route]]:
         """All routes of a package."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 import attrs
@@ -51,7 +51,15 @@ from scarf_async.entities import (
     Route,
     RouteCreate,
 )
-from scarf_async.errors import APIError, DecodeError, NotFoundError, UnsupportedError, ValidationError
+from scarf_async.errors import (
+    APIError,
+    DecodeError,
+    NotFoundError,
+    PermissionDeniedError,
+    TransportError,
+    UnsupportedError,
+    ValidationError,
+)
 from scarf_async.names import organization_key, user_key
 from scarf_async.protocol.looking import (
     Found,
@@ -100,9 +108,22 @@ class V1:
         levels_of_owners=False,
         routes_with_packages=False,
         routes_updatable=False,
+        owners_in_paths=False,
+        updates_read=False,
+        members_by_verb=False,
+        permissions_everywhere=True,
     )
 
-    def organization(self, name: str) -> Read[Organization]:  # noqa: D102 # as all below: described in `Dialect`
+    def refusal(self, build: Callable[[], object]) -> str | None:  # noqa: D102 # as all below: described in `Dialect`
+        try:
+            build()
+        except UnsupportedError as error:
+            return str(error)
+        except ValidationError:
+            pass  # it fails by itself when its turn comes
+        return None
+
+    def organization(self, name: str) -> Read[Organization]:  # noqa: D102
         request = GET_ORGANIZATION.request(organization=name)
         return Read(request.target, lambda: ask(request))
 
@@ -152,7 +173,13 @@ class V1:
 
         return self.members(organization).then(username, find)
 
-    def upsert_member(self, organization: str, member: MemberUpsert) -> Steps[Member]:  # noqa: D102
+    def upsert_member(  # noqa: D102
+        self,
+        organization: str,
+        member: MemberUpsert,
+        *,
+        listed: bool = False,  # noqa: ARG002 # one call does both
+    ) -> Steps[Member]:
         request = UPSERT_MEMBER.request(member, organization=organization)
 
         def steps() -> Steps[Member]:
@@ -215,11 +242,45 @@ class V1:
     def delete_package(self, package: PackageKey) -> Steps[None]:  # noqa: D102
         return tell(DELETE_PACKAGE.request(package=package.id))
 
+    def owner_of(self, _: PackageKey) -> None:  # noqa: D102
+        return None
+
+    def domain_of(self, _: PackageUpsert) -> None:  # noqa: D102
+        return None
+
+    def find_package(  # noqa: D102
+        self, requested: PackageUpsert, shown: Sequence[Package], organization: str | None
+    ) -> Found[Package]:
+        return find_package(requested, shown, organization=organization)
+
+    def find_route(self, requested: RouteCreate, shown: Sequence[Route]) -> Found[Route]:  # noqa: D102
+        return find_route(requested, shown)
+
     def permissions(self, package: PackageKey) -> Read[list[Permission]]:  # noqa: D102
         request = LIST_PERMISSIONS.request(package=package.id)
         return Read(request.target, lambda: ask(request))
 
-    def set_permissions(self, package: PackageKey, permissions: Sequence[PermissionSet]) -> Steps[None]:  # noqa: D102
+    def permissions_refusal(self, package: PackageKey) -> Read[APIError | None]:  # noqa: D102
+        read = self.permissions(package)
+
+        def steps() -> Steps[APIError | None]:
+            try:
+                yield from read.steps()
+            except (NotFoundError, PermissionDeniedError) as error:
+                return error
+            except (APIError, TransportError, DecodeError):
+                pass
+            return None
+
+        return Read(("refusal", read.key), steps)
+
+    def set_permissions(  # noqa: D102
+        self,
+        package: PackageKey,
+        permissions: Sequence[PermissionSet],
+        *,
+        explain: bool = True,  # noqa: ARG002 # what refused them all may be an entry
+    ) -> Steps[None]:
         if any(entry.permission_level is PermissionLevel.OWNER for entry in permissions):
             raise UnsupportedError("v1 has no level owner; nothing was sent", field="permission_level")
         return tell(SET_PERMISSIONS.request(permissions, package=package.id))

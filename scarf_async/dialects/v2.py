@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, TypeVar
 
 import attrs
@@ -24,7 +24,12 @@ from scarf_async.dialects.v2_check import check
 from scarf_async.dialects.v2_lists import DOMAINS, MEMBERS, PACKAGES, PERMISSIONS, ROUTES
 from scarf_async.dialects.v2_looks import find_package, find_route_in
 from scarf_async.dialects.v2_members import by_username, upsert_member
-from scarf_async.dialects.v2_permissions import permission_requests, read_permissions, set_permissions
+from scarf_async.dialects.v2_permissions import (
+    permission_requests,
+    permissions_refusal,
+    read_permissions,
+    set_permissions,
+)
 from scarf_async.dialects.v2_requests import (
     CREATE_DOMAIN,
     CREATE_PACKAGE,
@@ -107,10 +112,21 @@ class V2:
         levels_of_owners=True,
         routes_with_packages=True,
         routes_updatable=True,
+        owners_in_paths=True,
+        updates_read=True,
+        members_by_verb=True,
+        permissions_everywhere=False,
         types_alike=frozenset({LibraryType.PYPI, LibraryType.PYTHON}),
     )
 
-    def organization(self, name: str) -> Read[Organization]:  # noqa: D102 # as all below: described in `Dialect`
+    def refusal(self, build: Callable[[], object]) -> str | None:  # noqa: D102 # as all below: described in `Dialect`
+        try:
+            build()
+        except ValidationError as error:
+            return str(error)
+        return None
+
+    def organization(self, name: str) -> Read[Organization]:  # noqa: D102
         request = GET_ORGANIZATION.request(organization=name)
         return Read(request.target, lambda: ask(request))
 
@@ -172,8 +188,10 @@ class V2:
 
         return Read(request.target, steps)
 
-    def upsert_member(self, organization: str, member: MemberUpsert) -> Steps[Member]:  # noqa: D102
-        return upsert_member(organization, member)
+    def upsert_member(  # noqa: D102
+        self, organization: str, member: MemberUpsert, *, listed: bool = False
+    ) -> Steps[Member]:
+        return upsert_member(organization, member, self.members(organization) if listed else None)
 
     def remove_member(self, organization: str, username: str) -> Steps[None]:  # noqa: D102
         check_member(username)
@@ -230,9 +248,10 @@ class V2:
         owner = self._owner(organization, "organization")
         listed = self.packages(owner).then("index", PackageIndex)
 
-        def look(_: LookContext) -> Steps[Found[Package]]:
+        def look(known: LookContext) -> Steps[Found[Package]]:
             found = find_package(package, owner, (yield from shared(listed)))
-            if route is None or found.equal is None:
+            # In a bulk run a package that was there before is kept whatever its routes, which are the run's.
+            if route is None or found.equal is None or (known.in_bulk and not known.sent):
                 return found
             routes = yield from shared(self.routes(found.equal.key))
             is_ours = not routes or find_route_in(route, routes).equal is not None
@@ -279,14 +298,34 @@ class V2:
         owner, package_id = self._at(package)
         return tell(DELETE_PACKAGE.request(owner=owner, package=package_id))
 
+    def owner_of(self, package: PackageKey) -> str | None:  # noqa: D102
+        return self.owner if package.owner is None else package.owner
+
+    def domain_of(self, package: PackageUpsert) -> str | None:  # noqa: D102
+        return public_host(package)
+
+    def find_package(  # noqa: D102
+        self, requested: PackageUpsert, shown: Sequence[Package], organization: str | None
+    ) -> Found[Package]:
+        return find_package(requested, self._owner(organization, "organization"), PackageIndex(shown))
+
+    def find_route(self, requested: RouteCreate, shown: Sequence[Route]) -> Found[Route]:  # noqa: D102
+        return find_route_in(requested, shown)
+
     def permissions(self, package: PackageKey) -> Read[list[Permission]]:  # noqa: D102
         owner, package_id = self._at(package)
         return read_permissions(PERMISSIONS.read(owner=owner, package=package_id))
 
-    def set_permissions(self, package: PackageKey, permissions: Sequence[PermissionSet]) -> Steps[None]:  # noqa: D102
+    def permissions_refusal(self, package: PackageKey) -> Read[APIError | None]:  # noqa: D102
+        owner, package_id = self._at(package)
+        return permissions_refusal(LIST_PERMISSIONS.request(owner=owner, package=package_id))
+
+    def set_permissions(  # noqa: D102
+        self, package: PackageKey, permissions: Sequence[PermissionSet], *, explain: bool = True
+    ) -> Steps[None]:
         owner, package_id = self._at(package)
         requests = permission_requests(owner, package_id, permissions)
-        return set_permissions(requests, LIST_PERMISSIONS.request(owner=owner, package=package_id))
+        return set_permissions(requests, self.permissions_refusal(package), explain=explain)
 
     def routes(self, package: PackageKey) -> Read[list[Route]]:  # noqa: D102
         owner, package_id = self._at(package)
@@ -361,7 +400,7 @@ class V2:
 
     def _at(self, package: PackageKey) -> tuple[str, str]:
         """Return the owner and the id of a package, as its path has them."""
-        owner = self.owner if package.owner is None else package.owner
+        owner = self.owner_of(package)
         if owner is None:
             raise ValidationError(
                 f"v2 needs the owner of package {package.id}: give a Package or PackageKey(owner, id), make the"

@@ -9,9 +9,9 @@ from scarf_async.dialects.v2_requests import DELETE_PERMISSION, SET_PERMISSION
 from scarf_async.entities import Permission, PermissionLevel, PermissionSet
 from scarf_async.errors import APIError, TransportError, UnsupportedError
 from scarf_async.protocol.messages import Request, Resend
-from scarf_async.protocol.steps import Read, Steps, attempted
+from scarf_async.protocol.steps import Read, Steps, attempted, shared
 
-__all__ = ["permission_requests", "read_permissions", "set_permissions"]
+__all__ = ["permission_requests", "permissions_refusal", "read_permissions", "set_permissions"]
 
 _REFUSED: Final = frozenset({403, 404, 422})
 _NOTE: Final = "v2 documents permissions for packages of users only: for one of an organization it may refuse them"
@@ -60,7 +60,23 @@ def permission_requests(owner: str, package: str, permissions: Sequence[Permissi
     ]
 
 
-def set_permissions(requests: Sequence[Request[None]], read: Request[list[Permission]]) -> Steps[None]:
+def permissions_refusal(read: Request[list[Permission]]) -> Read[APIError | None]:
+    """Tell why the permissions of a package cannot be read; what says so holds for a whole bulk run."""
+
+    def steps() -> Steps[APIError | None]:
+        told = yield from attempted(read)
+        if not isinstance(told, APIError):
+            return None
+        if told.status in _REFUSED:
+            told.add_note(_NOTE)
+        return told
+
+    return Read(("refusal", read.target), steps, lasting=True)
+
+
+def set_permissions(
+    requests: Sequence[Request[None]], read: Read[APIError | None], *, explain: bool
+) -> Steps[None]:
     """Send the requests in order, up to the first that fails.
 
     There is nothing to take back from a user who has no level of their own. But a 404 may also say that there is
@@ -75,22 +91,21 @@ def set_permissions(requests: Sequence[Request[None]], read: Request[list[Permis
             raise
         is_gone = request.endpoint.resend is Resend.DELETE and given.status == 404
         failure: APIError | TransportError | None = given if isinstance(given, APIError) else None
-        if is_gone or (done == 0 and given.status in _REFUSED):
+        if is_gone or (explain and done == 0 and given.status in _REFUSED):
             told = yield from _refusal(read)
             if is_gone and told is None:
                 continue
             failure = failure or told
-            if failure is not None and done == 0 and isinstance(told, APIError) and told.status in _REFUSED:
+            if failure is given and done == 0 and isinstance(told, APIError) and told.status in _REFUSED:
                 failure.add_note(_NOTE)
         if failure is not None:
             failure.add_note(count)
             raise failure
 
 
-def _refusal(read: Request[list[Permission]]) -> Steps[APIError | TransportError | None]:
+def _refusal(read: Read[APIError | None]) -> Steps[APIError | TransportError | None]:
     """Return why the permissions cannot be read; None where they can."""
     try:
-        told = yield from attempted(read)
+        return (yield from shared(read))
     except TransportError as error:
         return error
-    return told if isinstance(told, APIError) else None

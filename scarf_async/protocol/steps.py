@@ -145,10 +145,12 @@ class LookContext:
     Attributes:
         age: tells how many seconds ago it was first sent; None: it was not.
         in_bulk: whether it is one of many, which may give several owners a package of one name.
+        sent: whether it was sent, so that it may be what is there.
     """
 
     age: Callable[[], float] | None = None
     in_bulk: bool = False
+    sent: bool = False
 
 
 @attrs.frozen

@@ -115,6 +115,7 @@ class _Create(Generic[E]):
     if_exists: IfExists
     course: Course
     failure: ScarfError | None = None
+    confirmed: bool = False
 
     async def run(self) -> E:
         session, request = self.session, self.creation.request
@@ -148,7 +149,9 @@ class _Create(Generic[E]):
     def _look_once(self) -> Awaitable[Found[E]]:
         started = self.course.started
         age = None if started is None else lambda: self.course.clock.monotonic() - started
-        return self.session.run(self.creation.look(self.session.look_context(age)))
+        return self.session.run(
+            self.creation.look(self.session.look_context(age, sent=self.course.ambiguous or self.confirmed))
+        )
 
     async def _look(self) -> Found[E] | _LookFailed:
         try:
@@ -205,6 +208,7 @@ class _Create(Generic[E]):
         entity = decode_written(self.creation.request, answer)
         if entity is not None:
             return entity
+        self.confirmed = True
         failure: ScarfError | None = None
         try:
             by_id = self.creation.by_id

@@ -106,9 +106,9 @@ class Session:
         if self.work is not None:
             self.work.looks_from = None
 
-    def look_context(self, age: Callable[[], float] | None = None) -> LookContext:
+    def look_context(self, age: Callable[[], float] | None = None, *, sent: bool = False) -> LookContext:
         """Return what is known when a create is looked for that was sent so many seconds ago, if it was."""
-        return LookContext(age, in_bulk=self.work is not None)
+        return LookContext(age, in_bulk=self.work is not None, sent=sent)
 
     def reconciled(self) -> None:
         """Take down that the outcome of the write was found by looking."""

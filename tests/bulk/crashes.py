@@ -23,11 +23,14 @@ from unittest.mock import patch
 import attrs
 
 from scarf_async import (
+    UNSET,
+    ApiVersion,
     BulkPlan,
     BulkReport,
     DomainCreate,
     JournalError,
     OrganizationUpsert,
+    PackageKey,
     PackageUpsert,
     Ref,
     RetryPolicy,
@@ -38,7 +41,8 @@ from scarf_async import (
 from scarf_async.bulk.journal import Journal
 from scarf_async.bulk.schedule import compile_plan
 from scarf_async.clock import Clock
-from scarf_async.emulator import Emulator, FaultRule, Faults
+from scarf_async.dialects import dialect_of
+from scarf_async.emulator import Emulator, FaultRule, Faults, Quirks
 from scarf_async.emulator.faults import Action
 from scarf_async.emulator.received import ReceivedRequest
 from scarf_async.emulator.state import State
@@ -51,6 +55,8 @@ __all__ = ["Base", "Case", "Verdict", "base_of", "check", "draw"]
 
 T = TypeVar("T")
 
+_OWNER: Final = "emulator-user"
+_STATED: Final = ("users", "members", "permissions")
 SPEED: Final = 50.0
 LATE: Final = 0.01
 # By the fast clock: 40 ms, four times as late as the latest effect.
@@ -60,6 +66,9 @@ _CLEAN_RUNS: Final = 4
 _ACTIONS: Final[Sequence[Action]] = ("empty", "empty", "drop_after", "html_502", ("effect", 503), ("effect", 502))
 _LEVELS: Final = ("blocked", "default", "member", "admin")
 _ROLES: Final = ("member", "admin", "owner")
+_LEVELS_OF_V2: Final = ("default", "member", "admin")
+# Of a list that ignores cursors ten elements are too many to tell where it ends.
+_FEW: Final = 6
 
 
 class FastClock(Clock):
@@ -140,6 +149,8 @@ class Case:
     power_cut: bool
     concurrency: int
     permission_batch: int
+    api: ApiVersion = "v1"
+    quirks: Quirks = attrs.field(factory=Quirks)
 
 
 @attrs.define
@@ -149,6 +160,7 @@ class _Draw:
     rng: random.Random
     base: Base
     late: bool
+    api: ApiVersion
     plan: BulkPlan = attrs.field(factory=BulkPlan)
     refs: list[Ref[Any]] = attrs.field(factory=list)  # of what each operation gives
     organizations: list[str] = attrs.field(factory=lambda: ["acme", "globex"])
@@ -161,9 +173,13 @@ class _Draw:
     number: int = 0
 
     def __attrs_post_init__(self) -> None:
-        uuids = self.base.uuids
-        self.files = [uuids["acme/file/one"], uuids["acme/file/two"]]
-        self.packages = [*self.files, uuids["emulator-user/npm/own"]]
+        self.files = [self.known("acme/file/one"), self.known("acme/file/two")]
+        self.packages = [*self.files, self.known("emulator-user/npm/own")]
+
+    def known(self, name: str) -> str | PackageKey:
+        """A package that is there; v2 asks whose."""
+        uuid = self.base.uuids[name]
+        return uuid if self.api == "v1" else PackageKey(name.partition("/")[0], uuid)
 
     def name(self, stem: str) -> str:
         """A name that nothing else has."""
@@ -244,13 +260,15 @@ class _Draw:
         kind = self.rng.random()
         if kind < 0.1:
             # There is one of this name; with another description it is not what was asked for.
-            description = self.rng.choice(["", "another"])
-            return self.plan.create_package(
+            description = self.rng.choice(["", "another"]) if self.api == "v1" else ""
+            ref = self.plan.create_package(
                 PackageUpsert(name="kept", short_description=description, library_type="file"),
                 "acme",
                 if_exists="keep",
             )
-        library_type = "docker" if kind < 0.3 else "file"
+            self.with_route(ref)
+            return ref
+        library_type = ("docker" if self.api == "v1" else "npm") if kind < 0.3 else "file"
         fields = {"backend_url": "https://ghcr.io/a/b"} if library_type == "docker" else {}
         upsert = PackageUpsert(name=self.name("package"), short_description="", library_type=library_type, **fields)
         if_exists = self.rng.choice(["fail", "keep"])
@@ -258,7 +276,14 @@ class _Draw:
         self.packages.append(ref)
         if library_type == "file":
             self.files.append(ref)
+            self.with_route(ref)
         return ref
+
+    def with_route(self, package: Ref[Any]) -> None:
+        """Let a new file package have the route without which v2 does not create it."""
+        if self.api == "v2":
+            route = RouteCreate("https://acme.example/x", self.name("/first"))
+            self.refs.append(self.plan.create_route(package, route, if_exists=self.rng.choice(["fail", "keep"])))
 
     def update_package(self) -> Ref[Any] | None:
         package = self.package()
@@ -280,7 +305,9 @@ class _Draw:
         after = self.behind_the_last("permission", package, user)
         if after is None:
             return None
-        ref = self.plan.set_permission(package, user, self.rng.choice(_LEVELS), after=after)
+        ref = self.plan.set_permission(
+            package, user, self.rng.choice(_LEVELS if self.api == "v1" else _LEVELS_OF_V2), after=after
+        )
         self.last["permission", package, user] = ref
         return ref
 
@@ -295,11 +322,19 @@ class _Draw:
             after=self.after(),
         )
 
+    def update_route(self) -> Ref[Any] | None:
+        route = self.rng.choice([route for route, (path, _) in self.base.routes.items() if path != "/2"][:2])
+        if ("updated", route) in self.values:
+            return None
+        self.values.add(("updated", route))
+        changed = RouteCreate("https://acme.example/z" if self.rng.random() < 0.5 else UNSET, self.name("/changed"))
+        return self.plan.update_route(self.known("acme/file/one"), route, changed, after=self.after())
+
     def delete_route(self) -> Ref[Any]:
         # Of a package that is never deleted: a refused delete would keep it, or not.
         mine = [route for route, (path, _) in self.base.routes.items() if path != "/2"][:2]
         route = self.rng.choice([*mine, "gone"])
-        return self.plan.delete_route(self.base.uuids["acme/file/one"], route)
+        return self.plan.delete_route(self.known("acme/file/one"), route)
 
     def create_domain(self) -> Ref[Any]:
         domain = DomainCreate(f"{self.name('d')}.example" if self.rng.random() < 0.9 else "d0.kept.example")
@@ -307,7 +342,7 @@ class _Draw:
 
     def delete_domain(self) -> Ref[Any]:
         domain = self.rng.choice([*list(self.base.domains)[:2], "gone"])
-        return self.plan.delete_domain(self.base.uuids["acme/file/one"], domain)
+        return self.plan.delete_domain(self.known("acme/file/one"), domain)
 
 
 _KINDS: Final = {
@@ -326,22 +361,44 @@ _KINDS: Final = {
 }
 
 
-def _draw_plan(rng: random.Random, base: Base, *, late: bool, most: int) -> BulkPlan:
+_KINDS_OF_V2: Final = {**_KINDS, "create_organization": 0, "update_route": 1}
+
+
+def _draw_plan(rng: random.Random, base: Base, *, late: bool, most: int, api: ApiVersion) -> BulkPlan:
+    kinds = _KINDS if api == "v1" else _KINDS_OF_V2
     while True:
-        drawing = _Draw(rng, base, late)
-        for kind in rng.choices(list(_KINDS), list(_KINDS.values()), k=rng.randint(1, most)):
+        drawing = _Draw(rng, base, late, api)
+        for kind in rng.choices(list(kinds), list(kinds.values()), k=rng.randint(1, most)):
             ref = getattr(drawing, kind)()
             if ref is not None:
                 drawing.refs.append(ref)
         # Circles and contradictions are for other tests.
         with suppress(ValidationError):
-            compile_plan(drawing.plan)
+            compile_plan(drawing.plan, dialect=dialect_of(api, _OWNER))
             return drawing.plan
 
 
-def draw(seed: int, base: Base, *, most: int = 24) -> Case:
-    """Draw a case."""
+def _draw_quirks(rng: random.Random) -> Quirks:
+    return Quirks(
+        paging=rng.choice(["links", "after", "ignores-after"]),
+        max_per_page=rng.choice([10, 50, 1000]),
+        package_cursor=rng.choice(["name", "id"]),
+        links_absolute=rng.random() < 0.5,
+        absent=rng.choice(["omitted", "null"]),
+        null=rng.choice(["taken", "refused"]),
+        members_post_upserts=rng.random() < 0.5,
+        put_clears=rng.random() < 0.5,
+        permissions_of_organizations=rng.choice(["refused", "works"]),
+        error_bodies=rng.choice(["json", "text", "empty"]),
+    )
+
+
+def draw(seed: int, base: Base, *, most: int = 24, api: ApiVersion = "v1") -> Case:
+    """Draw a case; of v2 with quirks."""
     rng = random.Random(seed)
+    quirks = Quirks() if api == "v1" else _draw_quirks(rng)
+    if quirks.paging == "ignores-after":
+        most = min(most, _FEW)
     late = rng.random() < 0.5
     faults: dict[str, Any] = {"seed": seed, "late_by": LATE}
     if rng.random() < 0.85:
@@ -356,13 +413,15 @@ def draw(seed: int, base: Base, *, most: int = 24) -> Case:
     crashes = [1 + int(rng.expovariate(1 / 40)) for _ in range(rng.choice([0, 1, 1, 2, 3, 5]))]
     return Case(
         seed=seed,
-        plan=_draw_plan(rng, base, late=late, most=most),
+        plan=_draw_plan(rng, base, late=late, most=most, api=api),
         faults=faults,
         rules=tuple(rules),
         crashes=tuple(crashes),
         power_cut=rng.random() < 0.4,
         concurrency=rng.choice([1, 2, 8, 32]),
         permission_batch=rng.choice([1, 3, 100]),
+        api=api,
+        quirks=quirks,
     )
 
 
@@ -477,6 +536,8 @@ class _Check:
             uuids=self.base.uuids,
             routes=self.base.routes,
             domains=self.base.domains,
+            api=self.case.api,
+            quirks=self.case.quirks,
         )
         wanted = model.run()
         report = await self._to_the_end(model)
@@ -520,7 +581,13 @@ class _Check:
             faults.on_arrival = crash.event
         report: BulkReport | None = None
         async with FastScarf(
-            self.emulator.token, base_url=self.emulator.url, retry=POLICY, timeout=TIMEOUT
+            self.emulator.token,
+            base_url=self.emulator.url,
+            v2_url=self.emulator.v2_url,
+            api=self.case.api,
+            owner=_OWNER,
+            retry=POLICY,
+            timeout=TIMEOUT,
         ) as scarf:
             with crash.watched(), _watched_effects(self.emulator, crash.event):
                 crash.task = asyncio.ensure_future(
@@ -588,10 +655,10 @@ class _Check:
 
 def _identity(request: ReceivedRequest) -> tuple[str, str, bytes] | None:
     """What tells a create from others; None for what may be sent twice."""
-    if request.method == "POST" and not request.path.endswith(("/users", "/permissions")):
+    if request.method == "POST" and not request.path.endswith(("/users", "/members", "/permissions")):
         return request.method, request.path, request.body
     # What was removed may have been added again.
-    if request.method == "DELETE" and "/users/" not in request.path:
+    if request.method == "DELETE" and not any(f"/{part}/" in request.path for part in _STATED):
         return request.method, request.path, b""
     return None
 
@@ -622,6 +689,6 @@ def _difference(wanted: State, found: State) -> str:
 
 async def check(case: Case, base: Base, directory: Path) -> Verdict:
     """Run a case to its end, however often it dies."""
-    async with Emulator() as emulator:
+    async with Emulator(quirks=case.quirks) as emulator:
         await emulator.store.run(lambda transaction: transaction.replace(base.database))
         return await _Check(case, base, directory, emulator)()

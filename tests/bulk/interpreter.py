@@ -9,8 +9,9 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from scarf_async import BulkPlan, Operation, OrganizationUpsert, PackageUpsert
+from scarf_async import UNSET, ApiVersion, BulkPlan, Operation, OrganizationUpsert, PackageUpsert
 from scarf_async.bulk import Kind
+from scarf_async.emulator import Quirks
 from scarf_async.emulator.state import OrganizationState, PackageState, State
 
 from .model import Model
@@ -66,11 +67,20 @@ class Interpreter:
         uuids: Mapping[str, str],
         routes: Mapping[str, tuple[str, str]],
         domains: Mapping[str, str],
+        api: ApiVersion = "v1",
+        quirks: Quirks | None = None,
     ) -> None:
-        """Begin with a state; `uuids` are those of its packages, `routes` and `domains` what ids stand for."""
+        """Begin with a state; `uuids` are those of its packages, `routes` and `domains` what ids stand for.
+
+        In v2 nobody can be refused who has no level to take back, and packages of organizations may have none.
+        """
+        self.is_v2 = api == "v2"
+        self.refuses_permissions = self.is_v2 and (
+            quirks is not None and quirks.permissions_of_organizations == "refused"
+        )
         self.model = Model(plan, batch=len(plan) + 1)
         self.plan = plan
-        self.routes, self.domains = routes, domains
+        self.routes, self.domains = dict(routes), domains
         self.statuses: list[str] = [""] * len(plan)
         self._ids = count()
         self.organizations: dict[int, tuple[str, OrganizationState]] = {
@@ -120,6 +130,7 @@ class Interpreter:
                 needs.add(other.index)
             if (other.kind, operation.kind) in {
                 (Kind.CREATE_ROUTE, Kind.DELETE_ROUTE),
+                (Kind.UPDATE_ROUTE, Kind.DELETE_ROUTE),
                 (Kind.CREATE_DOMAIN, Kind.DELETE_DOMAIN),
             }:
                 needs.add(other.index)
@@ -235,7 +246,9 @@ class Interpreter:
     def _set_permission(self, operation: Operation) -> None:
         package = self._package(operation)
         user: str = arguments(operation)["user_query"].partition("@")[0]
-        if user.startswith("unknown"):
+        refuses = self.refuses_permissions and package.organization is not None
+        takes_back = self.is_v2 and arguments(operation)["level"] == "default"
+        if refuses or (user.startswith("unknown") and not takes_back):
             raise _RefusedError
         package.state["permissions"].pop(user, None)
         if arguments(operation)["level"] != "default":
@@ -246,6 +259,17 @@ class Interpreter:
         if package.library_type != "file":
             raise _RefusedError
         package.state["routes"].append((route.template_path, route.outgoing_url))
+
+    def _update_route(self, operation: Operation) -> None:
+        package, route_id = self._package(operation), arguments(operation)["route_id"]
+        path, url = self.routes[route_id]
+        if (path, url) not in package.state["routes"]:
+            raise _RefusedError
+        wanted = arguments(operation)["route"]
+        new = wanted.template_path, url if wanted.outgoing_url is UNSET else wanted.outgoing_url or ""
+        package.state["routes"].remove((path, url))
+        package.state["routes"].append(new)
+        self.routes[route_id] = new
 
     def _delete_route(self, operation: Operation) -> None:
         package, route = self._package(operation), self.routes.get(arguments(operation)["route_id"])

@@ -12,7 +12,11 @@ from .plans import arguments
 
 __all__ = ["Model"]
 
-_DELETES = {Kind.CREATE_ROUTE: Kind.DELETE_ROUTE, Kind.CREATE_DOMAIN: Kind.DELETE_DOMAIN}
+_DELETES = {
+    Kind.CREATE_ROUTE: {Kind.DELETE_ROUTE},
+    Kind.UPDATE_ROUTE: {Kind.DELETE_ROUTE},
+    Kind.CREATE_DOMAIN: {Kind.DELETE_DOMAIN},
+}
 
 
 def _fold(user: str) -> str:
@@ -117,6 +121,8 @@ class Model:
                 return op.kind, told["organization"], told["package"].name, told["package"].library_type
             case Kind.UPDATE_PACKAGE:
                 return op.kind, package
+            case Kind.UPDATE_ROUTE:
+                return op.kind, package, told["route_id"]
             case Kind.CREATE_DOMAIN:
                 return op.kind, package, told["domain"].name.casefold()
         return None
@@ -133,6 +139,7 @@ class Model:
         return (
             tuple(value for value in told.values() if isinstance(value, OrganizationUpsert | PackageUpsert)),
             str(told.get("domain")),
+            str(told.get("route")),
             told.get("if_exists"),
         )
 
@@ -150,7 +157,7 @@ class Model:
         if (renamed := self._unmakes(other)) is not None and renamed == self.uses(one):
             return not self.is_behind(one.index, other.index)
         if self.package(one) is not None and self.package(one) == self.package(other):
-            if _DELETES.get(one.kind) == other.kind:
+            if other.kind in _DELETES.get(one.kind, ()):
                 return True
             if other.kind is Kind.DELETE_PACKAGE and one.kind is not Kind.DELETE_PACKAGE:
                 return True

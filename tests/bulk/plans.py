@@ -75,6 +75,7 @@ ADDERS: dict[str, dict[str, st.SearchStrategy[object] | None]] = {
         "level": st.sampled_from(["blocked", "default", "member", "admin"]),
     },
     "create_route": {"package": None, "route": ROUTES, "if_exists": IF_EXISTS},
+    "update_route": {"package": None, "route_id": WORDS, "route": ROUTES},
     "delete_route": {"package": None, "route_id": WORDS},
     "create_domain": {"package": None, "domain": DOMAINS, "if_exists": IF_EXISTS},
     "delete_domain": {"package": None, "domain_id": WORDS},

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from scarf_async import ApiVersion
+
 from .crashes import Base, Verdict, base_of, check, draw
 
 GROUPS = 4
 PLANS_IN_A_GROUP = 30
+GROUPS_OF_V2 = 10
+PLANS_OF_V2_IN_A_GROUP = 20
+MOST = {"v1": 24, "v2": 12}
 
 
 @pytest.fixture
@@ -21,12 +26,24 @@ async def base() -> Base:
 @pytest.mark.parametrize("group", range(GROUPS))
 async def test_whatever_goes_wrong_the_plan_comes_true_once(base: Base, tmp_path: Path, group: int) -> None:
     """Of 120 random plans each ends in the interpreter's state, with its statuses, and no create was doubled."""
+    await check_plans(base, tmp_path, range(group * PLANS_IN_A_GROUP, (group + 1) * PLANS_IN_A_GROUP), "v1")
+
+
+@pytest.mark.parametrize("group", range(GROUPS_OF_V2))
+async def test_whatever_goes_wrong_it_comes_true_once_in_v2(base: Base, tmp_path: Path, group: int) -> None:
+    """So do 200 random plans in v2, whatever its descriptions leave open."""
+    seeds = range(group * PLANS_OF_V2_IN_A_GROUP, (group + 1) * PLANS_OF_V2_IN_A_GROUP)
+    await check_plans(base, tmp_path, seeds, "v2")
+
+
+async def check_plans(base: Base, directory: Path, seeds: range, api: ApiVersion) -> None:
+    """Draw plans and run each to its end."""
     total = Verdict()
-    for seed in range(group * PLANS_IN_A_GROUP, (group + 1) * PLANS_IN_A_GROUP):
-        verdict = await check(draw(seed, base), base, tmp_path)
+    for seed in seeds:
+        verdict = await check(draw(seed, base, api=api, most=MOST[api]), base, directory)
         assert not verdict.problems, f"seed {seed}: " + "\n".join(verdict.problems)
         total.crashes += verdict.crashes
         total.injected += verdict.injected
     # Else the test would say nothing.
-    assert total.crashes > PLANS_IN_A_GROUP / 2
-    assert total.injected > PLANS_IN_A_GROUP
+    assert total.crashes > len(seeds) / 2
+    assert total.injected > len(seeds)

@@ -214,7 +214,7 @@ def test_file_that_is_no_whole_plan_is_refused(tmp_path: Path, text: str, line: 
         ({"kind": "upsert_member", "organization": "acme", "username": "ann", "role": "king"}, "role"),
         ({"kind": "upsert_member", "organization": "acme", "username": "ann", "role": ["admin"]}, "role"),
         ({"kind": "create_package", "package": "web"}, "package"),
-        ({"kind": "create_package", "package": {"name": "web"}}, "short_description"),
+        ({"kind": "create_package", "package": {"short_description": ""}}, "name"),
         ({"kind": "create_package", "package": {"name": "web", "short_description": "", "colour": 1}}, "colour"),
         ({"kind": "create_package", "package": {"name": "web", "short_description": None}}, "short_description"),
         ({"kind": "create_domain", "package": "p", "domain": {"name": "a"}, "if_exists": ["keep"]}, "if_exists"),

@@ -661,6 +661,9 @@ _ADD: dict[Kind, Callable[..., AnyRef]] = {
     Kind.CREATE_ROUTE: lambda plan, on, told, after: plan.create_route(
         on, RouteCreate("https://acme.example", told["name"]), after=after
     ),
+    Kind.UPDATE_ROUTE: lambda plan, on, told, after: plan.update_route(
+        on, told["name"], RouteCreate("https://acme.example", told["level"]), after=after
+    ),
     Kind.DELETE_ROUTE: lambda plan, on, told, after: plan.delete_route(on, told["name"], after=after),
     Kind.CREATE_DOMAIN: lambda plan, on, told, after: plan.create_domain(
         on, DomainCreate(told["domain"]), after=after

@@ -1,0 +1,166 @@
+"""Where a version does not carry out each operation by a request of its own, or cannot carry it out. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Hashable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+import attrs
+
+from scarf_async.bulk.calls import CreatePackage, RemoveMember, UpdateOrganization, UpsertMember
+from scarf_async.bulk.kinds import Call, OnPackage, Root
+from scarf_async.bulk.operations import Operation, Plan
+from scarf_async.bulk.parts import CreateDomain, CreateRoute
+from scarf_async.dialects import Dialect
+from scarf_async.entities import LibraryType, MemberUpsert, Package, PackageKey
+from scarf_async.errors import UnsupportedError
+from scarf_async.names import domain_key, organization_key
+from scarf_async.sending.creates import create
+from scarf_async.sending.session import Session
+
+__all__ = [
+    "CreateWithRoute",
+    "UpsertListed",
+    "adapted",
+    "joins",
+    "made_with_its_package",
+    "owners_of",
+    "package_of",
+    "refuse_unsupported",
+]
+
+_SHOWN: Final = 20
+_NOTHING_SENT: Final = "; nothing was sent"
+
+
+@attrs.frozen
+class CreateWithRoute(CreatePackage):
+    """A file package to create together with its first route."""
+
+    with_route: CreateRoute = attrs.field(kw_only=True)
+
+    def build(self, dialect: Dialect, _: PackageKey, /) -> object:  # noqa: D102 # as in `Call`
+        return dialect.create_package(self.package, self.organization, self.with_route.route)
+
+    def perform(self, session: Session, /) -> Awaitable[Package]:  # noqa: D102 # as in `OnAccount`
+        creation = session.dialect.create_package(self.package, self.organization, self.with_route.route)
+        # The route of a package that is found is an operation by itself.
+        return create(session, attrs.evolve(creation, rest=None), self.if_exists)
+
+
+@attrs.frozen
+class UpsertListed(UpsertMember):
+    """A membership to create or change, of whom the list of members tells enough."""
+
+    def perform(self, session: Session, /) -> Awaitable[object]:  # noqa: D102 # as in `OnAccount`
+        member = MemberUpsert(self.username, self.role)
+        return session.run(session.dialect.upsert_member(self.organization, member, listed=True))
+
+
+def joins(plan: Plan, dialect: Dialect, call: Call, befores: Sequence[int]) -> int | None:
+    """Return the place of the package that is created together with a route; None: it is created by itself."""
+    if not dialect.traits.routes_with_packages or not isinstance(call, CreateRoute) or len(befores) != 1:
+        return None
+    created = plan[befores[0]].call
+    is_file = isinstance(created, CreatePackage) and created.package.library_type == LibraryType.FILE
+    return befores[0] if is_file else None
+
+
+def adapted(plan: Plan, dialect: Dialect, joined: Mapping[int, int]) -> dict[int, Call]:
+    """Return what is carried out instead of some operations, by place.
+
+    Args:
+        plan: the operations.
+        dialect: how the version is spoken.
+        joined: for packages that are created together with a route the place of that.
+    """
+    calls: dict[int, Call] = {}
+    for place, route in joined.items():
+        created, first = plan[place].call, plan[route].call
+        assert isinstance(created, CreatePackage)  # noqa: S101 # as `joins` says
+        assert isinstance(first, CreateRoute)  # noqa: S101
+        calls[place] = CreateWithRoute(created.package, created.organization, created.if_exists, with_route=first)
+    for operation in plan:
+        if isinstance(operation.call, CreateDomain) and made_with_its_package(plan, dialect, operation):
+            calls[operation.index] = attrs.evolve(operation.call, if_exists="keep")
+    if dialect.traits.members_by_verb:
+        calls |= _listed(plan)
+    return calls
+
+
+def made_with_its_package(plan: Plan, dialect: Dialect, operation: Operation) -> bool:
+    """Tell whether a domain is there because of how the plan creates its package."""
+    call, root = operation.call, operation.root
+    if not isinstance(call, CreateDomain) or not isinstance(root, int):
+        return False
+    created = plan[root].call
+    host = dialect.domain_of(created.package) if isinstance(created, CreatePackage) else None
+    return host is not None and domain_key(host) == domain_key(call.domain.name)
+
+
+def _listed(plan: Plan) -> dict[int, Call]:
+    """Return those memberships whose value nothing else in the plan changes."""
+    targets: Counter[Hashable] = Counter()
+    renamed: set[str] = set()
+    for operation in plan:
+        call = operation.call
+        if isinstance(call, UpsertMember | RemoveMember):
+            targets[call.target(None, organization_key)] += 1
+        if isinstance(call, UpdateOrganization) and call.renames:
+            renamed |= {organization_key(call.name), organization_key(call.organization.name)}
+    return {
+        operation.index: UpsertListed(call.organization, call.username, call.role)
+        for operation in plan
+        if isinstance(call := operation.call, UpsertMember)
+        and targets[call.target(None, organization_key)] == 1
+        and organization_key(call.organization) not in renamed
+    }
+
+
+def owners_of(plan: Plan) -> dict[str, str]:
+    """Return the owners of those packages, by id, of which some operation says whose they are."""
+    return {
+        call.package.id: call.package.owner
+        for call in (operation.call for operation in plan)
+        if isinstance(call, OnPackage) and isinstance(call.package, PackageKey) and call.package.owner is not None
+    }
+
+
+def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> PackageKey:
+    """Return the package that an operation is on, or creates; its id need not be known yet."""
+    if isinstance(root, str):
+        return PackageKey(owners.get(root), root)
+    created = None if root is None else plan[root].call
+    return PackageKey(created.organization if isinstance(created, CreatePackage) else None, "new")
+
+
+def refuse_unsupported(
+    plan: Plan, dialect: Dialect, *, calls: Mapping[int, Call], twins: Mapping[int, int], owners: Mapping[str, str]
+) -> None:
+    """Refuse a plan with operations that a version cannot carry out.
+
+    Raises:
+        UnsupportedError: `.operations` are all of those.
+    """
+    reasons: dict[int, str] = {}
+    for operation in plan:
+        place = twins.get(operation.index, operation.index)
+        if place in reasons:
+            reasons[operation.index] = reasons[place]
+        if place != operation.index:
+            continue
+        call = calls.get(place, operation.call)
+        reason = dialect.refusal(partial(call.build, dialect, package_of(plan, operation.root, owners)))
+        if reason is not None:
+            reasons[place] = reason.removesuffix(_NOTHING_SENT)
+    if not reasons:
+        return
+    shown = [f"{plan[place]}: {reason}" for place, reason in list(reasons.items())[:_SHOWN]]
+    more = f"\nand {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+    what = "an operation" if len(reasons) == 1 else f"{len(reasons)} operations"
+    raise UnsupportedError(
+        f"{dialect.version} cannot do {what} of this plan{_NOTHING_SENT}:\n" + "\n".join(shown) + more,
+        operations=[plan[place] for place in reasons],
+    )
