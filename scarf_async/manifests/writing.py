@@ -27,8 +27,8 @@ S = TypeVar("S", OrganizationSpec, PackageSpec)
 W = TypeVar("W")
 
 _HEADER: Final = (
-    "# The service does not give back backend_url, public_url and repository_url of packages. Where this file does"
-    "\n# not say them, packages may have them nevertheless, and keep them.\n\n"
+    "# Version 1 of the service does not give back backend_url, public_url and repository_url of packages. Where"
+    "\n# this file does not say them, packages may have them nevertheless, and keep them.\n\n"
 )
 # Fewer permissions are sooner read than looked up.
 _SHARED_FROM: Final = 3
@@ -153,7 +153,7 @@ def _package(spec: PackageSpec, shared: _Shared) -> JSON:
         data["permissions"] = permissions
     if spec.routes is not None:
         data["routes"] = [
-            {"template_path": route.template_path, "outgoing_url": route.outgoing_url or None}
+            {"template_path": route.template_path, "outgoing_url": route.outgoing_url or ""}
             for route in spec.routes
         ]
     if spec.domains is not None:
