@@ -139,7 +139,9 @@ class Copying:
             backend_url=backend_url,
             public_url=said.public_url,
             repository_url=spec.repository_url if said.repository_url is None else said.repository_url,
-            permissions=self._people(spec.permissions or {}, f"the package {spec.name!r}"),
+            permissions=None
+            if spec.permissions is None
+            else self._people(spec.permissions, f"the package {spec.name!r}"),
             domains=None if spec.domains is None else tuple(domains),
         )
 

@@ -333,6 +333,33 @@ async def test_what_is_not_shown_is_not_compared(tmp_path: Path) -> None:
         assert lines(await two.manifests.diff(pulled, prune=True)) == []
 
 
+async def test_a_file_of_v1_is_kept_up_in_v2(tmp_path: Path) -> None:
+    """What it says in the words of v1, and what v2 does not show, stays; the rest is what was pulled."""
+    path = tmp_path / "acme.json"
+    async with served(**WORKS) as (_, one, two):
+        await apply(one, FILE)
+        dl = next(package for package in await two.packages.list("acme") if package.name == "dl")
+        await two.routes.create(dl, RouteCreate(None, "/c"))
+        hidden = RouteCreate("https://example.org/c", "/c")
+        said = attrs.evolve(DL, routes=(*(DL.routes or ()), hidden))
+        write_manifest(attrs.evolve(FILE, organizations=(attrs.evolve(ACME, packages=(WEB, said, LIB)),)), path)
+        write_manifest(await two.manifests.pull("acme"), path, keep=True)
+        kept = {package.name: package for package in read_manifest(path).organizations[0].packages or ()}
+        assert list(kept) == ["web", "dl", "lib"]
+        assert (kept["web"].public_url, kept["web"].backend_url) == (WEB.public_url, WEB.backend_url)
+        assert kept["lib"].library_type == "pypi"
+        assert set(kept["dl"].routes or ()) == set(said.routes or ())
+
+
+async def test_a_copy_leaves_permissions_alone_that_do_not_show() -> None:
+    """With prune, too: what cannot be read is not taken for none."""
+    async with served() as (_, one, two), served(**WORKS) as (_, other, __):
+        for scarf in (one, other):
+            await apply(scarf, FILE)
+        changes = await two.manifests.changes_to_copy("acme", "acme", to=other, prune=True)
+        assert [change for change in changes if change.kind == "permission"] == []
+
+
 async def test_an_address_for_bills_that_is_not_shown() -> None:
     """It has to be said where something else changes, and is not compared by itself."""
     async with served() as (_, one, two):
