@@ -18,6 +18,7 @@ __all__ = [
     "organization_key",
     "package_key",
     "plain_name",
+    "public_host",
     "route_key",
     "text_key",
     "url_key",
@@ -114,6 +115,19 @@ def url_key(url: str) -> str:
     return f"{parts.scheme}://{user}@[{_host(parts.hostname)}]:{port}{slash}{rest}"
 
 
+def public_host(url: str | None) -> str | None:
+    """Return the host of a public address, as `domain_key` gives it; None: there is none, or it cannot be sent.
+
+    >>> public_host("https://IMG.acme.example/acme/web"), public_host("")
+    ('img.acme.example', None)
+    """
+    try:
+        host = urlsplit(url or "").hostname
+    except ValueError:
+        return None
+    return None if host is None else domain_key(host)
+
+
 def route_key(template_path: str, outgoing_url: object) -> tuple[str, str]:
     """Return the key of a route; the path that is asked for counts to the letter.
 
@@ -137,6 +151,7 @@ _KEYS: Final[Mapping[str, Callable[[str], str]]] = {
     "outgoing_url": url_key,
     "template_path": str.strip,
     "repository_url": url_key,
+    "backend_url": url_key,
 }
 
 

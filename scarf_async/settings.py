@@ -164,6 +164,19 @@ class Settings:
             return root
         raise ConfigurationError(no_address(base, next(iter(self._roots))))
 
+    def shares_server(self, other: Settings) -> bool:
+        """Tell whether two clients call the same server.
+
+        Two versions of one are told by an address that both clients have, or by the origin of their addresses.
+        """
+        if self.api == other.api:
+            return self.root(self.api) == other.root(self.api)
+        ours, theirs = self._roots, other._roots
+        if any(ours[name] == theirs[name] for name in ours.keys() & theirs.keys()):
+            return True
+        origins, others = ({base.origin() for base in one.bases.values()} for one in (self, other))
+        return not origins.isdisjoint(others)
+
     def address(self, base: str, target: str) -> URL:
         """Return the address of an encoded path, just as it is sent.
 

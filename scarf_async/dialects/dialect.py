@@ -51,7 +51,7 @@ class Traits:
 
     Attributes:
         permission_arrays: several permissions of a package travel in one request.
-        addresses_shown: the addresses of a package are given back.
+        addresses_shown: the addresses of a package are given back, its public one as a domain; a change needs them.
         users_by_email: a permission may name its user by e-mail address, and the service then shows the username.
         organizations_creatable: an organization may be created.
         levels_of_owners: a permission may say, and the service shows, who owns a package; and nobody is blocked.
@@ -61,6 +61,9 @@ class Traits:
         updates_read: an update reads what is there first.
         members_by_verb: adding a member and setting the role of one are two calls.
         permissions_everywhere: every package has permissions.
+        importances: a package has an importance.
+        images_as_names: the name of a docker package is the path of its image.
+        empty_is_hidden: what has to be there, and reads empty, is not shown: a route's address, and that for bills.
         types_alike: words for the type of a package that mean the same.
     """
 
@@ -75,6 +78,9 @@ class Traits:
     updates_read: bool
     members_by_verb: bool
     permissions_everywhere: bool
+    importances: bool
+    images_as_names: bool
+    empty_is_hidden: bool
     types_alike: Collection[str] = ()
 
 

@@ -112,6 +112,9 @@ class V1:
         updates_read=False,
         members_by_verb=False,
         permissions_everywhere=True,
+        importances=False,
+        images_as_names=False,
+        empty_is_hidden=False,
     )
 
     def refusal(self, build: Callable[[], object]) -> str | None:  # noqa: D102 # as all below: described in `Dialect`

@@ -116,6 +116,9 @@ class V2:
         updates_read=True,
         members_by_verb=True,
         permissions_everywhere=False,
+        importances=True,
+        images_as_names=True,
+        empty_is_hidden=True,
         types_alike=frozenset({LibraryType.PYPI, LibraryType.PYTHON}),
     )
 

@@ -79,6 +79,9 @@ async def apply(
     """Apply changes, as `Manifests.apply` says."""
     if max_removals is not None:
         checks.whole("max_removals", max_removals, ValidationError, least=0)
+    changes.check_version(session.dialect.version, session.server)
+    if session.dialect.traits.owners_in_paths:
+        changes = changes.owned_by(session.owner)
     check(changes, max_removals=max_removals, me=me)
     if me is not None:
         changes = attrs.evolve(changes, me=me)
@@ -184,7 +187,7 @@ def _without_drifted(report: ApplyReport, held: Sequence[Verdict]) -> ApplyRepor
     open_changes = tuple(verdict.change for verdict in held if verdict.state == "open")
     return attrs.evolve(
         report,
-        sent=Changes(open_changes, there=report.changes.there, me=report.changes.me),
+        sent=Changes(open_changes, there=report.changes.there, me=report.changes.me, api=report.changes.api),
         found=tuple(verdict.change for verdict in held if verdict.state == "done"),
         drifted=tuple(
             attrs.evolve(verdict.change, note=verdict.now) for verdict in held if verdict.state == "moved"

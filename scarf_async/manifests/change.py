@@ -39,6 +39,7 @@ class Change:
             comparing; `blocked`: it cannot be done, `note` says why; `uncompared`: it was not compared and is left.
         kind: what it is.
         organization: the organization; None: the token's user, for packages.
+        owner: the token's user, for packages, where the service has to be told who that is.
         package: the package's name; as the service shows it, if it is there.
         library_type: the package's type.
         name: the username or e-mail address of a member or permission; the name of a domain.
@@ -55,6 +56,7 @@ class Change:
     action: Action
     kind: Subject
     organization: str | None = None
+    owner: str | None = None
     package: str | None = None
     library_type: str | None = None
     name: str | None = None
@@ -72,7 +74,7 @@ class Change:
     @property
     def key(self) -> PackageKey | None:
         """The package that it is about; None: none, or one that is yet to be created."""
-        return None if self.uuid is None else PackageKey(self.organization or None, self.uuid)
+        return None if self.uuid is None else PackageKey(self.organization or self.owner or None, self.uuid)
 
     @property
     def label(self) -> str:
@@ -123,7 +125,7 @@ class Change:
                 continue
             if self.kind == "route":
                 if field == "outgoing_url":
-                    yield f"-> {_quoted(after)}"
+                    yield f"{_quoted(before)} -> {_quoted(after)}" if before else f"-> {_quoted(after)}"
             elif self.kind in {"member", "permission"}:
                 yield f"{before} -> {after}" if before else f"{after}"
             elif self.before is None or before is None:

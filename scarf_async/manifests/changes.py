@@ -11,16 +11,19 @@ import attrs
 import msgspec
 
 from scarf_async.bulk.plan import BulkPlan
-from scarf_async.entities import JSON, Role
+from scarf_async.dialects import dialect_of
+from scarf_async.entities import JSON, ApiVersion, Role
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.change import SENT, Action, Change
 from scarf_async.manifests.fields import MemberFields, stated
 from scarf_async.manifests.planning import Planner, is_loss
 from scarf_async.text import printable
 
-__all__ = ["Action", "Change", "Changes"]
+__all__ = ["UNSAID_API", "Action", "Change", "Changes"]
 
 VERSION: Final = 1
+UNSAID_API: Final = "v1"
+"""What saved changes are for that do not say it: earlier versions of this package knew nothing else."""
 _WORDS: Final[Mapping[Action, str]] = {
     "create": "to create",
     "update": "to update",
@@ -42,6 +45,7 @@ class Changes(Sequence[Change]):
         there: how many things of each kind were there among what was compared: what removals are a share of.
         me: the username that the token belongs to, if said: what that person loses in an organization comes after
             all else there.
+        api: the version of the service that they were made for; None: nobody said it.
         applicable: the changes that send something, in the order of the operations of `to_plan()`, one for each: so
             `changes.applicable[outcome.operation.index]` is the change that an outcome is of.
     """
@@ -50,6 +54,7 @@ class Changes(Sequence[Change]):
     ownerless: tuple[str, ...] = ()
     there: Mapping[str, int] = attrs.field(factory=dict, hash=False)
     me: str | None = None
+    api: ApiVersion | None = attrs.field(default=None, eq=False)
     applicable: tuple[Change, ...] = attrs.field(init=False, eq=False)
 
     @applicable.default
@@ -97,6 +102,41 @@ class Changes(Sequence[Change]):
     def _of(self, action: Action) -> Sequence[Change]:
         return [change for change in self._changes if change.action == action]
 
+    @property
+    def without_owner(self) -> bool:
+        """Whether there is a change that does not say whose package it is about, and has to."""
+        if not dialect_of(self.api or UNSAID_API, None).traits.owners_in_paths:
+            return False
+        return any(
+            change.package is not None and change.organization is None and change.owner is None
+            for change in self._changes
+        )
+
+    def owned_by(self, owner: str | None) -> Changes:
+        """Return them with an owner for the packages of which they leave it out."""
+        if owner is None:
+            return self
+        owned = (
+            attrs.evolve(change, owner=owner)
+            if change.package is not None and change.organization is None and change.owner is None
+            else change
+            for change in self._changes
+        )
+        return attrs.evolve(self, changes=tuple(owned))
+
+    def check_version(self, api: str, server: str, made_for: str = "") -> None:
+        """Refuse to be used with another version of the service than they were made for.
+
+        Raises:
+            ValidationError: naming both.
+        """
+        if self.api is not None and self.api != api:
+            where = f" ({printable(made_for)})" if made_for else ""
+            raise ValidationError(
+                f"these changes were made for {self.api}{where}, and this client speaks {api} ({server}): use a"
+                " client of that version, or compare again"
+            )
+
     def to_plan(self) -> BulkPlan:
         """Return the plan that makes the changes: one operation for each of `applicable`, in that order.
 
@@ -116,6 +156,8 @@ class Changes(Sequence[Change]):
             "ownerless": list(self.ownerless),
             "there": dict(self.there),
             **({} if self.me is None else {"me": self.me}),
+            # What earlier versions of this package wrote was for v1, and had no word for it.
+            **({} if self.api in {None, UNSAID_API} else {"api": self.api}),
         }
 
     @classmethod
@@ -134,7 +176,7 @@ class Changes(Sequence[Change]):
         except msgspec.ValidationError as error:
             reason = str(error)
         else:
-            return cls(saved.changes, saved.ownerless, saved.there, saved.me)
+            return cls(saved.changes, saved.ownerless, saved.there, saved.me, saved.api)
         raise ValidationError(f"these are no changes: {printable(reason)}")
 
     def __repr__(self) -> str:
@@ -152,6 +194,7 @@ class _Saved:
     ownerless: tuple[str, ...]
     there: dict[str, int]
     me: str | None = None
+    api: ApiVersion | None = None
 
 
 def _refuse_unknown(data: JSON) -> None:
@@ -175,7 +218,7 @@ def _names(kind: type[attrs.AttrsInstance]) -> set[str]:
 
 def _plain(change: Change) -> dict[str, JSON]:
     values: dict[str, JSON] = {"action": change.action, "kind": change.kind}
-    for field in ("organization", "package", "library_type", "name", "uuid", "id", "before", "after"):
+    for field in ("organization", "owner", "package", "library_type", "name", "uuid", "id", "before", "after"):
         value: str | Mapping[str, str] | None = getattr(change, field)
         if value is not None:
             values[field] = str(value) if isinstance(value, str) else dict(value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -12,8 +13,7 @@ from scarf_async.errors import ValidationError
 from scarf_async.manifests.changes import Change, Changes
 from scarf_async.manifests.fields import PackageFields, stated
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.manifests.planning import public_host
-from scarf_async.names import domain_key, organization_key, package_key, plain_name, user_key
+from scarf_async.names import domain_key, organization_key, package_key, plain_name, public_host, user_key
 
 __all__ = ["Copying", "Names"]
 
@@ -42,6 +42,8 @@ class Copying:
         packages: packages, with or without the owner's prefix.
         domains: domains; on the same server those that are not in it are left out.
         same_server: whether both are on one server.
+        images_as_names: whether the copy of a docker package is named by the path of its image.
+        alike: words for types that mean the same.
         addresses: a manifest that says addresses of packages, of the source or of the target.
     """
 
@@ -51,6 +53,8 @@ class Copying:
     packages: Names
     domains: Names = attrs.field(converter=_by_domain)
     same_server: bool
+    images_as_names: bool = False
+    alike: Collection[str] = ()
     addresses: Manifest
 
     def __attrs_post_init__(self) -> None:
@@ -123,13 +127,21 @@ class Copying:
         # The domain of its public address a copy has without being given it.
         public = public_host(said.public_url)
         domains = [name for name in map(self._domain, spec.domains or ()) if name and domain_key(name) != public]
+        if spec.name != plain:
+            name = f"{self.target}/{name}"
+        backend_url = spec.backend_url if said.backend_url is None else said.backend_url
+        named = package_key(plain, None) in {package_key(each, self.source) for each in self.packages}
+        if self.images_as_names and backend_url and not named:
+            name = urlsplit(backend_url).path.removeprefix("/")
         return attrs.evolve(
             spec,
-            name=name if spec.name == plain else f"{self.target}/{name}",
-            backend_url=said.backend_url,
+            name=name,
+            backend_url=backend_url,
             public_url=said.public_url,
-            repository_url=said.repository_url,
-            permissions=self._people(spec.permissions or {}, f"the package {spec.name!r}"),
+            repository_url=spec.repository_url if said.repository_url is None else said.repository_url,
+            permissions=None
+            if spec.permissions is None
+            else self._people(spec.permissions, f"the package {spec.name!r}"),
             domains=None if spec.domains is None else tuple(domains),
         )
 
@@ -140,7 +152,8 @@ class Copying:
                 continue
             for spec in owner.packages or ():
                 same = package_key(spec.name, organization) == package_key(name, organization)
-                if same and spec.library_type in {None, library_type}:
+                alike = self.alike if library_type in self.alike else ()
+                if same and spec.library_type in {None, library_type, *alike}:
                     return spec
         return None
 

@@ -7,8 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from scarf_async.dialects.dialect import Traits
-from scarf_async.dialects.v1 import V1
+from scarf_async.dialects import V1, Traits
 from scarf_async.entities import PermissionLevel, Role
 from scarf_async.manifests.changes import Change
 from scarf_async.manifests.fields import (
@@ -53,6 +52,7 @@ class Verdict:
 
 def touched(changes: Iterable[Change], me: str | None) -> Manifest:
     """Return the manifest that speaks of what the changes are about and of nothing else: it says what to read."""
+    changes = tuple(changes)
     organizations: dict[str, OrganizationSpec] = {}
     packages: dict[str | None, dict[_PackageKey, PackageSpec]] = {}
     for change in changes:
@@ -72,7 +72,7 @@ def touched(changes: Iterable[Change], me: str | None) -> Manifest:
             for name, spec in organizations.items()
         ),
         packages=tuple(packages[None].values()) if None in packages else None,
-        me=me,
+        me=next((change.owner for change in changes if change.owner), me),
     )
 
 
@@ -131,7 +131,7 @@ class _Comparison:
     ) -> None:
         shown = tuple(shown or ())
         self._by_uuid.update((live.package.uuid, live) for live in shown)
-        for match in match_packages(specs or (), shown, owner):
+        for match in match_packages(specs or (), shown, owner, self._traits.types_alike):
             if len(match.found) == 1:
                 self._by_name[organization, match.spec.name, match.spec.library_type] = match.found[0]
 
@@ -155,8 +155,16 @@ class _Comparison:
 
     def _of_organization(self, change: Change) -> Verdict:
         shown = self._organization(change).organization
-        now = None if shown is None else OrganizationFields.of(shown).shown
-        verdict = _compared(change, change.before, now, stated(OrganizationFields, change.after).shown)
+        now = None if shown is None else OrganizationFields.shown(shown, self._traits)
+        after = stated(OrganizationFields, change.after)
+        if now is None:
+            verdict = _compared(change, change.before, now, after)
+        else:
+            # Texts that are not stated are empty; what does not show is right only once it is sent.
+            wanted = OrganizationFields(**{field: after.get(field, "") for field in now})
+            verdict = _compared(change, change.before, now, wanted)
+            if verdict.state == "done" and change.action != "create" and after.keys() - now.keys():
+                return Verdict(change, "open")
         if change.action == "create" and verdict.state == "moved":
             self._strange.add(change.organization)
         return verdict
@@ -176,17 +184,24 @@ class _Comparison:
         live = named if change.uuid is None else self._by_uuid.get(change.uuid)
         if live is not named and live is not None:
             return _renamed(change, live)
-        shown = self._traits.addresses_shown
-        now = None if live is None else PackageFields.of(live.package).shown(addresses=shown)
         wanted = stated(PackageFields, change.after)
-        after = None if change.after is None else wanted.shown(addresses=shown)
-        verdict = _compared(change, change.before, now, after)
-        if change.action in {"update", "set"} and verdict.state == "done" and wanted.addresses and not shown:
+        verdict = _compared(
+            change,
+            self._shown_of(stated(PackageFields, change.before)) if change.before is not None else None,
+            None if live is None else self._shown_of(PackageFields.shown(live.package, self._traits)),
+            None if change.after is None else self._shown_of(wanted),
+        )
+        hidden = wanted.addresses and not self._traits.addresses_shown
+        if change.action in {"update", "set"} and verdict.state == "done" and hidden:
             # Only sending addresses makes them right.
             return Verdict(change, "open")
         if change.action == "create" and verdict.state == "moved":
             self._strange.add(_key(change))
         return verdict
+
+    def _shown_of(self, fields: PackageFields) -> PackageFields:
+        """Return what the service shows of what is stated: what is not there is empty."""
+        return PackageFields(**{name: fields.get(name, "") for name in fields.compared(self._traits)})
 
     def _on_package(self, change: Change) -> Verdict:
         named = self._by_name.get(_key(change))
@@ -205,11 +220,14 @@ class _Comparison:
             case "permission":
                 return self._of_permission(change, live)
             case "route":
-                return _of_route(change, live)
+                return _of_route(change, live, self._traits)
             case _:
                 return _of_domain(change, live)
 
     def _of_permission(self, change: Change, live: LivePackage) -> Verdict:
+        if live.refusal is not None:
+            # What cannot be read is for the service to refuse, and holds up nothing else.
+            return Verdict(change, "open")
         key = user_key(change.name or "")
         shown = {user_key(entry.username): entry.permission_level for entry in live.permissions or ()}
         if self._traits.users_by_email and "@" in key and key not in shown:
@@ -228,12 +246,18 @@ def _special(fields: Mapping[str, str] | None) -> Mapping[str, str] | None:
     return None if stated(PermissionFields, fields).level == PermissionLevel.DEFAULT else fields
 
 
-def _of_route(change: Change, live: LivePackage) -> Verdict:
-    shown = {route.id: RouteFields.of(route) for route in live.routes or ()}
-    now = shown.get(change.id or "") if change.action == "remove" else None
-    if change.action == "create":
-        now = next((fields for fields in shown.values() if _keys(fields) == _keys(change.after)), None)
-    return _compared(change, change.before, now, change.after)
+def _of_route(change: Change, live: LivePackage, traits: Traits) -> Verdict:
+    shown = {route.id: RouteFields.shown(route, traits) for route in live.routes or ()}
+    if change.action != "create":
+        return _compared(change, change.before, shown.get(change.id or ""), change.after)
+    wanted = _stated_keys(change.after)
+    now = next((fields for fields in shown.values() if _stated_keys(fields) == wanted), None)
+    return _compared(change, change.before, None if now is None else change.after, change.after)
+
+
+def _stated_keys(fields: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return fields as they are compared, without those that are empty."""
+    return {name: key for name, key in (_keys(fields) or {}).items() if key}
 
 
 def _of_domain(change: Change, live: LivePackage) -> Verdict:

@@ -10,6 +10,7 @@ import attrs
 
 from scarf_async.entities import (
     DomainCreate,
+    Importance,
     LibraryType,
     MemberUpsert,
     PackageUpsert,
@@ -36,6 +37,7 @@ _TEXTS: Final = (
     "backend_url",
     "public_url",
     "repository_url",
+    "importance",
 )
 _NAME: Final = re.compile(r"\{\{name\}\}|\{name\}")
 
@@ -110,7 +112,7 @@ class _Expansion:
             name = Said("name", draft.place, draft.path)
             for field in _TEXTS:
                 value: Said | None = getattr(draft, field)
-                if value is not None and field != "library_type":
+                if value is not None and field not in {"library_type", "importance"}:
                     self._fits(name, draft.path, {field: layer.fill(value)})
             self._permissions([draft.permissions or ()])
             self._routes(layer)
@@ -167,6 +169,7 @@ class _Expansion:
         self._check(draft.name, draft.path, said)
         texts = _texts(said)
         word = texts.pop("library_type", None)
+        importance = texts.pop("importance", None)
         permissions = [layer.draft.permissions for layer in reversed(layers) if layer.draft.permissions is not None]
         routes = next((layer for layer in layers if layer.draft.routes is not None), None)
         domains = next((layer for layer in layers if layer.draft.domains is not None), None)
@@ -174,6 +177,7 @@ class _Expansion:
             name=draft.name.text,
             library_type=LibraryType(word) if word in list(LibraryType) else word,
             **texts,
+            importance=None if importance is None else Importance(importance),
             permissions=self._permissions(permissions) if permissions else None,
             routes=None if routes is None else self._routes(routes),
             domains=None if domains is None else self._domains(domains),
@@ -207,7 +211,7 @@ class _Expansion:
     def _routes(self, layer: _Layer) -> tuple[RouteCreate, ...]:
         routes: dict[tuple[str, str], tuple[RouteCreate, RouteDraft]] = {}
         for draft in layer.draft.routes or ():
-            route = RouteCreate(layer.fill(draft.outgoing_url).text, layer.fill(draft.template_path).text)
+            route = RouteCreate(layer.fill(draft.outgoing_url).text or None, layer.fill(draft.template_path).text)
             _, first = routes.setdefault(route_key(route.template_path, route.outgoing_url), (route, draft))
             if first is not draft:
                 message = f"the route stands here a second time; first at {first.place}"

@@ -8,8 +8,22 @@ from typing import Final, Literal, Self, TypeAlias, TypeVar
 
 import attrs
 
-from scarf_async.entities import UNSET, OrganizationUpsert, PackageUpsert, PermissionLevel, Role, Unset
-from scarf_async.entities.enums import permission_level, role
+from scarf_async.dialects.dialect import Traits
+from scarf_async.entities import (
+    UNSET,
+    Importance,
+    Organization,
+    OrganizationUpsert,
+    Package,
+    PackageUpsert,
+    PermissionLevel,
+    Role,
+    Route,
+    RouteCreate,
+    Unset,
+)
+from scarf_async.entities.enums import importance, permission_level, role
+from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.names import field_key
 
@@ -32,6 +46,7 @@ Subject: TypeAlias = Literal["organization", "member", "package", "permission", 
 
 _TEXTS: Final = ("short_description", "long_description", "website")
 _ADDRESSES: Final = ("backend_url", "public_url", "repository_url")
+_SHOWN_ADDRESSES: Final = ("backend_url", "repository_url")
 
 
 def _role(value: str | None) -> Role | str | None:
@@ -40,6 +55,10 @@ def _role(value: str | None) -> Role | str | None:
 
 def _level(value: str | None) -> PermissionLevel | str | None:
     return None if value is None else permission_level(value)
+
+
+def _importance(value: str | None) -> Importance | str | None:
+    return None if value is None else importance(value)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -86,13 +105,16 @@ class OrganizationFields(Fields):
     billing_email: str | None = None
     website: str | None = None
 
-    @property
-    def shown(self) -> OrganizationFields:
-        """What the service shows of it: a text that is not there is empty."""
-        return OrganizationFields(**{name: self.get(name, "") for name in _names(OrganizationFields)})
+    @classmethod
+    def shown(cls, organization: Organization, traits: Traits) -> OrganizationFields:
+        """Return what the service shows of one: a text that is not there is empty."""
+        texts = {name: getattr(organization, name) or "" for name in _names(cls)}
+        if traits.empty_is_hidden and not organization.billing_email:
+            del texts["billing_email"]
+        return cls(**texts)
 
     def upsert(self, name: str) -> OrganizationUpsert:
-        """Return what an organization is sent as; an empty website is sent as null.
+        """Return what an organization is sent as; an empty website is null, and what is not stated left out.
 
         Raises:
             ValidationError: a field cannot be sent.
@@ -100,7 +122,7 @@ class OrganizationFields(Fields):
         return OrganizationUpsert(
             name=name,
             description=self.description or "",
-            billing_email=self.billing_email or "",
+            billing_email=UNSET if self.billing_email is None else self.billing_email,
             website=_sent(self.website),
         )
 
@@ -122,16 +144,43 @@ class PackageFields(Fields):
     backend_url: str | None = None
     public_url: str | None = None
     repository_url: str | None = None
+    importance: Importance | str | None = attrs.field(default=None, converter=_importance)
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """The names of the addresses that are stated."""
         return tuple(name for name in _ADDRESSES if name in self)
 
-    def shown(self, *, addresses: bool) -> PackageFields:
-        """Return what a service shows of it that shows `addresses` or not: a text that is not there is empty."""
-        names = _names(PackageFields) if addresses else _TEXTS
-        return PackageFields(**{name: self.get(name, "") for name in names})
+    @classmethod
+    def shown(cls, package: Package, traits: Traits) -> PackageFields:
+        """Return what the service shows of one: a text that is not there is empty."""
+        fields = cls(**{name: getattr(package, name) or "" for name in _TEXTS})
+        if traits.addresses_shown:
+            registry, image = package.backend_registry, package.repository_name or package.name
+            fields = attrs.evolve(
+                fields,
+                backend_url=f"https://{registry}/{image}" if registry else None,
+                repository_url=package.repository_url or None,
+            )
+        return attrs.evolve(fields, importance=package.importance) if traits.importances else fields
+
+    def compared(self, traits: Traits) -> Mapping[str, str]:
+        """Return what of it a service shows, as it is compared: what is not there is empty."""
+        names = [*_TEXTS]
+        if traits.addresses_shown:
+            names += _SHOWN_ADDRESSES
+        if traits.importances:
+            names.append("importance")
+        return {name: field_key(name, self.get(name, "")) for name in names}
+
+    def beyond(self, before: PackageFields) -> PackageFields:
+        """Return what a change has to say where `before` shows: addresses and importance only where they differ."""
+        same = [
+            name
+            for name in (*_ADDRESSES, "importance")
+            if name in before and field_key(name, before[name]) == field_key(name, self.get(name, ""))
+        ]
+        return attrs.evolve(self, **dict.fromkeys(same))
 
     def upsert(self, name: str, library_type: str | None) -> PackageUpsert:
         """Return what a package is sent as; what is not stated is left out, an empty text is sent as null.
@@ -139,6 +188,7 @@ class PackageFields(Fields):
         Raises:
             ValidationError: a field cannot be sent.
         """
+        said = self.importance
         return PackageUpsert(
             name=name,
             short_description=self.short_description or "",
@@ -148,6 +198,7 @@ class PackageFields(Fields):
             backend_url=_sent(self.backend_url),
             public_url=_sent(self.public_url),
             repository_url=_sent(self.repository_url),
+            importance=UNSET if said is None else one_of(Importance, "importance", said),
         )
 
 
@@ -164,6 +215,25 @@ class RouteFields(Fields):
 
     template_path: str | None = None
     outgoing_url: str | None = None
+
+    @classmethod
+    def said(cls, route: RouteCreate) -> RouteFields:
+        """Return what is said of a route; one that only counts leads to `""`."""
+        return cls(template_path=route.template_path, outgoing_url=route.outgoing_url or "")
+
+    @classmethod
+    def shown(cls, route: Route, traits: Traits) -> RouteFields:
+        """Return what the service shows of a route."""
+        hidden = traits.empty_is_hidden and not route.outgoing_url
+        return cls(template_path=route.template_path, outgoing_url=None if hidden else route.outgoing_url)
+
+    def upsert(self) -> RouteCreate:
+        """Return what a route is sent as.
+
+        Raises:
+            ValidationError: a field cannot be sent.
+        """
+        return RouteCreate(self.outgoing_url or None, self.template_path or "")
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

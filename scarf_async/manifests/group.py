@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final, Protocol
 
+import attrs
+
 from scarf_async.bulk.report import BulkProgress, Outcome
 from scarf_async.checks import instance
 from scarf_async.errors import ValidationError
@@ -15,7 +17,7 @@ from scarf_async.manifests.apply import ApplyReport, Sending, apply
 from scarf_async.manifests.changes import Changes
 from scarf_async.manifests.copying import Copying, Names
 from scarf_async.manifests.diff import diff
-from scarf_async.manifests.live import read_live
+from scarf_async.manifests.live import Live, read_live
 from scarf_async.manifests.model import Manifest
 from scarf_async.manifests.pull import pull
 from scarf_async.manifests.saved import SavedChanges
@@ -40,12 +42,13 @@ class Manifests:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def pull(self, *organizations: str, user_packages: bool = False) -> Manifest:
+    async def pull(self, *organizations: str, user_packages: bool = False, me: str | None = None) -> Manifest:
         """Describe organizations as they are; works on a read-only client.
 
         Members, packages, permissions, routes and domains are all read, each list once; of domains those that were
-        added, and not those below `scarf.sh`. The addresses of docker and
-        python packages are not in it: the service does not give them back.
+        added, and not those below `scarf.sh`; of permissions not who owns a package, nor those of an organization's
+        package that the service refuses to show. v1 does not give back the addresses of docker and python packages;
+        v2 does, but for `public_url`, whose host is one of the domains.
 
         Example:
             ```python
@@ -54,18 +57,20 @@ class Manifests:
 
         Args:
             organizations: their names.
-            user_packages: describe the packages of the token's user too. The service does not tell who that is: it
-                is the owner of packages in the user's list who is no organization.
+            user_packages: describe the packages of the token's user too.
+            me: the username that the token belongs to, which the service does not tell; it is needed for
+                `user_packages` in v2. In v1, without it, it is the owner of packages in the user's list who is not
+                an organization.
 
         Raises:
-            ValidationError: a name cannot stand in an address; a role or level is unknown to this version; it does
+            ValidationError: a name cannot be in an address; a role or level is unknown to this package; it does
                 not show which packages are the user's own.
             NotFoundError: an organization is not there, or something went away while it was read.
             APIError: the service refused to show something.
             TransportError: no answer came.
             DecodeError: an answer is not what was promised.
         """
-        return await pull(self._session, organizations, user_packages=user_packages)
+        return await pull(self._session, organizations, user_packages=user_packages, me=me)
 
     async def diff(self, manifest: Manifest, *, prune: bool = False, rewrite_addresses: bool = False) -> Changes:
         """Compare a manifest with what is there; works on a read-only client.
@@ -82,17 +87,17 @@ class Manifests:
         Args:
             manifest: what should be.
             prune: remove what a section of the manifest does not name: members, packages, permissions, routes,
-                domains. Sections that the manifest does not have are left alone, as are domains below `scarf.sh`
-                and that of a `public_url` that the manifest says.
-            rewrite_addresses: set the addresses of docker and python packages that the manifest names; the service
-                does not give them back, so it does not show whether they differ.
+                domains. Sections that the manifest does not have are left alone, as are domains below `scarf.sh`,
+                that of a `public_url` that the manifest says, and the level `owner`.
+            rewrite_addresses: set the addresses that the manifest names and the service does not show, so that it
+                cannot be told whether they differ: in v1 those of docker and python packages.
 
         Returns:
-            The changes, in the manifest's order.
+            The changes, in the manifest's order. What the version cannot do is blocked, with the reason.
 
         Raises:
             ValidationError: the manifest says two things of one person or package, or does not say whose packages
-                the user's own are where that does not show.
+                the user's own are (`me`) where that does not show, as in v2.
             NotFoundError: something went away while it was read.
             APIError: the service refused to show something.
             TransportError: no answer came.
@@ -100,8 +105,7 @@ class Manifests:
         """
         instance("manifest", manifest, Manifest, ValidationError, wanted="a Manifest")
         live = await read_live(self._session, manifest, prune=prune)
-        traits = self._session.dialect.traits
-        return diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses, traits=traits)
+        return _compared(self._session, manifest, live, prune=prune, rewrite_addresses=rewrite_addresses)
 
     async def apply(
         self,
@@ -135,7 +139,8 @@ class Manifests:
             ```
 
         Args:
-            changes: what to do. Those that `read_changes` returned must have been made for this client's server.
+            changes: what to do. They must have been made for this client's version, and those that `read_changes`
+                returned for its server, and for its owner where they leave an owner out.
             journal: a file to write intents and outcomes to, and to go on from; it holds no token.
             concurrency: requests under way at the most.
             max_removals: how many things may be removed, of all kinds together; None: of each kind five, or a
@@ -155,7 +160,7 @@ class Manifests:
         Raises:
             GuardError: too much would be removed, an organization would be left without an owner, the token's user
                 would lose rights, or something has drifted and it is all or nothing; nothing was sent.
-            ValidationError: the changes hold what cannot be sent, or were made for another server.
+            ValidationError: the changes hold what cannot be sent, or are for another version, server or owner.
             JournalError: the journal belongs to other changes, cannot be used, or not be written any more.
             ReadOnlyError: the client is read-only; nothing was sent.
             NotFoundError: something went away while it was read.
@@ -165,7 +170,8 @@ class Manifests:
             ClientClosedError: the client was closed meanwhile.
         """
         if isinstance(changes, SavedChanges):
-            changes = changes.for_server(self._session.server)
+            session = self._session
+            changes = changes.for_server(session.server, api=session.dialect.version, owner=session.owner)
         instance("changes", changes, Changes, ValidationError, wanted="Changes")
         sending = Sending(
             journal=journal,
@@ -194,8 +200,9 @@ class Manifests:
 
         In `members`, `packages` and `domains`, None or `""` leaves out, and what is not named keeps its name. A
         server gives a domain to packages of one owner only: on one server, domains that are not named are left out,
-        each with a note. The service does not give back the addresses of docker and python packages: without
-        `addresses`, docker packages that the copy lacks are blocked.
+        each with a note. The source and the copy may speak different versions. v1 does not give back the addresses
+        of docker and python packages: without `addresses`, docker packages that the copy lacks are blocked. In v2 a
+        docker package is named by the path of its image, and so is its copy, if `packages` does not name it.
 
         Example:
             ```python
@@ -211,8 +218,9 @@ class Manifests:
             packages: package -> its name in the copy.
             domains: domain -> its name in the copy.
             prune: remove what the source does not have.
-            rewrite_addresses: set the addresses that `addresses` has on packages that are there too.
-            addresses: a manifest that says the addresses of packages, under the source's name or the target's.
+            rewrite_addresses: set the addresses that the target does not show on packages that are there too.
+            addresses: a manifest that says the addresses of packages, under the source's name or the target's; it
+                wins over what the source shows.
 
         Returns:
             The changes, for `(to or scarf).manifests.apply(changes)`.
@@ -232,12 +240,20 @@ class Manifests:
             members=members,
             packages=packages,
             domains=domains,
-            same_server=self._session.server == there.server,
+            same_server=self._session.transport.settings.shares_server(there.transport.settings),
+            images_as_names=there.dialect.traits.images_as_names,
+            alike={*self._session.dialect.traits.types_alike, *there.dialect.traits.types_alike},
             addresses=addresses or Manifest(),
         )
         original = await pull(self._session, [source], user_packages=False)
         manifest = copying.manifest(original)
         live = await read_live(there, manifest, prune=prune)
-        traits = there.dialect.traits
-        changes = diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses, traits=traits)
+        changes = _compared(there, manifest, live, prune=prune, rewrite_addresses=rewrite_addresses)
         return copying.annotated(changes, original)
+
+
+def _compared(session: Session, manifest: Manifest, live: Live, *, prune: bool, rewrite_addresses: bool) -> Changes:
+    """Compare with what a session has read; the changes are for the version that it speaks."""
+    dialect = session.dialect
+    changes = diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses, dialect=dialect)
+    return attrs.evolve(changes, api=session.transport.settings.api)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 import attrs
 
 from scarf_async.bulk.concurrently import concurrently
+from scarf_async.dialects.dialect import Traits
 from scarf_async.entities import Domain, Member, Organization, Package, Permission, Route
 from scarf_async.entities.enums import has_domains, has_routes
-from scarf_async.errors import NotFoundError, ValidationError
+from scarf_async.errors import APIError, NotFoundError, ValidationError
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.names import domain_key, organization_key, package_key
+from scarf_async.names import domain_key, organization_key, package_key, public_host
 from scarf_async.protocol.looking import PackageIndex
 from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
 from scarf_async.sending.session import Session
 
-__all__ = ["Live", "LiveOrganization", "LivePackage", "Match", "match_packages", "read_live"]
+__all__ = ["Live", "LiveOrganization", "LivePackage", "Match", "match_packages", "public_domain", "read_live"]
 
 _EVERYTHING: Final = PackageSpec(name="*", permissions={}, routes=(), domains=())
 _DOMAINS: Final = PackageSpec(name="*", domains=())
+_REFUSED: Final = frozenset({403, 404, 422})
 
 
 @attrs.frozen(kw_only=True)
@@ -31,12 +33,14 @@ class LivePackage:
     Attributes:
         package: the package.
         permissions: its permissions.
+        refusal: why its permissions cannot be read, where the service refused that.
         routes: its routes, in the service's order.
         domains: its domains.
     """
 
     package: Package
     permissions: tuple[Permission, ...] | None = None
+    refusal: str | None = None
     routes: tuple[Route, ...] | None = None
     domains: tuple[Domain, ...] | None = None
 
@@ -86,8 +90,16 @@ class Match:
     others: tuple[LivePackage, ...] = ()
 
 
-def match_packages(specs: Iterable[PackageSpec], shown: Iterable[LivePackage], owner: str | None) -> list[Match]:
+def match_packages(
+    specs: Iterable[PackageSpec], shown: Iterable[LivePackage], owner: str | None, alike: Collection[str] = ()
+) -> list[Match]:
     """Find what is there under each name: with or without `owner/`, and of the same type where one is given.
+
+    Args:
+        specs: the packages as they should be.
+        shown: the packages that are there.
+        owner: whose they are.
+        alike: words for types that mean the same.
 
     Raises:
         ValidationError: two entries are one package.
@@ -95,8 +107,8 @@ def match_packages(specs: Iterable[PackageSpec], shown: Iterable[LivePackage], o
     by_uuid = {live.package.uuid: live for live in shown}
     index = PackageIndex(live.package for live in by_uuid.values())
     entries = [(spec, [by_uuid[package.uuid] for package in index.called(spec.name, owner)]) for spec in specs]
-    matches = [Match(spec, _candidates(spec, namesakes)) for spec, namesakes in entries]
-    taken = _taken(matches, owner)
+    matches = [Match(spec, _candidates(spec, namesakes, alike)) for spec, namesakes in entries]
+    taken = _taken(matches, owner, alike)
     return [
         match
         if match.found
@@ -105,12 +117,17 @@ def match_packages(specs: Iterable[PackageSpec], shown: Iterable[LivePackage], o
     ]
 
 
-def _taken(matches: Iterable[Match], owner: str | None) -> set[str]:
+def _one_type(library_type: str | None, alike: Collection[str]) -> str | None:
+    """Return a type, those that mean the same as one."""
+    return min(alike) if library_type in alike else library_type
+
+
+def _taken(matches: Iterable[Match], owner: str | None, alike: Collection[str]) -> set[str]:
     """Return the uuids of the packages that entries speak of; refuse two entries for one package."""
     said: dict[Hashable, PackageSpec] = {}
     for match in matches:
         spec = match.spec
-        one: Hashable = package_key(spec.name, owner), spec.library_type
+        one: Hashable = package_key(spec.name, owner), _one_type(spec.library_type, alike)
         if len(match.found) == 1:
             one = match.found[0].package.uuid
         if one in said:
@@ -122,9 +139,12 @@ def _taken(matches: Iterable[Match], owner: str | None) -> set[str]:
     return {uuid for uuid in said if isinstance(uuid, str)}
 
 
-def _candidates(spec: PackageSpec, namesakes: Iterable[LivePackage]) -> tuple[LivePackage, ...]:
+def _candidates(
+    spec: PackageSpec, namesakes: Iterable[LivePackage], alike: Collection[str]
+) -> tuple[LivePackage, ...]:
     wanted = spec.library_type
-    candidates = [live for live in namesakes if wanted is None or live.package.library_type in {None, wanted}]
+    same = {None, wanted, *(alike if wanted in alike else ())}
+    candidates = [live for live in namesakes if wanted is None or live.package.library_type in same]
     # Where several may be meant, the type to the letter tells, and then the name to the letter.
     for attribute, value in (("library_type", wanted), ("name", spec.name)):
         if len(candidates) > 1:
@@ -148,12 +168,14 @@ async def read_live(session: Session, manifest: Manifest, *, everything: bool = 
             those packages too, since one of them may have it.
 
     Raises:
-        ValidationError: two entries are one package, or it does not show which packages are the token's user's own.
+        ValidationError: two entries are one package, or it does not show which packages are the token's user's own,
+            and nobody said it.
         NotFoundError: something went away while it was read.
         APIError: the service refused to show something.
         TransportError: no answer came.
         DecodeError: an answer is not what was promised.
     """
+    traits = session.dialect.traits
     reader = _Reader(session, everything=everything)
     organizations = await reader.organizations(manifest.organizations)
     own: tuple[LivePackage, ...] | None = None
@@ -161,13 +183,13 @@ async def read_live(session: Session, manifest: Manifest, *, everything: bool = 
     if manifest.packages is not None:
         known = {live.organization.name for live in organizations.values() if live.organization is not None}
         own, me = await reader.own_packages(manifest.me, known)
-    wanted = dict(_wanted(manifest.packages, own, me, everything=everything))
+    wanted = dict(_wanted(manifest.packages, own, me, traits, everything=everything))
     for spec in manifest.organizations:
         live = organizations[spec.name]
         owner = spec.name if live.organization is None else live.organization.name
-        wanted.update(_wanted(spec.packages, live.packages, owner, everything=everything))
+        wanted.update(_wanted(spec.packages, live.packages, owner, traits, everything=everything))
     whole = {live.package.uuid: live for live in await reader.details(wanted)}
-    if prune and _said_domains(manifest) - _shown_domains(whole.values()):
+    if prune and _said_domains(manifest, traits) - _shown_domains(whole.values()):
         lists = [own, *(live.packages for live in organizations.values())]
         others = [live for shown in lists for live in shown or () if live.package.uuid not in whole]
         whole |= {live.package.uuid: live for live in await reader.details(dict.fromkeys(others, _DOMAINS))}
@@ -188,6 +210,7 @@ def _wanted(
     specs: Iterable[PackageSpec] | None,
     shown: Iterable[LivePackage] | None,
     owner: str | None,
+    traits: Traits,
     *,
     everything: bool,
 ) -> Iterator[tuple[LivePackage, PackageSpec]]:
@@ -195,14 +218,24 @@ def _wanted(
     if everything:
         yield from ((live, _EVERYTHING) for live in shown or ())
         return
-    for match in match_packages(specs or (), shown or (), owner):
+    for match in match_packages(specs or (), shown or (), owner, traits.types_alike):
         if len(match.found) == 1:
-            yield match.found[0], match.spec
+            spec = match.spec
+            if public_domain(spec, traits) and spec.domains is None:
+                spec = attrs.evolve(spec, domains=())
+            yield match.found[0], spec
 
 
-def _said_domains(manifest: Manifest) -> set[str]:
+def public_domain(spec: PackageSpec, traits: Traits) -> str | None:
+    """Return the domain that a public address is, where the service shows it as that."""
+    return public_host(spec.public_url) if traits.addresses_shown else None
+
+
+def _said_domains(manifest: Manifest, traits: Traits) -> set[str]:
     sections = [manifest.packages, *(spec.packages for spec in manifest.organizations)]
-    return {domain_key(name) for specs in sections for spec in specs or () for name in spec.domains or ()}
+    specs = [spec for specs in sections for spec in specs or ()]
+    said = {domain_key(name) for spec in specs for name in spec.domains or ()}
+    return said | {host for spec in specs if (host := public_domain(spec, traits))}
 
 
 def _shown_domains(packages: Iterable[LivePackage]) -> set[str]:
@@ -212,6 +245,8 @@ def _shown_domains(packages: Iterable[LivePackage]) -> set[str]:
 class _Reader:
     def __init__(self, session: Session, *, everything: bool) -> None:
         self.everything = everything
+        self._traits = session.dialect.traits
+        self._user: str | None = None
         self._organizations = Organizations(session)
         self._members = Members(session)
         self._packages = Packages(session)
@@ -260,8 +295,18 @@ class _Reader:
         """Read the packages of the token's user, and who that is.
 
         The user's list holds the packages of the user's organizations too, and v1 does not tell whose the token
-        is. Without a name it is the one owner in that list who is no organization.
+        is. Without a name it is the one owner in that list who is not an organization. Where there is no such list
+        somebody has to say it.
         """
+        if self._traits.owners_in_paths:
+            if me is None:
+                raise ValidationError(
+                    "packages outside an organization are those of the token's user, and the service does not tell"
+                    " who that is: say it (me); nothing was read",
+                    field="me",
+                )
+            self._user = organization_key(me)
+            return tuple(LivePackage(package=package) for package in await self._packages.list(me)), me
         shown = await self._packages.list()
         if me is None:
             organizations = {"", *map(organization_key, known)}
@@ -288,9 +333,24 @@ class _Reader:
         package, library_type = live.package, live.package.library_type
         with_routes = spec.routes is not None and has_routes(library_type)
         with_domains = spec.domains is not None and has_domains(library_type)
+        permissions, refusal = None, None
+        if spec.permissions is not None:
+            permissions, refusal = await self._permissions_of(package)
         return LivePackage(
             package=package,
-            permissions=None if spec.permissions is None else tuple(await self._permissions.list(package)),
+            permissions=permissions,
+            refusal=refusal,
             routes=tuple(await self._routes.list(package)) if with_routes else None,
             domains=tuple(await self._domains.list(package)) if with_domains else None,
         )
+
+    async def _permissions_of(self, package: Package) -> tuple[tuple[Permission, ...] | None, str | None]:
+        """Read permissions, or why an organization's package does not show them."""
+        try:
+            return tuple(await self._permissions.list(package)), None
+        except APIError as error:
+            of_user = organization_key(package.owner) == self._user
+            if self._traits.permissions_everywhere or of_user or error.status not in _REFUSED:
+                raise
+            notes = "; ".join(getattr(error, "__notes__", ()))
+            return None, f"its permissions cannot be read ({error.status}){notes and ': '}{notes}"

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from scarf_async.entities import LibraryType, PermissionLevel, Role, RouteCreate
+from scarf_async.entities import Importance, LibraryType, PermissionLevel, Role, RouteCreate
 from scarf_async.entities.fields import without_user
 
 __all__ = ["VERSION", "Manifest", "OrganizationSpec", "PackageSpec"]
@@ -28,11 +28,12 @@ class PackageSpec:
         short_description: one line.
         long_description: a longer text.
         website: its website.
-        backend_url: of docker: the registry's address. Not given back by the service.
-        public_url: of docker: the address that people pull from. Not given back by the service.
-        repository_url: of pypi and python: the index. Not given back by the service.
+        backend_url: of docker: the registry's address. Not given back in v1.
+        public_url: of docker: the address that people pull from. Not given back; in v2 its host is a domain.
+        repository_url: of pypi and python: the index. Not given back in v1.
+        importance: how important it is to its owner. v1 does not know it.
         permissions: username or e-mail address -> level.
-        routes: of file packages.
+        routes: of file packages; what leads nowhere only counts, in v2.
         domains: the names under which it is served.
     """
 
@@ -44,6 +45,7 @@ class PackageSpec:
     backend_url: str | None = None
     public_url: str | None = None
     repository_url: str | None = attrs.field(default=None, repr=without_user)
+    importance: Importance | None = None
     permissions: Mapping[str, PermissionLevel] | None = None
     routes: tuple[RouteCreate, ...] | None = None
     domains: tuple[str, ...] | None = None
@@ -79,7 +81,8 @@ class Manifest:
         packages: packages of the token's user; None as in `PackageSpec`.
         people: username -> e-mail address: who is meant by a permission's e-mail address, since the service gives
             permissions back by username only.
-        me: the username that the token belongs to, if said: v1 does not tell.
+        me: the username that the token belongs to, if said: the service does not tell, and v2 needs it for
+            `packages`.
     """
 
     organizations: tuple[OrganizationSpec, ...] = ()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
 from scarf_async.bulk.kinds import Ref
 from scarf_async.bulk.plan import BulkPlan
-from scarf_async.entities import DomainCreate, Member, Package, PackageKey, PermissionLevel, Role, RouteCreate
+from scarf_async.entities import DomainCreate, Member, Package, PackageKey, PermissionLevel, Role
 from scarf_async.errors import ValidationError
 from scarf_async.manifests.change import SENT, Action, Change
 from scarf_async.manifests.fields import (
@@ -20,10 +19,10 @@ from scarf_async.manifests.fields import (
     Subject,
     stated,
 )
-from scarf_async.names import domain_key, user_key
+from scarf_async.names import domain_key, public_host, user_key
 from scarf_async.sending.creates import IfExists
 
-__all__ = ["Planner", "is_loss", "public_host"]
+__all__ = ["Planner", "is_loss"]
 
 T = TypeVar("T")
 
@@ -33,18 +32,9 @@ _MEANT: Final[Mapping[Subject, frozenset[Action]]] = {
     "member": frozenset({"create", "update", "remove"}),
     "package": SENT,
     "permission": SENT,
-    "route": frozenset({"create", "remove"}),
+    "route": SENT,
     "domain": frozenset({"create", "remove"}),
 }
-
-
-def public_host(url: str | None) -> str | None:
-    """Return the host of a public address, as `domain_key` gives it; None: there is none, or it cannot be sent."""
-    try:
-        host = urlsplit(url or "").hostname
-    except ValueError:
-        return None
-    return None if host is None else domain_key(host)
 
 
 def is_loss(change: Change, me: str | None) -> bool:
@@ -120,10 +110,10 @@ class Planner:
             self.plan.delete_package(_said(change, "uuid", change.key))
             return
         after = stated(PackageFields, change.after)
-        upsert = after.upsert(name, change.library_type)
+        upsert = after.beyond(stated(PackageFields, change.before)).upsert(name, change.library_type)
         if change.action == "create":
             key = change.organization, name, change.library_type
-            self._packages[key] = self.plan.create_package(upsert, change.organization)
+            self._packages[key] = self.plan.create_package(upsert, change.organization or change.owner)
         else:
             self.plan.update_package(_said(change, "uuid", change.key), upsert)
         self._hosts[self._on(change)] = public_host(after.public_url)
@@ -141,9 +131,12 @@ class Planner:
             self.plan.delete_route(self._on(change), _said(change, "id", change.id))
             return
         after = stated(RouteFields, change.after)
-        outgoing_url = _said(change, "outgoing_url", after.outgoing_url)
-        template_path = _said(change, "template_path", after.template_path)
-        self.plan.create_route(self._on(change), RouteCreate(outgoing_url, template_path))
+        _said(change, "outgoing_url", after.outgoing_url)
+        _said(change, "template_path", after.template_path)
+        if change.action == "create":
+            self.plan.create_route(self._on(change), after.upsert())
+        else:
+            self.plan.update_route(self._on(change), _said(change, "id", change.id), after.upsert())
 
     def _domain(self, change: Change) -> None:
         name = _said(change, "name", change.name)

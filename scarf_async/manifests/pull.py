@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from scarf_async.entities import Domain, PermissionLevel, Role, Route, RouteCreate
+from scarf_async.dialects import V1, Traits
+from scarf_async.entities import Domain, Importance, PermissionLevel, Role, Route, RouteCreate
 from scarf_async.errors import ValidationError
+from scarf_async.manifests.fields import PackageFields
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, read_live
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.names import is_scarfs_domain
@@ -14,11 +16,14 @@ from scarf_async.sending.session import Session
 __all__ = ["described", "pull"]
 
 
-async def pull(session: Session, organizations: Iterable[str], *, user_packages: bool) -> Manifest:
+async def pull(
+    session: Session, organizations: Iterable[str], *, user_packages: bool, me: str | None = None
+) -> Manifest:
     """Read organizations, and packages of the token's user, and describe them.
 
     Raises:
-        ValidationError: a name cannot stand in an address, or what is there cannot be described.
+        ValidationError: a name cannot be in an address, what is there cannot be described, or nobody says who the
+            user is and that does not show.
         NotFoundError: an organization is not there.
         APIError: the service refused to show something.
         TransportError: no answer came.
@@ -29,27 +34,30 @@ async def pull(session: Session, organizations: Iterable[str], *, user_packages:
             OrganizationSpec(name=name, members={}, packages=()) for name in dict.fromkeys(organizations)
         ),
         packages=() if user_packages else None,
+        me=me if user_packages else None,
     )
-    return described(await read_live(session, wanted, everything=True))
+    return described(await read_live(session, wanted, everything=True), session.dialect.traits)
 
 
-def described(live: Live) -> Manifest:
+def described(live: Live, traits: Traits = V1.traits) -> Manifest:
     """Describe what is there; compared with it, the description differs in nothing.
 
-    What was not read, and the addresses of packages, which the service does not give back, are None; a text that is
-    not there is `""`. Permissions of the level `default` are left out, and equal routes are one.
+    What was not read, and what the service does not show, is None; a text that is not there is `""`. Permissions of
+    the levels `default` and `owner` are left out, and equal routes are one.
 
     Raises:
         ValidationError: a role or level is unknown to this version, so that a manifest cannot say it.
     """
     return Manifest(
-        organizations=tuple(_organization(name, organization) for name, organization in live.organizations.items()),
-        packages=_packages(live.packages),
+        organizations=tuple(
+            _organization(name, organization, traits) for name, organization in live.organizations.items()
+        ),
+        packages=_packages(live.packages, traits),
         me=live.me,
     )
 
 
-def _organization(name: str, live: LiveOrganization) -> OrganizationSpec:
+def _organization(name: str, live: LiveOrganization, traits: Traits) -> OrganizationSpec:
     shown = live.organization
     if shown is None:
         return OrganizationSpec(name=name)
@@ -64,26 +72,30 @@ def _organization(name: str, live: LiveOrganization) -> OrganizationSpec:
         name=shown.name,
         description=shown.description,
         website=shown.website or "",
-        billing_email=shown.billing_email,
+        billing_email=shown.billing_email or (None if traits.empty_is_hidden else ""),
         members=members,
-        packages=_packages(live.packages),
+        packages=_packages(live.packages, traits),
     )
 
 
-def _packages(shown: Iterable[LivePackage] | None) -> tuple[PackageSpec, ...] | None:
-    return None if shown is None else tuple(_package(live) for live in shown)
+def _packages(shown: Iterable[LivePackage] | None, traits: Traits) -> tuple[PackageSpec, ...] | None:
+    return None if shown is None else tuple(_package(live, traits) for live in shown)
 
 
-def _package(live: LivePackage) -> PackageSpec:
+def _package(live: LivePackage, traits: Traits) -> PackageSpec:
     package = live.package
+    fields = PackageFields.shown(package, traits)
     return PackageSpec(
         name=package.name,
         library_type=package.library_type,
-        short_description=package.short_description,
-        long_description=package.long_description or "",
-        website=package.website or "",
-        permissions=_permissions(live),
-        routes=None if live.routes is None else tuple(dict.fromkeys(map(_route, live.routes))),
+        short_description=fields.short_description,
+        long_description=fields.long_description,
+        website=fields.website,
+        backend_url=fields.backend_url,
+        repository_url=fields.repository_url,
+        importance=fields.importance if isinstance(fields.importance, Importance) else None,
+        permissions=_permissions(live, traits),
+        routes=None if live.routes is None else _routes(live.routes, traits),
         domains=None if live.domains is None else tuple(_added_domains(live.domains)),
     )
 
@@ -93,15 +105,20 @@ def _added_domains(shown: Iterable[Domain]) -> Iterator[str]:
     return (domain.name for domain in shown if not is_scarfs_domain(domain.name))
 
 
-def _route(route: Route) -> RouteCreate:
+def _routes(shown: Iterable[Route], traits: Traits) -> tuple[RouteCreate, ...]:
+    return tuple(dict.fromkeys(_route(route, traits) for route in shown))
+
+
+def _route(route: Route, traits: Traits) -> RouteCreate:
     try:
-        return RouteCreate(route.outgoing_url, route.template_path)
+        hidden = traits.empty_is_hidden and not route.outgoing_url
+        return RouteCreate(None if hidden else route.outgoing_url, route.template_path)
     except ValidationError as error:
         reason = error
     raise ValidationError(f"a manifest cannot say the route {route.id!r} ({route.template_path!r}): {reason}")
 
 
-def _permissions(live: LivePackage) -> dict[str, PermissionLevel] | None:
+def _permissions(live: LivePackage, traits: Traits) -> dict[str, PermissionLevel] | None:
     if live.permissions is None:
         return None
     levels: dict[str, PermissionLevel] = {}
@@ -109,7 +126,8 @@ def _permissions(live: LivePackage) -> dict[str, PermissionLevel] | None:
         level = entry.permission_level
         if not isinstance(level, PermissionLevel):
             raise _unknown("level", level, f"{entry.username!r} on the package {live.package.name!r}")
-        if level is not PermissionLevel.DEFAULT:
+        is_owner = level is PermissionLevel.OWNER and traits.levels_of_owners
+        if level is not PermissionLevel.DEFAULT and not is_owner:
             levels[entry.username] = level
     return levels
 

@@ -15,7 +15,8 @@ import msgspec
 from scarf_async.entities import JSON
 from scarf_async.errors import ValidationError
 from scarf_async.files import write_whole
-from scarf_async.manifests.changes import Changes
+from scarf_async.manifests.changes import UNSAID_API, Changes
+from scarf_async.names import organization_key
 from scarf_async.text import printable
 
 __all__ = ["SavedChanges", "read_changes", "write_changes"]
@@ -30,27 +31,47 @@ class SavedChanges:
 
     Attributes:
         changes: the changes.
-        server: the base address of the server that they were made for, `scarf.base_url`.
+        server: the address of the version that they were made for: `scarf.base_url`, or `scarf.v2_url`.
+        owner: the account that they mean where they leave out whose a package is; None: they leave nothing out, or
+            are of v1, which asks for no owner.
     """
 
     changes: Changes
     server: str
+    owner: str | None = None
 
-    def for_server(self, server: str) -> Changes:
-        """Return the changes, if they were made for this server.
+    @property
+    def api(self) -> str:
+        """The version of the service that they were made for."""
+        return self.changes.api or UNSAID_API
+
+    def for_server(self, server: str, *, api: str | None = None, owner: str | None = None) -> Changes:
+        """Return the changes, if they were made for this server, and for what else is given.
+
+        Args:
+            server: the address that the client calls.
+            api: the version of the service that it speaks.
+            owner: the account that it means where a call names none.
 
         Raises:
             ValidationError: they were made for another.
         """
+        if api is not None:
+            self.changes.check_version(api, server, self.server)
         if self.server.rstrip("/") != server.rstrip("/"):
             raise ValidationError(
                 f"these changes were made for the server {printable(self.server)}, and this client's is {server}:"
                 " use a client of that server, or compare again"
             )
-        return self.changes
+        if self.owner is None or (owner is not None and organization_key(owner) == organization_key(self.owner)):
+            return self.changes if self.owner is None else self.changes.owned_by(self.owner)
+        raise ValidationError(
+            f"these changes were made for packages of {printable(self.owner)}, and this client's owner is {owner}:"
+            " use a client of that owner, or compare again"
+        )
 
 
-def write_changes(changes: Changes, path: str | PathLike[str], *, server: str) -> None:
+def write_changes(changes: Changes, path: str | PathLike[str], *, server: str, owner: str | None = None) -> None:
     """Write changes to a file that only its owner may read, whole or not at all.
 
     It may hold passwords where addresses of packages do; it never holds the token.
@@ -58,17 +79,21 @@ def write_changes(changes: Changes, path: str | PathLike[str], *, server: str) -
     Args:
         changes: the changes.
         path: the file; one that is there is replaced.
-        server: the base address of the server that they were made for.
+        server: the address of the version that they were made for: `scarf.base_url`, or in v2 `scarf.v2_url`.
+        owner: the owner of the client that they were made with; kept only where v2 changes leave out whose a
+            package is, which those of a comparison never do.
 
     Raises:
         OSError: the file cannot be written.
     """
     data = changes.to_dict()
+    bound = owner if changes.without_owner else None
     document: dict[str, JSON] = {
         "format": FORMAT,
         "version": VERSION,
         "server": server,
-        "sha256": _digest(data),
+        **({} if bound is None else {"owner": bound}),
+        "sha256": _digest(data if bound is None else [data, bound]),
         "changes": data,
     }
     write_whole(path, [f"{json.dumps(document, indent=1)}\n".encode()], mode=0o600)
@@ -91,9 +116,12 @@ def read_changes(path: str | PathLike[str]) -> SavedChanges:
     version, server, data = document.get("version"), document.get("server"), document.get("changes")
     if type(version) is not int or version != VERSION:
         raise ValidationError(f"{name}: is of version {version!r}; this package reads version {VERSION}")
-    if not isinstance(server, str) or document.get("sha256") != _digest(data):
+    owner = document.get("owner")
+    whole = data if owner is None else [data, owner]
+    if not isinstance(server, str) or not isinstance(owner, str | None) or document.get("sha256") != _digest(whole):
         raise ValidationError(f"{name}: is damaged, or was edited: compare again, and write it anew")
-    return SavedChanges(Changes.from_dict(data), server)
+    changes = Changes.from_dict(data)
+    return SavedChanges(attrs.evolve(changes, api=changes.api or UNSAID_API), server, owner)
 
 
 def _digest(data: JSON) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from scarf_async.entities import JSON, LibraryType, PermissionLevel, Role
+from scarf_async.entities import JSON, Importance, LibraryType, PermissionLevel, Role
 from scarf_async.manifests.model import VERSION
 from scarf_async.manifests.shapes import (
     ByKey,
@@ -45,7 +45,7 @@ class RouteDraft(Draft):
     """A route."""
 
     template_path: Said = needed(_NAME, "The path that people fetch, such as /{version}.tar.gz.")
-    outgoing_url: Said = needed(_NAME, "What it leads to.")
+    outgoing_url: Said = needed(Text(name=True, empty=True), "What it leads to; in v2 an empty one only counts.")
 
 
 @attrs.frozen(kw_only=True)
@@ -59,13 +59,12 @@ class FieldsDraft(Draft):
     short_description: Said | None = entry(Text(), "One line.")
     long_description: Said | None = entry(Text(), "A longer text.")
     website: Said | None = entry(Text(), "The package's website.")
-    backend_url: Said | None = entry(
-        Text(), "Of docker: the registry's address. The service does not give it back."
-    )
+    backend_url: Said | None = entry(Text(), "Of docker: the registry's address. v1 does not give it back.")
     public_url: Said | None = entry(
         Text(), "Of docker: the address that people pull from. The service does not give it back."
     )
-    repository_url: Said | None = entry(Text(), "Of pypi and python: the index. The service does not give it back.")
+    repository_url: Said | None = entry(Text(), "Of pypi and python: the index. v1 does not give it back.")
+    importance: Said | None = entry(Word(Importance), "How important it is to its owner; v1 does not know it.")
     permissions: Pairs[Said] | None = entry(
         ByKey(Word(PermissionLevel)), "Username, e-mail address or group:NAME -> level."
     )

@@ -98,9 +98,10 @@ def found(node: Node) -> str:
 
 @attrs.frozen
 class Text:
-    """A text. One that is a `name` is neither blank nor holds control characters."""
+    """A text. One that is a `name` is neither blank nor holds control characters; with `empty` it may be empty."""
 
     name: bool = False
+    empty: bool = False
 
     def read(self, node: Node, path: str, problems: Problems) -> Said | None:
         """Read a text; what other readers take for something else must be quoted."""
@@ -113,7 +114,7 @@ class Text:
             problems.add(node.place, path, f"must be a text; {found(node)}; quote it: {shown(node.text)}")
         elif any(map(_is_surrogate, node.text)):
             problems.add(node.place, path, "holds half of a surrogate pair, which cannot be sent")
-        elif self.name and not node.text.strip():
+        elif self.name and not node.text.strip() and not (self.empty and not node.text):
             problems.add(node.place, path, "must not be blank")
         elif self.name and any(map(_is_control, node.text)):
             problems.add(node.place, path, f"must not hold control characters; {found(node)}")
@@ -126,7 +127,8 @@ class Text:
         if not self.name:
             return {"type": "string"}
         definitions["Name"] = {"type": "string", "pattern": rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"}
-        return {"$ref": "#/$defs/Name"}
+        name: Schema = {"$ref": "#/$defs/Name"}
+        return {"anyOf": [{"const": ""}, name]} if self.empty else name
 
 
 def _is_control(char: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from scarf_async.entities import LibraryType, PermissionLevel, Role
+from scarf_async.entities import Importance, LibraryType, PermissionLevel, Role
 from scarf_async.manifests.nodes import Kind, Place, Problems, Scalar, shown
 from scarf_async.manifests.schema import DocumentDraft, OrganizationDraft, PackageDraft, RouteDraft
 from scarf_async.manifests.shapes import OpenWord, Said, Shape, Text, Word, suggestion
@@ -47,6 +47,7 @@ TABLES: Final = {
             "backend_url": Text(),
             "public_url": Text(),
             "repository_url": Text(),
+            "importance": Word(Importance),
             "template": _NAME,
         },
     ),
@@ -203,6 +204,7 @@ class _Owner:
                 backend_url=row.cells.get("backend_url"),
                 public_url=row.cells.get("public_url"),
                 repository_url=row.cells.get("repository_url"),
+                importance=row.cells.get("importance"),
             )
         )
         self.packages.append(package)

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import attrs
 
-from scarf_async.entities import JSON
+from scarf_async.entities import JSON, LibraryType, RouteCreate
 from scarf_async.errors import ManifestError, ValidationError
 from scarf_async.files import write_whole
 from scarf_async.manifests.expand import expand
@@ -27,9 +27,10 @@ S = TypeVar("S", OrganizationSpec, PackageSpec)
 W = TypeVar("W")
 
 _HEADER: Final = (
-    "# The service does not give back backend_url, public_url and repository_url of packages. Where this file does"
-    "\n# not say them, packages may have them nevertheless, and keep them.\n\n"
+    "# Version 1 of the service does not give back backend_url, public_url and repository_url of packages. Where"
+    "\n# this file does not say them, packages may have them nevertheless, and keep them.\n\n"
 )
+_PYTHON: Final = frozenset({LibraryType.PYPI, LibraryType.PYTHON})
 # Fewer permissions are sooner read than looked up.
 _SHARED_FROM: Final = 3
 _Shared: TypeAlias = dict[tuple[tuple[str, JSON], ...], dict[str, JSON]]
@@ -153,7 +154,7 @@ def _package(spec: PackageSpec, shared: _Shared) -> JSON:
         data["permissions"] = permissions
     if spec.routes is not None:
         data["routes"] = [
-            {"template_path": route.template_path, "outgoing_url": route.outgoing_url or None}
+            {"template_path": route.template_path, "outgoing_url": route.outgoing_url or ""}
             for route in spec.routes
         ]
     if spec.domains is not None:
@@ -185,6 +186,27 @@ def _respelled(
     return tuple(spellings.get(key(thing), thing) for thing in pulled)
 
 
+def _route_key(route: RouteCreate) -> tuple[str, str]:
+    return route_key(route.template_path, route.outgoing_url)
+
+
+def _addressed(
+    said: Iterable[RouteCreate] | None, pulled: Iterable[RouteCreate] | None
+) -> tuple[RouteCreate, ...] | None:
+    """Return routes that were pulled; one whose address does not show has the one that the file says, if any."""
+    if pulled is None:
+        return None
+    paths: dict[str, list[RouteCreate]] = {}
+    for route in said or ():
+        paths.setdefault(_route_key(route)[0], []).append(route)
+
+    def found(route: RouteCreate) -> RouteCreate:
+        same = paths.get(_route_key(route)[0], [])
+        return same[0] if not isinstance(route.outgoing_url, str) and len(same) == 1 else route
+
+    return tuple(map(found, pulled))
+
+
 class _Merge:
     def __init__(self, people: Mapping[str, str]) -> None:
         self._usernames = {user_key(email): user_key(name) for name, email in people.items()}
@@ -214,14 +236,16 @@ class _Merge:
             name = package_key(spec.name, owner)
             # A file need not say the type of what is alone with its name.
             fits = [key for key in left if key[0] == name and spec.library_type in {None, key[1]}]
+            # The versions of the service have two words for one type.
+            fits = fits or [key for key in left if key[0] == name and {spec.library_type, key[1]} == _PYTHON]
             if len(fits) == 1:
                 other = left.pop(fits[0])
+                if spec.library_type in _PYTHON:
+                    other = attrs.evolve(other, library_type=spec.library_type)
                 respelled = attrs.evolve(
                     other,
                     permissions=self._spelled(spec.permissions, other.permissions),
-                    routes=_respelled(
-                        spec.routes, other.routes, lambda route: route_key(route.template_path, route.outgoing_url)
-                    ),
+                    routes=_respelled(spec.routes, _addressed(spec.routes, other.routes), _route_key),
                     domains=_respelled(spec.domains, other.domains, domain_key),
                 )
                 merged.append(_filled(spec, respelled))

@@ -283,7 +283,7 @@ def test_what_is_no_changes_is_refused(spoil: Callable[[dict[str, JSON]], JSON],
         (Change(action="create", kind="member", name="a", after={"role": "owner"}), "organization is missing"),
         (Change(action="remove", kind="member", organization="acme"), "name is missing"),
         (Change(action="remove", kind="organization", organization="acme"), "acme: nothing can remove it"),
-        (on("u", action="update", kind="route", after={"template_path": "/a"}), "/a: nothing can update it"),
+        (on("u", action="update", kind="route", after={"template_path": "/a"}), "/a: outgoing_url is missing"),
         (on("u", action="set", kind="domain", name="a"), "nothing can set it"),
     ],
 )

@@ -265,17 +265,15 @@ def test_addresses_are_not_compared_and_set_again_if_asked(library_type: str, ad
     assert {name: getattr(upsert, name) for name in addresses} == addresses
 
 
-@attrs.frozen(kw_only=True)
-class Addressed(Package):
-    """A package of a service that gives addresses back."""
-
-    backend_url: str | None = None
-
-
 def test_addresses_that_are_shown_are_compared() -> None:
     """A service that gives them back is asked, and what is not said of one stays."""
-    there = Addressed(
-        uuid="u", owner="acme", name="web", library_type="docker", backend_url="https://ghcr.io/acme/web"
+    there = Package(
+        uuid="u",
+        owner="acme",
+        name="web",
+        library_type="docker",
+        backend_registry="ghcr.io",
+        repository_name="acme/web",
     )
     shows = attrs.evolve(V1.traits, addresses_shown=True)
     same, other = (with_addresses({"backend_url": f"https://{host}/acme/web"}) for host in ("ghcr.io", "quay.io"))
@@ -286,7 +284,7 @@ def test_addresses_that_are_shown_are_compared() -> None:
     ]
     manifest = touched(changes, None)
     assert [verdict.state for verdict in verdicts(changes, manifest, acme(there), traits=shows)] == ["open"]
-    moved = attrs.evolve(there, backend_url="https://quay.io/acme/web")
+    moved = attrs.evolve(there, backend_registry="quay.io")
     assert [verdict.state for verdict in verdicts(changes, manifest, acme(moved), traits=shows)] == ["done"]
 
 

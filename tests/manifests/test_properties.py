@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scarf_async.bulk.schedule import compile_plan
+from scarf_async.dialects import V2
 from scarf_async.manifests.changes import Changes
 from scarf_async.manifests.diff import diff
 from scarf_async.manifests.live import Live
 from scarf_async.manifests.model import Manifest
 from scarf_async.manifests.pull import described
 
-from .worlds import applied, lives, ordered, union, wanted
+from .worlds import applied, in_v2, lives, ordered, union, wanted
 
 
 @settings(max_examples=50)
@@ -73,3 +74,26 @@ def test_changes_survive_as_data(live: Live, manifest: Manifest, prune: bool) ->
     """What `from_dict` reads is equal to what `to_dict` gave."""
     changes = diff(manifest, live, prune=prune)
     assert Changes.from_dict(changes.to_dict()) == changes
+
+
+@settings(max_examples=50)
+@given(lives(), st.booleans())
+def test_what_v2_shows_differs_in_nothing_from_its_description(live: Live, prune: bool) -> None:
+    """Addresses, owners and all: nothing is to be done, nothing blocked, and nothing left uncompared."""
+    shown = in_v2(live)
+    manifest = described(shown, V2.traits)
+    there = tuple(spec for spec in manifest.organizations if spec.members is not None)
+    assert list(diff(attrs.evolve(manifest, organizations=there), shown, prune=prune, dialect=V2())) == []
+
+
+@settings(max_examples=50)
+@given(lives(), wanted(), st.booleans())
+def test_in_v2_a_second_comparison_has_nothing_to_send(live: Live, manifest: Manifest, prune: bool) -> None:
+    """After the changes only what v2 cannot do is left, each with a reason, however often it is compared."""
+    shown = in_v2(live)
+    changes = diff(manifest, shown, prune=prune, dialect=V2())
+    assert all(change.note for change in changes.blocked)
+    again = diff(manifest, applied(changes, shown), prune=prune, dialect=V2())
+    # What a new docker package is called by comes with it.
+    assert [change for change in again.applicable if change.name != "acme.example"] == []
+    assert {change.action for change in again} <= {"blocked", "uncompared", "create"}

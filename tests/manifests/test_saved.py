@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scarf_async import JSON, OrganizationUpsert, Scarf, ValidationError
+from scarf_async import JSON, Manifest, OrganizationSpec, OrganizationUpsert, Scarf, ValidationError
 from scarf_async.emulator import Emulator
 from scarf_async.manifests.changes import Change, Changes
 from scarf_async.manifests.saved import SavedChanges, read_changes, write_changes
@@ -95,3 +95,56 @@ async def test_saved_changes_are_applied_as_they_are(
     report = await scarf.manifests.apply(read_changes(tmp_path / "changes.json"), whole=True)
     assert report.ok
     assert [member.username for member in await scarf.members.list("acme")] == ["emulator-user", "bób"]
+
+
+MINE = Changes(
+    (Change(action="create", kind="package", package="web", library_type="npm", after={"short_description": ""}),),
+    api="v2",
+)
+
+
+async def test_they_are_bound_to_a_version(scarf_emulator: Emulator, tmp_path: Path) -> None:
+    """A client of another version is refused, naming both; what does not say a version was made for v1."""
+    server = scarf_emulator.v2_url
+    async with (
+        Scarf(scarf_emulator.token, base_url=scarf_emulator.url) as one,
+        Scarf(scarf_emulator.token, api="v2", owner="acme", v2_url=server) as two,
+    ):
+        await one.organizations.create(OrganizationUpsert(name="acme", description="", billing_email="a@a.example"))
+        spec = OrganizationSpec(name="acme", description="New", billing_email="a@a.example")
+        manifest = Manifest(organizations=(spec,))
+        changes = await two.manifests.diff(manifest)
+        write_changes(changes, tmp_path / "changes", server=server, owner=two.owner)
+        saved = read_changes(tmp_path / "changes")
+        assert (saved.api, saved.owner, saved.changes) == ("v2", None, changes)
+        with pytest.raises(ValidationError, match=r"for v2 \(http.*/v2\), and this client speaks v1 \(http.*v1\)"):
+            await one.manifests.apply(saved)
+        with pytest.raises(ValidationError, match=r"made for v2, and this client speaks v1"):
+            await one.manifests.apply(changes)
+        assert (await two.with_options(owner="umbra").manifests.apply(saved)).ok
+        write_changes(CHANGES, tmp_path / "changes", server=server)
+        with pytest.raises(ValidationError, match=r"made for v1 .* this client speaks v2"):
+            await two.manifests.apply(read_changes(tmp_path / "changes"))
+
+
+async def test_they_are_bound_to_an_owner_that_they_leave_out(scarf_emulator: Emulator, tmp_path: Path) -> None:
+    """Only where they do: then another owner is refused, and theirs is meant whatever else is said."""
+    server = scarf_emulator.v2_url
+    write_changes(MINE, tmp_path / "changes", server=server, owner="emulator-user")
+    saved = read_changes(tmp_path / "changes")
+    assert saved.owner == "emulator-user"
+    async with Scarf(scarf_emulator.token, api="v2", owner="acme", v2_url=server) as two:
+        with pytest.raises(ValidationError, match="packages of emulator-user, and this client's owner is acme"):
+            await two.manifests.apply(saved)
+        report = await two.with_options(owner="Emulator-User").manifests.apply(saved)
+        report.raise_for_failures()
+        assert [package.name for package in await two.packages.list("emulator-user")] == ["web"]
+
+
+def test_an_owner_that_was_edited_is_noticed(tmp_path: Path) -> None:
+    """It is a part of what the digest is of."""
+    path = tmp_path / "changes"
+    write_changes(MINE, path, server=SERVER, owner="ann")
+    path.write_text(path.read_text().replace('"owner": "ann"', '"owner": "bob"'))
+    with pytest.raises(ValidationError, match="was edited"):
+        read_changes(path)

@@ -25,7 +25,7 @@ from scarf_async.manifests.model import Manifest, PackageSpec
 from scarf_async.manifests.pull import described
 from scarf_async.names import user_key
 
-__all__ = ["PEOPLE", "applied", "lives", "ordered", "union", "wanted"]
+__all__ = ["PEOPLE", "applied", "in_v2", "lives", "ordered", "union", "wanted"]
 
 T = TypeVar("T")
 
@@ -115,6 +115,38 @@ def lives(draw: st.DrawFn) -> Live:
         organizations={name: draw(_organization(name)) for name in ("acme", "umbra")},
         packages=draw(_packages(ME)),
         me=ME,
+    )
+
+
+def in_v2(live: Live) -> Live:
+    """What v2 shows of it: addresses, owners, and python packages; not who is blocked, nor types that it lacks."""
+
+    def package(one: LivePackage) -> LivePackage:
+        owner, name, library_type = one.package.owner, one.package.name, one.package.library_type
+        shown = one.package
+        if library_type == "docker":
+            path = f"{owner}/{name.rpartition('/')[2]}"
+            shown = attrs.evolve(shown, name=path, backend_registry="ghcr.io", repository_name=path)
+        elif library_type in {"pypi", "python"}:
+            shown = attrs.evolve(shown, library_type="python", repository_url="https://index.example/")
+        entries = [
+            attrs.evolve(entry, permission_level=PermissionLevel.OWNER) if entry.username == owner else entry
+            for entry in one.permissions or ()
+            if entry.permission_level not in {PermissionLevel.BLOCKED, PermissionLevel.DEFAULT}
+        ]
+        return attrs.evolve(one, package=shown, permissions=tuple(entries))
+
+    def all_of(shown: tuple[LivePackage, ...] | None) -> tuple[LivePackage, ...] | None:
+        known = [one for one in shown or () if one.package.library_type not in {"other", "new-type"}]
+        return None if shown is None else tuple(map(package, known))
+
+    return attrs.evolve(
+        live,
+        organizations={
+            name: attrs.evolve(organization, packages=all_of(organization.packages))
+            for name, organization in live.organizations.items()
+        },
+        packages=all_of(live.packages),
     )
 
 
@@ -240,6 +272,11 @@ def _made(change: Change, owner: str) -> LivePackage:
             long_description=after.get("long_description"),
             website=after.get("website"),
             library_type=library_type,
+            backend_registry="ghcr.io" if "backend_url" in after else None,
+            repository_name=after["backend_url"].removeprefix("https://ghcr.io/")
+            if "backend_url" in after
+            else None,
+            repository_url=after.get("repository_url"),
         ),
         permissions=(),
         routes=() if has_routes(library_type) else None,
@@ -249,6 +286,12 @@ def _made(change: Change, owner: str) -> LivePackage:
 
 def _changed(change: Change, live: LivePackage) -> LivePackage | None:
     after = dict(change.after or {})
+    if change.kind == "route" and change.action == "update":
+        assert change.id is not None
+        moved = Route(change.id, after["outgoing_url"], after["template_path"])
+        return attrs.evolve(
+            live, routes=tuple(moved if route.id == change.id else route for route in live.routes or ())
+        )
     if change.kind == "package":
         if change.action == "remove":
             return None
@@ -257,6 +300,7 @@ def _changed(change: Change, live: LivePackage) -> LivePackage | None:
             short_description=after["short_description"],
             long_description=after.get("long_description") or None,
             website=after.get("website") or None,
+            repository_url=after.get("repository_url") or live.package.repository_url,
         )
         return attrs.evolve(live, package=package)
     if change.kind == "permission":

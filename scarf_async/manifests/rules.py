@@ -1,0 +1,86 @@
+"""What comparisons of all things go by: who is who, what is asked for, and what the service can do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import attrs
+
+from scarf_async.dialects import Dialect, Traits
+from scarf_async.entities import RouteCreate
+from scarf_async.errors import ValidationError
+from scarf_async.manifests.change import Change
+from scarf_async.manifests.fitting import fitting
+from scarf_async.names import user_key
+
+__all__ = ["Make", "People", "Rules", "two_values"]
+
+Make: TypeAlias = Callable[..., Change]
+"""`Change` with what all changes of one organization or package have in common."""
+
+
+@attrs.frozen
+class People:
+    """Who is behind an e-mail address.
+
+    Attributes:
+        usernames: username by address, as `user_key` gives them.
+        spelled: the usernames as they were said, by what `user_key` gives.
+        identified: the usernames whose address is known.
+    """
+
+    usernames: Mapping[str, str]
+    identified: frozenset[str]
+    spelled: Mapping[str, str]
+
+    @classmethod
+    def of(cls, people: Mapping[str, str]) -> People:
+        """Read the table of a manifest.
+
+        Raises:
+            ValidationError: an address is given to two.
+        """
+        usernames: dict[str, str] = {}
+        for username, address in people.items():
+            key = user_key(username)
+            if usernames.setdefault(user_key(address), key) != key:
+                raise ValidationError(
+                    f"people gives {address} to two: {usernames[user_key(address)]} and {username}", field="people"
+                )
+        spelled = {user_key(username): username for username in people}
+        return cls(usernames, frozenset(usernames.values()), spelled)
+
+
+@attrs.frozen(kw_only=True)
+class Rules:
+    """How things are compared.
+
+    Attributes:
+        people: who is behind an e-mail address.
+        me: the username that the token belongs to.
+        prune: remove what a section does not name.
+        rewrite_addresses: set what does not show.
+        dialect: how the service is spoken.
+        traits: what the service shows and takes.
+    """
+
+    people: People
+    me: str | None
+    prune: bool
+    rewrite_addresses: bool
+    dialect: Dialect
+    traits: Traits
+
+    def fitting(self, change: Change, route: RouteCreate | None = None) -> Change:
+        """Return a change, blocked with the reason if the service cannot make it."""
+        return fitting(change, self.dialect, route)
+
+
+def two_values(change: Change, first: tuple[str, str], second: tuple[str, str]) -> ValidationError:
+    """Return the error of two entries that are one person."""
+    return ValidationError(
+        f"{change.kind}s of {change.target}: {first[0]!r} and {second[0]!r} are one person, with two values:"
+        f" {first[1]} and {second[1]}; keep one of them",
+        field=f"{change.kind}s",
+    )
