@@ -56,6 +56,7 @@ class Traits:
         levels_of_owners: a permission may say, and the service shows, who owns a package; and nobody is blocked.
         routes_with_packages: a file package is created together with its first route.
         routes_updatable: a route may be changed.
+        updates_keep: an update leaves what is UNSET as it is.
         types_alike: words for the type of a package that mean the same.
     """
 
@@ -66,6 +67,7 @@ class Traits:
     levels_of_owners: bool
     routes_with_packages: bool
     routes_updatable: bool
+    updates_keep: bool
     types_alike: Collection[str] = ()
 
 

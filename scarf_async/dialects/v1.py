@@ -100,6 +100,7 @@ class V1:
         levels_of_owners=False,
         routes_with_packages=False,
         routes_updatable=False,
+        updates_keep=False,
     )
 
     def organization(self, name: str) -> Read[Organization]:  # noqa: D102 # as all below: described in `Dialect`

@@ -107,6 +107,7 @@ class V2:
         levels_of_owners=True,
         routes_with_packages=True,
         routes_updatable=True,
+        updates_keep=True,
         types_alike=frozenset({LibraryType.PYPI, LibraryType.PYTHON}),
     )
 

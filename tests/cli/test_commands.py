@@ -62,6 +62,7 @@ def test_the_demo_finds_no_difference() -> None:
 
 COMMANDS: list[list[str]] = [
     [],
+    ["check"],
     ["plan"],
     ["apply"],
     ["pull"],
@@ -72,6 +73,7 @@ COMMANDS: list[list[str]] = [
     ["orgs", "create"],
     ["orgs", "update"],
     ["members", "list"],
+    ["members", "get"],
     ["members", "set"],
     ["members", "remove"],
     ["packages", "list"],
@@ -82,9 +84,12 @@ COMMANDS: list[list[str]] = [
     ["permissions", "list"],
     ["permissions", "set"],
     ["routes", "list"],
+    ["routes", "get"],
     ["routes", "add"],
+    ["routes", "update"],
     ["routes", "remove"],
     ["domains", "list"],
+    ["domains", "get"],
     ["domains", "add"],
     ["domains", "remove"],
     ["demo"],
