@@ -53,10 +53,10 @@ class Traits:
         addresses_shown: the addresses of a package are given back.
         users_by_email: a permission may name its user by e-mail address, and the service then shows the username.
         organizations_creatable: an organization may be created.
+        updates_keep: an update leaves what is UNSET as it is.
         levels_of_owners: a permission may say, and the service shows, who owns a package; and nobody is blocked.
         routes_with_packages: a file package is created together with its first route.
         routes_updatable: a route may be changed.
-        updates_keep: an update leaves what is UNSET as it is.
         types_alike: words for the type of a package that mean the same.
     """
 
@@ -64,10 +64,10 @@ class Traits:
     addresses_shown: bool
     users_by_email: bool
     organizations_creatable: bool
+    updates_keep: bool
     levels_of_owners: bool
     routes_with_packages: bool
     routes_updatable: bool
-    updates_keep: bool
     types_alike: Collection[str] = ()
 
 

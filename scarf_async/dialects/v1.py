@@ -97,10 +97,10 @@ class V1:
         addresses_shown=False,
         users_by_email=True,
         organizations_creatable=True,
+        updates_keep=False,
         levels_of_owners=False,
         routes_with_packages=False,
         routes_updatable=False,
-        updates_keep=False,
     )
 
     def organization(self, name: str) -> Read[Organization]:  # noqa: D102 # as all below: described in `Dialect`

@@ -104,10 +104,10 @@ class V2:
         addresses_shown=True,
         users_by_email=False,
         organizations_creatable=False,
+        updates_keep=True,
         levels_of_owners=True,
         routes_with_packages=True,
         routes_updatable=True,
-        updates_keep=True,
         types_alike=frozenset({LibraryType.PYPI, LibraryType.PYTHON}),
     )
 
