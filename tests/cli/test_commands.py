@@ -60,6 +60,24 @@ def test_the_demo_finds_no_difference() -> None:
     assert int(summary["events streamed"].replace(",", "")) == 116 * 31 * 50
 
 
+@pytest.mark.parametrize(("strict", "blocked"), [((), None), (("--strict",), "2,875")])
+def test_the_demo_of_v2(strict: tuple[str, ...], blocked: str | None) -> None:
+    """All is set up through v2, too; where it refuses permissions of organizations, it says how many, and no more."""
+    done = run("demo", "--api", "v2", *strict, "--seed", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = dict(re.findall(r"^ ?([a-zA-Z ]+?2?)  +([\d,.]+)", done.stdout, re.MULTILINE))
+    assert (summary["operations"], summary["differences"]) == ("3,133", "0")
+    assert summary.get("blocked by v2") == blocked
+    assert int(summary["succeeded"].replace(",", "")) == 3133 - int((blocked or "0").replace(",", ""))
+    assert int(summary["events streamed"].replace(",", "")) == 116 * 31 * 50
+
+
+def test_strict_is_about_v2() -> None:
+    """With v1 it is refused."""
+    done = run("demo", "--strict")
+    assert (done.returncode, done.stderr) == (2, "scarf-async: --strict is about v2: give --api v2, too\n")
+
+
 COMMANDS: list[list[str]] = [
     [],
     ["check"],
