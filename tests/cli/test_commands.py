@@ -62,7 +62,7 @@ def test_the_demo_finds_no_difference() -> None:
 
 @pytest.mark.parametrize(("strict", "blocked"), [((), None), (("--strict",), "2,875")])
 def test_the_demo_of_v2(strict: tuple[str, ...], blocked: str | None) -> None:
-    """All is set up through v2, too; where it refuses permissions of organizations, it says how many, and no more."""
+    """All is set up through v2, too; where it refuses permissions of organizations, it says how many."""
     done = run("demo", "--api", "v2", *strict, "--seed", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     summary = dict(re.findall(r"^ ?([a-zA-Z ]+?2?)  +([\d,.]+)", done.stdout, re.MULTILINE))
