@@ -5,8 +5,10 @@ With `pytest_plugins = ["scarf_async.testing"]` in the `conftest.py` at the root
 - `scarf_emulator`: a fresh local Scarf server, its database in memory; see `scarf_async.emulator.Emulator`.
 - `scarf_quirks`: the `Quirks` of that server. Parametrize it, or define one of your own, to see what your code does
   where nobody knows how the service answers.
-- `scarf`: an open client of it, which retries fast. A fixture of your own that is named `scarf_emulator` (with
-  other users, say) is used by it too.
+- `scarf`: an open client of it, which speaks v1 and retries fast. A fixture of your own that is named
+  `scarf_emulator` (with other users, say) is used by it too.
+- `scarf_v2`: the same, but it speaks v2, and its owner is the user of the emulator. Both may be used in one test:
+  they see the same things.
 
 Server and client live as long as one test, on its event loop. They work under pytest-asyncio, in its auto and its
 strict mode and whatever the `loop_scope` of the test, and under anyio's pytest plugin, which comes with this
@@ -28,6 +30,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, Literal, TypeAlias
 from unittest import mock
 from urllib.parse import unquote
@@ -38,9 +41,10 @@ from scarf_async.client import Scarf
 from scarf_async.clock import Clock
 from scarf_async.emulator import Emulator, FaultRule, Quirks, ReceivedRequest
 from scarf_async.emulator.faults import Action
+from scarf_async.entities import ApiVersion
 from scarf_async.sending.retry import RetryPolicy
 
-__all__ = ["FAST", "call_log", "no_waiting", "scarf", "scarf_emulator", "scarf_quirks", "script_faults"]
+__all__ = ["FAST", "call_log", "no_waiting", "scarf", "scarf_emulator", "scarf_quirks", "scarf_v2", "script_faults"]
 
 _Scope: TypeAlias = Literal["function", "class", "module", "package", "session"]
 
@@ -138,10 +142,12 @@ def _make_emulator() -> Callable[[Quirks], AsyncIterator[Emulator]]:
     return emulator
 
 
-def _make_client() -> Callable[[Emulator], AsyncIterator[Scarf]]:
+def _make_client(api: ApiVersion) -> Callable[[Emulator], AsyncIterator[Scarf]]:
     async def client(scarf_emulator: Emulator) -> AsyncIterator[Scarf]:
-        token, url, v2_url = scarf_emulator.token, scarf_emulator.url, scarf_emulator.v2_url
-        async with Scarf(token, base_url=url, v2_url=v2_url, retry=FAST) as client:
+        url, v2_url, owner = scarf_emulator.url, scarf_emulator.v2_url, scarf_emulator.user
+        async with Scarf(
+            scarf_emulator.token, api=api, owner=owner, base_url=url, v2_url=v2_url, retry=FAST
+        ) as client:
             yield client
 
     return client
@@ -158,7 +164,13 @@ def _variants(name: str, make: Callable[[], Callable[..., AsyncIterator[object]]
         yield f"_{name}_of_asyncio_{scope}", fixture(make(), loop_scope=scope)
 
 
-globals().update([*_variants("scarf_emulator", _make_emulator), *_variants("scarf", _make_client)])
+globals().update(
+    [
+        *_variants("scarf_emulator", _make_emulator),
+        *_variants("scarf", partial(_make_client, "v1")),
+        *_variants("scarf_v2", partial(_make_client, "v2")),
+    ]
+)
 
 
 def _chosen(request: pytest.FixtureRequest, name: str) -> object:
@@ -215,7 +227,17 @@ def scarf_emulator(request: pytest.FixtureRequest) -> Emulator:
 
 @pytest.fixture
 def scarf(request: pytest.FixtureRequest) -> Scarf:
-    """A client of `scarf_emulator` that retries fast."""
-    client = _chosen(request, "scarf")
+    """A client of `scarf_emulator` that speaks v1 and retries fast."""
+    return _client(request, "scarf")
+
+
+@pytest.fixture
+def scarf_v2(request: pytest.FixtureRequest) -> Scarf:
+    """A client of `scarf_emulator` that speaks v2, for the emulator's user, and retries fast."""
+    return _client(request, "scarf_v2")
+
+
+def _client(request: pytest.FixtureRequest, name: str) -> Scarf:
+    client = _chosen(request, name)
     assert isinstance(client, Scarf)  # noqa: S101 # for the type checker: pytest tells none
     return client

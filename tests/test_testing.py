@@ -20,7 +20,7 @@ TOOL = PackageUpsert(name="tool", short_description="", library_type="file")
 # A project's tests, once with the fixtures as they are, and once with an emulator of its own.
 PLAIN = """
     import asyncio, pytest
-    from scarf_async import OrganizationUpsert
+    from scarf_async import OrganizationUpsert, PackageUpsert
     from scarf_async.testing import call_log
     {head}
     async def test_call(scarf_emulator, scarf):
@@ -33,6 +33,12 @@ PLAIN = """
 
     async def test_the_client_alone(scarf):
         assert await scarf.packages.list() == []
+
+    async def test_both_versions(scarf_v2, scarf, scarf_emulator):
+        made = await scarf.packages.create(PackageUpsert(name="tool", short_description="", library_type="npm"))
+        assert [package.uuid for package in await scarf_v2.packages.list()] == [made.uuid]
+        assert (scarf.api, scarf_v2.api, scarf_v2.owner) == ("v1", "v2", scarf_emulator.user)
+        assert call_log(scarf_emulator)[1:] == ["GET /v2/packages/emulator-user: 200"]
 """
 OWN = """
     import pytest
@@ -46,6 +52,9 @@ OWN = """
     async def test_the_client_uses_the_emulator_of_the_project(scarf):
         await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
         assert [member.username for member in await scarf.members.list("acme")] == ["ann"]
+
+    async def test_so_does_that_of_v2(scarf_v2):
+        assert (scarf_v2.owner, await scarf_v2.packages.list()) == ("ann", [])
 """
 QUIRKS = """
     import pytest
@@ -102,7 +111,7 @@ def test_pytest_asyncio_in_auto_mode(pytester: pytest.Pytester) -> None:
         test_plain=PLAIN.format(head=sync),
         test_own=OWN.format(head=FIXTURE),
     )
-    done.assert_outcomes(passed=5)
+    done.assert_outcomes(passed=7)
 
 
 def test_the_emulator_has_the_quirks_that_a_test_wants(pytester: pytest.Pytester) -> None:
@@ -130,7 +139,7 @@ def test_pytest_asyncio_in_strict_mode_beside_anyio(pytester: pytest.Pytester) -
         test_plain_anyio=PLAIN.format(head=ANYIO.format(backend="asyncio", more="")),
         test_own_anyio=OWN.format(head=ANYIO.format(backend="asyncio", more="\n    @pytest.fixture")),
     )
-    done.assert_outcomes(passed=8)
+    done.assert_outcomes(passed=12)
 
 
 def test_anyio_where_pytest_asyncio_is_not_installed(pytester: pytest.Pytester) -> None:
@@ -144,7 +153,7 @@ def test_anyio_where_pytest_asyncio_is_not_installed(pytester: pytest.Pytester) 
         test_trio=f"    import pytest{ANYIO.format(backend='trio', more='')}\n    async def test(scarf): pass",
         test_unmarked="def test_unmarked(scarf_emulator): pass",
     )
-    done.assert_outcomes(passed=4, errors=2)
+    done.assert_outcomes(passed=6, errors=2)
     done.stdout.fnmatch_lines_random(
         [
             "*UsageError: scarf_async runs on asyncio only: define a fixture `anyio_backend` that returns*",
@@ -270,7 +279,7 @@ def test_anyio_on_a_loop_for_the_whole_run(pytester: pytest.Pytester) -> None:
 
     pytestmark = pytest.mark.anyio
     """
-    run(pytester, "anyio", test_plain=PLAIN.format(head=head)).assert_outcomes(passed=3)
+    run(pytester, "anyio", test_plain=PLAIN.format(head=head)).assert_outcomes(passed=4)
 
 
 ELSEWHERE = """

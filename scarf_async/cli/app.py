@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from scarf_async.cli import (
+    check,
     copying,
     demo,
     domains,
@@ -41,10 +42,12 @@ app: typer.Typer = typer.Typer(
     # A traceback with local variables would show what this package takes care never to show.
     pretty_exceptions_show_locals=False,
 )
+_FIRST = "To begin with"
 _DECLARED = "Organizations declared in a file"
 _DAILY = "One thing at a time"
 _LOCAL = "A Scarf of one's own"
 
+app.command("check", rich_help_panel=_FIRST)(check.check)
 app.command("plan", rich_help_panel=_DECLARED)(plan.plan)
 app.command("apply", rich_help_panel=_DECLARED)(plan.apply)
 app.command("pull", rich_help_panel=_DECLARED)(manifests.pull)

@@ -94,6 +94,9 @@ def _finish(main: Callable[[], Status | Awaitable[Status]]) -> NoReturn:
         # What is wrong with a manifest, or with changes, is a list whose lines are escaped already.
         for part in line.splitlines() if isinstance(error, ManifestError | GuardError) else filter(None, [line]):
             say(f"scarf-async: {part}")
+        if isinstance(error, ScarfError):
+            for note in getattr(error, "__notes__", ()):
+                say(f"scarf-async: {as_typed(note)}")
     if status is Status.BROKEN_PIPE:
         silence_standard_output()
     if status is Status.INTERRUPTED:

@@ -9,6 +9,8 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.output import Status
+from scarf_async.entities import ApiVersion
+from scarf_async.errors import ValidationError
 
 __all__ = ["demo"]
 
@@ -16,6 +18,17 @@ __all__ = ["demo"]
 @command
 async def demo(
     *,
+    api: Annotated[
+        ApiVersion, typer.Option(help="The version to speak. In v2 the organization is there already.")
+    ] = "v1",
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="In v2: take permissions of packages of users only, which is all that v2 documents. By default"
+            " those of organizations work too.",
+        ),
+    ] = False,
     faults: Annotated[
         bool,
         typer.Option(help="Let 5% of answers be 503 or 429 and drop 2% of connections after the request worked."),
@@ -36,7 +49,17 @@ async def demo(
 
     Example: scarf-async demo --seed 7
     """
+    if strict and api == "v1":
+        raise ValidationError("--strict is about v2: give --api v2, too")
     from scarf_async.cli.rehearsal import Rehearsal  # noqa: PLC0415 # `--help` must not wait for a whole client
 
-    rehearsal = Rehearsal(faults=faults, seed=seed, concurrency=concurrency, latency=latency, directory=directory)
+    rehearsal = Rehearsal(
+        faults=faults,
+        seed=seed,
+        concurrency=concurrency,
+        latency=latency,
+        directory=directory,
+        api=api,
+        strict=strict,
+    )
     return await rehearsal.run()

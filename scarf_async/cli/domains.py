@@ -15,8 +15,9 @@ from scarf_async.entities import DomainCreate
 
 __all__ = ["app"]
 
-app: typer.Typer = typer.Typer(help="List, add and remove the domains of a package.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="List, show, add and remove the domains of a package.", no_args_is_help=True)
 
+Domain = Annotated[str, typer.Argument(metavar="ID", help="The domain's id, as `domains list` shows it.")]
 _COLUMNS = ("id", "name")
 
 
@@ -29,6 +30,18 @@ async def list_(*, package: PackageChoice, shown: RecordOptions, connection: Cli
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.domains.list(await package.identify(scarf)), _COLUMNS)
+    return Status.DONE
+
+
+@app.command()
+@command
+async def get(*, package: PackageChoice, domain: Domain, shown: RecordOptions, connection: ClientOptions) -> Status:
+    """Show a domain of a package.
+
+    Example: scarf-async domains get acme/downloads 17
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write(await scarf.domains.get(await package.identify(scarf), domain), _COLUMNS)
     return Status.DONE
 
 
@@ -61,7 +74,7 @@ async def add(
 async def remove(
     *,
     package: PackageChoice,
-    domain: Annotated[str, typer.Argument(metavar="ID", help="The domain's id, as `domains list` shows it.")],
+    domain: Domain,
     writes: WriteOptions,
     connection: ClientOptions,
 ) -> Status:
@@ -70,8 +83,8 @@ async def remove(
     Example: scarf-async domains remove acme/downloads 17
     """
     async with writes.client(connection) as scarf:
-        uuid = await package.identify(scarf)
+        there = await package.identify(scarf)
         await writes.carry_out(
-            scarf.domains.delete(uuid, domain), f"remove the domain {domain} of {package.package}"
+            scarf.domains.delete(there, domain), f"remove the domain {domain} of {package.package}"
         )
     return Status.DONE

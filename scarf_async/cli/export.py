@@ -32,8 +32,6 @@ app: typer.Typer = typer.Typer(
 app.command("job")(export_job.run)
 app.command("verify")(export_job.verify)
 
-Api = Annotated[Literal["v1", "v2"], typer.Option(help="At which address to ask.")]
-
 
 @attrs.frozen(kw_only=True)
 class RangeOptions:
@@ -152,9 +150,8 @@ async def aggregates(
 @command
 async def package_events(
     *,
-    owner: Annotated[str, typer.Argument(metavar="OWNER", help="The package's owner.")],
+    account: Annotated[str, typer.Argument(metavar="OWNER", help="The package's owner.")],
     package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package's uuid.")],
-    api: Api = "v1",
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
@@ -166,11 +163,10 @@ async def package_events(
     async with connection.client(read_only=True) as scarf:
         return await target.write(
             scarf.exports.package_events(
-                owner,
+                account,
                 package,
                 span.start,
                 span.end,
-                api=api,
                 unfiltered=span.unfiltered,
                 on_malformed=span.malformed(target.output),
             )
@@ -181,7 +177,7 @@ async def package_events(
 @command
 async def owner_events(
     *,
-    owner: Annotated[
+    account: Annotated[
         str, typer.Argument(metavar="OWNER", help="The organization or user whose packages they are.")
     ],
     span: RangeOptions,
@@ -195,7 +191,11 @@ async def owner_events(
     async with connection.client(read_only=True) as scarf:
         return await target.write(
             scarf.exports.owner_events(
-                owner, span.start, span.end, unfiltered=span.unfiltered, on_malformed=span.malformed(target.output)
+                account,
+                span.start,
+                span.end,
+                unfiltered=span.unfiltered,
+                on_malformed=span.malformed(target.output),
             )
         )
 
@@ -204,18 +204,14 @@ async def owner_events(
 @command
 async def pixel_events(
     *,
-    owner: Annotated[
-        str | None, typer.Option(help="Whose pixels (v2); without it, all that the token's user can see (v1).")
-    ] = None,
-    api: Annotated[
-        Literal["v1", "v2"] | None,
-        typer.Option(help="At which address to ask; by default v2 with --owner, else v1."),
-    ] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
     """Export the events of pixels, in no order; the same event may come more than once.
+
+    With --owner they are that one's, and those of v2 without --api. In v1 they are those of all pixels that the
+    token's user can see.
 
     Example: scarf-async export pixel-events --owner acme --start 2024-01-01 --end 2024-02-01 | head -1
     """
@@ -224,8 +220,8 @@ async def pixel_events(
             scarf.exports.pixel_events(
                 span.start,
                 span.end,
-                owner=owner,
-                api=api or ("v1" if owner is None else "v2"),
+                owner=connection.owner,
+                api=connection.api or ("v2" if connection.owner else None),
                 unfiltered=span.unfiltered,
                 on_malformed=span.malformed(target.output),
             )

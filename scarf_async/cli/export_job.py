@@ -27,9 +27,12 @@ What = Literal["organization_aggregates", "user_aggregates", "package_events", "
 async def run(
     *,
     what: Annotated[What, typer.Argument(metavar="WHAT", help=f"Which export: {', '.join(get_args(What))}.")],
-    owner: Annotated[
+    account: Annotated[
         str | None,
-        typer.Argument(metavar="[OWNER]", help="The organization, user or owner; none for the pixel events of v1."),
+        typer.Argument(
+            metavar="[OWNER]",
+            help="The organization, user or owner; by default --owner, and in v1 whatever the token's user sees.",
+        ),
     ] = None,
     package: Annotated[str | None, typer.Option(help="The package's uuid, for package_events.")] = None,
     start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")],
@@ -38,12 +41,6 @@ async def run(
     format: Annotated[  # the option's name  # noqa: A002
         Literal["csv", "jsonl", "parquet"], typer.Option(help="What is written.")
     ] = "csv",
-    api: Annotated[
-        Literal["v1", "v2"] | None,
-        typer.Option(
-            help="At which address to ask; by default v2 for the events and pixel events of an owner, else v1."
-        ),
-    ] = None,
     partition_by: Annotated[
         Literal["month", "artifact"] | None,
         typer.Option(
@@ -81,12 +78,21 @@ async def run(
 ) -> Status:
     """Fetch a long range window by window into a directory; the same command again goes on where it was.
 
+    The events and the pixel events of an owner are always those of v2; aggregates are those of v1.
+
     Example: scarf-async export job owner_events acme --start 2024-01-01 --end 2025-01-01 --directory acme-2024
     """
     from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
 
     job = ExportJob(
-        what, owner, start, end, format, window_days, package=package, api=api, partition_by=partition_by
+        what,
+        connection.owner if account is None else account,
+        start,
+        end,
+        format,
+        window_days,
+        package=package,
+        partition_by=partition_by,
     )
     if not resume and directory.exists() and any(directory.iterdir()):
         say(f"{directory} is not empty, and --no-resume was given: nothing was done. Give another directory.")

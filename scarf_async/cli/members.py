@@ -16,7 +16,9 @@ from scarf_async.cli.writes import WriteOptions, Yes
 
 __all__ = ["app"]
 
-app: typer.Typer = typer.Typer(help="List, set and remove the members of an organization.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    help="List, show, set and remove the members of an organization.", no_args_is_help=True
+)
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The member's username.")]
 _COLUMNS = ("username", "role")
@@ -31,6 +33,18 @@ async def list_(*, organization: Organization, shown: RecordOptions, connection:
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.members.list(organization), _COLUMNS)
+    return Status.DONE
+
+
+@app.command()
+@command
+async def get(*, organization: Organization, user: User, shown: RecordOptions, connection: ClientOptions) -> Status:
+    """Show a member of an organization.
+
+    Example: scarf-async members get acme ann --json | jq -r .role
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write(await scarf.members.get(organization, user), _COLUMNS)
     return Status.DONE
 
 

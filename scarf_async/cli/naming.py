@@ -18,6 +18,9 @@ _NAME: Final = re.compile(
     r"""(?<![\w=])(?P<quote>['"])(?:\\.|(?!(?P=quote)).)*(?P=quote)(?!\w)"""
     r"""|(?<![\w./?&'"-])(?P<name>[A-Za-z]\w*)(?:=(?P<around>['"]?)(?P<value>[\w.]+)(?P=around))?(?![\w/'"-]|\.\w)"""
 )
+# What the client, or a call, could be given in a program.
+_OF_CLIENT: Final = re.compile(r"(?:give [^;]{1,60}, )?make the client with Scarf\((\w+)=\.\.\.\)")
+_OF_CALL: Final = re.compile(r"\b(\w+)=[A-Z]\w*\(\.\.\.\)")
 # An event that the commands set at a signal.
 _STOPPED: Final = "stop was set"
 # Both are given to the client by one option.
@@ -73,6 +76,8 @@ def _of_the_service(error: BaseException) -> Iterator[str]:
 
 def _translate(text: str) -> str:
     options = _options.get()
+    text = _OF_CLIENT.sub(lambda given: f"give {option_name(given[1])}", text)
+    text = _OF_CALL.sub(lambda given: options.get(given[1], given.group()), text)
 
     def spell(match: re.Match[str]) -> str:
         name, value = match["name"], match["value"]

@@ -13,6 +13,7 @@ import typer
 
 from scarf_async.cli.naming import option_name
 from scarf_async.cli.output import say
+from scarf_async.entities import ApiVersion
 from scarf_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,6 +39,21 @@ class ClientOptions:
         Path | None,
         typer.Option(
             help="A file whose first line is the token. By default it is read from $SCARF_API_TOKEN.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    api: Annotated[
+        ApiVersion | None,
+        typer.Option(
+            help="The version of the service to speak; else $SCARF_API_VERSION, else v1. v2 is what answers today.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            help="The account whose packages are meant where a call of v2 names none; else $SCARF_OWNER, else"
+            " $SCARF_ENTITY_NAME.",
             rich_help_panel=_PANEL,
         ),
     ] = None
@@ -72,19 +88,20 @@ class ClientOptions:
 
     @property
     def server(self) -> str:
-        """The address of v1 that is asked, as plans that are kept name it.
+        """The address that is asked, as plans that are kept name it.
 
         Raises:
             ConfigurationError: it is none.
         """
-        from scarf_async.settings import no_address, read_bases  # noqa: PLC0415 # `--help` must not wait for it
+        from scarf_async.settings import no_address, read_api, read_bases  # noqa: PLC0415 # as below
 
         bases = read_bases(self.base_url, self.v2_url)
         if isinstance(bases, str):
             raise ConfigurationError(bases)
-        if "v1" not in bases:
-            raise ConfigurationError(no_address("v1", "v2"))
-        return str(bases["v1"])
+        version = read_api(self.api)
+        if version not in bases:
+            raise ConfigurationError(no_address(version, next(iter(bases))))
+        return str(bases[version])
 
     def client(self, *, read_only: bool = False, retries: int | None = None) -> Scarf:
         """Make the client that these options describe; it sends a request again so often at the most.
@@ -102,6 +119,8 @@ class ClientOptions:
         make = Scarf if retries is None else partial(Scarf, retry=RetryPolicy(attempts=retries + 1))
         return make(
             None if self.token_file is None else read_token_file(self.token_file),
+            api=self.api,
+            owner=self.owner,
             base_url=self.base_url,
             v2_url=self.v2_url,
             ca_file=self.ca_file,

@@ -11,8 +11,8 @@ from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import WriteOptions, sent
-from scarf_async.entities import OrganizationUpsert
+from scarf_async.cli.writes import WriteOptions, sent, traits_of
+from scarf_async.entities import UNSET, OrganizationUpsert
 
 __all__ = ["app"]
 
@@ -90,14 +90,15 @@ async def update(
     """
     async with writes.client(connection) as scarf:
         there = await scarf.organizations.get(organization)
-        upsert = fields.over(
-            OrganizationUpsert(
-                name=there.name if name is None else name,
+        kept = OrganizationUpsert(name=there.name, description=UNSET, billing_email=UNSET)
+        if not traits_of(scarf).updates_read:
+            kept = attrs.evolve(
+                kept,
                 description=there.description,
                 billing_email=there.billing_email,
                 website=there.website,
             )
-        )
+        upsert = fields.over(kept if name is None else attrs.evolve(kept, name=name))
         made = await writes.carry_out(
             scarf.organizations.update(there.name, upsert),
             f"update the organization {there.name}: {sent(upsert)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import attrs
 import typer
@@ -13,8 +13,9 @@ from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import Status, say
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, sent
-from scarf_async.entities import UNSET, LibraryType, PackageUpsert
+from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, sent, traits_of
+from scarf_async.entities import UNSET, LibraryType, PackageUpsert, RouteCreate
+from scarf_async.errors import ValidationError
 
 if TYPE_CHECKING:
     from scarf_async.entities import Package
@@ -41,6 +42,9 @@ class _Fields:
     backend_url: Annotated[str | None, typer.Option(help="Of docker: the registry's address.")] = None
     public_url: Annotated[str | None, typer.Option(help="Of docker: the address that people pull from.")] = None
     repository_url: Annotated[str | None, typer.Option(help="Of pypi and python: the index.")] = None
+    importance: Annotated[
+        Literal["low", "mid", "high"] | None, typer.Option(help="How important it is to its owner (v2).")
+    ] = None
 
     def over(self, package: PackageUpsert) -> PackageUpsert:
         """Return a package with what is said here in the place of what it says."""
@@ -53,6 +57,30 @@ class _Fields:
         return [name for name in _ADDRESSES.get(package.library_type, ()) if getattr(self, name) is None]
 
 
+@attrs.frozen(kw_only=True)
+class _FirstRoute:
+    """The route that a file package is created with."""
+
+    route: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Of a file package in v2: its first route, such as /{version}.tgz."),
+    ] = None
+    outgoing_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="What that route leads to; without it the route only counts."),
+    ] = None
+
+    def made(self) -> RouteCreate | None:
+        """Return the route.
+
+        Raises:
+            ValidationError: an address is given, and no path that leads to it.
+        """
+        if self.route is None and self.outgoing_url is not None:
+            raise ValidationError("--outgoing-url is where a route leads to: give the route's path with --route")
+        return None if self.route is None else RouteCreate(self.outgoing_url, self.route)
+
+
 def _named(package: Package) -> str:
     return f"the package {package.name} ({package.library_type}) of {package.owner}"
 
@@ -62,7 +90,11 @@ def _named(package: Package) -> str:
 async def list_(
     *,
     organization: Annotated[
-        str | None, typer.Argument(metavar="[ORG]", help="Whose; by default all that the token's user can see.")
+        str | None,
+        typer.Argument(metavar="[ORG]", help="Whose; by default --owner, in v1 all that the token's user can see."),
+    ] = None,
+    type: Annotated[  # the option's name  # noqa: A002
+        list[str] | None, typer.Option(help="Only packages of this type; may be given several times.")
     ] = None,
     shown: RecordOptions,
     connection: ClientOptions,
@@ -72,7 +104,7 @@ async def list_(
     Example: scarf-async packages list acme | cut -f3
     """
     async with connection.client(read_only=True) as scarf:
-        shown.write_all(await scarf.packages.list(organization), _COLUMNS)
+        shown.write_all(await scarf.packages.list(organization, types=type or ()), _COLUMNS)
     return Status.DONE
 
 
@@ -94,25 +126,28 @@ async def create(
     *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
     organization: Annotated[
-        str | None, typer.Option(metavar="ORG", help="Its owner; by default the token's user.")
+        str | None, typer.Option(metavar="ORG", help="Its owner; by default the token's user, in v2 --owner.")
     ] = None,
     type: Annotated[  # the option's name  # noqa: A002
         str | None, typer.Option(help="docker, npm, hackage, pypi, other, file, or what the service takes besides.")
     ] = None,
     fields: _Fields,
+    first: _FirstRoute,
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> Status:
     """Create a package.
 
-    Example: scarf-async packages create downloads --organization acme --type file
+    Example: scarf-async packages create downloads --api v2 --owner acme --type file --route "/{version}.tgz"
     """
     upsert = PackageUpsert(name=name, short_description="")
     upsert = fields.over(upsert if type is None else attrs.evolve(upsert, library_type=type))
+    route = first.made()
+    what = sent(upsert) if route is None else f"{sent(upsert)}, {sent(route)}"
     async with writes.client(connection) as scarf:
         made = await writes.carry_out(
-            scarf.packages.create(upsert, organization), f"create the package {name}: {sent(upsert)}"
+            scarf.packages.create(upsert, organization, route=route), f"create the package {name}: {what}"
         )
     if made is not None:
         shown.write(made)
@@ -136,17 +171,19 @@ async def update(
     """
     async with writes.client(connection) as scarf:
         there = await package.find(scarf)
-        if unsaid := fields.unsaid(there):
-            say(f"Warning: the service does not give back {' and '.join(unsaid)}, and may clear what is not said.")
-        upsert = fields.over(
-            PackageUpsert(
-                name=there.name if name is None else name,
+        kept = PackageUpsert(name=there.name, short_description=UNSET)
+        if not traits_of(scarf).updates_read:
+            if unsaid := fields.unsaid(there):
+                lost = " and ".join(unsaid)
+                say(f"Warning: the service does not give back {lost}, and may clear what is not said.")
+            kept = attrs.evolve(
+                kept,
                 short_description=there.short_description,
                 long_description=there.long_description,
                 website=there.website,
                 library_type=UNSET if there.library_type is None else there.library_type,
             )
-        )
+        upsert = fields.over(kept if name is None else attrs.evolve(kept, name=name))
         made = await writes.carry_out(
             scarf.packages.update(there, upsert), f"update {_named(there)}: {sent(upsert)}"
         )

@@ -36,22 +36,23 @@ async def list_(*, package: PackageChoice, shown: RecordOptions, connection: Cli
 async def set_(
     *,
     package: PackageChoice,
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user's name or e-mail address.")],
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user's name, or e-mail address (v1).")],
     level: Annotated[
-        Literal["blocked", "default", "member", "admin"], typer.Argument(metavar="LEVEL", help="The level.")
+        Literal["blocked", "default", "member", "admin", "owner"],
+        typer.Argument(metavar="LEVEL", help="The level."),
     ],
     writes: WriteOptions,
     connection: ClientOptions,
 ) -> Status:
     """Set somebody's level on a package.
 
-    LEVEL is one of blocked, default, member, admin; default takes a special level back.
+    LEVEL is one of blocked (v1), default, member, admin, owner (v2); default takes a special level back.
 
     Example: scarf-async permissions set acme/web bob@example.com member
     """
     async with writes.client(connection) as scarf:
-        uuid = await package.identify(scarf)
+        there = await package.identify(scarf)
         await writes.carry_out(
-            scarf.permissions.set(uuid, PermissionSet(user, level)), f"set {user} to {level} on {package.package}"
+            scarf.permissions.set(there, PermissionSet(user, level)), f"set {user} to {level} on {package.package}"
         )
     return Status.DONE

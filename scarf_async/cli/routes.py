@@ -11,12 +11,15 @@ from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import PackageChoice, WriteOptions, sent
-from scarf_async.entities import RouteCreate
+from scarf_async.entities import UNSET, RouteCreate
 
 __all__ = ["app"]
 
-app: typer.Typer = typer.Typer(help="List, add and remove the routes of a file package.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    help="List, show, add, change and remove the routes of a file package.", no_args_is_help=True
+)
 
+RouteId = Annotated[str, typer.Argument(metavar="ID", help="The route's id, as `routes list` shows it.")]
 _COLUMNS = ("id", "template_path", "outgoing_url")
 
 
@@ -34,11 +37,29 @@ async def list_(*, package: PackageChoice, shown: RecordOptions, connection: Cli
 
 @app.command()
 @command
+async def get(*, package: PackageChoice, route: RouteId, shown: RecordOptions, connection: ClientOptions) -> Status:
+    """Show a route of a package.
+
+    Example: scarf-async routes get acme/downloads 17
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write(await scarf.routes.get(await package.identify(scarf), route), _COLUMNS)
+    return Status.DONE
+
+
+@app.command()
+@command
 async def add(
     *,
     package: PackageChoice,
     path: Annotated[str, typer.Argument(metavar="PATH", help="The path, such as /web/{version}.tgz.")],
-    url: Annotated[str, typer.Argument(metavar="URL", help="The address that it leads to, with the same braces.")],
+    url: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[URL]",
+            help="The address that it leads to, with the same braces; without one it only counts (v2).",
+        ),
+    ] = None,
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
@@ -60,10 +81,42 @@ async def add(
 
 @app.command()
 @command
+async def update(
+    *,
+    package: PackageChoice,
+    route: RouteId,
+    path: Annotated[str | None, typer.Option(help="Its new path.")] = None,
+    outgoing_url: Annotated[
+        str | None, typer.Option(help='Its new address; "" for none: it then only counts.')
+    ] = None,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Change a route, which only v2 can; what is not said stays as it is.
+
+    Example: scarf-async routes update acme/downloads 17 --outgoing-url "https://example.org/{version}.tgz" --api v2
+    """
+    async with writes.client(connection) as scarf:
+        there = await package.identify(scarf)
+        if path is None:
+            path = (await scarf.routes.get(there, route)).template_path
+        changed = RouteCreate(UNSET if outgoing_url is None else outgoing_url or None, path)
+        made = await writes.carry_out(
+            scarf.routes.update(there, route, changed),
+            f"update the route {route} of {package.package}: {sent(changed)}",
+        )
+    if made is not None:
+        shown.write(made, _COLUMNS)
+    return Status.DONE
+
+
+@app.command()
+@command
 async def remove(
     *,
     package: PackageChoice,
-    route: Annotated[str, typer.Argument(metavar="ID", help="The route's id, as `routes list` shows it.")],
+    route: RouteId,
     writes: WriteOptions,
     connection: ClientOptions,
 ) -> Status:
@@ -72,6 +125,6 @@ async def remove(
     Example: scarf-async routes remove acme/downloads 17
     """
     async with writes.client(connection) as scarf:
-        uuid = await package.identify(scarf)
-        await writes.carry_out(scarf.routes.delete(uuid, route), f"remove the route {route} of {package.package}")
+        there = await package.identify(scarf)
+        await writes.carry_out(scarf.routes.delete(there, route), f"remove the route {route} of {package.package}")
     return Status.DONE

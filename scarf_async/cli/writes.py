@@ -18,9 +18,10 @@ from scarf_async.names import organization_key, package_key
 
 if TYPE_CHECKING:
     from scarf_async.client import Scarf
+    from scarf_async.dialects import Traits
     from scarf_async.entities import Package
 
-__all__ = ["PackageChoice", "WriteOptions", "Yes", "sent"]
+__all__ = ["PackageChoice", "WriteOptions", "Yes", "sent", "traits_of"]
 
 T = TypeVar("T")
 
@@ -35,17 +36,18 @@ class PackageChoice:
     type: Annotated[str | None, typer.Option(help="Its type: tells packages of one name apart.")] = None
 
     async def find(self, scarf: Scarf) -> Package:
-        """Read the package.
+        """Read the package; an owner in front of its name is meant where there is no other.
 
         Raises:
             ValidationError: several are meant.
             NotFoundError: there is none.
         """
+        owner, slash, name = self.package.partition("/")
+        of_owner = scarf.with_options(owner=owner) if slash and owner else scarf
         try:
-            return await scarf.packages.get(self.package, self.type)
+            return await (of_owner if scarf.owner is None else scarf).packages.get(self.package, self.type)
         except NotFoundError:
-            owner, slash, name = self.package.partition("/")
-            shown = await scarf.packages.list() if slash else []
+            shown = await of_owner.packages.list() if slash else []
             found = [
                 package
                 for package in shown
@@ -60,12 +62,12 @@ class PackageChoice:
             raise ValidationError(f"there are several packages {self.package!r}: say which with --type: {types}")
         return found[0]
 
-    async def identify(self, scarf: Scarf) -> str:
-        """Return the package's uuid; a name has to be looked up."""
+    async def identify(self, scarf: Scarf) -> str | Package:
+        """Return the package's uuid; what may be a name has to be looked up."""
         try:
             return str(UUID(self.package))
         except ValueError:
-            return (await self.find(scarf)).uuid
+            return await self.find(scarf)
 
 
 @attrs.frozen(kw_only=True)
@@ -93,6 +95,13 @@ class WriteOptions:
             return None
         say(f"{'It is so already' if self.dry_run else 'Done'}: {what}")
         return result
+
+
+def traits_of(scarf: Scarf) -> Traits:
+    """Return what is special about the version that a client speaks."""
+    from scarf_async.dialects import dialect_of  # noqa: PLC0415 # `--help` must not wait for it
+
+    return dialect_of(scarf.api, scarf.owner).traits
 
 
 def sent(entity: attrs.AttrsInstance) -> str:

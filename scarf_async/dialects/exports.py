@@ -5,18 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Final, get_args
 
 import attrs
 
 from scarf_async.checks import word
 from scarf_async.dialects import v1_requests, v2_requests
-from scarf_async.entities import Aggregate, Event, ExportKind
+from scarf_async.entities import Aggregate, ApiVersion, Event, ExportKind
 from scarf_async.errors import ValidationError
 from scarf_async.protocol.messages import Endpoint, Request, Resend
 from scarf_async.protocol.wire import Wire
 
-__all__ = ["EXPORTS", "ExportCall", "asks_for_owner", "export_call"]
+__all__ = ["EXPORTS", "ExportCall", "asks_for_owner", "export_call", "only_version"]
 
 _REMARKS: Final = {"v1": v1_requests.remark, "v2": v2_requests.remark}
 _NO_JSON: Final = Wire(entities=(), upserts=(), name=lambda _, attribute: attribute)
@@ -110,8 +110,26 @@ def asks_for_owner(kind: ExportKind, version: object) -> bool:
     return call is not None and call.version != "v1"
 
 
-def export_call(kind: ExportKind, version: object, owner: str | None) -> ExportCall:
+def only_version(kind: ExportKind, owner: str | None) -> ApiVersion | None:
+    """Return the one version that has an export, of this owner or without one; None: more than one has it."""
+    versions: list[ApiVersion] = [
+        version
+        for version in get_args(ApiVersion)
+        if (call := EXPORTS.get((version, kind))) is not None and (owner is None or call.owner is not None)
+    ]
+    return versions[0] if len(versions) == 1 else None
+
+
+def export_call(
+    kind: ExportKind, version: object, owner: str | None, *, owner_may_follow: bool = False
+) -> ExportCall:
     """Return what a version calls an export.
+
+    Args:
+        kind: the export.
+        version: the version.
+        owner: whose it is to be.
+        owner_may_follow: where the version asks for an owner and none is given, one is named later.
 
     Raises:
         ValidationError: the version does not have it, or has it only with an owner, or only without.
@@ -122,7 +140,8 @@ def export_call(kind: ExportKind, version: object, owner: str | None) -> ExportC
     if call is None:
         others = " and ".join(other for other, what in EXPORTS if what is kind)
         raise ValidationError(f"{name} are exports of {others} only", field="api")
-    if owner is None and call.owner is not None and call.without_owner is None:
+    needs_owner = call.owner is not None and call.without_owner is None
+    if owner is None and needs_owner and not (owner_may_follow and asks_for_owner(kind, version)):
         raise ValidationError(f"{name} of {version} need an owner; got None", field="owner")
     if owner is not None and call.owner is None:
         raise ValidationError(

@@ -260,8 +260,9 @@ class Exports:
         ```
 
         Args:
-            job: what to fetch.
-            directory: where to; made where it is missing, but not those above it. For this job and server alone.
+            job: what to fetch; the version, and in v2 the owner, that it leaves out are the client's.
+            directory: where to; made where it is missing, but not those above it. For this job alone, its version,
+                owner and server included.
             concurrency: windows under way at the most.
             progress: called at most ten times a second, and once at the end.
             refresh_days: fetch the windows again that have any of the last so many days of the range that have
@@ -285,6 +286,7 @@ class Exports:
         whole("refresh_days", refresh_days, ValidationError, least=0)
         _check_on_malformed(on_malformed, "raise", "skip", "keep")
         heard = on_malformed if callable(on_malformed) or on_malformed != "keep" else "skip"
+        job = job.of_client(self._client.api, self._client.owner)
         spec = partial(self._spec_of, job, heard)
         need_arrow(job.format)
         # What the service's addresses cannot hold is refused before a directory is made.
@@ -292,7 +294,7 @@ class Exports:
         return await run_job(
             job,
             Path(directory),
-            self._client.server_of(job.api),
+            self._client.server_of(job.api or self._client.api),
             spec,
             concurrency=concurrency,
             refresh_days=refresh_days,

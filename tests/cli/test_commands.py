@@ -48,8 +48,27 @@ def run_with(environment: dict[str, str], *arguments: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.parametrize(("strict", "blocked"), [((), None), (("--strict",), "2,875")])
+def test_the_demo_of_v2(strict: tuple[str, ...], blocked: str | None) -> None:
+    """All is set up through v2, too; where it refuses permissions of organizations, it says how many."""
+    done = run("demo", "--api", "v2", *strict, "--seed", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = dict(re.findall(r"^ ?([a-zA-Z ]+?2?)  +([\d,.]+)", done.stdout, re.MULTILINE))
+    assert (summary["operations"], summary["differences"]) == ("3,133", "0")
+    assert summary.get("blocked by v2") == blocked
+    assert int(summary["succeeded"].replace(",", "")) == 3133 - int((blocked or "0").replace(",", ""))
+    assert int(summary["events streamed"].replace(",", "")) == 116 * 31 * 50
+
+
+def test_strict_is_about_v2() -> None:
+    """With v1 it is refused."""
+    done = run("demo", "--strict")
+    assert (done.returncode, done.stderr) == (2, "scarf-async: --strict is about v2: give --api v2, too\n")
+
+
 COMMANDS: list[list[str]] = [
     [],
+    ["check"],
     ["plan"],
     ["apply"],
     ["pull"],
@@ -60,6 +79,7 @@ COMMANDS: list[list[str]] = [
     ["orgs", "create"],
     ["orgs", "update"],
     ["members", "list"],
+    ["members", "get"],
     ["members", "set"],
     ["members", "remove"],
     ["packages", "list"],
@@ -70,9 +90,12 @@ COMMANDS: list[list[str]] = [
     ["permissions", "list"],
     ["permissions", "set"],
     ["routes", "list"],
+    ["routes", "get"],
     ["routes", "add"],
+    ["routes", "update"],
     ["routes", "remove"],
     ["domains", "list"],
+    ["domains", "get"],
     ["domains", "add"],
     ["domains", "remove"],
     ["demo"],

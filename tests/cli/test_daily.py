@@ -142,7 +142,7 @@ async def test_permissions(emulator: Emulator) -> None:
     await lines("permissions", "set", "acme/web", "bob", "member", emulator=emulator)
     assert ["bob", "member"] in await lines("permissions", "list", "acme/web", emulator=emulator)
     listed = await entities("permissions", "list", "acme/web", "--type", "file", emulator=emulator)
-    assert {"username": "bob", "permission_level": "member", "extra": {}} in listed
+    assert {"username": "bob", "permission_level": "member", "user_id": None, "extra": {}} in listed
 
 
 async def test_routes_and_domains(emulator: Emulator) -> None:
@@ -253,5 +253,6 @@ def test_extra_is_in_json_only() -> None:
     assert plain(Permission("bob", "new-level", extra={"since": 1})) == {
         "username": "bob",
         "permission_level": "new-level",
+        "user_id": None,
         "extra": {"since": 1},
     }

@@ -32,7 +32,7 @@ def said(error: Exception, *options: str) -> str:
 
     @app.command()
     @command
-    def fail(*, patience: float = 1.0, api: str = "v1", connection: ClientOptions) -> Status:
+    def fail(*, patience: float = 1.0, connection: ClientOptions) -> Status:
         raise error
 
     return CliRunner().invoke(app, options).stderr.removeprefix("scarf-async: ").rstrip("\n")

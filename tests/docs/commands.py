@@ -47,6 +47,9 @@ ignored when the command started stays ignored: SIGHUP under `nohup`, SIGINT in 
 The token comes from `$SCARF_API_TOKEN` or from the first line of `--token-file`. It is never an argument, where
 every user of the machine could read it. The addresses come from `--base-url` and `--v2-url`, else from
 `$SCARF_BASE_URL` and `$SCARF_V2_URL`.
+
+`--api v2` speaks v2, which is what answers today, and `--owner` says whose packages are meant there; else
+`$SCARF_API_VERSION` and `$SCARF_OWNER` do. `scarf-async check` tells whether all of it works.
 """
 
 

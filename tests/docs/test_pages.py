@@ -26,7 +26,8 @@ FOLLOWED = (
     "how-to/proxy.md",
     "how-to/notebook.md",
     "how-to/testing.md",
-    "explanation/v2.md",
+    "explanation/versions.md",
+    "how-to/from-v1-scripts.md",
 )
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
 
@@ -63,7 +64,7 @@ async def have_acme(emulator: Emulator) -> None:
 @pytest.mark.parametrize("page", FOLLOWED)
 async def test_a_page_is_true(page: str, emulator: Emulator, tmp_path: Path) -> None:
     """Who does what a page says, in its order, sees what it shows."""
-    if page == "how-to/nightly-export.md":
+    if page in {"how-to/nightly-export.md", "how-to/from-v1-scripts.md"}:
         await have_acme(emulator)
     follower = reader(emulator, tmp_path)
     await follower.follow(page)

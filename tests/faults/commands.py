@@ -36,7 +36,9 @@ def _ended(_: Bench, done: Done) -> str:
         return f"status {done.status}: {done.err}"
     if done.error is None:
         return REPORTED
-    if not said or said[-1] != f"scarf-async: {as_typed(str(done.error), done.error)}":
+    notes = getattr(done.error, "__notes__", [])
+    expected = [as_typed(str(done.error), done.error), *map(as_typed, notes)]
+    if said[-len(expected) :] != [f"scarf-async: {line}" for line in expected]:
         return f"it does not say what happened: {done.err}"
     name = type(done.error).__name__
     return "unknown" if name == "OutcomeUnknownError" else name
@@ -89,11 +91,14 @@ def _questions() -> list[Call]:
     return [
         _command("GET", HOME, "orgs", "get", "home", judge=_shows),
         _command("GET", f"{HOME}/users", "members", "list", "home", judge=_shows),
+        _command("GET", f"{HOME}/users", "members", "get", "home", "ann", judge=_shows),
         _command("GET", f"{HOME}/packages", "packages", "list", "home", judge=_shows),
         _command("GET", AT, "packages", "get", PACKAGE, judge=_shows),
         _command("GET", f"{AT}/permissions", "permissions", "list", PACKAGE, judge=_shows),
         _command("GET", f"{AT}/routes", "routes", "list", PACKAGE, judge=_shows),
+        _command("GET", f"{AT}/routes", "routes", "get", PACKAGE, "r1", judge=_shows),
         _command("GET", f"{AT}/domains", "domains", "list", PACKAGE, judge=_shows),
+        _command("GET", f"{AT}/domains", "domains", "get", PACKAGE, "d1", judge=_shows),
         _command("GET", f"{HOME}/users", "plan", "MANIFEST", "--json", judge=_shows),
         _command("GET", HOME, "pull", "home", judge=_shows),
     ]

@@ -41,8 +41,8 @@ TESTS: Final = """
         ]
         assert [package.name for package in await scarf.packages.list("acme")] == ["tool"]
 
-    async def test_each_test_has_its_own_server(scarf: Scarf) -> None:
-        assert await scarf.packages.list() == []
+    async def test_each_test_has_its_own_server(scarf: Scarf, scarf_v2: Scarf) -> None:
+        assert await scarf.packages.list() == await scarf_v2.packages.list() == []
 """
 ANYIO: Final = """pytestmark = pytest.mark.anyio
 

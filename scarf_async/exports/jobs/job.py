@@ -8,8 +8,8 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from scarf_async.checks import whole, word
-from scarf_async.dialects.exports import ExportCall, export_call
-from scarf_async.entities import ExportKind, ExportKindLike
+from scarf_async.dialects.exports import ExportCall, asks_for_owner, export_call, only_version
+from scarf_async.entities import ApiVersion, ExportKind, ExportKindLike
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike
@@ -35,16 +35,18 @@ class ExportJob:
 
     Attributes:
         what: the export.
-        owner: the organization, the username or the owner, as the export wants it; None for package events and
-            pixel events of v1, where they have none.
+        owner: the organization, the username or the owner, as the export wants it. None for package events and
+            pixel events of v1, where they have none; in v2 it is that of the client that runs the job.
         start: the first day (UTC).
         end: the first day after the range.
         format: what is written.
         window_days: the longest window. None in the constructor: 31, for v2 30, of which v2 may send a day more;
-            where v2 has shown that it does, these 30 are 31, asked for up to their last day.
+            where v2 has shown that it does, these 30 are 31, asked for up to their last day. It stays None where
+            the version does.
         package: the package's uuid, for package events.
-        api: where to ask. None in the constructor: `v1`, but `v2` for owner events, and for pixel events that
-            have an owner.
+        api: the version to ask. None in the constructor: the only one that has the export, as v2 alone has owner
+            events and the pixel events of an owner, and v1 alone aggregates. Where both have it, it stays None,
+            which is that of the client that runs the job.
         partition_by: for Parquet: `month`, a folder for each month (UTC), or `artifact`, one for each package or
             pixel. None: a window is one file.
 
@@ -57,9 +59,9 @@ class ExportJob:
     start: dt.date
     end: dt.date
     format: ExportFormat
-    window_days: int
+    window_days: int | None
     package: str | None
-    api: Literal["v1", "v2"]
+    api: ApiVersion | None
     partition_by: PartitionBy | None
 
     def __init__(  # noqa: PLR0917 # the order of the attributes
@@ -72,16 +74,15 @@ class ExportJob:
         window_days: int | None = None,
         *,
         package: str | None = None,
-        api: Literal["v1", "v2"] | None = None,
+        api: ApiVersion | None = None,
         partition_by: PartitionBy | None = None,
     ) -> None:
         kind = one_of(ExportKind, "what", what)
         first, behind = date_range(start, end)
         _check_text("owner", owner)
         _check_text("package", package)
-        v2_by_nature = kind is ExportKind.OWNER_EVENTS or (kind is ExportKind.PIXEL_EVENTS and owner is not None)
-        where = ("v2" if v2_by_nature else "v1") if api is None else api
-        call = export_call(kind, where, owner)
+        where = only_version(kind, owner) if api is None else api
+        call = None if where is None else export_call(kind, where, owner, owner_may_follow=True)
         if (package is None) == (kind is ExportKind.PACKAGE_EVENTS):
             problem = "need a package's uuid" if package is None else "have no package"
             raise ValidationError(f"{kind} {problem}; got {package!r}", field="package")
@@ -91,9 +92,26 @@ class ExportJob:
             kind, owner, first, behind, form, _window_days(window_days, call), package, where, partition_by
         )
 
+    def of_client(self, api: ApiVersion, owner: str | None) -> ExportJob:
+        """Return the job as a client runs it: what it leaves to that is what the client has.
+
+        Raises:
+            ValidationError: the version does not have such windows, or asks for an owner and there is none.
+        """
+        where = self.api or api
+        if self.owner is not None or not asks_for_owner(self.what, where):
+            owner = self.owner
+        export_call(self.what, where, owner)
+        return attrs.evolve(self, owner=owner, api=where)
+
     def __str__(self) -> str:
         names = [name for name in (self.owner, self.package) if name is not None]
         return printable(f"{self.what} {'/'.join(names)}{' ' if names else ''}{self.start}..{self.end}")
+
+    @property
+    def days(self) -> int:
+        """The longest window of a job whose version is known; of another, that of v1."""
+        return self.window_days or _V1_DAYS
 
     @property
     def range(self) -> Window:
@@ -114,7 +132,9 @@ def _check_partition(by: object, form: ExportFormat) -> None:
         raise ValidationError(f"partition_by is for Parquet; the format is {form}", field="partition_by")
 
 
-def _window_days(days: int | None, call: ExportCall) -> int:
+def _window_days(days: int | None, call: ExportCall | None) -> int | None:
+    if call is None:
+        return None if days is None else whole("window_days", days, ValidationError)
     most = call.longest
     if most is not None and call.end_may_be_included:
         most = V2_DAYS

@@ -39,12 +39,12 @@ def longest(job: ExportJob) -> int:
     One of v2 may have a day more than `window_days` where that is as long as it can be: v2 takes the end in, and
     so it sends as many days for 31 that are asked for up to their last one as for 30 up to the day after.
     """
-    return job.window_days + (job.api == "v2" and job.window_days == V2_DAYS)
+    return job.days + (job.api == "v2" and job.days == V2_DAYS)
 
 
 def asks_short(job: ExportJob, window: Window, *, end_inclusive: bool) -> bool:
     """Tell whether a window is to be asked for up to its last day, and not up to the day after."""
-    return job.api == "v2" and (end_inclusive or window.days > job.window_days)
+    return job.api == "v2" and (end_inclusive or window.days > job.days)
 
 
 def make_plan(  # noqa: PLR0917 # all that it depends on
@@ -98,7 +98,7 @@ def _is_stale(entry: WindowEntry, recent: Window | None, now: dt.datetime) -> bo
 def _missing(job: ExportJob, manifest: Manifest, done: Iterable[Window]) -> Iterable[Window]:
     whole, limit = job.range, manifest.limit_days or longest(job)
     if not manifest.end_inclusive:
-        return to_fetch(whole, job.window_days, min(limit, job.window_days), done)
+        return to_fetch(whole, job.days, min(limit, job.days), done)
     days = min(limit, longest(job))
     return (window for gap in gaps(whole, done) for window in cut(gap, days))
 
@@ -106,7 +106,7 @@ def _missing(job: ExportJob, manifest: Manifest, done: Iterable[Window]) -> Iter
 def _with_end_day(job: ExportJob, manifest: Manifest, window: Window, done: Iterable[Window]) -> Window:
     """Add the day up to which a window would be asked for, if it is wanted too: it may come with the others."""
     most = min(longest(job), manifest.limit_days or longest(job))
-    if window.days != job.window_days or window.days >= most or window.end >= job.end:
+    if window.days != job.days or window.days >= most or window.end >= job.end:
         return window
     longer = Window(window.start, window.end + _DAY)
     return window if any(longer.overlaps(other) for other in done) else longer

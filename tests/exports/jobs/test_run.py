@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import attrs
 import pytest
 
 from scarf_async import (
@@ -22,6 +23,7 @@ from scarf_async import (
     ExportJob,
     ExportProgress,
     NotFoundError,
+    Scarf,
     TruncatedExportError,
     ValidationError,
     verify_export,
@@ -113,6 +115,34 @@ async def test_what_v2_sends_beyond_a_window_is_left_out(tmp_path: Path) -> None
     assert [window.dropped for window in report.windows] == [20, 0, 0, 0]
     assert report.dropped == 20
     assert [entry.outside for entry in manifest(tmp_path).windows] == [20, 0, 0, 0]
+
+
+async def test_a_job_is_of_the_client_s_version_and_owner(tmp_path: Path) -> None:
+    """What it leaves out it has of the client that runs it, and one of another version, or owner, is refused."""
+    job = ExportJob("package_events", None, START, END, package="web", window_days=4)
+    async with service() as some:
+        job = attrs.evolve(job, package=some.web.uuid)
+        token, v1, v2 = some.emulator.token, some.emulator.url, some.emulator.v2_url
+        async with Scarf(token, api="v2", owner="acme", base_url=v1, v2_url=v2) as newer:
+            report = await newer.exports.run(job, tmp_path / "v2")
+            some.emulator.requests.clear()
+            assert (await newer.exports.run(job, tmp_path / "v2")).complete
+            with pytest.raises(ExportError, match=r"owner was 'acme' and is 'other'"):
+                await newer.with_options(owner="other").exports.run(job, tmp_path / "v2")
+            with pytest.raises(ExportError, match=r"api was 'v2' and is 'v1'.*server was"):
+                await some.scarf.exports.run(job, tmp_path / "v2")
+        async with Scarf(token, api="v2", v2_url=v2) as nobody_s:
+            with pytest.raises(ValidationError, match="need an owner"):
+                await nobody_s.exports.run(job, tmp_path / "none")
+        assert some.emulator.requests == []
+        older = await some.scarf.exports.run(job, tmp_path / "v1")
+        assert {request.path for request in some.emulator.requests} == {
+            f"/api/v1/packages/{some.web.uuid}/events/events.csv"
+        }
+    assert (report.job.api, report.job.owner) == ("v2", "acme")
+    assert (older.job.api, older.job.owner) == ("v1", None)
+    assert sorted(ids(tmp_path / "v1")) == sorted(ids(tmp_path / "v2")) != []
+    assert not (tmp_path / "none").exists()
 
 
 async def test_rows_are_taken_wherever_they_stand(tmp_path: Path) -> None:
