@@ -39,6 +39,9 @@ async def pull(
     user_packages: Annotated[
         bool, typer.Option("--user-packages", help="Describe the packages of the token's user too.")
     ] = False,
+    me: Annotated[
+        str | None, typer.Option(help="The username that the token belongs to; v2 needs it for --user-packages.")
+    ] = None,
     format: Annotated[  # the option's name  # noqa: A002
         Literal["yaml", "json"] | None, typer.Option(help="By default what FILE's name says, else yaml.")
     ] = None,
@@ -62,7 +65,7 @@ async def pull(
             " with --replace it is replaced"
         )
     async with connection.client(read_only=True) as scarf:
-        manifest = await scarf.manifests.pull(*organizations, user_packages=user_packages)
+        manifest = await scarf.manifests.pull(*organizations, user_packages=user_packages, me=me)
     if output is None:
         StandardOutput().write(serialize(manifest, format or "yaml"))
     else:

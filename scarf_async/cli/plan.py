@@ -79,7 +79,7 @@ async def plan(
     if output is not None:
         from scarf_async.manifests.saved import write_changes  # noqa: PLC0415
 
-        write_changes(changes, output, server=connection.server)
+        write_changes(changes, output, server=connection.server, owner=scarf.owner)
         say(f"The plan is in {output}; to make exactly these changes: scarf-async apply {output}")
     differs = any(change.action != "uncompared" for change in changes)
     return Status.DIFFERENT if detailed_exitcode and differs else Status.DONE
@@ -110,7 +110,7 @@ async def apply(
             )
         from scarf_async.manifests.saved import read_changes  # noqa: PLC0415
 
-        changes = read_changes(file).for_server(connection.server)
+        changes = read_changes(file).for_server(connection.server, api=scarf.api, owner=scarf.owner)
         return await options.carry_out(scarf, changes, connection=connection, plan=file)
 
 
