@@ -341,7 +341,7 @@ def _permission(fields: Fields, people: People) -> tuple[str, tuple[str, str]]:
 
 def _level(level: str) -> str:
     """A PackagePermissionLevelV1: v2 has a word more, `owner`."""
-    return level if level in set(PermissionLevel) else PermissionLevel.ADMIN
+    return PermissionLevel.ADMIN if level == PermissionLevel.OWNER else level
 
 
 def _route(row: sqlite3.Row) -> dict[str, JSON]:

@@ -45,5 +45,5 @@ async def check_plans(base: Base, directory: Path, seeds: range, api: ApiVersion
         total.crashes += verdict.crashes
         total.injected += verdict.injected
     # Else the test would say nothing.
-    assert total.crashes > len(seeds) / 2
+    assert total.crashes > len(seeds) / 4
     assert total.injected > len(seeds)

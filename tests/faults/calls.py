@@ -153,6 +153,7 @@ def client_calls() -> list[Call]:
         _call("permissions.list", "GET", f"{AT}/permissions", lambda scarf: scarf.permissions.list(PACKAGE)),
         _call("routes.list", "GET", f"{AT}/routes", lambda scarf: scarf.routes.list(PACKAGE)),
         _call("domains.list", "GET", f"{AT}/domains", lambda scarf: scarf.domains.list(PACKAGE)),
+        _call("domains.get", "GET", f"{AT}/domains", lambda scarf: scarf.domains.get(PACKAGE, "d1")),
         _call("organizations.update", "PUT", HOME, lambda scarf: scarf.organizations.update("home", _NEW)),
         _call(
             "organizations.update, renaming", "PUT", HOME, lambda scarf: scarf.organizations.update("home", _HOUSE)
@@ -207,6 +208,7 @@ def client_calls_v2() -> list[Call]:
     return [
         _v2("packages.list", "GET", "packages/home", lambda scarf: scarf.packages.list()),
         _v2("packages.get", "GET", "packages/home/file/web", lambda scarf: scarf.packages.get("web", "file")),
+        _v2("routes.get", "GET", f"{at}/routes/r1", lambda scarf: scarf.routes.get(PACKAGE, "r1")),
         _v2("members.get", "GET", f"{members}/ann", lambda scarf: scarf.members.get("home", "ann")),
         _v2(
             "organizations.update",
