@@ -16,9 +16,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from scarf_async.bulk.calls import SetPermission, UpdateOrganization, UpsertMember
 from scarf_async.bulk.kinds import Call, Effect
-from scarf_async.bulk.looks import Looks
 from scarf_async.bulk.operations import Operation
-from scarf_async.bulk.outcomes import since
 from scarf_async.bulk.report import BulkReport
 from scarf_async.bulk.sender import FATAL, Sender
 from scarf_async.bulk.splitting import Splitter
@@ -31,7 +29,6 @@ from scarf_async.errors import (
 )
 from scarf_async.names import organization_key, user_key
 from scarf_async.resources import Members
-from scarf_async.sending.sharing import SharedReads
 
 __all__ = ["OnFailure", "Run"]
 
@@ -58,34 +55,10 @@ class Run(Sender):
     fatal: ScarfError | None = None
 
     def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
         self.waits = list(self.schedule.waits)
         self.open_units = len(self.schedule.units)
         self.ready, self.units = anyio.create_memory_object_stream[int](math.inf)
-        self.clock = self.session.transport.clock
-        self.shared = SharedReads(self.clock)
-        self.looks_from = self._looks_from()
-        self.looks = Looks(self.plan, self.clock)
-        self.renamings = [
-            operation
-            for operation in self.plan
-            if isinstance(operation.call, UpdateOrganization) and operation.call.renames
-        ]
-
-    def _looks_from(self) -> float:
-        """Return from when on the creates that an earlier run left open are looked for.
-
-        Before, the request of one may be on its way, and its not being there says nothing. It is one moment for
-        all of them, so that one look at a list tells of all that it should hold.
-        """
-        now = self.clock.monotonic()
-        known = self.outcomes.journal.known if self.outcomes.journal is not None else {}
-        sent = [
-            entry.intended_at
-            for place, entry in known.items()
-            if entry.open and entry.intended_at is not None and self.plan[place].call.effect is Effect.CREATES
-        ]
-        times = [now if (time := since(at, self.clock)) is None else time for at in sent]
-        return max(times) + self.session.attempts.timeout if times else now
 
     async def __call__(self, concurrency: int) -> BulkReport:
         """Run to the end; return the report.

@@ -72,6 +72,33 @@ class Sender:
     unpermitted: dict[str, APIError] = attrs.field(factory=dict, init=False)
     renamings: list[Operation] = attrs.field(init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.clock = self.session.transport.clock
+        self.shared = SharedReads(self.clock)
+        self.looks_from = self._looks_from()
+        self.looks = Looks(self.plan, self.clock)
+        self.renamings = [
+            operation
+            for operation in self.plan
+            if isinstance(operation.call, UpdateOrganization) and operation.call.renames
+        ]
+
+    def _looks_from(self) -> float:
+        """Return from when on the creates that an earlier run left open are looked for.
+
+        Before, the request of one may be on its way, and its not being there says nothing. It is one moment for
+        all of them, so that one look at a list tells of all that it should hold.
+        """
+        now = self.clock.monotonic()
+        known = self.outcomes.journal.known if self.outcomes.journal is not None else {}
+        sent = [
+            entry.intended_at
+            for place, entry in known.items()
+            if entry.open and entry.intended_at is not None and self.plan[place].call.effect is Effect.CREATES
+        ]
+        times = [now if (time := since(at, self.clock)) is None else time for at in sent]
+        return max(times) + self.session.attempts.timeout if times else now
+
     @abstractmethod
     def _stop(self, reason: str) -> None:
         """Start nothing new."""

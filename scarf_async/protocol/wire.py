@@ -58,7 +58,8 @@ def parse_time(text: str) -> dt.datetime:
         ValueError: it is none.
     """
     # As the service writes it: Python's own reader is the fastest, but takes other forms too.
-    if len(text) == 27 and text[10] == "T" and text[19] == "." and text[26] == "Z":
+    length = len(text)
+    if text[10:11] == "T" and text[-1] == "Z" and (length == 20 or (length == 27 and text[19] == ".")):
         try:
             return dt.datetime.fromisoformat(text)
         except ValueError:

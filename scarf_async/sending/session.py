@@ -208,8 +208,9 @@ class Session:
         """
         course = self.course(request)
         outcome = await self.attempt(request, course)
-        if judge(request.endpoint.resend, outcome) is not Verdict.SUCCESS:
-            outcome = await self.persist(request, course, lambda: self.attempt(request, course), first=outcome)
+        if isinstance(outcome, Answer) and judge(request.endpoint.resend, outcome) is Verdict.SUCCESS:
+            return outcome
+        outcome = await self.persist(request, course, lambda: self.attempt(request, course), first=outcome)
         if isinstance(outcome, Answer):
             if judge(request.endpoint.resend, outcome) is Verdict.SUCCESS:
                 return outcome
