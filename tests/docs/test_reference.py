@@ -136,6 +136,4 @@ def test_the_files_of_the_architecture_exist() -> None:
     )
     package = Path(scarf_async.__file__).parent
     assert len(named) > 40
-    assert {
-        name for name in named if not (package / name).exists() and not (DOCS.parent / name).exists()
-    } == set()
+    assert {name for name in named if not (package / name).exists() and not (DOCS.parent / name).exists()} == set()
