@@ -146,7 +146,7 @@ class Journal:
             redact: takes secrets out of what the service said.
 
         Raises:
-            JournalError: it is in use, is no journal, belongs to another plan, version, server or owner, is
+            JournalError: it is in use, is not a journal, belongs to another plan, version, server or owner, is
                 damaged, or cannot be read or written.
         """
         target = Path(path)

@@ -36,7 +36,7 @@ class PackageChoice:
     type: Annotated[str | None, typer.Option(help="Its type: tells packages of one name apart.")] = None
 
     async def find(self, scarf: Scarf) -> Package:
-        """Read the package; an owner in front of its name is meant where there is no other.
+        """Read the package; an owner in front of its name counts unless another one is given.
 
         Raises:
             ValidationError: several are meant.

@@ -58,7 +58,7 @@ class Traits:
         routes_with_packages: a file package is created together with its first route.
         routes_updatable: a route may be changed.
         owners_in_paths: a package is addressed by its owner and its id, and listed with those of its owner alone.
-        updates_read: an update reads what is there first.
+        updates_read: an update reads the current state first.
         members_by_verb: adding a member and setting the role of one are two calls.
         permissions_everywhere: every package has permissions.
         importances: a package has an importance.
@@ -125,14 +125,14 @@ class Dialect(Protocol):
         Args:
             organization: whose member.
             member: what is wanted.
-            listed: whether one list of the members, read once for a whole bulk run, says what is there.
+            listed: whether one list of the members, read once for a whole bulk run, gives the current roles.
         """
 
     def remove_member(self, organization: str, username: str) -> Steps[None]:
         """The removal of a member."""
 
     def packages(self, organization: str | None, types: Iterable[str] = ()) -> Read[list[Package]]:
-        """All packages of an organization, or of whoever the client stands for; of some types, or of all."""
+        """All packages of an organization, or of the client's own account; of some types, or of all."""
 
     def package(self, id_or_name: str, library_type: str | None = None, owner: str | None = None) -> Read[Package]:
         """A package by its id or its name."""

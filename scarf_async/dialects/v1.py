@@ -78,6 +78,8 @@ from scarf_async.protocol.steps import (
     Steps,
     answer_to,
     ask,
+    if_there,
+    reading,
     shared,
     tell,
     updated,
@@ -128,7 +130,7 @@ class V1:
 
     def organization(self, name: str) -> Read[Organization]:  # noqa: D102
         request = GET_ORGANIZATION.request(organization=name)
-        return Read(request.target, lambda: ask(request))
+        return reading(request)
 
     def create_organization(self, organization: OrganizationUpsert) -> Creation[Organization]:  # noqa: D102
         _refuse_unset(organization, "description", "billing_email")
@@ -164,7 +166,7 @@ class V1:
 
     def members(self, organization: str) -> Read[list[Member]]:  # noqa: D102
         request = LIST_MEMBERS.request(organization=organization)
-        return Read(request.target, lambda: ask(request))
+        return reading(request)
 
     def member(self, organization: str, username: str) -> Read[Member]:  # noqa: D102
         request = LIST_MEMBERS.request(organization=organization)
@@ -199,7 +201,7 @@ class V1:
             request = LIST_USER_PACKAGES.request()
         else:
             request = LIST_PACKAGES.request(organization=organization)
-        listed: Read[list[Package]] = Read(request.target, lambda: ask(request))
+        listed = reading(request)
         words = frozenset(types)
         if not words:
             return listed
@@ -214,7 +216,7 @@ class V1:
     ) -> Read[Package]:
         query = None if library_type is None else {PACKAGE_TYPE: library_type}
         request = GET_PACKAGE.request(query=query, package=id_or_name)
-        return Read(request.target, lambda: ask(request))
+        return reading(request)
 
     def create_package(  # noqa: D102
         self, package: PackageUpsert, organization: str | None, route: RouteCreate | None = None
@@ -261,7 +263,7 @@ class V1:
 
     def permissions(self, package: PackageKey) -> Read[list[Permission]]:  # noqa: D102
         request = LIST_PERMISSIONS.request(package=package.id)
-        return Read(request.target, lambda: ask(request))
+        return reading(request)
 
     def permissions_refusal(self, package: PackageKey) -> Read[APIError | None]:  # noqa: D102
         read = self.permissions(package)
@@ -290,7 +292,7 @@ class V1:
 
     def routes(self, package: PackageKey) -> Read[list[Route]]:  # noqa: D102
         request = LIST_ROUTES.request(package=package.id)
-        return Read(request.target, lambda: ask(request))
+        return reading(request)
 
     def route(self, package: PackageKey, route_id: str) -> Read[Route]:  # noqa: D102
         request = LIST_ROUTES.request(package=package.id)
@@ -322,7 +324,7 @@ class V1:
 
     def domains(self, package: PackageKey) -> Read[list[Domain]]:  # noqa: D102
         request = LIST_DOMAINS.request(package=package.id)
-        return Read(request.target, lambda: ask(request))
+        return reading(request)
 
     def domain(self, package: PackageKey, domain_id: str) -> Read[Domain]:  # noqa: D102
         request = LIST_DOMAINS.request(package=package.id)
@@ -368,10 +370,7 @@ class V1:
         return found(token=True, version=True, advice="token and version work")
 
     def _by_id(self, package_id: str) -> Steps[Package | None]:
-        try:
-            return (yield from shared(self.package(package_id)))
-        except NotFoundError:
-            return None
+        return if_there(self.package(package_id))
 
     def _find_own(self, requested: PackageUpsert, known: LookContext) -> Steps[Found[Package]]:
         """Look for a package of the token's user among all that the user can see.

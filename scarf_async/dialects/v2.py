@@ -1,4 +1,4 @@
-"""Version 2 of the service: an owner in every path, lists in pages, updates that read what is there first."""
+"""Version 2 of the service: an owner in every path, lists in pages, updates that read the current state first."""
 
 from __future__ import annotations
 
@@ -84,6 +84,8 @@ from scarf_async.protocol.steps import (
     Rewrite,
     Steps,
     ask,
+    if_there,
+    reading,
     shared,
     tell,
     updated,
@@ -131,7 +133,7 @@ class V2:
 
     def organization(self, name: str) -> Read[Organization]:  # noqa: D102
         request = GET_ORGANIZATION.request(organization=name)
-        return Read(request.target, lambda: ask(request))
+        return reading(request)
 
     def create_organization(self, organization: OrganizationUpsert) -> Creation[Organization]:  # noqa: D102
         raise UnsupportedError(
@@ -161,7 +163,7 @@ class V2:
             if there.name != organization.name and organization_key(there.name) == organization_key(name):
                 return Found()
             # An earlier run may have sent it: then what still has the old name has not been renamed.
-            known = before[0] if before else (yield from _if_there(Read(read.target, lambda: ask(read))))
+            known = before[0] if before else (yield from if_there(reading(read)))
             if known is None:
                 return find_organization(organization, there)
             if known.id is not None and there.id is not None:
@@ -260,17 +262,11 @@ class V2:
             is_ours = not routes or find_route_in(route, routes).equal is not None
             return found if is_ours else Found(different=found.equal)
 
-        def by_id(package_id: str) -> Steps[Package | None]:
-            try:
-                return (yield from shared(self._by_id(PackageKey(owner, package_id))))
-            except NotFoundError:
-                return None
-
         return Creation(
             package,
             CREATE_PACKAGE.request(new_package(package, owner, route), owner=owner),
             look,
-            by_id,
+            lambda package_id: if_there(self._by_id(PackageKey(owner, package_id))),
             None if route is None else lambda found: self.create_route(found.key, route),
         )
 
@@ -337,7 +333,7 @@ class V2:
     def route(self, package: PackageKey, route_id: str) -> Read[Route]:  # noqa: D102
         owner, package_id = self._at(package)
         request = GET_ROUTE.request(owner=owner, package=package_id, route=route_id)
-        return Read(request.target, lambda: ask(request))
+        return reading(request)
 
     def create_route(self, package: PackageKey, route: RouteCreate) -> Creation[Route]:  # noqa: D102
         owner, package_id = self._at(package)
@@ -347,7 +343,7 @@ class V2:
             return find_route_in(route, (yield from shared(listed)))
 
         request = CREATE_ROUTE.request(new_route(route), owner=owner, package=package_id)
-        return Creation(route, request, look, lambda route_id: _if_there(self.route(package, route_id)))
+        return Creation(route, request, look, lambda route_id: if_there(self.route(package, route_id)))
 
     def update_route(self, package: PackageKey, route_id: str, route: RouteCreate) -> Steps[Route]:  # noqa: D102
         owner, package_id = self._at(package)
@@ -372,7 +368,7 @@ class V2:
     def domain(self, package: PackageKey, domain_id: str) -> Read[Domain]:  # noqa: D102
         owner, package_id = self._at(package)
         request = GET_DOMAIN.request(owner=owner, package=package_id, domain=domain_id)
-        return Read(request.target, lambda: ask(request))
+        return reading(request)
 
     def create_domain(self, package: PackageKey, domain: DomainCreate) -> Creation[Domain]:  # noqa: D102
         owner, package_id = self._at(package)
@@ -382,7 +378,7 @@ class V2:
             return find_domain(domain, (yield from shared(listed)))
 
         request = CREATE_DOMAIN.request(domain, owner=owner, package=package_id)
-        return Creation(domain, request, look, lambda domain_id: _if_there(self.domain(package, domain_id)))
+        return Creation(domain, request, look, lambda domain_id: if_there(self.domain(package, domain_id)))
 
     def delete_domain(self, package: PackageKey, domain_id: str) -> Steps[None]:  # noqa: D102
         owner, package_id = self._at(package)
@@ -416,14 +412,7 @@ class V2:
     def _by_id(self, package: PackageKey) -> Read[Package]:
         owner, package_id = self._at(package)
         request = GET_PACKAGE.request(owner=owner, package=package_id)
-        return Read(request.target, lambda: ask(request))
-
-
-def _if_there(read: Read[T]) -> Steps[T | None]:
-    try:
-        return (yield from shared(read))
-    except NotFoundError:
-        return None
+        return reading(request)
 
 
 def _check_id(request: Request[object], shown: str, asked: str) -> None:

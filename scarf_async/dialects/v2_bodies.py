@@ -1,4 +1,4 @@
-"""An upsert in the fields of v2: of a create as it is, of an update over what is there. Pure."""
+"""An upsert in the fields of v2: for a create as given, for an update merged with the current state. Pure."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def new_route(route: RouteCreate) -> dict[str, JSON]:
 
 
 def _over(name: str, wanted: str | None | Unset, shown: str | None) -> dict[str, JSON]:
-    """Return a field over what is there: UNSET keeps what is shown, None clears it, and neither invents a value."""
+    """Return a field of an update: UNSET keeps the value that is shown, None clears it, neither invents one."""
     if isinstance(wanted, str):
         return {name: str(wanted)}
     if not shown:

@@ -143,7 +143,7 @@ def _name(kind: type, attribute: str) -> str | None:
 
 WIRE: Final = Wire(
     entities=(Organization, Member, Package, Permission, Route, Domain),
-    # All other bodies depend on more than one upsert: on a type, an owner, or what is there.
+    # All other bodies depend on more than one upsert: on a type, an owner, or the current state.
     upserts=(MemberUpsert, DomainCreate),
     name=_name,
     identifiers={

@@ -12,7 +12,7 @@ from typing import Generic, TypeAlias, TypeVar, cast
 import attrs
 
 from scarf_async.entities import Route
-from scarf_async.errors import APIError, DecodeError, TransportError
+from scarf_async.errors import APIError, DecodeError, NotFoundError, TransportError
 from scarf_async.protocol.looking import E, Found
 from scarf_async.protocol.messages import Addressed, Answer, Endpoint, Request, decode, decode_written, unconfirmed
 
@@ -26,6 +26,8 @@ __all__ = [
     "answer_to",
     "ask",
     "attempted",
+    "if_there",
+    "reading",
     "settled",
     "shared",
     "tell",
@@ -103,6 +105,11 @@ def ask(request: Request[T]) -> Steps[T]:
     return decode(request, (yield from answer_to(request)))
 
 
+def reading(request: Request[T]) -> Read[T]:
+    """One request that changes nothing, and its answer, as a read that others may share."""
+    return Read(request.target, lambda: ask(request))
+
+
 def tell(request: Request[object]) -> Steps[None]:
     """One request whose answer says no more than that it succeeded."""
     yield request
@@ -111,6 +118,14 @@ def tell(request: Request[object]) -> Steps[None]:
 def shared(read: Read[T]) -> Steps[T]:
     """A read that others may share."""
     return cast(T, (yield read))
+
+
+def if_there(read: Read[T]) -> Steps[T | None]:
+    """A read that others may share; None where there is no such thing."""
+    try:
+        return (yield from shared(read))
+    except NotFoundError:
+        return None
 
 
 def updated(request: Request[T] | Rewrite[T], requested: object, read: Read[T]) -> Steps[T]:
