@@ -29,7 +29,7 @@ from scarf_async import (
     Scarf,
     ScarfEvent,
 )
-from scarf_async.dialects import v1_requests as endpoints_v1
+from scarf_async.dialects.v1 import requests as endpoints_v1
 from scarf_async.protocol.messages import Endpoint
 
 BASE: Final = "https://scarf.sh/api/v1"

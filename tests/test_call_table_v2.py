@@ -31,7 +31,7 @@ from scarf_async import (
     Scarf,
     ScarfEvent,
 )
-from scarf_async.dialects import v2_requests as V2  # noqa: N812 # as a table has it
+from scarf_async.dialects.v2 import requests as V2  # noqa: N812 # as a table has it
 from scarf_async.protocol.messages import Endpoint
 
 __all__ = ["BASE", "ROWS", "Row", "Sent"]

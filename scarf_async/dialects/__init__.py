@@ -1,8 +1,8 @@
 """How each version of the service is spoken: data, and small pure programs."""
 
 from scarf_async.dialects.dialect import Dialect, Traits
-from scarf_async.dialects.v1 import V1
-from scarf_async.dialects.v2 import V2
+from scarf_async.dialects.v1.dialect import V1
+from scarf_async.dialects.v2.dialect import V2
 from scarf_async.entities import ApiVersion
 
 __all__ = ["V1", "V2", "Dialect", "Traits", "dialect_of"]

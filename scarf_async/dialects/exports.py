@@ -10,7 +10,8 @@ from typing import Final, get_args
 import attrs
 
 from scarf_async.checks import word
-from scarf_async.dialects import v1_requests, v2_requests
+from scarf_async.dialects.v1 import requests as v1_requests
+from scarf_async.dialects.v2 import requests as v2_requests
 from scarf_async.entities import Aggregate, ApiVersion, Event, ExportKind
 from scarf_async.errors import ValidationError
 from scarf_async.protocol.messages import Endpoint, Request, Resend

@@ -8,12 +8,13 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 
-from scarf_async.emulator import v1, v2
 from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Handler
 from scarf_async.emulator.quirks import Quirks
-from scarf_async.emulator.v2_reading import undecodable
-from scarf_async.emulator.v2_showing import refusal_answer
+from scarf_async.emulator.v1 import endpoints as v1
+from scarf_async.emulator.v2 import endpoints as v2
+from scarf_async.emulator.v2.reading import undecodable
+from scarf_async.emulator.v2.showing import refusal_answer
 from scarf_async.emulator.wire import parse_body
 
 __all__ = ["Match", "answer_to", "find_handler", "read_body"]

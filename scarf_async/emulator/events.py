@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from typing import Final
 
 from scarf_async.emulator.generator import EVENT_COLUMNS, Cells, again, csv_cell, csv_line
-from scarf_async.emulator.model_packages import find_package
+from scarf_async.emulator.model.packages import find_package
 from scarf_async.emulator.store import SQLValue, Store, Transaction
 from scarf_async.emulator.wire import day
 

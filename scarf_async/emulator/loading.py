@@ -11,11 +11,11 @@ from uuid import UUID
 
 import attrs
 
-from scarf_async.emulator import v1
 from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Call, Handler
 from scarf_async.emulator.events import store_events
 from scarf_async.emulator.store import Transaction
+from scarf_async.emulator.v1 import endpoints as v1
 from scarf_async.emulator.world import World
 
 __all__ = ["Document", "is_empty", "load", "read_document"]

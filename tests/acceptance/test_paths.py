@@ -22,8 +22,8 @@ from scarf_async import (
     Scarf,
     ValidationError,
 )
-from scarf_async.dialects import v1_requests as endpoints_v1
 from scarf_async.dialects.exports import EXPORTS as EXPORT_CALLS
+from scarf_async.dialects.v1 import requests as endpoints_v1
 from scarf_async.protocol.messages import Endpoint
 
 from .hostile import BASE, TOKEN, Raw, head

@@ -18,7 +18,7 @@ from scarf_async import (
     RouteCreate,
     Scarf,
 )
-from scarf_async.dialects import v1_requests as endpoints_v1
+from scarf_async.dialects.v1 import requests as endpoints_v1
 from scarf_async.protocol.messages import Endpoint
 
 from .hostile import FAST, TOKEN, Hostile, package_json

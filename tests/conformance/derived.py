@@ -10,8 +10,8 @@ from typing import Final, get_args, get_origin
 import attrs
 
 from scarf_async import Aggregate, Event, LibraryType, PermissionLevel, Unset
-from scarf_async.dialects import v1_requests
 from scarf_async.dialects.exports import EXPORTS, ExportCall
+from scarf_async.dialects.v1 import requests as v1_requests
 from scarf_async.protocol.messages import Endpoint
 
 from .facts import Facts, field

@@ -25,7 +25,7 @@ from scarf_async import (
     RouteCreate,
     ValidationError,
 )
-from scarf_async.dialects.v1_requests import WIRE
+from scarf_async.dialects.v1.requests import WIRE
 from scarf_async.emulator import ReceivedRequest
 
 from .described import JSON, Schema, document, inlined, operations

@@ -12,8 +12,8 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from test_call_table_v2 import ROWS, Sent
 
-from scarf_async.dialects import v2_requests
 from scarf_async.dialects.exports import EXPORTS
+from scarf_async.dialects.v2 import requests as v2_requests
 from scarf_async.protocol.messages import Endpoint
 
 from .described import Schema, document, operations

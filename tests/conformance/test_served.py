@@ -13,9 +13,11 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from yarl import URL
 
-from scarf_async.emulator import Emulator, Faults, v1, v2
+from scarf_async.emulator import Emulator, Faults
 from scarf_async.emulator.calls import Endpoints
 from scarf_async.emulator.description import DESCRIPTIONS, description
+from scarf_async.emulator.v1 import endpoints as v1
+from scarf_async.emulator.v2 import endpoints as v2
 
 from .described import JSON, Schema, document, inlined, operations
 

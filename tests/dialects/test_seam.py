@@ -13,7 +13,7 @@ from scarf_async import BulkPlan, DomainCreate, Package, PackageKey, RetryPolicy
 from scarf_async.bulk import Bulk
 from scarf_async.clock import Clock
 from scarf_async.dialects import V1
-from scarf_async.dialects.v1_requests import WIRE
+from scarf_async.dialects.v1.requests import WIRE
 from scarf_async.entities import Domain, Route
 from scarf_async.events import Hook
 from scarf_async.http.transport import Transport

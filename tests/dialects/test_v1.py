@@ -23,7 +23,7 @@ from scarf_async import (
     UnsupportedError,
 )
 from scarf_async.dialects import V1
-from scarf_async.dialects.v1_requests import WIRE
+from scarf_async.dialects.v1.requests import WIRE
 from scarf_async.entities import Package
 from scarf_async.protocol.steps import LookContext, Read
 

@@ -11,7 +11,7 @@ from yarl import URL
 
 from scarf_async.emulator import Emulator
 from scarf_async.emulator.answers import Refusal
-from scarf_async.emulator.v2 import names_matching
+from scarf_async.emulator.v2.endpoints import names_matching
 
 from .conftest import Client, Reply
 

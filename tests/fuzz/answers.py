@@ -11,7 +11,7 @@ import attrs
 import msgspec
 from hypothesis import strategies as st
 
-from scarf_async.dialects.v1_requests import GET_ORGANIZATION, WIRE
+from scarf_async.dialects.v1.requests import GET_ORGANIZATION, WIRE
 from scarf_async.entities import Domain, Member, Organization, Package, Permission, Route
 from scarf_async.protocol.messages import Answer, error_of, retry_after, server_date
 from scarf_async.protocol.wire import UnreadableError

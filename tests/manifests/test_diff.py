@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from scarf_async import Package, Permission, PermissionLevel, Role, ValidationError
-from scarf_async.dialects.v1 import V1
+from scarf_async.dialects.v1.dialect import V1
 from scarf_async.manifests.changes import Changes
 from scarf_async.manifests.diff import diff
 from scarf_async.manifests.drift import touched, verdicts

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from scarf_async import Permission, PermissionLevel, ValidationError
-from scarf_async.dialects.v1 import V1
+from scarf_async.dialects.v1.dialect import V1
 from scarf_async.manifests.diff import diff
 from scarf_async.manifests.live import LivePackage
 from scarf_async.manifests.model import Manifest, PackageSpec

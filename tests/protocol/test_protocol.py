@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from scarf_async.dialects import v1_requests as endpoints_v1
 from scarf_async.dialects.exports import EXPORTS, export_call
+from scarf_async.dialects.v1 import requests as endpoints_v1
 from scarf_async.entities import ExportKind, Member, MemberUpsert, Organization, PermissionSet
 from scarf_async.errors import (
     APIError,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scarf_async.dialects.v1_requests import WIRE
+from scarf_async.dialects.v1.requests import WIRE
 from scarf_async.entities import (
     UNSET,
     Aggregate,

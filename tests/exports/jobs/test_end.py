@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from scarf_async import ExportJob, verify_export
 from scarf_async.clock import Clock
-from scarf_async.emulator import v2_exports as emulated
 from scarf_async.emulator.answers import Refusal
+from scarf_async.emulator.v2 import exports as emulated
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.jobs.text_output import Record

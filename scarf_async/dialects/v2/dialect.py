@@ -8,7 +8,7 @@ from typing import ClassVar, TypeVar
 import attrs
 
 from scarf_async.dialects.dialect import Traits, not_listed
-from scarf_async.dialects.v2_bodies import (
+from scarf_async.dialects.v2.bodies import (
     check_package,
     filled,
     new_package,
@@ -20,17 +20,17 @@ from scarf_async.dialects.v2_bodies import (
     same_type,
     type_word,
 )
-from scarf_async.dialects.v2_check import check
-from scarf_async.dialects.v2_lists import DOMAINS, MEMBERS, PACKAGES, PERMISSIONS, ROUTES
-from scarf_async.dialects.v2_looks import find_package, find_route_in
-from scarf_async.dialects.v2_members import by_username, upsert_member
-from scarf_async.dialects.v2_permissions import (
+from scarf_async.dialects.v2.check import check
+from scarf_async.dialects.v2.lists import DOMAINS, MEMBERS, PACKAGES, PERMISSIONS, ROUTES
+from scarf_async.dialects.v2.looks import find_package, find_route_in
+from scarf_async.dialects.v2.members import by_username, upsert_member
+from scarf_async.dialects.v2.permissions import (
     permission_requests,
     permissions_refusal,
     read_permissions,
     set_permissions,
 )
-from scarf_async.dialects.v2_requests import (
+from scarf_async.dialects.v2.requests import (
     CREATE_DOMAIN,
     CREATE_PACKAGE,
     CREATE_ROUTE,

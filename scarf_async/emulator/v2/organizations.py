@@ -6,13 +6,13 @@ import re
 import sqlite3
 from typing import Final
 
-from scarf_async.emulator import model_organizations as organizations
 from scarf_async.emulator.answers import JSON, Answer, Refusal, WrongField
 from scarf_async.emulator.calls import Call, Endpoints
-from scarf_async.emulator.model_owners import organization_uuid, user_id
-from scarf_async.emulator.v2_pages import USER_ID, Cursor, page_of
-from scarf_async.emulator.v2_reading import Body, find_username
-from scarf_async.emulator.v2_showing import with_optional
+from scarf_async.emulator.model import organizations
+from scarf_async.emulator.model.owners import organization_uuid, user_id
+from scarf_async.emulator.v2.pages import USER_ID, Cursor, page_of
+from scarf_async.emulator.v2.reading import Body, find_username
+from scarf_async.emulator.v2.showing import with_optional
 from scarf_async.entities.enums import Role
 
 __all__ = ["ENDPOINTS"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from scarf_async.dialects.v2_bodies import same_type, sent_name
+from scarf_async.dialects.v2.bodies import same_type, sent_name
 from scarf_async.entities import UNSET, Package, PackageUpsert, Route, RouteCreate
 from scarf_async.names import url_key
 from scarf_async.protocol.looking import Found, PackageIndex, differing_fields, find_route

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import attrs
 
 from scarf_async.dialects.dialect import Traits, is_wrong_address, not_listed
-from scarf_async.dialects.v1_requests import (
+from scarf_async.dialects.v1.requests import (
     CREATE_DOMAIN,
     CREATE_ORGANIZATION,
     CREATE_PACKAGE,

@@ -12,7 +12,7 @@ import attrs
 
 from scarf_async.emulator.answers import JSON, Answer
 from scarf_async.emulator.calls import Call
-from scarf_async.emulator.v2_reading import query_text, unrecognized
+from scarf_async.emulator.v2.reading import query_text, unrecognized
 
 __all__ = ["ANY", "USER_ID", "Cursor", "by_uuid", "listed", "page_from", "page_of"]
 

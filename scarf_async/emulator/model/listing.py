@@ -8,8 +8,8 @@ from typing import Final
 
 import attrs
 
-from scarf_async.emulator.model_owners import Owner
-from scarf_async.emulator.model_packages import same_type
+from scarf_async.emulator.model.owners import Owner
+from scarf_async.emulator.model.packages import same_type
 from scarf_async.emulator.people import person_key
 from scarf_async.emulator.store import SQLValue, Transaction
 

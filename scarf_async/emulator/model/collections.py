@@ -10,9 +10,9 @@ from uuid import uuid4
 import attrs
 
 from scarf_async.emulator.answers import Refusal, WrongField
-from scarf_async.emulator.model_gateway import check_domain, default_domain, refuse_other_owner, registry_behind
-from scarf_async.emulator.model_names import names_matching
-from scarf_async.emulator.model_owners import Owner, owner_of
+from scarf_async.emulator.model.gateway import check_domain, default_domain, refuse_other_owner, registry_behind
+from scarf_async.emulator.model.names import names_matching
+from scarf_async.emulator.model.owners import Owner, owner_of
 from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.wire import now
 from scarf_async.entities.enums import LibraryType

@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
-from scarf_async.emulator import model_packages as packages
 from scarf_async.emulator.answers import JSON, Answer, Refusal, WrongField
 from scarf_async.emulator.calls import Call, Endpoints
-from scarf_async.emulator.model_collections import check_registry
-from scarf_async.emulator.model_exports import recent_installs
-from scarf_async.emulator.model_gateway import (
+from scarf_async.emulator.model import packages
+from scarf_async.emulator.model.collections import check_registry
+from scarf_async.emulator.model.exports import recent_installs
+from scarf_async.emulator.model.gateway import (
     add_domain,
     check_domain,
     default_domain,
@@ -20,14 +20,14 @@ from scarf_async.emulator.model_gateway import (
     refuse_other_owner,
     registry_of,
 )
-from scarf_async.emulator.model_listing import Selection, packages_behind
-from scarf_async.emulator.model_owners import Owner, find_owner
-from scarf_async.emulator.model_packages import Addresses, PackageFields
-from scarf_async.emulator.model_pixels import pixels_of_package
-from scarf_async.emulator.model_routes import add_route, check_addresses
-from scarf_async.emulator.v2_pages import ANY, Cursor, by_uuid, listed, page_from
-from scarf_async.emulator.v2_reading import IMPORTANCES, Body, query_words, undecodable
-from scarf_async.emulator.v2_showing import (
+from scarf_async.emulator.model.listing import Selection, packages_behind
+from scarf_async.emulator.model.owners import Owner, find_owner
+from scarf_async.emulator.model.packages import Addresses, PackageFields
+from scarf_async.emulator.model.pixels import pixels_of_package
+from scarf_async.emulator.model.routes import add_route, check_addresses
+from scarf_async.emulator.v2.pages import ANY, Cursor, by_uuid, listed, page_from
+from scarf_async.emulator.v2.reading import IMPORTANCES, Body, query_words, undecodable
+from scarf_async.emulator.v2.showing import (
     TYPES,
     package_name,
     package_type,

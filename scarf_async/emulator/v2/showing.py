@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Call
-from scarf_async.emulator.model_gateway import Domain, registry_of
+from scarf_async.emulator.model.gateway import Domain, registry_of
 from scarf_async.emulator.quirks import Quirks
 from scarf_async.emulator.wire import url_path
 from scarf_async.entities.enums import LibraryType

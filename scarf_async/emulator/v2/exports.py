@@ -7,18 +7,18 @@ from typing import Final
 
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call, Endpoints
-from scarf_async.emulator.model_exports import (
+from scarf_async.emulator.model.exports import (
     Days,
     events_of_packages,
     events_of_pixels,
     limited_days,
     present,
 )
-from scarf_async.emulator.model_names import names_matching
-from scarf_async.emulator.model_owners import find_owner
-from scarf_async.emulator.model_packages import find_owned_package, packages_of
-from scarf_async.emulator.v1_exports import check_file
-from scarf_async.emulator.v2_reading import query_text, unrecognized
+from scarf_async.emulator.model.names import names_matching
+from scarf_async.emulator.model.owners import find_owner
+from scarf_async.emulator.model.packages import find_owned_package, packages_of
+from scarf_async.emulator.v1.exports import check_file
+from scarf_async.emulator.v2.reading import query_text, unrecognized
 from scarf_async.emulator.wire import day
 
 __all__ = ["ENDPOINTS"]

@@ -6,16 +6,16 @@ from datetime import date
 
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call
-from scarf_async.emulator.model_exports import (
+from scarf_async.emulator.model.exports import (
     Days,
     events_of_packages,
     events_of_pixels,
     limited_days,
     sums_of_packages,
 )
-from scarf_async.emulator.model_organizations import find_organization
-from scarf_async.emulator.model_owners import Owner
-from scarf_async.emulator.model_packages import find_package, packages_of
+from scarf_async.emulator.model.organizations import find_organization
+from scarf_async.emulator.model.owners import Owner
+from scarf_async.emulator.model.packages import find_package, packages_of
 from scarf_async.emulator.people import person_key
 from scarf_async.emulator.wire import day
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from scarf_async.dialects.dialect import not_listed
-from scarf_async.dialects.v2_requests import ADD_MEMBER, LIST_MEMBERS, SET_MEMBER_ROLE, check_member
+from scarf_async.dialects.v2.requests import ADD_MEMBER, LIST_MEMBERS, SET_MEMBER_ROLE, check_member
 from scarf_async.entities import Member, MemberUpsert
 from scarf_async.errors import APIError, DecodeError, NotFoundError
 from scarf_async.names import user_key

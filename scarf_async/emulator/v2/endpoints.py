@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-from scarf_async.emulator import (
-    v2_exports,
-    v2_gateway,
-    v2_organizations,
-    v2_packages,
-    v2_permissions,
-    v2_pixels,
-    v2_search,
-)
 from scarf_async.emulator.answers import Refusal, Reply
 from scarf_async.emulator.calls import Call, Endpoints
-from scarf_async.emulator.model_names import names_matching
+from scarf_async.emulator.model.names import names_matching
+from scarf_async.emulator.v2 import (
+    exports,
+    gateway,
+    organizations,
+    packages,
+    permissions,
+    pixels,
+    search,
+)
 
 __all__ = ["ENDPOINTS", "NOT_SERVED", "names_matching"]
 
 ENDPOINTS: Final[Endpoints] = {
-    **v2_organizations.ENDPOINTS,
-    **v2_packages.ENDPOINTS,
-    **v2_permissions.ENDPOINTS,
-    **v2_gateway.ENDPOINTS,
-    **v2_pixels.ENDPOINTS,
-    **v2_search.ENDPOINTS,
-    **v2_exports.ENDPOINTS,
+    **organizations.ENDPOINTS,
+    **packages.ENDPOINTS,
+    **permissions.ENDPOINTS,
+    **gateway.ENDPOINTS,
+    **pixels.ENDPOINTS,
+    **search.ENDPOINTS,
+    **exports.ENDPOINTS,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from scarf_async.dialects.v2_requests import DELETE_PERMISSION, SET_PERMISSION
+from scarf_async.dialects.v2.requests import DELETE_PERMISSION, SET_PERMISSION
 from scarf_async.entities import Permission, PermissionLevel, PermissionSet
 from scarf_async.errors import APIError, TransportError, UnsupportedError
 from scarf_async.protocol.messages import Request, Resend

@@ -6,10 +6,10 @@ from typing import Final
 
 from scarf_async.emulator.answers import JSON, Answer
 from scarf_async.emulator.calls import Call, Endpoints
-from scarf_async.emulator.model_packages import visible_packages
-from scarf_async.emulator.model_pixels import visible_pixels
-from scarf_async.emulator.v2_reading import Body
-from scarf_async.emulator.v2_showing import package_name, show_identifier, with_optional
+from scarf_async.emulator.model.packages import visible_packages
+from scarf_async.emulator.model.pixels import visible_pixels
+from scarf_async.emulator.v2.reading import Body
+from scarf_async.emulator.v2.showing import package_name, show_identifier, with_optional
 
 __all__ = ["ENDPOINTS"]
 

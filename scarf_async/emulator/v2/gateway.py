@@ -5,15 +5,14 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from scarf_async.emulator import model_gateway as gateway
-from scarf_async.emulator import model_routes as routes
 from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Call, Endpoints
-from scarf_async.emulator.model_owners import find_owner
-from scarf_async.emulator.model_packages import find_owned_package
-from scarf_async.emulator.v2_pages import by_uuid, listed
-from scarf_async.emulator.v2_reading import Body
-from scarf_async.emulator.v2_showing import show_domain, with_optional
+from scarf_async.emulator.model import gateway, routes
+from scarf_async.emulator.model.owners import find_owner
+from scarf_async.emulator.model.packages import find_owned_package
+from scarf_async.emulator.v2.pages import by_uuid, listed
+from scarf_async.emulator.v2.reading import Body
+from scarf_async.emulator.v2.showing import show_domain, with_optional
 from scarf_async.entities.enums import LibraryType
 
 __all__ = ["ENDPOINTS"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from scarf_async.emulator import model_packages as packages
 from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Call, Endpoints
-from scarf_async.emulator.model_owners import find_owner, user_id
+from scarf_async.emulator.model import packages
+from scarf_async.emulator.model.owners import find_owner, user_id
 from scarf_async.emulator.people import person_key
-from scarf_async.emulator.v2_pages import USER_ID, Cursor, listed
-from scarf_async.emulator.v2_reading import Body, find_username
+from scarf_async.emulator.v2.pages import USER_ID, Cursor, listed
+from scarf_async.emulator.v2.reading import Body, find_username
 from scarf_async.entities.enums import PermissionLevel
 
 __all__ = ["ENDPOINTS"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from scarf_async.dialects.dialect import WRONG_ADDRESS, is_wrong_address
-from scarf_async.dialects.v2_requests import SEARCH
+from scarf_async.dialects.v2.requests import SEARCH
 from scarf_async.entities import Check, Package
 from scarf_async.errors import APIError
 from scarf_async.protocol import tolerant

@@ -12,8 +12,8 @@ from uuid import uuid4
 import attrs
 
 from scarf_async.emulator.answers import Refusal, WrongField
-from scarf_async.emulator.model_gateway import refuse_other_registry
-from scarf_async.emulator.model_owners import Owner, owner_of
+from scarf_async.emulator.model.gateway import refuse_other_registry
+from scarf_async.emulator.model.owners import Owner, owner_of
 from scarf_async.emulator.people import person_key
 from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.wire import now, url_host

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4, uuid5
 import attrs
 
 from scarf_async.emulator.answers import Refusal, WrongField
-from scarf_async.emulator.model_owners import Owner, owner_of
+from scarf_async.emulator.model.owners import Owner, owner_of
 from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.wire import now, url_host
 from scarf_async.entities.enums import LibraryType

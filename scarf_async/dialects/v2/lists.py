@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from scarf_async.dialects.v2_requests import (
+from scarf_async.dialects.v2.requests import (
     LIST_DOMAINS,
     LIST_MEMBERS,
     LIST_PACKAGES,

@@ -9,15 +9,12 @@ from typing import Final
 
 import attrs
 
-from scarf_async.emulator import model_gateway as gateway
-from scarf_async.emulator import model_organizations as organizations
-from scarf_async.emulator import model_packages as packages
-from scarf_async.emulator import model_routes as routes
-from scarf_async.emulator import v1_exports
 from scarf_async.emulator.answers import JSON, Answer, WrongField
 from scarf_async.emulator.calls import Call, Endpoints
-from scarf_async.emulator.model_owners import Owner
+from scarf_async.emulator.model import gateway, organizations, packages, routes
+from scarf_async.emulator.model.owners import Owner
 from scarf_async.emulator.people import People, person_key
+from scarf_async.emulator.v1 import exports
 from scarf_async.emulator.wire import Fields
 from scarf_async.entities.enums import PermissionLevel, Role
 
@@ -226,8 +223,8 @@ ENDPOINTS: Final[Endpoints] = {
         "POST": post_member,
     },
     "/api/v1/organizations/{organization}/users/{username}": {"DELETE": delete_member},
-    "/api/v1/organizations/{organization}/aggregates": {"GET": v1_exports.organization_aggregates},
-    "/api/v1/users/{username}/aggregates": {"GET": v1_exports.user_aggregates},
+    "/api/v1/organizations/{organization}/aggregates": {"GET": exports.organization_aggregates},
+    "/api/v1/users/{username}/aggregates": {"GET": exports.user_aggregates},
     "/api/v1/packages": {"GET": get_packages, "POST": post_package},
     "/api/v1/packages/{package}": {
         "GET": get_package,
@@ -242,9 +239,9 @@ ENDPOINTS: Final[Endpoints] = {
     "/api/v1/packages/{package}/routes/{route}": {"DELETE": delete_route},
     "/api/v1/packages/{package}/domains": {"GET": get_domains, "POST": post_domain},
     "/api/v1/packages/{package}/domains/{domain}": {"DELETE": delete_domain},
-    "/api/v1/packages/{package}/events/{file}": {"GET": v1_exports.package_events},
-    "/api/v1/packages/{owner}/{package}/events/{file}": {"GET": v1_exports.package_events},
-    "/api/v1/pixels/events/{file}": {"GET": v1_exports.pixel_events},
+    "/api/v1/packages/{package}/events/{file}": {"GET": exports.package_events},
+    "/api/v1/packages/{owner}/{package}/events/{file}": {"GET": exports.package_events},
+    "/api/v1/pixels/events/{file}": {"GET": exports.pixel_events},
 }
 
 

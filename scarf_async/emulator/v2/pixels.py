@@ -5,15 +5,14 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from scarf_async.emulator import model_collections as collections
-from scarf_async.emulator import model_pixels as pixels
 from scarf_async.emulator.answers import JSON, Answer, Refusal, WrongField
 from scarf_async.emulator.calls import Call, Endpoints
-from scarf_async.emulator.model_owners import Owner, find_owner
-from scarf_async.emulator.model_packages import find_owned_package
-from scarf_async.emulator.v2_pages import by_uuid, page_of
-from scarf_async.emulator.v2_reading import IMPORTANCES, Body
-from scarf_async.emulator.v2_showing import show_pixel
+from scarf_async.emulator.model import collections, pixels
+from scarf_async.emulator.model.owners import Owner, find_owner
+from scarf_async.emulator.model.packages import find_owned_package
+from scarf_async.emulator.v2.pages import by_uuid, page_of
+from scarf_async.emulator.v2.reading import IMPORTANCES, Body
+from scarf_async.emulator.v2.showing import show_pixel
 from scarf_async.entities.enums import LibraryType
 
 __all__ = ["ENDPOINTS"]

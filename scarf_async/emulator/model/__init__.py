@@ -1,0 +1,1 @@
+"""The emulator's rules, which all versions share: no JSON and no paths."""

@@ -1,0 +1,1 @@
+"""Version 1, as the emulator speaks it."""

@@ -1,0 +1,1 @@
+"""Version 2, as the emulator speaks it."""
