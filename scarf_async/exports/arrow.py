@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import attrs
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.errors import ExportError, ScarfError
-from scarf_async.exports.parsers import Run, TypedParser
+from scarf_async.exports.lines import RecordError
+from scarf_async.exports.parsers import Parser, Run
 from scarf_async.exports.reading import Cursor
+from scarf_async.exports.spec import Counters, RecordReader
 
-__all__ = ["RecordBatches", "TableParser", "arrow_told", "schema_of"]
+__all__ = ["Part", "PartParser", "RecordBatches", "Sent", "SentRecords", "arrow_told", "schema_of"]
 
 T = TypeVar("T")
 
@@ -60,6 +63,68 @@ def schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
     )
 
 
+class Sent(Protocol):
+    """Records as they came."""
+
+    def split(self) -> tuple[Sequence[bytes], Sequence[int]]:
+        """Return each record without its line end, and the number of its first line."""
+
+    def lines(self) -> bytes | memoryview:
+        """Return the records, each with a line end and nothing between them."""
+
+
+def _lines(records: Iterable[bytes]) -> bytes:
+    # Behind a record that ends in a CR a LF alone would make one line end of the two.
+    return b"".join([record + (b"\r\n" if record.endswith(b"\r") else b"\n") for record in records])
+
+
+@attrs.frozen(eq=False)
+class SentRecords:
+    """Records that were cut already."""
+
+    records: Sequence[bytes]
+    numbers: Sequence[int]
+
+    def split(self) -> tuple[Sequence[bytes], Sequence[int]]:  # noqa: D102 # as `Sent` says
+        return self.records, self.numbers
+
+    def lines(self) -> bytes:  # noqa: D102 # as `Sent` says
+        return _lines(self.records)
+
+
+@attrs.frozen(eq=False)
+class Part:
+    """Some records in the order in which they came: as columns, and as they were sent.
+
+    Attributes:
+        batch: the columns.
+        sent: the records that they were read from.
+        rows: which of those `batch` holds; None: all.
+    """
+
+    batch: pa.RecordBatch
+    sent: Sent
+    rows: pa.Array | None = None
+
+    def where(self, mask: pa.Array) -> Part:
+        """Return those of which a mask says so."""
+        if not mask.false_count:
+            return self
+        rows = pc.indices_nonzero(mask)
+        return Part(self.batch.filter(mask), self.sent, rows if self.rows is None else self.rows.take(rows))
+
+    def line(self, row: int) -> int:
+        """Return the number of the first line of a row."""
+        return self.sent.split()[1][row if self.rows is None else self.rows[row].as_py()]
+
+    def lines(self) -> bytes | memoryview:
+        """Return the records as they were sent, each with a line end and nothing between them."""
+        if self.rows is None:
+            return self.sent.lines()
+        records, _ = self.sent.split()
+        return _lines(records[row] for row in self.rows.to_pylist())
+
+
 def _values(name: str, records: Sequence[T]) -> list[object]:
     values = list(map(attrgetter(name), records))
     if name != "extra":
@@ -67,59 +132,58 @@ def _values(name: str, records: Sequence[T]) -> list[object]:
     return [msgspec.json.encode(extra).decode() if extra else None for extra in values]
 
 
-class TableParser(Generic[T]):
-    """Makes record batches of typed records, of as many rows as come out at once. Pure."""
+class PartParser(Parser[Part], Generic[T]):
+    """Makes columns of typed records, of as many as come out at once."""
 
-    def __init__(self, typed: TypedParser[T], record: type[attrs.AttrsInstance]) -> None:
-        self._typed = typed
-        self._schema = schema_of(record)
+    def __init__(self, reader: RecordReader[T], counters: Counters, max_record_bytes: int) -> None:
+        super().__init__(reader, counters, max_record_bytes, typed=True)
+        self._reader = reader
+        self._schema = schema_of(reader.record)
 
-    def feed(self, data: bytes) -> Iterator[Run[pa.RecordBatch]]:
-        """Take the next bytes of the body. Take all runs before feeding again."""
-        return self._converted(self._typed.feed(data))
+    def _head(self, lines: list[bytes]) -> list[Part]:  # noqa: ARG002 # a header is no record
+        return []
 
-    def finish(self) -> Iterator[Run[pa.RecordBatch]]:
-        """Take the end of the body."""
-        return self._converted(self._typed.finish())
+    def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[Part]]:
+        for at in range(0, len(records), _CONVERTED_AT_ONCE):
+            some = slice(at, at + _CONVERTED_AT_ONCE)
+            yield from self._convert(records[some], numbers[some])
 
-    def _converted(self, runs: Iterator[Run[T]]) -> Iterator[Run[pa.RecordBatch]]:
-        records: list[T] = []
-        for made, error in runs:
-            records += made
-            if error is not None or len(records) >= _CONVERTED_AT_ONCE:
-                yield from self._run(records, error)
-                records = []
-        yield from self._run(records, None)
+    def _convert(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[Part]]:
+        reason = ""
+        try:
+            made, dropped = self._reader.decode(records)
+        except RecordError as error:
+            reason = str(error)
+        else:
+            batch, misfit = self._batch(made)
+        if not reason and batch is not None:
+            self._counters.records_received += len(records)
+            self._counters.records_dropped += dropped
+            yield [Part(batch, SentRecords(records, numbers))] if made else [], None
+        elif len(records) == 1:
+            self._counters.records_received += 1
+            yield [], self._counters.malformed(numbers[0], reason, records[0]) if reason else ExportError(misfit)
+        else:
+            # Many are read at once; by halves the bad ones are found without reading all one by one.
+            half = len(records) // 2
+            yield from self._convert(records[:half], numbers[:half])
+            yield from self._convert(records[half:], numbers[half:])
 
-    def _run(self, records: list[T], error: ExportError | None) -> Iterator[Run[pa.RecordBatch]]:
-        if records:
-            yield from self._tables(records)
-        if error is not None:
-            yield [], error
-
-    def _tables(self, records: list[T]) -> Iterator[Run[pa.RecordBatch]]:
+    def _batch(self, records: Sequence[T]) -> tuple[pa.RecordBatch | None, str]:
+        """Return columns; or None, and why the records do not fit."""
         arrays: list[pa.Array] = []
         for field in self._schema:
             try:
                 arrays.append(pa.array(_values(field.name, records), type=field.type))
             except (pa.ArrowException, OverflowError):
-                if len(records) == 1:
-                    yield [], ExportError(f"a value of {field.name!r} does not fit into an Arrow {field.type}")
-                    return
-                break
-        else:
-            yield [pa.record_batch(arrays, schema=self._schema)], None
-            return
-        # By halves every record before the one that does not fit is found.
-        half = len(records) // 2
-        yield from self._tables(records[:half])
-        yield from self._tables(records[half:])
+                return None, f"a value of {field.name!r} does not fit into an Arrow {field.type}"
+        return pa.record_batch(arrays, schema=self._schema), ""
 
 
 class RecordBatches(AsyncIterator[pa.RecordBatch]):
     """Record batches of so many rows, the last one short; a short one also before an error."""
 
-    def __init__(self, cursor: Cursor[pa.RecordBatch], size: int) -> None:
+    def __init__(self, cursor: Cursor[Part], size: int) -> None:
         self._cursor = cursor
         self._size = size
         self._parts: list[pa.RecordBatch] = []
@@ -141,8 +205,8 @@ class RecordBatches(AsyncIterator[pa.RecordBatch]):
                 break
             if not parts:
                 break
-            self._parts += parts
-            self._rows += sum(part.num_rows for part in parts)
+            self._parts += [part.batch for part in parts]
+            self._rows += sum(part.batch.num_rows for part in parts)
         if not self._rows:
             raise StopAsyncIteration
         with arrow_told("record_batches()"):

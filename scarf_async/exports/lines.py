@@ -110,6 +110,11 @@ class LineSplitter:
         """Whether what comes next begins a record."""
         return self._started and not (self._open or self._partial or self._passing) and self.too_long is None
 
+    @property
+    def line(self) -> int:
+        """The number of the line that comes next."""
+        return self._line
+
     def pass_over(self, lines: int) -> None:
         """Go on behind so many lines that were read otherwise; only between records."""
         self._line += lines

@@ -78,6 +78,11 @@ class Parser(ABC, Generic[T]):
         """Whether what comes next begins a record."""
         return self._splitter.between_records
 
+    @property
+    def line(self) -> int:
+        """The number of the line that comes next."""
+        return self._splitter.line
+
     def pass_over(self, lines: int) -> None:
         """Go on behind so many lines that were read otherwise; only between records."""
         self._splitter.pass_over(lines)

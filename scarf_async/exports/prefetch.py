@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, Generic, TypeVar
 
 import attrs
-import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 from anyio import create_task_group
 from anyio.to_thread import run_sync
 
 from scarf_async.entities import Event
 from scarf_async.errors import ScarfError
-from scarf_async.exports.arrow import TableParser, schema_of
+from scarf_async.exports.arrow import Part, PartParser, SentRecords, schema_of
 from scarf_async.exports.arrow_csv import ColumnReader, Rows
-from scarf_async.exports.csv import first_line, whole_records
+from scarf_async.exports.csv import CsvSplitter, first_line, whole_records
 from scarf_async.exports.event_reader import EventReader
-from scarf_async.exports.parsers import Run, TypedParser
+from scarf_async.exports.parsers import Run
 from scarf_async.exports.reading import Body
-from scarf_async.exports.spec import Counters
+from scarf_async.exports.spec import Counters, RecordReader
 
 __all__ = ["Block", "BlockParser", "BlockSource"]
+
+T = TypeVar("T")
 
 ENOUGH = 2**21
 """Bytes that make a block."""
@@ -41,7 +42,7 @@ class Block:
     """A part of the body.
 
     Attributes:
-        data: its bytes; of use where they were not read.
+        data: its bytes; where they were read, behind a LF.
         rows: the records in it, where they were read.
     """
 
@@ -57,46 +58,68 @@ class _Cut:
     rows: asyncio.Task[Rows | None] | None
 
 
-class BlockParser:
-    """Takes blocks that were read, and reads the others the slow way. Pure."""
+@attrs.frozen(eq=False)
+class _SentBlock:
+    """The records of a block: whole lines behind a LF, in regular quotes, the first of that number."""
 
-    def __init__(self, reader: EventReader, counters: Counters, max_record_bytes: int) -> None:
-        self._typed = TypedParser(reader, counters, max_record_bytes)
-        self._tables = TableParser(self._typed, Event)
-        self._reader = reader
+    data: bytes
+    number: int
+
+    def split(self) -> tuple[Sequence[bytes], Sequence[int]]:
+        splitter = CsvSplitter(len(self.data))
+        splitter.pass_over(self.number - 2)
+        return splitter.feed(self.data), splitter.numbers
+
+    def lines(self) -> bytes | memoryview:
+        if b"\r" in self.data or b"\n\n" in self.data:
+            return SentRecords(*self.split()).lines()
+        return memoryview(self.data)[1:]
+
+
+class BlockParser(Generic[T]):
+    """Takes blocks that were read, and reads the others the slow way. Pure.
+
+    Attributes:
+        reader: says what a record means.
+    """
+
+    def __init__(self, reader: RecordReader[T], counters: Counters, max_record_bytes: int) -> None:
+        self._slow = PartParser(reader, counters, max_record_bytes)
+        self.reader: RecordReader[T] = reader
         self._counters = counters
         self._columns: ColumnReader | None = None
 
     @property
     def headless(self) -> bool:
         """Whether the header has not come yet."""
-        return self._typed.headless
+        return self._slow.headless
 
     def columns(self) -> ColumnReader | None:
-        """Return what reads a block that comes now; None where no record begins."""
-        if self._typed.headless or not self._typed.between_records:
+        """Return what reads a block that comes now; None where no record begins, or only the slow way is known."""
+        if not isinstance(self.reader, EventReader) or self._slow.headless or not self._slow.between_records:
             return None
         if self._columns is None:
-            self._columns = ColumnReader(self._reader.names, schema_of(Event), self._reader.end)
+            self._columns = ColumnReader(self.reader.names, schema_of(Event), self.reader.end)
         return self._columns
 
-    def feed(self, block: Block) -> Iterator[Run[pa.RecordBatch]]:
+    def feed(self, block: Block) -> Iterator[Run[Part]]:
         """Take the next block. Take all runs before feeding again."""
         rows = block.rows
         if rows is None:
-            yield from self._tables.feed(block.data)
+            yield from self._slow.feed(block.data)
             return
-        self._typed.pass_over(rows.lines)
+        sent = _SentBlock(block.data, self._slow.line)
+        self._slow.pass_over(rows.lines)
         self._counters.records_received += rows.received
         self._counters.records_dropped += rows.received - rows.batch.num_rows
-        yield [rows.batch] if rows.batch.num_rows else [], None
+        yield [Part(rows.batch, sent)] if rows.batch.num_rows else [], None
 
-    def finish(self) -> Iterator[Run[pa.RecordBatch]]:
+    def finish(self) -> Iterator[Run[Part]]:
         """Take the end of the body."""
-        return self._tables.finish()
+        return self._slow.finish()
 
 
-class BlockSource:
+class BlockSource(Generic[T]):
     """Cuts a body into blocks, and has some of them read while it gathers one more.
 
     A call that is cancelled loses nothing: the next one goes on. After `close` a thread that is still at work is
@@ -109,7 +132,7 @@ class BlockSource:
         limit: the longest record.
     """
 
-    def __init__(self, body: Body, parser: BlockParser, size: int, limit: int) -> None:
+    def __init__(self, body: Body, parser: BlockParser[T], size: int, limit: int) -> None:
         self._body = body
         self._parser = parser
         self._size = size
@@ -156,7 +179,7 @@ class BlockSource:
             # Not in the group, which would wrap what it raises.
             rows = cut.rows.result()
         self._cuts.popleft()
-        return Block(b"" if rows else cut.data[1:], rows)
+        return Block(cut.data if rows else cut.data[1:], rows)
 
     async def _cut(self, count: int) -> None:
         """Have so many blocks cut, if so many come."""

@@ -13,7 +13,6 @@ from scarf_async.entities.fields import one_of
 from scarf_async.errors import StreamClosedError, StreamConsumedError, ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.convert import AsSent, Converted, CsvConverter, JsonLinesConverter, ParquetConverter
-from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow, own_format
 from scarf_async.exports.parsers import FileParser, LineParser, TypedParser
 from scarf_async.exports.reading import Batches, Body, Cursor, Items, Pieces, PiecesParser
@@ -179,20 +178,16 @@ class ExportStream(Generic[T]):
         """
         size = whole("size", size, ValidationError)
         try:
-            from scarf_async.exports.arrow import RecordBatches, TableParser  # noqa: PLC0415 # and an extra
-            from scarf_async.exports.prefetch import BlockParser, BlockSource  # noqa: PLC0415 # pyarrow is large,
+            from scarf_async.exports.arrow import RecordBatches  # noqa: PLC0415 # pyarrow is large,
+            from scarf_async.exports.prefetch import BlockParser, BlockSource  # noqa: PLC0415 # and an extra
         except ImportError as error:
             raise ImportError(
                 f"record_batches() needs pyarrow: pip install 'scarf-async[arrow]' ({error})"
             ) from error
         spec = self._spec
-        reader = spec.reader(spec.end)
-        limit = spec.max_record_bytes
-        if isinstance(reader, EventReader):
-            blocks = BlockParser(reader, self._counters, limit)
-            return RecordBatches(self._cursor_of(BlockSource(self._body, blocks, size, limit), blocks), size)
-        tables = TableParser(TypedParser(reader, self._counters, limit), reader.record)
-        return RecordBatches(self._cursor(tables), size)
+        blocks = BlockParser(spec.reader(spec.end), self._counters, spec.max_record_bytes)
+        source = BlockSource(self._body, blocks, size, spec.max_record_bytes)
+        return RecordBatches(self._cursor_of(source, blocks), size)
 
     def chunks(self, format: ExportFormatLike | None = None) -> AsyncIterator[bytes]:  # noqa: A002 # what users look for
         """Read the bytes of a file, in pieces of no certain length.

@@ -27,7 +27,7 @@ from .fakes import BODY, COLUMNS, END, TYPES, Hanging, cuts, download, events
 
 pa = pytest.importorskip("pyarrow")
 from scarf_async.exports import prefetch  # noqa: E402 # needs pyarrow
-from scarf_async.exports.arrow import schema_of  # noqa: E402 # needs pyarrow
+from scarf_async.exports.arrow import Part, schema_of  # noqa: E402 # needs pyarrow
 from scarf_async.exports.arrow_csv import ColumnReader, Rows  # noqa: E402 # needs pyarrow
 from scarf_async.exports.prefetch import Block, BlockParser  # noqa: E402 # needs pyarrow
 
@@ -352,7 +352,7 @@ class Watched:
         def read(reader: ColumnReader, data: bytes) -> Rows | None:
             return self.read(reader, data)
 
-        def feed(parser: BlockParser, block: Block) -> Iterator[Run[object]]:
+        def feed(parser: BlockParser[object], block: Block) -> Iterator[Run[Part]]:
             return self.feed(parser, block)
 
         patch.setattr(ColumnReader, "read", read)
@@ -363,8 +363,9 @@ class Watched:
         assert self.released.wait(10)
         return self._read(reader, data)
 
-    def feed(self, parser: BlockParser, block: Block) -> Iterator[Run[object]]:
-        self.fast.append(block.rows is not None)
+    def feed(self, parser: BlockParser[object], block: Block) -> Iterator[Run[Part]]:
+        if not isinstance(parser.reader, SlowReader):
+            self.fast.append(block.rows is not None)
         return self._feed(parser, block)
 
 

@@ -1,0 +1,167 @@
+"""An export job against what a user does by hand: curl into a file, and DuckDB from that into the same format.
+
+Each is a process of its own, in turn, and is timed without its start: Python, and the imports. By hand DuckDB is left
+at its defaults. What both wrote is compared by value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Final, cast
+
+import duckdb
+
+from benchmarks.bodies import events, serving_body
+from benchmarks.results import Result, single, versus
+from benchmarks.rounds import in_turn
+from scarf_async.exports.csv import CsvSplitter
+
+__all__ = ["run"]
+
+_ROWS: Final = 400_000
+_AGAIN: Final = 8
+"""Of so many records one comes again, much later."""
+_ROUNDS: Final = 3
+_TARGETS: Final = {"parquet": 1.0, "csv": 0.9, "jsonl": 0.8, "partitioned": 0.7}
+
+_BY_HAND: Final = "COPY (SELECT DISTINCT ON (id) {columns} FROM read_csv('{body}')) TO '{to}' ({how})"
+_HOW: Final = {
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+    "csv": "FORMAT csv",
+    "jsonl": "FORMAT json",
+    "partitioned": "FORMAT parquet, COMPRESSION zstd, PARTITION_BY (artifact), OVERWRITE",
+}
+_WRITTEN: Final = {
+    "parquet": "read_parquet('{}')",
+    "csv": "read_csv('{}')",
+    "jsonl": "read_json('{}')",
+    "partitioned": "read_parquet('{}')",
+}
+
+
+def with_duplicates(rows: int) -> tuple[bytes, int]:
+    """Return events of which some come again, and how many there are."""
+    head, *records = CsvSplitter(2**20).feed(events(rows))
+    again = records[: len(records) // 2 : _AGAIN // 2]
+    half = len(records) // 2
+    return b"\n".join([head, *records[:half], *again, *records[half:], b""]), len(records)
+
+
+def _by_hand(form: str, url: str, to: Path) -> None:
+    body = to.with_suffix(".body")
+    subprocess.run(["curl", "--silent", "--fail", "--output", body, url], check=True)  # noqa: S603, S607 # by hand
+    columns = "*, coalesce(package, pixel) AS artifact" if form == "partitioned" else "*"
+    with duckdb.connect() as database:
+        database.execute(_BY_HAND.format(columns=columns, body=body, to=to, how=_HOW[form]))
+    body.unlink()
+
+
+def _as_a_job(form: str, url: str, to: Path) -> None:
+    from scarf_async import ExportJob, Scarf  # noqa: PLC0415 # not what the other way imports
+
+    job = ExportJob(
+        "package_events",
+        "acme",
+        "2024-01-01",
+        "2024-01-31",
+        "parquet" if form == "partitioned" else form,  # type: ignore[arg-type] # a row's name
+        package="p",
+        partition_by="artifact" if form == "partitioned" else None,
+    )
+
+    async def fetch() -> None:
+        async with Scarf("t", base_url=url) as scarf:
+            report = await scarf.exports.run(job, to)
+        report.raise_for_failures()
+
+    asyncio.run(fetch())
+
+
+_WAYS: Final = {"job": _as_a_job, "hand": _by_hand}
+
+
+def _child(way: str, form: str, url: str, to: str) -> None:
+    """Print the seconds that one way takes, and the megabytes that this process has had at the most."""
+    import pyarrow.dataset  # type: ignore[import-untyped] # noqa: F401, PLC0415 # it ships no types; not timed
+
+    import scarf_async.client  # noqa: F401, PLC0415 # nor is this
+
+    began = perf_counter()
+    _WAYS[way](form, url, Path(to))
+    took = perf_counter() - began
+    peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
+    print(took, int(peak) / 1024)
+
+
+def _run(way: str, form: str, url: str, to: Path, memory: list[float]) -> float:
+    command = [sys.executable, "-m", "benchmarks.job_by_hand", way, form, url, str(to)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ})  # noqa: S603 # ours
+    seconds, megabytes = map(float, done.stdout.split())
+    memory.append(megabytes)
+    return seconds
+
+
+def _differences(form: str, job: Path, hand: Path) -> int:
+    """Return how many rows the two ways do not have in common."""
+    ending = "parquet" if form == "partitioned" else form
+    ours = _WRITTEN[form].format(job / "data" / ("**" if form == "partitioned" else "") / f"*.{ending}")
+    theirs = _WRITTEN[form].format(hand / "**" / "*.parquet" if form == "partitioned" else hand)
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone = 'UTC'")
+        described = database.execute(f"DESCRIBE SELECT * FROM {theirs}").fetchall()
+        names = [name for name, *_ in described if name != "artifact"]
+        select = ", ".join(f"try_cast({name} AS {_TYPES.get(name, 'VARCHAR')}) AS {name}" for name in names)
+        one, other = (f"SELECT {select} FROM {source}" for source in (ours, theirs))
+        count = f"SELECT count(*) FROM (({one} EXCEPT ALL {other}) UNION ALL ({other} EXCEPT ALL {one}))"  # noqa: S608 # ours
+        return cast(int, database.execute(count).fetchall()[0][0])
+
+
+_TYPES: Final = {
+    "time": "TIMESTAMPTZ",
+    **dict.fromkeys(("origin_latitude", "origin_longitude", "confidence"), "DOUBLE"),
+    **dict.fromkeys(("dnt", "mtc_quota_exceeded"), "BOOLEAN"),
+}
+
+
+def _rows(form: str, url: str, records: int) -> list[Result]:
+    memory: dict[str, list[float]] = {way: [] for way in _WAYS}
+    with tempfile.TemporaryDirectory() as place:
+        made: dict[str, Path] = {}
+
+        def way(name: str) -> float:
+            to = made[name] = Path(place) / f"{name}{len(memory[name])}"
+            return _run(name, form, url, to, memory[name])
+
+        ways: list[Callable[[], float]] = [partial(way, "job"), partial(way, "hand")]
+        ours, theirs = in_turn(ways, _ROUNDS)
+        differing = _differences(form, made["job"], made["hand"])
+    assert differing == 0, f"{form}: {differing} rows differ"
+    what = f"a job of {records:,} events and {records // _AGAIN:,} again, {form}"
+    speeds = [[records / took for took in times] for times in (ours, theirs)]
+    return [
+        versus(
+            f"job_by_hand.{form}", what, "curl and DuckDB", *speeds, unit="rows/s", better="more", target=_TARGETS[form]
+        ),
+        single(f"job_by_hand.{form}_memory", f"{what}: peak", memory["job"], unit="MB", better="less"),
+        single(f"job_by_hand.{form}_memory_by_hand", f"{what}: peak by hand", memory["hand"], unit="MB", better="less"),
+    ]
+
+
+def run() -> list[Result]:
+    """Measure."""
+    body, records = with_duplicates(_ROWS)
+    with serving_body(body) as url:
+        return [row for form in _TARGETS for row in _rows(form, url, records)]
+
+
+if __name__ == "__main__":
+    _child(*sys.argv[1:])
