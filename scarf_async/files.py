@@ -286,7 +286,7 @@ class PartFile:
         """The SHA-256 of what was written, in hexadecimal."""
         return self._hash.hexdigest()
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Write bytes; gives back how many."""
         with naming(self.path.parent):
             written = self._file.write(data)

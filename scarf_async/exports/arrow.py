@@ -117,12 +117,14 @@ class Part:
         """Return the number of the first line of a row."""
         return self.sent.split()[1][row if self.rows is None else self.rows[row].as_py()]
 
+    def records(self) -> Sequence[bytes]:
+        """Return each record as it was sent, without its line end."""
+        records, _ = self.sent.split()
+        return records if self.rows is None else [records[row] for row in self.rows.to_pylist()]
+
     def lines(self) -> bytes | memoryview:
         """Return the records as they were sent, each with a line end and nothing between them."""
-        if self.rows is None:
-            return self.sent.lines()
-        records, _ = self.sent.split()
-        return _lines(records[row] for row in self.rows.to_pylist())
+        return self.sent.lines() if self.rows is None else _lines(self.records())
 
 
 def _values(name: str, records: Sequence[T]) -> list[object]:
@@ -133,14 +135,20 @@ def _values(name: str, records: Sequence[T]) -> list[object]:
 
 
 class PartParser(Parser[Part], Generic[T]):
-    """Makes columns of typed records, of as many as come out at once."""
+    """Makes columns of typed records, of as many as come out at once.
+
+    Attributes:
+        header: the header, once it has come.
+    """
 
     def __init__(self, reader: RecordReader[T], counters: Counters, max_record_bytes: int) -> None:
         super().__init__(reader, counters, max_record_bytes, typed=True)
         self._reader = reader
         self._schema = schema_of(reader.record)
+        self.header: bytes = b""
 
-    def _head(self, lines: list[bytes]) -> list[Part]:  # noqa: ARG002 # a header is no record
+    def _head(self, lines: list[bytes]) -> list[Part]:
+        self.header = lines[-1]
         return []
 
     def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[Part]]:

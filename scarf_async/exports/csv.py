@@ -7,12 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from scarf_async.exports.formats import csv_line
 from scarf_async.exports.lines import LineSplitter, RecordError
 
 __all__ = [
     "CsvSplitter",
-    "file_line",
     "first_line",
     "in_regular_quotes",
     "split_fields",
@@ -25,9 +23,6 @@ __all__ = [
 _REGULAR: Final = re.compile(rb'[^"]*+(?:(?<=[,\n])"[^"]*+(?:""[^"]*+)*+"(?=,|\r?\n)[^"]*+)*+')
 _FIRST_LINE: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+[^\n]*+\n")
 _TRIES: Final = 64
-
-_FIELD: Final = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
-_REGULAR_RECORD: Final = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD))
 
 
 def in_regular_quotes(data: bytes) -> bool:
@@ -221,17 +216,3 @@ def split_records(records: Sequence[bytes]) -> list[list[str]]:
         except csv.Error:
             pass
     return [split_fields(text) for text in texts]
-
-
-def file_line(record: bytes) -> bytes:
-    r"""Return a readable record as a line on which all readers of CSV agree: as it was sent, where they do.
-
-    Elsewhere its fields are quoted: readers differ on a CR outside quotes, and on a quote inside an unquoted field.
-
-    >>> file_line(b'"1",5" disk'), file_line(b"1,a\r")
-    (b'1,"5"" disk"\n', b'1,"a\r"\n')
-    """
-    if _REGULAR_RECORD.fullmatch(record):
-        return record + b"\n"
-    # Latin-1 keeps bytes that are not UTF-8 as they are.
-    return csv_line(field or None for field in split_fields(record.decode("latin-1"))).encode("latin-1")

@@ -12,6 +12,7 @@ import attrs
 import msgspec
 
 from scarf_async.entities import Event
+from scarf_async.errors import ConfigurationError
 
 __all__ = [
     "ExportFormat",
@@ -21,6 +22,7 @@ __all__ = [
     "csv_rows",
     "json_lines",
     "need_arrow",
+    "need_data",
     "own_format",
 ]
 
@@ -61,6 +63,22 @@ def need_arrow(form: ExportFormatLike | None) -> None:
         import pyarrow.parquet  # type: ignore[import-untyped] # noqa: F401, PLC0415 # large, and an extra
     except ImportError as error:
         raise ImportError(f"Parquet needs pyarrow: pip install 'scarf-async[arrow]' ({error})") from error
+
+
+def need_data() -> None:
+    """Make sure that what jobs need is there.
+
+    Raises:
+        ConfigurationError: pyarrow or DuckDB is not installed.
+    """
+    try:
+        import duckdb  # noqa: F401, PLC0415 # large, and an extra
+        import pyarrow  # noqa: F401, ICN001, PLC0415 # as above
+    except ImportError as error:
+        problem = str(error)
+    else:
+        return
+    raise ConfigurationError(f"export jobs need pyarrow and DuckDB: pip install 'scarf-async[data]' ({problem})")
 
 
 def _names(record: Record) -> tuple[str, ...]:

@@ -19,10 +19,9 @@ from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.aggregate_reader import AggregateReader
 from scarf_async.exports.event_reader import EventReader
-from scarf_async.exports.formats import need_arrow
+from scarf_async.exports.formats import need_data
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
-from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.spec import Day, ExportClient, ExportSpec, OnMalformed, RecordReader, date_range
@@ -288,7 +287,9 @@ class Exports:
         heard = on_malformed if callable(on_malformed) or on_malformed != "keep" else "skip"
         job = job.of_client(self._client.api, self._client.owner)
         spec = partial(self._spec_of, job, heard)
-        need_arrow(job.format)
+        need_data()
+        from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # the engine is large, and an extra
+
         # What the service's addresses cannot hold is refused before a directory is made.
         spec(job.range)
         return await run_job(
@@ -300,6 +301,7 @@ class Exports:
             refresh_days=refresh_days,
             progress=Hook("progress", progress),
             clock=self._client.clock,
+            memory_limit=256 * 10**6,
             keep_rejects=on_malformed == "keep",
         )
 

@@ -90,6 +90,11 @@ class BlockParser(Generic[T]):
         self._columns: ColumnReader | None = None
 
     @property
+    def header(self) -> bytes:
+        """The header, once it has come."""
+        return self._slow.header
+
+    @property
     def headless(self) -> bool:
         """Whether the header has not come yet."""
         return self._slow.headless

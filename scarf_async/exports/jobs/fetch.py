@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final
 
 import anyio
 import attrs
 from anyio.to_thread import run_sync
 
-from scarf_async.exports.formats import ExportFormat
+from scarf_async.entities import Event
+from scarf_async.exports.arrow import Part, arrow_told, schema_of
 from scarf_async.exports.jobs.directory import Directory
-from scarf_async.exports.jobs.job import ExportJob
+from scarf_async.exports.jobs.engine import Engine, Ids, engine_told
+from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
-from scarf_async.exports.jobs.output import Output, Rejects
-from scarf_async.exports.jobs.text_output import Record, Row, RowReader, Rows, TextOutput
+from scarf_async.exports.jobs.output import Output
+from scarf_async.exports.jobs.rejects import Rejects
 from scarf_async.exports.jobs.windows import ServiceClock, Window, has_ended
-from scarf_async.exports.parsers import TypedParser
+from scarf_async.exports.jobs.writers import writer_of
+from scarf_async.exports.prefetch import BlockParser, BlockSource
 from scarf_async.exports.reading import Body, Cursor
 from scarf_async.exports.save import fetch_whole
 from scarf_async.exports.spec import Counters, Download, ExportSpec
-from scarf_async.exports.stream import Export
-
-if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 
 __all__ = ["Fetch"]
 
-B = TypeVar("B")
-
 # What goes into one hop to a thread: hops cost more than writing does.
 _BYTES_AT_ONCE: Final = 2**20
-_ROWS_AT_ONCE: Final = 2**14
+_ROWS_AT_ONCE: Final = 2**16
 
 
 @attrs.define(eq=False)
@@ -46,6 +44,8 @@ class Fetch:
         job: whose window it is.
         directory: where to.
         clock: tells the time.
+        engine: the run's.
+        memory: bytes of records that may wait.
         short: whether the window is asked for up to its last day, which only some services send.
         keep: whether records that cannot be read go into a file of the window.
         arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
@@ -60,12 +60,15 @@ class Fetch:
     directory: Directory
     clock: ServiceClock
     arrived: Callable[[int, int], object]
+    engine: Engine
+    memory: int
     short: bool = False
     keep: bool = False
     shown: bool = False
     doubted: bool = False
     _asked_at: dt.datetime = attrs.field(init=False)
     _answered_at: dt.datetime | None = attrs.field(init=False, default=None)
+    _told: int = attrs.field(init=False, default=0)
 
     async def __call__(self) -> WindowEntry | None:
         """Fetch it; what was cut off, anew from its start, as `Export.save` does.
@@ -89,16 +92,15 @@ class Fetch:
         rejects = Rejects(temporary, keep=self.keep, hear=heard)
         if self.keep or spec.on_malformed != "raise":
             spec = attrs.evolve(spec, on_malformed=rejects.take)
-        reader = RowReader(spec.reader(None))
-        if job.format is ExportFormat.PARQUET:
-            from scarf_async.exports.arrow import arrow_told, schema_of  # noqa: PLC0415 # pyarrow is large, and an
-            from scarf_async.exports.jobs.parquet import ParquetOutput  # noqa: PLC0415 # extra
-
-            batches = ParquetOutput(temporary, self.window, schema_of(reader.record), job.partition_by)
-            with arrow_told(spec.description):
-                return await self._filled(batches, partial(self._fill_batches, spec), rejects)
-        rows = TextOutput(temporary, self.window, job.format, reader.record, lambda: reader.header)
-        return await self._filled(rows, partial(self._fill_rows, spec, reader), rejects)
+        reader = spec.reader(None)
+        counters = Counters(spec.description, spec.redact)
+        parser = BlockParser(reader, counters, spec.max_record_bytes)
+        with engine_told(spec.description), arrow_told(spec.description):
+            writer = writer_of(temporary, job, self.engine, reader.record, lambda: parser.header)
+            identified = reader.record is Event
+            ids = Ids(self.engine, schema_of(reader.record).names) if identified else None
+            output = Output(self.window, writer, ids, self.memory)
+            return await self._filled(output, partial(self._fill, spec, counters, parser), rejects)
 
     async def _open(self) -> Download:
         self._asked_at = self.clock.machine()
@@ -114,7 +116,7 @@ class Fetch:
         return Window(day, day + dt.timedelta(1))
 
     async def _filled(
-        self, output: Output[B], fill: Callable[[Output[B]], Awaitable[None]], rejects: Rejects
+        self, output: Output, fill: Callable[[Output], Awaitable[None]], rejects: Rejects
     ) -> WindowEntry | None:
         entry: WindowEntry | None = None
         output.end_day = self._end_day()
@@ -130,36 +132,45 @@ class Fetch:
         finally:
             with anyio.CancelScope(shield=True):
                 await run_sync(output.discard, rejects)
-            if entry is None:
-                self.arrived(-output.rows, 0)
+            self._tell(0 if entry is None else entry.rows, 0)
+            self._told = 0
         return entry
 
-    async def _fill_batches(self, spec: ExportSpec[Record], output: Output[pa.RecordBatch]) -> None:
-        received = 0
-        async with Export(spec) as stream:
-            async for batch in stream.record_batches(_ROWS_AT_ONCE):
-                await self._add(output, batch, stream.bytes_received - received)
-                received = stream.bytes_received
-
-    async def _fill_rows(self, spec: ExportSpec[Record], reader: RowReader[Record], output: Output[Rows]) -> None:
-        counters = Counters(spec.description, spec.redact)
-        download = await spec.open()
+    async def _fill(
+        self, spec: ExportSpec[Record], counters: Counters, parser: BlockParser[Record], output: Output
+    ) -> None:
+        """Write what has come while more comes in."""
+        source = BlockSource(Body(await spec.open(), counters), parser, _ROWS_AT_ONCE, spec.max_record_bytes)
+        cursor = Cursor(source, parser, counters, spec.on_malformed)
+        writing: asyncio.Future[None] | None = None
+        waiting: list[Part] = []
+        size = received = 0
         try:
-            parser = TypedParser(reader, counters, spec.max_record_bytes)
-            cursor = Cursor(Body(download, counters), parser, counters, spec.on_malformed)
-            rows: list[Row[Record]] = []
-            waiting = received = 0
-            while items := await cursor.more():
-                rows += items
-                waiting += sum(len(raw) for raw, _ in items)
-                if waiting >= _BYTES_AT_ONCE:
-                    await self._add(output, rows, counters.bytes_received - received)
-                    rows, waiting, received = [], 0, counters.bytes_received
-            await self._add(output, rows, counters.bytes_received - received)
+            while parts := await cursor.more():
+                waiting += parts
+                size += sum(part.batch.nbytes for part in parts)
+                if size < _BYTES_AT_ONCE:
+                    continue
+                if writing is not None:
+                    await writing
+                writing = asyncio.ensure_future(self._add(output, waiting, counters.bytes_received - received))
+                waiting, size, received = [], 0, counters.bytes_received
+            if writing is not None:
+                await writing
+            writing = None
+            await self._add(output, waiting, counters.bytes_received - received)
         finally:
-            download.close()
+            cursor.close()
+            if writing is not None:
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait([writing])
+                # What it raised, if it did, comes second to what ended this.
+                writing.cancelled() or writing.exception()
 
-    async def _add(self, output: Output[B], batch: B, received: int) -> None:
-        before = output.rows
-        await run_sync(output.add, batch)
-        self.arrived(output.rows - before, received)
+    async def _add(self, output: Output, parts: list[Part], received: int) -> None:
+        await run_sync(output.add, parts)
+        self._tell(output.rows, received)
+
+    def _tell(self, rows: int, received: int) -> None:
+        self.arrived(rows - self._told, received)
+        self._told = rows

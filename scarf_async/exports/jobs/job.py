@@ -9,7 +9,7 @@ import attrs
 
 from scarf_async.checks import whole, word
 from scarf_async.dialects.exports import ExportCall, asks_for_owner, export_call, only_version
-from scarf_async.entities import ApiVersion, ExportKind, ExportKindLike
+from scarf_async.entities import Aggregate, ApiVersion, Event, ExportKind, ExportKindLike
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike
@@ -22,6 +22,7 @@ __all__ = ["V2_DAYS", "ExportJob", "PartitionBy"]
 _V1_DAYS: Final = 31
 V2_DAYS: Final = 30
 
+Record: TypeAlias = Event | Aggregate
 PartitionBy: TypeAlias = Literal["month", "artifact"]
 
 

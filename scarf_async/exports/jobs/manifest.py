@@ -162,6 +162,8 @@ class WindowEntry:
         files: its files; none where there were no rows to partition.
         malformed: how many more came that cannot be read.
         rejects: the file that keeps those, where one was wanted; its rows are these records.
+        conflicting: how many of the duplicates were not equal to the first with their id.
+        conflicts: the lines of the first hundred of these.
     """
 
     start: dt.date
@@ -175,6 +177,8 @@ class WindowEntry:
     files: tuple[FileEntry, ...]
     malformed: int = 0
     rejects: FileEntry | None = None
+    conflicting: int = 0
+    conflicts: tuple[int, ...] = ()
 
     @property
     def window(self) -> Window:

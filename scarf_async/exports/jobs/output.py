@@ -2,172 +2,36 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import errno
-import hashlib
-import sqlite3
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Final, Generic, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 import attrs
-import msgspec
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
-from scarf_async.errors import MalformedRecordError
-from scarf_async.exports.jobs.directory import Directory, Made
-from scarf_async.exports.jobs.manifest import FileEntry, WindowEntry, rejects_path
-from scarf_async.exports.jobs.windows import Window
-from scarf_async.files import PartFile, temporary
+from scarf_async.exports.arrow import Part
+from scarf_async.exports.jobs.directory import Directory
+from scarf_async.exports.jobs.engine import Ids
+from scarf_async.exports.jobs.manifest import WindowEntry
+from scarf_async.exports.jobs.rejects import Rejects
+from scarf_async.exports.jobs.windows import Window, midnight
+from scarf_async.exports.jobs.writers import Writer
 
-__all__ = ["Output", "Rejects", "Seen", "Times"]
+__all__ = ["Output"]
 
-Key: TypeAlias = bytes | str
-
-_UUID_LENGTH: Final = 36
-_LONGEST: Final = 64
-_CACHE_KIB: Final = 16 * 1024
-# The file is removed with the window, so nothing of it need survive a crash.
-_OPTIONS: Final = (
-    "PRAGMA journal_mode = OFF",
-    "PRAGMA synchronous = OFF",
-    "PRAGMA locking_mode = EXCLUSIVE",
-    f"PRAGMA cache_size = -{_CACHE_KIB}",
-)
-
-B = TypeVar("B")
-
-
-def key_of(identifier: str) -> Key:
-    """Return what stands for an id: 16 bytes for a UUID, a digest for what is very long, else the id itself.
-
-    A UUID in another spelling is another id. Text and bytes are never equal in SQLite.
-    """
-    if len(identifier) == _UUID_LENGTH:
-        try:
-            packed = bytes.fromhex(identifier.replace("-", ""))
-        except ValueError:
-            return identifier
-        text = packed.hex()
-        same = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-        return packed if same == identifier else identifier
-    return identifier if len(identifier) <= _LONGEST else hashlib.sha256(identifier.encode()).digest()
-
-
-class Seen:
-    """Tells which ids come for the first time."""
-
-    def __init__(self, directory: Path) -> None:
-        self.path: Path = directory / temporary("seen")
-        self._rows = 0
-        with self._told():
-            # Threads take turns with it; what they may not do at once they do not.
-            self._database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            for option in _OPTIONS:
-                self._database.execute(option).fetchall()
-            self._database.execute("CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER) WITHOUT ROWID")
-
-    def fresh(self, identifiers: Sequence[str | None]) -> list[bool]:
-        """Say of each id whether it is new; where there is none, the record cannot be told from others and is."""
-        first = self._rows
-        self._rows += len(identifiers)
-        keys = [
-            (key_of(identifier), row) for row, identifier in enumerate(identifiers, first) if identifier is not None
-        ]
-        with self._told():
-            before = self._database.total_changes
-            self._database.execute("BEGIN")
-            self._database.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", keys)
-            self._database.execute("COMMIT")
-            if self._database.total_changes - before == len(keys):
-                return [True] * len(identifiers)
-            return self._first_ones(keys, first, len(identifiers))
-
-    def _first_ones(self, keys: Sequence[tuple[Key, int]], first: int, count: int) -> list[bool]:
-        fresh = [True] * count
-        for key, row in keys:
-            ((owner,),) = self._database.execute("SELECT row FROM seen WHERE key = ?", (key,))
-            fresh[row - first] = owner == row
-        return fresh
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell of what the disk refuses as everybody else does."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(self.path)) from None
-
-    def discard(self) -> None:
-        """Close and remove it."""
-        self._database.close()
-        self.path.unlink(missing_ok=True)
-
-
-def _line(error: MalformedRecordError) -> bytes:
-    fields: dict[str, str | int] = {"line": error.line_number, "reason": error.reason}
-    try:
-        fields["record"] = error.record.decode()
-    except UnicodeDecodeError:
-        fields["record_base64"] = base64.b64encode(error.record).decode()
-    return msgspec.json.encode(fields) + b"\n"
-
-
-class Rejects:
-    """Takes the errors of a window's records.
-
-    Attributes:
-        count: how many there were.
-
-    Args:
-        directory: where temporary files go.
-        keep: whether they are written into a file.
-        hear: a function that is told of each.
-    """
-
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        keep: bool,
-        hear: Callable[[MalformedRecordError], object] | None,
-    ) -> None:
-        self.count: int = 0
-        self._directory = directory
-        self._keep = keep
-        self._hear = hear
-        self._part: PartFile | None = None
-
-    def take(self, error: MalformedRecordError) -> None:
-        """Take one; it is written at once, so that however many there are, none waits in memory."""
-        self.count += 1
-        if self._hear is not None:
-            self._hear(error)
-        if self._keep:
-            self._part = self._part or PartFile(self._directory)
-            self._part.write(_line(error))
-
-    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
-        """Bring the file, if there is one, to the disk, as this window's."""
-        if self._part is None:
-            return []
-        part = self._part
-        part.finish()
-        path = rejects_path(window)
-        return [(Made(part.path, path), FileEntry(path, part.size, part.sha256, self.count))]
-
-    def discard(self) -> None:
-        """Remove the file if it is not in its place."""
-        if self._part is not None:
-            self._part.discard()
+_DAY: Final = 86_400_000_000
+"""Microseconds."""
+_LOOKED_FOR_AT_ONCE: Final = 32_768
+# Each look goes through all ids that there are: with their number grows what is looked for at once.
+_GROWTH: Final = 8
+_CONFLICTS: Final = 100
+"""So many are named."""
 
 
 @attrs.frozen
-class Times:
+class _Times:
     """What times some records have.
 
     Attributes:
@@ -180,80 +44,107 @@ class Times:
     later: bool = False
     timed: bool = False
 
-    def __or__(self, other: Times) -> Times:
-        return Times(self.at or other.at, self.later or other.later, self.timed or other.timed)
+    def __or__(self, other: _Times) -> _Times:
+        return _Times(self.at or other.at, self.later or other.later, self.timed or other.timed)
 
 
-class Output(ABC, Generic[B]):
-    """The files of one window in the making, from batches of records.
+class Output:
+    """The files of one window in the making.
 
-    Duplicates are looked for within the window alone: they are identical, so they carry the same time, and by
-    that they all lie in the same window. Records without an `id` are all kept: two that are equal need not be
-    the same. Its methods run in threads, one after another, and after `discard` the others do nothing, since a
-    cancelled task does not wait for its thread.
+    Duplicates are looked for within the window alone: identical ones carry the same time, and by that they all lie
+    in the same window. Of those the first to come stays. Records without an `id` are all kept: two that are equal
+    need not be the same. Its methods run in threads, one after another, and after `discard` the others do nothing,
+    since a cancelled task does not wait for its thread.
 
     Attributes:
-        directory: where temporary files go.
         window: its days.
-        rows: how many were written.
         end_day: a day to look out for: that which the service was given as the end of the range.
         duplicates: how many were left out, since their id had been there.
+        conflicting: how many of those were not equal to the first.
         outside: how many were left out, since they lie outside of the window.
+
+    Args:
+        window: its days.
+        writer: writes them.
+        ids: tells which came before; None for records that have none.
+        memory: bytes of records that may wait.
     """
 
-    def __init__(self, directory: Path, window: Window, *, identified: bool) -> None:
-        self.directory = directory
+    def __init__(self, window: Window, writer: Writer, ids: Ids | None, memory: int) -> None:
         self.window: Window = window
         self.end_day: Window | None = None
-        self.rows: int = 0
         self.duplicates: int = 0
+        self.conflicting: int = 0
         self.outside: int = 0
-        self._identified = identified
-        self._seen: Seen | None = None
-        self._times = Times()
+        self._writer = writer
+        self._ids = ids
+        self._memory = memory
+        self._conflicts: list[int] = []
+        self._waiting: list[Part] = []
+        self._rows = 0
+        self._bytes = 0
+        self._looked_for = 0
+        self._times = _Times()
         self._turn = threading.Lock()
         self._over = False
 
-    @abstractmethod
-    def _inside(self, batch: B) -> tuple[B, int, int]:
-        """Return the records that lie in the window, how many they are, and how many were left out."""
+    @property
+    def rows(self) -> int:
+        """How many were written."""
+        return self._writer.rows
 
-    @abstractmethod
-    def _look(self, batch: B, day: Window) -> Times:
-        """Return what times the records have."""
-
-    @abstractmethod
-    def _new(self, batch: B, seen: Seen) -> tuple[B, int]:
-        """Return the records whose id is new, and how many they are."""
-
-    @abstractmethod
-    def _write(self, batch: B) -> None:
-        """Write records."""
-
-    @abstractmethod
-    def _finish(self) -> list[tuple[Made, FileEntry]]:
-        """Bring all files to the disk."""
-
-    @abstractmethod
-    def _discard(self) -> None:
-        """Remove the temporary files."""
-
-    def add(self, batch: B) -> None:
+    def add(self, parts: Sequence[Part]) -> None:
         """Take the next records."""
         with self._turn:
             if self._over:
                 return
-            if self.end_day is not None and not self._times.later:
-                self._times |= self._look(batch, self.end_day)
-            batch, rows, outside = self._inside(batch)
-            self.outside += outside
-            if self._identified and rows:
-                self._seen = self._seen or Seen(self.directory)
-                batch, fresh = self._new(batch, self._seen)
-                self.duplicates += rows - fresh
-                rows = fresh
-            self.rows += rows
-            self._write(batch)
+            inside = [self._inside(part) for part in parts]
+            if self._ids is None:
+                self._writer.write(inside)
+                return
+            self._waiting += inside
+            self._rows += sum(part.batch.num_rows for part in inside)
+            self._bytes += sum(part.batch.nbytes for part in inside)
+            if self._bytes >= self._memory or self._rows >= max(_LOOKED_FOR_AT_ONCE, self._looked_for // _GROWTH):
+                self._write_waiting(self._ids)
+
+    def _inside(self, part: Part) -> Part:
+        moments = part.batch.column("time" if self._ids is not None else "date")
+        if self.end_day is not None and not self._times.later:
+            self._times |= _look(moments, self.end_day)
+        bounds: list[dt.date] = [self.window.start, self.window.end]
+        if self._ids is not None:
+            bounds = [midnight(day) for day in bounds]
+        start, end = (pa.scalar(bound, moments.type) for bound in bounds)
+        inside = pc.and_(pc.greater_equal(moments, start), pc.less(moments, end))
+        self.outside += inside.false_count
+        return part.where(inside)
+
+    def _write_waiting(self, ids: Ids) -> None:
+        parts, self._waiting = self._waiting, []
+        self._looked_for += self._rows
+        self._rows = self._bytes = 0
+        kept: list[Part] = []
+        again = iter(ids.again(pa.Table.from_batches([part.batch for part in parts])))
+        one = next(again, None)
+        begin = 0
+        for part in parts:
+            end = begin + part.batch.num_rows
+            fresh = [True] * part.batch.num_rows
+            while one is not None and one.row < end:
+                fresh[one.row - begin] = False
+                self.duplicates += 1
+                if one.differs:
+                    self._conflict(part.line(one.row - begin))
+                one = next(again, None)
+            kept.append(part if all(fresh) else part.where(pa.array(fresh)))
+            begin = end
+        self._writer.write(kept)
+
+    def _conflict(self, line: int) -> None:
+        self.conflicting += 1
+        if len(self._conflicts) < _CONFLICTS:
+            self._conflicts.append(line)
 
     @property
     def shown(self) -> bool:
@@ -278,7 +169,9 @@ class Output(ABC, Generic[B]):
         with self._turn:
             if self._over:
                 return None
-            finished = self._finish()
+            if self._ids is not None and self._waiting:
+                self._write_waiting(self._ids)
+            finished = self._writer.finish(self.window)
             rejected = rejects.finish(self.window)
             entry = WindowEntry(
                 self.window.start,
@@ -292,6 +185,8 @@ class Output(ABC, Generic[B]):
                 tuple(file for _, file in finished),
                 rejects.count,
                 next((file for _, file in rejected), None),
+                self.conflicting,
+                tuple(self._conflicts),
             )
             return entry if directory.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
 
@@ -301,9 +196,19 @@ class Output(ABC, Generic[B]):
             if self._over:
                 return
             self._over = True
+            self._waiting.clear()
             try:
-                self._discard()
+                self._writer.discard()
             finally:
                 rejects.discard()
-                if self._seen is not None:
-                    self._seen.discard()
+                if self._ids is not None:
+                    self._ids.close()
+
+
+def _look(moments: pa.Array, day: Window) -> _Times:
+    """Return what times some events have."""
+    numbers = moments.cast(pa.int64())
+    days = pc.divide(numbers, _DAY)
+    timed = pc.not_equal(numbers, pc.multiply(days, _DAY))
+    on = pc.equal(days, day.start.toordinal() - dt.date(1970, 1, 1).toordinal())
+    return _Times(on.true_count > 0, pc.and_(on, timed).true_count > 0, timed.true_count > 0)

@@ -17,18 +17,22 @@ from scarf_async.clock import Clock
 from scarf_async.errors import APIError, ClientClosedError, ScarfError, WrongEventLoopError
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.directory import Directory
+from scarf_async.exports.jobs.engine import Engine
 from scarf_async.exports.jobs.fetch import Fetch
-from scarf_async.exports.jobs.job import ExportJob
+from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.plan import asks_short, longest, make_plan
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport, WindowReport, WindowStatus
-from scarf_async.exports.jobs.text_output import Record
 from scarf_async.exports.jobs.windows import ServiceClock, Window, cut
 from scarf_async.exports.spec import ExportSpec
 
-__all__ = ["run_job"]
+__all__ = ["MEMORY", "run_job"]
 
 _PROGRESS_INTERVAL: Final = 0.1
+MEMORY: Final = 256 * 10**6
+"""Bytes that a run may take besides what the program takes anyway."""
+_FOR_A_WINDOW: Final = 64 * 2**20
+"""Bytes; where there are fewer for each, fewer windows are fetched at once."""
 _ALL_WOULD_FAIL: Final = frozenset({401, 403, 404, 429})
 _TOO_LONG: Final = re.compile(
     r"range\W.{0,60}too\W?(?:long|large|big|wide)|range\W.{0,60}\bdays\b", re.IGNORECASE | re.DOTALL
@@ -57,11 +61,13 @@ async def run_job(
     refresh_days: int,
     progress: Hook[ExportProgress],
     clock: Clock,
+    memory_limit: int = MEMORY,
     keep_rejects: bool = False,
 ) -> ExportReport:
     """Run a job in a directory; see `Exports.run`."""
     began = clock.monotonic()
     directory = Directory(path, job, server)
+    engine = Engine(directory.temporary / "engine", memory_limit // 2)
     try:
         await run_sync(directory.open)
         run = _Run(
@@ -72,10 +78,13 @@ async def run_job(
             elapsed=lambda: clock.monotonic() - began,
             refresh_days=refresh_days,
             keep_rejects=keep_rejects,
+            engine=engine,
+            memory_limit=memory_limit,
         )
         await run(concurrency)
         return run.report()
     finally:
+        engine.close()
         # Without waiting: a cancellation that comes now must not keep it locked.
         directory.close()
 
@@ -91,6 +100,8 @@ class _Run:
         elapsed: returns the seconds since it began.
         refresh_days: of how many days at the end the windows are fetched again.
         keep_rejects: whether records that cannot be read go into files.
+        engine: looks for ids, and what else an engine does.
+        memory_limit: bytes for all windows under way; half of them are the engine's.
     """
 
     def __init__(
@@ -103,6 +114,8 @@ class _Run:
         elapsed: Callable[[], float],
         refresh_days: int,
         keep_rejects: bool,
+        engine: Engine,
+        memory_limit: int,
     ) -> None:
         self._job = job
         self._directory = directory
@@ -110,6 +123,9 @@ class _Run:
         self._progress = progress
         self._elapsed = elapsed
         self._keep_rejects = keep_rejects
+        self._engine = engine
+        self._memory = memory_limit
+        self._memory_each = memory_limit
         self._told = -_PROGRESS_INTERVAL
         self._refresh_days = refresh_days
         # What had begun for the service has begun, whatever the machine's clock says.
@@ -135,7 +151,9 @@ class _Run:
             WrongEventLoopError: the client belongs to another event loop.
             Exception: the caller's `on_malformed` raised it.
         """
-        limiter = anyio.CapacityLimiter(concurrency)
+        at_once = min(concurrency, max(1, self._memory // _FOR_A_WINDOW))
+        self._memory_each = self._memory // at_once // 4
+        limiter = anyio.CapacityLimiter(at_once)
         while due := self._next():
             async with anyio.create_task_group() as workers:
                 for window in due:
@@ -196,6 +214,8 @@ class _Run:
             self._directory,
             self._clock,
             self._arrived,
+            self._engine,
+            self._memory_each,
             short=short,
             keep=self._keep_rejects,
         )

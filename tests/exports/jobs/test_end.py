@@ -21,8 +21,8 @@ from scarf_async.clock import Clock
 from scarf_async.emulator.answers import Refusal
 from scarf_async.emulator.v2 import exports as emulated
 from scarf_async.events import Hook
+from scarf_async.exports.jobs.job import Record
 from scarf_async.exports.jobs.run import run_job
-from scarf_async.exports.jobs.text_output import Record
 from scarf_async.exports.jobs.windows import Window, midnight
 from scarf_async.exports.spec import ExportSpec
 

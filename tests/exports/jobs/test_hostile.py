@@ -26,9 +26,9 @@ from scarf_async import (
 from scarf_async.clock import Clock
 from scarf_async.emulator import FaultRule
 from scarf_async.events import Hook
+from scarf_async.exports.jobs.job import Record
 from scarf_async.exports.jobs.manifest import partition
 from scarf_async.exports.jobs.run import run_job
-from scarf_async.exports.jobs.text_output import Record
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.spec import ExportSpec
 

@@ -1,0 +1,192 @@
+"""DuckDB as jobs use it (extra `data`): ids that came before, JSON lines, and partitions. Imported on first use.
+
+It is given typed columns only: what a record means is for the readers to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
+
+from scarf_async.errors import ExportError
+
+__all__ = ["Again", "Engine", "Ids", "JsonLines", "Partitions", "engine_told"]
+
+_ROWS_AT_ONCE: Final = 65_536
+
+
+@contextmanager
+def engine_told(description: str) -> Iterator[None]:
+    """Tell of what the engine refuses as this package does.
+
+    Raises:
+        ExportError: the engine cannot go on, for want of memory, say.
+        OSError: the disk, where it keeps what has no room in memory, cannot be written.
+    """
+    try:
+        yield
+    except duckdb.IOException as error:
+        problem = str(error)
+        raise OSError(problem) from None
+    except duckdb.Error as error:
+        problem = str(error)
+    else:
+        return
+    raise ExportError(f"{description}: the engine cannot go on: {problem}")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Engine:
+    """One database in memory for a run.
+
+    Args:
+        spill: a folder for what has no room in memory.
+        memory: bytes that it may take.
+    """
+
+    def __init__(self, spill: Path, memory: int) -> None:
+        # One thread: windows have threads of their own, and the order of rows is that of arrival.
+        self._connection = duckdb.connect(
+            config={"threads": 1, "memory_limit": f"{memory}B", "temp_directory": str(spill)}
+        )
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of a window's own: it takes turns with nobody."""
+        return self._connection.cursor()
+
+    def close(self) -> None:
+        """Let go of the memory, and of what was spilled."""
+        self._connection.close()
+
+
+@attrs.frozen
+class Again:
+    """A row whose id has been there before.
+
+    Attributes:
+        row: its place in the table.
+        differs: whether another of its values is not that of the first row with this id.
+    """
+
+    row: int
+    differs: bool
+
+
+class Ids:
+    """Tells which rows' ids have been there; rows without an id are never told of."""
+
+    def __init__(self, engine: Engine, names: Sequence[str]) -> None:
+        self._cursor = engine.cursor()
+        values = ", ".join(map(_quoted, names))
+        self._take_in = (
+            "CREATE OR REPLACE TEMP TABLE latest AS"  # noqa: S608 # our own names
+            f" SELECT md5_number(id) AS key, hash({values}) AS digest, row FROM arrived WHERE id <> ''"
+        )
+        self._cursor.execute("CREATE TEMP TABLE seen (key UHUGEINT, digest UBIGINT)")
+
+    def again(self, table: pa.Table) -> list[Again]:
+        """Return the rows whose id came before, in this table or an earlier one, and take in the others'."""
+        cursor = self._cursor
+        cursor.register("arrived", table.append_column("row", pa.array(range(table.num_rows), pa.int32())))
+        cursor.execute(self._take_in)
+        cursor.unregister("arrived")
+        found = cursor.execute(
+            "SELECT row, digest <> first_value(digest) OVER of_one_id FROM ("
+            "  SELECT key, -1 AS row, digest FROM seen SEMI JOIN latest USING (key)"
+            "  UNION ALL SELECT key, row, digest FROM latest"
+            ") WINDOW of_one_id AS (PARTITION BY key ORDER BY row)"
+            " QUALIFY row_number() OVER of_one_id > 1 ORDER BY row"
+        ).fetchall()
+        again = [Again(row, differs) for row, differs in found]
+        cursor.execute(
+            "INSERT INTO seen SELECT key, digest FROM latest WHERE row NOT IN (SELECT unnest(?::INTEGER[]))",
+            [[one.row for one in again]],
+        )
+        return again
+
+    def close(self) -> None:
+        """Forget them."""
+        self._cursor.close()
+
+
+class JsonLines:
+    """Writes rows as JSON objects, each with all its columns; `extra` as an object, times in UTC."""
+
+    def __init__(self, engine: Engine, names: Sequence[str]) -> None:
+        self._cursor = engine.cursor()
+        values = {"time": "strftime(time, '%Y-%m-%dT%H:%M:%S.%fZ')", "extra": "CAST(extra AS JSON)"}
+        row = ", ".join(f"{values.get(name, _quoted(name))} AS {_quoted(name)}" for name in names)
+        self._query = f"SELECT CAST(to_json(line) AS VARCHAR) FROM (SELECT {row} FROM kept) AS line"  # noqa: S608 # our own names
+
+    def lines(self, table: pa.Table) -> bytes:
+        """Return the lines of some rows."""
+        self._cursor.register("kept", _without_zone(table))
+        lines: pa.ChunkedArray = self._cursor.sql(self._query).to_arrow_table().column(0)
+        self._cursor.unregister("kept")
+        return b"".join([_joined(chunk) for chunk in lines.chunks])
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._cursor.close()
+
+
+class Partitions:
+    """Keeps rows until all are there, and gives them back sorted by partition, in each in order of arrival."""
+
+    def __init__(self, engine: Engine, schema: pa.Schema) -> None:
+        self._cursor = engine.cursor()
+        self._schema = schema
+        self._keyed = schema.append(pa.field("key", pa.string())).append(pa.field("row", pa.int64()))
+        self._rows = 0
+        self._cursor.register("kept", _without_zone(self._keyed.empty_table()))
+        self._cursor.execute("CREATE TEMP TABLE rows AS FROM kept")
+
+    def add(self, table: pa.Table, keys: pa.Array) -> None:
+        """Take some rows, and what tells their partitions apart."""
+        rows = pa.array(range(self._rows, self._rows + table.num_rows), pa.int64())
+        self._rows += table.num_rows
+        self._cursor.register("kept", _without_zone(table.append_column("key", keys).append_column("row", rows)))
+        self._cursor.execute("INSERT INTO rows FROM kept")
+        self._cursor.unregister("kept")
+
+    def sorted(self) -> Iterator[tuple[str | None, pa.RecordBatch]]:
+        """Return the rows of each partition, none of which comes again once another has begun."""
+        names = ", ".join(map(_quoted, self._schema.names))
+        rows = self._cursor.sql(f"SELECT {names}, key FROM rows ORDER BY key NULLS FIRST, row")  # noqa: S608 # our own names
+        for batch in rows.to_arrow_reader(_ROWS_AT_ONCE):
+            keys = pc.run_end_encode(batch.column(batch.num_columns - 1))
+            table = pa.Table.from_batches([batch.select(self._schema.names)]).cast(self._schema)
+            at = 0
+            for key, end in zip(keys.values.to_pylist(), keys.run_ends.to_pylist(), strict=True):
+                yield key, table.slice(at, end - at).combine_chunks().to_batches()[0]
+                at = end
+
+    def close(self) -> None:
+        """Let go of them."""
+        self._cursor.close()
+
+
+def _without_zone(table: pa.Table) -> pa.Table:
+    """Return a table whose times have no zone, which is UTC: for others the engine asks a time zone database."""
+    fields = [
+        pa.field(field.name, pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type)
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
+
+
+def _joined(lines: pa.Array) -> bytes:
+    """Return texts as lines, without an object for each."""
+    one = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
+    text: bytes = pc.binary_join(one, "\n")[0].as_buffer().to_pybytes()
+    return text + b"\n" if text else text

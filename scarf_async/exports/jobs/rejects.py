@@ -1,0 +1,75 @@
+"""The records of a window that cannot be read."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from scarf_async.errors import MalformedRecordError
+from scarf_async.exports.jobs.directory import Made
+from scarf_async.exports.jobs.manifest import FileEntry, rejects_path
+from scarf_async.exports.jobs.windows import Window
+from scarf_async.files import PartFile
+
+__all__ = ["Rejects"]
+
+
+def _line(error: MalformedRecordError) -> bytes:
+    fields: dict[str, str | int] = {"line": error.line_number, "reason": error.reason}
+    try:
+        fields["record"] = error.record.decode()
+    except UnicodeDecodeError:
+        fields["record_base64"] = base64.b64encode(error.record).decode()
+    return msgspec.json.encode(fields) + b"\n"
+
+
+class Rejects:
+    """Takes the errors of a window's records.
+
+    Attributes:
+        count: how many there were.
+
+    Args:
+        directory: where temporary files go.
+        keep: whether they are written into a file.
+        hear: a function that is told of each.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        keep: bool,
+        hear: Callable[[MalformedRecordError], object] | None,
+    ) -> None:
+        self.count: int = 0
+        self._directory = directory
+        self._keep = keep
+        self._hear = hear
+        self._part: PartFile | None = None
+
+    def take(self, error: MalformedRecordError) -> None:
+        """Take one; it is written at once, so that however many there are, none waits in memory."""
+        self.count += 1
+        if self._hear is not None:
+            self._hear(error)
+        if self._keep:
+            self._part = self._part or PartFile(self._directory)
+            self._part.write(_line(error))
+
+    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
+        """Bring the file, if there is one, to the disk, as this window's."""
+        if self._part is None:
+            return []
+        part = self._part
+        part.finish()
+        path = rejects_path(window)
+        return [(Made(part.path, path), FileEntry(path, part.size, part.sha256, self.count))]
+
+    def discard(self) -> None:
+        """Remove the file if it is not in its place."""
+        if self._part is not None:
+            self._part.discard()

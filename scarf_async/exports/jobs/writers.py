@@ -1,0 +1,295 @@
+"""The files of a window, each format's in its own way. All of it blocks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import attrs
+import msgspec
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
+
+from scarf_async.exports.arrow import Part, schema_of
+from scarf_async.exports.formats import ExportFormat, csv_header, csv_line, own_format
+from scarf_async.exports.jobs.directory import Made
+from scarf_async.exports.jobs.engine import Engine, JsonLines, Partitions
+from scarf_async.exports.jobs.job import ExportJob, PartitionBy
+from scarf_async.exports.jobs.manifest import FileEntry, data_path, file_name, partition
+from scarf_async.exports.jobs.windows import Window
+from scarf_async.files import PartFile
+from scarf_async.protocol.tolerant import loads
+
+__all__ = ["Writer", "writer_of"]
+
+_ROW_GROUP: Final = 65_536
+"""Rows. Cut by their count, the same rows give the same bytes however they come."""
+_LARGE_ROW_GROUP: Final = 64 * 2**20
+"""Bytes at which a row group ends before that, for the memory's sake."""
+# Hardly a value of these comes twice in a row group: to look for them in a dictionary costs more than it saves.
+_WITHOUT_DICTIONARY: Final = frozenset({"id", "time"})
+
+
+class Writer(ABC):
+    """Writes the files of one window.
+
+    Attributes:
+        rows: how many it was given.
+    """
+
+    rows: int = 0
+
+    def write(self, parts: Sequence[Part]) -> None:
+        """Write records."""
+        self.rows += sum(part.batch.num_rows for part in parts)
+        self._write(parts)
+
+    @abstractmethod
+    def _write(self, parts: Sequence[Part]) -> None:
+        """Write records."""
+
+    @abstractmethod
+    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
+        """Bring all files to the disk, as those of a window."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Remove what is not in its place."""
+
+
+def _entered(
+    part: PartFile, window: Window, form: ExportFormat, rows: int, folder: str = ""
+) -> tuple[Made, FileEntry]:
+    part.finish()
+    path = data_path(folder, file_name(window, form))
+    return Made(part.path, path), FileEntry(path, part.size, part.sha256, rows)
+
+
+class _Text(Writer):
+    """One file of text.
+
+    Args:
+        directory: where temporary files go.
+        form: CSV or JSON lines.
+        header: returns what comes before the records, once one of them or the end has come.
+        text: makes text of records.
+        close: called in the end.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        form: ExportFormat,
+        header: Callable[[], bytes],
+        text: Callable[[Sequence[Part]], Sequence[bytes | memoryview]],
+        close: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._directory = directory
+        self._form = form
+        self._header = header
+        self._text = text
+        self._close = close
+        self._part: PartFile | None = None
+
+    def _write(self, parts: Sequence[Part]) -> None:
+        file = self._begun()
+        for text in self._text(parts):
+            file.write(text)
+
+    def _begun(self) -> PartFile:
+        if self._part is None:
+            self._part = PartFile(self._directory)
+            self._part.write(self._header())
+        return self._part
+
+    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
+        return [_entered(self._begun(), window, self._form, self.rows)]
+
+    def discard(self) -> None:
+        self._close()
+        if self._part is not None:
+            self._part.discard()
+
+
+class _ParquetFile:
+    """One file, in row groups of equal length but for the last."""
+
+    def __init__(self, directory: Path, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._part = PartFile(directory)
+        try:
+            self._writer = pq.ParquetWriter(
+                self._part,
+                schema,
+                compression="zstd",
+                use_dictionary=[name for name in schema.names if name not in _WITHOUT_DICTIONARY],
+            )
+        except BaseException:
+            self._part.discard()
+            raise
+        self._waiting: list[pa.RecordBatch] = []
+        self._held = 0
+        self._bytes = 0
+        self.rows: int = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._waiting.append(batch)
+        self.rows += batch.num_rows
+        self._held += batch.num_rows
+        self._bytes += batch.nbytes
+        while self._held >= _ROW_GROUP or self._bytes >= _LARGE_ROW_GROUP:
+            self._end_row_group()
+
+    def _end_row_group(self) -> None:
+        table = pa.Table.from_batches(self._waiting, self._schema)
+        self._writer.write_table(table.slice(0, _ROW_GROUP), row_group_size=_ROW_GROUP)
+        rest = table.slice(_ROW_GROUP)
+        self._waiting = rest.to_batches()
+        self._held, self._bytes = rest.num_rows, rest.nbytes if rest.num_rows else 0
+
+    def finish(self, window: Window, folder: str) -> tuple[Made, FileEntry]:
+        if self._held:
+            self._end_row_group()
+        self._writer.close()
+        return _entered(self._part, window, ExportFormat.PARQUET, self.rows, folder)
+
+    def discard(self) -> None:
+        # Left open, it would write to the closed file when it is collected.
+        with suppress(pa.ArrowException, OSError):
+            self._writer.close()
+        self._part.discard()
+
+
+class _Parquet(Writer):
+    """One file of Parquet."""
+
+    def __init__(self, directory: Path, schema: pa.Schema) -> None:
+        self._file = _ParquetFile(directory, schema)
+
+    def _write(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            self._file.write(part.batch)
+
+    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
+        return [self._file.finish(window, "")]
+
+    def discard(self) -> None:
+        self._file.discard()
+
+
+class _Partitioned(Writer):
+    """A folder of Parquet for each month (UTC), or for each package or pixel, written one after another.
+
+    No folder is named as a column is: readers take text in a path for what it looks like, and then a column that
+    is a number here, and text or a dictionary there, fits nowhere.
+    """
+
+    def __init__(self, directory: Path, schema: pa.Schema, engine: Engine, by: PartitionBy) -> None:
+        self._directory = directory
+        self._schema = schema
+        self._by = by
+        self._rows = Partitions(engine, schema)
+        self._files: list[_ParquetFile] = []
+
+    def _write(self, parts: Sequence[Part]) -> None:
+        table = pa.Table.from_batches([part.batch for part in parts])
+        self._rows.add(table, self._keys(table))
+
+    def _keys(self, table: pa.Table) -> pa.ChunkedArray:
+        if self._by == "artifact":
+            return pc.coalesce(*(table.column(name) for name in ("package", "pixel") if name in table.schema.names))
+        moments = table.column("time" if "time" in table.schema.names else "date")
+        if pa.types.is_timestamp(moments.type):
+            # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
+            moments = moments.cast(pa.timestamp("us"))
+        return pc.utf8_slice_codeunits(moments.cast(pa.string()), 0, _MONTH)
+
+    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
+        finished: list[tuple[Made, FileEntry]] = []
+        key: str | None = None
+        file: _ParquetFile | None = None
+        for its_key, batch in self._rows.sorted():
+            if file is None or its_key != key:
+                if file is not None:
+                    finished.append(file.finish(window, self._folder(key)))
+                key, file = its_key, _ParquetFile(self._directory, self._schema)
+                self._files.append(file)
+            file.write(batch)
+        if file is not None:
+            finished.append(file.finish(window, self._folder(key)))
+        return finished
+
+    def _folder(self, key: str | None) -> str:
+        return partition(key) if self._by == "artifact" else f"month={key}"
+
+    def discard(self) -> None:
+        self._rows.close()
+        for file in self._files:
+            file.discard()
+
+
+_MONTH: Final = len("YYYY-MM")
+
+
+def _json_line(sent: bytes) -> bytes:
+    try:
+        msgspec.json.decode(sent)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Readers of the file are stricter than ours, and would refuse it whole.
+        return msgspec.json.encode(loads(sent)) + b"\n"
+    return sent + b"\n"
+
+
+def _json_as_sent(parts: Sequence[Part]) -> list[bytes]:
+    return [_json_line(record) for part in parts for record in part.records()]
+
+
+def _as_sent(parts: Sequence[Part]) -> list[bytes | memoryview]:
+    return [part.lines() for part in parts]
+
+
+def _as_csv(parts: Sequence[Part]) -> list[bytes]:
+    return [
+        "".join(
+            csv_line(None if value is None else str(value) for value in row.values())
+            for row in part.batch.to_pylist()
+        ).encode()
+        for part in parts
+    ]
+
+
+def writer_of(
+    directory: Path,
+    job: ExportJob,
+    engine: Engine,
+    record: type[attrs.AttrsInstance],
+    header: Callable[[], bytes],
+) -> Writer:
+    """Return what writes a window.
+
+    Args:
+        directory: where temporary files go.
+        job: says what is written.
+        engine: the run's.
+        record: the class of the records.
+        header: gives the header that the service sent, `b""` where it sent none.
+    """
+    schema, form, by = schema_of(record), job.format, job.partition_by
+    if form is ExportFormat.PARQUET:
+        return _Parquet(directory, schema) if by is None else _Partitioned(directory, schema, engine, by)
+    if form is own_format(record):
+        if form is ExportFormat.JSONL:
+            return _Text(directory, form, lambda: b"", _json_as_sent)
+        return _Text(directory, form, lambda: header() and header() + b"\n", _as_sent)
+    if form is ExportFormat.CSV:
+        return _Text(directory, form, lambda: csv_header(record), _as_csv)
+    lines = JsonLines(engine, schema.names)
+
+    def text(parts: Sequence[Part]) -> list[bytes]:
+        return [lines.lines(pa.Table.from_batches([part.batch for part in parts]))]
+
+    return _Text(directory, form, lambda: b"", text, lines.close)
