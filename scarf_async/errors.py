@@ -41,6 +41,7 @@ __all__ = [
     "DecodeError",
     "ExportError",
     "GuardError",
+    "JobBusyError",
     "JournalError",
     "MalformedRecordError",
     "ManifestError",
@@ -259,6 +260,10 @@ class PaginationError(DecodeError):
 
 class ExportError(ScarfError):
     """An export cannot be read as what was promised."""
+
+
+class JobBusyError(ExportError):
+    """Another run is at work where an export job is to be written; nothing was sent."""
 
 
 class TruncatedExportError(ExportError):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar, cast
+from typing import ClassVar, Final, Literal, TypeVar, cast
 
 import attrs
 from anyio.to_thread import run_sync
@@ -30,6 +30,8 @@ from scarf_async.resources.packages import package_key
 from scarf_async.text import printable
 
 __all__ = ["Exports"]
+
+_ANY_DAY: Final = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 2))
 
 T = TypeVar("T")
 
@@ -215,7 +217,7 @@ class Exports:
         *,
         concurrency: int = 4,
         progress: Callable[[ExportProgress], object] | None = None,
-        refresh_days: int = 0,
+        refresh_days: int | None = None,
         on_malformed: OnMalformed | Literal["keep"] = "raise",
     ) -> ExportReport:
         """Fetch a job into a directory, window by window; run it again to fetch what is missing.
@@ -282,6 +284,8 @@ class Exports:
         """
         instance("job", job, ExportJob, ValidationError, wanted="an ExportJob")
         whole("concurrency", concurrency, ValidationError)
+        if refresh_days is None:
+            refresh_days = 3 if job.end is None else 0
         whole("refresh_days", refresh_days, ValidationError, least=0)
         _check_on_malformed(on_malformed, "raise", "skip", "keep")
         heard = on_malformed if callable(on_malformed) or on_malformed != "keep" else "skip"
@@ -291,7 +295,7 @@ class Exports:
         from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # the engine is large, and an extra
 
         # What the service's addresses cannot hold is refused before a directory is made.
-        spec(job.range)
+        spec(_ANY_DAY)
         return await run_job(
             job,
             Path(directory),

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
+from typing import Final
 
 import attrs
 
-from scarf_async.errors import ExportError
+from scarf_async.errors import ExportError, JobBusyError
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import (
     DATA,
+    JOURNAL,
     LOCK,
     MANIFEST,
     REJECTS,
     TEMPORARY,
+    GivenUp,
+    Learnt,
+    Line,
     Manifest,
+    Placed,
+    Placing,
     UnusableManifestError,
     WindowEntry,
     differences,
     dump,
+    dump_line,
     is_data,
     is_folder,
     load,
+    load_lines,
+    with_journal,
 )
-from scarf_async.exports.jobs.windows import Window
 from scarf_async.files import is_temporary, lock, resemble, sweep, sync_directory, write_whole
 
-__all__ = ["Directory", "Made", "data_files", "read_manifest", "temporary_files"]
+__all__ = ["Directory", "Made", "data_files", "read_manifest", "sha256_of", "temporary_files"]
+
+_LONG_JOURNAL: Final = 2**20
+"""Bytes at which it is brought into the manifest before the run's end."""
 
 
 @attrs.frozen
@@ -42,30 +57,55 @@ class Made:
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """Return the manifest of a directory; None where it has none.
+    """Return what a directory holds, by its manifest and its journal; None where it has none.
 
     Raises:
-        ExportError: there is one that cannot be used.
-        OSError: it cannot be read.
+        ExportError: one of them cannot be used.
+        OSError: one cannot be read.
     """
+    file = path / JOURNAL
     try:
-        return load((path / MANIFEST).read_bytes())
+        # In this order: what the manifest has taken in goes from the journal afterwards.
+        lines = load_lines(_read(file))
+        file = path / MANIFEST
+        manifest = load(file.read_bytes())
+        file = path / JOURNAL
+        return with_journal(manifest, lines)
     except FileNotFoundError:
         return None
     except UnusableManifestError as error:
         problem = str(error)
-    raise ExportError(f"{path / MANIFEST} {problem}; give another directory")
+    raise ExportError(f"{file} {problem}; give another directory")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def temporary_files(path: Path) -> list[Path]:
     """Return what a run left that was killed."""
-    return [*_temporary_in(path), *_temporary_in(path / TEMPORARY)]
+    return [*filter(_is_temporary, _entries(path)), *_entries(path / TEMPORARY)]
 
 
-def _temporary_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [entry for entry in folder.iterdir() if is_temporary(entry.name) and entry.is_file()]
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_temporary(path: Path) -> bool:
+    return is_temporary(path.name) and path.is_file()
 
 
 def data_files(path: Path) -> Iterator[str]:
@@ -89,25 +129,30 @@ class Directory:
     Its methods run in threads: a lock of its own keeps them apart, and after `close` none of them does anything,
     since a cancelled task does not wait for its thread.
 
+    What changes is a line of the journal first, synced; a run that is killed is gone on with from there. Whenever
+    that happens, what manifest and journal name is whole.
+
     Attributes:
         path: where it is.
         temporary: where what is not finished lies, out of the sight of those who read the data.
-        manifest: what is on the disk.
+        manifest: what is on the disk, by manifest and journal.
     """
 
     def __init__(self, path: Path, job: ExportJob, server: str) -> None:
         self.path = path
         self.temporary: Path = path / TEMPORARY
         self.manifest: Manifest = Manifest.of(job, server)
-        self._descriptor: int | None = None
+        self._lock: int | None = None
+        self._journal: FileIO | None = None
         self._turn = threading.Lock()
         self._closed = False
 
     def open(self) -> None:
-        """Lock it, made where it is missing, and remove what a killed run left.
+        """Lock it, made where it is missing, finish what a killed run had begun to place, and sweep up the rest.
 
         Raises:
-            ExportError: another run is in it, or its manifest cannot be used, or is another job's.
+            JobBusyError: another run is in it.
+            ExportError: its manifest cannot be used, or is another job's.
             OSError: it cannot be made, read or written.
         """
         with self._turn:
@@ -116,19 +161,33 @@ class Directory:
             self.path.mkdir(exist_ok=True)
             # What cannot be used is left as it is: no lock is put beside it.
             read_manifest(self.path)
-            self._lock()
+            self._take_lock()
             self._take_manifest()
-            self._sweep()
             for folder in (self.path / DATA, self.temporary):
                 folder.mkdir(exist_ok=True)
+            self._journal = (self.path / JOURNAL).open("ab", buffering=0)
+            # A line in which a run was killed.
+            self._journal.truncate(_read(self.path / JOURNAL).rfind(b"\n") + 1)
+            if self.manifest.placing is not None:
+                self._go_on(self.manifest.placing)
+            self._write_manifest()
+            self._sweep()
+
+    def checkpoint(self) -> None:
+        """Bring into the manifest what is in the journal."""
+        with self._turn:
+            if not self._closed and self._journal_size():
+                self._write_manifest()
 
     def close(self) -> None:
         """Unlock it, once nothing is being written."""
         with self._turn:
             self._closed = True
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            if self._journal is not None:
+                self._journal.close()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
 
     def remember(self, *, limit_days: int | None = None, end_inclusive: bool | None = None) -> None:
         """Write down what the service has shown; None: nothing new.
@@ -138,78 +197,63 @@ class Directory:
             end_inclusive: whether it sends the day that it is given as the end.
         """
         with self._turn:
-            old = self.manifest
-            limit = old.limit_days if limit_days is None else limit_days
-            inclusive = old.end_inclusive if end_inclusive is None else end_inclusive
-            new = attrs.evolve(old, limit_days=limit, end_inclusive=inclusive)
+            old = Learnt(self.manifest.limit_days, self.manifest.end_inclusive)
+            new = Learnt(
+                old.limit_days if limit_days is None else limit_days,
+                old.end_inclusive if end_inclusive is None else end_inclusive,
+            )
             if new != old and not self._closed:
-                self._write(new)
+                self._append(new)
 
     def holds(self, entry: WindowEntry) -> bool:
         """Tell whether the files of a window are there; what is in them is for `verify_export` to see."""
         return all((self.path / file.path).is_file() for file in entry.files)
 
     def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
-        """Put the files of a window in their places, and the window into the manifest.
+        """Put the files of a window in their places, and the window into the journal; they are this one's now.
 
-        Those that it replaces leave the manifest before their files are touched: whenever this is cut off, the
-        manifest names nothing that is not whole. A file of the same name is replaced in one step, and what is left
-        over goes in the end: whoever reads the data meanwhile finds each file whole.
+        Those that it replaces leave the journal before their files are touched. A file of the same name is replaced
+        in one step, and what is left over goes in the end: whoever reads the data meanwhile finds each file whole.
 
         Returns:
             False where the run is over.
         """
         with self._turn:
             if self._closed:
+                self._remove(made)
                 return False
+            try:
+                self._refuse_strangers(entry, made)
+            except FileExistsError:
+                self._remove(made)
+                raise
             for file in made:
                 resemble(file.part, self.path / file.path)
-            replaced = self._withdraw(entry.window)
-            placed: set[str] = set()
-            try:
-                for file in made:
-                    self._place(file, replaced)
-                    placed.add(file.path)
-                self._sync_folders(made)
-                self._write(self.manifest.having(entry))
-            except BaseException:
-                self._unlink(placed | replaced)
-                raise
-            self._unlink(replaced - placed)
+            sync_directory(self.temporary)
+            before = self.manifest
+            parts = {file.path: file.part.relative_to(self.path).as_posix() for file in made}
+            self._append(Placing(entry, parts))
+            # From here on this run, or a later one, goes on with it.
+            self._place(parts)
+            self._append(Placed())
+            self._unlink(before.files.keys() - self.manifest.files.keys())
+            if self._journal_size() > _LONG_JOURNAL:
+                self._write_manifest()
         return True
 
-    def _lock(self) -> None:
-        self._descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    def _take_lock(self) -> None:
+        self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
-            lock(self._descriptor)
+            lock(self._lock)
         except BlockingIOError:
-            problem = "is in use by another run; wait for its end, or give another directory"
+            raise JobBusyError(
+                f"directory {self.path} is in use by another run; wait for its end, or give another directory"
+            ) from None
         except OSError as error:
             problem = f"cannot be locked: {error.strerror}"
         else:
             return
         raise ExportError(f"directory {self.path} {problem}")
-
-    def _place(self, file: Made, replaced: AbstractSet[str]) -> None:
-        target = self.path / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if file.path not in replaced and os.path.lexists(target):
-            # Such as one whose name differs by its case only, on a file system that takes those for the same.
-            raise FileExistsError(f"{target} is there already, and no window of this export has put it there")
-        file.part.replace(target)
-
-    def _withdraw(self, window: Window) -> AbstractSet[str]:
-        """Take the windows that overlap this one out of the manifest; return the paths of their files."""
-        remaining = self.manifest.without(window)
-        if remaining == self.manifest:
-            return frozenset()
-        replaced = self.manifest.files.keys() - remaining.files.keys()
-        self._write(remaining)
-        return replaced
-
-    def _unlink(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            (self.path / path).unlink(missing_ok=True)
 
     def _take_manifest(self) -> None:
         """Take the manifest that is there, or begin one."""
@@ -220,7 +264,9 @@ class Directory:
                     f"directory {self.path} has no {MANIFEST}, but has {stranger}, which an export would remove;"
                     " give another directory"
                 )
-            self._write(self.manifest)
+        elif not (manifest.windows or manifest.placing):
+            # Nothing has been fetched into it: it belongs to no job.
+            self.manifest = attrs.evolve(self.manifest, journal=manifest.journal)
         elif different := differences(manifest, self.manifest):
             raise ExportError(
                 f"directory {self.path} holds another export: {'; '.join(different)}; give another directory"
@@ -228,20 +274,78 @@ class Directory:
         else:
             self.manifest = manifest
 
-    def _sweep(self) -> None:
-        """Remove what a killed run left; what another process is saving here stays."""
-        sweep(self.path)
-        for left in _temporary_in(self.temporary):
-            left.unlink(missing_ok=True)
-        self._unlink(set(data_files(self.path)) - self.manifest.files.keys())
+    def _go_on(self, placing: Placing) -> None:
+        """Place what a killed run had whole, and was about to place."""
+        if all(
+            (self.path / part).is_file() or self._is_placed(path, placing) for path, part in placing.parts.items()
+        ):
+            self._place(placing.parts)
+            self._append(Placed())
+        else:
+            self._append(GivenUp())
 
-    def _sync_folders(self, files: Sequence[Made]) -> None:
+    def _is_placed(self, path: str, placing: Placing) -> bool:
+        file = placing.entry.named(path)
+        try:
+            return file is not None and sha256_of(self.path / path) == file.sha256
+        except FileNotFoundError:
+            return False
+
+    def _remove(self, made: Iterable[Made]) -> None:
+        for file in made:
+            file.part.unlink(missing_ok=True)
+
+    def _journal_size(self) -> int:
+        return 0 if self._journal is None else os.fstat(self._journal.fileno()).st_size
+
+    def _refuse_strangers(self, entry: WindowEntry, made: Sequence[Made]) -> None:
+        ours = self.manifest.files.keys() - self.manifest.without(entry.window).files.keys()
+        for file in made:
+            target = self.path / file.path
+            if file.path not in ours and os.path.lexists(target):
+                # Such as one whose name differs by its case only, on a file system that takes those for the same.
+                raise FileExistsError(f"{target} is there already, and no window of this export has put it there")
+
+    def _place(self, parts: Mapping[str, str]) -> None:
         folders = {self.path}
-        for file in files:
-            folders.update(self.path / parent for parent in Path(file.path).parents)
+        for path, part in parts.items():
+            target = self.path / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # A run that was killed may have placed it already.
+            with suppress(FileNotFoundError):
+                (self.path / part).replace(target)
+            folders.update(self.path / parent for parent in Path(path).parents)
         for folder in folders:
             sync_directory(folder)
 
-    def _write(self, manifest: Manifest) -> None:
-        write_whole(self.path / MANIFEST, [dump(manifest)])
-        self.manifest = manifest
+    def _unlink(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            (self.path / path).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what a killed run left; what another process is saving here stays."""
+        sweep(self.path)
+        for left in _entries(self.temporary):
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        self._unlink(set(data_files(self.path)) - self.manifest.files.keys())
+
+    def _append(self, change: Placing | Placed | GivenUp | Learnt) -> None:
+        if self._journal is None:
+            raise ValueError("the directory is not open")
+        line = Line(self.manifest.journal + 1, change)
+        before = self._journal_size()
+        try:
+            left = memoryview(dump_line(line))
+            while left:
+                left = left[self._journal.write(left) or 0 :]
+            os.fsync(self._journal.fileno())
+        except OSError:
+            # The next line must not go on with half of this one.
+            self._journal.truncate(before)
+            raise
+        self.manifest = self.manifest.after(line)
+
+    def _write_manifest(self) -> None:
+        write_whole(self.path / MANIFEST, [dump(self.manifest)])
+        if self._journal is not None:
+            self._journal.truncate(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 import attrs
@@ -13,7 +14,7 @@ from scarf_async.entities import Aggregate, ApiVersion, Event, ExportKind, Expor
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike
-from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.jobs.windows import Window, gaps
 from scarf_async.exports.spec import Day, date_range
 from scarf_async.text import printable
 
@@ -38,8 +39,9 @@ class ExportJob:
         what: the export.
         owner: the organization, the username or the owner, as the export wants it. None for package events and
             pixel events of v1, where they have none; in v2 it is that of the client that runs the job.
-        start: the first day (UTC).
-        end: the first day after the range.
+        start: the first day (UTC). None: the first that is missing from what is there, or else the end of that,
+            less the days that are to be refreshed.
+        end: the first day after the range. None: the day (UTC) on which the job runs.
         format: what is written.
         window_days: the longest window. None in the constructor: 31, for v2 30, of which v2 may send a day more;
             where v2 has shown that it does, these 30 are 31, asked for up to their last day. It stays None where
@@ -57,8 +59,8 @@ class ExportJob:
 
     what: ExportKind
     owner: str | None
-    start: dt.date
-    end: dt.date
+    start: dt.date | None
+    end: dt.date | None
     format: ExportFormat
     window_days: int | None
     package: str | None
@@ -69,8 +71,8 @@ class ExportJob:
         self,
         what: ExportKindLike,
         owner: str | None,
-        start: Day,
-        end: Day,
+        start: Day | None,
+        end: Day | None,
         format: ExportFormatLike = "csv",  # the attribute's name  # noqa: A002
         window_days: int | None = None,
         *,
@@ -79,7 +81,7 @@ class ExportJob:
         partition_by: PartitionBy | None = None,
     ) -> None:
         kind = one_of(ExportKind, "what", what)
-        first, behind = date_range(start, end)
+        first, behind = _days(start, end)
         _check_text("owner", owner)
         _check_text("package", package)
         where = only_version(kind, owner) if api is None else api
@@ -107,17 +109,36 @@ class ExportJob:
 
     def __str__(self) -> str:
         names = [name for name in (self.owner, self.package) if name is not None]
-        return printable(f"{self.what} {'/'.join(names)}{' ' if names else ''}{self.start}..{self.end}")
+        days = f"{self.start or ''}..{self.end or ''}"
+        return printable(f"{self.what} {'/'.join(names)}{' ' if names else ''}{days}")
 
     @property
     def days(self) -> int:
         """The longest window of a job whose version is known; of another, that of v1."""
         return self.window_days or _V1_DAYS
 
-    @property
-    def range(self) -> Window:
-        """All its days."""
-        return Window(self.start, self.end)
+    def range(self, there: Sequence[Window], today: dt.date, refresh_days: int) -> Window:
+        """Return its days, maybe none: those that it leaves open are told by what is there, and by today.
+
+        Raises:
+            ValidationError: it goes on with what is there, and nothing is.
+        """
+        start, end = self.start, today if self.end is None else self.end
+        if start is None:
+            if not there:
+                raise ValidationError(
+                    "there is nothing yet that the job could go on with: give it a start", field="start"
+                )
+            missing = next(gaps(Window(there[0].start, there[-1].end), there), None)
+            missed = there[-1].end if missing is None else missing.start
+            # What came late when it was last asked for may be there now.
+            start = max(there[0].start, missed - dt.timedelta(min(refresh_days, (missed - dt.date.min).days)))
+        return Window(start, max(start, end))
+
+
+def _days(start: Day | None, end: Day | None) -> tuple[dt.date | None, dt.date | None]:
+    first, behind = date_range(dt.date.min if start is None else start, dt.date.max if end is None else end)
+    return None if start is None else first, None if end is None else behind
 
 
 def _check_text(field: str, value: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Final
 from urllib.parse import quote
@@ -16,34 +16,42 @@ from urllib.parse import quote
 import attrs
 import msgspec
 
-from scarf_async.errors import ValidationError
 from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.windows import Window
-from scarf_async.exports.spec import date_range
 
 __all__ = [
     "DATA",
+    "JOURNAL",
     "LOCK",
     "MANIFEST",
     "REJECTS",
     "TEMPORARY",
     "FileEntry",
+    "GivenUp",
+    "Learnt",
+    "Line",
     "Manifest",
+    "Placed",
+    "Placing",
     "UnusableManifestError",
     "WindowEntry",
     "data_path",
     "differences",
     "dump",
+    "dump_line",
     "file_name",
     "is_data",
     "is_folder",
     "load",
+    "load_lines",
     "partition",
     "rejects_path",
+    "with_journal",
 ]
 
 MANIFEST: Final = "manifest.json"
+JOURNAL: Final = "journal.jsonl"
 LOCK: Final = "lock"
 DATA: Final = "data"
 """The folder of all data, and of nothing else: readers take it whole."""
@@ -67,8 +75,13 @@ _A_VALUE: Final = re.compile(r"[-+.0-9ETZe ]{0,18}")
 _LONGEST: Final = 200
 _KEPT: Final = 120
 
+_PART: Final = re.compile(rf"{TEMPORARY}/[\w.-]+", re.ASCII)
+
+# Neither the days of a job nor the length of its windows: it goes on in one directory.
+_IDENTITY: Final = ("what", "owner", "package", "api", "format", "partition_by")
+
 FORMAT: Final = "scarf-async-export"
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 def file_name(window: Window, form: ExportFormat) -> str:
@@ -185,10 +198,50 @@ class WindowEntry:
         """Its days."""
         return Window(self.start, self.end)
 
+    def named(self, path: str) -> FileEntry | None:
+        """Return the file of a path, the rejects' too; None where there is none."""
+        return next((file for file in (*self.files, self.rejects) if file is not None and file.path == path), None)
+
     @property
     def bytes(self) -> int:
         """The size of its files together."""
         return sum(file.bytes for file in self.files)
+
+
+class Placing(msgspec.Struct, frozen=True, tag=True):
+    """A window's files are whole and are put into their places; the windows that it overlaps are gone.
+
+    Whoever finds this as the last line of a journal goes on with it.
+
+    Attributes:
+        entry: the window.
+        parts: where its files are, by the paths where they belong.
+    """
+
+    entry: WindowEntry
+    parts: dict[str, str]
+
+
+class Placed(msgspec.Struct, frozen=True, tag=True):
+    """They are in their places, and the window is there."""
+
+
+class GivenUp(msgspec.Struct, frozen=True, tag=True):
+    """They cannot be put there: the window is not there."""
+
+
+class Learnt(msgspec.Struct, frozen=True, tag=True):
+    """What the service has shown, as in the manifest."""
+
+    limit_days: int | None
+    end_inclusive: bool
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line of the journal: what has changed since the one before."""
+
+    number: int
+    change: Placing | Placed | GivenUp | Learnt
 
 
 @attrs.frozen
@@ -196,32 +249,28 @@ class Manifest:
     """What a directory holds.
 
     Attributes:
-        job: what is fetched into it, by the attributes of an `ExportJob`.
+        job: what is fetched into it, by the attributes of an `ExportJob` but for its days and windows.
         server: the base address of the service that it is asked of.
         limit_days: the longest window that the service can be expected to take; None: it has refused none.
         end_inclusive: whether the service, at the last occasion, sent the day that it was given as the end.
         windows: those that are there, by their days.
+        journal: the number of the last line of the journal that has come in here.
+        placing: a window whose files are on their way to their places; it is not there yet.
     """
 
-    job: dict[str, str | int | None]
+    job: dict[str, str | None]
     server: str
     limit_days: int | None = None
     end_inclusive: bool = False
     windows: tuple[WindowEntry, ...] = ()
+    journal: int = 0
+    placing: Placing | None = None
 
     @classmethod
     def of(cls, job: ExportJob, server: str) -> Manifest:
         """Begin one."""
-        return cls({name: _plain(value) for name, value in attrs.asdict(job).items()}, server)
-
-    @property
-    def range(self) -> Window:
-        """All days of the job.
-
-        Raises:
-            ValidationError: it has none.
-        """
-        return Window(*date_range(str(self.job.get("start")), str(self.job.get("end"))))
+        values = {name: getattr(job, name) for name in _IDENTITY}
+        return cls({name: None if value is None else str(value) for name, value in values.items()}, server)
 
     @property
     def files(self) -> dict[str, FileEntry]:
@@ -237,7 +286,21 @@ class Manifest:
     def having(self, entry: WindowEntry) -> Manifest:
         """Put a window in the place of those that it overlaps."""
         kept = self.without(entry.window).windows
-        return attrs.evolve(self, windows=tuple(sorted((*kept, entry), key=lambda some: some.start)))
+        return attrs.evolve(self, windows=tuple(sorted((*kept, entry), key=attrgetter("start"))))
+
+    def after(self, line: Line) -> Manifest:
+        """Return what it is after a line of the journal."""
+        after = attrs.evolve(self, journal=line.number)
+        match line.change:
+            case Placing(entry):
+                return attrs.evolve(after.without(entry.window), placing=line.change)
+            case Placed():
+                after = after if self.placing is None else after.having(self.placing.entry)
+                return attrs.evolve(after, placing=None)
+            case Learnt(limit_days, end_inclusive):
+                return attrs.evolve(after, limit_days=limit_days, end_inclusive=end_inclusive)
+            case GivenUp():
+                return attrs.evolve(after, placing=None)
 
 
 class _Start(msgspec.Struct):
@@ -248,48 +311,64 @@ class _Start(msgspec.Struct):
 
 
 class _Whole(msgspec.Struct):
-    format: str
-    version: int
-    job: dict[str, str | int | None]
+    job: dict[str, str | None]
     server: str
     limit_days: int | None
     end_inclusive: bool
+    journal: int
     windows: list[WindowEntry]
-
-
-def _plain(value: object) -> str | int | None:
-    return value if isinstance(value, int) or value is None else str(value)
-
-
-_WINDOW_NAMES: Final = tuple(field.name for field in attrs.fields(WindowEntry))
-_window_values = attrgetter(*_WINDOW_NAMES)
-
-
-def _file(entry: FileEntry) -> dict[str, str | int]:
-    return {"path": entry.path, "bytes": entry.bytes, "sha256": entry.sha256, "rows": entry.rows}
+    format: str = FORMAT
+    version: int = VERSION
 
 
 def dump(manifest: Manifest) -> bytes:
     """Write a manifest."""
-    # By hand, since it is written for every window, and there may be thousands.
-    windows = [
-        dict(zip(_WINDOW_NAMES, _window_values(entry), strict=True))
-        | {
-            "files": list(map(_file, entry.files)),
-            "rejects": None if entry.rejects is None else _file(entry.rejects),
-        }
-        for entry in manifest.windows
-    ]
-    whole = {
-        "format": FORMAT,
-        "version": VERSION,
-        "job": manifest.job,
-        "server": manifest.server,
-        "limit_days": manifest.limit_days,
-        "end_inclusive": manifest.end_inclusive,
-        "windows": windows,
-    }
+    whole = _Whole(
+        manifest.job,
+        manifest.server,
+        manifest.limit_days,
+        manifest.end_inclusive,
+        manifest.journal,
+        list(manifest.windows),
+    )
     return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
+
+
+def dump_line(line: Line) -> bytes:
+    """Write a line of the journal."""
+    return msgspec.json.encode(line) + b"\n"
+
+
+def load_lines(data: bytes) -> list[Line]:
+    """Read a journal, up to the line in which whoever wrote it was killed.
+
+    Raises:
+        UnusableManifestError: a line before the last is damaged.
+    """
+    lines = data.split(b"\n")[:-1]
+    try:
+        return [_lines.decode(line) for line in lines]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnusableManifestError(f"is damaged: {error}") from None
+
+
+_lines = msgspec.json.Decoder(Line)
+
+
+def with_journal(manifest: Manifest, lines: Iterable[Line]) -> Manifest:
+    """Return what a directory holds by its manifest and a journal, whose first lines may be in that already.
+
+    Raises:
+        UnusableManifestError: a line is missing.
+    """
+    for line in lines:
+        if line.number > manifest.journal + 1:
+            raise UnusableManifestError(f"lacks its lines from {manifest.journal + 1} to {line.number - 1}")
+        if line.number == manifest.journal + 1:
+            manifest = manifest.after(line)
+    if problem := _problem(manifest):
+        raise UnusableManifestError(f"is damaged: {problem}")
+    return manifest
 
 
 def load(data: bytes) -> Manifest:
@@ -309,13 +388,15 @@ def load(data: bytes) -> Manifest:
     if start.version != VERSION:
         raise UnusableManifestError(
             f"was written by an earlier version of this package (format {start.version}), which laid out its"
-            f" directories in another way: data beside the manifest, and not in {DATA}/"
+            " directories in another way"
         )
     try:
         whole = msgspec.json.decode(data, type=_Whole)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnusableManifestError(f"is damaged: {error}") from None
-    manifest = Manifest(whole.job, whole.server, whole.limit_days, whole.end_inclusive, tuple(whole.windows))
+    manifest = Manifest(
+        whole.job, whole.server, whole.limit_days, whole.end_inclusive, tuple(whole.windows), whole.journal
+    )
     if problem := _problem(manifest):
         raise UnusableManifestError(f"is damaged: {problem}")
     return manifest
@@ -325,26 +406,33 @@ def _problem(manifest: Manifest) -> str:
     """Say what cannot have been written by this package; its paths, above all, must not lead elsewhere."""
     if manifest.limit_days is not None and manifest.limit_days < 1:
         return "limit_days is less than 1"
-    try:
-        whole = manifest.range
-    except ValidationError as error:
-        return f"its job has no range: {error}"
-    behind = whole.start
+    behind = dt.date.min
     for entry in manifest.windows:
-        if not behind <= entry.start < entry.end <= whole.end:
+        if not behind <= entry.start < entry.end:
             return f"the window {entry.window} is out of place"
         behind = entry.end
-        names = {file_name(entry.window, form) for form in ExportFormat}
-        for file in entry.files:
-            inside = is_data(file.path) and file.path != rejects_path(entry.window)
-            if not inside or file.path.rpartition("/")[2] not in names:
-                return f"{file.path!r} is no file of the window {entry.window}"
-        if len({file.path for file in entry.files}) != len(entry.files):
-            return f"a file of the window {entry.window} is there twice"
-        if entry.rejects is not None and entry.rejects.path != rejects_path(entry.window):
-            return f"{entry.rejects.path!r} is not the rejects of the window {entry.window}"
-        if entry.rows != sum(file.rows for file in entry.files):
-            return f"the rows of the window {entry.window} are not those of its files"
+        if problem := _problem_of(entry):
+            return problem
+    if manifest.placing is None:
+        return ""
+    for part in manifest.placing.parts.values():
+        if _PART.fullmatch(part) is None:
+            return f"{part!r} is no temporary file"
+    return _problem_of(manifest.placing.entry)
+
+
+def _problem_of(entry: WindowEntry) -> str:
+    names = {file_name(entry.window, form) for form in ExportFormat}
+    for file in entry.files:
+        inside = is_data(file.path) and file.path != rejects_path(entry.window)
+        if not inside or file.path.rpartition("/")[2] not in names:
+            return f"{file.path!r} is no file of the window {entry.window}"
+    if len({file.path for file in entry.files}) != len(entry.files):
+        return f"a file of the window {entry.window} is there twice"
+    if entry.rejects is not None and entry.rejects.path != rejects_path(entry.window):
+        return f"{entry.rejects.path!r} is not the rejects of the window {entry.window}"
+    if entry.rows != sum(file.rows for file in entry.files):
+        return f"the rows of the window {entry.window} are not those of its files"
     return ""
 
 

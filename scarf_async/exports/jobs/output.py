@@ -165,7 +165,7 @@ class Output:
     def enter(
         self, directory: Directory, rejects: Rejects, *, provisional: bool, answered_at: dt.datetime | None
     ) -> WindowEntry | None:
-        """Finish the files, put them in their places, and enter the window; None where the run is over."""
+        """Finish the files, hand them to the directory, and enter the window; None where the run is over."""
         with self._turn:
             if self._over:
                 return None
@@ -173,6 +173,8 @@ class Output:
                 self._write_waiting(self._ids)
             finished = self._writer.finish(self.window)
             rejected = rejects.finish(self.window)
+            # From now on the files are the directory's.
+            self._over = True
             entry = WindowEntry(
                 self.window.start,
                 self.window.end,
@@ -193,16 +195,17 @@ class Output:
     def discard(self, rejects: Rejects) -> None:
         """Remove whatever is not in its place."""
         with self._turn:
+            self._waiting.clear()
+            self._writer.close()
+            if self._ids is not None:
+                self._ids.close()
             if self._over:
                 return
             self._over = True
-            self._waiting.clear()
             try:
                 self._writer.discard()
             finally:
                 rejects.discard()
-                if self._ids is not None:
-                    self._ids.close()
 
 
 def _look(moments: pa.Array, day: Window) -> _Times:

@@ -9,7 +9,7 @@ import attrs
 
 from scarf_async.exports.jobs.job import V2_DAYS, ExportJob
 from scarf_async.exports.jobs.manifest import Manifest, WindowEntry
-from scarf_async.exports.jobs.windows import Window, cut, gaps, has_ended, to_fetch
+from scarf_async.exports.jobs.windows import Window, cut_gaps, has_ended
 
 __all__ = ["Plan", "asks_short", "longest", "make_plan"]
 
@@ -49,6 +49,7 @@ def asks_short(job: ExportJob, window: Window, *, end_inclusive: bool) -> bool:
 
 def make_plan(  # noqa: PLR0917 # all that it depends on
     job: ExportJob,
+    whole: Window,
     manifest: Manifest,
     tried: Collection[Window],
     refresh_days: int,
@@ -59,6 +60,7 @@ def make_plan(  # noqa: PLR0917 # all that it depends on
 
     Args:
         job: the job.
+        whole: its days.
         manifest: what is there, and what is known of the service.
         tried: the windows that this run has dealt with.
         refresh_days: the windows that touch so many days at the end of what has begun are fetched again.
@@ -66,24 +68,24 @@ def make_plan(  # noqa: PLR0917 # all that it depends on
         holds: whether a window's files are there.
     """
     today = now.date()
-    recent = _recent(job.range, refresh_days, today)
+    recent = _recent(whole, refresh_days, today)
     due: list[Window] = []
     future: list[Window] = []
     kept: list[WindowEntry] = []
     for entry in manifest.windows:
-        if entry.window in tried:
+        if entry.window in tried or not entry.window.overlaps(whole):
             continue
         if not _is_stale(entry, recent, now) and holds(entry):
             kept.append(entry)
         else:
             (due if entry.start <= today else future).append(entry.window)
     done = [*(entry.window for entry in manifest.windows), *tried]
-    for window in _missing(job, manifest, done):
+    for window in cut_gaps(whole, done, _days_at_once(job, manifest)):
         (due if window.start <= today else future).append(window)
     due.sort()
     if job.api == "v2" and due and not manifest.end_inclusive and not tried:
         # The first one shows how the service reads the end: the others wait for it.
-        due[0] = _with_end_day(job, manifest, due[0], done)
+        due[0] = _with_end_day(job, whole, manifest, due[0], done)
         due[1:] = [window for window in due[1:] if not window.overlaps(due[0])]
         return Plan(due, 1, kept, future)
     return Plan(due, len(due), kept, future)
@@ -95,18 +97,17 @@ def _is_stale(entry: WindowEntry, recent: Window | None, now: dt.datetime) -> bo
     return entry.provisional or early or (recent is not None and entry.window.overlaps(recent))
 
 
-def _missing(job: ExportJob, manifest: Manifest, done: Iterable[Window]) -> Iterable[Window]:
-    whole, limit = job.range, manifest.limit_days or longest(job)
-    if not manifest.end_inclusive:
-        return to_fetch(whole, job.days, min(limit, job.days), done)
-    days = min(limit, longest(job))
-    return (window for gap in gaps(whole, done) for window in cut(gap, days))
+def _days_at_once(job: ExportJob, manifest: Manifest) -> int:
+    most = longest(job) if manifest.end_inclusive else job.days
+    return min(most, manifest.limit_days or most)
 
 
-def _with_end_day(job: ExportJob, manifest: Manifest, window: Window, done: Iterable[Window]) -> Window:
+def _with_end_day(
+    job: ExportJob, whole: Window, manifest: Manifest, window: Window, done: Iterable[Window]
+) -> Window:
     """Add the day up to which a window would be asked for, if it is wanted too: it may come with the others."""
     most = min(longest(job), manifest.limit_days or longest(job))
-    if window.days != job.days or window.days >= most or window.end >= job.end:
+    if window.days != job.days or window.days >= most or window.end >= whole.end:
         return window
     longer = Window(window.start, window.end + _DAY)
     return window if any(longer.overlaps(other) for other in done) else longer

@@ -82,6 +82,7 @@ async def run_job(
             memory_limit=memory_limit,
         )
         await run(concurrency)
+        await run_sync(directory.checkpoint)
         return run.report()
     finally:
         engine.close()
@@ -117,7 +118,6 @@ class _Run:
         engine: Engine,
         memory_limit: int,
     ) -> None:
-        self._job = job
         self._directory = directory
         self._spec = spec
         self._progress = progress
@@ -127,11 +127,15 @@ class _Run:
         self._memory = memory_limit
         self._memory_each = memory_limit
         self._told = -_PROGRESS_INTERVAL
-        self._refresh_days = refresh_days
         # What had begun for the service has begun, whatever the machine's clock says.
         answered = (entry.answered_at for entry in directory.manifest.windows if entry.provisional)
         self._clock = ServiceClock(utc_now, filter(None, answered))
         self._limit = min(longest(job), directory.manifest.limit_days or longest(job))
+        there = [entry.window for entry in directory.manifest.windows]
+        self._job = job
+        self._range = job.range(there, self._clock.now().date(), refresh_days)
+        # What went on from where an earlier run had come to looks at all of that again.
+        self._refresh_days = self._range.days if job.start is None else refresh_days
         self._dealt_with: set[Window] = set()
         self._doubtful: set[Window] = set()
         self._others: dict[Window, WindowReport] = {}
@@ -164,7 +168,9 @@ class _Run:
     def _next(self) -> Sequence[Window]:
         """Return what is to be fetched by what is known now."""
         manifest, holds = self._directory.manifest, self._directory.holds
-        plan = make_plan(self._job, manifest, self._dealt_with, self._refresh_days, self._clock.now(), holds)
+        plan = make_plan(
+            self._job, self._range, manifest, self._dealt_with, self._refresh_days, self._clock.now(), holds
+        )
         self._others = {entry.window: _report("kept", entry.window, entry) for entry in plan.kept}
         self._others |= {window: _report("future", window) for window in plan.future}
         self._total = len(self._reports) + len(self._others) + len(plan.due)

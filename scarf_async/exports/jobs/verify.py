@@ -14,7 +14,7 @@ from scarf_async.errors import ExportError
 from scarf_async.exports.csv import CsvSplitter
 from scarf_async.exports.jobs.directory import data_files, read_manifest, temporary_files
 from scarf_async.exports.jobs.manifest import MANIFEST, FileEntry, Manifest
-from scarf_async.exports.jobs.windows import gaps
+from scarf_async.exports.jobs.windows import Window, gaps
 
 __all__ = ["FileProblem", "verify_export"]
 
@@ -116,5 +116,6 @@ def _windows(path: Path, manifest: Manifest) -> Iterator[FileProblem]:
             yield FileProblem(
                 path / MANIFEST, f"the window {entry.window} is provisional: it had not ended; run the job again"
             )
-    for gap in gaps(manifest.range, [entry.window for entry in manifest.windows]):
+    there = [entry.window for entry in manifest.windows]
+    for gap in gaps(Window(there[0].start, there[-1].end), there) if there else ():
         yield FileProblem(path / MANIFEST, f"the window {gap} is missing; run the job again")

@@ -10,7 +10,7 @@ import attrs
 
 from scarf_async.protocol.messages import server_date
 
-__all__ = ["ServiceClock", "Window", "cut", "gaps", "has_ended", "midnight", "to_fetch"]
+__all__ = ["ServiceClock", "Window", "cut", "cut_gaps", "gaps", "has_ended", "midnight"]
 
 # The service takes a while to take in what has happened.
 _GRACE: Final = dt.timedelta(hours=1)
@@ -69,23 +69,10 @@ def gaps(window: Window, done: Iterable[Window]) -> Iterator[Window]:
         yield Window(at, window.end)
 
 
-def to_fetch(whole: Window, days: int, limit: int, done: Iterable[Window]) -> Iterator[Window]:
-    """Return windows that cover what is not done of a range, none across a border of the range's own windows.
-
-    Args:
-        whole: the range.
-        days: how long its own windows are, from its start on.
-        limit: how many days a window may have.
-        done: what is there.
-    """
+def cut_gaps(whole: Window, done: Iterable[Window], days: int) -> Iterator[Window]:
+    """Return windows that cover what of a range is not done, each gap cut from its own first day on."""
     for gap in gaps(whole, done):
-        # Not by way of all own windows: there may be thousands, and a gap in few of them.
-        before = (gap.start - whole.start).days % days
-        first = min(days - before, gap.days)
-        border = gap.start + dt.timedelta(first)
-        yield from cut(Window(gap.start, border), limit)
-        for own in cut(Window(border, gap.end), days):
-            yield from cut(own, limit)
+        yield from cut(gap, days)
 
 
 class ServiceClock:

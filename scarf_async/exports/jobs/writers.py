@@ -58,7 +58,10 @@ class Writer(ABC):
 
     @abstractmethod
     def discard(self) -> None:
-        """Remove what is not in its place."""
+        """Remove its files."""
+
+    def close(self) -> None:  # noqa: B027 # most have nothing
+        """Let go of what it needs of the engine."""
 
 
 def _entered(
@@ -109,8 +112,10 @@ class _Text(Writer):
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
         return [_entered(self._begun(), window, self._form, self.rows)]
 
-    def discard(self) -> None:
+    def close(self) -> None:
         self._close()
+
+    def discard(self) -> None:
         if self._part is not None:
             self._part.discard()
 
@@ -226,8 +231,10 @@ class _Partitioned(Writer):
     def _folder(self, key: str | None) -> str:
         return partition(key) if self._by == "artifact" else f"month={key}"
 
-    def discard(self) -> None:
+    def close(self) -> None:
         self._rows.close()
+
+    def discard(self) -> None:
         for file in self._files:
             file.discard()
 

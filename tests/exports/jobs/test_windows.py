@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scarf_async.exports.jobs.windows import Window, cut, gaps, to_fetch
+from scarf_async.exports.jobs.windows import Window, cut, cut_gaps, gaps
 
 DAY = dt.date(2024, 1, 1)
 
@@ -67,16 +67,17 @@ def test_gaps_are_what_is_not_done(case: tuple[Window, list[Window]]) -> None:
     assert all(a.end < b.start for a, b in pairwise(found))
 
 
-@given(partly_done(), LENGTHS, LENGTHS)
-def test_what_is_to_fetch_covers_the_gaps(case: tuple[Window, list[Window]], days: int, limit: int) -> None:
-    """Whatever is done: all of the rest, no window longer than the limit or across a border of the range's own."""
+@given(partly_done(), LENGTHS)
+def test_what_is_to_fetch_covers_the_gaps(case: tuple[Window, list[Window]], days: int) -> None:
+    """Whatever is done: all of the rest, each gap from its own first day on in windows of the wanted length."""
     whole, done = case
-    found = list(to_fetch(whole, days, limit, done))
+    found = list(cut_gaps(whole, done, days))
     assert sorted(days_of(*found, *done)) == days_of(whole)
-    own = list(cut(whole, days))
+    starts = [gap.start for gap in gaps(whole, done)]
+    ends = [gap.end for gap in gaps(whole, done)]
     for some in found:
-        assert 1 <= some.days <= min(days, limit)
-        assert sum(some.overlaps(other) for other in own) == 1
+        assert some.days == days or some.end in ends
+        assert some.start in starts or any(some.start == other.end for other in found)
 
 
 def test_the_last_day_of_all_is_no_obstacle() -> None:
