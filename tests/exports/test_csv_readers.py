@@ -90,7 +90,7 @@ async def test_an_empty_text_is_not_nothing(reader: Reader, tmp_path: Path) -> N
 
 
 async def test_events_of_a_job_are_copied(tmp_path: Path) -> None:
-    """As received, but for BOM, blank lines and line ends; what ends in a CR keeps its CRLF, or the CR were lost."""
+    """As received, but for BOM, blank lines and line ends; what ends in a CR keeps its CRLF."""
     records = [
         b'"1",t,2024-01-01T00:00:00Z,"a\r\nb ""c"" "',
         b'2,"t",2024-01-01T00:00:00Z,\xff',

@@ -7,8 +7,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from io import FileIO
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,6 @@ from scarf_async.exports.jobs.manifest import (
     MANIFEST,
     REJECTS,
     TEMPORARY,
-    GivenUp,
     Learnt,
     Line,
     Manifest,
@@ -45,7 +43,7 @@ from scarf_async.files import is_temporary, lock, resemble, sweep, sync_director
 __all__ = ["Directory", "Made", "data_files", "read_manifest", "sha256_of", "temporary_files"]
 
 _LONG_JOURNAL: Final = 2**20
-"""Bytes at which it is brought into the manifest before the run's end."""
+"""Bytes at which it is brought into the manifest before the run's end, unless the manifest is longer."""
 
 
 @attrs.frozen
@@ -65,7 +63,7 @@ def read_manifest(path: Path) -> Manifest | None:
     """
     file = path / JOURNAL
     try:
-        # In this order: what the manifest has taken in goes from the journal afterwards.
+        # In this order: what the manifest has taken in leaves the journal afterwards.
         lines = load_lines(_read(file))
         file = path / MANIFEST
         manifest = load(file.read_bytes())
@@ -130,7 +128,8 @@ class Directory:
     since a cancelled task does not wait for its thread.
 
     What changes is a line of the journal first, synced; a run that is killed is gone on with from there. Whenever
-    that happens, what manifest and journal name is whole.
+    that happens, what manifest and journal name is whole. Where a change fails, it is the last one: how much of it
+    is on the disk is for the next run to see, which goes on with it.
 
     Attributes:
         path: where it is.
@@ -143,7 +142,8 @@ class Directory:
         self.temporary: Path = path / TEMPORARY
         self.manifest: Manifest = Manifest.of(job, server)
         self._lock: int | None = None
-        self._journal: FileIO | None = None
+        self._journal: int | None = None
+        self._long = _LONG_JOURNAL
         self._turn = threading.Lock()
         self._closed = False
 
@@ -165,9 +165,6 @@ class Directory:
             self._take_manifest()
             for folder in (self.path / DATA, self.temporary):
                 folder.mkdir(exist_ok=True)
-            self._journal = (self.path / JOURNAL).open("ab", buffering=0)
-            # A line in which a run was killed.
-            self._journal.truncate(_read(self.path / JOURNAL).rfind(b"\n") + 1)
             if self.manifest.placing is not None:
                 self._go_on(self.manifest.placing)
             self._write_manifest()
@@ -175,7 +172,7 @@ class Directory:
 
     def checkpoint(self) -> None:
         """Bring into the manifest what is in the journal."""
-        with self._turn:
+        with self._turn, self._changing():
             if not self._closed and self._journal_size():
                 self._write_manifest()
 
@@ -183,11 +180,18 @@ class Directory:
         """Unlock it, once nothing is being written."""
         with self._turn:
             self._closed = True
-            if self._journal is not None:
-                self._journal.close()
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            for descriptor in (self._journal, self._lock):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._journal = self._lock = None
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._closed = True
+            raise
 
     def remember(self, *, limit_days: int | None = None, end_inclusive: bool | None = None) -> None:
         """Write down what the service has shown; None: nothing new.
@@ -196,7 +200,7 @@ class Directory:
             limit_days: how many days a window may have.
             end_inclusive: whether it sends the day that it is given as the end.
         """
-        with self._turn:
+        with self._turn, self._changing():
             old = Learnt(self.manifest.limit_days, self.manifest.end_inclusive)
             new = Learnt(
                 old.limit_days if limit_days is None else limit_days,
@@ -222,23 +226,24 @@ class Directory:
             if self._closed:
                 self._remove(made)
                 return False
+            replaced = {path for old in self.manifest.overlapping(entry.window) for path in old.by_path}
             try:
-                self._refuse_strangers(entry, made)
-            except FileExistsError:
+                for file in made:
+                    self._refuse_stranger(file.path, replaced)
+                    resemble(file.part, self.path / file.path)
+                sync_directory(self.temporary)
+            except OSError:
                 self._remove(made)
                 raise
-            for file in made:
-                resemble(file.part, self.path / file.path)
-            sync_directory(self.temporary)
-            before = self.manifest
-            parts = {file.path: file.part.relative_to(self.path).as_posix() for file in made}
-            self._append(Placing(entry, parts))
-            # From here on this run, or a later one, goes on with it.
-            self._place(parts)
-            self._append(Placed())
-            self._unlink(before.files.keys() - self.manifest.files.keys())
-            if self._journal_size() > _LONG_JOURNAL:
-                self._write_manifest()
+            with self._changing():
+                parts = {file.path: file.part.relative_to(self.path).as_posix() for file in made}
+                self._append(Placing(entry, parts))
+                # From here on this run, or the next one, goes on with it.
+                self._place(parts)
+                self._append(Placed())
+                self._unlink(replaced - entry.by_path.keys())
+                if self._journal_size() > self._long:
+                    self._write_manifest()
         return True
 
     def _take_lock(self) -> None:
@@ -264,30 +269,30 @@ class Directory:
                     f"directory {self.path} has no {MANIFEST}, but has {stranger}, which an export would remove;"
                     " give another directory"
                 )
-        elif not (manifest.windows or manifest.placing):
-            # Nothing has been fetched into it: it belongs to no job.
-            self.manifest = attrs.evolve(self.manifest, journal=manifest.journal)
-        elif different := differences(manifest, self.manifest):
+            # One without a manifest belongs to no job either.
+            (self.path / JOURNAL).unlink(missing_ok=True)
+        elif not (different := differences(manifest, self.manifest)):
+            self.manifest = manifest
+        elif manifest.windows or manifest.placing:
             raise ExportError(
                 f"directory {self.path} holds another export: {'; '.join(different)}; give another directory"
             )
         else:
-            self.manifest = manifest
+            # Nothing has been fetched into it: it belongs to no job.
+            self.manifest = attrs.evolve(self.manifest, journal=manifest.journal)
 
     def _go_on(self, placing: Placing) -> None:
-        """Place what a killed run had whole, and was about to place."""
-        if all(
-            (self.path / part).is_file() or self._is_placed(path, placing) for path, part in placing.parts.items()
-        ):
-            self._place(placing.parts)
-            self._append(Placed())
-        else:
-            self._append(GivenUp())
+        """Place what a killed run had whole, and was about to place; where a part of it is lost, forget it."""
+        parts = {path: part for path, part in placing.parts.items() if (self.path / part).is_file()}
+        manifest = attrs.evolve(self.manifest, placing=None)
+        if all(path in parts or self._is_placed(path, placing.entry) for path in placing.parts):
+            self._place(parts)
+            manifest = manifest.having(placing.entry)
+        self.manifest = manifest
 
-    def _is_placed(self, path: str, placing: Placing) -> bool:
-        file = placing.entry.named(path)
+    def _is_placed(self, path: str, entry: WindowEntry) -> bool:
         try:
-            return file is not None and sha256_of(self.path / path) == file.sha256
+            return path in entry.by_path and sha256_of(self.path / path) == entry.by_path[path].sha256
         except FileNotFoundError:
             return False
 
@@ -296,24 +301,20 @@ class Directory:
             file.part.unlink(missing_ok=True)
 
     def _journal_size(self) -> int:
-        return 0 if self._journal is None else os.fstat(self._journal.fileno()).st_size
+        return 0 if self._journal is None else os.fstat(self._journal).st_size
 
-    def _refuse_strangers(self, entry: WindowEntry, made: Sequence[Made]) -> None:
-        ours = self.manifest.files.keys() - self.manifest.without(entry.window).files.keys()
-        for file in made:
-            target = self.path / file.path
-            if file.path not in ours and os.path.lexists(target):
-                # Such as one whose name differs by its case only, on a file system that takes those for the same.
-                raise FileExistsError(f"{target} is there already, and no window of this export has put it there")
+    def _refuse_stranger(self, path: str, replaced: Iterable[str]) -> None:
+        target = self.path / path
+        if path not in replaced and os.path.lexists(target):
+            # Such as one whose name differs by its case only, on a file system that takes those for the same.
+            raise FileExistsError(f"{target} is there already, and no window of this export has put it there")
 
     def _place(self, parts: Mapping[str, str]) -> None:
         folders = {self.path}
         for path, part in parts.items():
             target = self.path / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            # A run that was killed may have placed it already.
-            with suppress(FileNotFoundError):
-                (self.path / part).replace(target)
+            (self.path / part).replace(target)
             folders.update(self.path / parent for parent in Path(path).parents)
         for folder in folders:
             sync_directory(folder)
@@ -329,23 +330,23 @@ class Directory:
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
         self._unlink(set(data_files(self.path)) - self.manifest.files.keys())
 
-    def _append(self, change: Placing | Placed | GivenUp | Learnt) -> None:
+    def _append(self, change: Placing | Placed | Learnt) -> None:
         if self._journal is None:
             raise ValueError("the directory is not open")
         line = Line(self.manifest.journal + 1, change)
-        before = self._journal_size()
-        try:
-            left = memoryview(dump_line(line))
-            while left:
-                left = left[self._journal.write(left) or 0 :]
-            os.fsync(self._journal.fileno())
-        except OSError:
-            # The next line must not go on with half of this one.
-            self._journal.truncate(before)
-            raise
+        left = memoryview(dump_line(line))
+        while left:
+            left = left[os.write(self._journal, left) :]
+        os.fsync(self._journal)
         self.manifest = self.manifest.after(line)
 
     def _write_manifest(self) -> None:
-        write_whole(self.path / MANIFEST, [dump(self.manifest)])
+        data = dump(self.manifest)
+        self._long = max(_LONG_JOURNAL, len(data))
+        write_whole(self.path / MANIFEST, [data])
         if self._journal is not None:
-            self._journal.truncate(0)
+            os.close(self._journal)
+            self._journal = None
+        # Another file: whoever reads the old one finds it as it was.
+        write_whole(self.path / JOURNAL, [])
+        self._journal = os.open(self.path / JOURNAL, os.O_WRONLY | os.O_APPEND)

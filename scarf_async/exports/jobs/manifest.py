@@ -28,7 +28,6 @@ __all__ = [
     "REJECTS",
     "TEMPORARY",
     "FileEntry",
-    "GivenUp",
     "Learnt",
     "Line",
     "Manifest",
@@ -149,8 +148,7 @@ class UnusableManifestError(ValueError):
     """A manifest cannot be used; the message goes on after its name."""
 
 
-@attrs.frozen
-class FileEntry:
+class FileEntry(msgspec.Struct, frozen=True):
     """A file of a window: its path from the directory on, its size, and what is in it."""
 
     path: str
@@ -159,8 +157,7 @@ class FileEntry:
     rows: int
 
 
-@attrs.frozen
-class WindowEntry:
+class WindowEntry(msgspec.Struct, frozen=True):
     """A window that was fetched.
 
     Attributes:
@@ -198,9 +195,10 @@ class WindowEntry:
         """Its days."""
         return Window(self.start, self.end)
 
-    def named(self, path: str) -> FileEntry | None:
-        """Return the file of a path, the rejects' too; None where there is none."""
-        return next((file for file in (*self.files, self.rejects) if file is not None and file.path == path), None)
+    @property
+    def by_path(self) -> dict[str, FileEntry]:
+        """Its files, the rejects too, by their paths."""
+        return {file.path: file for file in (*self.files, self.rejects) if file is not None}
 
     @property
     def bytes(self) -> int:
@@ -226,10 +224,6 @@ class Placed(msgspec.Struct, frozen=True, tag=True):
     """They are in their places, and the window is there."""
 
 
-class GivenUp(msgspec.Struct, frozen=True, tag=True):
-    """They cannot be put there: the window is not there."""
-
-
 class Learnt(msgspec.Struct, frozen=True, tag=True):
     """What the service has shown, as in the manifest."""
 
@@ -241,7 +235,7 @@ class Line(msgspec.Struct, frozen=True):
     """A line of the journal: what has changed since the one before."""
 
     number: int
-    change: Placing | Placed | GivenUp | Learnt
+    change: Placing | Placed | Learnt
 
 
 @attrs.frozen
@@ -275,9 +269,11 @@ class Manifest:
     @property
     def files(self) -> dict[str, FileEntry]:
         """All files, by their paths."""
-        return {
-            file.path: file for entry in self.windows for file in (*entry.files, entry.rejects) if file is not None
-        }
+        return {path: file for entry in self.windows for path, file in entry.by_path.items()}
+
+    def overlapping(self, window: Window) -> tuple[WindowEntry, ...]:
+        """Return the windows that have a day of this one."""
+        return tuple(entry for entry in self.windows if entry.window.overlaps(window))
 
     def without(self, window: Window) -> Manifest:
         """Leave out the windows that overlap this one."""
@@ -299,8 +295,6 @@ class Manifest:
                 return attrs.evolve(after, placing=None)
             case Learnt(limit_days, end_inclusive):
                 return attrs.evolve(after, limit_days=limit_days, end_inclusive=end_inclusive)
-            case GivenUp():
-                return attrs.evolve(after, placing=None)
 
 
 class _Start(msgspec.Struct):
@@ -345,11 +339,16 @@ def load_lines(data: bytes) -> list[Line]:
     Raises:
         UnusableManifestError: a line before the last is damaged.
     """
-    lines = data.split(b"\n")[:-1]
-    try:
-        return [_lines.decode(line) for line in lines]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnusableManifestError(f"is damaged: {error}") from None
+    sent = data.split(b"\n")[:-1]
+    lines: list[Line] = []
+    for line in sent:
+        try:
+            lines.append(_lines.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            # The last one may not have come to the disk whole: until it has, nobody goes by it.
+            if len(lines) < len(sent) - 1:
+                raise UnusableManifestError(f"is damaged: {error}") from None
+    return lines
 
 
 _lines = msgspec.json.Decoder(Line)

@@ -14,7 +14,7 @@ from scarf_async import Event, OrganizationUpsert, Package, PackageUpsert, Retry
 from scarf_async.emulator import Emulator
 from scarf_async.exports.jobs import ExportJob
 from scarf_async.exports.jobs.directory import read_manifest
-from scarf_async.exports.jobs.manifest import Manifest
+from scarf_async.exports.jobs.manifest import JOURNAL, Manifest
 
 ORGANIZATION = OrganizationUpsert(name="acme", description="", billing_email="pay@acme.example")
 START, END = "2024-01-01", "2024-01-09"
@@ -71,8 +71,9 @@ def manifest(directory: Path) -> Manifest:
 
 
 def names(directory: Path) -> list[str]:
-    """Return the files of a directory, from it on, hidden ones too."""
-    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+    """Return the files of a directory, from it on, hidden ones too; but for the journal, which comes and goes."""
+    files = (path for path in directory.rglob("*") if path.is_file() and path.name != JOURNAL)
+    return sorted(str(path.relative_to(directory)) for path in files)
 
 
 def ids(directory: Path) -> list[str]:

@@ -248,11 +248,12 @@ async def test_a_service_without_times_of_day(tmp_path: Path) -> None:
 async def test_nothing_is_lost(hours: set[int], days: int, window_days: int, readings: Sequence[Reading]) -> None:
     """Whatever there is, and however each request is read."""
     start = dt.date(2024, 1, 1)
-    job = owner_job(str(start), str(start + dt.timedelta(days)), window_days=window_days)
+    end = start + dt.timedelta(days)
+    job = owner_job(str(start), str(end), window_days=window_days)
     moments = [midnight(start) + dt.timedelta(hours=hour, minutes=30) for hour in sorted(hours)]
     endless = (readings[number % len(readings)] for number in range(10_000))
     with tempfile.TemporaryDirectory() as directory:
         await run_read(Path(directory), job, moments, endless)
-        expected = [str(number) for number, time in enumerate(moments) if time < midnight(job.end)]
+        expected = [str(number) for number, time in enumerate(moments) if time < midnight(end)]
         assert sorted(ids(Path(directory))) == sorted(expected)
         assert verify_export(directory) == []

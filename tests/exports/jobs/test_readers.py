@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,8 +21,7 @@ import pytest
 
 from scarf_async import Event, ExportError, verify_export
 from scarf_async.emulator import FaultRule
-from scarf_async.exports.jobs.manifest import load
-from scarf_async.files import write_whole
+from scarf_async.exports.jobs.directory import Directory
 
 from .service import manifest, names, service
 from .test_formats import HOSTILE, LONG, with_packages
@@ -116,19 +116,31 @@ async def test_each_reads_during_a_run(tmp_path: Path, by: str | None) -> None:
     assert counts == dict.fromkeys(READERS, 6)
 
 
+@contextmanager
+def watched(look: Callable[[], object]) -> Iterator[None]:
+    """Look behind every line of the journal."""
+    append = Directory._append
+
+    def watch(directory: Directory, change: Any) -> None:
+        append(directory, change)
+        look()
+
+    with patch.object(Directory, "_append", watch):
+        yield
+
+
 async def test_a_window_is_replaced_in_one_step(tmp_path: Path) -> None:
-    """Whenever the manifest is written, the files of before or those of now are there, and nothing less."""
+    """Whatever the journal has come to, the files of before or those of now are there, and nothing less."""
     seen: list[tuple[int, int]] = []
 
-    def watch(path: Path, parts: Sequence[bytes]) -> None:
-        write_whole(path, parts)
-        seen.append((len(load(b"".join(parts)).windows), len(pq.read_table(tmp_path / "data"))))
+    def look() -> None:
+        seen.append((len(manifest(tmp_path).windows), len(pq.read_table(tmp_path / "data"))))
 
     async with service(events_per_day=3) as some:
         job = some.job(format="parquet", end="2024-01-05")
         await some.scarf.exports.run(job, tmp_path)
         before = names(tmp_path)
-        with patch("scarf_async.exports.jobs.directory.write_whole", watch):
+        with watched(look):
             await some.scarf.exports.run(job, tmp_path, refresh_days=1)
     assert seen == [(1, 12), (2, 12)]
     assert names(tmp_path) == before
@@ -136,12 +148,11 @@ async def test_a_window_is_replaced_in_one_step(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_is_left_over_goes_last(tmp_path: Path) -> None:
-    """A package without rows in the new answer: its file is there until the manifest has said otherwise."""
+    """A package without rows in the new answer: its file is there until the journal has said otherwise."""
     seen: list[tuple[int, int]] = []
 
-    def watch(path: Path, parts: Sequence[bytes]) -> None:
-        write_whole(path, parts)
-        seen.append((len(load(b"".join(parts)).files), len(list((tmp_path / "data").rglob("*.parquet")))))
+    def look() -> None:
+        seen.append((len(manifest(tmp_path).files), len(list((tmp_path / "data").rglob("*.parquet")))))
 
     async with service(events_per_day=0) as some:
         await with_packages(some, ["a", "b"])
@@ -149,7 +160,7 @@ async def test_a_file_that_is_left_over_goes_last(tmp_path: Path) -> None:
         await some.scarf.exports.run(job, tmp_path)
         sql = "DELETE FROM events WHERE cells LIKE '%0/b%'"
         await some.emulator.store.run(lambda transaction: transaction.write(sql))
-        with patch("scarf_async.exports.jobs.directory.write_whole", watch):
+        with watched(look):
             await some.scarf.exports.run(job, tmp_path, refresh_days=9)
     assert seen == [(0, 2), (1, 2)]
     assert [path.parent.name for path in (tmp_path / "data").rglob("*.parquet")] == ["artifact=a"]

@@ -178,19 +178,19 @@ async def test_what_is_cut_off_is_fetched_again(tmp_path: Path, form: str) -> No
 async def test_what_is_always_cut_off_fails_alone(tmp_path: Path) -> None:
     """As often as the policy allows; the other windows are there, and the next run fetches only this one."""
     async with service(attempts=2) as some:
-        for number in (1, 2):
+        for number in (2, 3):
             some.emulator.faults.add(FaultRule("GET", "*/events/*", number, "cut_download"))
         report = await some.scarf.exports.run(some.job(), tmp_path, concurrency=1)
-        assert some.asked() == [WINDOWS[0], *WINDOWS]
-        assert [window.status for window in report.windows] == ["failed", "fetched", "fetched", "fetched"]
-        assert isinstance(report.windows[0].error, TruncatedExportError)
-        assert names(tmp_path) == FILES[1:]
+        assert some.asked() == [WINDOWS[0], WINDOWS[1], *WINDOWS[1:]]
+        assert [window.status for window in report.windows] == ["fetched", "failed", "fetched", "fetched"]
+        assert isinstance(report.windows[1].error, TruncatedExportError)
+        assert names(tmp_path) == [FILES[0], *FILES[2:]]
         assert [problem.problem for problem in verify_export(tmp_path)] == [
-            "the window 2024-01-01..2024-01-03 is missing; run the job again"
+            "the window 2024-01-03..2024-01-05 is missing; run the job again"
         ]
         some.emulator.requests.clear()
         assert (await some.scarf.exports.run(some.job(), tmp_path)).complete
-        assert some.asked() == WINDOWS[:1]
+        assert some.asked() == WINDOWS[1:2]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -288,16 +288,17 @@ async def test_what_was_deleted_is_fetched_again(tmp_path: Path) -> None:
 
 
 async def test_another_job_is_refused(tmp_path: Path) -> None:
-    """Every difference is named, and nothing is sent or changed."""
+    """Every difference is named, and nothing is sent or changed; days are none."""
     async with service() as some:
         await some.scarf.exports.run(some.job(), tmp_path)
         before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
         some.emulator.requests.clear()
-        other = some.job(end="2024-02-01", format="jsonl")
+        other = some.job(end="2024-02-01", format="jsonl", package="another")
         with pytest.raises(ExportError, match="another export") as caught:
             await some.scarf.exports.run(other, tmp_path)
         assert some.emulator.requests == []
-    assert "end was '2024-01-09' and is '2024-02-01'; format was 'csv' and is 'jsonl';" in str(caught.value)
+    assert f"package was '{some.web.uuid}' and is 'another'; format was 'csv' and is 'jsonl';" in str(caught.value)
+    assert "end was" not in str(caught.value)
     assert "owner" not in str(caught.value)
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
@@ -308,8 +309,9 @@ async def test_another_job_is_refused(tmp_path: Path) -> None:
         ("{}", "is not the manifest of an export"),
         ("[1]", "is damaged, or not the manifest of an export"),
         ("", "is damaged, or not the manifest of an export"),
-        ('{"format":"scarf-async-export","version":3}', "was written by a newer version"),
-        ('{"format":"scarf-async-export","version":2}', "is damaged"),
+        ('{"format":"scarf-async-export","version":4}', "was written by a newer version"),
+        ('{"format":"scarf-async-export","version":3}', "is damaged"),
+        ('{"format":"scarf-async-export","version":2}', "was written by an earlier version"),
     ],
 )
 async def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, text: str, problem: str) -> None:
@@ -446,8 +448,8 @@ async def test_a_full_disk_says_so(tmp_path: Path, after: int) -> None:
         assert (await some.scarf.exports.run(some.job(), tmp_path)).complete
 
 
-async def test_a_manifest_that_cannot_be_written_undoes_its_window(tmp_path: Path) -> None:
-    """The disk is full when the window is entered: its file does not stay under its name."""
+async def test_a_manifest_that_cannot_be_written_loses_nothing(tmp_path: Path) -> None:
+    """The disk is full at the end of the run: it says so, and the next one finds all in the journal."""
     write = PartFile.write
 
     def full(file: PartFile, data: bytes) -> int:
@@ -458,8 +460,10 @@ async def test_a_manifest_that_cannot_be_written_undoes_its_window(tmp_path: Pat
     async with service() as some:
         with patch.object(PartFile, "write", full), pytest.raises(OSError, match="No space left"):
             await some.scarf.exports.run(some.job(), tmp_path)
-    assert names(tmp_path) == ["lock", "manifest.json"]
-    assert manifest(tmp_path).windows == ()
+        assert len(manifest(tmp_path).windows) == 4
+        report = await some.scarf.exports.run(some.job(), tmp_path)
+    assert [window.status for window in report.windows] == ["kept"] * 4
+    assert verify_export(tmp_path) == []
 
 
 async def test_progress_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -71,15 +71,15 @@ async def test_a_manifest_leads_nowhere_else(tmp_path: Path, path: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('"start": "2024-01-01",\n  "end"', '"start": "2024-01-02",\n  "end"'),
-        ('"start": "2024-01-01",\n  "end"', '"end"'),
+        ('"start": "2024-01-01",\n   "end"', '"start": "2024-01-03",\n   "end"'),
+        ('"start": "2024-01-01",\n   "end"', '"end"'),
         ('"limit_days": null', '"limit_days": 0'),
         ('"rows": 40,\n   "duplicates"', '"rows": 41,\n   "duplicates"'),
         ('"sha256": "', '"sha256": 1, "x": "'),
     ],
 )
 async def test_what_contradicts_itself_is_damage(tmp_path: Path, old: str, new: str) -> None:
-    """A window outside of the job's range, a job without one, or rows that are not those of the files."""
+    """A window that ends before it begins, one without a beginning, or rows that are not those of the files."""
     async with service() as some:
         await some.scarf.exports.run(some.job(end="2024-01-03"), tmp_path)
     manifest = tmp_path / "manifest.json"
