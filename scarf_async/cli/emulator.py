@@ -14,18 +14,20 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.output import Status, say
+from scarf_async.entities import ApiVersion
 from scarf_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from scarf_async.emulator import Emulator, Faults, Quirks
 
-__all__ = ["emulator", "read_people", "read_quirks"]
+__all__ = ["ClientLines", "emulator", "read_people", "read_quirks"]
 
 _KEPT_REQUESTS: Final = 10_000
 _PLACE: Final = "Where it listens"
 _STATE: Final = "What it knows"
 _EXPORTS: Final = "Exports"
 _FAULTS: Final = "What goes wrong"
+_CLIENT: Final = "What it tells a client"
 
 
 @attrs.frozen(kw_only=True)
@@ -152,11 +154,48 @@ class _Faults:
     ] = 0.0
 
 
-@command
-async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _Faults) -> Status:
-    """Run a local Scarf server until Ctrl-C.
+@attrs.frozen(kw_only=True)
+class ClientLines:
+    """What the printed lines say to a client: the server speaks all versions, whichever is said."""
 
-    Example: scarf-async emulator --database scarf.db --error-rate 0.05
+    api: Annotated[
+        ApiVersion | None,
+        typer.Option(
+            help="The version that the printed lines make a client speak; all are served, whichever is said.",
+            rich_help_panel=_CLIENT,
+        ),
+    ] = None
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            help="The account whose packages a client of v2 then means; by default the token's user.",
+            rich_help_panel=_CLIENT,
+        ),
+    ] = None
+
+    def variables(self, user: str) -> dict[str, str]:
+        """Return what a client is told beside the addresses.
+
+        Raises:
+            ConfigurationError: the owner cannot be an account's name.
+        """
+        from scarf_async.settings import read_owner  # noqa: PLC0415 # `--help` must not wait for an HTTP client
+
+        told: dict[str, str] = {} if self.api is None else {"SCARF_API_VERSION": self.api}
+        owner = user if self.owner is None and self.api == "v2" else self.owner
+        if owner is not None:
+            read_owner(owner)
+            told["SCARF_OWNER"] = owner
+        return told
+
+
+@command
+async def emulator(
+    *, place: _Place, state: _State, exports: _Exports, faults: _Faults, client: ClientLines
+) -> Status:
+    """Run a local Scarf server until Ctrl-C. It speaks v1, v2 and v3 at once.
+
+    Example: scarf-async emulator --api v2 --owner acme --load acme.json --error-rate 0.05
     """
     import socket  # noqa: PLC0415 # `--help` must not wait for a server's packages
     import sqlite3  # noqa: PLC0415
@@ -165,6 +204,7 @@ async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _
 
     from scarf_async.settings import read_base_url  # noqa: PLC0415
 
+    told = client.variables(state.user)
     server = _server(place, state, exports, faults)
     async with aclosing(server):
         try:
@@ -193,6 +233,10 @@ async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _
         typer.echo(f"export SCARF_API_TOKEN={shlex.quote(state.token)}")
         if server.ca_file is not None:
             typer.echo(f"export SSL_CERT_FILE={shlex.quote(str(server.ca_file))}")
+        for name, value in {"SCARF_V3_URL": server.v3_url, **told}.items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
+        if client.api is None:
+            say("A client speaks v1 then. For v2: export SCARF_API_VERSION=v2 SCARF_OWNER=WHOSE_PACKAGES")
         if isinstance(problem := read_base_url("SCARF_BASE_URL", server.url), str):
             say(
                 f"Scarf's own client refuses that: {problem}. Listen on 127.0.0.1 or 0.0.0.0, or let clients come"
