@@ -1,21 +1,26 @@
-"""Aggregates: the AggregateV1 rows of a package and a day, counted from the events of the exports."""
+"""Aggregates: the rows of a package and a day, a week or longer, counted from the events of the exports."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from operator import itemgetter
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
+
+import attrs
 
 from scarf_async.emulator.answers import JSON
 from scarf_async.emulator.generator import EVENT_COLUMNS, Cells
 from scarf_async.emulator.wire import dump_json
 from scarf_async.entities.enums import Breakdown, LibraryType
 
-__all__ = ["DayCounts"]
+__all__ = ["Counts", "Row", "Sums"]
+
+Row: TypeAlias = dict[str, JSON]
+"""A row in the words of v1's AggregateV1."""
 
 _Detail: TypeAlias = dict[str, str]
 
@@ -66,18 +71,33 @@ _GETTERS: Final = {
 _ORIGIN: Final = itemgetter(EVENT_COLUMNS.index("origin_id"))
 
 
-class DayCounts:
-    """Counts the events of a package on one day.
+@attrs.frozen
+class Sums:
+    """How a version shows aggregates.
+
+    Attributes:
+        first: The first of the days that are counted together with a day; by default the day itself.
+        show: A row in the version's words; None for one that was not asked for.
+        without: Fields that the version does not have; rows that differ in them alone are one.
+    """
+
+    first: Callable[[date], date] = lambda day: day
+    show: Callable[[Row], Row | None] = lambda row: row
+    without: Collection[str] = ()
+
+
+class Counts:
+    """Counts the events of a package on the days that are counted together.
 
     Args:
-        day: The day.
+        day: The first of them.
         uuid: The package.
         library_type: Its type.
     """
 
     def __init__(self, day: date, uuid: str, library_type: str) -> None:
         self.day = day
-        self._common: dict[str, JSON] = {"date": day.isoformat(), "package": uuid}
+        self._common: Row = {"date": day.isoformat(), "package": uuid}
         self._counts: dict[Breakdown, Counter[Cells]] = {
             breakdown: Counter()
             for breakdown in _BREAKDOWNS
@@ -93,17 +113,18 @@ class DayCounts:
         self._total += len(events)
         self._origins.update(filter(None, map(_ORIGIN, events)))
 
-    def lines(self) -> bytes:
-        """One JSON object a line for each breakdown and value; nothing for a day without events."""
-        return b"".join(dump_json(row) + b"\n" for row in self._rows())
+    def lines(self, shown: Sums) -> bytes:
+        """One JSON object a line for each breakdown and value; nothing for days without events."""
+        rows = map(shown.show, self._rows(shown.without))
+        return b"".join(dump_json(row) + b"\n" for row in rows if row is not None)
 
-    def _rows(self) -> Iterator[dict[str, JSON]]:
+    def _rows(self, without: Collection[str]) -> Iterator[Row]:
         for breakdown, counts in self._counts.items():
             read = _BREAKDOWNS[breakdown][1]
             sums: Counter[tuple[tuple[str, str], ...]] = Counter()
             for cells, count in counts.items():
                 for detail in read(*map(_plain, cells[:-1])):
-                    sums[tuple(detail.items())] += count
+                    sums[tuple(item for item in detail.items() if item[0] not in without)] += count
             for details, total in sorted(sums.items()):
                 yield {"breakdown": breakdown.value, **self._common, "total": total, **dict(details)}
         if self._total:

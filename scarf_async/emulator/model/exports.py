@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import islice, product
 from typing import Final
 
 import attrs
 
-from scarf_async.emulator.aggregates import DayCounts
+from scarf_async.emulator.aggregates import Counts, Sums
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.events import has_own_events, own_day_events, own_event_chunks
 from scarf_async.emulator.generator import Cells, EventSource, again, chunks, csv_line, day_events, event_lines
@@ -65,10 +65,12 @@ def limited_days(world: World, first: date, count: int) -> Days:
     return Days(first, max(0, min(count, (now.date() - first).days + 1)), now)
 
 
-def sums_of_packages(world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days) -> Stream:
-    """The aggregates of packages, as lines of JSON."""
+def sums_of_packages(
+    world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days, *wanted: Sums
+) -> Stream:
+    """The aggregates of packages, as lines of JSON, put together in each of the ways that are wanted."""
     feeds = [_package_feed(db, row) for row in rows]
-    return Stream("application/x-ndjson", _aggregate_chunks(world, feeds, days))
+    return Stream("application/x-ndjson", _aggregate_chunks(world, feeds, days, wanted))
 
 
 def events_of_packages(world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days) -> Stream:
@@ -98,19 +100,21 @@ def _package_feed(db: Transaction, row: sqlite3.Row) -> _Feed:
     return _Feed(source, row["id"], has_own_events(db, row["id"]), row["uuid"])
 
 
-async def _aggregate_chunks(world: World, feeds: Sequence[_Feed], days: Days) -> AsyncGenerator[bytes, None]:
+async def _aggregate_chunks(
+    world: World, feeds: Sequence[_Feed], days: Days, wanted: Sequence[Sums]
+) -> AsyncGenerator[bytes, None]:
     """The aggregates of every feed, day by day; pieces without anything in them give way to others meanwhile."""
-    for feed in feeds:
-        counts: DayCounts | None = None
+    for sums, feed in product(wanted, feeds):
+        counts: Counts | None = None
         async with aclosing(_day_events(world, feed, days)) as batches:
             async for of_day, events in batches:
-                if counts is None or counts.day != of_day:
-                    yield b"" if counts is None else counts.lines()
-                    counts = DayCounts(of_day, feed.uuid, feed.source.library_type or "")
+                if counts is None or counts.day != sums.first(of_day):
+                    yield b"" if counts is None else counts.lines(sums)
+                    counts = Counts(sums.first(of_day), feed.uuid, feed.source.library_type or "")
                 counts.add(events)
                 yield b""
         if counts is not None:
-            yield counts.lines()
+            yield counts.lines(sums)
 
 
 async def _day_events(world: World, feed: _Feed, days: Days) -> AsyncGenerator[tuple[date, Sequence[Cells]], None]:

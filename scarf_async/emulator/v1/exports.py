@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from scarf_async.emulator.aggregates import Sums
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call
 from scarf_async.emulator.model.exports import (
@@ -27,7 +28,7 @@ def organization_aggregates(call: Call) -> Stream:
     days = _days(call)
     organization = find_organization(call.db, call.params["organization"])
     rows = packages_of(call.db, Owner(organization["name"], organization["id"]))
-    return sums_of_packages(call.world, call.db, rows, days)
+    return sums_of_packages(call.world, call.db, rows, days, Sums())
 
 
 def user_aggregates(call: Call) -> Stream:
@@ -39,7 +40,7 @@ def user_aggregates(call: Call) -> Stream:
     # Only the token's user has packages.
     mine = Owner(call.world.user, username=call.world.user)
     rows = packages_of(call.db, mine) if person_key(username) == person_key(call.world.user) else []
-    return sums_of_packages(call.world, call.db, rows, days)
+    return sums_of_packages(call.world, call.db, rows, days, Sums())
 
 
 def package_events(call: Call) -> Stream:

@@ -47,7 +47,6 @@ NOT_SERVED: Final[Endpoints] = {
         "/v2/imports/{owner}/{import}/log": ["GET"],
         "/v2/organizations/{organization}/download-feed": ["GET"],
         "/v2/organizations/{organization}/members/invites": ["GET", "POST", "DELETE"],
-        "/v2/packages/{owner}/aggregates": ["GET"],
         "/v2/packages/{owner}/company-rollup": ["GET"],
         "/v2/packages/{owner}/{package}/commercial-users-badge": ["GET"],
         "/v2/packages/{owner}/{package}/downloads-badge": ["GET"],
