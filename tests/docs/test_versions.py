@@ -10,6 +10,8 @@ from typing import Final
 import attrs
 import pytest
 import pytest_asyncio
+from dialects.script import Script, said
+from dialects.shown import ACME, WEB
 
 from scarf_async import (
     UNSET,
@@ -280,12 +282,12 @@ async def words(both: Both, _: Path) -> None:
 
 
 async def names(both: Both, _: Path) -> None:
-    """Also in events."""
-    lib = await both.made()
-    await both.v2.packages.get(lib)
+    """Also in events; what an entity has no place for keeps its name."""
+    await both.v2.packages.get(await both.made())
     started = [event.endpoint for event in both.told if isinstance(event, RequestStarted)]
     assert started[-1] == "GET /v2/packages/{owner}/{package}"
-    assert all(key.islower() for key in lib.extra)
+    shown = Script.of(said({**WEB, "created_at": "lately"})).run(ACME.package("p-1").steps())
+    assert shown.extra == {"created_at": "lately"}
 
 
 CLAIMS: Final[dict[str, Callable[[Both, Path], Awaitable[None]]]] = {
