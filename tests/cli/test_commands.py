@@ -17,8 +17,10 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from scarf_async import __version__
+from scarf_async import Scarf, __version__
 from scarf_async.cli.app import app
+from scarf_async.cli.rehearsal import Rehearsal
+from scarf_async.emulator import Emulator
 
 SCARF = [sys.executable, "-c", "from scarf_async.cli import main; main()"]
 
@@ -264,6 +266,15 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert demo.returncode == 1
     assert "Interrupted" not in demo.stdout
     assert f"to go on: scarf-async demo --directory '{directory}'" in demo.stdout
+
+
+async def test_the_demo_is_not_ended_by_an_export_without_an_answer() -> None:
+    """Connections are dropped while it writes; a dropped export is not started again."""
+    rehearsal = Rehearsal(faults=True, seed=0, concurrency=1, api="v2")
+    async with Emulator(load={"organizations": [{"name": "acme"}]}) as emulator:
+        emulator.faults.drop_after = 1.0
+        async with Scarf(emulator.token, api="v2", owner="acme", v2_url=emulator.v2_url) as scarf:
+            assert await rehearsal.export(emulator, scarf, "acme") == {"events": 0}
 
 
 def interrupt(arguments: list[str]) -> tuple[int, str]:
