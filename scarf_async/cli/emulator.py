@@ -168,7 +168,8 @@ class ClientLines:
     owner: Annotated[
         str | None,
         typer.Option(
-            help="The account whose packages a client of v2 then means; by default the token's user.",
+            help="The account whose packages a client of v2 then means; by default the token's user. An"
+            " organization has to be there, by --load or by a client of v1: v2 creates none.",
             rich_help_panel=_CLIENT,
         ),
     ] = None
@@ -236,7 +237,7 @@ async def emulator(
         for name, value in {"SCARF_V3_URL": server.v3_url, **told}.items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         if client.api is None:
-            say("A client speaks v1 then. For v2: export SCARF_API_VERSION=v2 SCARF_OWNER=WHOSE_PACKAGES")
+            say("Clients speak v1 unless they are told otherwise; --api v2 prints what tells them.")
         if isinstance(problem := read_base_url("SCARF_BASE_URL", server.url), str):
             say(
                 f"Scarf's own client refuses that: {problem}. Listen on 127.0.0.1 or 0.0.0.0, or let clients come"
