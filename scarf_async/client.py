@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, TypeVar
 
 import aiohttp
 import attrs
@@ -13,7 +13,8 @@ import attrs
 from scarf_async.checks import flag, instance, positive
 from scarf_async.clock import Clock
 from scarf_async.dialects import dialect_of
-from scarf_async.entities import ApiVersion, Check
+from scarf_async.dialects.other_calls import other_call, other_request
+from scarf_async.entities import JSON, UNSET, ApiVersion, Check, Unset
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
 from scarf_async.http.transport import Transport
@@ -255,6 +256,45 @@ class Scarf:
             TransportError: no answer came.
         """
         return await self._session.run(self._session.dialect.check())
+
+    async def request(
+        self,
+        method: str,
+        path: str | Sequence[str],
+        *,
+        query: Mapping[str, str | Sequence[str]] | None = None,
+        json: JSON | Unset = UNSET,
+        version: Literal["v1", "v2", "v3"] | None = None,
+        resend: Literal["repeat"] | None = None,
+    ) -> JSON:
+        """Make a call that has no method here; return its answer as JSON, None where it is empty.
+
+        Example:
+            ```python
+            invites = ["organizations", "acme", "members", "invites"]
+            await scarf.request("DELETE", invites, json={"email": "ann@acme.example"}, version="v2")
+            ```
+
+        Args:
+            method: GET, HEAD, POST, PUT, PATCH or DELETE.
+            path: what follows the address of the version: its segments, each of which is escaped, or a text that
+                begins with `/` and in which what is no letter of a path is escaped already.
+            query: the parameters; one of several values is repeated.
+            json: the body; `UNSET` for none, None for `null`.
+            version: whose address it is below; else the version that the client speaks.
+            resend: a GET or HEAD is sent again as every read. Anything else is sent once, since nothing is known of
+                it, and a failure after that leaves open whether it took effect; `"repeat"` says that it states a
+                final value, and may be sent again.
+
+        Raises:
+            ValidationError: a path that might lead elsewhere than it says (`..`, `//` or a backslash, however
+                escaped, `?`, `#`, another origin), or a body that is not JSON; nothing was sent.
+            APIError: the service said no.
+            TransportError: no answer came; a write may have taken effect.
+            DecodeError: it succeeded, and the answer is not JSON; it is not asked for again.
+        """
+        wanted = other_request(method, path, version=version or self.api, query=query, json=json, resend=resend)
+        return await self._session.run(other_call(wanted))
 
     # What only awaits single calls is spared the import of the rest, which takes as long as its own.
 
