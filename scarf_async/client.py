@@ -14,11 +14,22 @@ from scarf_async.checks import flag, instance, positive
 from scarf_async.clock import Clock
 from scarf_async.dialects import dialect_of
 from scarf_async.dialects.other_calls import other_call, other_request
-from scarf_async.entities import JSON, UNSET, ApiVersion, Check, Unset
+from scarf_async.dialects.v2.accounts import search
+from scarf_async.entities import JSON, UNSET, ApiVersion, Check, SearchResult, Unset
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
 from scarf_async.http.transport import Transport
-from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
+from scarf_async.resources import (
+    Collections,
+    Domains,
+    Members,
+    Organizations,
+    Packages,
+    Permissions,
+    Pixels,
+    Routes,
+    Users,
+)
 from scarf_async.sending.attempts import Attempts
 from scarf_async.sending.retry import RetryBudget, RetryPolicy
 from scarf_async.sending.session import Session
@@ -81,7 +92,7 @@ class Scarf:
         max_record_bytes: how long one record of an export may be.
         proxy: an http or https address, maybe with user and password; else `$HTTPS_PROXY` and `$NO_PROXY`.
         ca_file: certificates (PEM) to trust beside the system's.
-        read_only: refuse everything but GET and HEAD, and the search of `check`, with `ReadOnlyError`.
+        read_only: refuse everything but GET and HEAD, and a search, with `ReadOnlyError`.
         on_event: called with each `ScarfEvent`; what it raises is logged once and harms nothing.
         session: an open `aiohttp.ClientSession` to use; it is never changed and never closed. It brings its own
             connections, so `proxy`, `ca_file` and `max_connections` cannot be given with it. Its pool does not
@@ -98,12 +109,15 @@ class Scarf:
         "_manifests",
         "_owns",
         "_session",
+        "collections",
         "domains",
         "members",
         "organizations",
         "packages",
         "permissions",
+        "pixels",
         "routes",
+        "users",
     )
 
     _bulk: Bulk | None
@@ -115,6 +129,9 @@ class Scarf:
     permissions: Permissions
     routes: Routes
     domains: Domains
+    pixels: Pixels
+    collections: Collections
+    users: Users
 
     def __init__(
         self,
@@ -210,6 +227,9 @@ class Scarf:
         self.permissions = Permissions(session)
         self.routes = Routes(session)
         self.domains = Domains(session)
+        self.pixels = Pixels(session)
+        self.collections = Collections(session)
+        self.users = Users(session)
 
     @property
     def api(self) -> ApiVersion:
@@ -256,6 +276,22 @@ class Scarf:
             TransportError: no answer came.
         """
         return await self._session.run(self._session.dialect.check())
+
+    async def search(self, query: str) -> list[SearchResult]:
+        """Return the packages and tracking pixels that a search finds, of all that the token's user sees (v2).
+
+        It is a call of v2, whichever version the client speaks, and a read although it is a POST.
+
+        Args:
+            query: what to look for.
+
+        Raises:
+            ValidationError: it is not a text; nothing was sent.
+            APIError: the service said no.
+            TransportError: no answer came.
+            DecodeError: the answer is not a list of results.
+        """
+        return await self._session.run(search(query))
 
     async def request(
         self,
