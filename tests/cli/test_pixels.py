@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from scarf_async.emulator import Emulator, Quirks
+from scarf_async import JSON
+from scarf_async.emulator import Emulator
 
 from .shell import TOKEN, invoke, of
 
@@ -18,8 +19,8 @@ WEB = {"name": "web", "libraryType": "npm", "shortDescription": "The web client"
 @pytest_asyncio.fixture
 async def emulator() -> AsyncIterator[Emulator]:
     """A server with a package `web` of the organization `acme`."""
-    load = {"organizations": [{"name": "acme", "packages": [WEB]}]}
-    async with Emulator(token=TOKEN, quirks=Quirks(), load=load) as emulator:
+    load: dict[str, JSON] = {"organizations": [{"name": "acme", "packages": [WEB]}]}
+    async with Emulator(token=TOKEN, load=load) as emulator:
         yield emulator
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from scarf_async import (
+    JSON,
     BadRequestError,
     CollectionUpsert,
     ConflictError,
@@ -89,7 +90,7 @@ async def test_a_list_without_an_end_is_none() -> None:
 @pytest.mark.parametrize("quirks", QUIRKS, ids=str)
 async def test_a_pixel_and_a_collection_live(quirks: Mapping[str, Any]) -> None:
     """Created, kept, found, changed in one field, served under a domain, deleted."""
-    load = {"organizations": [{"name": "acme"}]}
+    load: dict[str, JSON] = {"organizations": [{"name": "acme"}]}
     async with (
         Emulator(token=TOKEN, quirks=Quirks(**quirks), load=load) as emulator,
         client(emulator, api="v2") as scarf,
