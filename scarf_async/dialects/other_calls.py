@@ -13,6 +13,7 @@ from scarf_async.dialects.v1.requests import remark as v1_remark
 from scarf_async.dialects.v2.requests import CONFLICTS
 from scarf_async.dialects.v2.requests import remark as v2_remark
 from scarf_async.entities import JSON, UNSET, Unset
+from scarf_async.entities.fields import without_user
 from scarf_async.errors import ValidationError
 from scarf_async.protocol.messages import Endpoint, Query, Request, Resend, decode_with, path_segment
 from scarf_async.protocol.steps import Steps, answer_to
@@ -111,7 +112,9 @@ def _path(path: str | Sequence[str]) -> str:
 
 
 def _wrong(path: object, reason: str) -> ValidationError:
-    return ValidationError(f"path {path!r} cannot be asked for: {reason}; nothing was sent", field="path")
+    # What somebody has pasted may carry a credential.
+    shown = without_user(str(path).partition("?")[0])
+    return ValidationError(f"path {shown} cannot be asked for: {reason}; nothing was sent", field="path")
 
 
 def _query(query: Query | None) -> str:

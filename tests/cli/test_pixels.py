@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from scarf_async import JSON
 from scarf_async.emulator import Emulator
+from scarf_async.emulator.answers import JSON
 
 from .shell import TOKEN, invoke, of
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 import pytest
 
 from scarf_async import (
-    JSON,
     BadRequestError,
     CollectionUpsert,
     ConflictError,
@@ -22,6 +21,7 @@ from scarf_async import (
     UnprocessableError,
 )
 from scarf_async.emulator import Emulator, Quirks
+from scarf_async.emulator.answers import JSON
 
 COUNT: Final = 12
 TOKEN: Final = "token"
