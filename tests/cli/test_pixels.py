@@ -13,7 +13,7 @@ from scarf_async.emulator.answers import JSON
 
 from .shell import TOKEN, invoke, of
 
-WEB = {"name": "web", "libraryType": "npm", "shortDescription": "The web client"}
+WEB: dict[str, JSON] = {"name": "web", "libraryType": "npm", "shortDescription": "The web client"}
 
 
 @pytest_asyncio.fixture
