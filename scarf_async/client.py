@@ -314,7 +314,7 @@ class Scarf:
         Args:
             method: GET, HEAD, POST, PUT, PATCH or DELETE.
             path: what follows the address of the version: its segments, each of which is escaped, or a text that
-                begins with `/` and in which what is no letter of a path is escaped already.
+                begins with `/` and is escaped already where a `/`, `?`, `#` or `%` is part of a value.
             query: the parameters; one of several values is repeated.
             json: the body; `UNSET` for none, None for `null`.
             version: whose address it is below; else the version that the client speaks.
@@ -329,7 +329,9 @@ class Scarf:
             TransportError: no answer came; a write may have taken effect.
             DecodeError: it succeeded, and the answer is not JSON; it is not asked for again.
         """
-        wanted = other_request(method, path, version=version or self.api, query=query, json=json, resend=resend)
+        wanted = other_request(
+            method, path, version=self.api if version is None else version, query=query, json=json, resend=resend
+        )
         return await self._session.run(other_call(wanted))
 
     # What only awaits single calls is spared the import of the rest, which takes as long as its own.

@@ -195,7 +195,7 @@ class Wire:
         self._identifiers = identifiers
         self._absent = absent
         self._dropped = frozenset(dropped)
-        self.shapes: Mapping[type, Shape] = shapes
+        self._shapes = shapes
         self._converter = converter = make_converter()
         converter.register_structure_hook(str, _string)
         converter.register_structure_hook(int, _integer)
@@ -273,7 +273,7 @@ class Wire:
         known = self._dropped.union(wire for _, wire, *_ in fields)
         make: Callable[..., A] = entity
         usual = self._usual_hook(entity, fields)
-        shape = self.shapes.get(entity)
+        shape = self._shapes.get(entity)
         keeps_more = "extra" in attrs.fields_dict(entity)
 
         def hook(value: object, _: object) -> A:

@@ -106,7 +106,7 @@ class Packages:
             permission: return only packages on which the token's user has this level: member, admin or owner.
 
         Raises:
-            ValidationError: nobody says whose, or it is no such level; nothing was sent.
+            ValidationError: nobody says whose, or the service does not have the level; nothing was sent.
             NotFoundError: there is no such owner.
             APIError: the service said no for another reason.
             TransportError: no answer came.
