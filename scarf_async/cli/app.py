@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from scarf_async.cli import (
     check,
+    collections,
     copying,
     demo,
     domains,
@@ -19,8 +20,10 @@ from scarf_async.cli import (
     orgs,
     packages,
     permissions,
+    pixels,
     plan,
     routes,
+    users,
 )
 from scarf_async.cli.output import settle_size
 from scarf_async.version import __version__
@@ -60,6 +63,10 @@ app.add_typer(packages.app, name="packages", rich_help_panel=_DAILY)
 app.add_typer(permissions.app, name="permissions", rich_help_panel=_DAILY)
 app.add_typer(routes.app, name="routes", rich_help_panel=_DAILY)
 app.add_typer(domains.app, name="domains", rich_help_panel=_DAILY)
+app.add_typer(pixels.app, name="pixels", rich_help_panel=_DAILY)
+app.add_typer(collections.app, name="collections", rich_help_panel=_DAILY)
+app.add_typer(users.app, name="users", rich_help_panel=_DAILY)
+app.command("search", rich_help_panel=_DAILY)(users.search)
 app.add_typer(export.app, name="export", rich_help_panel="Events and aggregates")
 app.command("demo", rich_help_panel=_LOCAL)(demo.demo)
 app.command("emulator", rich_help_panel=_LOCAL)(emulator.emulator)

@@ -15,7 +15,9 @@ from scarf_async.entities import DomainCreate
 
 __all__ = ["app"]
 
-app: typer.Typer = typer.Typer(help="List, show, add and remove the domains of a package.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    help="List, show, add and remove the domains of a package; the status of one.", no_args_is_help=True
+)
 
 Domain = Annotated[str, typer.Argument(metavar="ID", help="The domain's id, as `domains list` shows it.")]
 _COLUMNS = ("id", "name")
@@ -87,4 +89,21 @@ async def remove(
         await writes.carry_out(
             scarf.domains.delete(there, domain), f"remove the domain {domain} of {package.package}"
         )
+    return Status.DONE
+
+
+@app.command()
+@command
+async def status(
+    *,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The name, such as downloads.acme.example.")],
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> Status:
+    """Show how far a domain of an owner has come on its way to being served (v2).
+
+    Example: scarf-async domains status downloads.acme.example --owner acme
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write(await scarf.domains.status(domain))
     return Status.DONE

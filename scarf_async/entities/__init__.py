@@ -1,6 +1,8 @@
 """The data of Scarf: frozen, slotted attrs classes and the enums they use."""
 
+from scarf_async.entities.accounts import Membership, SearchResult, User
 from scarf_async.entities.check import Check
+from scarf_async.entities.collections import Collection, CollectionUpsert
 from scarf_async.entities.enums import (
     ApiVersion,
     Breakdown,
@@ -21,14 +23,17 @@ from scarf_async.entities.organizations import Member, MemberUpsert, Organizatio
 from scarf_async.entities.packages import (
     Domain,
     DomainCreate,
+    DomainStatus,
     Package,
     PackageKey,
+    PackageOverview,
     PackageUpsert,
     Permission,
     PermissionSet,
     Route,
     RouteCreate,
 )
+from scarf_async.entities.pixels import TrackingPixel, TrackingPixelUpsert
 
 __all__ = [
     "JSON",
@@ -37,8 +42,11 @@ __all__ = [
     "ApiVersion",
     "Breakdown",
     "Check",
+    "Collection",
+    "CollectionUpsert",
     "Domain",
     "DomainCreate",
+    "DomainStatus",
     "Event",
     "ExportKind",
     "ExportKindLike",
@@ -48,10 +56,12 @@ __all__ = [
     "LibraryTypeLike",
     "Member",
     "MemberUpsert",
+    "Membership",
     "Organization",
     "OrganizationUpsert",
     "Package",
     "PackageKey",
+    "PackageOverview",
     "PackageUpsert",
     "Permission",
     "PermissionLevel",
@@ -61,5 +71,9 @@ __all__ = [
     "RoleLike",
     "Route",
     "RouteCreate",
+    "SearchResult",
+    "TrackingPixel",
+    "TrackingPixelUpsert",
     "Unset",
+    "User",
 ]

@@ -81,6 +81,8 @@ class Resend(Enum):
     """As REPEAT; a 404 to a resend counts as done."""
     CREATE = "create"
     """Again after a 429 or where nothing was sent; otherwise only after looking."""
+    ONCE = "once"
+    """Nothing is known of it: again only where nothing was sent."""
     EXPORT = "export"
     """Again after 429, 502, 503, 504 or where nothing was sent; an export that was sent may cost money."""
 
@@ -271,6 +273,7 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
         return {
             Resend.CREATE: Verdict.LOOK,
             Resend.EXPORT: Verdict.FAILURE,
+            Resend.ONCE: Verdict.FAILURE,
         }.get(resend, Verdict.AGAIN)
     status = outcome.status
     if 200 <= status < 300:
@@ -278,6 +281,8 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
         if outcome.cut and resend is Resend.READ:
             return Verdict.FAILURE if outcome.garbled else Verdict.AGAIN
         return Verdict.SUCCESS
+    if resend is Resend.ONCE:
+        return Verdict.FAILURE
     if resend is Resend.EXPORT:
         return Verdict.AGAIN if status in _EXPORT_RETRIED else Verdict.FAILURE
     # Rate limits also come as a 403 that says when to come back; any other 403 is final.

@@ -62,6 +62,7 @@ __all__ = [
     "is_understood",
     "overlaid",
     "read_page",
+    "read_whole",
     "what_follows",
 ]
 
@@ -144,21 +145,30 @@ class Listing(Generic[E]):
             PaginationError: by the read: the answer has a link to more.
         """
         request = self.endpoint.request(query=query, **values)
-
-        def steps() -> Steps[list[E]]:
-            page = read_page(request, (yield from answer_to(request)))
-            if page.link is not None:
-                raise _unproven(self.endpoint, "it has a link to more, and is not known to come in pages")
-            return list(self.distinct(page.elements).values())
-
-        return Read(request.target, steps)
+        return Read(request.target, lambda: read_whole(request, self.identity))
 
     def distinct(self, elements: Iterable[E]) -> dict[Hashable, E]:
         """The first element of each identity, by it."""
-        found: dict[Hashable, E] = {}
-        for element in elements:
-            found.setdefault(self.identity(element), element)
-        return found
+        return _distinct(elements, self.identity)
+
+
+def _distinct(elements: Iterable[E], identity: Callable[[E], Hashable]) -> dict[Hashable, E]:
+    found: dict[Hashable, E] = {}
+    for element in elements:
+        found.setdefault(identity(element), element)
+    return found
+
+
+def read_whole(request: Request[list[E]], identity: Callable[[E], Hashable]) -> Steps[list[E]]:
+    """All elements, each once, of what the service gives at once.
+
+    Raises:
+        PaginationError: the answer has a link to more.
+    """
+    page = read_page(request, (yield from answer_to(request)))
+    if page.link is not None:
+        raise _unproven(request.endpoint, "it has a link to more, and is not known to come in pages")
+    return list(_distinct(page.elements, identity).values())
 
 
 class Following(Enum):

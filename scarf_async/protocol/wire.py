@@ -24,6 +24,7 @@ __all__ = ["UnreadableError", "Wire", "parse_time"]
 T = TypeVar("T")
 Structure: TypeAlias = Callable[[object, object], object]
 _Field: TypeAlias = tuple[str, str, type | None, Structure, object, object]
+Shape: TypeAlias = Callable[[Mapping[str, object]], Mapping[str, object]]
 A = TypeVar("A", bound=attrs.AttrsInstance)
 
 _TIME = re.compile(
@@ -105,6 +106,12 @@ def _integer(value: object, _: object) -> int:
     return value
 
 
+def _boolean(value: object, _: object) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"expected a boolean, found {_kind(value)}")
+    return value
+
+
 def _date(value: object, _: object) -> dt.date:
     text = _string(value, _)
     try:
@@ -156,7 +163,7 @@ def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
                 return _first_fault(child, f"{path}[{note.index}]")
         return _first_fault(child, path)
     if isinstance(error, UnreadableError):
-        return UnreadableError(f"{path}.{error.path}".lstrip("."), error.reason)
+        return UnreadableError(f"{path}.{error.path}".strip("."), error.reason)
     return UnreadableError(path, str(error))
 
 
@@ -170,6 +177,7 @@ class Wire:
         identifiers: attributes that may come as a JSON number, by their class.
         absent: what attributes are where the field is not sent, though their class requires them.
         dropped: fields that say nothing, of every class.
+        shapes: where an object is not one field an attribute, what makes such a one of it, by the class.
     """
 
     def __init__(
@@ -181,14 +189,17 @@ class Wire:
         identifiers: Container[tuple[type, str]] = (),
         absent: Mapping[tuple[type, str], object] = MappingProxyType({}),
         dropped: Iterable[str] = (),
+        shapes: Mapping[type, Shape] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self._identifiers = identifiers
         self._absent = absent
         self._dropped = frozenset(dropped)
+        self._shapes = shapes
         self._converter = converter = make_converter()
         converter.register_structure_hook(str, _string)
         converter.register_structure_hook(int, _integer)
+        converter.register_structure_hook(bool, _boolean)
         converter.register_structure_hook(dt.date, _date)
         converter.register_structure_hook(dt.datetime, _time)
         converter.register_structure_hook_func(_is_open_enum, _open_enum)
@@ -262,18 +273,22 @@ class Wire:
         known = self._dropped.union(wire for _, wire, *_ in fields)
         make: Callable[..., A] = entity
         usual = self._usual_hook(entity, fields)
+        shape = self._shapes.get(entity)
+        keeps_more = "extra" in attrs.fields_dict(entity)
 
         def hook(value: object, _: object) -> A:
             if not isinstance(value, dict):
                 raise TypeError(f"expected an object, found {_kind(value)}")
+            if shape is not None:
+                value = shape(value)
             if known.issuperset(value):
                 try:
                     return usual(value, entity)
-                except (KeyError, TypeError, ValueError):
+                except (KeyError, TypeError, ValueError, cattrs.BaseValidationError):
                     # Something is odd about it, which is read with care.
                     pass
             extra = {} if known.issuperset(value) else {key: value[key] for key in value if key not in known}
-            found: dict[str, object] = {**given, "extra": extra}
+            found: dict[str, object] = {**given, **({"extra": extra} if keeps_more else {})}
             for name, wire, text, structure, kind, absent in fields:
                 item = value.get(wire)
                 if type(item) is text:
@@ -282,6 +297,8 @@ class Wire:
                 elif item is not None:
                     try:
                         found[name] = structure(item, kind)
+                    except (UnreadableError, cattrs.BaseValidationError) as error:
+                        raise _first_fault(error, wire) from None
                     except TypeError as error:
                         raise UnreadableError(wire, str(error)) from None
                     except ValueError:

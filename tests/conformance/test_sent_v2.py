@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from test_call_table_v2 import ROWS, Sent
 
+from scarf_async import SearchResult
 from scarf_async.dialects.exports import EXPORTS
 from scarf_async.dialects.v2 import requests as v2_requests
 from scarf_async.protocol.messages import Endpoint
@@ -106,6 +107,16 @@ def test_what_is_read_is_described(endpoint: Endpoint[object]) -> None:
         for field in attrs.fields(cast(type[attrs.AttrsInstance], entity))
         if field.name != "extra" and (name := endpoint.wire.name(entity, field.name)) is not None
     }
+    if entity is SearchResult:
+        # What was found is under the word for its kind, and the type that it has there is its library's.
+        read.remove("library_type")
+        kinds = cast(list[Schema], schema["oneOf"])
+        schema = {
+            "anyOf": [*kinds, *(value for kind in kinds for value in cast(Schema, kind["properties"]).values())]
+        }
+    if "/{pixel}/domains" in endpoint.template:
+        # The same entity as a domain of a package.
+        read.remove("package_id")
     assert read - set(_properties(schema)) == set()
 
 

@@ -29,13 +29,14 @@ FOLLOWED = (
     "how-to/migrate.md",
     "how-to/nightly-export.md",
     "how-to/resume.md",
+    "how-to/pixels.md",
     "how-to/proxy.md",
     "how-to/notebook.md",
     "how-to/testing.md",
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
 )
-WITH_A_PACKAGE = ("how-to/nightly-export.md", "how-to/from-v1-scripts.md")
+WITH_A_PACKAGE = ("how-to/nightly-export.md", "how-to/from-v1-scripts.md", "how-to/pixels.md")
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
 
 

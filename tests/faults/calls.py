@@ -11,6 +11,7 @@ from scarf_async import (
     UNSET,
     ApiVersion,
     BulkPlan,
+    CollectionUpsert,
     DomainCreate,
     Export,
     ExportJob,
@@ -21,6 +22,7 @@ from scarf_async import (
     RouteCreate,
     Scarf,
     ScarfError,
+    TrackingPixelUpsert,
 )
 
 from .bench import Bench
@@ -57,6 +59,10 @@ _ANVIL: Final = PackageUpsert(name="anvil", short_description="", library_type="
 _WEB: Final = PackageUpsert(name="web", short_description="new", library_type="file")
 _ROUTE: Final = RouteCreate("https://x.example/", "/x")
 _DOMAIN: Final = DomainCreate("x.example")
+_CHANGED: Final = {"name": "web", "shortDescription": "new"}
+_PIXEL: Final = TrackingPixelUpsert(name="docs", track_companies=False)
+_PIXEL_NEW: Final = TrackingPixelUpsert(name="pages", short_description="new")
+_COLLECTION: Final = CollectionUpsert(pattern="home/x", backend_domain="ghcr.io")
 
 
 @attrs.frozen
@@ -177,6 +183,11 @@ def client_calls() -> list[Call]:
         _call("packages.create, the user's", "POST", "packages", lambda scarf: scarf.packages.create(_ANVIL)),
         _call("routes.create", "POST", f"{AT}/routes", lambda scarf: scarf.routes.create(PACKAGE, _ROUTE)),
         _call("domains.create", "POST", f"{AT}/domains", lambda scarf: scarf.domains.create(PACKAGE, _DOMAIN)),
+        _call("request, reading", "GET", AT, lambda scarf: scarf.request("GET", f"/{AT}")),
+        attrs.evolve(
+            _call("request", "PUT", AT, lambda scarf: scarf.request("PUT", ["packages", PACKAGE], json=_CHANGED)),
+            row="own write",
+        ),
     ]
 
 
@@ -285,6 +296,85 @@ def client_calls_v2() -> list[Call]:
             lambda scarf: scarf.domains.create(PACKAGE, _DOMAIN),
             _there(f"{at}/domains", name="x.example"),
             row="create",
+        ),
+        *_only_v2(),
+    ]
+
+
+def _only_v2() -> list[Call]:
+    """Return the calls that v1 does not have."""
+    pixels, pixel = "tracking-pixels/home", "tracking-pixels/home/x1"
+    collections, collection = "collections/home", "collections/home/c1"
+    return [
+        _v2("packages.overview", "GET", "packages/home/overview", lambda scarf: scarf.packages.overview()),
+        _v2(
+            "domains.status",
+            "GET",
+            "domains/home/d.example/status",
+            lambda scarf: scarf.domains.status("d.example"),
+        ),
+        _v2("users.get", "GET", "users/ann", lambda scarf: scarf.users.get("ann")),
+        _v2(
+            "users.organizations", "GET", "users/ann/organizations", lambda scarf: scarf.users.organizations("ann")
+        ),
+        _v2("search", "POST", "search", lambda scarf: scarf.search("web"), row="read"),
+        _v2("pixels.list", "GET", pixels, lambda scarf: scarf.pixels.list()),
+        _v2("pixels.get", "GET", pixel, lambda scarf: scarf.pixels.get("x1")),
+        _v2("pixels.list_domains", "GET", f"{pixel}/domains", lambda scarf: scarf.pixels.list_domains("x1")),
+        _v2(
+            "pixels.create",
+            "POST",
+            pixels,
+            lambda scarf: scarf.pixels.create(_PIXEL),
+            _there(pixels, name="docs", track_companies=False),
+            row="create",
+        ),
+        _v2(
+            "pixels.update",
+            "PUT",
+            pixel,
+            lambda scarf: scarf.pixels.update("x1", _PIXEL_NEW),
+            _there(pixels, name="pages", short_description="new", track_companies=True),
+        ),
+        _v2("pixels.delete", "DELETE", pixel, lambda scarf: scarf.pixels.delete("x1"), _gone(pixels, id="x1")),
+        _v2(
+            "pixels.create_domain",
+            "POST",
+            f"{pixel}/domains",
+            lambda scarf: scarf.pixels.create_domain("x1", "y.example"),
+            _there(f"{pixel}/domains", name="y.example"),
+            row="create",
+        ),
+        _v2(
+            "pixels.delete_domain",
+            "DELETE",
+            f"{pixel}/domains/d2",
+            lambda scarf: scarf.pixels.delete_domain("x1", "d2"),
+            _gone(f"{pixel}/domains", id="d2"),
+        ),
+        _v2("collections.list", "GET", collections, lambda scarf: scarf.collections.list()),
+        _v2("collections.get", "GET", collection, lambda scarf: scarf.collections.get("c1")),
+        _v2(
+            "collections.create",
+            "POST",
+            collections,
+            lambda scarf: scarf.collections.create(_COLLECTION),
+            _there(collections, pattern="home/x"),
+            row="create",
+        ),
+        _v2(
+            "collections.update",
+            "PUT",
+            collection,
+            lambda scarf: scarf.collections.update("c1", _COLLECTION),
+            _there(collections, pattern="home/x"),
+        ),
+        _v2(
+            "collections.delete",
+            "DELETE",
+            collection,
+            lambda scarf: scarf.collections.delete("c1"),
+            _gone(collections, id="c1"),
         ),
     ]
 

@@ -132,9 +132,18 @@ class WorldV2(World):
                 {"id": "r1", "outgoing_url": "https://r.example/", "incoming_path": "/r"}
             ],
             f"packages/home/{PACKAGE}/domains": [{"id": "d1", "name": "d.example"}],
+            "packages/home/overview": [{"package": {"id": PACKAGE, "name": "web"}, "total_installs": 3}],
+            "domains/home/d.example": [{"id": "status", "cname_status": "valid"}],
+            "tracking-pixels/home": [{"id": "x1", "owner": "home", "name": "pages", "track_companies": True}],
+            "tracking-pixels/home/x1/domains": [{"id": "d2", "name": "x.example"}],
+            "collections/home": [{"id": "c1", "owner": "home", "pattern": "home/*", "backend_domain": "ghcr.io"}],
+            "users": [{"id": "u1", "name": "ann"}],
+            "users/ann/organizations": [{"organization_id": "o1", "organization_name": "home", "role": "owner"}],
         }
 
     def _do(self, method: str, path: str, sent: object) -> tuple[int, object]:
+        if path == "search":
+            return 200, [{"type": "package", "package": {"id": PACKAGE, "name": "web"}}]
         if method == "GET" and path in self.lists:
             return 200, self.lists[path]
         if method == "POST" and isinstance(sent, dict):

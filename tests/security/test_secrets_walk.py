@@ -16,6 +16,7 @@ import scarf_async
 from scarf_async import (
     BulkError,
     BulkPlan,
+    CollectionUpsert,
     ConfigurationError,
     DomainCreate,
     ExportJob,
@@ -29,6 +30,7 @@ from scarf_async import (
     Scarf,
     ScarfError,
     ScarfWarning,
+    TrackingPixelUpsert,
     UnsupportedError,
     manifest_schema,
     read_changes,
@@ -115,6 +117,29 @@ async def by_call(world: World) -> None:
     with pytest.raises(UnsupportedError) as caught:
         await scarf.routes.update(web, "id", route)
     world.add(caught.value)
+
+
+async def by_calls_of_v2_alone(world: World) -> None:
+    """Collect what a client of v1 gets from v2: pixels, collections, accounts, and answers to calls of its own."""
+    scarf, docs = world.scarf.with_options(owner="acme"), TrackingPixelUpsert(name="Docs", track_companies=True)
+    images = CollectionUpsert(pattern="acme/*", backend_domain="ghcr.io")
+    pixel, collection = await scarf.pixels.create(docs), await scarf.collections.create(images)
+    await scarf.pixels.create_domain(pixel, "px.acme.example")
+    world.add(docs, images, pixel, collection, scarf.pixels, scarf.collections, scarf.users)
+    world.add(await scarf.domains.status("px.acme.example"), await scarf.packages.overview())
+    world.add(await scarf.users.get("acme"), await scarf.users.organizations(world.emulator.user))
+    world.add(await scarf.search("docs"), await scarf.request("GET", "/tracking-pixels/acme", version="v2"))
+    for call in (
+        scarf.pixels.create(docs),
+        scarf.collections.get("none"),
+        scarf.pixels.update("events", docs),
+        scarf.request("GET", f"/x?key={PASSWORD}", version="v2"),
+        scarf.request("GET", f"https://user:{PASSWORD}@scarf.example/x", version="v2"),
+        scarf.request("POST", ["x"], json={}, version="v2"),
+    ):
+        with pytest.raises(ScarfError) as caught:
+            await call
+        world.add(caught.value.args)
 
 
 async def by_bulk(world: World) -> None:
@@ -222,6 +247,7 @@ def assert_walked(*things: object) -> None:
 async def test_everything_public(world: World) -> None:
     """Of every public class there is something; neither it, nor what hangs on it, nor any file shows a secret."""
     await by_call(world)
+    await by_calls_of_v2_alone(world)
     await by_bulk(world)
     await by_export(world)
     await by_manifest(world)

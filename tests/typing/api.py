@@ -20,10 +20,13 @@ from scarf_async import (
     Breakdown,
     BulkError,
     Check,
+    Collection,
+    CollectionUpsert,
     ConflictError,
     DecodeError,
     Domain,
     DomainCreate,
+    DomainStatus,
     Event,
     ExportFormat,
     ExportJob,
@@ -37,6 +40,7 @@ from scarf_async import (
     LibraryTypeLike,
     MalformedRecordError,
     Member,
+    Membership,
     MemberUpsert,
     NotFoundError,
     Organization,
@@ -44,6 +48,7 @@ from scarf_async import (
     OutcomeUnknownError,
     Package,
     PackageKey,
+    PackageOverview,
     PackageUpsert,
     Permission,
     PermissionLevel,
@@ -61,9 +66,13 @@ from scarf_async import (
     ScarfError,
     ScarfEvent,
     ScarfWarning,
+    SearchResult,
+    TrackingPixel,
+    TrackingPixelUpsert,
     TransportError,
     Unset,
     UnsupportedError,
+    User,
     ValidationError,
     WriteConfirmedError,
     verify_export,
@@ -234,6 +243,51 @@ async def version_2(api: ApiVersion, importance: ImportanceLike) -> None:
             assert_type(error.operations, tuple[object, ...])
             wrong(error)
     warnings.simplefilter("error", ScarfWarning)
+
+
+async def only_version_2(scarf: Scarf, web: Package) -> None:
+    """Make the calls that only v2 has, and some that have no method."""
+    docs = TrackingPixelUpsert(name="Docs", package=web, importance="high", track_companies=False)
+    assert_type(docs.package, PackageKey | Unset | None)
+    assert_type(docs.importance, Importance | Unset | None)
+    assert_type(docs.track_companies, bool | Unset | None)
+    pixel = await scarf.pixels.create(docs, owner="acme", if_exists="keep")
+    assert_type(pixel, TrackingPixel)
+    assert_type((pixel.name, pixel.package), tuple[str | None, PackageKey | None])
+    assert_type((pixel.importance, pixel.track_companies), tuple[Importance | str | None, bool | None])
+    assert_type(await scarf.pixels.list("acme"), list[TrackingPixel])
+    assert_type(await scarf.pixels.list(package=web.key), list[TrackingPixel])
+    assert_type(await scarf.pixels.get("id", owner="acme"), TrackingPixel)
+    assert_type(await scarf.pixels.update(pixel, TrackingPixelUpsert(name="Docs", package="id")), TrackingPixel)
+    assert_type(await scarf.pixels.create_domain(pixel, "px.acme.example", if_exists="keep"), Domain)
+    assert_type(await scarf.pixels.list_domains(pixel.id), list[Domain])
+    await scarf.pixels.delete_domain(pixel, "id")
+    await scarf.pixels.delete(pixel)
+    images = CollectionUpsert(pattern="acme/*", backend_domain="ghcr.io")
+    assert_type(images.public_domain, str | Unset | None)
+    collection = await scarf.collections.create(images, if_exists="keep")
+    assert_type(collection, Collection)
+    assert_type(collection.public_domain, str | None)
+    assert_type(await scarf.collections.list(), list[Collection])
+    assert_type(await scarf.collections.get(collection), Collection)
+    assert_type(await scarf.collections.update(collection.id, images, owner="acme"), Collection)
+    await scarf.collections.delete(collection)
+    for one in await scarf.packages.overview("acme", types=["docker"], permission="admin"):
+        assert_type(one, PackageOverview)
+        assert_type((one.package, one.domains), tuple[Package, tuple[Domain, ...]])
+        assert_type(one.total_installs, int | None)
+    status = await scarf.domains.status("px.acme.example", owner="acme")
+    assert_type(status, DomainStatus)
+    assert_type(status.cname_status, str | None)
+    assert_type(await scarf.users.get("ann"), User)
+    (membership, *_) = await scarf.users.organizations("ann")
+    assert_type(membership, Membership)
+    assert_type((membership.role, membership.organization_website), tuple[Role | str, str | None])
+    (found, *_) = await scarf.search("web")
+    assert_type(found, SearchResult)
+    assert_type((found.type, found.library_type), tuple[str, LibraryType | str | None])
+    assert_type(await scarf.request("GET", ["users", "ann"], query={"a": ["b"]}, version="v3"), JSON)
+    assert_type(await scarf.request("PUT", "/x", json={"a": None}, resend="repeat"), JSON)
 
 
 def records(aggregate: Aggregate, event: Event) -> None:

@@ -8,26 +8,35 @@ from urllib.parse import urlsplit
 from scarf_async.entities import (
     JSON,
     UNSET,
+    Collection,
+    CollectionUpsert,
     LibraryType,
     Organization,
     OrganizationUpsert,
     Package,
+    PackageKey,
     PackageUpsert,
     Route,
     RouteCreate,
+    TrackingPixel,
+    TrackingPixelUpsert,
     Unset,
 )
 from scarf_async.entities.enums import address_fields
 from scarf_async.errors import UnsupportedError, ValidationError
-from scarf_async.names import package_key
+from scarf_async.names import organization_key, package_key
 
 __all__ = [
     "check_package",
+    "collection_over",
     "filled",
+    "new_collection",
     "new_package",
+    "new_pixel",
     "new_route",
     "organization_over",
     "package_over",
+    "pixel_over",
     "public_host",
     "route_over",
     "same_type",
@@ -228,3 +237,66 @@ def package_over(upsert: PackageUpsert, owner: str, shown: Package) -> dict[str,
     if same_type(library_type, LibraryType.PYTHON):
         body |= _required("repository_url", upsert.repository_url, shown.repository_url, "repository_url")
     return body
+
+
+_PIXEL_TEXTS: Final = ("importance", "short_description", "long_description")
+
+
+def new_pixel(upsert: TrackingPixelUpsert, owner: str) -> dict[str, JSON]:
+    """Return the body that creates a pixel of an owner.
+
+    Raises:
+        ValidationError: its package is another owner's.
+    """
+    body: dict[str, JSON] = {"name": upsert.name}
+    package = upsert.package
+    if isinstance(package, PackageKey):
+        if package.owner is not None and organization_key(package.owner) != organization_key(owner):
+            raise ValidationError(
+                f"package {package.id} is of {package.owner}, and the tracking pixel of {owner}; nothing was sent",
+                field="package",
+            )
+        body["package_id"] = package.id
+    body |= {name: str(text) for name in _PIXEL_TEXTS if isinstance(text := getattr(upsert, name), str)}
+    if isinstance(upsert.track_companies, bool):
+        body["track_companies"] = upsert.track_companies
+    return body
+
+
+def pixel_over(upsert: TrackingPixelUpsert, shown: TrackingPixel) -> dict[str, JSON]:
+    """Return the body that makes of a pixel what is wanted.
+
+    Raises:
+        ValidationError: neither side says whether it tracks companies, which v2 then begins to do.
+    """
+    tracks = shown.track_companies if upsert.track_companies is UNSET else upsert.track_companies
+    if tracks is None and shown.track_companies is None:
+        raise ValidationError(
+            "v2 tracks companies unless it is told not to, and does not show what this pixel does: give"
+            " track_companies; nothing was changed",
+            field="track_companies",
+        )
+    package = upsert.package.id if isinstance(upsert.package, PackageKey) else upsert.package
+    body: dict[str, JSON] = {
+        "name": upsert.name,
+        **_over("package_id", package, None if shown.package is None else shown.package.id),
+        "track_companies": tracks,
+    }
+    for name in _PIXEL_TEXTS:
+        body |= _over(name, getattr(upsert, name), getattr(shown, name))
+    return body
+
+
+def new_collection(upsert: CollectionUpsert) -> dict[str, JSON]:
+    """Return the body that creates a collection."""
+    public = {"public_domain": upsert.public_domain} if isinstance(upsert.public_domain, str) else {}
+    return {"pattern": upsert.pattern, "backend_domain": upsert.backend_domain, "type": upsert.type, **public}
+
+
+def collection_over(upsert: CollectionUpsert, shown: Collection) -> dict[str, JSON]:
+    """Return the body that makes of a collection what is wanted; its type is not part of it."""
+    return {
+        "pattern": upsert.pattern,
+        "backend_domain": upsert.backend_domain,
+        **_over("public_domain", upsert.public_domain, shown.public_domain),
+    }

@@ -21,8 +21,9 @@ from scarf_async.dialects.v2.bodies import (
     type_word,
 )
 from scarf_async.dialects.v2.check import check
+from scarf_async.dialects.v2.checks import check_id, needed_owner
 from scarf_async.dialects.v2.lists import DOMAINS, MEMBERS, PACKAGES, PERMISSIONS, ROUTES
-from scarf_async.dialects.v2.looks import find_package, find_route_in
+from scarf_async.dialects.v2.looks import find_package, find_route_in, is_one_of
 from scarf_async.dialects.v2.members import by_username, upsert_member
 from scarf_async.dialects.v2.permissions import (
     permission_requests,
@@ -75,7 +76,7 @@ from scarf_async.entities import (
 from scarf_async.errors import APIError, DecodeError, NotFoundError, UnsupportedError, ValidationError
 from scarf_async.names import domain_key, organization_key, package_key
 from scarf_async.protocol.looking import Found, PackageIndex, find_domain, find_organization
-from scarf_async.protocol.messages import Request, class_name
+from scarf_async.protocol.messages import Request
 from scarf_async.protocol.steps import (
     Creation,
     LookContext,
@@ -207,7 +208,7 @@ class V2:
         listed = PACKAGES.read({"type": words}, owner=self._owner(organization, "organization"))
         if not words:
             return listed
-        return listed.then("of the types", lambda packages: [one for one in packages if _is_one_of(one, words)])
+        return listed.then("of the types", lambda packages: [one for one in packages if is_one_of(one, words)])
 
     def package(  # noqa: D102
         self, id_or_name: str, library_type: str | None = None, owner: str | None = None
@@ -279,7 +280,7 @@ class V2:
 
         def make() -> Steps[Request[Package]]:
             there = yield from ask(read)
-            _check_id(read, there.uuid, package_id)
+            check_id(read, there.uuid, package_id)
             body = package_over(upsert, owner, there)
             if host is not None and not any(
                 domain_key(domain.name) == domain_key(host) for domain in (yield from domains.steps())
@@ -351,7 +352,7 @@ class V2:
 
         def make() -> Steps[Request[Route]]:
             there = yield from ask(read)
-            _check_id(read, there.id, route_id)
+            check_id(read, there.id, route_id)
             body = route_over(route, there)
             return UPDATE_ROUTE.request(body, owner=owner, package=package_id, route=route_id)
 
@@ -388,14 +389,7 @@ class V2:
         return check(None if self.owner is None else LIST_PACKAGES.request(owner=self.owner), self.owner)
 
     def _owner(self, owner: str | None, argument: str) -> str:
-        owner = self.owner if owner is None else owner
-        if owner is not None:
-            return owner
-        raise ValidationError(
-            f"v2 needs an owner: give {argument}=, make the client with Scarf(owner=...), or set $SCARF_OWNER;"
-            " nothing was sent",
-            field=argument,
-        )
+        return needed_owner(owner, self.owner, argument)
 
     def _at(self, package: PackageKey) -> tuple[str, str]:
         """Return the owner and the id of a package, as its path has them."""
@@ -413,23 +407,6 @@ class V2:
         owner, package_id = self._at(package)
         request = GET_PACKAGE.request(owner=owner, package=package_id)
         return reading(request)
-
-
-def _check_id(request: Request[object], shown: str, asked: str) -> None:
-    """Refuse to change a thing into what was read of another."""
-    if shown.casefold() != asked.casefold():
-        raise DecodeError(
-            f"it is {shown!r}, and {asked!r} was asked for; nothing was changed",
-            endpoint=request.endpoint.name,
-            entity=class_name(request.endpoint.answer),
-            path="id",
-        )
-
-
-def _is_one_of(package: Package, words: Sequence[str]) -> bool:
-    # A service that does not know the parameter sends all.
-    shown = package.library_type
-    return not words or shown is None or any(same_type(shown, word) for word in words)
 
 
 def _checked(package: Package, word: str, name: str, owner: str, request: Request[Package]) -> Package:
