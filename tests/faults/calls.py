@@ -34,6 +34,7 @@ __all__ = [
     "Call",
     "Stands",
     "bulk_calls",
+    "bulk_calls_v2",
     "client_calls",
     "client_calls_v2",
     "export_calls",
@@ -55,8 +56,16 @@ _NEW: Final = OrganizationUpsert(name="home", description="new", billing_email="
 _HOUSE: Final = OrganizationUpsert(name="house", description="", billing_email="")
 _ANVIL: Final = PackageUpsert(name="anvil", short_description="", library_type="file")
 _WEB: Final = PackageUpsert(name="web", short_description="new", library_type="file")
+_PYTHON: Final = attrs.evolve(_ANVIL, library_type="python", repository_url="https://r.example/")
 _ROUTE: Final = RouteCreate("https://x.example/", "/x")
 _DOMAIN: Final = DomainCreate("x.example")
+
+# In v2, what an update does not say is kept.
+_AT: Final = f"packages/home/{PACKAGE}"
+_MEMBERS: Final = f"{HOME}/members"
+_SAID: Final = attrs.evolve(_NEW, billing_email=UNSET)
+_NAMED: Final = attrs.evolve(_HOUSE, billing_email=UNSET, description=UNSET)
+_OTHER_PATH: Final = RouteCreate(UNSET, "/x")
 
 
 @attrs.frozen
@@ -79,7 +88,7 @@ class Call:
     path: str
     run: Callable[[Bench], str]
     stands: Stands | None = None
-    version: str = "v1"
+    version: ApiVersion = "v1"
 
 
 def _there(path: str, **fields: object) -> Stands:
@@ -105,14 +114,36 @@ _MAKES: Final[dict[tuple[str, str], tuple[str, Stands]]] = {
     ("POST", f"{AT}/routes"): ("create", _there(f"{AT}/routes", templatePath="/x")),
     ("POST", f"{AT}/domains"): ("create", _there(f"{AT}/domains", name="x.example")),
 }
+_MAKES_V2: Final[dict[tuple[str, str], tuple[str, Stands]]] = {
+    ("PUT", HOME): (
+        "change",
+        _there("organizations", name="home", description="new", billing_email="pay@home.example"),
+    ),
+    ("PUT", _AT): ("change", _there("packages/home", name="web", short_description="new")),
+    ("PUT", f"{_AT}/routes/r1"): (
+        "change",
+        _there(f"{_AT}/routes", incoming_path="/x", outgoing_url="https://r.example/"),
+    ),
+    ("DELETE", _AT): ("delete", _gone("packages/home", id=PACKAGE)),
+    ("PUT", f"{_MEMBERS}/ann"): ("state", _there(_MEMBERS, username="ann", role="admin")),
+    ("POST", _MEMBERS): ("state", _there(_MEMBERS, username="bob", role="admin")),
+    ("POST", f"{_AT}/permissions"): (
+        "state",
+        _there(f"{_AT}/permissions", username="bob", permission_level="admin"),
+    ),
+    ("POST", "packages/home"): ("create", _there("packages/home", name="anvil")),
+    ("POST", f"{_AT}/domains"): ("create", _there(f"{_AT}/domains", name="x.example")),
+}
 _RENAMES: Final = ("rename", _there("organizations", name="house"))
 
 
-def makes(method: str, path: str, *, renames: bool = False) -> tuple[str, Stands | None]:
+def makes(
+    method: str, path: str, version: ApiVersion = "v1", *, renames: bool = False
+) -> tuple[str, Stands | None]:
     """Return the row of a request, and how often what it makes stands in the world."""
     if method == "GET":
         return "read", None
-    return _RENAMES if renames else _MAKES[method, path]
+    return _RENAMES if renames else (_MAKES if version == "v1" else _MAKES_V2)[method, path]
 
 
 async def _ended(work: Awaitable[str]) -> str:
@@ -132,14 +163,16 @@ def _on_client(work: Callable[[Scarf, Bench], Awaitable[str]], api: ApiVersion =
     return lambda bench: bench.run(connected(bench))
 
 
-def _call(name: str, method: str, path: str, make: Callable[[Scarf], Awaitable[object]]) -> Call:
+def _call(
+    name: str, method: str, path: str, make: Callable[[Scarf], Awaitable[object]], version: ApiVersion = "v1"
+) -> Call:
     async def work(scarf: Scarf, _: Bench) -> str:
         result = await make(scarf)
         promised = method != "DELETE" and not path.endswith("/permissions")
         return "ok" if result or not promised else "no result"
 
-    row, stands = makes(method, path, renames="renaming" in name)
-    return Call(row, name, method, path, _on_client(work), stands)
+    row, stands = makes(method, path, version, renames="renaming" in name)
+    return Call(row, name, method, path, _on_client(work, version), stands, version)
 
 
 def client_calls() -> list[Call]:
@@ -180,116 +213,69 @@ def client_calls() -> list[Call]:
     ]
 
 
-_ROWS_V2: Final = {"GET": "read", "PUT": "change", "DELETE": "delete"}
-
-
-def _v2(
-    name: str,
-    method: str,
-    path: str,
-    make: Callable[[Scarf], Awaitable[object]],
-    stands: Stands | None = None,
-    *,
-    row: str | None = None,
-) -> Call:
-    async def work(scarf: Scarf, _: Bench) -> str:
-        result = await make(scarf)
-        promised = method != "DELETE" and not path.endswith("/permissions")
-        return "ok" if result or not promised else "no result"
-
-    return Call(row or _ROWS_V2[method], f"v2 {name}", method, path, _on_client(work, "v2"), stands, "v2")
-
-
 def client_calls_v2() -> list[Call]:
     """Return the calls of a client of v2."""
-    at, members = f"packages/home/{PACKAGE}", f"{HOME}/members"
-    change = attrs.evolve(_NEW, billing_email=UNSET)
-    house = attrs.evolve(_HOUSE, billing_email=UNSET, description=UNSET)
     return [
-        _v2("packages.list", "GET", "packages/home", lambda scarf: scarf.packages.list()),
-        _v2("packages.get", "GET", "packages/home/file/web", lambda scarf: scarf.packages.get("web", "file")),
-        _v2("routes.get", "GET", f"{at}/routes/r1", lambda scarf: scarf.routes.get(PACKAGE, "r1")),
-        _v2("members.get", "GET", f"{members}/ann", lambda scarf: scarf.members.get("home", "ann")),
-        _v2(
-            "organizations.update",
-            "PUT",
-            HOME,
-            lambda scarf: scarf.organizations.update("home", change),
-            _there("organizations", name="home", description="new", billing_email="pay@home.example"),
+        _call("packages.list", "GET", "packages/home", lambda scarf: scarf.packages.list(), "v2"),
+        _call(
+            "packages.get", "GET", "packages/home/file/web", lambda scarf: scarf.packages.get("web", "file"), "v2"
         ),
-        _v2(
+        _call("routes.get", "GET", f"{_AT}/routes/r1", lambda scarf: scarf.routes.get(PACKAGE, "r1"), "v2"),
+        _call("members.get", "GET", f"{_MEMBERS}/ann", lambda scarf: scarf.members.get("home", "ann"), "v2"),
+        _call("organizations.update", "PUT", HOME, lambda scarf: scarf.organizations.update("home", _SAID), "v2"),
+        _call(
             "organizations.update, renaming",
             "PUT",
             HOME,
-            lambda scarf: scarf.organizations.update("home", house),
-            _there("organizations", name="house"),
-            row="rename",
+            lambda scarf: scarf.organizations.update("home", _NAMED),
+            "v2",
         ),
-        _v2(
-            "packages.update",
-            "PUT",
-            at,
-            lambda scarf: scarf.packages.update(PACKAGE, _WEB),
-            _there("packages/home", name="web", short_description="new"),
-        ),
-        _v2(
+        _call("packages.update", "PUT", _AT, lambda scarf: scarf.packages.update(PACKAGE, _WEB), "v2"),
+        _call(
             "routes.update",
             "PUT",
-            f"{at}/routes/r1",
-            lambda scarf: scarf.routes.update(PACKAGE, "r1", RouteCreate(UNSET, "/x")),
-            _there(f"{at}/routes", incoming_path="/x", outgoing_url="https://r.example/"),
+            f"{_AT}/routes/r1",
+            lambda scarf: scarf.routes.update(PACKAGE, "r1", _OTHER_PATH),
+            "v2",
         ),
-        _v2(
+        _call(
             "members.upsert",
             "PUT",
-            f"{members}/ann",
+            f"{_MEMBERS}/ann",
             lambda scarf: scarf.members.upsert("home", "ann", "admin"),
-            _there(members, username="ann", role="admin"),
-            row="state",
+            "v2",
         ),
-        _v2(
+        _call(
             "members.upsert, of a new one",
             "POST",
-            members,
+            _MEMBERS,
             lambda scarf: scarf.members.upsert("home", "bob", "admin"),
-            _there(members, username="bob", role="admin"),
-            row="state",
+            "v2",
         ),
-        _v2(
+        _call(
             "permissions.set",
             "POST",
-            f"{at}/permissions",
+            f"{_AT}/permissions",
             lambda scarf: scarf.permissions.set(PACKAGE, PermissionSet("bob", "admin")),
-            _there(f"{at}/permissions", username="bob", permission_level="admin"),
-            row="state",
+            "v2",
         ),
-        _v2(
-            "packages.delete",
-            "DELETE",
-            at,
-            lambda scarf: scarf.packages.delete(PACKAGE),
-            _gone("packages/home", id=PACKAGE),
-        ),
-        _v2(
+        _call("packages.delete", "DELETE", _AT, lambda scarf: scarf.packages.delete(PACKAGE), "v2"),
+        _call(
             "packages.create",
             "POST",
             "packages/home",
             lambda scarf: scarf.packages.create(_ANVIL, route=_ROUTE),
-            _there("packages/home", name="anvil", incoming_path="/x"),
-            row="create",
+            "v2",
         ),
-        _v2(
-            "domains.create",
-            "POST",
-            f"{at}/domains",
-            lambda scarf: scarf.domains.create(PACKAGE, _DOMAIN),
-            _there(f"{at}/domains", name="x.example"),
-            row="create",
+        _call(
+            "domains.create", "POST", f"{_AT}/domains", lambda scarf: scarf.domains.create(PACKAGE, _DOMAIN), "v2"
         ),
     ]
 
 
-def _operation(name: str, method: str, path: str, add: Callable[[BulkPlan], object]) -> Call:
+def _operation(
+    name: str, method: str, path: str, add: Callable[[BulkPlan], object], version: ApiVersion = "v1"
+) -> Call:
     async def work(scarf: Scarf, _: Bench) -> str:
         plan = BulkPlan()
         add(plan)
@@ -301,8 +287,8 @@ def _operation(name: str, method: str, path: str, add: Callable[[BulkPlan], obje
             return "later"
         return "ok" if outcome.status == "succeeded" else outcome.status
 
-    row, stands = makes(method, path, renames="renaming" in name)
-    return Call(f"bulk {row}", f"bulk {name}", method, path, _on_client(work), stands)
+    row, stands = makes(method, path, version, renames="renaming" in name)
+    return Call(f"bulk {row}", f"bulk {name}", method, path, _on_client(work, version), stands, version)
 
 
 def bulk_calls() -> list[Call]:
@@ -331,6 +317,31 @@ def bulk_calls() -> list[Call]:
     ]
 
 
+def bulk_calls_v2() -> list[Call]:
+    """Return an operation of a run of v2 for each way in which its requests differ from those of v1."""
+    return [
+        _operation(
+            "update_organization, renaming",
+            "PUT",
+            HOME,
+            lambda plan: plan.update_organization("home", _NAMED),
+            "v2",
+        ),
+        _operation(
+            "upsert_member", "PUT", f"{_MEMBERS}/ann", lambda plan: plan.upsert_member("home", "ann", "admin"), "v2"
+        ),
+        _operation("create_package", "POST", "packages/home", lambda plan: plan.create_package(_PYTHON), "v2"),
+        _operation("delete_package", "DELETE", _AT, lambda plan: plan.delete_package(PACKAGE), "v2"),
+        _operation(
+            "update_route",
+            "PUT",
+            f"{_AT}/routes/r1",
+            lambda plan: plan.update_route(PACKAGE, "r1", _OTHER_PATH),
+            "v2",
+        ),
+    ]
+
+
 async def _read(export: Export[T]) -> str:
     async with export as stream:
         read = [record async for record in stream]
@@ -352,7 +363,7 @@ async def _run(job: ExportJob, scarf: Scarf, bench: Bench) -> str:
 
 def _export(name: str, path: str, make: Callable[[Scarf], Export[T]], *jobs: ExportJob) -> Iterator[Call]:
     row = "aggregates" if "aggregates" in name else "events"
-    version = "v1" if "." in path or row == "aggregates" else "v2"
+    version: ApiVersion = "v1" if "." in path or row == "aggregates" else "v2"
     read = _on_client(lambda scarf, _: _read(make(scarf)))
     yield Call(row, f"exports.{name}", "GET", path, read, version=version)
     save = _on_client(lambda scarf, bench: _save(make(scarf), bench))
