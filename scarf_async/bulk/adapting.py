@@ -97,7 +97,7 @@ def made_with_its_package(plan: Plan, dialect: Dialect, operation: Operation) ->
         return False
     created = plan[root].call
     host = dialect.domain_of(created.package) if isinstance(created, CreatePackage) else None
-    return host is not None and domain_key(host) == domain_key(call.domain.name)
+    return host is not None and host == domain_key(call.domain.name)
 
 
 def _listed(plan: Plan) -> dict[int, Call]:

@@ -19,7 +19,7 @@ from scarf_async.entities import (
 )
 from scarf_async.entities.enums import address_fields
 from scarf_async.errors import UnsupportedError, ValidationError
-from scarf_async.names import package_key
+from scarf_async.names import package_key, public_host
 
 __all__ = [
     "check_package",
@@ -28,7 +28,6 @@ __all__ = [
     "new_route",
     "organization_over",
     "package_over",
-    "public_host",
     "route_over",
     "same_type",
     "sent_name",
@@ -99,11 +98,6 @@ def sent_name(upsert: PackageUpsert, owner: str) -> str:
     return path
 
 
-def public_host(upsert: PackageUpsert) -> str | None:
-    """Return the domain that an upsert asks for by its public address."""
-    return urlsplit(upsert.public_url).hostname if isinstance(upsert.public_url, str) else None
-
-
 def new_package(upsert: PackageUpsert, owner: str, route: RouteCreate | None) -> dict[str, JSON]:
     """Return the body that creates a package.
 
@@ -129,7 +123,7 @@ def new_package(upsert: PackageUpsert, owner: str, route: RouteCreate | None) ->
         body["backend_registry"] = _registry(upsert.backend_url)
     if isinstance(upsert.repository_url, str):
         body["repository_url"] = upsert.repository_url
-    if (host := public_host(upsert)) is not None:
+    if (host := public_host(upsert.public_url)) is not None:
         body["domain"] = host
     return body if route is None else body | new_route(route)
 
