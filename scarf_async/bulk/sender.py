@@ -43,7 +43,7 @@ __all__ = ["FATAL", "Sender"]
 
 # No operation's failure: the whole run cannot go on.
 FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
-_NO_PACKAGE: Final = PackageKey(None, "")
+_NO_PACKAGE: Final = PackageKey(None, "none")
 
 
 @attrs.frozen(eq=False)
