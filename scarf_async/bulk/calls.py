@@ -40,10 +40,10 @@ from scarf_async.entities import (
     PackageKey,
     PackageUpsert,
     Role,
-    RoleLike,
     Unset,
 )
-from scarf_async.entities.fields import one_of, some_text
+from scarf_async.entities.fields import some_text
+from scarf_async.entities.organizations import known_role
 from scarf_async.names import package_key, user_key
 from scarf_async.protocol.looking import find_domain, find_organization, last_part
 from scarf_async.protocol.steps import Creation, Steps
@@ -67,10 +67,6 @@ __all__ = [
     "UpdateRoute",
     "UpsertMember",
 ]
-
-
-def _to_role(value: RoleLike) -> Role:
-    return one_of(Role, "role", value)
 
 
 # Organizations
@@ -173,7 +169,7 @@ class UpsertMember(_OfMember, Changes):
 
     organization: str = attrs.field(validator=segment)
     username: str = attrs.field(validator=some_text)
-    role: Role = attrs.field(converter=_to_role)
+    role: Role = attrs.field(converter=known_role)
 
     @property
     def value(self) -> Hashable:

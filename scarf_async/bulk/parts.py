@@ -31,12 +31,12 @@ from scarf_async.entities import (
     DomainCreate,
     PackageKey,
     PermissionLevel,
-    PermissionLevelLike,
     PermissionSet,
     Route,
     RouteCreate,
 )
-from scarf_async.entities.fields import one_of, some_text
+from scarf_async.entities.fields import some_text
+from scarf_async.entities.packages import known_level
 from scarf_async.names import domain_key, route_key, user_key
 from scarf_async.protocol.looking import find_domain
 from scarf_async.protocol.steps import Creation, Steps
@@ -53,10 +53,6 @@ __all__ = [
 ]
 
 
-def _to_level(value: PermissionLevelLike) -> PermissionLevel:
-    return one_of(PermissionLevel, "permission_level", value)
-
-
 @attrs.frozen
 class SetPermission(OnPackage):
     """A permission to set; those of one package travel together."""
@@ -66,7 +62,7 @@ class SetPermission(OnPackage):
     shown_in: ClassVar[Section] = "permissions"
 
     user_query: str = attrs.field(validator=some_text)
-    level: PermissionLevel = attrs.field(converter=_to_level)
+    level: PermissionLevel = attrs.field(converter=known_level)
 
     @property
     def part(self) -> Hashable:

@@ -64,8 +64,9 @@ def command(function: Command) -> Callable[..., None]:
 
 def _options(kind: type[attrs.AttrsInstance]) -> list[inspect.Parameter]:
     hints = get_type_hints(kind, include_extras=True)
-    for field in attrs.fields(kind):
-        get_args(hints[field.name])[1].rich_help_panel = getattr(kind, "panel", None)
+    if (panel := getattr(kind, "panel", None)) is not None:
+        for field in attrs.fields(kind):
+            get_args(hints[field.name])[1].rich_help_panel = panel
     return [
         inspect.Parameter(
             field.name,
