@@ -12,7 +12,7 @@ import attrs
 from scarf_async.bulk.calls import UpdateOrganization
 from scarf_async.bulk.kinds import Effect, OnPackage, Ref
 from scarf_async.bulk.looks import Looks
-from scarf_async.bulk.operations import Operation, Plan, perform
+from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.outcomes import Outcomes, since
 from scarf_async.bulk.parts import CreateRoute
 from scarf_async.bulk.report import Status
@@ -43,6 +43,7 @@ __all__ = ["FATAL", "Sender"]
 
 # No operation's failure: the whole run cannot go on.
 FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
+_NO_PACKAGE: Final = PackageKey(None, "none")
 
 
 @attrs.frozen(eq=False)
@@ -206,7 +207,7 @@ class Sender:
         failure: ScarfError | None = None
         try:
             calls = [self.schedule.calls.get(place, self.plan[place].call) for place in places]
-            result = await perform(self.session.serving(work), calls, package)
+            result = await calls[0].perform(self.session.serving(work), package or _NO_PACKAGE, calls)
         except (*FATAL, JournalError) as error:
             if not isinstance(error, JournalError):
                 raise

@@ -9,7 +9,6 @@ import typer
 from scarf_async.cli.asking import confirm
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import WriteOptions, Yes, sent
 from scarf_async.entities import UNSET, CollectionUpsert
@@ -32,26 +31,24 @@ _COLUMNS = ("id", "pattern", "backend_domain", "public_domain")
 
 @app.command("list")
 @command
-async def list_(*, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def list_(*, shown: RecordOptions, connection: ClientOptions) -> None:
     """List the collections of an owner.
 
     Example: scarf-async collections list --owner acme
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.collections.list(), _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
 @command
-async def get(*, collection: CollectionId, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def get(*, collection: CollectionId, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show a collection.
 
     Example: scarf-async collections get 3kTMd --owner acme --json
     """
     async with connection.client(read_only=True) as scarf:
         shown.write(await scarf.collections.get(collection))
-    return Status.DONE
 
 
 @app.command()
@@ -64,19 +61,16 @@ async def create(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Create a collection; an equal one that is there is kept.
 
     Example: scarf-async collections create "acme/*" ghcr.io --public-domain cr.acme.example --owner acme
     """
     upsert = CollectionUpsert(pattern=pattern, backend_domain=backend_domain, public_domain=public_domain or UNSET)
     async with writes.client(connection) as scarf:
-        made = await writes.carry_out(
-            scarf.collections.create(upsert, if_exists="keep"), f"create the collection: {sent(upsert)}"
+        await writes.carry_out(
+            scarf.collections.create(upsert, if_exists="keep"), f"create the collection: {sent(upsert)}", shown
         )
-    if made is not None:
-        shown.write(made)
-    return Status.DONE
 
 
 @app.command()
@@ -90,7 +84,7 @@ async def update(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Change a collection; what is not said stays as it is.
 
     Example: scarf-async collections update 3kTMd --backend-domain quay.io --owner acme
@@ -102,19 +96,16 @@ async def update(
             backend_domain=there.backend_domain if backend_domain is None else backend_domain,
             public_domain=UNSET if public_domain is None else public_domain or None,
         )
-        made = await writes.carry_out(
-            scarf.collections.update(there, upsert), f"update the collection {collection}: {sent(upsert)}"
+        await writes.carry_out(
+            scarf.collections.update(there, upsert), f"update the collection {collection}: {sent(upsert)}", shown
         )
-    if made is not None:
-        shown.write(made)
-    return Status.DONE
 
 
 @app.command()
 @command
 async def delete(
     *, collection: CollectionId, yes: Yes = False, writes: WriteOptions, connection: ClientOptions
-) -> Status:
+) -> None:
     """Delete a collection; asks first.
 
     Example: scarf-async collections delete 3kTMd --owner acme --yes
@@ -124,4 +115,3 @@ async def delete(
         what = f"the collection {there.pattern} ({there.id}) of {there.owner}"
         await confirm(f"Delete {what}?", yes=yes or writes.dry_run)
         await writes.carry_out(scarf.collections.delete(there), f"delete {what}")
-    return Status.DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import attrs
 import typer
@@ -19,28 +19,20 @@ from scarf_async.errors import ValidationError
 
 __all__ = ["copy"]
 
-_PANEL = "Where it goes"
-
 
 @attrs.frozen(kw_only=True)
 class _Target:
     """Where a copy goes; by default to where the original is."""
 
+    panel: ClassVar[str] = "Where it goes"
+
     to_api: Annotated[
         ApiVersion | None,
-        typer.Option(
-            help="The version to speak there; by default the one that is spoken here.", rich_help_panel=_PANEL
-        ),
+        typer.Option(help="The version to speak there; by default the one that is spoken here."),
     ] = None
-    to_url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="The address of that version there.", rich_help_panel=_PANEL),
-    ] = None
+    to_url: Annotated[str | None, typer.Option(metavar="URL", help="The address of that version there.")] = None
     to_token_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A file whose first line is the token for there.", rich_help_panel=_PANEL
-        ),
+        Path | None, typer.Option(metavar="FILE", help="A file whose first line is the token for there.")
     ] = None
 
     def connection(self, source: ClientOptions) -> ClientOptions | None:

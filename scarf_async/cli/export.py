@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, TypeVar
 
 import attrs
 import typer
@@ -33,6 +33,13 @@ app.command("job")(export_job.run)
 app.command("verify")(export_job.verify)
 
 
+class _Span(TypedDict):
+    start: str
+    end: str
+    unfiltered: bool
+    on_malformed: OnMalformed
+
+
 @attrs.frozen(kw_only=True)
 class RangeOptions:
     """What of an export is wanted."""
@@ -52,9 +59,14 @@ class RangeOptions:
         ),
     ] = "raise"
 
-    def malformed(self, output: str) -> OnMalformed:
-        """Return what the SDK is to do with a record that cannot be read, in an export to there."""
-        return on_malformed_of(self.on_malformed, output)
+    def of(self, target: OutputOptions) -> _Span:
+        """Return what the calls of the SDK are given of it, for an export to there."""
+        return _Span(
+            start=self.start,
+            end=self.end,
+            unfiltered=self.unfiltered,
+            on_malformed=on_malformed_of(self.on_malformed, target.output),
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -136,13 +148,7 @@ async def aggregates(
     async with connection.client(read_only=True) as scarf:
         of_user = organization is None
         call = scarf.exports.user_aggregates if of_user else scarf.exports.organization_aggregates
-        export = call(
-            str(user if of_user else organization),
-            span.start,
-            span.end,
-            unfiltered=span.unfiltered,
-            on_malformed=span.malformed(target.output),
-        )
+        export = call(str(user if of_user else organization), **span.of(target))
         return await target.write(export)
 
 
@@ -161,16 +167,7 @@ async def package_events(
     Example: scarf-async export package-events acme PACKAGE --start 2024-01-01 --end 2024-02-01 -o events.csv
     """
     async with connection.client(read_only=True) as scarf:
-        return await target.write(
-            scarf.exports.package_events(
-                account,
-                package,
-                span.start,
-                span.end,
-                unfiltered=span.unfiltered,
-                on_malformed=span.malformed(target.output),
-            )
-        )
+        return await target.write(scarf.exports.package_events(account, package, **span.of(target)))
 
 
 @app.command()
@@ -189,15 +186,7 @@ async def owner_events(
     Example: scarf-async export owner-events acme --start 2024-01-01 --end 2024-02-01 --format parquet -o a.parquet
     """
     async with connection.client(read_only=True) as scarf:
-        return await target.write(
-            scarf.exports.owner_events(
-                account,
-                span.start,
-                span.end,
-                unfiltered=span.unfiltered,
-                on_malformed=span.malformed(target.output),
-            )
-        )
+        return await target.write(scarf.exports.owner_events(account, **span.of(target)))
 
 
 @app.command()
@@ -218,11 +207,8 @@ async def pixel_events(
     async with connection.client(read_only=True) as scarf:
         return await target.write(
             scarf.exports.pixel_events(
-                span.start,
-                span.end,
                 owner=connection.owner,
                 api=connection.api or ("v2" if connection.owner else None),
-                unfiltered=span.unfiltered,
-                on_malformed=span.malformed(target.output),
+                **span.of(target),
             )
         )

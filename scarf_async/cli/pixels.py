@@ -10,7 +10,6 @@ import typer
 from scarf_async.cli.asking import confirm
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, sent
 from scarf_async.entities import UNSET, TrackingPixelUpsert
@@ -69,7 +68,7 @@ async def list_(
     ] = None,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """List the tracking pixels of an owner.
 
     Example: scarf-async pixels list --owner acme
@@ -77,19 +76,17 @@ async def list_(
     async with connection.client(read_only=True) as scarf:
         of = None if package is None else await PackageChoice(package=package).identify(scarf)
         shown.write_all(await scarf.pixels.list(package=of), _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
 @command
-async def get(*, pixel: PixelId, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def get(*, pixel: PixelId, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show a tracking pixel.
 
     Example: scarf-async pixels get dbba955a-7567-4300-8630-088054db2222 --owner acme --json
     """
     async with connection.client(read_only=True) as scarf:
         shown.write(await scarf.pixels.get(pixel))
-    return Status.DONE
 
 
 @app.command()
@@ -101,19 +98,18 @@ async def create(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Create a tracking pixel; an equal one that is there is kept.
 
     Example: scarf-async pixels create "Documentation" --owner acme --package acme/web --importance high
     """
     async with writes.client(connection) as scarf:
         upsert = await fields.of(name, scarf)
-        made = await writes.carry_out(
-            scarf.pixels.create(upsert, if_exists="keep"), f"create the tracking pixel {_sent(upsert, fields)}"
+        await writes.carry_out(
+            scarf.pixels.create(upsert, if_exists="keep"),
+            f"create the tracking pixel {_sent(upsert, fields)}",
+            shown,
         )
-    if made is not None:
-        shown.write(made)
-    return Status.DONE
 
 
 @app.command()
@@ -126,7 +122,7 @@ async def update(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Change a tracking pixel; what is not said stays as it is.
 
     Example: scarf-async pixels update dbba955a-7567-4300-8630-088054db2222 --owner acme --importance low
@@ -135,17 +131,14 @@ async def update(
         if name is None:
             name = (await scarf.pixels.get(pixel)).name or ""
         upsert = await fields.of(name, scarf)
-        made = await writes.carry_out(
-            scarf.pixels.update(pixel, upsert), f"update the tracking pixel {pixel}: {_sent(upsert, fields)}"
+        await writes.carry_out(
+            scarf.pixels.update(pixel, upsert), f"update the tracking pixel {pixel}: {_sent(upsert, fields)}", shown
         )
-    if made is not None:
-        shown.write(made)
-    return Status.DONE
 
 
 @app.command()
 @command
-async def delete(*, pixel: PixelId, yes: Yes = False, writes: WriteOptions, connection: ClientOptions) -> Status:
+async def delete(*, pixel: PixelId, yes: Yes = False, writes: WriteOptions, connection: ClientOptions) -> None:
     """Delete a tracking pixel; asks first.
 
     Example: scarf-async pixels delete dbba955a-7567-4300-8630-088054db2222 --owner acme --yes
@@ -155,19 +148,17 @@ async def delete(*, pixel: PixelId, yes: Yes = False, writes: WriteOptions, conn
         what = f"the tracking pixel {there.name} ({there.id}) of {there.owner}"
         await confirm(f"Delete {what}?", yes=yes or writes.dry_run)
         await writes.carry_out(scarf.pixels.delete(there), f"delete {what}")
-    return Status.DONE
 
 
 @app.command()
 @command
-async def domains(*, pixel: PixelId, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def domains(*, pixel: PixelId, shown: RecordOptions, connection: ClientOptions) -> None:
     """List the domains of a tracking pixel.
 
     Example: scarf-async pixels domains dbba955a-7567-4300-8630-088054db2222 --owner acme
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.pixels.list_domains(pixel), _DOMAIN_COLUMNS)
-    return Status.DONE
 
 
 @app.command()
@@ -179,19 +170,18 @@ async def add_domain(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Serve a tracking pixel under a domain; one that it has is kept.
 
     Example: scarf-async pixels add-domain dbba955a-7567-4300-8630-088054db2222 px.acme.example --owner acme
     """
     async with writes.client(connection) as scarf:
-        made = await writes.carry_out(
+        await writes.carry_out(
             scarf.pixels.create_domain(pixel, domain, if_exists="keep"),
             f"add the domain {domain} to the tracking pixel {pixel}",
+            shown,
+            _DOMAIN_COLUMNS,
         )
-    if made is not None:
-        shown.write(made, _DOMAIN_COLUMNS)
-    return Status.DONE
 
 
 @app.command()
@@ -202,7 +192,7 @@ async def remove_domain(
     domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain's id, as `pixels domains` shows it.")],
     writes: WriteOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Remove a domain of a tracking pixel.
 
     Example: scarf-async pixels remove-domain dbba955a-7567-4300-8630-088054db2222 17 --owner acme
@@ -211,4 +201,3 @@ async def remove_domain(
         await writes.carry_out(
             scarf.pixels.delete_domain(pixel, domain), f"remove the domain {domain} of the tracking pixel {pixel}"
         )
-    return Status.DONE

@@ -8,7 +8,6 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
 
 __all__ = ["app", "search"]
@@ -20,26 +19,24 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the accou
 
 @app.command()
 @command
-async def get(*, name: Name, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def get(*, name: Name, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show an account: a user, or an organization of that name.
 
     Example: scarf-async users get ann
     """
     async with connection.client(read_only=True) as scarf:
         shown.write(await scarf.users.get(name))
-    return Status.DONE
 
 
 @app.command()
 @command
-async def organizations(*, name: Name, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def organizations(*, name: Name, shown: RecordOptions, connection: ClientOptions) -> None:
     """List the organizations that a user is a member of.
 
     Example: scarf-async users organizations ann | cut -f1
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.users.organizations(name), ("organization_name", "role"))
-    return Status.DONE
 
 
 @command
@@ -48,11 +45,10 @@ async def search(
     query: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Search packages and tracking pixels, of all that the token's user sees (v2).
 
     Example: scarf-async search web
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.search(query), ("type", "id", "owner", "name", "library_type"))
-    return Status.DONE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import attrs
@@ -11,7 +11,7 @@ import typer
 
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import say
-from scarf_async.cli.records import plain
+from scarf_async.cli.records import RecordOptions, plain
 from scarf_async.entities.fields import without_user
 from scarf_async.errors import NotFoundError, ReadOnlyError, ValidationError
 from scarf_async.names import organization_key, package_key
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from scarf_async.entities import Package
 
 __all__ = ["PackageChoice", "WriteOptions", "Yes", "sent", "traits_of"]
-
-T = TypeVar("T")
 
 Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
 
@@ -80,8 +78,14 @@ class WriteOptions:
         """Make the client; for a dry run one that cannot write."""
         return connection.client(read_only=self.dry_run)
 
-    async def carry_out(self, call: Awaitable[T], what: str) -> T | None:
-        """Make a change and say so; None: it would have been made, but this is a dry run.
+    async def carry_out(
+        self,
+        call: Awaitable[attrs.AttrsInstance | None],
+        what: str,
+        shown: RecordOptions | None = None,
+        columns: Sequence[str] = (),
+    ) -> None:
+        """Make a change, say so, and show what it gives, if that is to be shown; a dry run says what it would be.
 
         Raises:
             ScarfError: it was not made.
@@ -92,9 +96,10 @@ class WriteOptions:
             if not self.dry_run:
                 raise
             say(f"Not sent, since this is a dry run: {what}")
-            return None
+            return
         say(f"{'It is so already' if self.dry_run else 'Done'}: {what}")
-        return result
+        if shown is not None and result is not None:
+            shown.write(result, columns)
 
 
 def traits_of(scarf: Scarf) -> Traits:

@@ -152,7 +152,7 @@ class Dialect(Protocol):
         """Whose package is meant, where its address says so; None where the id alone does, or nobody says."""
 
     def domain_of(self, package: PackageUpsert) -> str | None:
-        """The domain that is created together with a package; None: there is none."""
+        """The domain that is created together with a package, by its key; None: there is none."""
 
     def find_package(
         self, requested: PackageUpsert, shown: Sequence[Package], organization: str | None

@@ -203,7 +203,8 @@ class Permission:
     extra: Mapping[str, JSON] = extra()
 
 
-def _known_level(value: PermissionLevelLike) -> PermissionLevel:
+def known_level(value: PermissionLevelLike) -> PermissionLevel:
+    """Take a level, or its word, to the level; refuse every other word."""
     return one_of(PermissionLevel, "permission_level", value)
 
 
@@ -220,7 +221,7 @@ class PermissionSet:
     """
 
     user_query: str = attrs.field(validator=some_text)
-    permission_level: PermissionLevel = attrs.field(converter=_known_level)
+    permission_level: PermissionLevel = attrs.field(converter=known_level)
 
 
 @attrs.frozen

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Final
 
+from scarf_async import ApiVersion
 from scarf_async.cli.naming import as_typed
 
 from .bench import TOKEN, Bench, Done
@@ -70,7 +71,14 @@ def _applies(bench: Bench, done: Done) -> str:
     return {"succeeded": "ok", "failed": REPORTED}.get(status, status)
 
 
-def _command(method: str, path: str, *arguments: str, row: str = "", judge: Judge = _ended) -> Call:
+def _command(
+    method: str,
+    path: str,
+    *arguments: str,
+    row: str = "",
+    judge: Judge = _ended,
+    version: ApiVersion = "v1",
+) -> Call:
     def run(bench: Bench) -> str:
         places = {"MANIFEST": str(bench.directory / "manifest.yaml"), "FRESH": str(bench.fresh())}
         return judge(bench, bench.invoke(*(places.get(word, word) for word in arguments)))
@@ -78,8 +86,8 @@ def _command(method: str, path: str, *arguments: str, row: str = "", judge: Judg
     name = f"$ {' '.join(arguments)}".replace(PACKAGE, "PACKAGE")
     if row.startswith(("events", "aggregates", "saved")):
         return Call(row, name, method, path, run)
-    usual, stands = makes(method, path, renames="--name" in arguments)
-    return Call(row or usual, name, method, path, run, stands)
+    usual, stands = makes(method, path, version, renames="--name" in arguments)
+    return Call(row or usual, name, method, path, run, stands, version)
 
 
 def command_calls() -> list[Call]:
@@ -123,6 +131,23 @@ def _changes() -> list[Call]:
         _command("DELETE", f"{AT}/domains/d1", "domains", "remove", PACKAGE, "d1"),
         _command("POST", f"{HOME}/users", "apply", "MANIFEST", "--yes", "--json", row="apply", judge=_applies),
         _command("POST", "organizations", "copy", "bare", "acme", "--yes", "--json", row="copy", judge=_applies),
+        _command(
+            "PUT",
+            f"{HOME}/members/ann",
+            *("apply", "MANIFEST", "--yes", "--json", "--api", "v2"),
+            row="apply",
+            judge=_applies,
+            version="v2",
+        ),
+        # v2 creates no organizations: the copy goes into one that is there.
+        _command(
+            "POST",
+            "packages/home",
+            *("copy", "bare", "home", "--yes", "--json", "--api", "v2"),
+            row="copy",
+            judge=_applies,
+            version="v2",
+        ),
     ]
 
 

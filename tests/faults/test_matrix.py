@@ -16,14 +16,21 @@ from scarf_async import Scarf
 from scarf_async.bulk import Kind
 
 from .bench import COMMANDS, Bench
-from .calls import Call, bulk_calls, client_calls, client_calls_v2, export_calls
+from .calls import Call, bulk_calls, bulk_calls_v2, client_calls, client_calls_v2, export_calls
 from .commands import MANIFEST, REPORTED, command_calls
 from .faults import FAULTS
 from .loop import HOST, Loop
 from .service import Service
 from .table import Cell, Code, cells
 
-CALLS: Final = [*client_calls(), *client_calls_v2(), *bulk_calls(), *export_calls(), *command_calls()]
+CALLS: Final = [
+    *client_calls(),
+    *client_calls_v2(),
+    *bulk_calls(),
+    *bulk_calls_v2(),
+    *export_calls(),
+    *command_calls(),
+]
 CELLS: Final = cells()
 REFUSALS: Final = {"400", "401", "403", "404", "409", "422"}
 # They ask nobody, or a server of their own.
@@ -53,7 +60,9 @@ def test_cell(cell: Cell, bench: Bench) -> None:
             target = (call.method, call.path)
             with bench.bounded(30), bench.serving(cell.fault, target) as service:
                 ended = call.run(bench)
-            problems += [f"{call.name}: {problem}" for problem in differences(call, cell, ended, service)]
+            problems += [
+                f"{call.version} {call.name}: {problem}" for problem in differences(call, cell, ended, service)
+            ]
     assert not problems, "\n".join(problems)
 
 
@@ -120,13 +129,13 @@ async def test_each_call_is_there() -> None:
         groups = ("organizations", "members", "packages", "permissions", "routes", "domains", "exports")
         only_v2 = ("pixels", "collections", "users")
         methods = {f"{group}.{name}" for group in groups + only_v2 for name in vars(type(getattr(scarf, group)))}
-    called = {call.name.removeprefix("v2 ").split(",")[0] for call in CALLS}
+    called = {call.name.split(",")[0] for call in CALLS}
     assert {method for method in methods if "._" not in method} - called == {"exports.verify"}
 
 
 def test_each_operation_is_there() -> None:
-    """No kind of operation of a bulk run in v1 is left out."""
-    assert {call.name.split()[1].strip(",") for call in bulk_calls()} == set(Kind) - {Kind.UPDATE_ROUTE}
+    """No kind of operation of a bulk run is left out."""
+    assert {call.name.split()[1].strip(",") for call in [*bulk_calls(), *bulk_calls_v2()]} == set(Kind)
 
 
 def test_each_command_is_there() -> None:

@@ -122,7 +122,20 @@ class WorldV2(World):
 
     def __init__(self) -> None:
         self.lists = {
-            "organizations": [{"id": "o1", "name": "home", "billing_email": "pay@home.example"}],
+            "organizations": [
+                {"id": "o1", "name": "home", "billing_email": "pay@home.example"},
+                {"id": "o2", "name": "bare", "billing_email": "pay@home.example"},
+            ],
+            "organizations/bare/members": [],
+            "packages/bare": [
+                {
+                    "id": "p2",
+                    "owner": "bare",
+                    "name": "anvil",
+                    "type": "python",
+                    "repository_url": "https://r.example/",
+                }
+            ],
             "organizations/home/members": [{"user_id": "u1", "username": "ann", "role": "member"}],
             "packages/home": [{"id": PACKAGE, "owner": "home", "name": "web", "type": "file"}],
             f"packages/home/{PACKAGE}/permissions": [

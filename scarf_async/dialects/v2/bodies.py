@@ -24,7 +24,7 @@ from scarf_async.entities import (
 )
 from scarf_async.entities.enums import address_fields
 from scarf_async.errors import UnsupportedError, ValidationError
-from scarf_async.names import organization_key, package_key
+from scarf_async.names import organization_key, package_key, public_host
 
 __all__ = [
     "check_package",
@@ -37,7 +37,6 @@ __all__ = [
     "organization_over",
     "package_over",
     "pixel_over",
-    "public_host",
     "route_over",
     "same_type",
     "sent_name",
@@ -108,11 +107,6 @@ def sent_name(upsert: PackageUpsert, owner: str) -> str:
     return path
 
 
-def public_host(upsert: PackageUpsert) -> str | None:
-    """Return the domain that an upsert asks for by its public address."""
-    return urlsplit(upsert.public_url).hostname if isinstance(upsert.public_url, str) else None
-
-
 def new_package(upsert: PackageUpsert, owner: str, route: RouteCreate | None) -> dict[str, JSON]:
     """Return the body that creates a package.
 
@@ -138,7 +132,7 @@ def new_package(upsert: PackageUpsert, owner: str, route: RouteCreate | None) ->
         body["backend_registry"] = _registry(upsert.backend_url)
     if isinstance(upsert.repository_url, str):
         body["repository_url"] = upsert.repository_url
-    if (host := public_host(upsert)) is not None:
+    if (host := public_host(upsert.public_url)) is not None:
         body["domain"] = host
     return body if route is None else body | new_route(route)
 

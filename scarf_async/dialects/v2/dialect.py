@@ -15,7 +15,6 @@ from scarf_async.dialects.v2.bodies import (
     new_route,
     organization_over,
     package_over,
-    public_host,
     route_over,
     same_type,
     type_word,
@@ -74,7 +73,7 @@ from scarf_async.entities import (
     RouteCreate,
 )
 from scarf_async.errors import APIError, DecodeError, NotFoundError, UnsupportedError, ValidationError
-from scarf_async.names import domain_key, organization_key, package_key
+from scarf_async.names import domain_key, organization_key, package_key, public_host
 from scarf_async.protocol.looking import Found, PackageIndex, find_domain, find_organization
 from scarf_async.protocol.messages import Request
 from scarf_async.protocol.steps import (
@@ -276,14 +275,14 @@ class V2:
         check_package(upsert, owner)
         read = GET_PACKAGE.request(owner=owner, package=package_id)
         domains = DOMAINS.read_unpaged(owner=owner, package=package_id)
-        host = public_host(upsert)
+        host = public_host(upsert.public_url)
 
         def make() -> Steps[Request[Package]]:
             there = yield from ask(read)
             check_id(read, there.uuid, package_id)
             body = package_over(upsert, owner, there)
             if host is not None and not any(
-                domain_key(domain.name) == domain_key(host) for domain in (yield from domains.steps())
+                domain_key(domain.name) == host for domain in (yield from domains.steps())
             ):
                 raise UnsupportedError(
                     f"v2 cannot change public_url: {host} is not a domain of the package; use domains.create."
@@ -302,7 +301,7 @@ class V2:
         return self.owner if package.owner is None else package.owner
 
     def domain_of(self, package: PackageUpsert) -> str | None:  # noqa: D102
-        return public_host(package)
+        return public_host(package.public_url)
 
     def find_package(  # noqa: D102
         self, requested: PackageUpsert, shown: Sequence[Package], organization: str | None
