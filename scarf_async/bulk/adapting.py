@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _SHOWN: Final = 20
+_NEW: Final = PackageKey(None, "new")
 _NOTHING_SENT: Final = "; nothing was sent"
 
 
@@ -133,7 +134,7 @@ def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> Pack
     if isinstance(root, str):
         return PackageKey(owners.get(root), root)
     created = None if root is None else plan[root].call
-    return PackageKey(created.organization if isinstance(created, CreatePackage) else None, "new")
+    return PackageKey(created.organization, "new") if isinstance(created, CreatePackage) else _NEW
 
 
 def refuse_unsupported(
@@ -146,6 +147,8 @@ def refuse_unsupported(
     """
     reasons: dict[int, str] = {}
     for operation in plan:
+        if operation.kind in dialect.traits.never_refused:
+            continue
         place = twins.get(operation.index, operation.index)
         if place in reasons:
             reasons[operation.index] = reasons[place]
