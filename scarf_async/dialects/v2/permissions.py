@@ -48,7 +48,6 @@ def set_permissions(
     Raises:
         ValidationError: at once: v2 does not have one of them, or a value cannot be in a path.
     """
-    path = {"owner": owner, "package": package}
     for entry in permissions:
         if entry.permission_level is PermissionLevel.BLOCKED:
             raise UnsupportedError(
@@ -61,14 +60,15 @@ def set_permissions(
                 field="user_query",
             )
     removed = [("username", entry.user_query) for entry in permissions if entry.permission_level is _NONE]
-    for name, value in (*path.items(), *removed):
+    for name, value in (("owner", owner), ("package", package), *removed):
         path_segment(name, value)
 
     def request(entry: PermissionSet) -> Request[None]:
         if entry.permission_level is _NONE:
-            return DELETE_PERMISSION.request(username=entry.user_query, **path)
+            return DELETE_PERMISSION.request(owner=owner, package=package, username=entry.user_query)
         level = str(entry.permission_level)
-        return SET_PERMISSION.request({"username": entry.user_query, "permission_level": level}, **path)
+        body = {"username": entry.user_query, "permission_level": level}
+        return SET_PERMISSION.request(body, owner=owner, package=package)
 
     return _set(len(permissions), map(request, permissions), read, explain=explain)
 
