@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Hashable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 import attrs
@@ -146,6 +146,7 @@ def refuse_unsupported(
         UnsupportedError: `.operations` are all of those.
     """
     reasons: dict[int, str] = {}
+    package = cache(partial(package_of, plan, owners=owners))
     for operation in plan:
         if operation.kind in dialect.traits.never_refused:
             continue
@@ -155,7 +156,7 @@ def refuse_unsupported(
         if place != operation.index:
             continue
         call = calls.get(place, operation.call)
-        reason = dialect.refusal(partial(call.build, dialect, package_of(plan, operation.root, owners)))
+        reason = dialect.refusal(partial(call.build, dialect, package(operation.root)))
         if reason is not None:
             reasons[place] = reason.removesuffix(_NOTHING_SENT)
     if not reasons:

@@ -285,8 +285,8 @@ class Wire:
         raise fault
 
     def dump(self, value: object) -> bytes:
-        """Write an upsert, or a list of them, as JSON; fields that are UNSET are left out."""
-        return self._encode(self._converter.unstructure(value))
+        """Write an upsert, a list of them or JSON as JSON; fields that are UNSET are left out."""
+        return self._encode(value if isinstance(value, dict) else self._converter.unstructure(value))
 
     def _structure_of(self, target: type[T]) -> tuple[Callable[[object, object], object], bool]:
         """Return what reads a class or a list of it, and whether it is a list."""

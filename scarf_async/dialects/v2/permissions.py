@@ -14,6 +14,7 @@ from scarf_async.protocol.steps import Read, Steps, attempted, shared
 __all__ = ["permissions_refusal", "read_permissions", "set_permissions"]
 
 _REFUSED: Final = frozenset({403, 404, 422})
+_COUNT: Final = "{} of {} permissions had been set"
 _NONE: Final = PermissionLevel.DEFAULT
 _NOTE: Final = "v2 documents permissions for packages of users only: for one of an organization it may refuse them"
 
@@ -91,11 +92,10 @@ def _set(
     total: int, requests: Iterable[Request[None]], read: Callable[[], Read[APIError | None]], *, explain: bool
 ) -> Steps[None]:
     for done, request in enumerate(requests):
-        count = f"{done} of {total} permissions had been set"
         try:
             given = yield from attempted(request)
         except TransportError as error:
-            error.add_note(count)
+            error.add_note(_COUNT.format(done, total))
             raise
         is_gone = request.endpoint.resend is Resend.DELETE and given.status == 404
         failure: APIError | TransportError | None = given if isinstance(given, APIError) else None
@@ -107,7 +107,7 @@ def _set(
             if failure is given and done == 0 and isinstance(told, APIError) and told.status in _REFUSED:
                 failure.add_note(_NOTE)
         if failure is not None:
-            failure.add_note(count)
+            failure.add_note(_COUNT.format(done, total))
             raise failure
 
 
