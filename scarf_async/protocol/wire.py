@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from types import GenericAlias, MappingProxyType, NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Final, Generic, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
@@ -246,7 +246,8 @@ class Wire:
         if entity is target:
             decode_one = msgspec.json.Decoder(shape).decode
             return lambda body: (make(decode_one(body)), None)
-        listed, page = GenericAlias(list, (shape,)), GenericAlias(_Page, (shape,))
+        listed = list[shape]  # type: ignore[valid-type] # a computed class
+        page = _Page[shape]  # type: ignore[valid-type] # as above
         decode = msgspec.json.Decoder(listed | page if is_page else listed).decode
 
         def read(body: bytes) -> tuple[object, object]:
