@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Hashable
 from typing import Generic, TypeAlias, TypeVar, cast
 
 import attrs
-import msgspec
 
 from scarf_async.entities import Route
 from scarf_async.errors import APIError, DecodeError, NotFoundError, TransportError
@@ -40,8 +39,11 @@ T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 
 
-class Read(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
+@attrs.define
+class Read(Generic[T_co]):
     """A call that changes nothing: those who want the same may share one reading of it.
+
+    Not frozen, since one is made for every call.
 
     Attributes:
         key: what is read; of two reads with one key either serves for both.
@@ -51,9 +53,9 @@ class Read(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
     """
 
     key: Hashable
-    steps: Callable[[], Steps[T_co]]
+    steps: Callable[[], Steps[T_co]] = attrs.field(eq=False)
     lasting: bool = False
-    request: Request[T_co] | None = None
+    request: Request[T_co] | None = attrs.field(default=None, eq=False)
 
     def then(self, name: str, make: Callable[[T_co], U]) -> Read[U]:
         """Return a read of what `make` makes of this one's value; `name` tells their keys apart."""
