@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 import attrs
@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _SHOWN: Final = 20
+_NEW: Final = PackageKey(None, "new")
 _NOTHING_SENT: Final = "; nothing was sent"
 
 
@@ -128,7 +129,7 @@ def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> Pack
     if isinstance(root, str):
         return PackageKey(owners.get(root), root)
     created = None if root is None else plan[root].call
-    return PackageKey(created.organization if isinstance(created, CreatePackage) else None, "new")
+    return PackageKey(created.organization, "new") if isinstance(created, CreatePackage) else _NEW
 
 
 def refuse_unsupported(
@@ -140,14 +141,17 @@ def refuse_unsupported(
         UnsupportedError: `.operations` are all of those.
     """
     reasons: dict[int, str] = {}
+    package = cache(partial(package_of, plan, owners=owners))
     for operation in plan:
+        if operation.kind in dialect.traits.never_refused:
+            continue
         place = twins.get(operation.index, operation.index)
         if place in reasons:
             reasons[operation.index] = reasons[place]
         if place != operation.index:
             continue
         call = calls.get(place, operation.call)
-        reason = dialect.refusal(partial(call.build, dialect, package_of(plan, operation.root, owners)))
+        reason = dialect.refusal(partial(call.build, dialect, package(operation.root)))
         if reason is not None:
             reasons[place] = reason.removesuffix(_NOTHING_SENT)
     if not reasons:

@@ -301,7 +301,7 @@ class Sender:
             assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
             key = made.key
         else:
-            key = PackageKey(self.schedule.owners.get(package.id), package.id)
+            key = _owned(package, self.schedule.owners.get(package.id))
         owner = self.session.dialect.owner_of(key)
         if owner is None:
             return key
@@ -310,7 +310,11 @@ class Sender:
             if isinstance(call, UpdateOrganization) and self.outcomes.succeeded[renaming.index]:
                 is_its = organization_key(call.name) == organization_key(owner)
                 owner = call.organization.name if is_its else owner
-        return PackageKey(owner, key.id)
+        return _owned(key, owner)
+
+
+def _owned(package: PackageKey, owner: str | None) -> PackageKey:
+    return package if package.owner == owner else PackageKey(owner, package.id)
 
 
 def _status_of(failure: ScarfError | None, *, ambiguous: bool) -> Status:

@@ -7,9 +7,8 @@ from datetime import datetime
 
 import attrs
 
-from scarf_async.entities.enums import LibraryType, Role, role
+from scarf_async.entities.enums import LibraryType, Role, library_type, role
 from scarf_async.entities.fields import JSON, extra
-from scarf_async.entities.packages import optional_library_type
 
 __all__ = ["Membership", "SearchResult", "User"]
 
@@ -73,5 +72,5 @@ class SearchResult:
     id: str
     name: str = ""
     owner: str = ""
-    library_type: LibraryType | str | None = attrs.field(default=None, converter=optional_library_type)
+    library_type: LibraryType | str | None = attrs.field(default=None, converter=library_type)
     extra: Mapping[str, JSON] = extra()

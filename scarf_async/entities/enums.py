@@ -139,8 +139,8 @@ LibraryTypeLike: TypeAlias = LibraryType | str
 
 _ROLES = {str(member): member for member in Role}
 _LEVELS = {str(member): member for member in PermissionLevel}
-_TYPES = {str(member): member for member in LibraryType}
-_IMPORTANCES = {str(member): member for member in Importance}
+_TYPES: dict[str | None, LibraryType] = {str(member): member for member in LibraryType}
+_IMPORTANCES: dict[str | None, Importance] = {str(member): member for member in Importance}
 _BREAKDOWNS = {str(member): member for member in Breakdown}
 
 
@@ -154,13 +154,13 @@ def permission_level(word: str) -> PermissionLevel | str:
     return _LEVELS.get(word, word)
 
 
-def library_type(word: str) -> LibraryType | str:
-    """Take a known word to its `LibraryType`; leave any other as it is."""
+def library_type(word: str | None) -> LibraryType | str | None:
+    """Take a known word to its `LibraryType`; leave any other, and None, as it is."""
     return _TYPES.get(word, word)
 
 
-def importance(word: str) -> Importance | str:
-    """Take a known word to its `Importance`; leave any other as it is."""
+def importance(word: str | None) -> Importance | str | None:
+    """Take a known word to its `Importance`; leave any other, and None, as it is."""
     return _IMPORTANCES.get(word, word)
 
 

@@ -52,14 +52,6 @@ __all__ = [
 T = TypeVar("T")
 
 
-def optional_library_type(value: str | None) -> LibraryType | str | None:
-    return None if value is None else _library_type(value)
-
-
-def optional_importance(value: str | None) -> Importance | str | None:
-    return None if value is None else _importance(value)
-
-
 def _not_empty(_: object, attribute: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not value:
         raise ValidationError(
@@ -112,12 +104,12 @@ class Package:
     created_at: datetime | None = None
     long_description: str | None = None
     website: str | None = None
-    library_type: LibraryType | str | None = attrs.field(default=None, converter=optional_library_type)
+    library_type: LibraryType | str | None = attrs.field(default=None, converter=_library_type)
     updated_at: datetime | None = None
     backend_registry: str | None = None
     repository_name: str | None = None
     repository_url: str | None = attrs.field(default=None, repr=without_user)
-    importance: Importance | str | None = attrs.field(default=None, converter=optional_importance)
+    importance: Importance | str | None = attrs.field(default=None, converter=_importance)
     extra: Mapping[str, JSON] = extra()
 
     @property

@@ -8,8 +8,9 @@ from datetime import datetime
 import attrs
 
 from scarf_async.entities.enums import Importance
+from scarf_async.entities.enums import importance as importance_of
 from scarf_async.entities.fields import JSON, UNSET, Unset, extra, optional_text, some_text
-from scarf_async.entities.packages import Package, PackageKey, optional_importance, upsert_importance
+from scarf_async.entities.packages import Package, PackageKey, upsert_importance
 from scarf_async.errors import ValidationError
 
 __all__ = ["TrackingPixel", "TrackingPixelUpsert"]
@@ -37,7 +38,7 @@ class TrackingPixel:
     owner: str = ""
     name: str | None = None
     package: PackageKey | None = None
-    importance: Importance | str | None = attrs.field(default=None, converter=optional_importance)
+    importance: Importance | str | None = attrs.field(default=None, converter=importance_of)
     track_companies: bool | None = None
     short_description: str | None = None
     long_description: str | None = None

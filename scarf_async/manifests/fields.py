@@ -22,7 +22,8 @@ from scarf_async.entities import (
     RouteCreate,
     Unset,
 )
-from scarf_async.entities.enums import importance, permission_level, role
+from scarf_async.entities.enums import importance as _importance
+from scarf_async.entities.enums import permission_level, role
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.names import field_key
@@ -56,10 +57,6 @@ def _role(value: str | None) -> Role | str | None:
 
 def _level(value: str | None) -> PermissionLevel | str | None:
     return None if value is None else permission_level(value)
-
-
-def _importance(value: str | None) -> Importance | str | None:
-    return None if value is None else importance(value)
 
 
 @attrs.frozen(eq=False, repr=False)

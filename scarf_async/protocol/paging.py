@@ -76,7 +76,6 @@ SMALLEST: Final = 10
 MOST_PAGES: Final = 1000
 """Pages of one list: each is a call that is paid for."""
 
-_ENVELOPES: Final = ("results", "event_imports", "data")
 _COUNT: Final = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
@@ -264,11 +263,7 @@ def read_page(request: Request[list[E]], answer: Answer) -> Page[E]:
     """
 
     def read(body: bytes, target: type[list[E]]) -> Page[E]:
-        value = request.endpoint.wire.parse(body)
-        fields: Mapping[str, object] = value if isinstance(value, dict) else {}
-        place = next((name for name in _ENVELOPES if isinstance(fields.get(name), list)), "")
-        elements = request.endpoint.wire.structure(fields[place] if place else value, target, place)
-        links = fields.get("_links")
+        elements, links = request.endpoint.wire.read_page(body, target)
         if not isinstance(links, dict):
             return Page(elements)
         link = links.get("next")
@@ -323,8 +318,9 @@ class _Reading(Generic[E]):
             has_news = not self._known.keys() >= self._listing.distinct(page.elements).keys()
 
     def _add(self, page: Page[E]) -> None:
-        for identity, element in self._listing.distinct(page.elements).items():
-            self._known.setdefault(identity, element)
+        identity, known = self._listing.identity, self._known
+        for element in page.elements:
+            known.setdefault(identity(element), element)
 
     def _linked(self, page: Page[E]) -> Query:
         """Return what a page's link asks for."""

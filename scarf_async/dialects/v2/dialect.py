@@ -23,9 +23,8 @@ from scarf_async.dialects.v2.check import check
 from scarf_async.dialects.v2.checks import check_id, needed_owner
 from scarf_async.dialects.v2.lists import DOMAINS, MEMBERS, PACKAGES, PERMISSIONS, ROUTES
 from scarf_async.dialects.v2.looks import find_package, find_route_in, is_one_of
-from scarf_async.dialects.v2.members import by_username, upsert_member
+from scarf_async.dialects.v2.members import by_username, listed_members, of_organization, upsert_member
 from scarf_async.dialects.v2.permissions import (
-    permission_requests,
     permissions_refusal,
     read_permissions,
     set_permissions,
@@ -178,7 +177,7 @@ class V2:
     def members(self, organization: str) -> Read[list[Member]]:  # noqa: D102
         return MEMBERS.read(organization=organization).then(
             "of the organization",
-            lambda members: [attrs.evolve(member, organization_name=organization) for member in members],
+            lambda members: [of_organization(organization, member) for member in members],
         )
 
     def member(self, organization: str, username: str) -> Read[Member]:  # noqa: D102
@@ -189,14 +188,14 @@ class V2:
         request = GET_MEMBER.request(organization=organization, username=username)
 
         def steps() -> Steps[Member]:
-            return attrs.evolve((yield from ask(request)), organization_name=organization)
+            return of_organization(organization, (yield from ask(request)))
 
         return Read(request.target, steps)
 
     def upsert_member(  # noqa: D102
         self, organization: str, member: MemberUpsert, *, listed: bool = False
     ) -> Steps[Member]:
-        return upsert_member(organization, member, self.members(organization) if listed else None)
+        return upsert_member(organization, member, listed_members(organization) if listed else None)
 
     def remove_member(self, organization: str, username: str) -> Steps[None]:  # noqa: D102
         check_member(username)
@@ -323,8 +322,9 @@ class V2:
         self, package: PackageKey, permissions: Sequence[PermissionSet], *, explain: bool = True
     ) -> Steps[None]:
         owner, package_id = self._at(package)
-        requests = permission_requests(owner, package_id, permissions)
-        return set_permissions(requests, self.permissions_refusal(package), explain=explain)
+        return set_permissions(
+            owner, package_id, permissions, lambda: self.permissions_refusal(package), explain=explain
+        )
 
     def routes(self, package: PackageKey) -> Read[list[Route]]:  # noqa: D102
         owner, package_id = self._at(package)
