@@ -1,9 +1,12 @@
 """The data of Scarf: frozen, slotted attrs classes and the enums they use."""
 
+from scarf_async.entities.aggregations import Aggregation, AggregationQuery
 from scarf_async.entities.check import Check
 from scarf_async.entities.enums import (
     ApiVersion,
     Breakdown,
+    Dimension,
+    DimensionLike,
     ExportKind,
     ExportKindLike,
     Importance,
@@ -14,6 +17,7 @@ from scarf_async.entities.enums import (
     PermissionLevelLike,
     Role,
     RoleLike,
+    Rollup,
 )
 from scarf_async.entities.exports import Aggregate, Event
 from scarf_async.entities.fields import JSON, UNSET, Unset
@@ -34,9 +38,13 @@ __all__ = [
     "JSON",
     "UNSET",
     "Aggregate",
+    "Aggregation",
+    "AggregationQuery",
     "ApiVersion",
     "Breakdown",
     "Check",
+    "Dimension",
+    "DimensionLike",
     "Domain",
     "DomainCreate",
     "Event",
@@ -59,6 +67,7 @@ __all__ = [
     "PermissionSet",
     "Role",
     "RoleLike",
+    "Rollup",
     "Route",
     "RouteCreate",
     "Unset",
