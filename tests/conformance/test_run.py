@@ -45,7 +45,9 @@ async def test_the_world_fits_its_configuration(version: str) -> None:
         assert {request.status for request in emulator.requests} <= {201, 204}
     settings = tomllib.loads(settings_with(world, version))
     bound = [*settings["parameters"].values()]
-    bound += [one for operation in settings.get("operations", []) for one in operation.get("parameters", {}).values()]
+    bound += [
+        one for operation in settings.get("operations", []) for one in operation.get("parameters", {}).values()
+    ]
     assert {parameter["dictionary"] for parameter in bound} == settings["dictionaries"].keys()
     assert all(dictionary["values"] for dictionary in settings["dictionaries"].values())
     ids = {operation["operationId"] for _, _, operation in operations(document(version))}
