@@ -124,6 +124,12 @@ class _Exports:
         int | None,
         typer.Option(min=1, help="Refuse exports of more days; by default of none.", rich_help_panel=_EXPORTS),
     ] = None
+    retention_days: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Let v3 look at no days before so many; by default at all.", rich_help_panel=_EXPORTS
+        ),
+    ] = None
     gzip: Annotated[
         bool, typer.Option("--gzip", help="Compress exports for clients that take it.", rich_help_panel=_EXPORTS)
     ] = False
@@ -230,6 +236,7 @@ def _server(place: _Place, state: _State, exports: _Exports, faults: _Faults) ->
             place.host,
             place.port,
             max_range_days=exports.max_range_days,
+            retention_days=exports.retention_days,
             events_per_day=exports.events_per_day,
             duplicate_events=exports.duplicates,
             columns=columns,

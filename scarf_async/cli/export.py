@@ -10,6 +10,7 @@ import attrs
 import typer
 
 from scarf_async.cli import export_job
+from scarf_async.cli.aggregations import QueryOptions, warnings_said
 from scarf_async.cli.command import command
 from scarf_async.cli.malformed import on_malformed_of
 from scarf_async.cli.options import ExportClientOptions
@@ -26,7 +27,7 @@ __all__ = ["app"]
 T = TypeVar("T")
 
 app: typer.Typer = typer.Typer(
-    help="Fetch events and aggregates: to standard output, into a file, or window by window into a directory.",
+    help="Fetch events and counts: to standard output, into a file, or window by window into a directory.",
     no_args_is_help=True,
 )
 app.command("job")(export_job.run)
@@ -34,15 +35,11 @@ app.command("verify")(export_job.verify)
 
 
 @attrs.frozen(kw_only=True)
-class RangeOptions:
-    """What of an export is wanted."""
+class SpanOptions:
+    """Which days of an export are wanted."""
 
     start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")]
     end: Annotated[str, typer.Option(help="The first day after the range: it is not in it.", metavar="DAY")]
-    unfiltered: Annotated[
-        bool,
-        typer.Option("--unfiltered", help="Keep what the service sends from --end on; else it is left out."),
-    ] = False
     on_malformed: Annotated[
         str,
         typer.Option(
@@ -55,6 +52,16 @@ class RangeOptions:
     def malformed(self, output: str) -> OnMalformed:
         """Return what the SDK is to do with a record that cannot be read, in an export to there."""
         return on_malformed_of(self.on_malformed, output)
+
+
+@attrs.frozen(kw_only=True)
+class RangeOptions(SpanOptions):
+    """What of an export is wanted, where the service may send more."""
+
+    unfiltered: Annotated[
+        bool,
+        typer.Option("--unfiltered", help="Keep what the service sends from --end on; else it is left out."),
+    ] = False
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +79,7 @@ class OutputOptions:
     ] = "-"
     format: Annotated[
         Literal["csv", "jsonl", "parquet"] | None,
-        typer.Option(help="By default what the service sends: csv for events, jsonl for aggregates."),
+        typer.Option(help="By default what the service sends: csv for events, jsonl for all others."),
     ] = None
 
     async def write(self, export: Export[T]) -> Status:
@@ -127,7 +134,7 @@ async def aggregates(
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
-    """Export the daily counts of all packages of an organization or a user.
+    """Export the daily counts of all packages of an organization or a user, of v1; v2 has aggregations instead.
 
     Example: scarf-async export aggregates --organization acme --start 2024-01-01 --end 2024-02-01 | jq .total
     """
@@ -144,6 +151,36 @@ async def aggregates(
             on_malformed=span.malformed(target.output),
         )
         return await target.write(export)
+
+
+@app.command()
+@command
+async def aggregations(
+    *,
+    span: SpanOptions,
+    what: QueryOptions,
+    target: OutputOptions,
+    connection: ExportClientOptions,
+) -> Status:
+    """Export counts of an owner's traffic in buckets of days, by one dimension or two; from v3.
+
+    The service leaves --end out. Where the plan makes it look at fewer days, a line says so.
+
+    Example: scarf-async export aggregations --owner acme --start 2026-01-01 --end 2026-04-01 --rollup weekly
+    --breakdown by-company --breakdown by-version
+    """
+    from scarf_async.entities import AggregationQuery  # noqa: PLC0415 # `--help` must not wait for it
+
+    async with connection.client(read_only=True) as scarf:
+        export = scarf.exports.aggregations(
+            span.start,
+            span.end,
+            what.query or AggregationQuery(),
+            owner=connection.owner,
+            on_malformed=span.malformed(target.output),
+        )
+        with warnings_said():
+            return await target.write(export)
 
 
 @app.command()

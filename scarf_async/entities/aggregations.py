@@ -8,7 +8,6 @@ from typing import Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import attrs
 
-from scarf_async.checks import flag, word
 from scarf_async.entities.enums import Dimension, DimensionLike, Rollup
 from scarf_async.entities.enums import dimension as _dimension
 from scarf_async.entities.fields import JSON, extra, some_text
@@ -111,11 +110,14 @@ def _dimensions(value: DimensionLike | Iterable[DimensionLike]) -> tuple[Dimensi
 
 
 def _rollup(_: object, attribute: attrs.Attribute[Rollup], value: object) -> None:
-    word(attribute.name, value, get_args(Rollup), ValidationError)
+    if value not in get_args(Rollup):
+        words = ", ".join(get_args(Rollup))
+        raise ValidationError(f"{attribute.name} must be one of {words}; got {value!r}", field=attribute.name)
 
 
 def _flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
-    flag(attribute.name, value, ValidationError)
+    if not isinstance(value, bool):
+        raise ValidationError(f"{attribute.name} must be True or False; got {value!r}", field=attribute.name)
 
 
 @attrs.frozen(kw_only=True)

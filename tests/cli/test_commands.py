@@ -101,6 +101,7 @@ COMMANDS: list[list[str]] = [
     ["demo"],
     ["emulator"],
     ["export", "aggregates"],
+    ["export", "aggregations"],
     ["export", "package-events"],
     ["export", "owner-events"],
     ["export", "pixel-events"],

@@ -156,7 +156,7 @@ def _query(query: object, kind: ExportKind) -> AggregationQuery | None:
         given = AggregationQuery() if query is None else query
         return instance("query", given, AggregationQuery, ValidationError, wanted="an AggregationQuery")
     if query is not None:
-        raise ValidationError(f"{kind} have no query; got {query!r}", field="query")
+        raise ValidationError(f"{kind} have no query, which is for aggregations", field="query")
     return None
 
 
