@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Final
@@ -57,8 +56,6 @@ _NEVER_NONE: Final = ("artifact", "artifact_name", "rollup")
 _MADE: Final = frozenset({"breakdown", "breakdowns", "company_sic_codes", "last_seen", *_NEVER_NONE})
 _AS_THEY_ARE: Final = tuple(name for name in _Row.__struct_fields__ if name not in _MADE)
 _SLOTS: Final = Slots(Aggregation)
-# One document instead of many records, or words instead of an export, each of which would pass for one bad record.
-_DOCUMENT: Final = re.compile(rb'\{\s*"(data|detail|message|error)"\s*:')
 _rows = msgspec.json.Decoder(_Row)
 
 
@@ -97,12 +94,6 @@ class AggregationReader(NdjsonFormat):
     """Reads NDJSON records as `Aggregation`s, whatever their date: it is that of a bucket."""
 
     record: Final = Aggregation
-
-    def foreign(self, start: bytes) -> str | None:
-        """Recognize an HTML page, and JSON that is one document."""
-        if start.startswith(b"[") or _DOCUMENT.match(start):
-            return "one JSON document"
-        return super().foreign(start)
 
     def decode(self, records: list[bytes]) -> tuple[list[Aggregation], int]:
         """Return aggregations; none is left out.

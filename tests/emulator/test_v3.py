@@ -271,6 +271,7 @@ async def test_owners_are_told_by_case(call: Client) -> None:
         assert (reply.status, reply.object()) == (404, {"detail": "Organization not found"})
     bad = await call.session.get(f"{call.emulator.v3_url}/insights/Acme/aggregations/export")
     assert (bad.status, list(await bad.json())) == (401, ["detail"])
+    assert (await ClientV2(call)("GET", f"{call.emulator.v3_url}/nothing")).object().keys() == {"detail"}
     wrong = await ClientV2(call)("POST", f"{call.emulator.v3_url}/insights/Acme/aggregations/export", {})
     assert (wrong.status, list(wrong.object())) == (405, ["detail"])
     assert (await ask(call, f"{DAYS}&rollup=total", call.emulator.user)).body

@@ -351,7 +351,7 @@ async def _run(job: ExportJob, scarf: Scarf, bench: Bench) -> str:
 
 
 def _export(name: str, path: str, make: Callable[[Scarf], Export[T]], *jobs: ExportJob) -> Iterator[Call]:
-    row = name if name == "aggregations" else "aggregates" if "aggregates" in name else "events"
+    row = "events" if "events" in name else "aggregates"
     version = "v3" if name == "aggregations" else "v1" if "." in path or row == "aggregates" else "v2"
     read = _on_client(lambda scarf, _: _read(make(scarf)))
     yield Call(row, f"exports.{name}", "GET", path, read, version=version)

@@ -76,8 +76,8 @@ def _command(method: str, path: str, *arguments: str, row: str = "", judge: Judg
         return judge(bench, bench.invoke(*(places.get(word, word) for word in arguments)))
 
     name = f"$ {' '.join(arguments)}".replace(PACKAGE, "PACKAGE")
-    if row.startswith(("events", "aggregat", "saved")):
-        return Call(row, name, method, path, run, version="v3" if row.endswith("aggregations") else "v1")
+    if row.startswith(("events", "aggregates", "saved")):
+        return Call(row, name, method, path, run, version="v3" if "insights" in path else "v1")
     usual, stands = makes(method, path, renames="--name" in arguments)
     return Call(row or usual, name, method, path, run, stands)
 
@@ -143,8 +143,8 @@ def _exports() -> list[Call]:
         _command("GET", PIXELS, "export", "pixel-events", *_DAYS, row="events", judge=_copies),
         _command("GET", sums, *of_home, "--format", "csv", row="aggregates", judge=_shows),
         _command("GET", sums, *of_home, "-o", "FRESH", row="saved aggregates"),
-        _command("GET", counts, *of_v3, "--format", "csv", row="aggregations", judge=_shows),
-        _command("GET", counts, *of_v3, "-o", "FRESH", row="saved aggregations"),
+        _command("GET", counts, *of_v3, "--format", "csv", row="aggregates", judge=_shows),
+        _command("GET", counts, *of_v3, "-o", "FRESH", row="saved aggregates"),
         _command(
             "GET",
             "packages/home/events",
