@@ -65,7 +65,7 @@ def _artifacts(field: str, value: Artifacts) -> tuple[PackageKey, ...] | _All | 
                 chosen: _All = known
                 return chosen
     several = value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
-    keys = tuple(_key(field, one) for one in several)
+    keys = tuple(dict.fromkeys(_key(field, one) for one in several))
     if not keys:
         raise ValidationError(
             f"{field} is empty: leave it out, or give 'all' or 'none'; nothing was sent", field=field

@@ -57,7 +57,7 @@ def query(**values: Any) -> AggregationQuery:
         ),
         ({"breakdown": "by-moon-phase"}, [("rollup", "daily"), ("breakdown", "by-moon-phase")]),
         (
-            {"packages": [Package(uuid="a", owner="acme", name="x"), PackageKey("ACME", "b"), "c"]},
+            {"packages": [Package(uuid="a", owner="acme", name="x"), PackageKey("ACME", "b"), "c", "c"]},
             [
                 ("rollup", "daily"),
                 ("breakdown", "by-total"),
@@ -272,7 +272,7 @@ async def test_a_mistyped_field_is_a_malformed_record(wrong: dict[str, object]) 
 
 @pytest.mark.parametrize("body", [b'{"data": []}', b"[]", b'{"detail":"Organization not found"}\n'])
 async def test_another_answer_is_a_malformed_record(body: bytes) -> None:
-    """The document that the other format would be, and an error that calls itself a success; a web page is no export."""
+    """One document instead of lines, or an error that calls itself a success; a web page is no export at all."""
     with pytest.raises(MalformedRecordError):
         await read(body)
     with pytest.raises(ExportError, match="HTML"):

@@ -124,10 +124,10 @@ class ExportJob:
         return self.window_days or _V1_DAYS
 
     def values(self) -> dict[str, object]:
-        """Return its attributes by name; of a query only what is not as by default, as it is sent."""
+        """Return its attributes by name; of a query what is sent, in one order whatever that of its ids."""
         values = attrs.asdict(self, recurse=False)
         if self.query is not None:
-            values["query"] = urlencode(parameters(self.query), doseq=True)
+            values["query"] = "&".join(sorted(urlencode(parameters(self.query), doseq=True).split("&")))
         return values
 
     @property

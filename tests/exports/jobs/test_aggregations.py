@@ -165,9 +165,11 @@ def test_a_job_without_words() -> None:
 async def test_a_job_is_bound_to_its_query_and_owner(tmp_path: Path) -> None:
     """Another query's is refused; one that is written otherwise and means the same is not."""
     service = Service(owner="acme")
-    mine = ExportJob("aggregations", None, START, END, query=AggregationQuery(breakdown="by-company"))
+    query = AggregationQuery(breakdown="by-company", packages=["a", "b"])
+    mine = ExportJob("aggregations", None, START, END, query=query)
     await run(service, tmp_path, mine)
-    same = ExportJob("aggregations", "acme", START, END, query=AggregationQuery(breakdown=["by-company"]))
+    query = AggregationQuery(breakdown=["by-company"], packages=["b", "a", "b"])
+    same = ExportJob("aggregations", "acme", START, END, query=query)
     assert (await run(service, tmp_path, same)).complete
     with pytest.raises(ExportError, match=r"query was '.*by-company.*' and is '.*by-total"):
         await run(service, tmp_path, attrs.evolve(mine, query=AggregationQuery()))
