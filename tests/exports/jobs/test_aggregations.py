@@ -24,7 +24,9 @@ from scarf_async import (
     NotFoundError,
     PackageKey,
     PermissionDeniedError,
+    RetryPolicy,
     Rollup,
+    Scarf,
     ScarfError,
     TransportError,
     TruncatedExportError,
@@ -33,6 +35,8 @@ from scarf_async import (
     ValidationError,
     verify_export,
 )
+from scarf_async.emulator import Emulator, FaultRule
+from scarf_async.emulator.loading import Document
 from scarf_async.exports.jobs.windows import Window, cut, longest_bucket
 
 from ..aggregations import Service, answer, row
@@ -425,3 +429,37 @@ async def test_a_run_that_ends_while_it_replaces_a_window(form: Any, by: Any, go
     # The first rename is that of the manifest, which says what is about to be replaced.
     first = 2 if not gone else 1
     assert kept == ["old"] * first + ["new"] * (7 - first)
+
+
+async def test_a_job_over_sockets(tmp_path: Path) -> None:
+    """What was cut is fetched again, an empty answer and a plan that forgets lose nothing; an unknown id fails."""
+    now = dt.datetime(2024, 4, 20, 12, tzinfo=dt.UTC)
+    load: Document = {"organizations": [{"name": "acme", "packages": [{"name": "web", "libraryType": "npm"}]}]}
+    policy = RetryPolicy(attempts=3, initial_delay=0, max_delay=0)
+    async with (
+        Emulator(clock=lambda: now, events_per_day=5, load=load) as emulator,
+        Scarf(emulator.token, api="v2", owner="acme", v2_url=emulator.v2_url, retry=policy) as scarf,
+    ):
+        (web,) = await scarf.packages.list()
+        query = AggregationQuery(packages=web, breakdown=("by-company", "by-version"), rollup="monthly")
+        some = ExportJob("aggregations", None, START, END, "jsonl", 31, query=query)
+        export = "*/aggregations/export"
+        emulator.faults.add(FaultRule("GET", export, 1, "cut_download"))
+        emulator.requests.clear()
+        first = await scarf.exports.run(some, tmp_path / "acme")
+        paths = [request.path for request in emulator.requests]
+        assert paths == [f"/v2/packages/acme/{web.uuid}", *["/v3/insights/acme/aggregations/export"] * 5]
+        files = data(tmp_path / "acme")
+        for nth in range(1, 5):
+            emulator.faults.add(FaultRule("GET", export, nth, "empty"))
+        empty = await scarf.exports.run(some, tmp_path / "acme", refresh_days=1000)
+        emulator.retention_days = 30
+        clamped = await scarf.exports.run(some, tmp_path / "acme", refresh_days=1000)
+        unknown = attrs.evolve(query, packages="11111111-2222-4333-8444-555555555555")
+        with pytest.raises(NotFoundError):
+            await scarf.exports.run(attrs.evolve(some, query=unknown), tmp_path / "unknown")
+    assert first.complete
+    assert [window.status for window in empty.windows] == ["failed"] * 4
+    assert [window.status for window in clamped.windows] == ["failed", "failed", "failed", "fetched"]
+    assert data(tmp_path / "acme") == files
+    assert first.rows == empty.rows == clamped.rows > 0
