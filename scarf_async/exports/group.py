@@ -267,7 +267,8 @@ class Exports:
             ValidationError: nobody says whose, the range is too long, or the query names what is another owner's.
         """
         instance("query", query, AggregationQuery, ValidationError, wanted="an AggregationQuery")
-        owner = owner_of_query(query, owner) or self._client.owner
+        owner = owner_of_query(query, owner)
+        owner = self._client.owner if owner is None else owner
         return self._export(
             ExportKind.AGGREGATIONS,
             lambda _: AggregationReader(),

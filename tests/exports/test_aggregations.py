@@ -141,6 +141,7 @@ def test_what_a_query_refuses(values: dict[str, Any], named: list[str]) -> None:
         (lambda exports: exports.aggregations("2024-01-01", "2025-01-02", owner="acme"), "end"),
         (lambda exports: exports.aggregations(END, START, owner="acme"), "end"),
         (lambda exports: exports.aggregations(START, END), "owner"),
+        (lambda exports: exports.aggregations(START, END, owner=""), "owner"),
         (lambda exports: exports.aggregations(START, END, "by-total", owner="acme"), "query"),
         (
             lambda exports: exports.aggregations(

@@ -71,7 +71,7 @@ def owner_of_query(query: AggregationQuery, owner: str | None) -> str | None:
             continue
         if owner is not None and organization_key(key.owner) != organization_key(owner):
             raise ValidationError(f"{key.id} is of {key.owner}, not of {owner}; nothing was sent", field="owner")
-        owner = owner or key.owner
+        owner = key.owner if owner is None else owner
     return owner
 
 
