@@ -105,6 +105,9 @@ class _Exports:
     max_range_days: Annotated[
         int | None, typer.Option(min=1, help="Refuse exports of more days; by default of none.")
     ] = None
+    retention_days: Annotated[
+        int | None, typer.Option(min=0, help="Let v3 look at no days before so many; by default at all.")
+    ] = None
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress exports for clients that take it.")] = False
     seed: Annotated[int, typer.Option(help="Decides what is invented, and which requests go wrong.")] = 0
 
@@ -241,6 +244,7 @@ def _server(place: _Place, state: _State, exports: _Exports, faults: _Faults) ->
             place.host,
             place.port,
             max_range_days=exports.max_range_days,
+            retention_days=exports.retention_days,
             events_per_day=exports.events_per_day,
             duplicate_events=exports.duplicates,
             columns=columns,

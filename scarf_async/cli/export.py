@@ -10,6 +10,7 @@ import attrs
 import typer
 
 from scarf_async.cli import export_job
+from scarf_async.cli.aggregations import QueryOptions, warnings_said
 from scarf_async.cli.command import command
 from scarf_async.cli.malformed import on_malformed_of
 from scarf_async.cli.options import ExportClientOptions
@@ -26,7 +27,7 @@ __all__ = ["app"]
 T = TypeVar("T")
 
 app: typer.Typer = typer.Typer(
-    help="Fetch events and aggregates: to standard output, into a file, or window by window into a directory.",
+    help="Fetch events and counts: to standard output, into a file, or window by window into a directory.",
     no_args_is_help=True,
 )
 app.command("job")(export_job.run)
@@ -36,20 +37,19 @@ app.command("verify")(export_job.verify)
 class _Span(TypedDict):
     start: str
     end: str
-    unfiltered: bool
     on_malformed: OnMalformed
 
 
+class _Range(_Span):
+    unfiltered: bool
+
+
 @attrs.frozen(kw_only=True)
-class RangeOptions:
-    """What of an export is wanted."""
+class SpanOptions:
+    """Which days of an export are wanted."""
 
     start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")]
     end: Annotated[str, typer.Option(help="The first day after the range: it is not in it.", metavar="DAY")]
-    unfiltered: Annotated[
-        bool,
-        typer.Option("--unfiltered", help="Keep what the service sends from --end on; else it is left out."),
-    ] = False
     on_malformed: Annotated[
         str,
         typer.Option(
@@ -61,12 +61,21 @@ class RangeOptions:
 
     def of(self, target: OutputOptions) -> _Span:
         """Return what the calls of the SDK are given of it, for an export to there."""
-        return _Span(
-            start=self.start,
-            end=self.end,
-            unfiltered=self.unfiltered,
-            on_malformed=on_malformed_of(self.on_malformed, target.output),
-        )
+        return _Span(start=self.start, end=self.end, on_malformed=on_malformed_of(self.on_malformed, target.output))
+
+
+@attrs.frozen(kw_only=True)
+class RangeOptions(SpanOptions):
+    """What of an export is wanted, where the service may send more."""
+
+    unfiltered: Annotated[
+        bool,
+        typer.Option("--unfiltered", help="Keep what the service sends from --end on; else it is left out."),
+    ] = False
+
+    def of_range(self, target: OutputOptions) -> _Range:
+        """Return what the calls of the SDK are given of it, for an export to there."""
+        return _Range(**self.of(target), unfiltered=self.unfiltered)
 
 
 @attrs.frozen(kw_only=True)
@@ -84,7 +93,7 @@ class OutputOptions:
     ] = "-"
     format: Annotated[
         Literal["csv", "jsonl", "parquet"] | None,
-        typer.Option(help="By default what the service sends: csv for events, jsonl for aggregates."),
+        typer.Option(help="By default what the service sends: csv for events, jsonl for all others."),
     ] = None
 
     async def write(self, export: Export[T]) -> Status:
@@ -139,7 +148,7 @@ async def aggregates(
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
-    """Export the daily counts of all packages of an organization or a user.
+    """Export the daily counts of all packages of an organization or a user, of v1; v2 has aggregations instead.
 
     Example: scarf-async export aggregates --organization acme --start 2024-01-01 --end 2024-02-01 | jq .total
     """
@@ -148,8 +157,34 @@ async def aggregates(
     async with connection.client(read_only=True) as scarf:
         of_user = organization is None
         call = scarf.exports.user_aggregates if of_user else scarf.exports.organization_aggregates
-        export = call(str(user if of_user else organization), **span.of(target))
+        export = call(str(user if of_user else organization), **span.of_range(target))
         return await target.write(export)
+
+
+@app.command()
+@command
+async def aggregations(
+    *,
+    span: SpanOptions,
+    what: QueryOptions,
+    target: OutputOptions,
+    connection: ExportClientOptions,
+) -> Status:
+    """Export counts of an owner's traffic in buckets of days, by one dimension or two; from v3.
+
+    The service leaves --end out. Where the plan makes it look at fewer days, a line says so.
+
+    Example: scarf-async export aggregations --owner acme --start 2026-01-01 --end 2026-04-01 --rollup weekly
+    --breakdown by-company --breakdown by-version
+    """
+    from scarf_async.entities import AggregationQuery  # noqa: PLC0415 # `--help` must not wait for it
+
+    async with connection.client(read_only=True) as scarf:
+        export = scarf.exports.aggregations(
+            query=what.query or AggregationQuery(), owner=connection.owner, **span.of(target)
+        )
+        with warnings_said():
+            return await target.write(export)
 
 
 @app.command()
@@ -167,7 +202,7 @@ async def package_events(
     Example: scarf-async export package-events acme PACKAGE --start 2024-01-01 --end 2024-02-01 -o events.csv
     """
     async with connection.client(read_only=True) as scarf:
-        return await target.write(scarf.exports.package_events(account, package, **span.of(target)))
+        return await target.write(scarf.exports.package_events(account, package, **span.of_range(target)))
 
 
 @app.command()
@@ -186,7 +221,7 @@ async def owner_events(
     Example: scarf-async export owner-events acme --start 2024-01-01 --end 2024-02-01 --format parquet -o a.parquet
     """
     async with connection.client(read_only=True) as scarf:
-        return await target.write(scarf.exports.owner_events(account, **span.of(target)))
+        return await target.write(scarf.exports.owner_events(account, **span.of_range(target)))
 
 
 @app.command()
@@ -209,6 +244,6 @@ async def pixel_events(
             scarf.exports.pixel_events(
                 owner=connection.owner,
                 api=connection.api or ("v2" if connection.owner else None),
-                **span.of(target),
+                **span.of_range(target),
             )
         )

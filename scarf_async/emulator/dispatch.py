@@ -15,6 +15,7 @@ from scarf_async.emulator.v1 import endpoints as v1
 from scarf_async.emulator.v2 import endpoints as v2
 from scarf_async.emulator.v2.reading import undecodable
 from scarf_async.emulator.v2.showing import refusal_answer
+from scarf_async.emulator.v3 import aggregations as v3
 from scarf_async.emulator.wire import parse_body
 
 __all__ = ["Match", "answer_to", "find_handler", "read_body"]
@@ -51,7 +52,8 @@ class _Endpoint:
 
 def _by_length() -> dict[int, list[_Endpoint]]:
     endpoints: dict[int, list[_Endpoint]] = {}
-    for path, methods in (*v1.ENDPOINTS.items(), *v2.ENDPOINTS.items(), *v2.NOT_SERVED.items()):
+    served = (*v1.ENDPOINTS.items(), *v2.ENDPOINTS.items(), *v3.ENDPOINTS.items())
+    for path, methods in (*served, *v2.NOT_SERVED.items()):
         segments = tuple(path.split("/"))
         endpoints.setdefault(len(segments), []).append(_Endpoint(segments, methods))
     for of_length in endpoints.values():

@@ -1,11 +1,14 @@
 """The data of Scarf: frozen, slotted attrs classes and the enums they use."""
 
 from scarf_async.entities.accounts import Membership, SearchResult, User
+from scarf_async.entities.aggregations import Aggregation, AggregationQuery
 from scarf_async.entities.check import Check
 from scarf_async.entities.collections import Collection, CollectionUpsert
 from scarf_async.entities.enums import (
     ApiVersion,
     Breakdown,
+    Dimension,
+    DimensionLike,
     ExportKind,
     ExportKindLike,
     Importance,
@@ -16,6 +19,7 @@ from scarf_async.entities.enums import (
     PermissionLevelLike,
     Role,
     RoleLike,
+    Rollup,
 )
 from scarf_async.entities.exports import Aggregate, Event
 from scarf_async.entities.fields import JSON, UNSET, Unset
@@ -39,11 +43,15 @@ __all__ = [
     "JSON",
     "UNSET",
     "Aggregate",
+    "Aggregation",
+    "AggregationQuery",
     "ApiVersion",
     "Breakdown",
     "Check",
     "Collection",
     "CollectionUpsert",
+    "Dimension",
+    "DimensionLike",
     "Domain",
     "DomainCreate",
     "DomainStatus",
@@ -69,6 +77,7 @@ __all__ = [
     "PermissionSet",
     "Role",
     "RoleLike",
+    "Rollup",
     "Route",
     "RouteCreate",
     "SearchResult",

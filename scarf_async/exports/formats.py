@@ -126,6 +126,6 @@ def _cell(text: str | None) -> str:
 
 
 def _text(value: object) -> str | None:
-    if isinstance(value, dict):
+    if isinstance(value, dict | tuple):
         return _encode(value).decode() if value else None
     return None if value is None else str(value)

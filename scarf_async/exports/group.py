@@ -7,22 +7,34 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar, cast
+from typing import ClassVar, Final, Literal, TypeVar, cast
 
 import attrs
 from anyio.to_thread import run_sync
 
-from scarf_async.checks import instance, whole, word
+from scarf_async.checks import flag, instance, whole, word
 from scarf_async.dialects.exports import asks_for_owner, export_call
-from scarf_async.entities import Aggregate, ApiVersion, Event, ExportKind, Package, PackageKey
+from scarf_async.dialects.v3.requests import owner_of_query, read_artifacts
+from scarf_async.entities import (
+    Aggregate,
+    Aggregation,
+    AggregationQuery,
+    ApiVersion,
+    Event,
+    ExportKind,
+    Package,
+    PackageKey,
+)
 from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.aggregate_reader import AggregateReader
+from scarf_async.exports.aggregation_reader import AggregationReader
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.formats import need_arrow
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.run import run_job
+from scarf_async.exports.jobs.text_output import Record
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.spec import Day, ExportClient, ExportSpec, OnMalformed, RecordReader, date_range
@@ -34,6 +46,8 @@ __all__ = ["Exports"]
 
 T = TypeVar("T")
 
+_EVERYTHING: Final = AggregationQuery()
+
 
 def _check_on_malformed(value: object, *words: str) -> None:
     if not callable(value):
@@ -41,7 +55,7 @@ def _check_on_malformed(value: object, *words: str) -> None:
 
 
 class Exports:
-    """Exports of aggregates and events, as streams of typed records or as files.
+    """Exports of events, aggregates and aggregations, as streams of typed records or as files.
 
     Each call checks its arguments and returns an `Export`; nothing is sent before `async with` or `save`.
 
@@ -52,7 +66,7 @@ class Exports:
     ```
 
     In all of them `start` is the first day and `end` the first day after the range, each a `datetime.date` or
-    `YYYY-MM-DD`, in UTC. Where the service may send more than that (all but the v1 events), records at or
+    `YYYY-MM-DD`, in UTC. Where the service may send more than that (aggregates, and events of v2), records at or
     after `end` are left out and counted in `.records_dropped`; `unfiltered=True` keeps them. `on_malformed`
     says what happens to a record that cannot be read: `"raise"`, `"skip"`, or a function that is given the
     `MalformedRecordError`, whose `.record` holds its bytes. In typed reading that goes for a record longer than
@@ -76,7 +90,11 @@ class Exports:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Aggregate]:
-        """Aggregates of an organization's packages."""
+        """Aggregates of an organization's packages, of v1.
+
+        Raises:
+            UnsupportedError: the client speaks v2; use `aggregations`.
+        """
         return self._export(
             ExportKind.ORGANIZATION_AGGREGATES,
             AggregateReader,
@@ -84,6 +102,7 @@ class Exports:
             start,
             end,
             owner=organization,
+            api=self._client.api,
             unfiltered=unfiltered,
             on_malformed=on_malformed,
         )
@@ -97,7 +116,11 @@ class Exports:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Aggregate]:
-        """Aggregates of a user's packages."""
+        """Aggregates of a user's packages, of v1.
+
+        Raises:
+            UnsupportedError: the client speaks v2; use `aggregations`.
+        """
         return self._export(
             ExportKind.USER_AGGREGATES,
             AggregateReader,
@@ -105,6 +128,7 @@ class Exports:
             start,
             end,
             owner=username,
+            api=self._client.api,
             unfiltered=unfiltered,
             on_malformed=on_malformed,
         )
@@ -209,6 +233,55 @@ class Exports:
             on_malformed=on_malformed,
         )
 
+    def aggregations(
+        self,
+        start: Day,
+        end: Day,
+        query: AggregationQuery = _EVERYTHING,
+        *,
+        owner: str | None = None,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Aggregation]:
+        """Counts of an owner's traffic, by one dimension or two and in buckets of days; of v3, on every client.
+
+        The service leaves `end` out, and no row is left out here. An id that it does not know brings no rows, and
+        not an error. A plan may look at fewer days than were asked for: `stream.effective_start` and
+        `.effective_end` tell, and a `ScarfWarning` names both ranges.
+
+        ```python
+        query = AggregationQuery(breakdown=("by-company", "by-version"), rollup="weekly", names="acme/*")
+        async with scarf.exports.aggregations("2026-01-01", "2026-04-01", query, owner="acme") as rows:
+            async for row in rows:
+                print(row.date, row.company_name, row.version, row.total)
+        ```
+
+        Args:
+            start: the first day.
+            end: the first day after the range, 366 days later at the most.
+            query: what is counted, and by what.
+            owner: whose traffic, in the very letters of the service; None: that of the packages and pixels that the
+                query names, else the client's.
+            on_malformed: what happens to a record that cannot be read.
+
+        Raises:
+            ValidationError: nobody says whose, the range is too long, or the query names what is another owner's.
+        """
+        instance("query", query, AggregationQuery, ValidationError, wanted="an AggregationQuery")
+        owner = owner_of_query(query, owner)
+        owner = self._client.owner if owner is None else owner
+        return self._export(
+            ExportKind.AGGREGATIONS,
+            lambda _: AggregationReader(),
+            f"aggregations of {owner}",
+            start,
+            end,
+            owner=owner,
+            api="v3",
+            unfiltered=True,
+            on_malformed=on_malformed,
+            query=query,
+        )
+
     async def run(
         self,
         job: ExportJob,
@@ -218,6 +291,7 @@ class Exports:
         progress: Callable[[ExportProgress], object] | None = None,
         refresh_days: int = 0,
         on_malformed: OnMalformed | Literal["keep"] = "raise",
+        allow_loss: bool = False,
     ) -> ExportReport:
         """Fetch a job into a directory, window by window; run it again to fetch what is missing.
 
@@ -236,6 +310,11 @@ class Exports:
         v2 has been seen to send the end day, too. Where the first window shows that, the others are asked for up
         to their last day alone, and those of 30 days become 31. A window whose last day then brings nothing is
         asked for that day once more, up to the day after, so that nothing is missing whatever the service does.
+
+        Windows of aggregations are whole buckets of the rollup, but for the first and the last one. What the query
+        names by id is read once before the first of them. Their rows are all kept, equal ones too. A window that
+        holds rows fails where the service now sends none, or has looked at fewer days than before: plans forget,
+        and what is there stays, unless `allow_loss`.
 
         A record that cannot be read, or is longer than `max_record_bytes`, fails its window, unless
         `on_malformed` says otherwise: `"skip"` leaves it out; `"keep"` leaves it out and writes it to
@@ -269,12 +348,15 @@ class Exports:
                 begun, and replace them.
             on_malformed: what happens to a record that cannot be read; what a function raises ends the run, but a
                 `ScarfError` fails the window.
+            allow_loss: replace a window of aggregations also by nothing, or by fewer days.
 
         Returns:
             What became of each window.
 
         Raises:
             ValidationError: an argument cannot be used; nothing was sent.
+            UnsupportedError: they are aggregates, and the client speaks v2.
+            NotFoundError: a package or pixel that aggregations are to be of is not there.
             ExportError: the directory is another job's or another server's, is in use by another run, or its
                 manifest cannot be used; nothing was sent.
             OSError: something cannot be written.
@@ -284,13 +366,20 @@ class Exports:
         instance("job", job, ExportJob, ValidationError, wanted="an ExportJob")
         whole("concurrency", concurrency, ValidationError)
         whole("refresh_days", refresh_days, ValidationError, least=0)
+        flag("allow_loss", allow_loss, ValidationError)
         _check_on_malformed(on_malformed, "raise", "skip", "keep")
         heard = on_malformed if callable(on_malformed) or on_malformed != "keep" else "skip"
         job = job.of_client(self._client.api, self._client.owner)
         spec = partial(self._spec_of, job, heard)
         need_arrow(job.format)
         # What the service's addresses cannot hold is refused before a directory is made.
-        spec(job.range)
+        spec(Window(job.start, job.start + dt.timedelta(1)))
+        reads = [] if job.query is None else list(read_artifacts(job.query, job.owner or ""))
+
+        async def check() -> None:
+            for read in reads:
+                await self._client.tell(read)
+
         return await run_job(
             job,
             Path(directory),
@@ -301,31 +390,35 @@ class Exports:
             progress=Hook("progress", progress),
             clock=self._client.clock,
             keep_rejects=on_malformed == "keep",
+            allow_loss=allow_loss,
+            check=check,
         )
 
     async def verify(self, directory: str | os.PathLike[str]) -> list[FileProblem]:
         """Compare the files of a job's directory with its manifest, in a thread; see `verify_export`."""
         return await run_sync(verify_export, directory)
 
-    def _spec_of(self, job: ExportJob, on_malformed: OnMalformed, asked: Window) -> ExportSpec[Event | Aggregate]:
+    def _spec_of(self, job: ExportJob, on_malformed: OnMalformed, asked: Window) -> ExportSpec[Record]:
         """Return the export of what a job asks for, with nothing left out: the job does that."""
         start, end = asked.start, asked.end
         exports = _JobExports(self._client)
         owner, package = job.owner or "", job.package or ""
-        export: Export[Event] | Export[Aggregate]
+        export: Export[Event] | Export[Aggregate] | Export[Aggregation]
         match job.what:
             case ExportKind.ORGANIZATION_AGGREGATES:
                 export = exports.organization_aggregates(owner, start, end, unfiltered=True)
             case ExportKind.USER_AGGREGATES:
                 export = exports.user_aggregates(owner, start, end, unfiltered=True)
             case ExportKind.PACKAGE_EVENTS:
-                export = exports.package_events(job.owner, package, start, end, api=job.api, unfiltered=True)
+                export = exports.package_events(job.owner, package, start, end, api=job.client_api, unfiltered=True)
             case ExportKind.OWNER_EVENTS:
                 export = exports.owner_events(owner, start, end, unfiltered=True)
             case ExportKind.PIXEL_EVENTS:
-                export = exports.pixel_events(start, end, owner=job.owner, api=job.api, unfiltered=True)
-        # Whoever only reads from it need not know which of the two it is.
-        spec = cast("ExportSpec[Event | Aggregate]", export.spec)
+                export = exports.pixel_events(start, end, owner=job.owner, api=job.client_api, unfiltered=True)
+            case ExportKind.AGGREGATIONS:
+                export = exports.aggregations(start, end, job.query or _EVERYTHING, owner=job.owner)
+        # Whoever only reads from it need not know which of them it is.
+        spec = cast("ExportSpec[Record]", export.spec)
         return attrs.evolve(spec, on_malformed=on_malformed)
 
     def _export(
@@ -341,12 +434,13 @@ class Exports:
         on_malformed: OnMalformed,
         package: str | None = None,
         api: str = "v1",
+        query: AggregationQuery | None = None,
     ) -> Export[T]:
         call = export_call(kind, api, owner)
         first, behind = date_range(start, end, one_day=self._one_day)
         _check_on_malformed(on_malformed, "raise", "skip")
         client = self._client
-        request = call.request(first, behind, owner=owner, package=package)
+        request = call.request(first, behind, owner=owner, package=package, query=query)
         return Export(
             ExportSpec(
                 description=printable(f"{description} {first}..{behind}"),
@@ -358,6 +452,7 @@ class Exports:
                 attempts=client.save_attempts,
                 pause=partial(client.pause, request),
                 redact=client.redact,
+                asked=None if query is None else (first, behind),
             )
         )
 

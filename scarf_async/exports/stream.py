@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
+import warnings
 from collections.abc import AsyncIterator, Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from scarf_async.checks import whole
 from scarf_async.entities.fields import one_of
-from scarf_async.errors import StreamClosedError, StreamConsumedError, ValidationError
+from scarf_async.errors import ScarfWarning, StreamClosedError, StreamConsumedError, ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.convert import AsSent, Converted, CsvConverter, JsonLinesConverter, ParquetConverter
 from scarf_async.exports.event_reader import EventReader
@@ -18,7 +20,7 @@ from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arr
 from scarf_async.exports.parsers import FileParser, LineParser, TypedParser
 from scarf_async.exports.reading import Batches, Body, Cursor, Items, Pieces, PiecesParser
 from scarf_async.exports.save import SavedExport, save
-from scarf_async.exports.spec import Counters, Download, ExportSpec
+from scarf_async.exports.spec import Counters, Download, EffectiveRange, ExportSpec, effective_range, is_narrower
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
@@ -60,6 +62,7 @@ class ExportStream(Generic[T]):
     def __init__(self, spec: ExportSpec[T], download: Download) -> None:
         self._spec = spec
         self._total = download.headers.get("Content-Length", "")
+        self._effective = effective_range(download.headers)
         self._counters = Counters(spec.description, spec.redact)
         self._digest = hashlib.sha256()
         self._body = Body(download, self._counters, self._digest)
@@ -80,6 +83,16 @@ class ExportStream(Generic[T]):
     def bytes_total(self) -> int | None:
         """How many bytes there will be over the wire; None where the service did not say."""
         return int(self._total) if self._total.isascii() and self._total.isdecimal() else None
+
+    @property
+    def effective_start(self) -> dt.date | None:
+        """The first day that the service looked at, which a plan may put later; None where it did not say."""
+        return self._effective[0]
+
+    @property
+    def effective_end(self) -> dt.date | None:
+        """The first day that it did not look at any more; None where it did not say."""
+        return self._effective[1]
 
     @property
     def records_received(self) -> int:
@@ -197,7 +210,7 @@ class ExportStream(Generic[T]):
     def chunks(self, format: ExportFormatLike | None = None) -> AsyncIterator[bytes]:  # noqa: A002 # what users look for
         """Read the bytes of a file, in pieces of no certain length.
 
-        None, like the format in which the service sends these records (`csv` for events, `jsonl` for aggregates),
+        None, like the format in which the service sends these records (`csv` for events, `jsonl` for all others),
         is the body as it was sent, but for the records at or after the end. In the others records are written by
         the names of their attributes: `jsonl` without what is None; `csv` and `parquet` (extra `arrow`) with all of
         them, `extra` as the text of a JSON object.
@@ -270,6 +283,7 @@ class Export(Generic[T]):
     def __init__(self, spec: ExportSpec[T]) -> None:
         self.spec = spec
         self._entered: list[tuple[asyncio.Task[object] | None, ExportStream[T]]] = []
+        self._warned: set[EffectiveRange] = set()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.spec.description}>"
@@ -278,12 +292,27 @@ class Export(Generic[T]):
         download = await self.spec.open()
         try:
             stream = ExportStream(self.spec, download)
+            self._warn(stream)
             await stream._body.first()  # noqa: SLF001 # one thing in two classes
         except BaseException:
             download.close()
             raise
         self._entered.append((asyncio.current_task(), stream))
         return stream
+
+    def _warn(self, stream: ExportStream[T]) -> None:
+        """Warn of a range that is narrower than what was asked for; once, however often it is fetched."""
+        given, asked = (stream.effective_start, stream.effective_end), self.spec.asked
+        if asked is None or given in self._warned or not is_narrower(given, asked):
+            return
+        self._warned.add(given)
+        (start, end), (first, behind) = asked, given
+        warnings.warn(
+            f"{self.spec.description}: {start}..{end} was asked for, and the service looked at"
+            f" {first or start}..{behind or end} only, as plans with a limit do",
+            ScarfWarning,
+            stacklevel=3,
+        )
 
     async def __aexit__(self, *exc: object) -> None:
         task = asyncio.current_task()

@@ -63,7 +63,7 @@ class Session:
     @property
     def downloads(self) -> Downloads:
         """What the exports need."""
-        return Downloads(self.attempts, self.owner)
+        return Downloads(self.attempts, self.run, self.owner)
 
     @property
     def server(self) -> str:

@@ -94,6 +94,9 @@ EXPORTS: Final[dict[str, Call]] = {
     f"GET /tracking-pixels/*/events{_V2_DAYS}": lambda scarf, name: _open(
         scarf.exports.pixel_events(*_DAYS, owner=name, api="v2")
     ),
+    f"GET /insights/*/aggregations/export{_V2_DAYS}&rollup=daily&breakdown=by-total&format=ndjson": (
+        lambda scarf, name: _open(scarf.exports.aggregations(*_DAYS, owner=name))
+    ),
 }
 EVERY: Final = CALLS | EXPORTS
 
@@ -105,7 +108,7 @@ names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_
 
 
 def _client(service: Raw) -> Scarf:
-    return Scarf(TOKEN, base_url=service.url, v2_url=service.url, retry=RetryPolicy(attempts=1))
+    return Scarf(TOKEN, base_url=service.url, v2_url=service.url, v3_url=service.url, retry=RetryPolicy(attempts=1))
 
 
 def _as_sent(template: str, value: str, request: bytes) -> None:

@@ -111,6 +111,7 @@ COMMANDS: list[list[str]] = [
     ["demo"],
     ["emulator"],
     ["export", "aggregates"],
+    ["export", "aggregations"],
     ["export", "package-events"],
     ["export", "owner-events"],
     ["export", "pixel-events"],

@@ -28,6 +28,7 @@ FOLLOWED = (
     "errors.md",
     "how-to/migrate.md",
     "how-to/nightly-export.md",
+    "how-to/companies.md",
     "how-to/resume.md",
     "how-to/pixels.md",
     "how-to/proxy.md",
@@ -36,7 +37,12 @@ FOLLOWED = (
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
 )
-WITH_A_PACKAGE = ("how-to/nightly-export.md", "how-to/from-v1-scripts.md", "how-to/pixels.md")
+WITH_A_PACKAGE = (
+    "how-to/nightly-export.md",
+    "how-to/from-v1-scripts.md",
+    "how-to/pixels.md",
+    "how-to/companies.md",
+)
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
 
 

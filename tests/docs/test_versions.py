@@ -248,9 +248,14 @@ async def exports_of_owners(both: Both, _: Path) -> None:
 
 
 async def aggregates(both: Both, _: Path) -> None:
-    """At the address of v1."""
-    async with both.v2.exports.organization_aggregates("acme", *DAYS):
-        assert both.asked() == ["GET /api/v1/organizations/acme/aggregates"]
+    """Those of v3, on either client."""
+    for call in (both.v2.exports.organization_aggregates, both.v2.exports.user_aggregates):
+        with pytest.raises(UnsupportedError, match=r"exports\.aggregations"):
+            call("acme", *DAYS)
+    assert both.asked() == []
+    for client in (both.v1, both.v2):
+        async with client.exports.aggregations(*DAYS, owner="acme"):
+            assert both.asked() == ["GET /v3/insights/acme/aggregations/export"]
 
 
 async def addresses(both: Both, _: Path) -> None:
@@ -307,7 +312,7 @@ CLAIMS: Final[dict[str, Callable[[Both, Path], Awaitable[None]]]] = {
     "The last domain stays.": last_domain,
     "Conflicts are a 422.": conflicts,
     "Exports of events need an owner.": exports_of_owners,
-    "Aggregates are v1's.": aggregates,
+    "Aggregates become aggregations.": aggregates,
     "Each version has an address of its own.": addresses,
     "Work under way does not carry over.": work_under_way,
     "Words of the router cannot be written.": words,

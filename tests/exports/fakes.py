@@ -14,9 +14,10 @@ import attrs
 import msgspec
 import pytest
 
-from scarf_async.entities import Aggregate, Event
+from scarf_async.entities import Aggregate, Aggregation, Event
 from scarf_async.errors import ExportError
 from scarf_async.exports.aggregate_reader import AggregateReader
+from scarf_async.exports.aggregation_reader import AggregationReader
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.spec import ExportSpec, OnMalformed
 from scarf_async.exports.stream import Export
@@ -125,6 +126,19 @@ def aggregates(
             shop.pause,
         )
     )
+
+
+def aggregations(
+    *answers: FakeDownload | Exception,
+    end: dt.date | None = None,
+    on_malformed: OnMalformed = "raise",
+    max_record_bytes: int = 2**20,
+    attempts: int = 3,
+) -> Export[Aggregation]:
+    """Return an export of aggregations that opens these downloads, one after another."""
+    shop = Shop(list(answers))
+    spec = ("aggregations of acme", shop.open, lambda _: AggregationReader(), end, on_malformed)
+    return Export(ExportSpec(*spec, max_record_bytes, attempts, shop.pause))
 
 
 def csv_body(rows: Sequence[Mapping[str, str]], columns: Sequence[str] = ("type", "time")) -> bytes:

@@ -15,6 +15,7 @@ from scarf_async.errors import ValidationError
 from scarf_async.exports.group import Exports
 from scarf_async.exports.spec import date_range
 from scarf_async.protocol.messages import Request
+from scarf_async.protocol.steps import Steps
 
 from .fakes import FakeDownload, csv_body, download, event_rows, ndjson, row
 
@@ -39,6 +40,9 @@ class Client:
     async def download(self, request: Request[None]) -> FakeDownload:
         self.requests.append(request)
         return download(self.body)
+
+    async def tell(self, steps: Steps[None]) -> None:
+        raise AssertionError(f"nothing is to be read; got {steps}")
 
     def redact(self, text: str) -> str:
         return text

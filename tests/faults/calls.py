@@ -94,7 +94,7 @@ class Call:
     path: str
     run: Callable[[Bench], str]
     stands: Stands | None = None
-    version: ApiVersion = "v1"
+    version: str = "v1"
 
 
 def _there(path: str, **fields: object) -> Stands:
@@ -466,8 +466,8 @@ async def _run(job: ExportJob, scarf: Scarf, bench: Bench) -> str:
 
 
 def _export(name: str, path: str, make: Callable[[Scarf], Export[T]], *jobs: ExportJob) -> Iterator[Call]:
-    row = "aggregates" if "aggregates" in name else "events"
-    version: ApiVersion = "v1" if "." in path or row == "aggregates" else "v2"
+    row = "events" if "events" in name else "aggregates"
+    version = "v3" if name == "aggregations" else "v1" if "." in path or row == "aggregates" else "v2"
     read = _on_client(lambda scarf, _: _read(make(scarf)))
     yield Call(row, f"exports.{name}", "GET", path, read, version=version)
     save = _on_client(lambda scarf, bench: _save(make(scarf), bench))
@@ -508,6 +508,11 @@ def export_calls() -> list[Call]:
             "packages/home/events",
             lambda scarf: scarf.exports.owner_events("home", *RANGE),
             ExportJob("owner_events", "home", "2024-01-01", "2024-01-31"),
+        ),
+        *_export(
+            "aggregations",
+            "insights/home/aggregations/export",
+            lambda scarf: scarf.exports.aggregations(*RANGE, owner="home"),
         ),
         *_export("pixel_events", PIXELS, lambda scarf: scarf.exports.pixel_events(*RANGE)),
         *_export(

@@ -85,7 +85,7 @@ def _command(
 
     name = f"$ {' '.join(arguments)}".replace(PACKAGE, "PACKAGE")
     if row.startswith(("events", "aggregates", "saved")):
-        return Call(row, name, method, path, run)
+        return Call(row, name, method, path, run, version="v3" if "insights" in path else "v1")
     usual, stands = makes(method, path, version, renames="--name" in arguments)
     return Call(row or usual, name, method, path, run, stands, version)
 
@@ -156,6 +156,8 @@ def _exports() -> list[Call]:
     package = ("export", "package-events", "home", PACKAGE, *_DAYS)
     sums = f"{HOME}/aggregates"
     of_home = ("export", "aggregates", "--organization", "home", *_DAYS)
+    counts = "insights/home/aggregations/export"
+    of_v3 = ("export", "aggregations", "--owner", "home", *_DAYS)
     return [
         _command("GET", f"{events}/events.csv", *package, row="events", judge=_copies),
         _command("GET", events, *package, "--api", "v2", row="events", judge=_copies),
@@ -166,6 +168,8 @@ def _exports() -> list[Call]:
         _command("GET", PIXELS, "export", "pixel-events", *_DAYS, row="events", judge=_copies),
         _command("GET", sums, *of_home, "--format", "csv", row="aggregates", judge=_shows),
         _command("GET", sums, *of_home, "-o", "FRESH", row="saved aggregates"),
+        _command("GET", counts, *of_v3, "--format", "csv", row="aggregates", judge=_shows),
+        _command("GET", counts, *of_v3, "-o", "FRESH", row="saved aggregates"),
         _command(
             "GET",
             "packages/home/events",

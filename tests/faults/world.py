@@ -23,7 +23,7 @@ NDJSON: Final = b"".join(
     json.dumps({"breakdown": "total", "date": day, "package": "web", "total": 3}).encode() + b"\n"
     for day in ("2024-01-01", "2024-01-02")
 )
-_EXPORT = re.compile(r".*/(?:events|events\.csv|(aggregates))")
+_EXPORT = re.compile(r".*/(?:events|events\.csv|(aggregates|aggregations/export))")
 _KEYS: Final = ("id", "uuid", "name", "username")
 _DONE: Final[JSONObject] = {"message": "done"}
 

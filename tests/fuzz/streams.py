@@ -13,7 +13,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import attrs
-from exports.fakes import END, aggregates, cuts, download, events, slow_split
+from exports.fakes import END, aggregates, aggregations, cuts, download, events, slow_split
 from exports.test_arrow_csv import Case, assert_twins, bodies
 from hypothesis import strategies as st
 
@@ -111,6 +111,30 @@ _ROWS = st.lists(
                 b"\xef\xbb\xbf",
                 b"\r",
             ),
+        ]
+    ),
+    max_size=8,
+).map(b"".join)
+_COUNTS = st.lists(
+    st.sampled_from(
+        [
+            b'{"breakdown":"by-total","date":"2024-01-01","total":1}\n',
+            b'{"breakdown":"by-x","date":null,"breakdowns":["a"],"company_sic_codes":[1,"2"],"new":{}}\r\n',
+            b'{"breakdown":"by-x","date":"","artifact":7,"last_seen":"2024-01-03 10:11:12+00:00"}\n',
+            b'{"breakdown":"by-x","last_seen":"0001-01-01 00:00:00+02:00"}\n',
+            *(
+                b'{"breakdown":7}\n',
+                b'{"data":[',
+                b'{"detail":"no"}',
+                b"]}",
+                b"{",
+                b"}",
+                b"\n",
+                b"\r",
+                b"\xff",
+                b"null\n",
+            ),
+            *(b"\xef\xbb\xbf", b"[]\n", b'"breakdown":'),
         ]
     ),
     max_size=8,
@@ -279,6 +303,7 @@ TARGETS: Final[dict[str, Target[Any]]] = {
     "blocks": Target(_arriving(_LINES.map(b"".join) | _CSV), _check_blocks, _of_bytes),
     "events": Target(_arriving(_CSV | bodies()), _check_ways(events), _of_bytes),
     "aggregates": Target(_arriving(_ROWS), _check_ways(aggregates), _of_bytes),
+    "aggregations": Target(_arriving(_COUNTS), _check_ways(aggregations), _of_bytes),
     "columns": Target(_arriving(_CSV | bodies()), _check_columns, _of_bytes),
     "inflate": Target(_arriving(_COMPRESSED), _check_inflate, _of_bytes),
 }

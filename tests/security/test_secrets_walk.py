@@ -14,6 +14,7 @@ from acceptance.test_secrets import KEY, PASSWORD, assert_clean
 
 import scarf_async
 from scarf_async import (
+    AggregationQuery,
     BulkError,
     BulkPlan,
     CollectionUpsert,
@@ -173,6 +174,19 @@ async def by_export(world: World) -> None:
         job = ExportJob("owner_events", "acme", *RANGE, form, 1)
         report = await exports.run(job, directory / form, progress=world.add)
         world.add(job, report, *report.windows, report.to_dict())
+    query = AggregationQuery(packages=web)
+    counts = exports.aggregations(*RANGE, query)
+    async with counts as counted:
+        world.add(query, counts, counted, [row async for row in counted])
+    await exports.run(ExportJob("aggregations", "acme", *RANGE, query=query), directory / "counts")
+    world.emulator.retention_days = 0
+    with pytest.warns(ScarfWarning) as caught:
+        world.add(await counts.save(directory / "counts.jsonl"))
+    world.add(*(warning.message for warning in caught))
+    report = await exports.run(
+        ExportJob("aggregations", "acme", *RANGE, query=query), directory / "counts", refresh_days=9999
+    )
+    world.add(report, *report.windows, report.to_dict())
     next((directory / "csv" / "data").glob("*.csv")).write_text("")
     world.add(*verify_export(directory / "csv"))
 

@@ -20,9 +20,13 @@ from scarf_async.emulator.world import World
 
 __all__ = [
     "Days",
+    "Feed",
+    "events_by_day",
     "events_of_packages",
     "events_of_pixels",
     "limited_days",
+    "package_feed",
+    "pixel_feed",
     "present",
     "recent_installs",
     "sums_of_packages",
@@ -42,7 +46,7 @@ class Days:
 
 
 @attrs.frozen
-class _Feed:
+class Feed:
     """One source of events, whether its events are a test's own, and the package that it is of."""
 
     source: EventSource
@@ -69,20 +73,19 @@ def sums_of_packages(
     world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days, *wanted: Sums
 ) -> Stream:
     """The aggregates of packages, as lines of JSON, put together in each of the ways that are wanted."""
-    feeds = [_package_feed(db, row) for row in rows]
+    feeds = [package_feed(db, row) for row in rows]
     return Stream("application/x-ndjson", _aggregate_chunks(world, feeds, days, wanted))
 
 
 def events_of_packages(world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days) -> Stream:
     """The events of packages, as CSV."""
-    feeds = [_package_feed(db, row) for row in rows]
+    feeds = [package_feed(db, row) for row in rows]
     return Stream("text/csv", _event_chunks(world, feeds, days), "package-events.csv")
 
 
 def events_of_pixels(world: World, db: Transaction, owner: str, days: Days) -> Stream:
     """The events of an owner's pixels, as CSV."""
-    feed = _Feed(EventSource(f"pixels of {owner}"), None, has_own_events(db, None))
-    return Stream("text/csv", _event_chunks(world, [feed], days), "pixel-events.csv")
+    return Stream("text/csv", _event_chunks(world, [pixel_feed(db, owner)], days), "pixel-events.csv")
 
 
 def recent_installs(world: World, db: Transaction, package_id: int) -> int | None:
@@ -95,18 +98,24 @@ def recent_installs(world: World, db: Transaction, package_id: int) -> int | Non
     return None if row is None else row["events"] or None
 
 
-def _package_feed(db: Transaction, row: sqlite3.Row) -> _Feed:
+def pixel_feed(db: Transaction, owner: str) -> Feed:
+    """The events of an owner's pixels."""
+    return Feed(EventSource(f"pixels of {owner}"), None, has_own_events(db, None))
+
+
+def package_feed(db: Transaction, row: sqlite3.Row) -> Feed:
+    """The events of a package."""
     source = EventSource(_key(row), row["library_type"], row["name"])
-    return _Feed(source, row["id"], has_own_events(db, row["id"]), row["uuid"])
+    return Feed(source, row["id"], has_own_events(db, row["id"]), row["uuid"])
 
 
 async def _aggregate_chunks(
-    world: World, feeds: Sequence[_Feed], days: Days, wanted: Sequence[Sums]
+    world: World, feeds: Sequence[Feed], days: Days, wanted: Sequence[Sums]
 ) -> AsyncGenerator[bytes, None]:
     """The aggregates of every feed, day by day; pieces without anything in them give way to others meanwhile."""
     for sums, feed in product(wanted, feeds):
         counts: Counts | None = None
-        async with aclosing(_day_events(world, feed, days)) as batches:
+        async with aclosing(events_by_day(world, feed, days)) as batches:
             async for of_day, events in batches:
                 if counts is None or counts.day != sums.first(of_day):
                     yield b"" if counts is None else counts.lines(sums)
@@ -117,7 +126,7 @@ async def _aggregate_chunks(
             yield counts.lines(sums)
 
 
-async def _day_events(world: World, feed: _Feed, days: Days) -> AsyncGenerator[tuple[date, Sequence[Cells]], None]:
+async def events_by_day(world: World, feed: Feed, days: Days) -> AsyncGenerator[tuple[date, Sequence[Cells]], None]:
     """The events of a feed, each once, day by day and some at a time."""
     if feed.own:
         own = own_day_events(world.store, feed.package_id, days.first, days.count, now=days.now)
@@ -132,7 +141,7 @@ async def _day_events(world: World, feed: _Feed, days: Days) -> AsyncGenerator[t
             yield of_day, some
 
 
-async def _event_chunks(world: World, feeds: Sequence[_Feed], days: Days) -> AsyncGenerator[bytes, None]:
+async def _event_chunks(world: World, feeds: Sequence[Feed], days: Days) -> AsyncGenerator[bytes, None]:
     """The header, then every feed: a test's own events, else invented ones."""
     columns, duplicates = tuple(world.columns), world.duplicate_events
     yield csv_line(columns).encode()

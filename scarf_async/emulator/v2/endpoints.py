@@ -54,6 +54,5 @@ NOT_SERVED: Final[Endpoints] = {
         "/v2/pixels/{owner}/overview": ["GET"],
         "/v2/tracking-pixels/{owner}/{pixel}/events": ["GET"],
         "/v2/tracking-pixels/{owner}/{pixel}/import": ["POST"],
-        "/v3/insights/{owner}/aggregations/export": ["GET"],
     }.items()
 }

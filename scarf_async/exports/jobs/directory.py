@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,9 @@ from scarf_async.exports.jobs.manifest import (
     MANIFEST,
     REJECTS,
     TEMPORARY,
+    FileEntry,
     Manifest,
+    Pending,
     UnusableManifestError,
     WindowEntry,
     differences,
@@ -27,7 +30,6 @@ from scarf_async.exports.jobs.manifest import (
     is_folder,
     load,
 )
-from scarf_async.exports.jobs.windows import Window
 from scarf_async.files import is_temporary, lock, resemble, sweep, sync_directory, write_whole
 
 __all__ = ["Directory", "Made", "data_files", "read_manifest", "temporary_files"]
@@ -118,6 +120,7 @@ class Directory:
             read_manifest(self.path)
             self._lock()
             self._take_manifest()
+            self._settle()
             self._sweep()
             for folder in (self.path / DATA, self.temporary):
                 folder.mkdir(exist_ok=True)
@@ -153,27 +156,30 @@ class Directory:
         """Put the files of a window in their places, and the window into the manifest.
 
         Those that it replaces leave the manifest before their files are touched: whenever this is cut off, the
-        manifest names nothing that is not whole. A file of the same name is replaced in one step, and what is left
-        over goes in the end: whoever reads the data meanwhile finds each file whole.
+        manifest names nothing that is not whole, and says what is to be put right. A file of the same name is
+        replaced in one step, and what is left over goes in the end: whoever reads the data meanwhile finds each
+        file whole.
 
         Returns:
             False where the run is over.
         """
         with self._turn:
-            if self._closed:
+            # A window that could not be put in its place ends the run, and is settled by the next one.
+            if self._closed or self.manifest.pending is not None:
                 return False
             for file in made:
                 resemble(file.part, self.path / file.path)
-            replaced = self._withdraw(entry.window)
+            replaced = self._withdraw(entry, made)
             placed: set[str] = set()
             try:
                 for file in made:
                     self._place(file, replaced)
                     placed.add(file.path)
                 self._sync_folders(made)
-                self._write(self.manifest.having(entry))
+                self._write(attrs.evolve(self.manifest.having(entry), pending=None))
             except BaseException:
-                self._unlink(placed | replaced)
+                if self.manifest.pending is None:
+                    self._unlink(placed)
                 raise
             self._unlink(replaced - placed)
         return True
@@ -198,14 +204,40 @@ class Directory:
             raise FileExistsError(f"{target} is there already, and no window of this export has put it there")
         file.part.replace(target)
 
-    def _withdraw(self, window: Window) -> AbstractSet[str]:
+    def _withdraw(self, entry: WindowEntry, made: Sequence[Made]) -> AbstractSet[str]:
         """Take the windows that overlap this one out of the manifest; return the paths of their files."""
-        remaining = self.manifest.without(window)
-        if remaining == self.manifest:
+        old, remaining = self.manifest, self.manifest.without(entry.window)
+        replaced = tuple(window for window in old.windows if window not in remaining.windows)
+        if not replaced:
             return frozenset()
-        replaced = self.manifest.files.keys() - remaining.files.keys()
-        self._write(remaining)
-        return replaced
+        parts = {file.path: file.part.name for file in made}
+        self._write(attrs.evolve(remaining, pending=Pending(entry, parts, replaced)))
+        return old.files.keys() - remaining.files.keys()
+
+    def _settle(self) -> None:
+        """End what a run was killed in that was replacing a window: by the new one if all of it is there."""
+        pending, manifest = self.manifest.pending, attrs.evolve(self.manifest, pending=None)
+        if pending is None:
+            return
+        parts = {path: self.temporary / name for path, name in pending.parts.items()}
+        if all(parts[file.path].is_file() or self._is_there(file) for file in pending.entry.all_files):
+            made = [Made(part, path) for path, part in parts.items() if part.is_file()]
+            for file in made:
+                self._place(file, pending.parts.keys())
+            self._sync_folders(made)
+            manifest = manifest.having(pending.entry)
+        else:
+            for old in pending.replaced:
+                if all(map(self._is_there, old.all_files)):
+                    manifest = manifest.having(old)
+        self._write(manifest)
+
+    def _is_there(self, file: FileEntry) -> bool:
+        path = self.path / file.path
+        if not path.is_file() or path.stat().st_size != file.bytes:
+            return False
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
 
     def _unlink(self, paths: Iterable[str]) -> None:
         for path in paths:

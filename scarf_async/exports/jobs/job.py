@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Final, Literal, TypeAlias
+from urllib.parse import urlencode
 
 import attrs
 
-from scarf_async.checks import whole, word
-from scarf_async.dialects.exports import ExportCall, asks_for_owner, export_call, only_version
-from scarf_async.entities import ApiVersion, ExportKind, ExportKindLike
+from scarf_async.checks import instance, whole, word
+from scarf_async.dialects.exports import ExportCall, ExportVersion, asks_for_owner, export_call, only_version
+from scarf_async.dialects.v3.requests import owner_of_query, parameters
+from scarf_async.entities import AggregationQuery, ApiVersion, ExportKind, ExportKindLike, Rollup
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike
-from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.jobs.windows import Window, longest_bucket
 from scarf_async.exports.spec import Day, date_range
 from scarf_async.text import printable
 
@@ -42,13 +44,15 @@ class ExportJob:
         format: what is written.
         window_days: the longest window. None in the constructor: 31, for v2 30, of which v2 may send a day more;
             where v2 has shown that it does, these 30 are 31, asked for up to their last day. It stays None where
-            the version does.
+            the version does. For aggregations 366; windows are whole buckets of their rollup, the first and the
+            last one cut, and one bucket has to fit.
         package: the package's uuid, for package events.
         api: the version to ask. None in the constructor: the only one that has the export, as v2 alone has owner
-            events and the pixel events of an owner, and v1 alone aggregates. Where both have it, it stays None,
-            which is that of the client that runs the job.
+            events and the pixel events of an owner, v1 alone aggregates, and v3 alone aggregations. Where several
+            have it, it stays None, which is that of the client that runs the job.
         partition_by: for Parquet: `month`, a folder for each month (UTC), or `artifact`, one for each package or
             pixel. None: a window is one file.
+        query: of aggregations, what is counted, and by what.
 
     Raises:
         ValidationError: a value cannot be used; `.field` names it.
@@ -61,8 +65,9 @@ class ExportJob:
     format: ExportFormat
     window_days: int | None
     package: str | None
-    api: ApiVersion | None
+    api: ExportVersion | None
     partition_by: PartitionBy | None
+    query: AggregationQuery | None
 
     def __init__(  # noqa: PLR0917 # the order of the attributes
         self,
@@ -74,12 +79,16 @@ class ExportJob:
         window_days: int | None = None,
         *,
         package: str | None = None,
-        api: ApiVersion | None = None,
+        api: ExportVersion | None = None,
         partition_by: PartitionBy | None = None,
+        query: AggregationQuery | None = None,
     ) -> None:
         kind = one_of(ExportKind, "what", what)
         first, behind = date_range(start, end)
         _check_text("owner", owner)
+        query = _query(query, kind)
+        if query is not None:
+            owner = owner_of_query(query, owner)
         _check_text("package", package)
         where = only_version(kind, owner) if api is None else api
         call = None if where is None else export_call(kind, where, owner, owner_may_follow=True)
@@ -88,9 +97,10 @@ class ExportJob:
             raise ValidationError(f"{kind} {problem}; got {package!r}", field="package")
         form = one_of(ExportFormat, "format", format)
         _check_partition(partition_by, form)
-        self.__attrs_init__(
-            kind, owner, first, behind, form, _window_days(window_days, call), package, where, partition_by
-        )
+        days = _window_days(window_days, call)
+        if query is not None:
+            _check_buckets(days, Window(first, behind), query.rollup)
+        self.__attrs_init__(kind, owner, first, behind, form, days, package, where, partition_by, query)
 
     def of_client(self, api: ApiVersion, owner: str | None) -> ExportJob:
         """Return the job as a client runs it: what it leaves to that is what the client has.
@@ -98,7 +108,7 @@ class ExportJob:
         Raises:
             ValidationError: the version does not have such windows, or asks for an owner and there is none.
         """
-        where = self.api or api
+        where: ExportVersion = self.api or api
         if self.owner is not None or not asks_for_owner(self.what, where):
             owner = self.owner
         export_call(self.what, where, owner)
@@ -113,6 +123,23 @@ class ExportJob:
         """The longest window of a job whose version is known; of another, that of v1."""
         return self.window_days or _V1_DAYS
 
+    def values(self) -> dict[str, object]:
+        """Return its attributes by name; of a query what is sent, in one order whatever that of its ids."""
+        values = attrs.asdict(self, recurse=False)
+        if self.query is not None:
+            values["query"] = "&".join(sorted(urlencode(parameters(self.query), doseq=True).split("&")))
+        return values
+
+    @property
+    def rollup(self) -> Rollup:
+        """Which buckets its windows are made of."""
+        return "daily" if self.query is None else self.query.rollup
+
+    @property
+    def client_api(self) -> ApiVersion | None:
+        """The version that a call for events is to ask."""
+        return None if self.api == "v3" else self.api
+
     @property
     def range(self) -> Window:
         """All its days."""
@@ -122,6 +149,25 @@ class ExportJob:
 def _check_text(field: str, value: object) -> None:
     if value is not None and (not isinstance(value, str) or not value.strip()):
         raise ValidationError(f"{field} must be a string that is not empty, or None; got {value!r}", field=field)
+
+
+def _query(query: object, kind: ExportKind) -> AggregationQuery | None:
+    if kind is ExportKind.AGGREGATIONS:
+        given = AggregationQuery() if query is None else query
+        return instance("query", given, AggregationQuery, ValidationError, wanted="an AggregationQuery")
+    if query is not None:
+        raise ValidationError(f"{kind} have no query, which is for aggregations", field="query")
+    return None
+
+
+def _check_buckets(days: int | None, whole_range: Window, rollup: Rollup) -> None:
+    needed = longest_bucket(whole_range, rollup)
+    if days is None or needed <= days:
+        return
+    kind = "the whole range is one bucket" if rollup == "total" else f"the longest {rollup} bucket"
+    raise ValidationError(
+        f"a window holds whole buckets: {kind} of {needed} days, and window_days is {days}", field="window_days"
+    )
 
 
 def _check_partition(by: object, form: ExportFormat) -> None:
@@ -142,5 +188,5 @@ def _window_days(days: int | None, call: ExportCall | None) -> int | None:
         return most or _V1_DAYS
     if most is None:
         return whole("window_days", days, ValidationError)
-    bounds = f"from 1 to {most} (v2 may send the day after, too)"
+    bounds = f"from 1 to {most}{' (v2 may send the day after, too)' if call.end_may_be_included else ''}"
     return whole("window_days", days, ValidationError, most=most, bounds=bounds)

@@ -21,6 +21,7 @@ from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.spec import date_range
+from scarf_async.files import is_temporary
 
 __all__ = [
     "DATA",
@@ -30,6 +31,7 @@ __all__ = [
     "TEMPORARY",
     "FileEntry",
     "Manifest",
+    "Pending",
     "UnusableManifestError",
     "WindowEntry",
     "data_path",
@@ -162,6 +164,8 @@ class WindowEntry:
         files: its files; none where there were no rows to partition.
         malformed: how many more came that cannot be read.
         rejects: the file that keeps those, where one was wanted; its rows are these records.
+        effective_start: the first day that the service looked at, where it said so.
+        effective_end: the first day that it did not look at any more, where it said so.
     """
 
     start: dt.date
@@ -175,6 +179,13 @@ class WindowEntry:
     files: tuple[FileEntry, ...]
     malformed: int = 0
     rejects: FileEntry | None = None
+    effective_start: dt.date | None = None
+    effective_end: dt.date | None = None
+
+    @property
+    def looked_at(self) -> Window:
+        """The days that the service looked at; where it did not say, those that it was asked for."""
+        return Window(self.effective_start or self.start, self.effective_end or self.end)
 
     @property
     def window(self) -> Window:
@@ -182,9 +193,29 @@ class WindowEntry:
         return Window(self.start, self.end)
 
     @property
+    def all_files(self) -> tuple[FileEntry, ...]:
+        """Its files, with that of what cannot be read."""
+        return self.files if self.rejects is None else (*self.files, self.rejects)
+
+    @property
     def bytes(self) -> int:
         """The size of its files together."""
         return sum(file.bytes for file in self.files)
+
+
+@attrs.frozen
+class Pending:
+    """A window that is being put in the place of others: whatever interrupts that, one or the other can be kept.
+
+    Attributes:
+        entry: the new window; its files are finished.
+        parts: the names of its files where they are not in their places yet, by their paths.
+        replaced: the windows that it replaces.
+    """
+
+    entry: WindowEntry
+    parts: dict[str, str]
+    replaced: tuple[WindowEntry, ...]
 
 
 @attrs.frozen
@@ -197,6 +228,7 @@ class Manifest:
         limit_days: the longest window that the service can be expected to take; None: it has refused none.
         end_inclusive: whether the service, at the last occasion, sent the day that it was given as the end.
         windows: those that are there, by their days.
+        pending: what was being replaced when it was written.
     """
 
     job: dict[str, str | int | None]
@@ -204,11 +236,12 @@ class Manifest:
     limit_days: int | None = None
     end_inclusive: bool = False
     windows: tuple[WindowEntry, ...] = ()
+    pending: Pending | None = None
 
     @classmethod
     def of(cls, job: ExportJob, server: str) -> Manifest:
         """Begin one."""
-        return cls({name: _plain(value) for name, value in attrs.asdict(job).items()}, server)
+        return cls({name: _plain(value) for name, value in job.values().items()}, server)
 
     @property
     def range(self) -> Window:
@@ -222,9 +255,7 @@ class Manifest:
     @property
     def files(self) -> dict[str, FileEntry]:
         """All files, by their paths."""
-        return {
-            file.path: file for entry in self.windows for file in (*entry.files, entry.rejects) if file is not None
-        }
+        return {file.path: file for entry in self.windows for file in entry.all_files}
 
     def without(self, window: Window) -> Manifest:
         """Leave out the windows that overlap this one."""
@@ -251,6 +282,7 @@ class _Whole(msgspec.Struct):
     limit_days: int | None
     end_inclusive: bool
     windows: list[WindowEntry]
+    pending: Pending | None = None
 
 
 def _plain(value: object) -> str | int | None:
@@ -265,17 +297,17 @@ def _file(entry: FileEntry) -> dict[str, str | int]:
     return {"path": entry.path, "bytes": entry.bytes, "sha256": entry.sha256, "rows": entry.rows}
 
 
+def _entry(entry: WindowEntry) -> dict[str, object]:
+    # By hand, since it is written for every window, and there may be thousands.
+    return dict(zip(_WINDOW_NAMES, _window_values(entry), strict=True)) | {
+        "files": list(map(_file, entry.files)),
+        "rejects": None if entry.rejects is None else _file(entry.rejects),
+    }
+
+
 def dump(manifest: Manifest) -> bytes:
     """Write a manifest."""
-    # By hand, since it is written for every window, and there may be thousands.
-    windows = [
-        dict(zip(_WINDOW_NAMES, _window_values(entry), strict=True))
-        | {
-            "files": list(map(_file, entry.files)),
-            "rejects": None if entry.rejects is None else _file(entry.rejects),
-        }
-        for entry in manifest.windows
-    ]
+    pending = manifest.pending
     whole = {
         "format": FORMAT,
         "version": VERSION,
@@ -283,7 +315,14 @@ def dump(manifest: Manifest) -> bytes:
         "server": manifest.server,
         "limit_days": manifest.limit_days,
         "end_inclusive": manifest.end_inclusive,
-        "windows": windows,
+        "windows": list(map(_entry, manifest.windows)),
+        "pending": None
+        if pending is None
+        else {
+            "entry": _entry(pending.entry),
+            "parts": pending.parts,
+            "replaced": list(map(_entry, pending.replaced)),
+        },
     }
     return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
 
@@ -311,7 +350,9 @@ def load(data: bytes) -> Manifest:
         whole = msgspec.json.decode(data, type=_Whole)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnusableManifestError(f"is damaged: {error}") from None
-    manifest = Manifest(whole.job, whole.server, whole.limit_days, whole.end_inclusive, tuple(whole.windows))
+    manifest = Manifest(
+        whole.job, whole.server, whole.limit_days, whole.end_inclusive, tuple(whole.windows), whole.pending
+    )
     if problem := _problem(manifest):
         raise UnusableManifestError(f"is damaged: {problem}")
     return manifest
@@ -330,17 +371,29 @@ def _problem(manifest: Manifest) -> str:
         if not behind <= entry.start < entry.end <= whole.end:
             return f"the window {entry.window} is out of place"
         behind = entry.end
-        names = {file_name(entry.window, form) for form in ExportFormat}
-        for file in entry.files:
-            inside = is_data(file.path) and file.path != rejects_path(entry.window)
-            if not inside or file.path.rpartition("/")[2] not in names:
-                return f"{file.path!r} is no file of the window {entry.window}"
-        if len({file.path for file in entry.files}) != len(entry.files):
-            return f"a file of the window {entry.window} is there twice"
-        if entry.rejects is not None and entry.rejects.path != rejects_path(entry.window):
-            return f"{entry.rejects.path!r} is not the rejects of the window {entry.window}"
-        if entry.rows != sum(file.rows for file in entry.files):
-            return f"the rows of the window {entry.window} are not those of its files"
+        if problem := _entry_problem(entry):
+            return problem
+    pending = manifest.pending
+    if pending is None:
+        return ""
+    files = {file.path for file in pending.entry.all_files}
+    if pending.parts.keys() != files or not all(is_temporary(name) for name in pending.parts.values()):
+        return "the parts of its pending window are not those of its files"
+    return next(filter(None, map(_entry_problem, (pending.entry, *pending.replaced))), "")
+
+
+def _entry_problem(entry: WindowEntry) -> str:
+    names = {file_name(entry.window, form) for form in ExportFormat}
+    for file in entry.files:
+        inside = is_data(file.path) and file.path != rejects_path(entry.window)
+        if not inside or file.path.rpartition("/")[2] not in names:
+            return f"{file.path!r} is no file of the window {entry.window}"
+    if len({file.path for file in entry.files}) != len(entry.files):
+        return f"a file of the window {entry.window} is there twice"
+    if entry.rejects is not None and entry.rejects.path != rejects_path(entry.window):
+        return f"{entry.rejects.path!r} is not the rejects of the window {entry.window}"
+    if entry.rows != sum(file.rows for file in entry.files):
+        return f"the rows of the window {entry.window} are not those of its files"
     return ""
 
 

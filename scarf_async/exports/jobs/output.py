@@ -21,6 +21,7 @@ from scarf_async.errors import MalformedRecordError
 from scarf_async.exports.jobs.directory import Directory, Made
 from scarf_async.exports.jobs.manifest import FileEntry, WindowEntry, rejects_path
 from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.spec import EffectiveRange
 from scarf_async.files import PartFile, temporary
 
 __all__ = ["Output", "Rejects", "Seen", "Times"]
@@ -272,7 +273,13 @@ class Output(ABC, Generic[B]):
         return True
 
     def enter(
-        self, directory: Directory, rejects: Rejects, *, provisional: bool, answered_at: dt.datetime | None
+        self,
+        directory: Directory,
+        rejects: Rejects,
+        *,
+        provisional: bool,
+        answered_at: dt.datetime | None,
+        effective: EffectiveRange = (None, None),
     ) -> WindowEntry | None:
         """Finish the files, put them in their places, and enter the window; None where the run is over."""
         with self._turn:
@@ -292,6 +299,7 @@ class Output(ABC, Generic[B]):
                 tuple(file for _, file in finished),
                 rejects.count,
                 next((file for _, file in rejected), None),
+                *effective,
             )
             return entry if directory.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
 

@@ -65,6 +65,8 @@ class ParquetOutput(Output[pa.RecordBatch]):
         self, directory: Path, window: Window, schema: pa.Schema, partition_by: PartitionBy | None = None
     ) -> None:
         timed = "time" in schema.names
+        # The date of an aggregation is that of its bucket, which a window may cut.
+        self._bucketed = "rollup" in schema.names
         super().__init__(directory, window, identified=timed)
         self._schema = schema
         self._partition_by = partition_by
@@ -82,6 +84,8 @@ class ParquetOutput(Output[pa.RecordBatch]):
         self._spilled = 0
 
     def _inside(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int, int]:
+        if self._bucketed:
+            return batch, batch.num_rows, 0
         moments = batch.column(self._column)
         inside = pc.and_(pc.greater_equal(moments, self._start), pc.less(moments, self._end))
         count = inside.true_count
@@ -130,12 +134,12 @@ class ParquetOutput(Output[pa.RecordBatch]):
     def _keys(self, batch: pa.RecordBatch) -> pa.Array:
         """Return what tells the partitions apart: numbers of months, or names of packages or pixels."""
         if self._partition_by == "month":
-            moments = batch.column(self._column)
+            moments = batch.column(self._column).fill_null(self._start)
             if pa.types.is_timestamp(moments.type):
                 # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
                 moments = moments.cast(pa.timestamp("us"))
             return pc.add(pc.multiply(pc.year(moments), 12), pc.subtract(pc.month(moments), 1))
-        names = [batch.column(name) for name in ("package", "pixel") if name in self._schema.names]
+        names = [batch.column(name) for name in ("package", "pixel", "artifact") if name in self._schema.names]
         return pc.coalesce(*names)
 
     def _folder(self, key: int | str | None) -> str:

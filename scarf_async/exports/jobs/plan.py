@@ -11,7 +11,7 @@ from scarf_async.exports.jobs.job import V2_DAYS, ExportJob
 from scarf_async.exports.jobs.manifest import Manifest, WindowEntry
 from scarf_async.exports.jobs.windows import Window, cut, gaps, has_ended, to_fetch
 
-__all__ = ["Plan", "asks_short", "longest", "make_plan"]
+__all__ = ["Plan", "asks_short", "longest", "loss", "make_plan"]
 
 _DAY = dt.timedelta(1)
 
@@ -95,8 +95,29 @@ def _is_stale(entry: WindowEntry, recent: Window | None, now: dt.datetime) -> bo
     return entry.provisional or early or (recent is not None and entry.window.overlaps(recent))
 
 
+def loss(old: Iterable[WindowEntry], rows: int, looked_at: Window) -> str | None:
+    """Say why an answer would lose rows that are there; None if it would not.
+
+    Args:
+        old: the windows that it would replace.
+        rows: how many rows came.
+        looked_at: the days that the service looked at.
+    """
+    for entry in old:
+        if not entry.rows:
+            continue
+        if not rows:
+            return f"the service sent nothing, and {entry.rows} rows are there"
+        before = entry.looked_at
+        if before.start < looked_at.start or looked_at.end < before.end:
+            return f"the service looked at {looked_at}, and the {entry.rows} rows that are there are of {before}"
+    return None
+
+
 def _missing(job: ExportJob, manifest: Manifest, done: Iterable[Window]) -> Iterable[Window]:
     whole, limit = job.range, manifest.limit_days or longest(job)
+    if job.query is not None:
+        return (window for gap in gaps(whole, done) for window in cut(gap, min(limit, job.days), job.rollup))
     if not manifest.end_inclusive:
         return to_fetch(whole, job.days, min(limit, job.days), done)
     days = min(limit, longest(job))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.plan import asks_short, longest, make_plan
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport, WindowReport, WindowStatus
 from scarf_async.exports.jobs.text_output import Record
-from scarf_async.exports.jobs.windows import ServiceClock, Window, cut
+from scarf_async.exports.jobs.windows import ServiceClock, Window, cut, longest_bucket
 from scarf_async.exports.spec import ExportSpec
 
 __all__ = ["run_job"]
@@ -47,6 +47,10 @@ def is_too_long(error: ScarfError) -> bool:
     return error.code == "range-too-long" or (not error.code and _TOO_LONG.search(error.message) is not None)
 
 
+async def nothing() -> None:
+    """Do nothing before the first window."""
+
+
 async def run_job(
     job: ExportJob,
     path: Path,
@@ -58,6 +62,8 @@ async def run_job(
     progress: Hook[ExportProgress],
     clock: Clock,
     keep_rejects: bool = False,
+    allow_loss: bool = False,
+    check: Callable[[], Awaitable[None]] = nothing,
 ) -> ExportReport:
     """Run a job in a directory; see `Exports.run`."""
     began = clock.monotonic()
@@ -72,8 +78,9 @@ async def run_job(
             elapsed=lambda: clock.monotonic() - began,
             refresh_days=refresh_days,
             keep_rejects=keep_rejects,
+            allow_loss=allow_loss,
         )
-        await run(concurrency)
+        await run(concurrency, check)
         return run.report()
     finally:
         # Without waiting: a cancellation that comes now must not keep it locked.
@@ -91,6 +98,7 @@ class _Run:
         elapsed: returns the seconds since it began.
         refresh_days: of how many days at the end the windows are fetched again.
         keep_rejects: whether records that cannot be read go into files.
+        allow_loss: whether rows that are there may be replaced by what knows of less.
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class _Run:
         elapsed: Callable[[], float],
         refresh_days: int,
         keep_rejects: bool,
+        allow_loss: bool,
     ) -> None:
         self._job = job
         self._directory = directory
@@ -110,6 +119,8 @@ class _Run:
         self._progress = progress
         self._elapsed = elapsed
         self._keep_rejects = keep_rejects
+        # Plans forget: what v3 sends today may be less than what it sent before.
+        self._guarded = job.query is not None and not allow_loss
         self._told = -_PROGRESS_INTERVAL
         self._refresh_days = refresh_days
         # What had begun for the service has begun, whatever the machine's clock says.
@@ -126,8 +137,12 @@ class _Run:
         self._stopped_by: str | None = None
         self._fatal: Exception | None = None
 
-    async def __call__(self, concurrency: int) -> None:
+    async def __call__(self, concurrency: int, check: Callable[[], Awaitable[None]]) -> None:
         """Fetch what is to be fetched; then see what the answers have shown to be missing, too.
+
+        Args:
+            concurrency: windows under way at the most.
+            check: is awaited once before the first window, and may raise.
 
         Raises:
             OSError: something cannot be written.
@@ -136,12 +151,16 @@ class _Run:
             Exception: the caller's `on_malformed` raised it.
         """
         limiter = anyio.CapacityLimiter(concurrency)
-        while due := self._next():
+        due = self._next()
+        if due:
+            await check()
+        while due:
             async with anyio.create_task_group() as workers:
                 for window in due:
                     workers.start_soon(self._work, window, limiter, workers)
             if self._fatal is not None:
                 raise self._fatal
+            due = self._next()
 
     def _next(self) -> Sequence[Window]:
         """Return what is to be fetched by what is known now."""
@@ -183,7 +202,7 @@ class _Run:
 
     async def _fetch(self, window: Window) -> Sequence[Window]:
         """Fetch a window; or return the shorter ones that are to be fetched in its place."""
-        if window.days > self._limit:
+        if window.days > max(self._limit, longest_bucket(window, self._job.rollup)):
             return self._split(window)
         short = window not in self._doubtful and asks_short(
             self._job, window, end_inclusive=self._directory.manifest.end_inclusive
@@ -198,6 +217,7 @@ class _Run:
             self._arrived,
             short=short,
             keep=self._keep_rejects,
+            guarded=self._guarded,
         )
         try:
             entry = await fetch()
@@ -217,7 +237,7 @@ class _Run:
 
     async def _failed(self, window: Window, error: ScarfError, *, short: bool) -> Sequence[Window]:
         """Decide what becomes of a window that failed; return what is to be fetched in its place."""
-        if is_too_long(error) and window.days > 1:
+        if is_too_long(error) and window.days > longest_bucket(window, self._job.rollup):
             self._limit = min(self._limit, (window.days + 1) // 2)
             await run_sync(partial(self._directory.remember, limit_days=self._limit))
             return self._split(window)
@@ -241,7 +261,7 @@ class _Run:
 
     def _split(self, window: Window) -> Sequence[Window]:
         self._dealt_with.add(window)
-        parts = list(cut(window, self._limit))
+        parts = list(cut(window, self._limit, self._job.rollup))
         self._total += len(parts) - 1
         return parts
 
@@ -297,4 +317,6 @@ def _report(
         entry.bytes,
         error,
         entry.malformed,
+        entry.effective_start,
+        entry.effective_end,
     )

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 import attrs
 import msgspec
 
-from scarf_async.entities import Aggregate, Event
+from scarf_async.entities import Aggregate, Aggregation, Event
 from scarf_async.exports.csv import file_line, in_regular_quotes
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_rows, json_lines, own_format
 from scarf_async.exports.jobs.directory import Made
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 Row: TypeAlias = "tuple[bytes, T]"
 
-Record: TypeAlias = Event | Aggregate
+Record: TypeAlias = Event | Aggregate | Aggregation
 Rows: TypeAlias = "Sequence[Row[Record]]"
 
 
@@ -101,14 +101,14 @@ def _typed(write: Callable[[Iterable[object]], bytes]) -> Callable[[Rows], bytes
     return lambda rows: write(record for _, record in rows)
 
 
-def _moment(record: Record) -> dt.datetime | dt.date:
+def _moment(record: Event | Aggregate) -> dt.datetime | dt.date:
     return record.time if isinstance(record, Event) else record.date
 
 
 class TextOutput(Output[Rows]):
     """Writes CSV or JSON lines.
 
-    Events as CSV, and aggregates as JSON lines, are the records as the service sent them, each with an LF at
+    Events as CSV, and all others as JSON lines, are the records as the service sent them, each with an LF at
     its end; but where readers of CSV would differ on one, its fields are quoted, and JSON that strict readers
     refuse (control characters, NaN, half a surrogate pair) is written as JSON.
 
@@ -146,7 +146,8 @@ class TextOutput(Output[Rows]):
 
     def _inside(self, batch: Rows) -> tuple[Rows, int, int]:
         start, end = self._range
-        kept = [row for row in batch if start <= _moment(row[1]) < end]
+        # The date of an aggregation is that of its bucket, which a window may cut.
+        kept = [row for row in batch if isinstance(row[1], Aggregation) or start <= _moment(row[1]) < end]
         return kept, len(kept), len(batch) - len(kept)
 
     def _look(self, batch: Rows, day: Window) -> Times:
