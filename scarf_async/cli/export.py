@@ -90,7 +90,7 @@ class OutputOptions:
 
         if self.format == "parquet" and target.is_terminal:
             raise ValidationError("Parquet is not for a terminal: give it a file with -o FILE, or a pipe")
-        need_arrow(self.format)
+        need_arrow(self.format, export.spec.reader(None).record)
         write = target.show if target.is_terminal else target.write
         digest = hashlib.sha256()
         size = 0

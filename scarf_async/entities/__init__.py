@@ -17,6 +17,7 @@ from scarf_async.entities.enums import (
 )
 from scarf_async.entities.exports import Aggregate, Event
 from scarf_async.entities.fields import JSON, UNSET, Unset
+from scarf_async.entities.imports import EventImport, ImportLogEntry
 from scarf_async.entities.organizations import Member, MemberUpsert, Organization, OrganizationUpsert
 from scarf_async.entities.packages import (
     Domain,
@@ -40,8 +41,10 @@ __all__ = [
     "Domain",
     "DomainCreate",
     "Event",
+    "EventImport",
     "ExportKind",
     "ExportKindLike",
+    "ImportLogEntry",
     "Importance",
     "ImportanceLike",
     "LibraryType",

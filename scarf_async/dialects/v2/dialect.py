@@ -54,6 +54,7 @@ from scarf_async.dialects.v2.requests import (
     UPDATE_ROUTE,
     check_member,
     check_package_id,
+    needed_owner,
 )
 from scarf_async.entities import (
     Check,
@@ -388,14 +389,7 @@ class V2:
         return check(None if self.owner is None else LIST_PACKAGES.request(owner=self.owner), self.owner)
 
     def _owner(self, owner: str | None, argument: str) -> str:
-        owner = self.owner if owner is None else owner
-        if owner is not None:
-            return owner
-        raise ValidationError(
-            f"v2 needs an owner: give {argument}=, make the client with Scarf(owner=...), or set $SCARF_OWNER;"
-            " nothing was sent",
-            field=argument,
-        )
+        return needed_owner(owner, self.owner, argument)
 
     def _at(self, package: PackageKey) -> tuple[str, str]:
         """Return the owner and the id of a package, as its path has them."""

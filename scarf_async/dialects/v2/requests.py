@@ -53,6 +53,8 @@ __all__ = [
     "WIRE",
     "check_member",
     "check_package_id",
+    "check_pixel_id",
+    "needed_owner",
     "remark",
 ]
 
@@ -73,8 +75,26 @@ NAME_WORDS: Final = frozenset(
     }
 )
 """What cannot be a package's name in a path."""
+PIXEL_WORDS: Final = frozenset({"events"})
+"""What cannot be a pixel's id in a path."""
 MEMBER_WORDS: Final = frozenset({"invites"})
 """What cannot be a member in a path."""
+
+
+def needed_owner(owner: str | None, of_client: str | None, argument: str = "owner") -> str:
+    """Return the owner that a call or else the client names.
+
+    Raises:
+        ValidationError: neither does.
+    """
+    owner = of_client if owner is None else owner
+    if owner is not None:
+        return owner
+    raise ValidationError(
+        f"v2 needs an owner: give {argument}=, make the client with Scarf(owner=...), or set $SCARF_OWNER;"
+        " nothing was sent",
+        field=argument,
+    )
 
 
 def check_package_id(package_id: str) -> None:
@@ -86,6 +106,18 @@ def check_package_id(package_id: str) -> None:
     if package_id in PACKAGE_WORDS:
         raise ValidationError(
             f"{package_id!r} is not a package's id: v2 has a call of this name; nothing was sent", field="package"
+        )
+
+
+def check_pixel_id(pixel_id: str) -> None:
+    """Refuse an id that the service would read as a word of its own.
+
+    Raises:
+        ValidationError: it would.
+    """
+    if pixel_id in PIXEL_WORDS:
+        raise ValidationError(
+            f"{pixel_id!r} is not a pixel's id: v2 has a call of this name; nothing was sent", field="pixel"
         )
 
 
