@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from scarf_async.checks import at_least, flag, whole
 from scarf_async.dialects.v2.imports import Target, abort_import, get_import, import_log, list_imports
-from scarf_async.dialects.v2.requests import needed_owner
+from scarf_async.dialects.v2.requests import PixelLike, needed_owner, pixel_of
 from scarf_async.entities import EventImport, ImportLogEntry, Package, PackageKey
 from scarf_async.errors import ReadOnlyError, ValidationError
 from scarf_async.events import Hook
@@ -53,7 +53,7 @@ class Imports:
         rows: Rows,
         *,
         package: str | Package | PackageKey | None = None,
-        pixel: str | None = None,
+        pixel: str | PixelLike | None = None,
         owner: str | None = None,
         unique_id: UniqueId | None = None,
         batch: int = 10_000,
@@ -77,7 +77,7 @@ class Imports:
         Args:
             rows: the events.
             package: the package that all of them are of.
-            pixel: the id of the pixel that all of them are of. Without either each row has `$package` or
+            pixel: the pixel that all of them are of, or its id. Without either each row has `$package` or
                 `$tracking_pixel`.
             owner: whose they are.
             unique_id: makes the `$unique_id` of a row that has none, the same one every time.
@@ -188,11 +188,16 @@ class Imports:
     def _owner(self, owner: str | None) -> str:
         return needed_owner(owner, self._session.owner)
 
-    def _target(self, package: str | Package | PackageKey | None, pixel: str | None, owner: str | None) -> Target:
+    def _target(
+        self, package: str | Package | PackageKey | None, pixel: str | PixelLike | None, owner: str | None
+    ) -> Target:
         if package is not None and pixel is not None:
             raise ValidationError("give package= or pixel=, not both; nothing was sent", field="pixel")
+        if pixel is not None:
+            pixel_id, owner = pixel_of(pixel, owner)
+            return Target(self._owner(owner), pixel=pixel_id)
         if package is None:
-            return Target(self._owner(owner), pixel=pixel)
+            return Target(self._owner(owner))
         key = package_key(package, owner)
         return Target(self._owner(key.owner), key.id)
 

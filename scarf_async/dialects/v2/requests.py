@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from scarf_async.entities import (
     Domain,
@@ -16,6 +16,7 @@ from scarf_async.entities import (
     Route,
 )
 from scarf_async.errors import UnsupportedError, ValidationError
+from scarf_async.names import organization_key
 from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.wire import Wire
 
@@ -51,10 +52,12 @@ __all__ = [
     "UPDATE_PACKAGE",
     "UPDATE_ROUTE",
     "WIRE",
+    "PixelLike",
     "check_member",
     "check_package_id",
     "check_pixel_id",
     "needed_owner",
+    "pixel_of",
     "remark",
 ]
 
@@ -79,6 +82,35 @@ PIXEL_WORDS: Final = frozenset({"events"})
 """What cannot be a pixel's id in a path."""
 MEMBER_WORDS: Final = frozenset({"invites"})
 """What cannot be a member in a path."""
+
+
+class PixelLike(Protocol):
+    """A tracking pixel: its id and its owner are looked at."""
+
+    @property
+    def id(self) -> str:
+        """What the service calls it."""
+
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+
+
+def pixel_of(pixel: str | PixelLike, owner: str | None) -> tuple[str, str | None]:
+    """Return a pixel's id, and its owner where that is known.
+
+    Raises:
+        ValidationError: the service would read the id as a word of its own, or another owner is given beside it.
+    """
+    if isinstance(pixel, str):
+        check_pixel_id(pixel)
+        return pixel, owner
+    if owner is not None and pixel.owner and organization_key(pixel.owner) != organization_key(owner):
+        raise ValidationError(
+            f"pixel {pixel.id} is of {pixel.owner}, not of {owner}; nothing was sent", field="owner"
+        )
+    check_pixel_id(pixel.id)
+    return pixel.id, pixel.owner or owner
 
 
 def needed_owner(owner: str | None, of_client: str | None, argument: str = "owner") -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
 
 import attrs
 
 from scarf_async.checks import whole, word
-from scarf_async.dialects.exports import ExportCall, asks_for_owner, export_call, only_version
+from scarf_async.dialects.exports import ExportCall, asks_for_owner, export_call, names_text, only_version
 from scarf_async.entities import ApiVersion, ExportKind, ExportKindLike
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
@@ -44,6 +45,7 @@ class ExportJob:
             where v2 has shown that it does, these 30 are 31, asked for up to their last day. It stays None where
             the version does.
         package: the package's uuid, for package events.
+        names: for owner events: the names of the packages that are wanted, as `owner_events` takes them.
         api: the version to ask. None in the constructor: the only one that has the export, as v2 alone has owner
             events and the pixel events of an owner, and v1 alone aggregates. Where both have it, it stays None,
             which is that of the client that runs the job.
@@ -63,6 +65,7 @@ class ExportJob:
     package: str | None
     api: ApiVersion | None
     partition_by: PartitionBy | None
+    names: str | None = None
 
     def __init__(  # noqa: PLR0917 # the order of the attributes
         self,
@@ -76,6 +79,7 @@ class ExportJob:
         package: str | None = None,
         api: ApiVersion | None = None,
         partition_by: PartitionBy | None = None,
+        names: str | Iterable[str] | None = None,
     ) -> None:
         kind = one_of(ExportKind, "what", what)
         first, behind = date_range(start, end)
@@ -86,10 +90,21 @@ class ExportJob:
         if (package is None) == (kind is ExportKind.PACKAGE_EVENTS):
             problem = "need a package's uuid" if package is None else "have no package"
             raise ValidationError(f"{kind} {problem}; got {package!r}", field="package")
+        if names is not None and kind is not ExportKind.OWNER_EVENTS:
+            raise ValidationError(f"names are for owner events; this is a job of {kind}", field="names")
         form = one_of(ExportFormat, "format", format)
         _check_partition(partition_by, form)
         self.__attrs_init__(
-            kind, owner, first, behind, form, _window_days(window_days, call), package, where, partition_by
+            kind,
+            owner,
+            first,
+            behind,
+            form,
+            _window_days(window_days, call),
+            package,
+            where,
+            partition_by,
+            names_text(names),
         )
 
     def of_client(self, api: ApiVersion, owner: str | None) -> ExportJob:
