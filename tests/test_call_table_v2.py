@@ -16,6 +16,7 @@ from scarf_async import (
     Check,
     Domain,
     DomainCreate,
+    EventImport,
     Member,
     Organization,
     OrganizationUpsert,
@@ -31,6 +32,7 @@ from scarf_async import (
     Scarf,
     ScarfEvent,
 )
+from scarf_async.dialects.v2 import imports as IMPORTS  # noqa: N812 # as a table has it
 from scarf_async.dialects.v2 import requests as V2  # noqa: N812 # as a table has it
 from scarf_async.protocol.messages import Endpoint
 
@@ -56,6 +58,9 @@ ROUTE: Final = {
 }
 DOMAIN: Final = {"id": "d-1", "name": "dl.acme.example"}
 PERMISSION: Final = {"user_id": "u-1", "username": "ann", "permission_level": "admin"}
+
+AN_IMPORT: Final = {"id": 7, "status": "done"}
+LINE: Final = {"$time": "2026-06-15T00:00Z", "$package": "p", "mode": "x"}
 
 KEY: Final = PackageKey("acme", UUID)
 AT: Final = f"/packages/acme/{UUID}"
@@ -270,12 +275,52 @@ ROWS: Final = [
         ],
         Same(Check, ok=True, token=True, version=True, owner=True),
     ),
+    # Imports.
+    Row(
+        lambda scarf: scarf.imports.list("done"),
+        [Sent(IMPORTS.LIST_IMPORTS, "/imports/acme?per_page=100&status=done", {"event_imports": [AN_IMPORT]})],
+        [EventImport(id="7", status="done")],
+    ),
+    Row(
+        lambda scarf: scarf.imports.get("7"),
+        [Sent(IMPORTS.GET_IMPORT, "/imports/acme/7", AN_IMPORT)],
+        EventImport(id="7", status="done"),
+    ),
+    Row(
+        lambda scarf: scarf.imports.abort("7"),
+        [Sent(IMPORTS.ABORT_IMPORT, "/imports/acme/7/abort", status=204)],
+    ),
+    Row(
+        lambda scarf: _sent(scarf, package=KEY),
+        [Sent(IMPORTS.IMPORT_PACKAGE_EVENTS, f"{AT}/import", AN_IMPORT, LINE)],
+        ("7", "done"),
+    ),
+    Row(
+        lambda scarf: _sent(scarf, pixel="px"),
+        [Sent(IMPORTS.IMPORT_PIXEL_EVENTS, "/tracking-pixels/acme/px/import", AN_IMPORT, LINE)],
+        ("7", "done"),
+    ),
+    Row(
+        lambda scarf: _sent(scarf, owner="Other"),
+        [Sent(IMPORTS.IMPORT_EVENTS, "/Other/import", AN_IMPORT, LINE)],
+        ("7", "done"),
+    ),
 ]
+
+
+async def _sent(scarf: Scarf, **target: Any) -> tuple[str | None, str]:
+    """Send a row; what became of its only batch."""
+    (batch,) = (await scarf.imports.send([LINE], **target)).batches
+    return batch.id, batch.status
 
 
 def test_no_call_is_left_out() -> None:
     """Every endpoint of v2 is in the table."""
-    endpoints = {name: value for name, value in vars(V2).items() if isinstance(value, Endpoint)}
+    named = {**vars(V2), **vars(IMPORTS)}
+    # An export of an import's log is no call.
+    endpoints = {
+        name: value for name, value in named.items() if isinstance(value, Endpoint) and name != "IMPORT_LOG"
+    }
     tried = [sent.endpoint for row in ROWS for sent in row.requests]
     assert [name for name, endpoint in endpoints.items() if endpoint not in tried] == []
 
