@@ -14,6 +14,7 @@ from scarf_async.cli import (
     domains,
     emulator,
     export,
+    imports,
     manifests,
     members,
     orgs,
@@ -45,6 +46,7 @@ app: typer.Typer = typer.Typer(
 _FIRST = "To begin with"
 _DECLARED = "Organizations declared in a file"
 _DAILY = "One thing at a time"
+_EVENTS = "Events and aggregates"
 _LOCAL = "A Scarf of one's own"
 
 app.command("check", rich_help_panel=_FIRST)(check.check)
@@ -60,7 +62,8 @@ app.add_typer(packages.app, name="packages", rich_help_panel=_DAILY)
 app.add_typer(permissions.app, name="permissions", rich_help_panel=_DAILY)
 app.add_typer(routes.app, name="routes", rich_help_panel=_DAILY)
 app.add_typer(domains.app, name="domains", rich_help_panel=_DAILY)
-app.add_typer(export.app, name="export", rich_help_panel="Events and aggregates")
+app.add_typer(export.app, name="export", rich_help_panel=_EVENTS)
+app.add_typer(imports.app, name="imports", rich_help_panel=_EVENTS)
 app.command("demo", rich_help_panel=_LOCAL)(demo.demo)
 app.command("emulator", rich_help_panel=_LOCAL)(emulator.emulator)
 

@@ -57,6 +57,12 @@ class RangeOptions:
         return on_malformed_of(self.on_malformed, output)
 
 
+_NAMES = typer.Option(
+    help="Only packages of these names: a,b for one or the other, * for any text, {a,b} within a name.",
+    metavar="NAMES",
+)
+
+
 @attrs.frozen(kw_only=True)
 class OutputOptions:
     """Where an export goes, and how."""
@@ -178,8 +184,12 @@ async def package_events(
 async def owner_events(
     *,
     account: Annotated[
-        str, typer.Argument(metavar="OWNER", help="The organization or user whose packages they are.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[OWNER]", help="The organization or user whose packages they are; by default --owner."
+        ),
+    ] = None,
+    names: Annotated[str | None, _NAMES] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
@@ -194,6 +204,50 @@ async def owner_events(
                 account,
                 span.start,
                 span.end,
+                names=names,
+                unfiltered=span.unfiltered,
+                on_malformed=span.malformed(target.output),
+            )
+        )
+
+
+@app.command()
+@command
+async def company_events(
+    *,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The company's domain, such as corp.example.")],
+    span: RangeOptions,
+    target: OutputOptions,
+    connection: ExportClientOptions,
+) -> Status:
+    """Export the events of an owner's packages and pixels that come from a company, in no order.
+
+    Example: scarf-async export company-events corp.example --owner acme --start 2024-01-01 --end 2024-02-01
+    """
+    async with connection.client(read_only=True) as scarf:
+        return await target.write(
+            scarf.exports.company_events(
+                domain,
+                span.start,
+                span.end,
+                unfiltered=span.unfiltered,
+                on_malformed=span.malformed(target.output),
+            )
+        )
+
+
+@app.command()
+@command
+async def pixel_rollup(*, span: RangeOptions, target: OutputOptions, connection: ExportClientOptions) -> Status:
+    """Export how often companies have seen the pixels of an owner, as csv or jsonl.
+
+    Example: scarf-async export pixel-rollup --owner acme --start 2024-01-01 --end 2024-02-01 -o rollup.csv
+    """
+    async with connection.client(read_only=True) as scarf:
+        return await target.write(
+            scarf.exports.pixel_rollup(
+                span.start,
+                span.end,
                 unfiltered=span.unfiltered,
                 on_malformed=span.malformed(target.output),
             )
@@ -204,6 +258,7 @@ async def owner_events(
 @command
 async def pixel_events(
     *,
+    pixel: Annotated[str | None, typer.Option(help="The id of the one pixel that is wanted; from v2.")] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
@@ -221,6 +276,7 @@ async def pixel_events(
                 span.start,
                 span.end,
                 owner=connection.owner,
+                pixel=pixel,
                 api=connection.api or ("v2" if connection.owner else None),
                 unfiltered=span.unfiltered,
                 on_malformed=span.malformed(target.output),

@@ -89,7 +89,7 @@ async def test_what_is_imported_comes_out_of_its_exports(world: World) -> None:
     scarf = world.scarf
     row = {"$time": TIME, "$version": "1.2", "$user_agent": "curl", "$referrer": "https://r.example"}
     variables = {"mode": "a&b", "none": None}
-    sent = [
+    sent: list[dict[str, object]] = [
         {**row, **variables, "$package": world.package, "$type": "download"},
         {**row, "$tracking_pixel": world.pixel},
     ]
@@ -161,7 +161,7 @@ async def test_fifteen_imports_of_an_owner_are_active_at_most(world: World) -> N
     assert isinstance(report.batches[15].error, UnprocessableError)
     active = await scarf.imports.list("importing")
     assert {one.id for one in active} == {batch.id for batch in report.batches} - {None}
-    assert all(isinstance(one, EventImport) and one.events_successfully_imported == 0 for one in active)
+    assert {(type(one), one.events_successfully_imported) for one in active} == {(EventImport, 0)}
     await scarf.imports.abort(active[0].id)
     assert (await scarf.imports.get(active[0].id)).status == "aborted"
     assert [one.id for one in await scarf.imports.list(["aborted"])] == [active[0].id]
