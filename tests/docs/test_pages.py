@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from cli.shell import TOKEN
+from imports.service import Waits
 
 from scarf_async import OrganizationUpsert, PackageUpsert, Scarf
-from scarf_async.emulator import Emulator
+from scarf_async.emulator import Emulator, Quirks
 
 from .asgi import Application, ask, living
 from .pages import DOCS, Reader, blocks, load, python
@@ -22,6 +23,7 @@ FOLLOWED = (
     "errors.md",
     "how-to/migrate.md",
     "how-to/nightly-export.md",
+    "how-to/import-events.md",
     "how-to/resume.md",
     "how-to/proxy.md",
     "how-to/notebook.md",
@@ -62,10 +64,16 @@ async def have_acme(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("page", FOLLOWED)
-async def test_a_page_is_true(page: str, emulator: Emulator, tmp_path: Path) -> None:
+async def test_a_page_is_true(
+    page: str, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who does what a page says, in its order, sees what it shows."""
-    if page in {"how-to/nightly-export.md", "how-to/from-v1-scripts.md"}:
+    if page in {"how-to/nightly-export.md", "how-to/from-v1-scripts.md", "how-to/import-events.md"}:
         await have_acme(emulator)
+    # Imports end at once, and nobody waits for that.
+    emulator.quirks = Quirks(import_seconds=0)
+    if page == "how-to/import-events.md":
+        monkeypatch.setattr(Scarf, "_make_clock", Waits)
     follower = reader(emulator, tmp_path)
     await follower.follow(page)
     assert follower.ran == len(blocks(page)) > 0
