@@ -164,7 +164,7 @@ class Imports:
         await self._session.run(abort_import(self._owner(owner), import_id))
 
     def log(self, import_id: str, *, owner: str | None = None) -> Export[ImportLogEntry]:
-        """Return the log of an import: read and proven like an export, which it is not paid as.
+        """Return the log of an import, which is read and proven as an export.
 
         Raises:
             ValidationError: nobody says whose; nothing was sent.

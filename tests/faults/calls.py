@@ -194,7 +194,7 @@ def _v2(
 ) -> Call:
     async def work(scarf: Scarf, _: Bench) -> str:
         result = await make(scarf)
-        promised = method != "DELETE" and not path.endswith("/permissions")
+        promised = method != "DELETE" and not path.endswith(("/permissions", "/abort"))
         return "ok" if result or not promised else "no result"
 
     return Call(row or _ROWS_V2[method], f"v2 {name}", method, path, _on_client(work, "v2"), stands, "v2")
@@ -286,7 +286,25 @@ def client_calls_v2() -> list[Call]:
             _there(f"{at}/domains", name="x.example"),
             row="create",
         ),
+        _v2("imports.list", "GET", "imports/home", lambda scarf: scarf.imports.list()),
+        _v2("imports.get", "GET", "imports/home/i1", lambda scarf: scarf.imports.get("i1")),
+        _v2("imports.abort", "POST", "imports/home/i1/abort", lambda scarf: scarf.imports.abort("i1"), row="state"),
+        _import("import", unique=True),
+        _import("import, no ids", unique=False),
     ]
+
+
+def _import(row: str, *, unique: bool) -> Call:
+    rows = [{"$time": "2024-01-01T00:00Z", **({"$unique_id": "u"} if unique else {})}]
+
+    async def work(scarf: Scarf, _: Bench) -> str:
+        (batch,) = (await scarf.imports.send(rows, package=PACKAGE, wait=False)).batches
+        if batch.status == "failed":
+            return type(batch.error).__name__
+        return "ok" if batch.status == "importing" else batch.status
+
+    path = f"packages/home/{PACKAGE}/import"
+    return Call(row, "v2 imports.send", "POST", path, _on_client(work, "v2"), _there(path), "v2")
 
 
 def _operation(name: str, method: str, path: str, add: Callable[[BulkPlan], object]) -> Call:
@@ -351,12 +369,14 @@ async def _run(job: ExportJob, scarf: Scarf, bench: Bench) -> str:
 
 
 def _export(name: str, path: str, make: Callable[[Scarf], Export[T]], *jobs: ExportJob) -> Iterator[Call]:
-    row = "aggregates" if "aggregates" in name else "events"
-    version = "v1" if "." in path or row == "aggregates" else "v2"
+    kinds = {"aggregates": "aggregates", "log": "aggregates", "rollup": "rollup"}
+    row = next((row for word, row in kinds.items() if word in name), "events")
+    version = "v1" if "." in path or path.endswith("aggregates") else "v2"
     read = _on_client(lambda scarf, _: _read(make(scarf)))
-    yield Call(row, f"exports.{name}", "GET", path, read, version=version)
+    name = name if "." in name else f"exports.{name}"
+    yield Call(row, name, "GET", path, read, version=version)
     save = _on_client(lambda scarf, bench: _save(make(scarf), bench))
-    yield Call(f"saved {row}", f"exports.{name}, saved", "GET", path, save, version=version)
+    yield Call(f"saved {row}", f"{name}, saved", "GET", path, save, version=version)
     for job in jobs:
         run = _on_client(lambda scarf, bench, job=job: _run(job, scarf, bench))  # type: ignore[misc] # bound early
         yield Call("saved events", f"exports.run, {job.what}", "GET", path, run, version=version)
@@ -400,4 +420,11 @@ def export_calls() -> list[Call]:
             "tracking-pixels/home/events",
             lambda scarf: scarf.exports.pixel_events(*RANGE, owner="home", api="v2"),
         ),
+        *_export(
+            "company_events",
+            "companies/home/corp.example/events",
+            lambda scarf: scarf.exports.company_events("corp.example", *RANGE),
+        ),
+        *_export("pixel_rollup", "companies/home/pixel-rollup", lambda scarf: scarf.exports.pixel_rollup(*RANGE)),
+        *_export("imports.log", "imports/home/i1/log", lambda scarf: scarf.imports.log("i1")),
     ]

@@ -78,7 +78,7 @@ IMPORT_PIXEL_EVENTS: Final[Endpoint[EventImport]] = _import("/tracking-pixels/{o
 LIST_IMPORTS: Final[Endpoint[list[EventImport]]] = _request("GET", _IMPORTS, Resend.READ, list[EventImport])
 GET_IMPORT: Final[Endpoint[EventImport]] = _request("GET", _ONE, Resend.READ, EventImport)
 ABORT_IMPORT: Final[Endpoint[None]] = _request("POST", f"{_ONE}/abort", Resend.REPEAT, None)
-IMPORT_LOG: Final[Endpoint[None]] = _request("GET", f"{_ONE}/log", Resend.READ, None)
+IMPORT_LOG: Final[Endpoint[None]] = _request("GET", f"{_ONE}/log", Resend.EXPORT, None)
 
 _LISTING: Final = Listing(LIST_IMPORTS, lambda one: one.id, (Cursor("after", lambda one: one.id),))
 
