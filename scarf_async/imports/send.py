@@ -44,13 +44,13 @@ class _Sent:
     Attributes:
         shown: what is known of it.
         course: what its attempts share.
-        posting: whether a request is under way that may be taken.
+        posting: whether it is about to be sent, or a request is under way that may be taken.
         over: whether nothing more will be known of it.
     """
 
     shown: ImportBatch
     course: Course
-    posting: bool = False
+    posting: bool = True
     over: bool = False
 
     @property
@@ -128,17 +128,18 @@ class Sending:
         async with aclosing(batches):
             async for batch in batches:
                 await self._slots.acquire()
-                body = await run_sync(batch.packed)
-                request = self._target.request(body, resendable=batch.resendable)
                 shown = ImportBatch(id=None, status="sending", rows=len(batch.lines), too_old=batch.too_old)
                 sent = _Sent(shown, Course(self._clock))
                 self._sent.append(sent)
                 self._rows += shown.rows
-                self._start(self._carry(sent, request), sent)
+                self._start(self._carry(sent, batch), sent)
 
-    async def _carry(self, sent: _Sent, request: Request[EventImport]) -> None:
+    async def _carry(self, sent: _Sent, batch: Batch) -> None:
         """Send a batch, and see to it that it is followed."""
         try:
+            # While the next one is read.
+            request = self._target.request(await run_sync(batch.packed), resendable=batch.resendable)
+            del batch
             outcome = await self._post(sent, request)
         finally:
             self._slots.release()

@@ -6,9 +6,11 @@ import asyncio
 import csv
 import datetime as dt
 import io
+import json
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import aiohttp
 import attrs
@@ -203,3 +205,57 @@ async def test_the_rollup_of_pixels_sums_their_events(world: World, tmp_path: Pa
     await export.save(tmp_path / "rollup.csv")
     saved = list(csv.DictReader(io.StringIO((tmp_path / "rollup.csv").read_text())))
     assert [{name: cell or None for name, cell in row.items()} for row in saved] == rows
+
+
+async def test_programs_that_import_and_export(world: World) -> None:
+    """As they are known to: plain lines without a last line end, null values, and a content type on a GET."""
+    emulator = world.emulator
+    lines = "\n".join(json.dumps({"$time": TIME, "n": n, "none": None}) for n in range(500))
+    headers = {"Authorization": f"Bearer {emulator.token}"}
+    async with aiohttp.ClientSession(emulator.v2_url.removesuffix("v2"), headers=headers) as session:
+        for content_type in ("application/x-ndjson", "application/ndjson", "application/json"):
+            where = f"/v2/packages/Acme/{world.package}/import"
+            async with session.post(where, data=lines, headers={"Content-Type": content_type}) as answer:
+                assert (answer.status, (await answer.json())["events_total"]) == (200, 500)
+        async with session.post("/v2/nobody/import", data=lines) as answer:
+            assert answer.status == 404
+        for path in ("companies/acme/acme.example/events", "companies/acme/pixel-rollup"):
+            as_json = {"Content-Type": "application/json"}
+            async with session.get(f"/v2/{path}?start_date=2026-06-01", headers=as_json) as answer:
+                assert (answer.status, answer.content_type) == (200, "text/csv")
+        async with session.get("/v2/companies/acme/pixel-rollup?start_date=June") as answer:
+            assert (answer.status, await answer.text()) == (400, "Unable to recognize query parameter: start_date")
+
+
+@pytest.mark.parametrize("word", ["json", "text", "empty"])
+async def test_the_limit_is_told_as_text_or_as_json(word: Literal["json", "text", "empty"]) -> None:
+    """Whatever the quirks say of bodies, it is recognized and waited out."""
+    quirks = Quirks(import_seconds=3600, error_bodies=word)
+    async with (
+        Emulator(clock=lambda: NOW, quirks=quirks) as emulator,
+        Client(emulator.token, v2_url=emulator.v2_url, owner=emulator.user) as scarf,
+    ):
+        pixel = await _post(emulator, f"/tracking-pixels/{emulator.user}", {"name": "docs"})
+        report = await scarf.imports.send([{"$time": TIME}] * 16, pixel=pixel, batch=1, patience=1, wait=False)
+        assert (report.active, report.failed) == (15, 1)
+        assert len(emulator.requests_for("POST", "*/import")) == 17
+
+
+async def test_a_file_of_an_earlier_version_grows(tmp_path: Path) -> None:
+    """A database without imports gets them, and its events stay."""
+    path = tmp_path / "scarf.db"
+    async with Emulator(database=path) as emulator:
+        await emulator.add_events(None, [{"time": TIME, "type": "seen"}])
+    with sqlite3.connect(path) as database:
+        database.executescript(
+            "DROP INDEX event_identity; ALTER TABLE events DROP COLUMN pixel_id;"
+            "ALTER TABLE events DROP COLUMN unique_id; DROP TABLE imports;"
+        )
+    database.close()
+    async with (
+        Emulator(database=path, clock=lambda: NOW) as emulator,
+        Client(emulator.token, v2_url=emulator.v2_url, owner=emulator.user) as scarf,
+    ):
+        (event,) = await events(scarf.exports.pixel_events(*TODAY, api="v2"))
+        assert event.type == "seen"
+        assert await scarf.imports.list() == []

@@ -272,7 +272,8 @@ async def test_a_bad_row_lets_what_is_under_way_end(caplog: pytest.LogCaptureFix
             await scarf.imports.send(given, package="p", batch=2)
     assert "s3cret" not in str(caught.value)
     assert caught.value.field == "rows"
-    assert [record.getMessage().count("importing") for record in caplog.records] == [len(service.taken)]
+    assert len(service.taken) == 2
+    assert [record.getMessage().count("importing") for record in caplog.records] == [2]
 
 
 async def test_what_the_source_of_rows_raises_passes_through() -> None:
@@ -378,5 +379,5 @@ async def test_long_rows_make_shorter_batches() -> None:
     given = [{"$time": NOW, "n": n, "text": "x" * 900_000} for n in range(12)]
     async with Importer() as service, connect(service) as scarf:
         report = await scarf.imports.send(given, package="p")
-    assert [len(batch) for batch in numbers(service.posts)] == [10, 2]
+    assert sorted(len(batch) for batch in numbers(service.posts)) == [2, 10]
     assert json.dumps(report.imported) == "12"
