@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final
 
@@ -52,11 +52,11 @@ class Batcher:
 
     Attributes:
         rows: how many a batch has.
-        now: what the age of rows is counted from.
+        now: tells what the age of a batch's rows is counted from.
     """
 
     rows: int
-    now: dt.datetime
+    now: Callable[[], dt.datetime]
     _oldest: dt.datetime = attrs.field(init=False)
     _lines: list[bytes] = attrs.field(factory=list, init=False)
     _bytes: int = attrs.field(default=0, init=False)
@@ -64,7 +64,7 @@ class Batcher:
     _resendable: bool = attrs.field(default=True, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._oldest = self.now - _WEEK
+        self._oldest = self.now() - _WEEK
 
     def add(self, line: Line) -> bool:
         """Take a line; tell whether it was the batch's last one."""
@@ -78,6 +78,7 @@ class Batcher:
         """Return what was collected, and begin again; None where that is nothing."""
         batch = Batch(self._lines, self._too_old, self._resendable) if self._lines else None
         self._lines, self._bytes, self._too_old, self._resendable = [], 0, 0, True
+        self._oldest = self.now() - _WEEK
         return batch
 
 

@@ -112,7 +112,7 @@ class Imports:
         # What cannot be in an address is refused before a row is read.
         target.request(b"", resendable=False)
         checker = Checker(addressed=target.package is None and target.pixel is None, unique_id=unique_id)
-        batcher = Batcher(batch, dt.datetime.now(dt.UTC))
+        batcher = Batcher(batch, partial(dt.datetime.now, dt.UTC))
         if isinstance(rows, str | os.PathLike):
             most = session.transport.settings.max_record_bytes
             batches = batches_of_file(Path(rows), checker, batcher, most)

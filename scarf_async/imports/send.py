@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 from anyio.to_thread import run_sync
 
-from scarf_async.dialects.v2.imports import Target, get_import
+from scarf_async.dialects.v2.imports import GET_IMPORT, Target, get_import
 from scarf_async.entities import EventImport
 from scarf_async.errors import (
     APIError,
@@ -25,7 +25,7 @@ from scarf_async.errors import (
 from scarf_async.events import Hook
 from scarf_async.imports.batches import Batch, Fate, fate_of, is_over, pauses
 from scarf_async.imports.report import ImportBatch, ImportProgress, ImportReport
-from scarf_async.protocol.messages import Answer, Lost, Request, decode_written, written_id
+from scarf_async.protocol.messages import Answer, Lost, Request, decode_written, retry_after, written_id
 from scarf_async.sending.retry import Course
 from scarf_async.sending.session import Session
 
@@ -159,7 +159,8 @@ class Sending:
             if fate_of(outcome, ambiguous=course.ambiguous, patient=patient) is not Fate.LATER:
                 return outcome
             sent.posting = False
-            pause = min(next(between), self._patience - waited)
+            asked = retry_after(outcome.headers) if isinstance(outcome, Answer) else None
+            pause = min(max(next(between), asked or 0.0), self._patience - waited)
             await session.transport.sleep(pause)
             waited += pause
             course.spare()
@@ -205,6 +206,8 @@ class Sending:
             await self._session.transport.sleep(pause)
             try:
                 shown = await self._session.read(get_import(self._target.owner, import_id))
+                if shown.id.casefold() != import_id.casefold():
+                    raise _other_import(shown.id, import_id)
                 self._see(sent, shown)
             except NotFoundError as error:
                 shown, failure = None, error
@@ -291,6 +294,12 @@ class Sending:
                 len(lost),
                 sum(lost),
             )
+
+
+def _other_import(shown: str, asked: str) -> DecodeError:
+    return DecodeError(
+        f"it is {shown!r}, and {asked!r} was asked for", endpoint=GET_IMPORT.name, entity="EventImport", path="id"
+    )
 
 
 def _within(count: int | None, most: int) -> int:

@@ -94,4 +94,4 @@ def _batches(path: Path, checker: Checker, batcher: Batcher, max_line: int) -> G
 
 
 def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")

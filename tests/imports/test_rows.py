@@ -88,7 +88,7 @@ def test_unique_id_is_made_of_lines_too() -> None:
 
 def test_rows_older_than_a_week_are_counted() -> None:
     """For each batch; and a batch may come twice if each of its rows may."""
-    batcher = Batcher(2, NOW)
+    batcher = Batcher(2, lambda: NOW)
     week = dt.timedelta(days=7)
     for age, unique in ((week, True), (week + dt.timedelta(seconds=1), False), (dt.timedelta(), True)):
         if batcher.add(Line(b"{}", NOW - age, unique)):

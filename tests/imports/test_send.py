@@ -124,6 +124,23 @@ async def test_waiting_for_the_limit_takes_nothing_of_the_time_for_retries() -> 
     assert (report.imported, len(service.posts)) == (2, 6)
 
 
+async def test_the_limit_may_say_when_to_come_back() -> None:
+    """That is the least wait, within `patience`."""
+    clock = Waits()
+    told = answer(422, b"too many active imports", headers={"Retry-After": "20"})
+    async with Importer(dict.fromkeys(range(9), told)) as service, connect(service, clock) as scarf:
+        await scarf.imports.send(rows(1), package="p", patience=50)
+    assert clock.waited == [20, 20, 10]
+
+
+async def test_an_answer_about_another_import_says_nothing() -> None:
+    """The batch keeps the id that it was given, and what became of it is unknown."""
+    async with Importer() as service, connect(service) as scarf:
+        service.shown = lambda _: {"id": "other", "status": "done", "events_successfully_imported": 1}
+        report = await scarf.imports.send(rows(1), package="p")
+    assert (report.batches[0].id, report.unknown, report.imported) == ("i-0", 1, 0)
+
+
 async def test_a_refused_batch_has_failed() -> None:
     """A 400 says that nothing of it was taken; the others go on."""
     async with Importer({0: answer(400)}) as service, connect(service) as scarf:
@@ -154,7 +171,7 @@ async def test_an_import_is_followed_by_its_id_alone() -> None:
         Importer({0: answer(200, {"id": 0, "status": ["?"]}, effect=True)}) as service,
         connect(service) as scarf,
     ):
-        service.shown = lambda import_id: service.done(f"i-{import_id}")
+        service.shown = lambda import_id: {**service.done(f"i-{import_id}"), "id": 0}
         report = await scarf.imports.send(rows(2), package="p")
     assert (report.imported, service.arrivals[1].path) == (2, "/v2/imports/acme/0")
 
@@ -178,7 +195,11 @@ async def test_counters_say_what_became_of_rows() -> None:
     """Rows that no counter names are unknown; a counter never says more than there are rows."""
     shown: JSONObject = {"status": "done", "events_successfully_imported": 5, "events_failed_to_import": 2}
     async with Importer() as service, connect(service) as scarf:
-        service.shown = lambda _: {"id": "i", **shown, "error_log_sample": [{"line": 3}, "no package"]}
+        service.shown = lambda import_id: {
+            "id": import_id,
+            **shown,
+            "error_log_sample": [{"line": 3}, "no package"],
+        }
         report = await scarf.imports.send(rows(13), package="p", batch=9)
     assert [(one.imported, one.failed, one.unknown) for one in report.batches] == [(5, 2, 2), (4, 0, 0)]
     assert report.batches[0].error_sample == ({"line": 3}, "no package")
@@ -188,7 +209,7 @@ async def test_what_says_nothing_is_polled_for_no_longer_than_patience() -> None
     """A word that nobody knows, no word, or a 404, which may be a service that has not caught up."""
     clock = Waits()
     async with Importer(polls={0: answer(404)}) as service, connect(service, clock) as scarf:
-        service.shown = lambda _: {"id": "i", "status": "queued"}
+        service.shown = lambda import_id: {"id": import_id, "status": "queued"}
         report = await scarf.imports.send(rows(2), package="p", patience=10)
     assert clock.waited == [2, 4, 8]
     assert (report.batches[0].status, report.active) == ("queued", 2)
