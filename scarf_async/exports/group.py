@@ -14,7 +14,8 @@ from anyio.to_thread import run_sync
 
 from scarf_async.checks import instance, whole, word
 from scarf_async.dialects.exports import COMPANY_EVENTS, PIXEL_ROLLUP, asks_for_owner, export_call, names_text
-from scarf_async.dialects.v2.requests import PixelLike, needed_owner, pixel_of
+from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.requests import PixelLike, pixel_of
 from scarf_async.entities import Aggregate, ApiVersion, Event, ExportKind, Package, PackageKey
 from scarf_async.errors import ValidationError
 from scarf_async.events import Hook

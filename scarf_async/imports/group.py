@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from scarf_async.checks import at_least, flag, whole
+from scarf_async.dialects.v2.checks import needed_owner
 from scarf_async.dialects.v2.imports import Target, abort_import, get_import, import_log, list_imports
-from scarf_async.dialects.v2.requests import PixelLike, needed_owner, pixel_of
+from scarf_async.dialects.v2.requests import PixelLike, pixel_of
 from scarf_async.entities import EventImport, ImportLogEntry, Package, PackageKey
 from scarf_async.errors import ReadOnlyError, ValidationError
 from scarf_async.events import Hook

@@ -279,6 +279,11 @@ class Sending:
                 task.cancel()
             await asyncio.wait(self._tasks)
             raise
+        finally:
+            for task in self._tasks:
+                # What another one ended with is told; of the others asyncio need not complain.
+                if task.done() and not task.cancelled():
+                    task.exception()
 
     def _log_what_is_known(self) -> None:
         """Say once which imports there are, and how much may be one: whoever called gets no report."""

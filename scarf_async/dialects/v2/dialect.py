@@ -21,6 +21,7 @@ from scarf_async.dialects.v2.bodies import (
     type_word,
 )
 from scarf_async.dialects.v2.check import check
+from scarf_async.dialects.v2.checks import needed_owner
 from scarf_async.dialects.v2.lists import DOMAINS, MEMBERS, PACKAGES, PERMISSIONS, ROUTES
 from scarf_async.dialects.v2.looks import find_package, find_route_in
 from scarf_async.dialects.v2.members import by_username, upsert_member
@@ -54,7 +55,6 @@ from scarf_async.dialects.v2.requests import (
     UPDATE_ROUTE,
     check_member,
     check_package_id,
-    needed_owner,
 )
 from scarf_async.entities import (
     Check,

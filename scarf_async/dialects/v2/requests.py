@@ -56,7 +56,6 @@ __all__ = [
     "check_member",
     "check_package_id",
     "check_pixel_id",
-    "needed_owner",
     "pixel_of",
     "remark",
 ]
@@ -111,22 +110,6 @@ def pixel_of(pixel: str | PixelLike, owner: str | None) -> tuple[str, str | None
         )
     check_pixel_id(pixel.id)
     return pixel.id, pixel.owner or owner
-
-
-def needed_owner(owner: str | None, of_client: str | None, argument: str = "owner") -> str:
-    """Return the owner that a call or else the client names.
-
-    Raises:
-        ValidationError: neither does.
-    """
-    owner = of_client if owner is None else owner
-    if owner is not None:
-        return owner
-    raise ValidationError(
-        f"v2 needs an owner: give {argument}=, make the client with Scarf(owner=...), or set $SCARF_OWNER;"
-        " nothing was sent",
-        field=argument,
-    )
 
 
 def check_package_id(package_id: str) -> None:
