@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -120,9 +120,9 @@ async def _by_hand(url: str, path: Path) -> int:
     return imported
 
 
-def _rate(send: partial[object], rows: int) -> float:
+def _rate(send: Callable[[], Coroutine[object, object, int]], rows: int) -> float:
     began = perf_counter()
-    sent = asyncio.run(send())  # type: ignore[arg-type] # either of the two above
+    sent = asyncio.run(send())
     assert sent == rows, f"{sent:,} of {rows:,} rows"
     return rows / (perf_counter() - began)
 

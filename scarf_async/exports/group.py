@@ -286,7 +286,7 @@ class Exports:
         api = self._client.api if api is None else api
         if owner is None and asks_for_owner(ExportKind.PIXEL_EVENTS, api):
             owner = self._client.owner
-        whose = "/".join(name for name in (owner, pixel_id) if name is not None)
+        whose = "/".join(str(name) for name in (owner, pixel_id) if name is not None)
         return self._export(
             ExportKind.PIXEL_EVENTS,
             EventReader,

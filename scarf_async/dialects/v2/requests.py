@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from scarf_async.entities import (
     Domain,
@@ -83,6 +83,7 @@ MEMBER_WORDS: Final = frozenset({"invites"})
 """What cannot be a member in a path."""
 
 
+@runtime_checkable
 class PixelLike(Protocol):
     """A tracking pixel: its id and its owner are looked at."""
 
@@ -101,7 +102,7 @@ def pixel_of(pixel: str | PixelLike, owner: str | None) -> tuple[str, str | None
     Raises:
         ValidationError: the service would read the id as a word of its own, or another owner is given beside it.
     """
-    if isinstance(pixel, str):
+    if not isinstance(pixel, PixelLike):
         check_pixel_id(pixel)
         return pixel, owner
     if owner is not None and pixel.owner and organization_key(pixel.owner) != organization_key(owner):
