@@ -8,7 +8,7 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 from anyio.to_thread import run_sync
 
@@ -55,31 +55,19 @@ async def _rows_of(rows: Iterable[object] | AsyncIterable[object]) -> AsyncGener
 async def batches_of_file(
     path: Path, checker: Checker, batcher: Batcher, max_line: int
 ) -> AsyncGenerator[Batch, None]:
-    """Batches of a file of NDJSON, which may be gzipped.
+    """Batches of a file of NDJSON, which may be gzipped; it is read in a thread.
+
+    Its lines are checked on the event loop: a thread that is always busy would keep the senders waiting for its turn.
 
     Raises:
         ValidationError: a line cannot be imported, or the file is not what its name says.
         OSError: it cannot be read.
     """
-    batches = _batches(path, checker, batcher, max_line)
+    splitter, ended = LineSplitter(max_line), False
+    pieces = _pieces(path)
     try:
-        while batch := await run_sync(next, batches, None):
-            yield batch
-    finally:
-        # A thread that nobody waits for any more may be in it; its end closes the file.
-        with suppress(ValueError):
-            batches.close()
-
-
-def _batches(path: Path, checker: Checker, batcher: Batcher, max_line: int) -> Generator[Batch, None, None]:
-    splitter = LineSplitter(max_line)
-    with _opened(path) as file:
-        ended = False
         while not ended:
-            try:
-                piece = file.read(_PIECE)
-            except (EOFError, zlib.error, gzip.BadGzipFile):
-                raise ValidationError(f"{path} is not a whole gzip file", field="rows") from None
+            piece = await run_sync(next, pieces, b"")
             ended = not piece
             lines = splitter.finish() if ended else splitter.feed(piece)
             for number, line in zip(splitter.numbers, lines, strict=True):
@@ -89,9 +77,18 @@ def _batches(path: Path, checker: Checker, batcher: Batcher, max_line: int) -> G
                 raise ValidationError(
                     f"row {splitter.too_long}: it is longer than max_record_bytes ({max_line})", field="rows"
                 )
+    finally:
+        # A thread that nobody waits for any more may be in it; its end closes the file.
+        with suppress(ValueError):
+            pieces.close()
     if batch := batcher.take():
         yield batch
 
 
-def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+def _pieces(path: Path) -> Generator[bytes, None, None]:
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise ValidationError(f"{path} is not a whole gzip file", field="rows") from None
