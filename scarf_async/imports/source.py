@@ -57,7 +57,7 @@ async def batches_of_file(
 ) -> AsyncGenerator[Batch, None]:
     """Batches of a file of NDJSON, which may be gzipped; it is read in a thread.
 
-    Its lines are checked on the event loop: a thread that is always busy would keep the senders waiting for its turn.
+    Its lines are checked on the event loop: a thread that is always busy would keep those waiting that send.
 
     Raises:
         ValidationError: a line cannot be imported, or the file is not what its name says.
