@@ -35,10 +35,12 @@ if TYPE_CHECKING:
         DomainCreate,
         DomainStatus,
         Event,
+        EventImport,
         ExportKind,
         ExportKindLike,
         Importance,
         ImportanceLike,
+        ImportLogEntry,
         LibraryType,
         LibraryTypeLike,
         Member,
@@ -125,6 +127,7 @@ if TYPE_CHECKING:
         WindowReport,
         verify_export,
     )
+    from scarf_async.imports.report import ImportBatch, ImportProgress, ImportReport
     from scarf_async.manifests import (
         ApplyReport,
         Change,
@@ -175,6 +178,7 @@ __all__ = [
     "DomainCreate",
     "DomainStatus",
     "Event",
+    "EventImport",
     "Export",
     "ExportError",
     "ExportFormat",
@@ -187,6 +191,10 @@ __all__ = [
     "ExportStream",
     "FileProblem",
     "GuardError",
+    "ImportBatch",
+    "ImportLogEntry",
+    "ImportProgress",
+    "ImportReport",
     "Importance",
     "ImportanceLike",
     "JournalError",
@@ -269,7 +277,17 @@ __all__ = [
 
 # A command's `--help` needs none of the client: a name is looked up on its first use, in the `__all__` of these,
 # what imports the least first. Type checkers read the imports above.
-_MODULES = ("errors", "entities", "events", "sending.retry", "client", "exports", "bulk", "manifests")
+_MODULES = (
+    "errors",
+    "entities",
+    "events",
+    "sending.retry",
+    "client",
+    "exports",
+    "imports.report",
+    "bulk",
+    "manifests",
+)
 
 if not TYPE_CHECKING:  # for a type checker it would turn every misspelt name into an object
 

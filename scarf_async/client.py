@@ -48,6 +48,7 @@ from scarf_async.settings import (
 if TYPE_CHECKING:
     from scarf_async.bulk.group import Bulk
     from scarf_async.exports.group import Exports
+    from scarf_async.imports.group import Imports
     from scarf_async.manifests.group import Manifests
 
 __all__ = ["Scarf"]
@@ -106,6 +107,7 @@ class Scarf:
     __slots__ = (
         "_bulk",
         "_exports",
+        "_imports",
         "_manifests",
         "_owns",
         "_session",
@@ -122,6 +124,7 @@ class Scarf:
 
     _bulk: Bulk | None
     _exports: Exports | None
+    _imports: Imports | None
     _manifests: Manifests | None
     organizations: Organizations
     members: Members
@@ -220,7 +223,7 @@ class Scarf:
 
     def _use(self, session: Session) -> None:
         self._session = session
-        self._bulk = self._exports = self._manifests = None
+        self._bulk = self._exports = self._imports = self._manifests = None
         self.organizations = Organizations(session)
         self.members = Members(session)
         self.packages = Packages(session)
@@ -353,6 +356,15 @@ class Scarf:
 
             self._exports = Exports(self._session.downloads)
         return self._exports
+
+    @property
+    def imports(self) -> Imports:
+        """Events of one's own into Scarf."""
+        if self._imports is None:
+            from scarf_async.imports.group import Imports  # noqa: PLC0415
+
+            self._imports = Imports(self._session)
+        return self._imports
 
     @property
     def manifests(self) -> Manifests:

@@ -78,6 +78,12 @@ class RangeOptions(SpanOptions):
         return _Range(**self.of(target), unfiltered=self.unfiltered)
 
 
+_NAMES = typer.Option(
+    help="Only packages of these names: a,b for one or the other, * for any text, {a,b} within a name.",
+    metavar="NAMES",
+)
+
+
 @attrs.frozen(kw_only=True)
 class OutputOptions:
     """Where an export goes, and how."""
@@ -111,7 +117,7 @@ class OutputOptions:
 
         if self.format == "parquet" and target.is_terminal:
             raise ValidationError("Parquet is not for a terminal: give it a file with -o FILE, or a pipe")
-        need_arrow(self.format)
+        need_arrow(self.format, export.spec.reader(None).record)
         write = target.show if target.is_terminal else target.write
         digest = hashlib.sha256()
         size = 0
@@ -210,8 +216,12 @@ async def package_events(
 async def owner_events(
     *,
     account: Annotated[
-        str, typer.Argument(metavar="OWNER", help="The organization or user whose packages they are.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[OWNER]", help="The organization or user whose packages they are; by default --owner."
+        ),
+    ] = None,
+    names: Annotated[str | None, _NAMES] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
@@ -221,13 +231,42 @@ async def owner_events(
     Example: scarf-async export owner-events acme --start 2024-01-01 --end 2024-02-01 --format parquet -o a.parquet
     """
     async with connection.client(read_only=True) as scarf:
-        return await target.write(scarf.exports.owner_events(account, **span.of_range(target)))
+        return await target.write(scarf.exports.owner_events(account, names=names, **span.of_range(target)))
+
+
+@app.command()
+@command
+async def company_events(
+    *,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The company's domain, such as corp.example.")],
+    span: RangeOptions,
+    target: OutputOptions,
+    connection: ExportClientOptions,
+) -> Status:
+    """Export the events of an owner's packages and pixels that come from a company, in no order.
+
+    Example: scarf-async export company-events corp.example --owner acme --start 2024-01-01 --end 2024-02-01
+    """
+    async with connection.client(read_only=True) as scarf:
+        return await target.write(scarf.exports.company_events(domain, **span.of_range(target)))
+
+
+@app.command()
+@command
+async def pixel_rollup(*, span: RangeOptions, target: OutputOptions, connection: ExportClientOptions) -> Status:
+    """Export how often companies have seen the pixels of an owner, as csv or jsonl.
+
+    Example: scarf-async export pixel-rollup --owner acme --start 2024-01-01 --end 2024-02-01 -o rollup.csv
+    """
+    async with connection.client(read_only=True) as scarf:
+        return await target.write(scarf.exports.pixel_rollup(**span.of_range(target)))
 
 
 @app.command()
 @command
 async def pixel_events(
     *,
+    pixel: Annotated[str | None, typer.Option(help="The id of the one pixel that is wanted; from v2.")] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
@@ -243,6 +282,7 @@ async def pixel_events(
         return await target.write(
             scarf.exports.pixel_events(
                 owner=connection.owner,
+                pixel=pixel,
                 api=connection.api or ("v2" if connection.owner else None),
                 **span.of_range(target),
             )

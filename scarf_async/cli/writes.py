@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
 import attrs
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scarf_async.entities import Package
 
 __all__ = ["PackageChoice", "WriteOptions", "Yes", "sent", "traits_of"]
+
+T = TypeVar("T", bound=attrs.AttrsInstance | None)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
 
@@ -80,12 +82,12 @@ class WriteOptions:
 
     async def carry_out(
         self,
-        call: Awaitable[attrs.AttrsInstance | None],
+        call: Awaitable[T],
         what: str,
         shown: RecordOptions | None = None,
         columns: Sequence[str] = (),
-    ) -> None:
-        """Make a change, say so, and show what it gives, if that is to be shown; a dry run says what it would be.
+    ) -> T | None:
+        """Make a change, say so, and return what it gives, shown if wanted; a dry run says what it would be.
 
         Raises:
             ScarfError: it was not made.
@@ -96,10 +98,11 @@ class WriteOptions:
             if not self.dry_run:
                 raise
             say(f"Not sent, since this is a dry run: {what}")
-            return
+            return None
         say(f"{'It is so already' if self.dry_run else 'Done'}: {what}")
         if shown is not None and result is not None:
             shown.write(result, columns)
+        return result
 
 
 def traits_of(scarf: Scarf) -> Traits:

@@ -28,10 +28,12 @@ class Match:
     Attributes:
         handler: The handler.
         params: The decoded segments by name.
+        takes_json: Whether a body that it has is JSON.
     """
 
     handler: Handler
     params: Mapping[str, str]
+    takes_json: bool = True
 
 
 @attrs.frozen
@@ -63,6 +65,8 @@ def _by_length() -> dict[int, list[_Endpoint]]:
 
 
 _ENDPOINTS: Final = _by_length()
+_NO_JSON: Final = frozenset({"import", "abort"})
+"""What paths end in whose POST takes lines of JSON, or nothing."""
 _V2: Final = "/v2/"
 _V3: Final = "/v3/"
 
@@ -88,7 +92,7 @@ def answer_to(refusal: Refusal, path: str, quirks: Quirks) -> Answer:
     if path.startswith(_V3):
         return Answer(refusal.status, {"detail": refusal.message}, refusal.headers)
     if path.startswith(_V2):
-        return refusal_answer(refusal, quirks, is_export=path.endswith("/events"))
+        return refusal_answer(refusal, quirks, is_export=path.endswith(("/events", "-rollup")))
     return refusal.answer()
 
 
@@ -116,5 +120,5 @@ def find_handler(method: str, path: str) -> Match:
             allowed = ", ".join(endpoint.methods)
             message = "" if is_v2 else f"{method} is not for this path; it takes {allowed}."
             raise Refusal(405, message, headers={"Allow": allowed}, plain=is_v2)
-        return Match(handler, params)
+        return Match(handler, params, endpoint.segments[-1] not in _NO_JSON)
     raise Refusal(404, f"There is no endpoint {path}.")

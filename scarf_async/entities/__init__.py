@@ -23,6 +23,7 @@ from scarf_async.entities.enums import (
 )
 from scarf_async.entities.exports import Aggregate, Event
 from scarf_async.entities.fields import JSON, UNSET, Unset
+from scarf_async.entities.imports import EventImport, ImportLogEntry
 from scarf_async.entities.organizations import Member, MemberUpsert, Organization, OrganizationUpsert
 from scarf_async.entities.packages import (
     Domain,
@@ -56,8 +57,10 @@ __all__ = [
     "DomainCreate",
     "DomainStatus",
     "Event",
+    "EventImport",
     "ExportKind",
     "ExportKindLike",
+    "ImportLogEntry",
     "Importance",
     "ImportanceLike",
     "LibraryType",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Literal, TypeVar, cast
@@ -13,7 +13,9 @@ import attrs
 from anyio.to_thread import run_sync
 
 from scarf_async.checks import flag, instance, whole, word
-from scarf_async.dialects.exports import asks_for_owner, export_call
+from scarf_async.dialects.exports import COMPANY_EVENTS, PIXEL_ROLLUP, asks_for_owner, export_call, names_text
+from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.requests import PixelLike, pixel_of
 from scarf_async.dialects.v3.requests import owner_of_query, read_artifacts
 from scarf_async.entities import (
     Aggregate,
@@ -37,6 +39,7 @@ from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.jobs.text_output import Record
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
 from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.rollup_reader import RollupReader
 from scarf_async.exports.spec import Day, ExportClient, ExportSpec, OnMalformed, RecordReader, date_range
 from scarf_async.exports.stream import Export
 from scarf_async.resources.packages import package_key
@@ -178,18 +181,98 @@ class Exports:
 
     def owner_events(
         self,
-        owner: str,
+        owner: str | None,
         start: Day,
         end: Day,
         *,
+        names: str | Iterable[str] | None = None,
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Event]:
-        """Events of all packages of an owner, in no order; from v2."""
+        """Events of all packages of an owner, in no order; from v2.
+
+        Args:
+            owner: whose packages; None: the client's owner's.
+            start: the first day.
+            end: the first day after the range.
+            names: only packages of these names, in the service's own words: `a,b` for one or the other, `*` for any
+                text, braces around alternatives (`io.dapr*`, `acme/{web,api}`). Several are joined by commas.
+            unfiltered: keep what v2 sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        owner = needed_owner(owner, self._client.owner)
         return self._export(
             ExportKind.OWNER_EVENTS,
             EventReader,
             f"events of {owner}",
+            start,
+            end,
+            owner=owner,
+            names=names_text(names),
+            api="v2",
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
+        )
+
+    def company_events(
+        self,
+        domain: str,
+        start: Day,
+        end: Day,
+        *,
+        owner: str | None = None,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Event]:
+        """Events of an owner's packages and pixels that come from one company, in no order; from v2.
+
+        Args:
+            domain: the company's domain, such as `corp.example`.
+            start: the first day.
+            end: the first day after the range.
+            owner: whose packages and pixels; None: the client's owner's.
+            unfiltered: keep what v2 sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        return self._export(
+            COMPANY_EVENTS,
+            EventReader,
+            f"events of company {domain}",
+            start,
+            end,
+            owner=needed_owner(owner, self._client.owner),
+            domain=domain,
+            api="v2",
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
+        )
+
+    def pixel_rollup(
+        self,
+        start: Day,
+        end: Day,
+        *,
+        owner: str | None = None,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Mapping[str, str | None]]:
+        """How often companies have seen the pixels of an owner; from v2.
+
+        Its records are mappings of the columns that the service sends, an empty cell None: no document says which
+        they are. Where there is a `date`, records of `end` and later are left out. It is saved as `csv` or `jsonl`.
+
+        Args:
+            start: the first day.
+            end: the first day after the range.
+            owner: whose pixels; None: the client's owner's.
+            unfiltered: keep what the service sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        owner = needed_owner(owner, self._client.owner)
+        return self._export(
+            PIXEL_ROLLUP,
+            RollupReader,
+            f"pixel rollup of {owner}",
             start,
             end,
             owner=owner,
@@ -204,30 +287,38 @@ class Exports:
         end: Day,
         *,
         owner: str | None = None,
+        pixel: str | PixelLike | None = None,
         api: ApiVersion | None = None,
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Event]:
-        """Events of pixels: of all that the token's user can see (v1), or of an owner's (v2).
+        """Events of pixels: of all that the token's user can see (v1), or of an owner's, or of one (v2).
 
         Args:
             start: the first day.
             end: the first day after the range.
             owner: whose pixels; for v2, and only there. None: the client's owner's.
-            api: which version to ask; None: that of the client.
+            pixel: the one pixel, or its id; for v2, and only there.
+            api: which version to ask; None: that of the client, but v2 for one pixel.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
         """
+        pixel_id: str | None = None
+        if pixel is not None:
+            pixel_id, owner = pixel_of(pixel, owner)
+            api = api or "v2"
         api = self._client.api if api is None else api
         if owner is None and asks_for_owner(ExportKind.PIXEL_EVENTS, api):
             owner = self._client.owner
+        whose = "/".join(str(name) for name in (owner, pixel_id) if name is not None)
         return self._export(
             ExportKind.PIXEL_EVENTS,
             EventReader,
-            "pixel events" if owner is None else f"pixel events of {owner}",
+            f"pixel events of {whose}" if whose else "pixel events",
             start,
             end,
             owner=owner,
+            pixel=pixel_id,
             api=api,
             unfiltered=unfiltered,
             on_malformed=on_malformed,
@@ -412,7 +503,7 @@ class Exports:
             case ExportKind.PACKAGE_EVENTS:
                 export = exports.package_events(job.owner, package, start, end, api=job.client_api, unfiltered=True)
             case ExportKind.OWNER_EVENTS:
-                export = exports.owner_events(owner, start, end, unfiltered=True)
+                export = exports.owner_events(owner, start, end, names=job.names, unfiltered=True)
             case ExportKind.PIXEL_EVENTS:
                 export = exports.pixel_events(start, end, owner=job.owner, api=job.client_api, unfiltered=True)
             case ExportKind.AGGREGATIONS:
@@ -423,7 +514,7 @@ class Exports:
 
     def _export(
         self,
-        kind: ExportKind,
+        kind: str,
         reader: Callable[[dt.date | None], RecordReader[T]],
         description: str,
         start: Day,
@@ -433,6 +524,9 @@ class Exports:
         unfiltered: bool,
         on_malformed: OnMalformed,
         package: str | None = None,
+        pixel: str | None = None,
+        domain: str | None = None,
+        names: str | None = None,
         api: str = "v1",
         query: AggregationQuery | None = None,
     ) -> Export[T]:
@@ -440,7 +534,16 @@ class Exports:
         first, behind = date_range(start, end, one_day=self._one_day)
         _check_on_malformed(on_malformed, "raise", "skip")
         client = self._client
-        request = call.request(first, behind, owner=owner, package=package, query=query)
+        request = call.request(
+            first,
+            behind,
+            owner=owner,
+            package=package,
+            pixel=pixel,
+            domain=domain,
+            names=names,
+            query=query,
+        )
         return Export(
             ExportSpec(
                 description=printable(f"{description} {first}..{behind}"),

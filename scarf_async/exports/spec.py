@@ -207,8 +207,8 @@ class RecordReader(RecordFormat, Protocol[T]):
     """A format, and what its records are read as."""
 
     @property
-    def record(self) -> type[attrs.AttrsInstance]:
-        """The class of the typed records."""
+    def record(self) -> type[attrs.AttrsInstance] | None:
+        """The class of the typed records; None: they are mappings, whose keys nobody knows before."""
 
     def decode(self, records: list[bytes]) -> tuple[list[T], int]:
         """Return typed records without those at or after the end, and how many those were."""

@@ -16,7 +16,7 @@ from scarf_async.errors import ScarfWarning, StreamClosedError, StreamConsumedEr
 from scarf_async.events import Hook
 from scarf_async.exports.convert import AsSent, Converted, CsvConverter, JsonLinesConverter, ParquetConverter
 from scarf_async.exports.event_reader import EventReader
-from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow, own_format
+from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow, own_format, unknown_columns
 from scarf_async.exports.parsers import FileParser, LineParser, TypedParser
 from scarf_async.exports.reading import Batches, Body, Cursor, Items, Pieces, PiecesParser
 from scarf_async.exports.save import SavedExport, save
@@ -185,7 +185,7 @@ class ExportStream(Generic[T]):
 
         Raises:
             ImportError: pyarrow is not installed.
-            ValidationError: the size is none.
+            ValidationError: the size is none, or the records are mappings, of columns that are not known.
             StreamConsumedError: the stream is being read already.
             StreamClosedError: its block has ended.
             ExportError: while reading, besides the others: a number does not fit into 64 bits.
@@ -204,6 +204,8 @@ class ExportStream(Generic[T]):
         if isinstance(reader, EventReader):
             blocks = BlockParser(reader, self._counters, limit)
             return RecordBatches(self._cursor_of(BlockSource(self._body, blocks, size, limit), blocks), size)
+        if reader.record is None:
+            raise unknown_columns()
         tables = TableParser(TypedParser(reader, self._counters, limit), reader.record)
         return RecordBatches(self._cursor(tables), size)
 
@@ -228,17 +230,18 @@ class ExportStream(Generic[T]):
         spec = self._spec
         record = spec.reader(None).record
         form = own_format(record) if format is None else one_of(ExportFormat, "format", format)
-        need_arrow(form)
+        need_arrow(form, record)
         if form is own_format(record):
             parser = FileParser(
                 spec.reader(spec.end), self._counters, spec.max_record_bytes, filtered=spec.end is not None
             )
             return AsSent(self._cursor(parser))
+        if form is ExportFormat.JSONL or record is None:
+            return Converted(spec.description, self.batches(), JsonLinesConverter(record))
         if form is ExportFormat.PARQUET:
             rows = self.record_batches(_ROWS_AT_ONCE)
             return Converted(spec.description, rows, ParquetConverter(record))
-        text = JsonLinesConverter(record) if form is ExportFormat.JSONL else CsvConverter(record)
-        return Converted(spec.description, self.batches(), text)
+        return Converted(spec.description, self.batches(), CsvConverter(record))
 
     def _typed(self) -> Cursor[T]:
         spec = self._spec

@@ -116,6 +116,12 @@ def _boolean(value: object, _: object) -> bool:
     return value
 
 
+def _array(value: object, _: object) -> Sequence[object]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected an array, found {_kind(value)}")
+    return tuple(value)
+
+
 def _date(value: object, _: object) -> dt.date:
     text = _string(value, _)
     try:
@@ -127,6 +133,12 @@ def _date(value: object, _: object) -> dt.date:
 def _is_open_enum(annotation: object) -> bool:
     """Tell whether an annotation is `SomeEnum | str`, maybe with None: a string, known or not."""
     return get_origin(annotation) in {UnionType, Union} and str in get_args(annotation)
+
+
+def _is_array(annotation: object) -> bool:
+    """Tell whether an annotation is a sequence, whose elements are taken as they are."""
+    origin: object = get_origin(annotation)
+    return origin is Sequence
 
 
 def _without_none(annotation: object) -> object:
@@ -204,6 +216,7 @@ class Wire:
         converter.register_structure_hook(dt.date, _date)
         converter.register_structure_hook(dt.datetime, _time)
         converter.register_structure_hook_func(_is_open_enum, _open_enum)
+        converter.register_structure_hook_func(_is_array, _array)
         self._encode = converter.encoder.encode
         self._shapes: dict[object, tuple[type[msgspec.Struct], Callable[[msgspec.Struct], object]]] = {}
         self._readers: dict[tuple[object, bool], _Reader | None] = {}

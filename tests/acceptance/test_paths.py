@@ -97,6 +97,21 @@ EXPORTS: Final[dict[str, Call]] = {
     f"GET /insights/*/aggregations/export{_V2_DAYS}&rollup=daily&breakdown=by-total&format=ndjson": (
         lambda scarf, name: _open(scarf.exports.aggregations(*_DAYS, owner=name))
     ),
+    f"GET /tracking-pixels/home/*/events{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.pixel_events(*_DAYS, owner="home", pixel=name)
+    ),
+    f"GET /tracking-pixels/*/x1/events{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.pixel_events(*_DAYS, owner=name, pixel="x1")
+    ),
+    f"GET /companies/home/*/events{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.company_events(name, *_DAYS, owner="home")
+    ),
+    f"GET /companies/*/c.example/events{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.company_events("c.example", *_DAYS, owner=name)
+    ),
+    f"GET /companies/*/pixel-rollup{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.pixel_rollup(*_DAYS, owner=name)
+    ),
 }
 EVERY: Final = CALLS | EXPORTS
 
@@ -129,7 +144,9 @@ def test_the_table_is_whole() -> None:
     endpoints = [value for value in vars(endpoints_v1).values() if isinstance(value, Endpoint)]
     templates = [(endpoint.method, endpoint.template) for endpoint in endpoints]
     for call in EXPORT_CALLS.values():
-        templates += [("GET", template) for template in (call.template, call.without_owner) if template]
+        templates += [
+            ("GET", template) for template in (call.template, call.without_owner, call.of_pixel) if template
+        ]
     tried = [template.rstrip("/").partition("?")[0].partition(" ") for template in EVERY]
     for method, template in templates:
         segments = template.split("/")

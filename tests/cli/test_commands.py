@@ -114,9 +114,16 @@ COMMANDS: list[list[str]] = [
     ["export", "aggregations"],
     ["export", "package-events"],
     ["export", "owner-events"],
+    ["export", "company-events"],
     ["export", "pixel-events"],
+    ["export", "pixel-rollup"],
     ["export", "job"],
     ["export", "verify"],
+    ["imports", "send"],
+    ["imports", "list"],
+    ["imports", "get"],
+    ["imports", "abort"],
+    ["imports", "log"],
 ]
 
 

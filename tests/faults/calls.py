@@ -142,6 +142,7 @@ _MAKES_V2: Final[dict[tuple[str, str], tuple[str, Stands | None]]] = {
     ("POST", "packages/home"): ("create", _there("packages/home", name="anvil")),
     ("POST", f"{_AT}/domains"): ("create", _there(f"{_AT}/domains", name="x.example")),
     ("POST", "search"): ("read", None),
+    ("POST", "imports/home/i1/abort"): ("state", None),
     ("POST", _PIXELS): ("create", _there(_PIXELS, name="docs", track_companies=False)),
     ("PUT", _PIXEL_AT): ("change", _there(_PIXELS, name="pages", short_description="new", track_companies=True)),
     ("DELETE", _PIXEL_AT): ("delete", _gone(_PIXELS, id="x1")),
@@ -185,7 +186,7 @@ def _call(
 ) -> Call:
     async def work(scarf: Scarf, _: Bench) -> str:
         result = await make(scarf)
-        promised = method != "DELETE" and not path.endswith("/permissions")
+        promised = method != "DELETE" and not path.endswith(("/permissions", "/abort"))
         return "ok" if result or not promised else "no result"
 
     row, stands = makes(method, path, version, renames="renaming" in name)
@@ -374,7 +375,25 @@ def _only_v2() -> list[Call]:
             lambda scarf: scarf.collections.delete("c1"),
             "v2",
         ),
+        _call("imports.list", "GET", "imports/home", lambda scarf: scarf.imports.list(), "v2"),
+        _call("imports.get", "GET", "imports/home/i1", lambda scarf: scarf.imports.get("i1"), "v2"),
+        _call("imports.abort", "POST", "imports/home/i1/abort", lambda scarf: scarf.imports.abort("i1"), "v2"),
+        _import("import", unique=True),
+        _import("import, no ids", unique=False),
     ]
+
+
+def _import(row: str, *, unique: bool) -> Call:
+    rows = [{"$time": "2024-01-01T00:00Z", **({"$unique_id": "u"} if unique else {})}]
+
+    async def work(scarf: Scarf, _: Bench) -> str:
+        (batch,) = (await scarf.imports.send(rows, package=PACKAGE, wait=False)).batches
+        if batch.status == "failed":
+            return type(batch.error).__name__
+        return "ok" if batch.status == "importing" else batch.status
+
+    path = f"{_AT}/import"
+    return Call(row, "imports.send", "POST", path, _on_client(work, "v2"), _there(path), "v2")
 
 
 def _operation(
@@ -466,12 +485,15 @@ async def _run(job: ExportJob, scarf: Scarf, bench: Bench) -> str:
 
 
 def _export(name: str, path: str, make: Callable[[Scarf], Export[T]], *jobs: ExportJob) -> Iterator[Call]:
-    row = "events" if "events" in name else "aggregates"
-    version = "v3" if name == "aggregations" else "v1" if "." in path or row == "aggregates" else "v2"
+    kinds = {"aggregat": "aggregates", "log": "aggregates", "rollup": "rollup"}
+    row = next((row for word, row in kinds.items() if word in name), "events")
+    older = "." in path or path.endswith("aggregates")
+    version = "v3" if name == "aggregations" else "v1" if older else "v2"
     read = _on_client(lambda scarf, _: _read(make(scarf)))
-    yield Call(row, f"exports.{name}", "GET", path, read, version=version)
+    name = name if "." in name else f"exports.{name}"
+    yield Call(row, name, "GET", path, read, version=version)
     save = _on_client(lambda scarf, bench: _save(make(scarf), bench))
-    yield Call(f"saved {row}", f"exports.{name}, saved", "GET", path, save, version=version)
+    yield Call(f"saved {row}", f"{name}, saved", "GET", path, save, version=version)
     for job in jobs:
         run = _on_client(lambda scarf, bench, job=job: _run(job, scarf, bench))  # type: ignore[misc] # bound early
         yield Call("saved events", f"exports.run, {job.what}", "GET", path, run, version=version)
@@ -520,4 +542,11 @@ def export_calls() -> list[Call]:
             "tracking-pixels/home/events",
             lambda scarf: scarf.exports.pixel_events(*RANGE, owner="home", api="v2"),
         ),
+        *_export(
+            "company_events",
+            "companies/home/corp.example/events",
+            lambda scarf: scarf.exports.company_events("corp.example", *RANGE),
+        ),
+        *_export("pixel_rollup", "companies/home/pixel-rollup", lambda scarf: scarf.exports.pixel_rollup(*RANGE)),
+        *_export("imports.log", "imports/home/i1/log", lambda scarf: scarf.imports.log("i1")),
     ]

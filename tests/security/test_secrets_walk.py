@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -228,6 +229,7 @@ async def by_v2(world: World) -> None:
         plan.create_route(made, attrs.evolve(route, template_path="/other/{v}"))
         report = await scarf.bulk.run(plan, journal=world.directory / "v2.journal")
         world.add(report, *report, await scarf.manifests.pull("acme"))
+        world.add(*await by_import(scarf, made.uuid, emulator))
         emulator.quirks = Quirks(paging="ignores-after", max_per_page=10)
         for number in range(10):
             await scarf.packages.create(attrs.evolve(web, name=f"n{number}", library_type="npm"))
@@ -244,6 +246,24 @@ async def by_v2(world: World) -> None:
             with pytest.raises(ScarfError) as caught:
                 await call
             world.add(caught.value)
+
+
+async def by_import(scarf: Scarf, package: str, emulator: Emulator) -> list[object]:
+    """Return what imports give: a report with a batch that failed, what became of it, and its log."""
+    emulator.quirks = Quirks(import_seconds=0.0)
+    emulator.faults.add(FaultRule("POST", "*/import", 1, 400))
+    now = dt.datetime.now(dt.UTC)
+    told: list[object] = []
+    rows = [{"$time": now, "$unique_id": str(number)} for number in range(2)]
+    report = await scarf.imports.send(
+        rows, package=package, batch=1, concurrency=1, wait=False, progress=told.append
+    )
+    (made,) = await scarf.imports.list()
+    log = scarf.imports.log(made.id)
+    async with log as entries:
+        read = [entry async for entry in entries]
+    rollup = scarf.exports.pixel_rollup(*RANGE)
+    return [report, *report.batches, *told, made, log, *read, rollup, scarf.imports]
 
 
 def assert_walked(*things: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import assert_type
 
@@ -28,6 +28,8 @@ from scarf_async import (
     DomainCreate,
     DomainStatus,
     Event,
+    EventImport,
+    Export,
     ExportFormat,
     ExportJob,
     ExportKind,
@@ -36,6 +38,10 @@ from scarf_async import (
     FileProblem,
     Importance,
     ImportanceLike,
+    ImportBatch,
+    ImportLogEntry,
+    ImportProgress,
+    ImportReport,
     LibraryType,
     LibraryTypeLike,
     MalformedRecordError,
@@ -300,6 +306,44 @@ def records(aggregate: Aggregate, event: Event) -> None:
     assert_type(event.origin_latitude, float | None)
     assert_type(event.dnt, bool | None)
     assert_type(event.extra, Mapping[str, str | None])
+    assert_type(event.variable_map, dict[str, str])
+
+
+async def imports(scarf: Scarf, package: Package) -> None:
+    """Send events, and look at what became of them."""
+
+    async def rows() -> AsyncIterator[dict[str, str]]:
+        yield {"$time": "2026-06-15T00:00Z"}
+
+    def watch(progress: ImportProgress) -> None:
+        assert_type(progress.unknown, int)
+
+    def unique(row: Mapping[str, object]) -> str:
+        return str(row["n"])
+
+    await scarf.imports.send(rows(), package=package, unique_id=unique, wait=False, progress=watch)
+    await scarf.imports.send([{"$time": dt.datetime.now(dt.UTC), "n": 1}], pixel="id", batch=1, patience=0)
+    report = await scarf.imports.send(Path("events.ndjson.gz"), owner="acme", concurrency=2)
+    assert_type(report, ImportReport)
+    assert_type((report.sent, report.imported, report.failed), tuple[int, int, int])
+    for batch in report.batches:
+        assert_type(batch, ImportBatch)
+        assert_type(batch.id, str | None)
+        assert_type(batch.error_sample, Sequence[JSON])
+    assert_type(await scarf.imports.list(["done"]), list[EventImport])
+    shown = await scarf.imports.get("id")
+    assert_type(shown.events_failed_to_import, int | None)
+    assert_type(await scarf.imports.abort(shown.id), None)
+    async with scarf.imports.log(shown.id) as entries:
+        async for entry in entries:
+            assert_type(entry, ImportLogEntry)
+    async with scarf.exports.pixel_rollup("2026-06-01", "2026-06-15", owner="acme") as stream:
+        async for row in stream:
+            assert_type(row, Mapping[str, str | None])
+    assert_type(scarf.exports.owner_events(None, "2026-06-01", "2026-06-15", names=["a", "b*"]), Export[Event])
+    assert_type(scarf.exports.company_events("corp.example", "2026-06-01", "2026-06-15"), Export[Event])
+    scarf.exports.pixel_events("2026-06-01", "2026-06-15", pixel="id")
+    ExportJob("owner_events", None, "2024-01-01", "2024-02-01", names="a,b")
 
 
 async def export_jobs(scarf: Scarf, path: Path) -> None:

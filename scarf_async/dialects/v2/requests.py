@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from scarf_async.entities import (
     Collection,
@@ -25,6 +25,7 @@ from scarf_async.entities import (
     User,
 )
 from scarf_async.errors import UnsupportedError, ValidationError
+from scarf_async.names import organization_key
 from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.wire import Wire
 
@@ -80,9 +81,11 @@ __all__ = [
     "UPDATE_PIXEL",
     "UPDATE_ROUTE",
     "WIRE",
+    "PixelLike",
     "check_member",
     "check_package_id",
     "check_pixel_id",
+    "pixel_of",
     "remark",
 ]
 
@@ -107,6 +110,36 @@ MEMBER_WORDS: Final = frozenset({"invites"})
 """What cannot be a member in a path."""
 PIXEL_WORDS: Final = frozenset({"events"})
 """What cannot be a tracking pixel's id in a path."""
+
+
+@runtime_checkable
+class PixelLike(Protocol):
+    """A tracking pixel: its id and its owner are looked at."""
+
+    @property
+    def id(self) -> str:
+        """What the service calls it."""
+
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+
+
+def pixel_of(pixel: str | PixelLike, owner: str | None) -> tuple[str, str | None]:
+    """Return a pixel's id, and its owner where that is known.
+
+    Raises:
+        ValidationError: the service would read the id as a word of its own, or another owner is given beside it.
+    """
+    if not isinstance(pixel, PixelLike):
+        check_pixel_id(pixel)
+        return pixel, owner
+    if owner is not None and pixel.owner and organization_key(pixel.owner) != organization_key(owner):
+        raise ValidationError(
+            f"pixel {pixel.id} is of {pixel.owner}, not of {owner}; nothing was sent", field="owner"
+        )
+    check_pixel_id(pixel.id)
+    return pixel.id, pixel.owner or owner
 
 
 def check_package_id(package_id: str) -> None:

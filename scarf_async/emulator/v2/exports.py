@@ -13,15 +13,18 @@ from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model.exports import (
     Days,
+    events_of_company,
     events_of_packages,
     events_of_pixels,
     limited_days,
     present,
+    rollup_of_pixels,
     sums_of_packages,
 )
 from scarf_async.emulator.model.names import names_matching
 from scarf_async.emulator.model.owners import find_owner
 from scarf_async.emulator.model.packages import find_owned_package, packages_of
+from scarf_async.emulator.model.pixels import find_pixel
 from scarf_async.emulator.v1.exports import check_file
 from scarf_async.emulator.v2.reading import query_text, query_words, unrecognized
 from scarf_async.emulator.wire import day
@@ -94,7 +97,27 @@ def pixel_events(call: Call) -> Stream:
     """GET /v2/tracking-pixels/{owner_name}/events."""
     days = _days(call)
     owner = find_owner(call.world, call.db, call.params["owner"])
-    return events_of_pixels(call.world, call.db, owner.name, days)
+    return events_of_pixels(call.world, call.db, owner, days)
+
+
+def one_pixels_events(call: Call) -> Stream:
+    """GET /v2/tracking-pixels/{owner_name}/{tracking_pixel_id}/events."""
+    days = _days(call)
+    owner = find_owner(call.world, call.db, call.params["owner"])
+    return events_of_pixels(call.world, call.db, owner, days, find_pixel(call.db, owner, call.params["pixel"]))
+
+
+def company_events(call: Call) -> Stream:
+    """GET /v2/companies/{owner_name}/{domain}/events: of a company that nobody knows none."""
+    days = _days(call)
+    owner = find_owner(call.world, call.db, call.params["owner"])
+    return events_of_company(call.world, call.db, owner, call.params["domain"], days)
+
+
+def pixel_rollup(call: Call) -> Stream:
+    """GET /v2/companies/{owner_name}/pixel-rollup."""
+    days = _days(call)
+    return rollup_of_pixels(call.world, call.db, find_owner(call.world, call.db, call.params["owner"]), days)
 
 
 ENDPOINTS: Final[Endpoints] = {
@@ -104,6 +127,9 @@ ENDPOINTS: Final[Endpoints] = {
     "/v2/packages/{owner}/events": {"GET": owner_events},
     "/v2/packages/{owner}/{package}/events": {"GET": package_events},
     "/v2/tracking-pixels/{owner}/events": {"GET": pixel_events},
+    "/v2/tracking-pixels/{owner}/{pixel}/events": {"GET": one_pixels_events},
+    "/v2/companies/{owner}/{domain}/events": {"GET": company_events},
+    "/v2/companies/{owner}/pixel-rollup": {"GET": pixel_rollup},
 }
 
 

@@ -221,7 +221,7 @@ def _sources(call: Call, owner: Owner, chosen: _Chosen, *, by_artifact: bool) ->
             return None
         return made("tracking-pixel", identifier, name)
 
-    return [*sources, Source(pixel_feed(db, owner.name), pixel)]
+    return [*sources, Source(pixel_feed(db, owner), pixel)]
 
 
 def _pattern(text: str) -> re.Pattern[str]:

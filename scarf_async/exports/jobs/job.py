@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlencode
 
 import attrs
 
 from scarf_async.checks import instance, whole, word
-from scarf_async.dialects.exports import ExportCall, ExportVersion, asks_for_owner, export_call, only_version
+from scarf_async.dialects.exports import (
+    ExportCall,
+    ExportVersion,
+    asks_for_owner,
+    export_call,
+    names_text,
+    only_version,
+)
 from scarf_async.dialects.v3.requests import owner_of_query, parameters
 from scarf_async.entities import AggregationQuery, ApiVersion, ExportKind, ExportKindLike, Rollup
 from scarf_async.entities.fields import one_of
@@ -47,6 +55,7 @@ class ExportJob:
             the version does. For aggregations 366; windows are whole buckets of their rollup, the first and the
             last one cut, and one bucket has to fit.
         package: the package's uuid, for package events.
+        names: for owner events: the names of the packages that are wanted, as `owner_events` takes them.
         api: the version to ask. None in the constructor: the only one that has the export, as v2 alone has owner
             events and the pixel events of an owner, v1 alone aggregates, and v3 alone aggregations. Where several
             have it, it stays None, which is that of the client that runs the job.
@@ -67,7 +76,8 @@ class ExportJob:
     package: str | None
     api: ExportVersion | None
     partition_by: PartitionBy | None
-    query: AggregationQuery | None
+    query: AggregationQuery | None = None
+    names: str | None = None
 
     def __init__(  # noqa: PLR0917 # the order of the attributes
         self,
@@ -82,6 +92,7 @@ class ExportJob:
         api: ExportVersion | None = None,
         partition_by: PartitionBy | None = None,
         query: AggregationQuery | None = None,
+        names: str | Iterable[str] | None = None,
     ) -> None:
         kind = one_of(ExportKind, "what", what)
         first, behind = date_range(start, end)
@@ -95,12 +106,16 @@ class ExportJob:
         if (package is None) == (kind is ExportKind.PACKAGE_EVENTS):
             problem = "need a package's uuid" if package is None else "have no package"
             raise ValidationError(f"{kind} {problem}; got {package!r}", field="package")
+        if names is not None and kind is not ExportKind.OWNER_EVENTS:
+            raise ValidationError(f"names are for owner events; this is a job of {kind}", field="names")
         form = one_of(ExportFormat, "format", format)
         _check_partition(partition_by, form)
         days = _window_days(window_days, call)
         if query is not None:
             _check_buckets(days, Window(first, behind), query.rollup)
-        self.__attrs_init__(kind, owner, first, behind, form, days, package, where, partition_by, query)
+        self.__attrs_init__(
+            kind, owner, first, behind, form, days, package, where, partition_by, query, names_text(names)
+        )
 
     def of_client(self, api: ApiVersion, owner: str | None) -> ExportJob:
         """Return the job as a client runs it: what it leaves to that is what the client has.

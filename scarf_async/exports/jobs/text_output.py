@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 import msgspec
@@ -43,7 +43,8 @@ class RowReader(Generic[T]):
         self._reader = reader
         self.promised: Final = reader.promised
         self.headed: Final = reader.headed
-        self.record: Final[type[attrs.AttrsInstance]] = reader.record
+        # Jobs are of records that have a class.
+        self.record: Final = cast("type[attrs.AttrsInstance]", reader.record)
         self.header: bytes = b""
 
     def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
