@@ -19,6 +19,9 @@ hypothesis.settings.register_profile("tests", deadline=None, max_examples=40)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("tests")
 
+# Each of hundreds of processes would compile the package, the workers of this run the tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 _PROXIES = {"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
 
 
@@ -46,3 +49,9 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith("SCARF_") or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> bool:
+    """Whether there is time for large numbers: `--hypothesis-profile=soak`."""
+    return bool(request.config.getoption("--hypothesis-profile") == "soak")
