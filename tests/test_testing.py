@@ -94,7 +94,9 @@ def run(
 ) -> pytest.RunResult:
     """Run a project's tests with these plugins alone, and warnings as errors."""
     pytester.makeconftest(conftest)
-    pytester.makeini(f"[pytest]\nfilterwarnings =\n  error\n  ignore:Module already imported:pytest.PytestAssertRewriteWarning\n{ini}")
+    # Here the plugins are imported already.
+    imported = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+    pytester.makeini(f"[pytest]\nfilterwarnings =\n  error\n  {imported}\n{ini}")
     pytester.makepyfile(**modules)
     options = [option for plugin in plugins for option in ("-p", plugin)]
     return pytester.runpytest_inprocess("--disable-plugin-autoload", "-p", "no:cacheprovider", *options)

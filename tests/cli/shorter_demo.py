@@ -1,4 +1,4 @@
-"""The demo with the end of its example, in which all kinds of packages are: `shorter_demo.py PACKAGES ARGUMENT...`."""
+"""The demo with the end of its example, where all kinds of packages are: `shorter_demo.py PACKAGES ARGUMENT...`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async import (
@@ -109,7 +109,6 @@ def alike(step: Step, one: object, two: object) -> bool:
     return one == two
 
 
-@settings(max_examples=20)
 @given(program=programs(), quirks=_QUIRKS)
 def test_a_program_leaves_equal_stores(runner: asyncio.Runner, program: list[Step], quirks: Quirks) -> None:
     """Each call gives the same, or an error of the same class, and what is there in the end is the same."""
