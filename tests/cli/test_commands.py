@@ -1,5 +1,6 @@
 """The commands, as a shell runs them."""
 
+import asyncio
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ from scarf_async import __version__
 from scarf_async.cli import rehearsal
 from scarf_async.cli.app import app
 
+from .shell import invoke
 from .shorter_demo import part
 
 SCARF = [sys.executable, "-c", "from scarf_async.cli import main; main()"]
@@ -202,10 +204,10 @@ def printed_by_the_emulator(*arguments: str) -> tuple[dict[str, str], str]:
         shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, text=True)
         values = shell.stdout.split("\0")
         exported = dict(zip(("SCARF_BASE_URL", "SCARF_V2_URL", "SCARF_API_TOKEN"), values, strict=False))
-        asked = run_with(exported, "packages", "list")
+        asked = asyncio.run(invoke("packages", "list", env=exported))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
-    return exported, f"{said}\n{asked.returncode} {asked.stderr}"
+    return exported, f"{said}\n{asked.status} {asked.err}"
 
 
 @pytest.mark.parametrize(
