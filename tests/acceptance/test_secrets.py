@@ -173,7 +173,7 @@ class TestEcho:
             f"HTTP/1.1 200 OK\r\nContent-Length: {KEY}\r\n\r\n",
             f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{KEY}\r\n",
             f"HTTP/1.1 200 OK\r\nContent-Encoding: {KEY}\r\nContent-Length: 2\r\n\r\n{{}}",
-            f"HTTP/1.1 200 OK\r\nX-Long: {KEY * 1000}\r\n\r\n",
+            f"HTTP/1.1 200 OK\r\nX-Long: {KEY * 6000}\r\n\r\n",
         ],
         ids=["status line", "header", "header name", "length", "chunk", "encoding", "too long"],
     )
