@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypedDict
 
 import attrs
 import typer
@@ -18,56 +18,51 @@ if TYPE_CHECKING:
 
 __all__ = ["QueryOptions", "warnings_said"]
 
-_PANEL: Final = "Aggregations"
+
+class _JobQuery(TypedDict):
+    query: AggregationQuery | None
+    names: str | None
 
 
 @attrs.frozen(kw_only=True)
 class QueryOptions:
     """What is counted, and by what."""
 
+    panel: ClassVar[str] = "Aggregations"
+
     breakdown: Annotated[
         list[str] | None,
         typer.Option(
             metavar="DIMENSION",
             help="What is counted by, such as by-company; give it twice for two. By default by-total.",
-            rich_help_panel=_PANEL,
         ),
     ] = None
     rollup: Annotated[
         Literal["total", "daily", "weekly", "monthly", "yearly"],
-        typer.Option(help="How long a bucket of days is; total is the whole range.", rich_help_panel=_PANEL),
+        typer.Option(help="How long a bucket of days is; total is the whole range."),
     ] = "daily"
     packages: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="UUID", help="Count this package, and others; or all, or none.", rich_help_panel=_PANEL
-        ),
+        typer.Option(metavar="UUID", help="Count this package, and others; or all, or none."),
     ] = None
     pixels: Annotated[
         list[str] | None,
-        typer.Option(metavar="UUID", help="Count this pixel, and others; or all, or none.", rich_help_panel=_PANEL),
+        typer.Option(metavar="UUID", help="Count this pixel, and others; or all, or none."),
     ] = None
     names: Annotated[
         str | None,
         typer.Option(
-            metavar="PATTERN", help="Count what has such a name, as io.acme*,acme/web.", rich_help_panel=_PANEL
+            metavar="PATTERN",
+            help="Count what has such a name, as io.acme*,acme/web; for a job of owner_events: fetch it.",
         ),
     ] = None
     pixels_of_package: Annotated[
-        str | None, typer.Option(metavar="UUID", help="Count the pixels of a package.", rich_help_panel=_PANEL)
+        str | None, typer.Option(metavar="UUID", help="Count the pixels of a package.")
     ] = None
-    filter: Annotated[
-        str | None, typer.Option(help="The id of a filter that is saved with Scarf.", rich_help_panel=_PANEL)
-    ] = None
-    company: Annotated[
-        str | None, typer.Option(help="Count one company, by its domain.", rich_help_panel=_PANEL)
-    ] = None
-    include_low_confidence: Annotated[
-        bool, typer.Option(help="Count companies that are not sure.", rich_help_panel=_PANEL)
-    ] = True
-    group_by_artifact: Annotated[
-        bool, typer.Option(help="Count each package and pixel by itself.", rich_help_panel=_PANEL)
-    ] = True
+    filter: Annotated[str | None, typer.Option(help="The id of a filter that is saved with Scarf.")] = None
+    company: Annotated[str | None, typer.Option(help="Count one company, by its domain.")] = None
+    include_low_confidence: Annotated[bool, typer.Option(help="Count companies that are not sure.")] = True
+    group_by_artifact: Annotated[bool, typer.Option(help="Count each package and pixel by itself.")] = True
 
     @property
     def query(self) -> AggregationQuery | None:
@@ -88,6 +83,12 @@ class QueryOptions:
             include_low_confidence=self.include_low_confidence,
             group_by_artifact=self.group_by_artifact,
         )
+
+    def of_job(self, what: str) -> _JobQuery:
+        """Return what a job of this export is given of it."""
+        if what == "owner_events" and self == QueryOptions(names=self.names):
+            return _JobQuery(query=None, names=self.names)
+        return _JobQuery(query=self.query, names=None)
 
 
 def _word_or_ids(given: list[str] | None) -> str | list[str] | None:

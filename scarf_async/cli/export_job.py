@@ -38,13 +38,6 @@ async def run(
         ),
     ] = None,
     package: Annotated[str | None, typer.Option(help="The package's uuid, for package_events.")] = None,
-    names: Annotated[
-        str | None,
-        typer.Option(
-            help="For owner_events: only packages of these names, as `export owner-events` takes them.",
-            metavar="NAMES",
-        ),
-    ] = None,
     start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")],
     end: Annotated[str, typer.Option(help="The first day after the range: it is not in it.", metavar="DAY")],
     directory: Annotated[Path, typer.Option(help="Where the files go; it is made where it is missing.")],
@@ -113,8 +106,7 @@ async def run(
         window_days,
         package=package,
         partition_by=partition_by,
-        query=counted.query,
-        names=names,
+        **counted.of_job(what),
     )
     if not resume and directory.exists() and any(directory.iterdir()):
         say(f"{directory} is not empty, and --no-resume was given: nothing was done. Give another directory.")

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scarf_async import (
@@ -165,7 +165,6 @@ def test_the_table_is_whole() -> None:
             ), (method, template, at)
 
 
-@settings(max_examples=20, deadline=None)
 @example(name="linuxserver/nginx")
 @example(name="@scope/pkg")
 @example(name="a/../../organizations/b")
@@ -219,7 +218,6 @@ async def test_none_is_no_name() -> None:
         assert not service.requests
 
 
-@settings(max_examples=20, deadline=None)
 @example(library_type="a&startDate=1#x")
 @example(library_type="a+b c%20/\u540d")
 @given(library_type=names)

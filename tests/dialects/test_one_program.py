@@ -9,7 +9,7 @@ from typing import Final, get_args
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async import (
@@ -231,7 +231,6 @@ async def test_what_is_made_is_verified_and_exported() -> None:
     assert exported == exported[:1] * 4
 
 
-@settings(max_examples=20)
 @given(program=programs(), quirks=_QUIRKS)
 def test_a_program_leaves_equal_stores(runner: asyncio.Runner, program: list[Step], quirks: Quirks) -> None:
     """Each call gives the same, or an error of the same class, and what is there in the end is the same."""

@@ -56,14 +56,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def test_cell(cell: Cell, bench: Bench) -> None:
     """The calls of the row end under the fault of the column as the code says."""
     problems: list[str] = []
-    for call in CALLS:
-        if call.row == cell.row and call.version in cell.versions.split():
-            target = (call.method, call.path)
-            with bench.bounded(30), bench.serving(cell.fault, target) as service:
-                ended = call.run(bench)
-            problems += [
-                f"{call.version} {call.name}: {problem}" for problem in differences(call, cell, ended, service)
-            ]
+    with bench.bounded(60):
+        for call in CALLS:
+            if call.row == cell.row and call.version in cell.versions.split():
+                with bench.serving(cell.fault, (call.method, call.path)) as service:
+                    ended = call.run(bench)
+                problems += [
+                    f"{call.version} {call.name}: {problem}" for problem in differences(call, cell, ended, service)
+                ]
     assert not problems, "\n".join(problems)
 
 
