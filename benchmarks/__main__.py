@@ -27,6 +27,7 @@ _BENCHMARKS: Final = (
     "csv_typed",
     "arrow",
     "export_memory",
+    "imports",
     "parquet_job",
     "soak_plans",
 )

@@ -19,7 +19,7 @@ from benchmarks.results import Result, single
 from benchmarks.rounds import serve_forever, server_process
 from scarf_async import Event, ExportStream, Scarf
 
-__all__ = ["KINDS", "Peak", "peak", "run"]
+__all__ = ["KINDS", "Peak", "own_peak", "peak", "run"]
 
 _SMALL: Final = 1.5
 _LARGE: Final = 500.0
@@ -116,7 +116,7 @@ async def _read(port: int, kind: str) -> tuple[int, int]:
     return records, largest
 
 
-def _own_peak() -> int:
+def own_peak() -> int:
     """Return the peak memory of this process in kB; getrusage would count what its parent had at the fork."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:", 1)[1].split(None, 1)[0])
@@ -160,4 +160,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve_forever(_serve(float(sys.argv[2])))
     else:
-        print(*asyncio.run(_read(int(sys.argv[2]), sys.argv[3])), _own_peak())
+        print(*asyncio.run(_read(int(sys.argv[2]), sys.argv[3])), own_peak())

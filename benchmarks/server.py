@@ -131,8 +131,9 @@ class _Service:
             return 200, _page(self._packages, path)
         if path == _PACKAGE_PATH:
             return 200, _PACKAGE_BODY
-        # A membership is answered with the membership.
-        return 200, b'{"organizationName":"acme",' + body[1:] if body else b"[]"
+        # A membership is answered with the membership, in which v2 leaves its organization out.
+        named = b'{"organizationName":"acme",' + body[1:] if path.endswith(b"/users") else body
+        return 200, named if body else b"[]"
 
     def _set_permissions(self, entries: list[dict[str, str]] | dict[str, str]) -> tuple[int, bytes]:
         if isinstance(entries, dict):  # v2 takes one at a time

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, TypeVar
 
 import aiohttp
 import attrs
@@ -13,11 +13,23 @@ import attrs
 from scarf_async.checks import flag, instance, positive
 from scarf_async.clock import Clock
 from scarf_async.dialects import dialect_of
-from scarf_async.entities import ApiVersion, Check
+from scarf_async.dialects.other_calls import other_call, other_request
+from scarf_async.dialects.v2.accounts import search
+from scarf_async.entities import JSON, UNSET, ApiVersion, Check, SearchResult, Unset
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
 from scarf_async.http.transport import Transport
-from scarf_async.resources import Domains, Members, Organizations, Packages, Permissions, Routes
+from scarf_async.resources import (
+    Collections,
+    Domains,
+    Members,
+    Organizations,
+    Packages,
+    Permissions,
+    Pixels,
+    Routes,
+    Users,
+)
 from scarf_async.sending.attempts import Attempts
 from scarf_async.sending.retry import RetryBudget, RetryPolicy
 from scarf_async.sending.session import Session
@@ -36,6 +48,7 @@ from scarf_async.settings import (
 if TYPE_CHECKING:
     from scarf_async.bulk.group import Bulk
     from scarf_async.exports.group import Exports
+    from scarf_async.imports.group import Imports
     from scarf_async.manifests.group import Manifests
 
 __all__ = ["Scarf"]
@@ -80,7 +93,7 @@ class Scarf:
         max_record_bytes: how long one record of an export may be.
         proxy: an http or https address, maybe with user and password; else `$HTTPS_PROXY` and `$NO_PROXY`.
         ca_file: certificates (PEM) to trust beside the system's.
-        read_only: refuse everything but GET and HEAD, and the search of `check`, with `ReadOnlyError`.
+        read_only: refuse everything but GET and HEAD, and a search, with `ReadOnlyError`.
         on_event: called with each `ScarfEvent`; what it raises is logged once and harms nothing.
         session: an open `aiohttp.ClientSession` to use; it is never changed and never closed. It brings its own
             connections, so `proxy`, `ca_file` and `max_connections` cannot be given with it. Its pool does not
@@ -94,19 +107,24 @@ class Scarf:
     __slots__ = (
         "_bulk",
         "_exports",
+        "_imports",
         "_manifests",
         "_owns",
         "_session",
+        "collections",
         "domains",
         "members",
         "organizations",
         "packages",
         "permissions",
+        "pixels",
         "routes",
+        "users",
     )
 
     _bulk: Bulk | None
     _exports: Exports | None
+    _imports: Imports | None
     _manifests: Manifests | None
     organizations: Organizations
     members: Members
@@ -114,6 +132,9 @@ class Scarf:
     permissions: Permissions
     routes: Routes
     domains: Domains
+    pixels: Pixels
+    collections: Collections
+    users: Users
 
     def __init__(
         self,
@@ -202,13 +223,16 @@ class Scarf:
 
     def _use(self, session: Session) -> None:
         self._session = session
-        self._bulk = self._exports = self._manifests = None
+        self._bulk = self._exports = self._imports = self._manifests = None
         self.organizations = Organizations(session)
         self.members = Members(session)
         self.packages = Packages(session)
         self.permissions = Permissions(session)
         self.routes = Routes(session)
         self.domains = Domains(session)
+        self.pixels = Pixels(session)
+        self.collections = Collections(session)
+        self.users = Users(session)
 
     @property
     def api(self) -> ApiVersion:
@@ -256,6 +280,63 @@ class Scarf:
         """
         return await self._session.run(self._session.dialect.check())
 
+    async def search(self, query: str) -> list[SearchResult]:
+        """Return the packages and tracking pixels that a search finds, of all that the token's user sees (v2).
+
+        It is a call of v2, whichever version the client speaks, and a read although it is a POST.
+
+        Args:
+            query: what to look for.
+
+        Raises:
+            ValidationError: it is not a text; nothing was sent.
+            APIError: the service said no.
+            TransportError: no answer came.
+            DecodeError: the answer is not a list of results.
+        """
+        return await self._session.run(search(query))
+
+    async def request(
+        self,
+        method: str,
+        path: str | Sequence[str],
+        *,
+        query: Mapping[str, str | Sequence[str]] | None = None,
+        json: JSON | Unset = UNSET,
+        version: Literal["v1", "v2", "v3"] | None = None,
+        resend: Literal["repeat"] | None = None,
+    ) -> JSON:
+        """Make a call that has no method here; return its answer as JSON, None where it is empty.
+
+        Example:
+            ```python
+            invites = ["organizations", "acme", "members", "invites"]
+            await scarf.request("DELETE", invites, json={"email": "ann@acme.example"}, version="v2")
+            ```
+
+        Args:
+            method: GET, HEAD, POST, PUT, PATCH or DELETE.
+            path: what follows the address of the version: its segments, each of which is escaped, or a text that
+                begins with `/` and is escaped already where a `/`, `?`, `#` or `%` is part of a value.
+            query: the parameters; one of several values is repeated.
+            json: the body; `UNSET` for none, None for `null`.
+            version: whose address it is below; else the version that the client speaks.
+            resend: a GET or HEAD is sent again as every read. Anything else is sent once, since nothing is known of
+                it, and a failure after that leaves open whether it took effect; `"repeat"` says that it states a
+                final value, and may be sent again.
+
+        Raises:
+            ValidationError: a path that might lead elsewhere than it says (`..`, `//` or a backslash, however
+                escaped, `?`, `#`, another origin), or a body that is not JSON; nothing was sent.
+            APIError: the service said no.
+            TransportError: no answer came; a write may have taken effect.
+            DecodeError: it succeeded, and the answer is not JSON; it is not asked for again.
+        """
+        wanted = other_request(
+            method, path, version=self.api if version is None else version, query=query, json=json, resend=resend
+        )
+        return await self._session.run(other_call(wanted))
+
     # What only awaits single calls is spared the import of the rest, which takes as long as its own.
 
     @property
@@ -275,6 +356,15 @@ class Scarf:
 
             self._exports = Exports(self._session.downloads)
         return self._exports
+
+    @property
+    def imports(self) -> Imports:
+        """Events of one's own into Scarf."""
+        if self._imports is None:
+            from scarf_async.imports.group import Imports  # noqa: PLC0415
+
+            self._imports = Imports(self._session)
+        return self._imports
 
     @property
     def manifests(self) -> Manifests:

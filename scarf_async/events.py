@@ -30,17 +30,16 @@ class Hook(Generic[T]):
     Args:
         name: what the function was given as, for the log.
         function: the function, or None.
+
+    Attributes:
+        wanted: whether there is a function.
     """
 
     def __init__(self, name: str, function: Callable[[T], object] | None) -> None:
         self._name = name
         self._function = function
         self._failed = False
-
-    @property
-    def wanted(self) -> bool:
-        """Whether there is a function."""
-        return self._function is not None
+        self.wanted: bool = function is not None
 
     def tell(self, value: T) -> None:
         """Call the function."""

@@ -1,7 +1,8 @@
 """How names are compared: each function returns what all spellings of one name have in common. Pure.
 
-Nothing is sent in this form: what is sent stays as it was spelled. A difference that might tell two things apart is
-kept, since a change too many does less harm than taking another's thing for one's own.
+Nothing but the host of a public address is sent in this form: what is sent stays as it was spelled. A difference
+that might tell two things apart is kept, since a change too many does less harm than taking another's thing for
+one's own.
 """
 
 from __future__ import annotations
@@ -115,14 +116,14 @@ def url_key(url: str) -> str:
     return f"{parts.scheme}://{user}@[{_host(parts.hostname)}]:{port}{slash}{rest}"
 
 
-def public_host(url: str | None) -> str | None:
-    """Return the host of a public address, as `domain_key` gives it; None: there is none, or it cannot be sent.
+def public_host(url: object) -> str | None:
+    """Return the domain that a public address asks for, by its key; None: there is none, or it cannot be sent.
 
     >>> public_host("https://IMG.acme.example/acme/web"), public_host("")
     ('img.acme.example', None)
     """
     try:
-        host = urlsplit(url or "").hostname
+        host = urlsplit(url).hostname if isinstance(url, str) else None
     except ValueError:
         return None
     return None if host is None else domain_key(host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
@@ -432,10 +433,13 @@ class Wire:
         def callback(
             address: URL, *, data: Payload | None, headers: Mapping[str, str], **_: object
         ) -> CallbackResult:
-            self.requests.append((method, str(address), None if data is None else json.loads(data.decode())))
+            body = b"" if data is None else data.decode("latin-1").encode("latin-1")
+            if headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            self.requests.append((method, str(address), json.loads(body) if body else None))
             self.headers.append(headers)
-            body = b"" if self.answer is None else json.dumps(self.answer).encode()
-            return CallbackResult(status=self.status, body=body)
+            answer = b"" if self.answer is None else json.dumps(self.answer).encode()
+            return CallbackResult(status=self.status, body=answer)
 
         service.add(URL(url, encoded=True), method, callback=callback, repeat=True)
 

@@ -14,13 +14,20 @@ from test_call_table import UUID, Same, Wire
 from scarf_async import (
     UNSET,
     Check,
+    Collection,
+    CollectionUpsert,
     Domain,
     DomainCreate,
+    DomainStatus,
+    EventImport,
+    Importance,
     Member,
+    Membership,
     Organization,
     OrganizationUpsert,
     Package,
     PackageKey,
+    PackageOverview,
     PackageUpsert,
     Permission,
     PermissionSet,
@@ -30,7 +37,12 @@ from scarf_async import (
     RouteCreate,
     Scarf,
     ScarfEvent,
+    SearchResult,
+    TrackingPixel,
+    TrackingPixelUpsert,
+    User,
 )
+from scarf_async.dialects.v2 import imports as IMPORTS  # noqa: N812 # as a table has it
 from scarf_async.dialects.v2 import requests as V2  # noqa: N812 # as a table has it
 from scarf_async.protocol.messages import Endpoint
 
@@ -56,6 +68,29 @@ ROUTE: Final = {
 }
 DOMAIN: Final = {"id": "d-1", "name": "dl.acme.example"}
 PERMISSION: Final = {"user_id": "u-1", "username": "ann", "permission_level": "admin"}
+PIXEL: Final = {
+    "id": "p-1",
+    "owner": "acme",
+    "name": "Docs",
+    "package": {"id": UUID, "name": "acme/web", "owner": "acme", "type": "docker"},
+    "importance": "high",
+    "track_companies": False,
+    "long_description": None,
+    "_links": {},
+}
+COLLECTION: Final = {
+    "id": "3kTMd",
+    "owner": "acme",
+    "pattern": "acme/*",
+    "backend_domain": "ghcr.io",
+    "public_domain": "cr.acme.example",
+    "type": "docker",
+}
+PIXELS: Final = "/tracking-pixels/acme"
+COLLECTIONS: Final = "/collections/acme"
+
+AN_IMPORT: Final = {"id": 7, "status": "done"}
+LINE: Final = {"$time": "2026-06-15T00:00Z", "$package": "p", "mode": "x"}
 
 KEY: Final = PackageKey("acme", UUID)
 AT: Final = f"/packages/acme/{UUID}"
@@ -72,6 +107,17 @@ A_PACKAGE: Final = Same(Package, uuid=UUID, owner="acme", name="acme/web", libra
 A_ROUTE: Final = Route("r-1", "https://a.example/{v}", "/{v}", type="uri-template")
 A_DOMAIN: Final = Domain("d-1", "dl.acme.example")
 A_MEMBER: Final = Member(organization_name="acme", username="ann", role=Role.ADMIN, user_id="u-1")
+A_PIXEL: Final = TrackingPixel(
+    id="p-1", owner="acme", name="Docs", package=KEY, importance=Importance.HIGH, track_companies=False
+)
+A_COLLECTION: Final = Collection(
+    id="3kTMd",
+    owner="acme",
+    pattern="acme/*",
+    backend_domain="ghcr.io",
+    public_domain="cr.acme.example",
+    type="docker",
+)
 
 Call: TypeAlias = Callable[[Scarf], Awaitable[object]]
 
@@ -263,6 +309,183 @@ ROWS: Final = [
     ),
     Row(lambda scarf: scarf.domains.delete(KEY, "d-1"), [Sent(V2.DELETE_DOMAIN, f"{AT}/domains/d-1", status=204)]),
     Row(
+        lambda scarf: scarf.domains.status("dl.acme.example"),
+        [
+            Sent(
+                V2.GET_DOMAIN_STATUS,
+                "/domains/acme/dl.acme.example/status",
+                {"cname_status": "valid", "verification_status": None},
+            )
+        ],
+        DomainStatus(cname_status="valid"),
+    ),
+    Row(
+        lambda scarf: scarf.packages.overview(types=["docker"], permission="admin"),
+        [
+            Sent(
+                V2.LIST_OVERVIEW,
+                "/packages/acme/overview?per_page=100&permission=admin&type=docker",
+                {
+                    "results": [
+                        {"package": WEB, "domains": [DOMAIN], "total_installs": 7},
+                        {"package": WEB | {"id": "n"}},
+                    ]
+                },
+            )
+        ],
+        [
+            Same(PackageOverview, domains=(A_DOMAIN,), total_installs=7, package=A_PACKAGE),
+            Same(PackageOverview, domains=(), total_installs=None),
+        ],
+    ),
+    # Tracking pixels and collections.
+    Row(
+        lambda scarf: scarf.pixels.list(),
+        [Sent(V2.LIST_PIXELS, f"{PIXELS}?per_page=100", {"results": [PIXEL], "_links": {}})],
+        [A_PIXEL],
+    ),
+    Row(
+        lambda scarf: scarf.pixels.list(package=KEY),
+        [Sent(V2.LIST_PIXELS_OF_PACKAGE, f"{AT}/tracking-pixels?per_page=100", [PIXEL])],
+        [A_PIXEL],
+    ),
+    Row(lambda scarf: scarf.pixels.get("p-1"), [Sent(V2.GET_PIXEL, f"{PIXELS}/p-1", PIXEL)], A_PIXEL),
+    Row(
+        lambda scarf: scarf.pixels.create(
+            TrackingPixelUpsert(
+                name="Docs", package=KEY, importance="high", track_companies=False, long_description=None
+            )
+        ),
+        [
+            Sent(
+                V2.CREATE_PIXEL,
+                PIXELS,
+                PIXEL,
+                {"name": "Docs", "package_id": UUID, "importance": "high", "track_companies": False},
+                status=201,
+            )
+        ],
+        A_PIXEL,
+    ),
+    Row(
+        lambda scarf: scarf.pixels.update(
+            A_PIXEL, TrackingPixelUpsert(name="Pages", importance=None, short_description="New")
+        ),
+        [
+            Sent(V2.GET_PIXEL, f"{PIXELS}/p-1", PIXEL),
+            Sent(
+                V2.UPDATE_PIXEL,
+                f"{PIXELS}/p-1",
+                PIXEL,
+                {
+                    "name": "Pages",
+                    "package_id": UUID,
+                    "track_companies": False,
+                    "importance": None,
+                    "short_description": "New",
+                },
+            ),
+        ],
+        A_PIXEL,
+    ),
+    Row(lambda scarf: scarf.pixels.delete("p-1"), [Sent(V2.DELETE_PIXEL, f"{PIXELS}/p-1", status=204)]),
+    Row(
+        lambda scarf: scarf.pixels.list_domains("p-1", owner="other"),
+        [Sent(V2.LIST_PIXEL_DOMAINS, "/tracking-pixels/other/p-1/domains", [DOMAIN])],
+        [A_DOMAIN],
+    ),
+    Row(
+        lambda scarf: scarf.pixels.create_domain(A_PIXEL, "dl.acme.example", owner="ACME"),
+        [
+            Sent(V2.CREATE_PIXEL_DOMAIN, f"{PIXELS}/p-1/domains", {"id": "d-1"}, {"name": "dl.acme.example"}),
+            Sent(V2.GET_PIXEL_DOMAIN, f"{PIXELS}/p-1/domains/d-1", DOMAIN),
+        ],
+        A_DOMAIN,
+    ),
+    Row(
+        lambda scarf: scarf.pixels.delete_domain("p-1", "d-1"),
+        [Sent(V2.DELETE_PIXEL_DOMAIN, f"{PIXELS}/p-1/domains/d-1", status=204)],
+    ),
+    Row(
+        lambda scarf: scarf.collections.list("acme"),
+        [Sent(V2.LIST_COLLECTIONS, f"{COLLECTIONS}?per_page=100", {"results": [COLLECTION], "_links": {}})],
+        [A_COLLECTION],
+    ),
+    Row(
+        lambda scarf: scarf.collections.get("3kTMd"),
+        [Sent(V2.GET_COLLECTION, f"{COLLECTIONS}/3kTMd", COLLECTION)],
+        A_COLLECTION,
+    ),
+    Row(
+        lambda scarf: scarf.collections.create(CollectionUpsert(pattern="acme/*", backend_domain="ghcr.io")),
+        [
+            Sent(
+                V2.CREATE_COLLECTION,
+                COLLECTIONS,
+                COLLECTION,
+                {"pattern": "acme/*", "backend_domain": "ghcr.io", "type": "docker"},
+                status=201,
+            )
+        ],
+        A_COLLECTION,
+    ),
+    Row(
+        lambda scarf: scarf.collections.update(
+            A_COLLECTION, CollectionUpsert(pattern="acme/x-*", backend_domain="quay.io")
+        ),
+        [
+            Sent(V2.GET_COLLECTION, f"{COLLECTIONS}/3kTMd", COLLECTION),
+            Sent(
+                V2.UPDATE_COLLECTION,
+                f"{COLLECTIONS}/3kTMd",
+                COLLECTION,
+                {"pattern": "acme/x-*", "backend_domain": "quay.io", "public_domain": "cr.acme.example"},
+            ),
+        ],
+        A_COLLECTION,
+    ),
+    Row(
+        lambda scarf: scarf.collections.delete("3kTMd", owner="acme"),
+        [Sent(V2.DELETE_COLLECTION, f"{COLLECTIONS}/3kTMd", status=204)],
+    ),
+    # Accounts, and what is found in them.
+    Row(
+        lambda scarf: scarf.users.get("ann"),
+        [Sent(V2.GET_USER, "/users/ann", {"id": 7, "name": "ann", "type": "user"})],
+        User(id="7", name="ann", type="user"),
+    ),
+    Row(
+        lambda scarf: scarf.users.organizations("ann"),
+        [
+            Sent(
+                V2.LIST_MEMBERSHIPS,
+                "/users/ann/organizations?per_page=100",
+                {"results": [{"organization_id": "o-1", "organization_name": "acme", "role": "owner"}]},
+            )
+        ],
+        [Membership(organization_id="o-1", organization_name="acme", role=Role.OWNER)],
+    ),
+    Row(
+        lambda scarf: scarf.search("web"),
+        [
+            Sent(
+                V2.SEARCH,
+                "/search",
+                {
+                    "results": [
+                        {"type": "package", "package": PIXEL["package"]},
+                        {"type": "tracking-pixel", "tracking-pixel": {"id": "p-1", "owner": "acme", "name": "web"}},
+                    ]
+                },
+                {"query": "web"},
+            )
+        ],
+        [
+            SearchResult(type="package", id=UUID, name="acme/web", owner="acme", library_type="docker"),
+            SearchResult(type="tracking-pixel", id="p-1", name="web", owner="acme"),
+        ],
+    ),
+    Row(
         lambda scarf: scarf.check(),
         [
             Sent(V2.SEARCH, "/search", {"results": []}, {"query": "acme"}),
@@ -270,12 +493,52 @@ ROWS: Final = [
         ],
         Same(Check, ok=True, token=True, version=True, owner=True),
     ),
+    # Imports.
+    Row(
+        lambda scarf: scarf.imports.list("done"),
+        [Sent(IMPORTS.LIST_IMPORTS, "/imports/acme?per_page=100&status=done", {"event_imports": [AN_IMPORT]})],
+        [EventImport(id="7", status="done")],
+    ),
+    Row(
+        lambda scarf: scarf.imports.get("7"),
+        [Sent(IMPORTS.GET_IMPORT, "/imports/acme/7", AN_IMPORT)],
+        EventImport(id="7", status="done"),
+    ),
+    Row(
+        lambda scarf: scarf.imports.abort("7"),
+        [Sent(IMPORTS.ABORT_IMPORT, "/imports/acme/7/abort", status=204)],
+    ),
+    Row(
+        lambda scarf: _sent(scarf, package=KEY),
+        [Sent(IMPORTS.IMPORT_PACKAGE_EVENTS, f"{AT}/import", AN_IMPORT, LINE)],
+        ("7", "done"),
+    ),
+    Row(
+        lambda scarf: _sent(scarf, pixel="px"),
+        [Sent(IMPORTS.IMPORT_PIXEL_EVENTS, "/tracking-pixels/acme/px/import", AN_IMPORT, LINE)],
+        ("7", "done"),
+    ),
+    Row(
+        lambda scarf: _sent(scarf, owner="Other"),
+        [Sent(IMPORTS.IMPORT_EVENTS, "/Other/import", AN_IMPORT, LINE)],
+        ("7", "done"),
+    ),
 ]
+
+
+async def _sent(scarf: Scarf, **target: Any) -> tuple[str | None, str]:
+    """Send a row; what became of its only batch."""
+    (batch,) = (await scarf.imports.send([LINE], **target)).batches
+    return batch.id, batch.status
 
 
 def test_no_call_is_left_out() -> None:
     """Every endpoint of v2 is in the table."""
-    endpoints = {name: value for name, value in vars(V2).items() if isinstance(value, Endpoint)}
+    named = {**vars(V2), **vars(IMPORTS)}
+    # An export of an import's log is no call.
+    endpoints = {
+        name: value for name, value in named.items() if isinstance(value, Endpoint) and name != "IMPORT_LOG"
+    }
     tried = [sent.endpoint for row in ROWS for sent in row.requests]
     assert [name for name, endpoint in endpoints.items() if endpoint not in tried] == []
 

@@ -576,3 +576,19 @@ def test_no_address_fits_every_type(library_type: LibraryType, nothing: object) 
     """Addresses that are null or left out go with every type."""
     made = package(library_type=library_type, backend_url=nothing, public_url=nothing, repository_url=nothing)
     assert made.library_type is library_type
+
+
+@pytest.mark.parametrize(
+    ("variables", "decoded"),
+    [
+        (None, {}),
+        ("", {}),
+        ("a=1&b=&c", {"a": "1", "b": "", "c": ""}),
+        ("a=1&a=2", {"a": "1"}),
+        ("n=x%26y+z&%C3%A4=%FF", {"n": "x&y z", "\u00e4": "\ufffd"}),
+    ],
+)
+def test_the_variables_of_an_event(variables: str | None, decoded: dict[str, str]) -> None:
+    """Decoded by name; the first of two values counts, and the text stays as it came."""
+    event = Event(type="", time=dt.datetime(2024, 1, 1, tzinfo=dt.UTC), variables=variables)
+    assert (event.variable_map, event.variables) == (decoded, variables)

@@ -256,7 +256,7 @@ FLOORS = (
     ("sending",),
     ("resources",),
     ("exports", "bulk"),
-    ("manifests",),
+    ("imports", "manifests"),
     ("client",),
     ("testing",),
     ("cli",),

@@ -92,12 +92,14 @@ CONFTEST = 'pytest_plugins = ["scarf_async.testing"]'
 def run(
     pytester: pytest.Pytester, *plugins: str, ini: str = "", conftest: str = CONFTEST, **modules: str
 ) -> pytest.RunResult:
-    """Run a project's tests in a process of their own, with these plugins alone, and warnings as errors."""
+    """Run a project's tests with these plugins alone, and warnings as errors."""
     pytester.makeconftest(conftest)
-    pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}")
+    # Here the plugins are imported already.
+    imported = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+    pytester.makeini(f"[pytest]\nfilterwarnings =\n  error\n  {imported}\n{ini}")
     pytester.makepyfile(**modules)
     options = [option for plugin in plugins for option in ("-p", plugin)]
-    return pytester.runpytest_subprocess("--disable-plugin-autoload", "-p", "no:cacheprovider", *options)
+    return pytester.runpytest_inprocess("--disable-plugin-autoload", "-p", "no:cacheprovider", *options)
 
 
 def test_pytest_asyncio_in_auto_mode(pytester: pytest.Pytester) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Hashable, Mapping, Sequence
-from functools import partial
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache, partial
 from typing import Final
 
 import attrs
@@ -17,8 +17,7 @@ from scarf_async.dialects import Dialect
 from scarf_async.entities import LibraryType, MemberUpsert, Package, PackageKey
 from scarf_async.errors import UnsupportedError
 from scarf_async.names import domain_key, organization_key
-from scarf_async.sending.creates import create
-from scarf_async.sending.session import Session
+from scarf_async.protocol.steps import Creation, Steps
 
 __all__ = [
     "CreateWithRoute",
@@ -32,6 +31,7 @@ __all__ = [
 ]
 
 _SHOWN: Final = 20
+_NEW: Final = PackageKey(None, "new")
 _NOTHING_SENT: Final = "; nothing was sent"
 
 
@@ -41,22 +41,18 @@ class CreateWithRoute(CreatePackage):
 
     with_route: CreateRoute = attrs.field(kw_only=True)
 
-    def build(self, dialect: Dialect, _: PackageKey, /) -> object:  # noqa: D102 # as in `Call`
-        return dialect.create_package(self.package, self.organization, self.with_route.route)
-
-    def perform(self, session: Session, /) -> Awaitable[Package]:  # noqa: D102 # as in `OnAccount`
-        creation = session.dialect.create_package(self.package, self.organization, self.with_route.route)
+    def build(self, dialect: Dialect, _: PackageKey, /) -> Creation[Package]:  # noqa: D102 # as in `Call`
+        creation = dialect.create_package(self.package, self.organization, self.with_route.route)
         # The route of a package that is found is an operation by itself.
-        return create(session, attrs.evolve(creation, rest=None), self.if_exists)
+        return attrs.evolve(creation, rest=None)
 
 
 @attrs.frozen
 class UpsertListed(UpsertMember):
     """A membership to create or change, of whom the list of members tells enough."""
 
-    def perform(self, session: Session, /) -> Awaitable[object]:  # noqa: D102 # as in `OnAccount`
-        member = MemberUpsert(self.username, self.role)
-        return session.run(session.dialect.upsert_member(self.organization, member, listed=True))
+    def build(self, dialect: Dialect, _: PackageKey, /) -> Steps[object]:  # noqa: D102 # as in `Call`
+        return dialect.upsert_member(self.organization, MemberUpsert(self.username, self.role), listed=True)
 
 
 def joins(plan: Plan, dialect: Dialect, call: Call, befores: Sequence[int]) -> int | None:
@@ -97,7 +93,7 @@ def made_with_its_package(plan: Plan, dialect: Dialect, operation: Operation) ->
         return False
     created = plan[root].call
     host = dialect.domain_of(created.package) if isinstance(created, CreatePackage) else None
-    return host is not None and domain_key(host) == domain_key(call.domain.name)
+    return host is not None and host == domain_key(call.domain.name)
 
 
 def _listed(plan: Plan) -> dict[int, Call]:
@@ -133,7 +129,7 @@ def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> Pack
     if isinstance(root, str):
         return PackageKey(owners.get(root), root)
     created = None if root is None else plan[root].call
-    return PackageKey(created.organization if isinstance(created, CreatePackage) else None, "new")
+    return PackageKey(created.organization, "new") if isinstance(created, CreatePackage) else _NEW
 
 
 def refuse_unsupported(
@@ -145,14 +141,17 @@ def refuse_unsupported(
         UnsupportedError: `.operations` are all of those.
     """
     reasons: dict[int, str] = {}
+    package = cache(partial(package_of, plan, owners=owners))
     for operation in plan:
+        if operation.kind in dialect.traits.never_refused:
+            continue
         place = twins.get(operation.index, operation.index)
         if place in reasons:
             reasons[operation.index] = reasons[place]
         if place != operation.index:
             continue
         call = calls.get(place, operation.call)
-        reason = dialect.refusal(partial(call.build, dialect, package_of(plan, operation.root, owners)))
+        reason = dialect.refusal(partial(call.build, dialect, package(operation.root)))
         if reason is not None:
             reasons[place] = reason.removesuffix(_NOTHING_SENT)
     if not reasons:

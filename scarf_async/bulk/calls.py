@@ -12,6 +12,7 @@ import attrs
 
 from scarf_async.bulk.kinds import (
     Call,
+    Changes,
     Creates,
     Differs,
     Effect,
@@ -33,21 +34,20 @@ from scarf_async.entities import (
     DomainCreate,
     Member,
     MemberUpsert,
+    Organization,
     OrganizationUpsert,
+    Package,
     PackageKey,
     PackageUpsert,
     Role,
-    RoleLike,
     Unset,
 )
-from scarf_async.entities.fields import one_of, some_text
+from scarf_async.entities.fields import some_text
+from scarf_async.entities.organizations import known_role
 from scarf_async.names import package_key, user_key
-from scarf_async.protocol.looking import (
-    find_domain,
-    find_organization,
-    last_part,
-)
-from scarf_async.resources import Members, Organizations, Packages
+from scarf_async.protocol.looking import find_domain, find_organization, last_part
+from scarf_async.protocol.steps import Creation, Steps
+from scarf_async.resources import Organizations
 from scarf_async.sending.creates import IfExists
 from scarf_async.sending.session import Session
 
@@ -67,10 +67,6 @@ __all__ = [
     "UpdateRoute",
     "UpsertMember",
 ]
-
-
-def _to_role(value: RoleLike) -> Role:
-    return one_of(Role, "role", value)
 
 
 # Organizations
@@ -94,7 +90,7 @@ class _OfOrganization(OnAccount):
 
 
 @attrs.frozen
-class CreateOrganization(_OfOrganization, Creates):
+class CreateOrganization(_OfOrganization, Creates[Organization]):
     """An organization to create."""
 
     kind = Kind.CREATE_ORGANIZATION
@@ -108,11 +104,8 @@ class CreateOrganization(_OfOrganization, Creates):
     def identity(self, _: str | None, /) -> None:
         return None
 
-    def build(self, dialect: Dialect, _: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, _: PackageKey, /) -> Creation[Organization]:
         return dialect.create_organization(self.organization)
-
-    def perform(self, session: Session, /) -> Awaitable[object]:
-        return Organizations(session).create(self.organization, if_exists=self.if_exists)
 
 
 @attrs.frozen
@@ -137,7 +130,7 @@ class UpdateOrganization(_OfOrganization):
     def build(self, dialect: Dialect, _: PackageKey, /) -> object:
         return dialect.update_organization(self.name, self.organization)
 
-    def perform(self, session: Session, /) -> Awaitable[object]:
+    def perform(self, session: Session, _: PackageKey, __: Sequence[Call], /) -> Awaitable[object]:
         return Organizations(session).update(self.name, self.organization)
 
 
@@ -168,7 +161,7 @@ class _OfMember(OnAccount):
 
 
 @attrs.frozen
-class UpsertMember(_OfMember):
+class UpsertMember(_OfMember, Changes):
     """A membership to create or change."""
 
     kind = Kind.UPSERT_MEMBER
@@ -176,17 +169,14 @@ class UpsertMember(_OfMember):
 
     organization: str = attrs.field(validator=segment)
     username: str = attrs.field(validator=some_text)
-    role: Role = attrs.field(converter=_to_role)
+    role: Role = attrs.field(converter=known_role)
 
     @property
     def value(self) -> Hashable:
         return self.kind, self.role
 
-    def build(self, dialect: Dialect, _: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, _: PackageKey, /) -> Steps[object]:
         return dialect.upsert_member(self.organization, MemberUpsert(self.username, self.role))
-
-    def perform(self, session: Session, /) -> Awaitable[object]:
-        return Members(session).upsert(self.organization, self.username, self.role)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         found = self._found(shown, where)
@@ -195,7 +185,7 @@ class UpsertMember(_OfMember):
 
 
 @attrs.frozen
-class RemoveMember(_OfMember):
+class RemoveMember(_OfMember, Changes):
     """A member to remove."""
 
     kind = Kind.REMOVE_MEMBER
@@ -208,11 +198,8 @@ class RemoveMember(_OfMember):
     def value(self) -> Hashable:
         return self.kind
 
-    def build(self, dialect: Dialect, _: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, _: PackageKey, /) -> Steps[object]:
         return dialect.remove_member(self.organization, self.username)
-
-    def perform(self, session: Session, /) -> Awaitable[object]:
-        return Members(session).remove(self.organization, self.username)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         return gone(self._found(shown, where))
@@ -234,7 +221,7 @@ def _package_differs(upsert: PackageUpsert, shown: Shown, where: Root) -> Differ
 
 
 @attrs.frozen
-class CreatePackage(OnAccount, Creates):
+class CreatePackage(OnAccount, Creates[Package]):
     """A package to create."""
 
     kind = Kind.CREATE_PACKAGE
@@ -263,18 +250,15 @@ class CreatePackage(OnAccount, Creates):
     def identity(self, _: str | None, /) -> Hashable:
         return last_part(self.package.name)
 
-    def build(self, dialect: Dialect, _: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, _: PackageKey, /) -> Creation[Package]:
         return dialect.create_package(self.package, self.organization)
-
-    def perform(self, session: Session, /) -> Awaitable[object]:
-        return Packages(session).create(self.package, self.organization, if_exists=self.if_exists)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         return _package_differs(self.package, shown, where)
 
 
 @attrs.frozen
-class UpdatePackage(OnPackage):
+class UpdatePackage(OnPackage, Changes):
     """A package to change."""
 
     kind = Kind.UPDATE_PACKAGE
@@ -288,18 +272,15 @@ class UpdatePackage(OnPackage):
     def target(self, root: Root | None, _: Callable[[str], str], /) -> Hashable:
         return self.kind, root
 
-    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, package: PackageKey, /) -> Steps[object]:
         return dialect.update_package(package, self.upsert)
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Packages(session).update(package, self.upsert)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         return _package_differs(self.upsert, shown, where)
 
 
 @attrs.frozen
-class DeletePackage(OnPackage):
+class DeletePackage(OnPackage, Changes):
     """A package to delete."""
 
     kind = Kind.DELETE_PACKAGE
@@ -308,11 +289,8 @@ class DeletePackage(OnPackage):
     rank = 2
     before: ClassVar[frozenset[Kind]] = frozenset()
 
-    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, package: PackageKey, /) -> Steps[object]:
         return dialect.delete_package(package)
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Packages(session).delete(package)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         return gone(shown.packages.get(where))

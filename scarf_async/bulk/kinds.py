@@ -23,12 +23,14 @@ from scarf_async.entities import (
 from scarf_async.errors import ValidationError
 from scarf_async.protocol.looking import E, Found
 from scarf_async.protocol.messages import path_segment
+from scarf_async.protocol.steps import Creation, Steps
 from scarf_async.resources.packages import package_key
-from scarf_async.sending.creates import IfExists, check_if_exists
+from scarf_async.sending.creates import IfExists, check_if_exists, create
 from scarf_async.sending.session import Session
 
 __all__ = [
     "Call",
+    "Changes",
     "Creates",
     "Differs",
     "Effect",
@@ -270,17 +272,43 @@ class Call:
         """
 
     @abstractmethod
+    def perform(self, session: Session, package: PackageKey, unit: Sequence[Call], /) -> Awaitable[object]:
+        """Send it, and with it all that shares its request; what is on no package is given any."""
+
+    @abstractmethod
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         """Compare it with what shows, at the last name of its organization or at its package."""
 
 
-class Creates(Call):
+class Changes(Call):
+    """What is sent as it is, and may be sent again."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def build(self, dialect: Dialect, package: PackageKey, /) -> Steps[object]:  # noqa: D102 # as in `Call`
+        ...
+
+    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
+        """Send it."""
+        return session.run(self.build(session.dialect, package))
+
+
+class Creates(Call, Generic[E]):
     """What creates a thing, unless it is there and may be kept."""
 
     __slots__ = ()
 
     effect = Effect.CREATES
     if_exists: IfExists
+
+    @abstractmethod
+    def build(self, dialect: Dialect, package: PackageKey, /) -> Creation[E]:  # noqa: D102 # as in `Call`
+        ...
+
+    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
+        """Look for it where it may be there, and send it."""
+        return create(session, self.build(session.dialect, package), self.if_exists)
 
     def looks_at(self, root: Root | None, /) -> Hashable | None:
         """Name the list that it looks at first; None: it looks at no list."""
@@ -299,10 +327,6 @@ class OnAccount(Call):
     def root(self, _: int, /) -> Root | None:
         """Return None: it is on no package."""
         return None
-
-    @abstractmethod
-    def perform(self, session: Session, /) -> Awaitable[object]:
-        """Send it."""
 
 
 @attrs.frozen
@@ -336,7 +360,3 @@ class OnPackage(Call):
     def value(self) -> Hashable:
         """What it says of its package."""
         return self.kind, self.details
-
-    @abstractmethod
-    def perform(self, session: Session, package: PackageKey, unit: Sequence[Call], /) -> Awaitable[object]:
-        """Send it, and with it all that shares its request."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import attrs
 
 from scarf_async.bulk.calls import CALLS
-from scarf_async.bulk.kinds import Call, Kind, OnAccount, OnPackage, Ref, Root
-from scarf_async.entities import DomainCreate, OrganizationUpsert, PackageKey, PackageUpsert
-from scarf_async.sending.session import Session
+from scarf_async.bulk.kinds import Call, Kind, Ref, Root
+from scarf_async.entities import DomainCreate, OrganizationUpsert, PackageUpsert
 from scarf_async.text import printable
 
-__all__ = ["Operation", "Plan", "perform"]
+__all__ = ["Operation", "Plan"]
 
 
 @attrs.frozen(init=False, repr=False, str=False)
@@ -77,19 +76,6 @@ class Plan(Protocol):
     def __iter__(self) -> Iterator[Operation]: ...
 
     def __getitem__(self, index: int, /) -> Operation: ...
-
-
-def perform(session: Session, unit: Sequence[Call], package: PackageKey | None) -> Awaitable[object]:
-    """Carry out what shares a request: an array of permissions, or one operation and its equals.
-
-    Raises:
-        ScarfError: as the call of the resource does.
-    """
-    first = unit[0]
-    if isinstance(first, OnPackage) and package is not None:
-        return first.perform(session, package, unit)
-    assert isinstance(first, OnAccount)  # noqa: S101 # what is on a package has been given one
-    return first.perform(session)
 
 
 def _shown(value: object) -> str:

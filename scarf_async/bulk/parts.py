@@ -9,6 +9,7 @@ import attrs
 
 from scarf_async.bulk.kinds import (
     Call,
+    Changes,
     Creates,
     Differs,
     Effect,
@@ -26,17 +27,19 @@ from scarf_async.bulk.kinds import (
 from scarf_async.dialects import Dialect
 from scarf_async.entities import (
     UNSET,
+    Domain,
     DomainCreate,
     PackageKey,
     PermissionLevel,
-    PermissionLevelLike,
     PermissionSet,
+    Route,
     RouteCreate,
 )
-from scarf_async.entities.fields import one_of, some_text
+from scarf_async.entities.fields import some_text
+from scarf_async.entities.packages import known_level
 from scarf_async.names import domain_key, route_key, user_key
 from scarf_async.protocol.looking import find_domain
-from scarf_async.resources import Domains, Routes
+from scarf_async.protocol.steps import Creation, Steps
 from scarf_async.sending.creates import IfExists
 from scarf_async.sending.session import Session
 
@@ -50,10 +53,6 @@ __all__ = [
 ]
 
 
-def _to_level(value: PermissionLevelLike) -> PermissionLevel:
-    return one_of(PermissionLevel, "permission_level", value)
-
-
 @attrs.frozen
 class SetPermission(OnPackage):
     """A permission to set; those of one package travel together."""
@@ -63,7 +62,7 @@ class SetPermission(OnPackage):
     shown_in: ClassVar[Section] = "permissions"
 
     user_query: str = attrs.field(validator=some_text)
-    level: PermissionLevel = attrs.field(converter=_to_level)
+    level: PermissionLevel = attrs.field(converter=known_level)
 
     @property
     def part(self) -> Hashable:
@@ -102,7 +101,7 @@ class SetPermission(OnPackage):
 
 
 @attrs.frozen
-class CreateRoute(OnPackage, Creates):
+class CreateRoute(OnPackage, Creates[Route]):
     """A route to create."""
 
     kind = Kind.CREATE_ROUTE
@@ -119,18 +118,15 @@ class CreateRoute(OnPackage, Creates):
     def identity(self, package: str | None, /) -> Hashable:
         return package, route_key(self.route.template_path, self.route.outgoing_url)
 
-    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, package: PackageKey, /) -> Creation[Route]:
         return dialect.create_route(package, self.route)
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Routes(session).create(package, self.route, if_exists=self.if_exists)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         return wanted(self.route, shown.dialect.find_route(self.route, shown.routes.get(where, ())))
 
 
 @attrs.frozen
-class UpdateRoute(OnPackage):
+class UpdateRoute(OnPackage, Changes):
     """A route to change."""
 
     kind = Kind.UPDATE_ROUTE
@@ -148,11 +144,8 @@ class UpdateRoute(OnPackage):
     def target(self, root: Root | None, _: Callable[[str], str], /) -> Hashable:
         return self.kind, root, self.route_id
 
-    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, package: PackageKey, /) -> Steps[object]:
         return dialect.update_route(package, self.route_id, self.route)
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Routes(session).update(package, self.route_id, self.route)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         found = next((route for route in shown.routes.get(where, ()) if route.id == self.route_id), None)
@@ -166,7 +159,7 @@ class UpdateRoute(OnPackage):
 
 
 @attrs.frozen
-class DeleteRoute(OnPackage):
+class DeleteRoute(OnPackage, Changes):
     """A route to delete."""
 
     kind = Kind.DELETE_ROUTE
@@ -180,18 +173,15 @@ class DeleteRoute(OnPackage):
     def part(self) -> str:
         return self.route_id
 
-    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, package: PackageKey, /) -> Steps[object]:
         return dialect.delete_route(package, self.route_id)
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Routes(session).delete(package, self.route_id)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         return gone(next((route for route in shown.routes.get(where, ()) if route.id == self.route_id), None))
 
 
 @attrs.frozen
-class CreateDomain(OnPackage, Creates):
+class CreateDomain(OnPackage, Creates[Domain]):
     """A domain to create."""
 
     kind = Kind.CREATE_DOMAIN
@@ -211,18 +201,15 @@ class CreateDomain(OnPackage, Creates):
     def identity(self, package: str | None, /) -> Hashable:
         return package, domain_key(self.domain.name)
 
-    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, package: PackageKey, /) -> Creation[Domain]:
         return dialect.create_domain(package, self.domain)
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Domains(session).create(package, self.domain, if_exists=self.if_exists)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         return wanted(self.domain, find_domain(self.domain, shown.domains.get(where, ())))
 
 
 @attrs.frozen
-class DeleteDomain(OnPackage):
+class DeleteDomain(OnPackage, Changes):
     """A domain to delete."""
 
     kind = Kind.DELETE_DOMAIN
@@ -235,11 +222,8 @@ class DeleteDomain(OnPackage):
     def part(self) -> None:
         return None
 
-    def build(self, dialect: Dialect, package: PackageKey, /) -> object:
+    def build(self, dialect: Dialect, package: PackageKey, /) -> Steps[object]:
         return dialect.delete_domain(package, self.domain_id)
-
-    def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        return Domains(session).delete(package, self.domain_id)
 
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
         return gone(next((domain for domain in shown.domains.get(where, ()) if domain.id == self.domain_id), None))

@@ -12,7 +12,7 @@ import attrs
 from scarf_async.bulk.calls import UpdateOrganization
 from scarf_async.bulk.kinds import Effect, OnPackage, Ref
 from scarf_async.bulk.looks import Looks
-from scarf_async.bulk.operations import Operation, Plan, perform
+from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.outcomes import Outcomes, since
 from scarf_async.bulk.parts import CreateRoute
 from scarf_async.bulk.report import Status
@@ -43,6 +43,7 @@ __all__ = ["FATAL", "Sender"]
 
 # No operation's failure: the whole run cannot go on.
 FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
+_NO_PACKAGE: Final = PackageKey(None, "none")
 
 
 @attrs.frozen(eq=False)
@@ -206,7 +207,7 @@ class Sender:
         failure: ScarfError | None = None
         try:
             calls = [self.schedule.calls.get(place, self.plan[place].call) for place in places]
-            result = await perform(self.session.serving(work), calls, package)
+            result = await calls[0].perform(self.session.serving(work), package or _NO_PACKAGE, calls)
         except (*FATAL, JournalError) as error:
             if not isinstance(error, JournalError):
                 raise
@@ -300,7 +301,7 @@ class Sender:
             assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
             key = made.key
         else:
-            key = PackageKey(self.schedule.owners.get(package.id), package.id)
+            key = _owned(package, self.schedule.owners.get(package.id))
         owner = self.session.dialect.owner_of(key)
         if owner is None:
             return key
@@ -309,7 +310,11 @@ class Sender:
             if isinstance(call, UpdateOrganization) and self.outcomes.succeeded[renaming.index]:
                 is_its = organization_key(call.name) == organization_key(owner)
                 owner = call.organization.name if is_its else owner
-        return PackageKey(owner, key.id)
+        return _owned(key, owner)
+
+
+def _owned(package: PackageKey, owner: str | None) -> PackageKey:
+    return package if package.owner == owner else PackageKey(owner, package.id)
 
 
 def _status_of(failure: ScarfError | None, *, ambiguous: bool) -> Status:

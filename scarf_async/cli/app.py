@@ -9,18 +9,22 @@ from typer.core import TyperGroup
 
 from scarf_async.cli import (
     check,
+    collections,
     copying,
     demo,
     domains,
     emulator,
     export,
+    imports,
     manifests,
     members,
     orgs,
     packages,
     permissions,
+    pixels,
     plan,
     routes,
+    users,
 )
 from scarf_async.cli.output import settle_size
 from scarf_async.version import __version__
@@ -45,6 +49,7 @@ app: typer.Typer = typer.Typer(
 _FIRST = "To begin with"
 _DECLARED = "Organizations declared in a file"
 _DAILY = "One thing at a time"
+_EVENTS = "Events and aggregates"
 _LOCAL = "A Scarf of one's own"
 
 app.command("check", rich_help_panel=_FIRST)(check.check)
@@ -60,7 +65,12 @@ app.add_typer(packages.app, name="packages", rich_help_panel=_DAILY)
 app.add_typer(permissions.app, name="permissions", rich_help_panel=_DAILY)
 app.add_typer(routes.app, name="routes", rich_help_panel=_DAILY)
 app.add_typer(domains.app, name="domains", rich_help_panel=_DAILY)
-app.add_typer(export.app, name="export", rich_help_panel="Events and aggregates")
+app.add_typer(pixels.app, name="pixels", rich_help_panel=_DAILY)
+app.add_typer(collections.app, name="collections", rich_help_panel=_DAILY)
+app.add_typer(users.app, name="users", rich_help_panel=_DAILY)
+app.command("search", rich_help_panel=_DAILY)(users.search)
+app.add_typer(export.app, name="export", rich_help_panel=_EVENTS)
+app.add_typer(imports.app, name="imports", rich_help_panel=_EVENTS)
 app.command("demo", rich_help_panel=_LOCAL)(demo.demo)
 app.command("emulator", rich_help_panel=_LOCAL)(emulator.emulator)
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from importlib.util import find_spec
-from typing import NoReturn, TypeAlias, get_type_hints
+from typing import NoReturn, TypeAlias, get_args, get_type_hints
 
 import attrs
 import typer
@@ -22,17 +22,20 @@ from scarf_async.errors import GuardError, ManifestError, ScarfError
 
 __all__ = ["command"]
 
-Command: TypeAlias = Callable[..., Status | Awaitable[Status]]
+Outcome: TypeAlias = Status | None
+Command: TypeAlias = Callable[..., Outcome | Awaitable[Outcome]]
 
 
 def command(function: Command) -> Callable[..., None]:
     """Make a function, async or not, into what typer takes.
 
     A parameter whose annotation is an attrs class means all of that class's attributes: each becomes an
-    option, and the function is given the object. So commands share options, with their help, by naming the class.
+    option, and the function is given the object. So commands share options, with their help, by naming the class;
+    its `panel`, if it has one, is the heading that the help shows them under.
 
-    What the function returns is the status that the process ends with. An error of the SDK, or of the operating
-    system, is a line on standard error and a status; a signal that ends it and a broken pipe are not errors.
+    What the function returns is the status that the process ends with; None is success. An error of the SDK, or of
+    the operating system, is a line on standard error and a status; a signal that ends it and a broken pipe are not
+    errors.
     """
     signature = inspect.signature(function, eval_str=True)
     groups = {
@@ -61,6 +64,9 @@ def command(function: Command) -> Callable[..., None]:
 
 def _options(kind: type[attrs.AttrsInstance]) -> list[inspect.Parameter]:
     hints = get_type_hints(kind, include_extras=True)
+    if (panel := getattr(kind, "panel", None)) is not None:
+        for field in attrs.fields(kind):
+            get_args(hints[field.name])[1].rich_help_panel = panel
     return [
         inspect.Parameter(
             field.name,
@@ -76,7 +82,7 @@ def _take(kind: type[attrs.AttrsInstance], values: dict[str, object]) -> attrs.A
     return kind(**{field.name: values.pop(field.name) for field in attrs.fields(kind)})
 
 
-def _finish(main: Callable[[], Status | Awaitable[Status]]) -> NoReturn:
+def _finish(main: Callable[[], Outcome | Awaitable[Outcome]]) -> NoReturn:
     try:
         with reacting(interrupt):
             status = _run(main)
@@ -101,12 +107,12 @@ def _finish(main: Callable[[], Status | Awaitable[Status]]) -> NoReturn:
         silence_standard_output()
     if status is Status.INTERRUPTED:
         _leave(status_of_signals())
-    raise typer.Exit(status)
+    raise typer.Exit(status or Status.DONE)
 
 
-def _run(main: Callable[[], Status | Awaitable[Status]]) -> Status:
+def _run(main: Callable[[], Outcome | Awaitable[Outcome]]) -> Outcome:
     outcome = main()
-    if isinstance(outcome, Status):
+    if outcome is None or isinstance(outcome, Status):
         return outcome
     import asyncio  # noqa: PLC0415 # `--help` must not wait for it
 
@@ -117,7 +123,7 @@ def _run(main: Callable[[], Status | Awaitable[Status]]) -> Status:
     occupy_standard_descriptors()
     told = False
 
-    async def wait() -> Status:
+    async def wait() -> Outcome:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
         def cancel() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import attrs
 import typer
@@ -14,25 +14,25 @@ from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import Status
 from scarf_async.cli.plan import CompareOptions
+from scarf_async.entities import ApiVersion
 from scarf_async.errors import ValidationError
 
 __all__ = ["copy"]
-
-_PANEL = "Where it goes"
 
 
 @attrs.frozen(kw_only=True)
 class _Target:
     """Where a copy goes; by default to where the original is."""
 
-    to_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The address of v1 there.", rich_help_panel=_PANEL)
+    panel: ClassVar[str] = "Where it goes"
+
+    to_api: Annotated[
+        ApiVersion | None,
+        typer.Option(help="The version to speak there; by default the one that is spoken here."),
     ] = None
+    to_url: Annotated[str | None, typer.Option(metavar="URL", help="The address of that version there.")] = None
     to_token_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A file whose first line is the token for there.", rich_help_panel=_PANEL
-        ),
+        Path | None, typer.Option(metavar="FILE", help="A file whose first line is the token for there.")
     ] = None
 
     def connection(self, source: ClientOptions) -> ClientOptions | None:
@@ -43,9 +43,15 @@ class _Target:
         """
         if self.to_url is not None and self.to_token_file is None:
             raise ValidationError("--to-url needs --to-token-file: the token of one server is not for another")
-        if self.to_token_file is None:
+        if self.to_api is None and self.to_token_file is None:
             return None
-        return attrs.evolve(source, base_url=self.to_url or source.base_url, token_file=self.to_token_file)
+        there = attrs.evolve(
+            source, api=self.to_api or source.api, token_file=self.to_token_file or source.token_file
+        )
+        if self.to_url is None:
+            return there
+        # For every version, lest what the environment says of the source's server be taken for the target's.
+        return attrs.evolve(there, base_url=self.to_url, v2_url=self.to_url)
 
 
 @command

@@ -8,14 +8,15 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import PackageChoice, WriteOptions
 from scarf_async.entities import DomainCreate
 
 __all__ = ["app"]
 
-app: typer.Typer = typer.Typer(help="List, show, add and remove the domains of a package.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    help="List, show, add and remove the domains of a package; the status of one.", no_args_is_help=True
+)
 
 Domain = Annotated[str, typer.Argument(metavar="ID", help="The domain's id, as `domains list` shows it.")]
 _COLUMNS = ("id", "name")
@@ -23,26 +24,24 @@ _COLUMNS = ("id", "name")
 
 @app.command("list")
 @command
-async def list_(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def list_(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> None:
     """List the domains of a package.
 
     Example: scarf-async domains list acme/downloads
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.domains.list(await package.identify(scarf)), _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
 @command
-async def get(*, package: PackageChoice, domain: Domain, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def get(*, package: PackageChoice, domain: Domain, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show a domain of a package.
 
     Example: scarf-async domains get acme/downloads 17
     """
     async with connection.client(read_only=True) as scarf:
         shown.write(await scarf.domains.get(await package.identify(scarf), domain), _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
@@ -54,19 +53,18 @@ async def add(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Add a domain; one that the package has is kept.
 
     Example: scarf-async domains add acme/downloads downloads.acme.example
     """
     async with writes.client(connection) as scarf:
-        made = await writes.carry_out(
+        await writes.carry_out(
             scarf.domains.create(await package.identify(scarf), DomainCreate(domain), if_exists="keep"),
             f"add the domain {domain} to {package.package}",
+            shown,
+            _COLUMNS,
         )
-    if made is not None:
-        shown.write(made, _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
@@ -77,7 +75,7 @@ async def remove(
     domain: Domain,
     writes: WriteOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Remove a domain.
 
     Example: scarf-async domains remove acme/downloads 17
@@ -87,4 +85,19 @@ async def remove(
         await writes.carry_out(
             scarf.domains.delete(there, domain), f"remove the domain {domain} of {package.package}"
         )
-    return Status.DONE
+
+
+@app.command()
+@command
+async def status(
+    *,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The name, such as downloads.acme.example.")],
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> None:
+    """Show how far a domain of an owner has come on its way to being served (v2).
+
+    Example: scarf-async domains status downloads.acme.example --owner acme
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write(await scarf.domains.status(domain))

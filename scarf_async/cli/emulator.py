@@ -7,51 +7,43 @@ import shlex
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import attrs
 import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.output import Status, say
+from scarf_async.entities import ApiVersion
 from scarf_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from scarf_async.emulator import Emulator, Faults, Quirks
 
-__all__ = ["emulator", "read_people", "read_quirks"]
+__all__ = ["ClientLines", "emulator", "read_people", "read_quirks"]
 
 _KEPT_REQUESTS: Final = 10_000
-_PLACE: Final = "Where it listens"
-_STATE: Final = "What it knows"
-_EXPORTS: Final = "Exports"
-_FAULTS: Final = "What goes wrong"
 
 
 @attrs.frozen(kw_only=True)
 class _Place:
+    panel: ClassVar[str] = "Where it listens"
+
     host: Annotated[
-        str,
-        typer.Option(
-            help="The address to listen on; 0.0.0.0 and :: are all of this machine's.", rich_help_panel=_PLACE
-        ),
+        str, typer.Option(help="The address to listen on; 0.0.0.0 and :: are all of this machine's.")
     ] = "127.0.0.1"
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.", rich_help_panel=_PLACE)
-    ] = 8787
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787
     tls: Annotated[
         bool,
         typer.Option(
             "--tls",
             help="Serve https for localhost, scarf.sh and api.scarf.sh, with a certificate authority of its own.",
-            rich_help_panel=_PLACE,
         ),
     ] = False
     ca_file: Annotated[
         Path | None,
         typer.Option(
-            help="Where that authority's certificate (PEM) is written; by default into a temporary directory.",
-            rich_help_panel=_PLACE,
+            help="Where that authority's certificate (PEM) is written; by default into a temporary directory."
         ),
     ] = None
     log: Annotated[
@@ -59,37 +51,31 @@ class _Place:
         typer.Option(
             metavar="FILE",
             help="A file to which a line of JSON is added for each request: method, path, query, status, body.",
-            rich_help_panel=_PLACE,
         ),
     ] = None
 
 
 @attrs.frozen(kw_only=True)
 class _State:
-    database: Annotated[
-        str,
-        typer.Option(help="A file to keep the state in; by default it is forgotten.", rich_help_panel=_STATE),
-    ] = ":memory:"
+    panel: ClassVar[str] = "What it knows"
+
+    database: Annotated[str, typer.Option(help="A file to keep the state in; by default it is forgotten.")] = (
+        ":memory:"
+    )
     load: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             help="JSON with organizations, packages and events to begin with, if the database is empty.",
-            rich_help_panel=_STATE,
         ),
     ] = None
-    token: Annotated[
-        str, typer.Option(help="The token that it takes; it opens nothing else.", rich_help_panel=_STATE)
-    ] = "emulator-token"  # noqa: S105 # it opens nothing else
-    user: Annotated[str, typer.Option(help="The username that the token belongs to.", rich_help_panel=_STATE)] = (
-        "emulator-user"
-    )
+    token: Annotated[str, typer.Option(help="The token that it takes; it opens nothing else.")] = "emulator-token"  # noqa: S105 # it opens nothing else
+    user: Annotated[str, typer.Option(help="The username that the token belongs to.")] = "emulator-user"
     quirks: Annotated[
         str | None,
         typer.Option(
             metavar="NAME=WORD,...",
             help="How v2 answers where nobody knows how the service does, as paging=after,put_clears=false.",
-            rich_help_panel=_STATE,
         ),
     ] = None
     people: Annotated[
@@ -98,65 +84,88 @@ class _State:
             metavar="PEOPLE",
             help="Who exists: USER=EMAIL,..., or a file with one in each line; by default everybody whose name "
             "does not begin with unknown.",
-            rich_help_panel=_STATE,
         ),
     ] = None
 
 
 @attrs.frozen(kw_only=True)
 class _Exports:
-    events_per_day: Annotated[
-        int, typer.Option(min=0, help="Invented events for each day of a package.", rich_help_panel=_EXPORTS)
-    ] = 50
+    panel: ClassVar[str] = "Exports"
+
+    events_per_day: Annotated[int, typer.Option(min=0, help="Invented events for each day of a package.")] = 50
     columns: Annotated[
         str,
         typer.Option(
             metavar="NAME,...",
             help="The columns of event exports; unknown ones are empty. `real` means the 24 of today, `seed` "
             "the 16 of the published description, `2022` the 18 of that year.",
-            rich_help_panel=_EXPORTS,
         ),
     ] = "real"
-    duplicates: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the events that come twice.", rich_help_panel=_EXPORTS)
-    ] = 0.0
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of the events that come twice.")] = 0.0
     max_range_days: Annotated[
-        int | None,
-        typer.Option(min=1, help="Refuse exports of more days; by default of none.", rich_help_panel=_EXPORTS),
+        int | None, typer.Option(min=1, help="Refuse exports of more days; by default of none.")
     ] = None
-    gzip: Annotated[
-        bool, typer.Option("--gzip", help="Compress exports for clients that take it.", rich_help_panel=_EXPORTS)
-    ] = False
-    seed: Annotated[
-        int,
-        typer.Option(help="Decides what is invented, and which requests go wrong.", rich_help_panel=_EXPORTS),
-    ] = 0
+    retention_days: Annotated[
+        int | None, typer.Option(min=0, help="Let v3 look at no days before so many; by default at all.")
+    ] = None
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress exports for clients that take it.")] = False
+    seed: Annotated[int, typer.Option(help="Decides what is invented, and which requests go wrong.")] = 0
 
 
 @attrs.frozen(kw_only=True)
 class _Faults:
-    error_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of answers that are 503 or 429.", rich_help_panel=_FAULTS)
-    ] = 0.0
+    panel: ClassVar[str] = "What goes wrong"
+
+    error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that are 503 or 429.")] = 0.0
     drop_rate: Annotated[
-        float,
+        float, typer.Option(min=0, max=1, help="Share of connections dropped after the request took effect.")
+    ] = 0.0
+    latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class ClientLines:
+    """What the printed lines say to a client: the server speaks all versions, whichever is said."""
+
+    panel: ClassVar[str] = "What it tells a client"
+
+    api: Annotated[
+        ApiVersion | None,
         typer.Option(
-            min=0,
-            max=1,
-            help="Share of connections dropped after the request took effect.",
-            rich_help_panel=_FAULTS,
+            help="The version that the printed lines make a client speak; all are served, whichever is said.",
         ),
-    ] = 0.0
-    latency: Annotated[
-        float, typer.Option(min=0, help="Seconds that every answer takes.", rich_help_panel=_FAULTS)
-    ] = 0.0
+    ] = None
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            help="The account whose packages a client of v2 then means; by default the token's user. An"
+            " organization has to be there, by --load or by a client of v1: v2 creates none.",
+        ),
+    ] = None
+
+    def variables(self, user: str) -> dict[str, str]:
+        """Return what a client is told beside the addresses.
+
+        Raises:
+            ConfigurationError: the owner cannot be an account's name.
+        """
+        from scarf_async.settings import read_owner  # noqa: PLC0415 # `--help` must not wait for an HTTP client
+
+        told: dict[str, str] = {} if self.api is None else {"SCARF_API_VERSION": self.api}
+        owner = user if self.owner is None and self.api == "v2" else self.owner
+        if owner is not None:
+            read_owner(owner)
+            told["SCARF_OWNER"] = owner
+        return told
 
 
 @command
-async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _Faults) -> Status:
-    """Run a local Scarf server until Ctrl-C.
+async def emulator(
+    *, place: _Place, state: _State, exports: _Exports, faults: _Faults, client: ClientLines
+) -> Status:
+    """Run a local Scarf server until Ctrl-C. It speaks v1, v2 and v3 at once.
 
-    Example: scarf-async emulator --database scarf.db --error-rate 0.05
+    Example: scarf-async emulator --api v2 --owner acme --load acme.json --error-rate 0.05
     """
     import socket  # noqa: PLC0415 # `--help` must not wait for a server's packages
     import sqlite3  # noqa: PLC0415
@@ -165,6 +174,7 @@ async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _
 
     from scarf_async.settings import read_base_url  # noqa: PLC0415
 
+    told = client.variables(state.user)
     server = _server(place, state, exports, faults)
     async with aclosing(server):
         try:
@@ -193,6 +203,10 @@ async def emulator(*, place: _Place, state: _State, exports: _Exports, faults: _
         typer.echo(f"export SCARF_API_TOKEN={shlex.quote(state.token)}")
         if server.ca_file is not None:
             typer.echo(f"export SSL_CERT_FILE={shlex.quote(str(server.ca_file))}")
+        for name, value in {"SCARF_V3_URL": server.v3_url, **told}.items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
+        if client.api is None:
+            say("Clients speak v1 unless they are told otherwise; --api v2 prints what tells them.")
         if isinstance(problem := read_base_url("SCARF_BASE_URL", server.url), str):
             say(
                 f"Scarf's own client refuses that: {problem}. Listen on 127.0.0.1 or 0.0.0.0, or let clients come"
@@ -230,6 +244,7 @@ def _server(place: _Place, state: _State, exports: _Exports, faults: _Faults) ->
             place.host,
             place.port,
             max_range_days=exports.max_range_days,
+            retention_days=exports.retention_days,
             events_per_day=exports.events_per_day,
             duplicate_events=exports.duplicates,
             columns=columns,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, TypeVar
 
 import attrs
 import typer
 
 from scarf_async.cli import export_job
+from scarf_async.cli.aggregations import QueryOptions, warnings_said
 from scarf_async.cli.command import command
 from scarf_async.cli.malformed import on_malformed_of
 from scarf_async.cli.options import ExportClientOptions
@@ -26,23 +27,29 @@ __all__ = ["app"]
 T = TypeVar("T")
 
 app: typer.Typer = typer.Typer(
-    help="Fetch events and aggregates: to standard output, into a file, or window by window into a directory.",
+    help="Fetch events and counts: to standard output, into a file, or window by window into a directory.",
     no_args_is_help=True,
 )
 app.command("job")(export_job.run)
 app.command("verify")(export_job.verify)
 
 
+class _Span(TypedDict):
+    start: str
+    end: str
+    on_malformed: OnMalformed
+
+
+class _Range(_Span):
+    unfiltered: bool
+
+
 @attrs.frozen(kw_only=True)
-class RangeOptions:
-    """What of an export is wanted."""
+class SpanOptions:
+    """Which days of an export are wanted."""
 
     start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")]
     end: Annotated[str, typer.Option(help="The first day after the range: it is not in it.", metavar="DAY")]
-    unfiltered: Annotated[
-        bool,
-        typer.Option("--unfiltered", help="Keep what the service sends from --end on; else it is left out."),
-    ] = False
     on_malformed: Annotated[
         str,
         typer.Option(
@@ -52,9 +59,29 @@ class RangeOptions:
         ),
     ] = "raise"
 
-    def malformed(self, output: str) -> OnMalformed:
-        """Return what the SDK is to do with a record that cannot be read, in an export to there."""
-        return on_malformed_of(self.on_malformed, output)
+    def of(self, target: OutputOptions) -> _Span:
+        """Return what the calls of the SDK are given of it, for an export to there."""
+        return _Span(start=self.start, end=self.end, on_malformed=on_malformed_of(self.on_malformed, target.output))
+
+
+@attrs.frozen(kw_only=True)
+class RangeOptions(SpanOptions):
+    """What of an export is wanted, where the service may send more."""
+
+    unfiltered: Annotated[
+        bool,
+        typer.Option("--unfiltered", help="Keep what the service sends from --end on; else it is left out."),
+    ] = False
+
+    def of_range(self, target: OutputOptions) -> _Range:
+        """Return what the calls of the SDK are given of it, for an export to there."""
+        return _Range(**self.of(target), unfiltered=self.unfiltered)
+
+
+_NAMES = typer.Option(
+    help="Only packages of these names: a,b for one or the other, * for any text, {a,b} within a name.",
+    metavar="NAMES",
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +99,7 @@ class OutputOptions:
     ] = "-"
     format: Annotated[
         Literal["csv", "jsonl", "parquet"] | None,
-        typer.Option(help="By default what the service sends: csv for events, jsonl for aggregates."),
+        typer.Option(help="By default what the service sends: csv for events, jsonl for all others."),
     ] = None
 
     async def write(self, export: Export[T]) -> Status:
@@ -90,7 +117,7 @@ class OutputOptions:
 
         if self.format == "parquet" and target.is_terminal:
             raise ValidationError("Parquet is not for a terminal: give it a file with -o FILE, or a pipe")
-        need_arrow(self.format)
+        need_arrow(self.format, export.spec.reader(None).record)
         write = target.show if target.is_terminal else target.write
         digest = hashlib.sha256()
         size = 0
@@ -127,7 +154,7 @@ async def aggregates(
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
-    """Export the daily counts of all packages of an organization or a user.
+    """Export the daily counts of all packages of an organization or a user, of v1; v2 has aggregations instead.
 
     Example: scarf-async export aggregates --organization acme --start 2024-01-01 --end 2024-02-01 | jq .total
     """
@@ -136,14 +163,34 @@ async def aggregates(
     async with connection.client(read_only=True) as scarf:
         of_user = organization is None
         call = scarf.exports.user_aggregates if of_user else scarf.exports.organization_aggregates
-        export = call(
-            str(user if of_user else organization),
-            span.start,
-            span.end,
-            unfiltered=span.unfiltered,
-            on_malformed=span.malformed(target.output),
-        )
+        export = call(str(user if of_user else organization), **span.of_range(target))
         return await target.write(export)
+
+
+@app.command()
+@command
+async def aggregations(
+    *,
+    span: SpanOptions,
+    what: QueryOptions,
+    target: OutputOptions,
+    connection: ExportClientOptions,
+) -> Status:
+    """Export counts of an owner's traffic in buckets of days, by one dimension or two; from v3.
+
+    The service leaves --end out. Where the plan makes it look at fewer days, a line says so.
+
+    Example: scarf-async export aggregations --owner acme --start 2026-01-01 --end 2026-04-01 --rollup weekly
+    --breakdown by-company --breakdown by-version
+    """
+    from scarf_async.entities import AggregationQuery  # noqa: PLC0415 # `--help` must not wait for it
+
+    async with connection.client(read_only=True) as scarf:
+        export = scarf.exports.aggregations(
+            query=what.query or AggregationQuery(), owner=connection.owner, **span.of(target)
+        )
+        with warnings_said():
+            return await target.write(export)
 
 
 @app.command()
@@ -161,16 +208,7 @@ async def package_events(
     Example: scarf-async export package-events acme PACKAGE --start 2024-01-01 --end 2024-02-01 -o events.csv
     """
     async with connection.client(read_only=True) as scarf:
-        return await target.write(
-            scarf.exports.package_events(
-                account,
-                package,
-                span.start,
-                span.end,
-                unfiltered=span.unfiltered,
-                on_malformed=span.malformed(target.output),
-            )
-        )
+        return await target.write(scarf.exports.package_events(account, package, **span.of_range(target)))
 
 
 @app.command()
@@ -178,8 +216,12 @@ async def package_events(
 async def owner_events(
     *,
     account: Annotated[
-        str, typer.Argument(metavar="OWNER", help="The organization or user whose packages they are.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[OWNER]", help="The organization or user whose packages they are; by default --owner."
+        ),
+    ] = None,
+    names: Annotated[str | None, _NAMES] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
@@ -189,21 +231,42 @@ async def owner_events(
     Example: scarf-async export owner-events acme --start 2024-01-01 --end 2024-02-01 --format parquet -o a.parquet
     """
     async with connection.client(read_only=True) as scarf:
-        return await target.write(
-            scarf.exports.owner_events(
-                account,
-                span.start,
-                span.end,
-                unfiltered=span.unfiltered,
-                on_malformed=span.malformed(target.output),
-            )
-        )
+        return await target.write(scarf.exports.owner_events(account, names=names, **span.of_range(target)))
+
+
+@app.command()
+@command
+async def company_events(
+    *,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The company's domain, such as corp.example.")],
+    span: RangeOptions,
+    target: OutputOptions,
+    connection: ExportClientOptions,
+) -> Status:
+    """Export the events of an owner's packages and pixels that come from a company, in no order.
+
+    Example: scarf-async export company-events corp.example --owner acme --start 2024-01-01 --end 2024-02-01
+    """
+    async with connection.client(read_only=True) as scarf:
+        return await target.write(scarf.exports.company_events(domain, **span.of_range(target)))
+
+
+@app.command()
+@command
+async def pixel_rollup(*, span: RangeOptions, target: OutputOptions, connection: ExportClientOptions) -> Status:
+    """Export how often companies have seen the pixels of an owner, as csv or jsonl.
+
+    Example: scarf-async export pixel-rollup --owner acme --start 2024-01-01 --end 2024-02-01 -o rollup.csv
+    """
+    async with connection.client(read_only=True) as scarf:
+        return await target.write(scarf.exports.pixel_rollup(**span.of_range(target)))
 
 
 @app.command()
 @command
 async def pixel_events(
     *,
+    pixel: Annotated[str | None, typer.Option(help="The id of the one pixel that is wanted; from v2.")] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
@@ -218,11 +281,9 @@ async def pixel_events(
     async with connection.client(read_only=True) as scarf:
         return await target.write(
             scarf.exports.pixel_events(
-                span.start,
-                span.end,
                 owner=connection.owner,
+                pixel=pixel,
                 api=connection.api or ("v2" if connection.owner else None),
-                unfiltered=span.unfiltered,
-                on_malformed=span.malformed(target.output),
+                **span.of_range(target),
             )
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from scarf_async.cli.aggregations import QueryOptions
 from scarf_async.cli.command import command
 from scarf_async.cli.malformed import RejectFile
 from scarf_async.cli.naming import as_typed
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "verify"]
 
-What = Literal["organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events"]
+What = Literal[
+    "organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events", "aggregations"
+]
 
 
 @command
@@ -67,6 +70,14 @@ async def run(
             " run, the first of which replaces an earlier file.",
         ),
     ] = "raise",
+    allow_loss: Annotated[
+        bool,
+        typer.Option(
+            "--allow-loss",
+            help="Replace windows of aggregations also where the service now sends nothing, or looks at fewer days;"
+            " else they fail and stay.",
+        ),
+    ] = False,
     resume: Annotated[
         bool,
         typer.Option(
@@ -74,11 +85,13 @@ async def run(
             " nothing is ever deleted to start anew."
         ),
     ] = True,
+    counted: QueryOptions,
     connection: ExportClientOptions,
 ) -> Status:
     """Fetch a long range window by window into a directory; the same command again goes on where it was.
 
-    The events and the pixel events of an owner are always those of v2; aggregates are those of v1.
+    The events and the pixel events of an owner are always those of v2; aggregates are those of v1, and aggregations
+    those of v3.
 
     Example: scarf-async export job owner_events acme --start 2024-01-01 --end 2025-01-01 --directory acme-2024
     """
@@ -93,6 +106,7 @@ async def run(
         window_days,
         package=package,
         partition_by=partition_by,
+        **counted.of_job(what),
     )
     if not resume and directory.exists() and any(directory.iterdir()):
         say(f"{directory} is not empty, and --no-resume was given: nothing was done. Give another directory.")
@@ -112,6 +126,7 @@ async def run(
                 refresh_days=refresh_days,
                 progress=show,
                 on_malformed=_on_malformed(on_malformed),
+                allow_loss=allow_loss,
             )
     errors = filter(None, (window.error for window in report.windows))
     for line in as_typed(str(report), *errors).splitlines():

@@ -135,7 +135,7 @@ def validate(
 
 
 @command
-def schema() -> Status:
+def schema() -> None:
     """Print the JSON Schema of manifests, for editors.
 
     Example: scarf-async schema > scarf-manifest.schema.json
@@ -143,4 +143,3 @@ def schema() -> Status:
     from scarf_async.manifests import manifest_schema  # noqa: PLC0415 # `--help` must not wait for it
 
     write_json(manifest_schema())
-    return Status.DONE

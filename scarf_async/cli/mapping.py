@@ -10,7 +10,8 @@ from pathlib import Path
 import attrs
 import msgspec
 
-from scarf_async.errors import ConfigurationError, ValidationError
+from scarf_async.errors import ValidationError
+from scarf_async.manifests.reading import needs_yaml
 from scarf_async.text import printable
 
 __all__ = ["NameMap", "read_map"]
@@ -67,13 +68,9 @@ def _parse(path: Path, text: str) -> object:
 
 
 def _parse_yaml(text: str) -> object:
-    try:
+    with needs_yaml():
         from ruamel.yaml import YAML  # noqa: PLC0415 # an extra
         from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigurationError(
-            f"YAML needs ruamel.yaml: pip install 'scarf-async[manifests]' ({error})"
-        ) from None
     try:
         data: object = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:

@@ -10,7 +10,6 @@ from scarf_async.cli.asking import confirm
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.orgs import Organization
-from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import WriteOptions, Yes
 
@@ -26,26 +25,24 @@ _COLUMNS = ("username", "role")
 
 @app.command("list")
 @command
-async def list_(*, organization: Organization, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def list_(*, organization: Organization, shown: RecordOptions, connection: ClientOptions) -> None:
     """List the members of an organization.
 
     Example: scarf-async members list acme | grep owner
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.members.list(organization), _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
 @command
-async def get(*, organization: Organization, user: User, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def get(*, organization: Organization, user: User, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show a member of an organization.
 
     Example: scarf-async members get acme ann --json | jq -r .role
     """
     async with connection.client(read_only=True) as scarf:
         shown.write(await scarf.members.get(organization, user), _COLUMNS)
-    return Status.DONE
 
 
 @app.command("set")
@@ -58,7 +55,7 @@ async def set_(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Make somebody a member, or change a member's role.
 
     ROLE is one of member, admin, owner.
@@ -66,19 +63,16 @@ async def set_(
     Example: scarf-async members set acme ann admin
     """
     async with writes.client(connection) as scarf:
-        made = await writes.carry_out(
-            scarf.members.upsert(organization, user, role), f"make {user} {role} of {organization}"
+        await writes.carry_out(
+            scarf.members.upsert(organization, user, role), f"make {user} {role} of {organization}", shown, _COLUMNS
         )
-    if made is not None:
-        shown.write(made, _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
 @command
 async def remove(
     *, organization: Organization, user: User, yes: Yes = False, writes: WriteOptions, connection: ClientOptions
-) -> Status:
+) -> None:
     """Remove a member; asks first.
 
     Example: scarf-async members remove acme ann --yes
@@ -86,4 +80,3 @@ async def remove(
     async with writes.client(connection) as scarf:
         await confirm(f"Remove {user} from {organization}?", yes=yes or writes.dry_run)
         await writes.carry_out(scarf.members.remove(organization, user), f"remove {user} from {organization}")
-    return Status.DONE

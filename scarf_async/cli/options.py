@@ -6,7 +6,7 @@ import os
 import stat
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TypedDict
 
 import attrs
 import typer
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientOptions", "ExportClientOptions", "read_token_file", "spelled"]
 
-_PANEL: Final = "Connection"
 _LONGEST_LINE: Final = 16_384
 _TIMEOUTS: Final = (30.0, 300.0)
 
@@ -35,55 +34,44 @@ class _Limits(TypedDict, total=False):
 class ClientOptions:
     """How to reach the service. The token is never an argument: every user of the machine could read it there."""
 
+    panel: ClassVar[str] = "Connection"
+
     token_file: Annotated[
         Path | None,
-        typer.Option(
-            help="A file whose first line is the token. By default it is read from $SCARF_API_TOKEN.",
-            rich_help_panel=_PANEL,
-        ),
+        typer.Option(help="A file whose first line is the token. By default it is read from $SCARF_API_TOKEN."),
     ] = None
     api: Annotated[
         ApiVersion | None,
         typer.Option(
-            help="The version of the service to speak; else $SCARF_API_VERSION, else v1. v2 is what answers today.",
-            rich_help_panel=_PANEL,
+            help="The version of the service to speak; else $SCARF_API_VERSION, else v1. v2 is what answers today."
         ),
     ] = None
     owner: Annotated[
         str | None,
         typer.Option(
             help="The account whose packages are meant where a call of v2 names none; else $SCARF_OWNER, else"
-            " $SCARF_ENTITY_NAME.",
-            rich_help_panel=_PANEL,
+            " $SCARF_ENTITY_NAME."
         ),
     ] = None
     base_url: Annotated[
-        str | None,
-        typer.Option(help="The address of v1; else $SCARF_BASE_URL, else Scarf's own.", rich_help_panel=_PANEL),
+        str | None, typer.Option(help="The address of v1; else $SCARF_BASE_URL, else Scarf's own.")
     ] = None
-    v2_url: Annotated[
-        str | None,
-        typer.Option(help="The address of v2; else $SCARF_V2_URL, else Scarf's own.", rich_help_panel=_PANEL),
-    ] = None
+    v2_url: Annotated[str | None, typer.Option(help="The address of v2; else $SCARF_V2_URL, else Scarf's own.")] = (
+        None
+    )
     timeout: Annotated[
         float | None,
         typer.Option(
-            help="Seconds that a call may take, and an export may be silent; by default 30, and 300 for exports.",
-            rich_help_panel=_PANEL,
+            help="Seconds that a call may take, and an export may be silent; by default 30, and 300 for exports."
         ),
     ] = None
-    ca_file: Annotated[
-        Path | None,
-        typer.Option(help="Certificates (PEM) to trust beside the system's.", rich_help_panel=_PANEL),
-    ] = None
+    ca_file: Annotated[Path | None, typer.Option(help="Certificates (PEM) to trust beside the system's.")] = None
 
     max_response_bytes: Annotated[
-        int | None,
-        typer.Option(help="The longest answer to take, exports apart; by default 64 MiB.", rich_help_panel=_PANEL),
+        int | None, typer.Option(help="The longest answer to take, exports apart; by default 64 MiB.")
     ] = None
     max_record_bytes: Annotated[
-        int | None,
-        typer.Option(help="The longest record of an export to take; by default 1 MiB.", rich_help_panel=_PANEL),
+        int | None, typer.Option(help="The longest record of an export to take; by default 1 MiB.")
     ] = None
 
     @property
@@ -151,7 +139,6 @@ class ExportClientOptions(ClientOptions):
             min=0,
             help="How often an export that was cut off is fetched again, each time at the price of another call,"
             " and a refused request sent again; by default 7. 0 turns it off.",
-            rich_help_panel=_PANEL,
         ),
     ] = None
 

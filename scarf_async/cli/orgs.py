@@ -9,7 +9,6 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import WriteOptions, sent, traits_of
 from scarf_async.entities import UNSET, OrganizationUpsert
@@ -39,14 +38,13 @@ class _Fields:
 
 @app.command()
 @command
-async def get(*, organization: Organization, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def get(*, organization: Organization, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show an organization.
 
     Example: scarf-async orgs get acme --json | jq -r .billing_email
     """
     async with connection.client(read_only=True) as scarf:
         shown.write(await scarf.organizations.get(organization))
-    return Status.DONE
 
 
 @app.command()
@@ -58,19 +56,16 @@ async def create(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Create an organization; the token's user becomes its owner.
 
     Example: scarf-async orgs create acme --billing-email billing@acme.example
     """
     upsert = fields.over(OrganizationUpsert(name=organization, description="", billing_email=""))
     async with writes.client(connection) as scarf:
-        made = await writes.carry_out(
-            scarf.organizations.create(upsert), f"create the organization {organization}: {sent(upsert)}"
+        await writes.carry_out(
+            scarf.organizations.create(upsert), f"create the organization {organization}: {sent(upsert)}", shown
         )
-    if made is not None:
-        shown.write(made)
-    return Status.DONE
 
 
 @app.command()
@@ -83,7 +78,7 @@ async def update(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Change an organization; what is not said stays as it is.
 
     Example: scarf-async orgs update acme --website https://acme.example
@@ -99,10 +94,8 @@ async def update(
                 website=there.website,
             )
         upsert = fields.over(kept if name is None else attrs.evolve(kept, name=name))
-        made = await writes.carry_out(
+        await writes.carry_out(
             scarf.organizations.update(there.name, upsert),
             f"update the organization {there.name}: {sent(upsert)}",
+            shown,
         )
-    if made is not None:
-        shown.write(made)
-    return Status.DONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import attrs
@@ -11,10 +10,11 @@ import typer
 from scarf_async.cli.asking import confirm
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status, say
+from scarf_async.cli.output import say
 from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, sent, traits_of
-from scarf_async.entities import UNSET, LibraryType, PackageUpsert, RouteCreate
+from scarf_async.entities import UNSET, PackageUpsert, RouteCreate
+from scarf_async.entities.enums import address_fields
 from scarf_async.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -22,14 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app: typer.Typer = typer.Typer(help="List, show, create, update and delete packages.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    help="List, show, create, update and delete packages; an overview of them.", no_args_is_help=True
+)
 
 _COLUMNS = ("uuid", "owner", "name", "library_type", "short_description")
-_ADDRESSES: Mapping[str | None, tuple[str, ...]] = {
-    LibraryType.DOCKER: ("backend_url", "public_url"),
-    LibraryType.PYPI: ("repository_url",),
-    LibraryType.PYTHON: ("repository_url",),
-}
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +51,7 @@ class _Fields:
 
     def unsaid(self, package: Package) -> list[str]:
         """Return the addresses that a package of its type may have and that are not said here."""
-        return [name for name in _ADDRESSES.get(package.library_type, ()) if getattr(self, name) is None]
+        return [name for name in address_fields(package.library_type) if getattr(self, name) is None]
 
 
 @attrs.frozen(kw_only=True)
@@ -98,26 +95,48 @@ async def list_(
     ] = None,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """List packages.
 
     Example: scarf-async packages list acme | cut -f3
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.packages.list(organization, types=type or ()), _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
 @command
-async def get(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def overview(
+    *,
+    owner_name: Annotated[str | None, typer.Argument(metavar="[OWNER]", help="Whose; by default --owner.")] = None,
+    type: Annotated[  # the option's name  # noqa: A002
+        list[str] | None, typer.Option(help="Only packages of this type; may be given several times.")
+    ] = None,
+    permission: Annotated[
+        Literal["member", "admin", "owner"] | None,
+        typer.Option(help="Only packages on which the token's user has this level."),
+    ] = None,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> None:
+    """List the packages of an owner with how often each was fetched in about the last month (v2).
+
+    Example: scarf-async packages overview acme --json
+    """
+    async with connection.client(read_only=True) as scarf:
+        found = await scarf.packages.overview(owner_name, types=type or (), permission=permission)
+        shown.write_all(found, ("package.uuid", "package.name", "package.library_type", "total_installs"))
+
+
+@app.command()
+@command
+async def get(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show a package.
 
     Example: scarf-async packages get acme/web --type docker --json
     """
     async with connection.client(read_only=True) as scarf:
         shown.write(await package.find(scarf))
-    return Status.DONE
 
 
 @app.command()
@@ -136,7 +155,7 @@ async def create(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Create a package.
 
     Example: scarf-async packages create downloads --api v2 --owner acme --type file --route "/{version}.tgz"
@@ -146,12 +165,9 @@ async def create(
     route = first.made()
     what = sent(upsert) if route is None else f"{sent(upsert)}, {sent(route)}"
     async with writes.client(connection) as scarf:
-        made = await writes.carry_out(
-            scarf.packages.create(upsert, organization, route=route), f"create the package {name}: {what}"
+        await writes.carry_out(
+            scarf.packages.create(upsert, organization, route=route), f"create the package {name}: {what}", shown
         )
-    if made is not None:
-        shown.write(made)
-    return Status.DONE
 
 
 @app.command()
@@ -164,7 +180,7 @@ async def update(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Change a package; what is not said stays as it is.
 
     Example: scarf-async packages update acme/web --short-description "The web client"
@@ -184,19 +200,16 @@ async def update(
                 library_type=UNSET if there.library_type is None else there.library_type,
             )
         upsert = fields.over(kept if name is None else attrs.evolve(kept, name=name))
-        made = await writes.carry_out(
-            scarf.packages.update(there, upsert), f"update {_named(there)}: {sent(upsert)}"
+        await writes.carry_out(
+            scarf.packages.update(there, upsert), f"update {_named(there)}: {sent(upsert)}", shown
         )
-    if made is not None:
-        shown.write(made)
-    return Status.DONE
 
 
 @app.command()
 @command
 async def delete(
     *, package: PackageChoice, yes: Yes = False, writes: WriteOptions, connection: ClientOptions
-) -> Status:
+) -> None:
     """Delete a package with all that hangs on it; asks first.
 
     Example: scarf-async packages delete acme/web --type docker --yes
@@ -205,4 +218,3 @@ async def delete(
         there = await package.find(scarf)
         await confirm(f"Delete {_named(there)}?", yes=yes or writes.dry_run)
         await writes.carry_out(scarf.packages.delete(there), f"delete {_named(there)}")
-    return Status.DONE

@@ -8,7 +8,6 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import PackageChoice, WriteOptions
 from scarf_async.entities import PermissionSet
@@ -20,7 +19,7 @@ app: typer.Typer = typer.Typer(help="List and set the permissions on a package."
 
 @app.command("list")
 @command
-async def list_(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def list_(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> None:
     """List the permissions on a package.
 
     Example: scarf-async permissions list acme/web | sort
@@ -28,7 +27,6 @@ async def list_(*, package: PackageChoice, shown: RecordOptions, connection: Cli
     async with connection.client(read_only=True) as scarf:
         permissions = await scarf.permissions.list(await package.identify(scarf))
     shown.write_all(permissions, ("username", "permission_level"))
-    return Status.DONE
 
 
 @app.command("set")
@@ -43,7 +41,7 @@ async def set_(
     ],
     writes: WriteOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Set somebody's level on a package.
 
     LEVEL is one of blocked (v1), default, member, admin, owner (v2); default takes a special level back.
@@ -55,4 +53,3 @@ async def set_(
         await writes.carry_out(
             scarf.permissions.set(there, PermissionSet(user, level)), f"set {user} to {level} on {package.package}"
         )
-    return Status.DONE

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated
 
 import attrs
 import typer
 
 from scarf_async.cli.output import StandardOutput, data_console, print_table
-from scarf_async.entities import JSON, UNSET
+from scarf_async.entities import JSON, UNSET, PackageKey
 from scarf_async.text import printable
 
 __all__ = ["RecordOptions", "plain", "write_json"]
@@ -44,7 +45,7 @@ class RecordOptions:
     ] = False
 
     def write_all(self, entities: Sequence[attrs.AttrsInstance], columns: Sequence[str]) -> None:
-        """Write a list, one entity a line."""
+        """Write a list, one entity a line; a column is an attribute, or one of an attribute."""
         if self.as_json:
             write_json([plain(entity) for entity in entities])
         else:
@@ -62,7 +63,9 @@ class RecordOptions:
 
 
 def _cell(entity: attrs.AttrsInstance, column: str) -> str:
-    value: object = getattr(entity, column)
+    value: object = attrgetter(column)(entity)
+    if isinstance(value, PackageKey):
+        return value.id
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     return "" if value is None else str(value)
@@ -81,7 +84,7 @@ def _write(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
     width = max(map(len, [*rows, columns]))
     for number, name in enumerate(columns or [""] * width, start=1):
         # The last one, which may be long, wraps; no id is cut or broken.
-        table.add_column(name, overflow="fold", no_wrap=number < width)
+        table.add_column(name.rpartition(".")[2], overflow="fold", no_wrap=number < width)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     print_table(table, data_console())

@@ -8,7 +8,6 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status
 from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import PackageChoice, WriteOptions, sent
 from scarf_async.entities import UNSET, RouteCreate
@@ -25,26 +24,24 @@ _COLUMNS = ("id", "template_path", "outgoing_url")
 
 @app.command("list")
 @command
-async def list_(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def list_(*, package: PackageChoice, shown: RecordOptions, connection: ClientOptions) -> None:
     """List the routes of a package.
 
     Example: scarf-async routes list acme/downloads --json | jq length
     """
     async with connection.client(read_only=True) as scarf:
         shown.write_all(await scarf.routes.list(await package.identify(scarf)), _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
 @command
-async def get(*, package: PackageChoice, route: RouteId, shown: RecordOptions, connection: ClientOptions) -> Status:
+async def get(*, package: PackageChoice, route: RouteId, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show a route of a package.
 
     Example: scarf-async routes get acme/downloads 17
     """
     async with connection.client(read_only=True) as scarf:
         shown.write(await scarf.routes.get(await package.identify(scarf), route), _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
@@ -63,20 +60,19 @@ async def add(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Add a route; an equal one that is there is kept.
 
     Example: scarf-async routes add acme/downloads "/web/{version}.tgz" "https://example.org/web-{version}.tgz"
     """
     route = RouteCreate(url, path)
     async with writes.client(connection) as scarf:
-        made = await writes.carry_out(
+        await writes.carry_out(
             scarf.routes.create(await package.identify(scarf), route, if_exists="keep"),
             f"add a route to {package.package}: {sent(route)}",
+            shown,
+            _COLUMNS,
         )
-    if made is not None:
-        shown.write(made, _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
@@ -92,7 +88,7 @@ async def update(
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Change a route, which only v2 can; what is not said stays as it is.
 
     Example: scarf-async routes update acme/downloads 17 --outgoing-url "https://example.org/{version}.tgz" --api v2
@@ -102,13 +98,12 @@ async def update(
         if path is None:
             path = (await scarf.routes.get(there, route)).template_path
         changed = RouteCreate(UNSET if outgoing_url is None else outgoing_url or None, path)
-        made = await writes.carry_out(
+        await writes.carry_out(
             scarf.routes.update(there, route, changed),
             f"update the route {route} of {package.package}: {sent(changed)}",
+            shown,
+            _COLUMNS,
         )
-    if made is not None:
-        shown.write(made, _COLUMNS)
-    return Status.DONE
 
 
 @app.command()
@@ -119,7 +114,7 @@ async def remove(
     route: RouteId,
     writes: WriteOptions,
     connection: ClientOptions,
-) -> Status:
+) -> None:
     """Remove a route.
 
     Example: scarf-async routes remove acme/downloads 17
@@ -127,4 +122,3 @@ async def remove(
     async with writes.client(connection) as scarf:
         there = await package.identify(scarf)
         await writes.carry_out(scarf.routes.delete(there, route), f"remove the route {route} of {package.package}")
-    return Status.DONE

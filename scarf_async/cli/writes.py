@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import typer
 
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import say
-from scarf_async.cli.records import plain
+from scarf_async.cli.records import RecordOptions, plain
 from scarf_async.entities.fields import without_user
 from scarf_async.errors import NotFoundError, ReadOnlyError, ValidationError
 from scarf_async.names import organization_key, package_key
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PackageChoice", "WriteOptions", "Yes", "sent", "traits_of"]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=attrs.AttrsInstance | None)
 
 Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
 
@@ -80,8 +80,14 @@ class WriteOptions:
         """Make the client; for a dry run one that cannot write."""
         return connection.client(read_only=self.dry_run)
 
-    async def carry_out(self, call: Awaitable[T], what: str) -> T | None:
-        """Make a change and say so; None: it would have been made, but this is a dry run.
+    async def carry_out(
+        self,
+        call: Awaitable[T],
+        what: str,
+        shown: RecordOptions | None = None,
+        columns: Sequence[str] = (),
+    ) -> T | None:
+        """Make a change, say so, and return what it gives, shown if wanted; a dry run says what it would be.
 
         Raises:
             ScarfError: it was not made.
@@ -94,6 +100,8 @@ class WriteOptions:
             say(f"Not sent, since this is a dry run: {what}")
             return None
         say(f"{'It is so already' if self.dry_run else 'Done'}: {what}")
+        if shown is not None and result is not None:
+            shown.write(result, columns)
         return result
 
 

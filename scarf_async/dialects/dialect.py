@@ -65,6 +65,7 @@ class Traits:
         images_as_names: the name of a docker package is the path of its image.
         empty_is_hidden: what has to be there, and reads empty, is not shown: a route's address, and that for bills.
         types_alike: words for the type of a package that mean the same.
+        never_refused: the operations of a plan of which it has every one, whatever they say.
     """
 
     permission_arrays: bool
@@ -82,6 +83,7 @@ class Traits:
     images_as_names: bool
     empty_is_hidden: bool
     types_alike: Collection[str] = ()
+    never_refused: Collection[str] = ()
 
 
 class Dialect(Protocol):
@@ -152,7 +154,7 @@ class Dialect(Protocol):
         """Whose package is meant, where its address says so; None where the id alone does, or nobody says."""
 
     def domain_of(self, package: PackageUpsert) -> str | None:
-        """The domain that is created together with a package; None: there is none."""
+        """The domain that is created together with a package, by its key; None: there is none."""
 
     def find_package(
         self, requested: PackageUpsert, shown: Sequence[Package], organization: str | None

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, get_args
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
 from scarf_async.checks import word
 from scarf_async.dialects.v1 import requests as v1_requests
 from scarf_async.dialects.v2 import requests as v2_requests
-from scarf_async.entities import Aggregate, ApiVersion, Event, ExportKind
-from scarf_async.errors import ValidationError
-from scarf_async.protocol.messages import Endpoint, Request, Resend
+from scarf_async.dialects.v3 import requests as v3_requests
+from scarf_async.entities import Aggregate, Aggregation, AggregationQuery, ApiVersion, Event, ExportKind
+from scarf_async.errors import UnsupportedError, ValidationError
+from scarf_async.protocol.messages import Answer, Endpoint, Request, Resend
 from scarf_async.protocol.wire import Wire
 
-__all__ = ["EXPORTS", "ExportCall", "asks_for_owner", "export_call", "only_version"]
+__all__ = [
+    "COMPANY_EVENTS",
+    "EXPORTS",
+    "PIXEL_ROLLUP",
+    "ExportCall",
+    "ExportVersion",
+    "asks_for_owner",
+    "export_call",
+    "names_text",
+    "only_version",
+]
 
-_REMARKS: Final = {"v1": v1_requests.remark, "v2": v2_requests.remark}
+ExportVersion: TypeAlias = ApiVersion | Literal["v3"]
+"""A version that has exports."""
+
+
+def _no_remark(_method: str, _answer: Answer) -> str | None:
+    return None
+
+
+_VERSIONS: Final[tuple[ExportVersion, ...]] = ("v1", "v2", "v3")
+_REMARKS: Final = {"v1": v1_requests.remark, "v2": v2_requests.remark, "v3": _no_remark}
 _NO_JSON: Final = Wire(entities=(), upserts=(), name=lambda _, attribute: attribute)
 
 
@@ -31,55 +51,87 @@ class ExportCall:
         version: whose address it hangs on.
         template: the path below that.
         owner: what the path calls the owner; None: it has none.
-        record: what its records are.
+        record: what its records are; None: mappings.
         dates: what the first day, and the first day after the range, are called in the query.
         end_may_be_included: whether the service may send the day `end` too (F §6.2).
         longest: days that may be asked for at once; None: as many as one likes.
         without_owner: the path where no owner is given; None: there has to be one.
+        of_pixel: the path where a pixel is given; None: all of an owner are asked for.
+        names: what the query calls the names of packages that are wanted; None: it takes none.
     """
 
     version: str
     template: str
     owner: str | None
-    record: type[Aggregate | Event]
+    record: type[Aggregate | Event | Aggregation] | None
     dates: tuple[str, str]
     end_may_be_included: bool
     longest: int | None = None
     without_owner: str | None = None
+    of_pixel: str | None = None
+    names: str | None = None
 
     def request(
-        self, start: dt.date, end: dt.date, *, owner: str | None, package: str | None = None
+        self,
+        start: dt.date,
+        end: dt.date,
+        *,
+        owner: str | None,
+        package: str | None = None,
+        pixel: str | None = None,
+        domain: str | None = None,
+        names: str | None = None,
+        query: AggregationQuery | None = None,
     ) -> Request[None]:
         """Build the request for the days from `start` to before `end`.
 
         Raises:
-            ValidationError: a value cannot stand in a path.
+            ValidationError: a value cannot stand in a path, or the range is longer than may be asked for.
         """
+        if query is not None and self.longest is not None and (end - start).days > self.longest:
+            raise ValidationError(
+                f"start and end are {(end - start).days} days apart, and {self.version} takes {self.longest} at the"
+                " most; nothing was sent",
+                field="end",
+            )
         if self.version == "v2" and package is not None:
             v2_requests.check_package_id(package)
-        template, values = self.template, {"package": package, self.owner: owner}
+        template, values = self.template, {"package": package, "pixel": pixel, "domain": domain, self.owner: owner}
         if owner is None and self.without_owner is not None:
             template = self.without_owner
+        if pixel is not None:
+            if self.of_pixel is None:
+                raise ValidationError(f"{self.version} has no events of one pixel; api='v2' has", field="pixel")
+            template = self.of_pixel
         endpoint: Endpoint[None] = Endpoint(
             "GET", template, Resend.EXPORT, None, _NO_JSON, self.version, remark=_REMARKS[self.version]
         )
         first, behind = self.dates
+        asked: dict[str, str | Sequence[str]] = {first: start.isoformat(), behind: end.isoformat()}
+        if self.names is not None and names is not None:
+            asked[self.names] = names
+        if query is not None:
+            asked |= v3_requests.parameters(query)
         return endpoint.request(
-            query={first: start.isoformat(), behind: end.isoformat()},
+            query=asked,
             **{name: value for name, value in values.items() if name is not None and value is not None},
         )
 
 
+COMPANY_EVENTS: Final = "company_events"
+PIXEL_ROLLUP: Final = "pixel_rollup"
+"""Exports that are not for jobs."""
+
 _V1_DATES: Final = ("startDate", "endDate")
-_V2_DATES: Final = ("start_date", "end_date")
+_DATES: Final = ("start_date", "end_date")
 
 _v1 = partial(ExportCall, version="v1", dates=_V1_DATES)
 _v2 = partial(
-    ExportCall, version="v2", dates=_V2_DATES, owner="owner", record=Event, end_may_be_included=True, longest=31
+    ExportCall, version="v2", dates=_DATES, owner="owner", record=Event, end_may_be_included=True, longest=31
 )
 
 # In the paths of v1 the service ignores the name of the file.
-EXPORTS: Final[Mapping[tuple[str, ExportKind], ExportCall]] = {
+EXPORTS: Final[Mapping[tuple[str, str], ExportCall]] = {
     ("v1", ExportKind.ORGANIZATION_AGGREGATES): _v1(
         template="/organizations/{organization}/aggregates",
         owner="organization",
@@ -100,30 +152,61 @@ EXPORTS: Final[Mapping[tuple[str, ExportKind], ExportCall]] = {
         template="/pixels/events/events.csv", owner=None, record=Event, end_may_be_included=False
     ),
     ("v2", ExportKind.PACKAGE_EVENTS): _v2(template="/packages/{owner}/{package}/events"),
-    ("v2", ExportKind.OWNER_EVENTS): _v2(template="/packages/{owner}/events"),
-    ("v2", ExportKind.PIXEL_EVENTS): _v2(template="/tracking-pixels/{owner}/events"),
+    ("v2", ExportKind.OWNER_EVENTS): _v2(template="/packages/{owner}/events", names="query"),
+    ("v2", ExportKind.PIXEL_EVENTS): _v2(
+        template="/tracking-pixels/{owner}/events", of_pixel="/tracking-pixels/{owner}/{pixel}/events"
+    ),
+    ("v2", COMPANY_EVENTS): _v2(template="/companies/{owner}/{domain}/events"),
+    ("v2", PIXEL_ROLLUP): _v2(template="/companies/{owner}/pixel-rollup", record=None, longest=None),
+    ("v3", ExportKind.AGGREGATIONS): ExportCall(
+        version="v3",
+        template="/insights/{owner}/aggregations/export",
+        owner="owner",
+        record=Aggregation,
+        dates=_DATES,
+        end_may_be_included=False,
+        longest=366,
+    ),
 }
+_INSTEAD: Final[Mapping[str, str]] = {
+    ExportKind.ORGANIZATION_AGGREGATES: "exports.aggregations",
+    ExportKind.USER_AGGREGATES: "exports.aggregations",
+}
+"""What a later version has in the place of an export."""
 
 
-def asks_for_owner(kind: ExportKind, version: object) -> bool:
+def names_text(names: str | Iterable[str] | None) -> str | None:
+    """Return which names of packages are wanted, as the service reads it.
+
+    Raises:
+        ValidationError: it is no text, or an empty one, which would mean all of them.
+    """
+    if names is None:
+        return None
+    given: list[object] = [names] if isinstance(names, str) else list(names)
+    texts = [text for text in given if isinstance(text, str) and text.strip()]
+    if not texts or len(texts) < len(given):
+        raise ValidationError(f"names must be a text that is not empty, or several; got {names!r}", field="names")
+    return ",".join(texts)
+
+
+def asks_for_owner(kind: str, version: object) -> bool:
     """Tell whether an export of a version is always an owner's: without one named, the client's is meant."""
     call = EXPORTS.get((str(version), kind))
     return call is not None and call.version != "v1"
 
 
-def only_version(kind: ExportKind, owner: str | None) -> ApiVersion | None:
+def only_version(kind: ExportKind, owner: str | None) -> ExportVersion | None:
     """Return the one version that has an export, of this owner or without one; None: more than one has it."""
-    versions: list[ApiVersion] = [
+    versions = [
         version
-        for version in get_args(ApiVersion)
+        for version in _VERSIONS
         if (call := EXPORTS.get((version, kind))) is not None and (owner is None or call.owner is not None)
     ]
     return versions[0] if len(versions) == 1 else None
 
 
-def export_call(
-    kind: ExportKind, version: object, owner: str | None, *, owner_may_follow: bool = False
-) -> ExportCall:
+def export_call(kind: str, version: object, owner: str | None, *, owner_may_follow: bool = False) -> ExportCall:
     """Return what a version calls an export.
 
     Args:
@@ -133,13 +216,19 @@ def export_call(
         owner_may_follow: where the version asks for an owner and none is given, one is named later.
 
     Raises:
+        UnsupportedError: the version does not have it, and another one in its place.
         ValidationError: the version does not have it, or has it only with an owner, or only without.
     """
     name = kind.replace("_", " ")
-    word("api", version, ("v1", "v2"), ValidationError)
+    word("api", version, _VERSIONS, ValidationError)
     call = EXPORTS.get((str(version), kind))
     if call is None:
-        others = " and ".join(other for other, what in EXPORTS if what is kind)
+        others = " and ".join(other for other, what in EXPORTS if what == kind)
+        if kind in _INSTEAD:
+            raise UnsupportedError(
+                f"{version} has no {name}, which are exports of {others}: use {_INSTEAD[kind]}; nothing was sent",
+                field="api",
+            )
         raise ValidationError(f"{name} are exports of {others} only", field="api")
     needs_owner = call.owner is not None and call.without_owner is None
     if owner is None and needs_owner and not (owner_may_follow and asks_for_owner(kind, version)):

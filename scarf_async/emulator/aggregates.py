@@ -1,60 +1,77 @@
-"""Aggregates: the AggregateV1 rows of a package and a day, counted from the events of the exports."""
+"""Aggregates: the rows of a package and a day, a week or longer, counted from the events of the exports."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from operator import itemgetter
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
+
+import attrs
 
 from scarf_async.emulator.answers import JSON
 from scarf_async.emulator.generator import EVENT_COLUMNS, Cells
 from scarf_async.emulator.wire import dump_json
 from scarf_async.entities.enums import Breakdown, LibraryType
 
-__all__ = ["DayCounts"]
+__all__ = [
+    "Counts",
+    "Detail",
+    "Row",
+    "Sums",
+    "cells_as",
+    "client_of",
+    "cloud_provider_of",
+    "plain",
+    "variables_of",
+]
 
-_Detail: TypeAlias = dict[str, str]
+Row: TypeAlias = dict[str, JSON]
+"""A row in the words of v1's AggregateV1."""
+
+Detail: TypeAlias = dict[str, str]
 
 _PRODUCT: Final = re.compile(r"([^\s/]+)(?:/(\S+))?")
 
 
-def _client(agent: str) -> Iterator[_Detail]:
+def client_of(agent: str) -> Iterator[Detail]:
     """The product that a user agent names first, as `docker/24.0.7`."""
     if product := _PRODUCT.match(agent):
         yield _filled({"client": product[1], "client_version": product[2] or ""})
 
 
-def _variables(text: str) -> Iterator[_Detail]:
+def variables_of(text: str) -> Iterator[Detail]:
+    """The variables of a file's address and their values."""
     for variable, value in parse_qsl(text, keep_blank_values=True):
         yield {"variable": variable, "value": value}
 
 
-def _one(*names: str) -> Callable[..., Iterator[_Detail]]:
+def cells_as(*names: str) -> Callable[..., Iterator[Detail]]:
     """Reads cells under these names; nothing where the first is empty."""
     return lambda *cells: iter([_filled(dict(zip(names, cells, strict=True)))] if cells[0] else [])
 
 
-def _cloud_provider(kind: str, name: str, domain: str) -> Iterator[_Detail]:
+def cloud_provider_of(kind: str, name: str, domain: str) -> Iterator[Detail]:
+    """Who hosts it, where somebody does."""
     if kind == "hosting" and name:
         yield _filled({"cloud_provider_name": name, "cloud_provider_domain": domain})
 
 
-def _filled(detail: _Detail) -> _Detail:
+def _filled(detail: Detail) -> Detail:
     return {name: value for name, value in detail.items() if value}
 
 
-_BREAKDOWNS: Final[Mapping[Breakdown, tuple[tuple[str, ...], Callable[..., Iterator[_Detail]]]]] = {
-    Breakdown.COMPANY: (("origin_company", "origin_domain"), _one("company_name", "company_domain")),
-    Breakdown.CLOUD_PROVIDER: (("origin_connection_type", "origin_company", "origin_domain"), _cloud_provider),
-    Breakdown.COUNTRY: (("origin_country",), _one("country")),
-    Breakdown.PLATFORM: (("platform",), _one("platform")),
-    Breakdown.VERSION: (("version",), _one("version")),
-    Breakdown.CLIENT: (("user_agent",), _client),
-    Breakdown.VARIABLE: (("variables",), _variables),
+_BREAKDOWNS: Final[Mapping[Breakdown, tuple[tuple[str, ...], Callable[..., Iterator[Detail]]]]] = {
+    Breakdown.COMPANY: (("origin_company", "origin_domain"), cells_as("company_name", "company_domain")),
+    Breakdown.CLOUD_PROVIDER: (("origin_connection_type", "origin_company", "origin_domain"), cloud_provider_of),
+    Breakdown.COUNTRY: (("origin_country",), cells_as("country")),
+    Breakdown.PLATFORM: (("platform",), cells_as("platform")),
+    Breakdown.VERSION: (("version",), cells_as("version")),
+    Breakdown.CLIENT: (("user_agent",), client_of),
+    Breakdown.VARIABLE: (("variables",), variables_of),
 }
 # Versions are counted for docker packages only, variables for file packages only.
 _ONLY_FOR: Final = {Breakdown.VERSION: LibraryType.DOCKER, Breakdown.VARIABLE: LibraryType.FILE}
@@ -66,18 +83,33 @@ _GETTERS: Final = {
 _ORIGIN: Final = itemgetter(EVENT_COLUMNS.index("origin_id"))
 
 
-class DayCounts:
-    """Counts the events of a package on one day.
+@attrs.frozen
+class Sums:
+    """How a version shows aggregates.
+
+    Attributes:
+        first: The first of the days that are counted together with a day; by default the day itself.
+        show: A row in the version's words; None for one that was not asked for.
+        without: Fields that the version does not have; rows that differ in them alone are one.
+    """
+
+    first: Callable[[date], date] = lambda day: day
+    show: Callable[[Row], Row | None] = lambda row: row
+    without: Collection[str] = ()
+
+
+class Counts:
+    """Counts the events of a package on the days that are counted together.
 
     Args:
-        day: The day.
+        day: The first of them.
         uuid: The package.
         library_type: Its type.
     """
 
     def __init__(self, day: date, uuid: str, library_type: str) -> None:
         self.day = day
-        self._common: dict[str, JSON] = {"date": day.isoformat(), "package": uuid}
+        self._common: Row = {"date": day.isoformat(), "package": uuid}
         self._counts: dict[Breakdown, Counter[Cells]] = {
             breakdown: Counter()
             for breakdown in _BREAKDOWNS
@@ -93,17 +125,18 @@ class DayCounts:
         self._total += len(events)
         self._origins.update(filter(None, map(_ORIGIN, events)))
 
-    def lines(self) -> bytes:
-        """One JSON object a line for each breakdown and value; nothing for a day without events."""
-        return b"".join(dump_json(row) + b"\n" for row in self._rows())
+    def lines(self, shown: Sums) -> bytes:
+        """One JSON object a line for each breakdown and value; nothing for days without events."""
+        rows = map(shown.show, self._rows(shown.without))
+        return b"".join(dump_json(row) + b"\n" for row in rows if row is not None)
 
-    def _rows(self) -> Iterator[dict[str, JSON]]:
+    def _rows(self, without: Collection[str]) -> Iterator[Row]:
         for breakdown, counts in self._counts.items():
             read = _BREAKDOWNS[breakdown][1]
             sums: Counter[tuple[tuple[str, str], ...]] = Counter()
             for cells, count in counts.items():
-                for detail in read(*map(_plain, cells[:-1])):
-                    sums[tuple(detail.items())] += count
+                for detail in read(*map(plain, cells[:-1])):
+                    sums[tuple(item for item in detail.items() if item[0] not in without)] += count
             for details, total in sorted(sums.items()):
                 yield {"breakdown": breakdown.value, **self._common, "total": total, **dict(details)}
         if self._total:
@@ -113,6 +146,6 @@ class DayCounts:
             }  # fmt: skip
 
 
-def _plain(cell: str) -> str:
+def plain(cell: str) -> str:
     """What a cell says, without the quotes that CSV needs."""
     return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell

@@ -33,6 +33,7 @@ class Stream:
     chunks: AsyncGenerator[bytes, None]
     filename: str | None = None
     status: int = 200
+    headers: Mapping[str, str] = attrs.field(factory=dict)
 
 
 Reply: TypeAlias = Answer | Stream

@@ -39,7 +39,8 @@ class Call:
         db: The transaction in which the handler runs.
         params: The decoded segments of the path, by the names in the table of endpoints.
         query: The parameters of the query; of a repeated one the first, None for one without `=`.
-        body: The parsed body; None for methods without one.
+        body: The parsed body; None for methods without one, and where it is not JSON.
+        raw: The body of a call that is not JSON.
         target: What the request was sent to.
     """
 
@@ -49,6 +50,7 @@ class Call:
     query: Mapping[str, str | None]
     body: JSON
     target: Target = Target()
+    raw: bytes = b""
 
     def fields(self) -> Fields:
         """The body as the object that most endpoints expect."""

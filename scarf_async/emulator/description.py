@@ -11,7 +11,11 @@ from aiohttp import web
 __all__ = ["DESCRIPTIONS", "DESCRIPTION_PATH", "describe", "description"]
 
 DESCRIPTION_PATH: Final = "/openapi.json"
-DESCRIPTIONS: Final[Mapping[str, str]] = {"v1": DESCRIPTION_PATH, "v2": "/openapi_v2.json"}
+DESCRIPTIONS: Final[Mapping[str, str]] = {
+    "v1": DESCRIPTION_PATH,
+    "v2": "/openapi_v2.json",
+    "v3": "/openapi_v3.json",
+}
 """Where the description of each version is."""
 
 

@@ -15,6 +15,7 @@ from scarf_async.emulator.v1 import endpoints as v1
 from scarf_async.emulator.v2 import endpoints as v2
 from scarf_async.emulator.v2.reading import undecodable
 from scarf_async.emulator.v2.showing import refusal_answer
+from scarf_async.emulator.v3 import aggregations as v3
 from scarf_async.emulator.wire import parse_body
 
 __all__ = ["Match", "answer_to", "find_handler", "read_body"]
@@ -27,10 +28,12 @@ class Match:
     Attributes:
         handler: The handler.
         params: The decoded segments by name.
+        takes_json: Whether a body that it has is JSON.
     """
 
     handler: Handler
     params: Mapping[str, str]
+    takes_json: bool = True
 
 
 @attrs.frozen
@@ -51,7 +54,8 @@ class _Endpoint:
 
 def _by_length() -> dict[int, list[_Endpoint]]:
     endpoints: dict[int, list[_Endpoint]] = {}
-    for path, methods in (*v1.ENDPOINTS.items(), *v2.ENDPOINTS.items(), *v2.NOT_SERVED.items()):
+    served = (*v1.ENDPOINTS.items(), *v2.ENDPOINTS.items(), *v3.ENDPOINTS.items())
+    for path, methods in (*served, *v2.NOT_SERVED.items()):
         segments = tuple(path.split("/"))
         endpoints.setdefault(len(segments), []).append(_Endpoint(segments, methods))
     for of_length in endpoints.values():
@@ -61,6 +65,8 @@ def _by_length() -> dict[int, list[_Endpoint]]:
 
 
 _ENDPOINTS: Final = _by_length()
+_NO_JSON: Final = frozenset({"import", "abort"})
+"""What paths end in whose POST takes lines of JSON, or nothing."""
 _V2: Final = "/v2/"
 _V3: Final = "/v3/"
 
@@ -86,7 +92,7 @@ def answer_to(refusal: Refusal, path: str, quirks: Quirks) -> Answer:
     if path.startswith(_V3):
         return Answer(refusal.status, {"detail": refusal.message}, refusal.headers)
     if path.startswith(_V2):
-        return refusal_answer(refusal, quirks, is_export=path.endswith("/events"))
+        return refusal_answer(refusal, quirks, is_export=path.endswith(("/events", "-rollup")))
     return refusal.answer()
 
 
@@ -114,5 +120,5 @@ def find_handler(method: str, path: str) -> Match:
             allowed = ", ".join(endpoint.methods)
             message = "" if is_v2 else f"{method} is not for this path; it takes {allowed}."
             raise Refusal(405, message, headers={"Allow": allowed}, plain=is_v2)
-        return Match(handler, params)
+        return Match(handler, params, endpoint.segments[-1] not in _NO_JSON)
     raise Refusal(404, f"There is no endpoint {path}.")

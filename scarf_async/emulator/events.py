@@ -7,23 +7,61 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby, islice
-from typing import Final
+from typing import Final, TypeAlias
+
+import attrs
 
 from scarf_async.emulator.generator import EVENT_COLUMNS, Cells, again, csv_cell, csv_line
+from scarf_async.emulator.model.owners import Owner
 from scarf_async.emulator.model.packages import find_package
 from scarf_async.emulator.store import SQLValue, Store, Transaction
 from scarf_async.emulator.wire import day
 
-__all__ = ["has_own_events", "own_day_events", "own_event_chunks", "store_events"]
+__all__ = ["Pixels", "Whose", "has_own_events", "own_day_events", "own_event_chunks", "store_events"]
 
 _PAGE: Final = 500
 _IN_ORDER: Final = """
-SELECT id, day, cells FROM events WHERE package_id IS ? AND id > ? AND day BETWEEN ? AND ? ORDER BY id LIMIT ?
+SELECT id, day, cells FROM events WHERE {chosen} AND id > ? AND day BETWEEN ? AND ? ORDER BY id LIMIT ?
 """
 _BY_DAY: Final = """
-SELECT id, day, cells FROM events WHERE package_id IS ? AND (day, id) > (?, ?) AND day <= ?
+SELECT id, day, cells FROM events WHERE {chosen} AND (day, id) > (?, ?) AND day <= ?
 ORDER BY day, id LIMIT ?
 """
+
+
+@attrs.frozen
+class Pixels:
+    """The pixels of an owner, or one of them: those of which events were imported.
+
+    Events that a test put there for no pixel are in the exports of every owner's pixels, and in that of the pixel
+    whose id or name they carry.
+
+    Attributes:
+        owner: Whose they are.
+        pixel: The one.
+    """
+
+    owner: Owner
+    pixel: sqlite3.Row | None = None
+
+    @property
+    def chosen(self) -> tuple[str, tuple[SQLValue, ...]]:
+        """The condition, and its values."""
+        if self.pixel is not None:
+            row = self.pixel
+            mine = "pixel_id IS NULL AND json_extract(cells, '$.pixel') IN (?, ?)"
+            return f"package_id IS NULL AND (pixel_id = ? OR {mine})", (row["id"], row["uuid"], row["name"])
+        theirs = "SELECT id FROM pixels WHERE organization_id IS ? AND username IS ?"
+        condition = f"package_id IS NULL AND (pixel_id IS NULL OR pixel_id IN ({theirs}))"  # of ours
+        return condition, (self.owner.organization_id, self.owner.username)
+
+
+Whose: TypeAlias = int | Pixels | None
+"""Of which stored events the talk is: those of a package, of pixels, or of all pixels."""
+
+
+def _chosen(whose: Whose) -> tuple[str, tuple[SQLValue, ...]]:
+    return whose.chosen if isinstance(whose, Pixels) else ("package_id IS ?", (whose,))
 
 
 def store_events(db: Transaction, package_uuid: str | None, rows: Iterable[Mapping[str, str]]) -> int:
@@ -38,14 +76,15 @@ def store_events(db: Transaction, package_uuid: str | None, rows: Iterable[Mappi
     return count
 
 
-def has_own_events(db: Transaction, package_id: int | None) -> bool:
-    """Whether a test put events there, in whatever range; then none are invented."""
-    return db.one("SELECT 1 FROM events WHERE package_id IS ? LIMIT 1", package_id) is not None
+def has_own_events(db: Transaction, whose: Whose) -> bool:
+    """Whether a test or an import put events there, in whatever range; then none are invented."""
+    chosen, values = _chosen(whose)
+    return db.one(f"SELECT 1 FROM events WHERE {chosen} LIMIT 1", *values) is not None  # noqa: S608 # of ours
 
 
 async def own_event_chunks(
     store: Store,
-    package_id: int | None,
+    whose: Whose,
     first: date,
     days: int,
     *,
@@ -56,22 +95,26 @@ async def own_event_chunks(
     """The stored events of so many days from the first on, up to now, as they were put in, a page at a time."""
     start, end = _bounds(first, days)
     after = 0
+    chosen, values = _chosen(whose)
+    sql = _IN_ORDER.format(chosen=chosen)
     # Each page is a turn of its own, so that a slow reader keeps nobody from the database.
-    while rows := await store.run(_read(_IN_ORDER, package_id, after, start, end, _PAGE)):
+    while rows := await store.run(_read(sql, *values, after, start, end, _PAGE)):
         after = rows[-1]["id"]
         lines = (csv_line([event.get(column, "") for column in columns]) for event in _past(rows, now))
-        yield "".join(again(lines, duplicates, f"{package_id}/{after}")).encode()
+        yield "".join(again(lines, duplicates, f"{values}/{after}")).encode()
 
 
 async def own_day_events(
-    store: Store, package_id: int | None, first: date, days: int, *, now: datetime
+    store: Store, whose: Whose, first: date, days: int, *, now: datetime
 ) -> AsyncGenerator[tuple[date, list[Cells]], None]:
     """The same events by day, some at a time; what was put in twice comes once."""
     start, end = _bounds(first, days)
     day_of_ids, ids = "", set[str]()
     # Before every id of the first day.
     after: tuple[str, int] = start, 0
-    while rows := await store.run(_read(_BY_DAY, package_id, *after, end, _PAGE)):
+    chosen, values = _chosen(whose)
+    sql = _BY_DAY.format(chosen=chosen)
+    while rows := await store.run(_read(sql, *values, *after, end, _PAGE)):
         after = rows[-1]["day"], rows[-1]["id"]
         for text, of_day in groupby(rows, key=lambda row: str(row["day"])):
             if text != day_of_ids:

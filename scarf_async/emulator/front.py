@@ -174,11 +174,12 @@ class Front:
             self._check_token(arrival)
             match, query = find_handler(arrival.method, arrival.path), parse_query(arrival.target.query)
             body = None
-            if arrival.method in _WITH_BODY:
+            if arrival.method in _WITH_BODY and match.takes_json:
                 body = read_body(arrival.path, arrival.content_type, arrival.body)
 
             def work(db: Transaction) -> tuple[Reply, bool]:
-                reply = match.handler(Call(self._world, db, match.params, query, body, arrival.target))
+                raw = b"" if match.takes_json else arrival.body
+                reply = match.handler(Call(self._world, db, match.params, query, body, arrival.target, raw))
                 return reply, db.wrote
 
             reply, wrote = await self._world.store.run(work)

@@ -94,7 +94,9 @@ async def stream(
         cut: End in the middle, without the chunk that says it is the end.
     """
     request = connection.request
-    response = web.StreamResponse(status=reply.status, headers={hdrs.CONTENT_TYPE: reply.media_type})
+    response = web.StreamResponse(
+        status=reply.status, headers={**reply.headers, hdrs.CONTENT_TYPE: reply.media_type}
+    )
     if reply.filename is not None:
         response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{reply.filename}"'
     pieces = reply.chunks

@@ -53,8 +53,9 @@ class Emulator(World):
     What the published API v1 description does not say, the emulator decides so: creates are answered with 201
     and the entity, other writes with 200 and the entity, deletes and permissions with 204; errors are JSON
     with a `message` and sometimes a `code`, but in v2 plain text where a query cannot be parsed, and nothing where
-    a body cannot. What is written in v1 reads in v2, and the other way round. OpenAPI descriptions are at
-    `/openapi.json` (v1) and `/openapi_v2.json` (v2).
+    a body cannot, and in v3 `{"detail": ...}`. What is written in v1 reads in v2, and the other way round; v3 has
+    aggregations, counted from the events of the exports. OpenAPI descriptions are at `/openapi.json` (v1),
+    `/openapi_v2.json` (v2) and `/openapi_v3.json` (v3).
 
     Args:
         database: A file, which may exist already and is kept, or `:memory:`.
@@ -68,6 +69,8 @@ class Emulator(World):
         max_members: How many members an organization may have; the next gets
             `max-organization-members-reached`.
         max_range_days: How many days an export may span; a longer one gets `range-too-long`.
+        retention_days: How many days before today the plan keeps: v3 looks at no earlier ones, and says so in the
+            headers of its answer. None: all.
         events_per_day: How many events are invented for each day of a package or of the pixels.
         duplicate_events: Share of the events that an export carries twice, since delivery is at least once.
         columns: The columns of event exports and their order; names that mean nothing give empty cells. Three
@@ -207,7 +210,7 @@ class Emulator(World):
 
     @property
     def v3_url(self) -> str:
-        """The base address of v3, as `http://127.0.0.1:8080/v3`, where nothing is served yet.
+        """The base address of v3, as `http://127.0.0.1:8080/v3`.
 
         Raises:
             RuntimeError: As of `url`.

@@ -166,15 +166,41 @@ CREATE VIEW IF NOT EXISTS claims AS
     UNION ALL SELECT p.organization_id, p.username, d.key
         FROM pixel_domains AS d JOIN pixels AS p ON p.id = d.pixel_id
     UNION ALL SELECT organization_id, username, public_domain FROM collections;
--- Events that a test put there; without a package they are pixel events.
+-- Events that a test put there, or an import; without a package they are pixel events.
 CREATE TABLE IF NOT EXISTS events (
     id         INTEGER PRIMARY KEY,
     package_id INTEGER REFERENCES packages ON DELETE CASCADE,
     day        TEXT NOT NULL,
-    cells      TEXT NOT NULL
+    cells      TEXT NOT NULL,
+    pixel_id   INTEGER REFERENCES pixels ON DELETE CASCADE,
+    unique_id  TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS event_identity
+    ON events (coalesce(package_id, 0), coalesce(pixel_id, 0), unique_id) WHERE unique_id IS NOT NULL;
+-- An import is active until a moment, in seconds since 1970.
+CREATE TABLE IF NOT EXISTS imports (
+    id              INTEGER PRIMARY KEY,
+    uuid            TEXT NOT NULL UNIQUE,
+    organization_id INTEGER REFERENCES organizations ON DELETE CASCADE,
+    username        TEXT,
+    total           INTEGER NOT NULL,
+    failed          INTEGER NOT NULL,
+    log             TEXT NOT NULL,
+    active_until    REAL NOT NULL,
+    aborted         INTEGER NOT NULL DEFAULT 0,
+    created_at      TEXT NOT NULL,
+    updated_at      TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS event_package ON events (package_id, id);
 CREATE INDEX IF NOT EXISTS event_day ON events (package_id, day, id);
+"""
+_IS_WITHOUT_IMPORTS = """
+SELECT 1 FROM sqlite_master WHERE name = 'events'
+AND NOT EXISTS (SELECT 1 FROM pragma_table_info('events') WHERE name = 'pixel_id')
+"""
+_GROW_IMPORTS = """
+ALTER TABLE events ADD COLUMN pixel_id INTEGER REFERENCES pixels ON DELETE CASCADE;
+ALTER TABLE events ADD COLUMN unique_id TEXT;
 """
 _IS_EARLIER = """
 SELECT 1 FROM sqlite_master WHERE name = 'packages'
@@ -310,6 +336,8 @@ class Store:
     def _make_tables(self) -> None:
         if self._connection.execute(_IS_EARLIER).fetchone() is not None:
             self._connection.executescript(_GROW)
+        if self._connection.execute(_IS_WITHOUT_IMPORTS).fetchone() is not None:
+            self._connection.executescript(_GROW_IMPORTS)
         self._connection.executescript(_SCHEMA)
 
     async def _on_thread(self, work: Callable[[], T]) -> T:

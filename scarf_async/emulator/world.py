@@ -34,6 +34,7 @@ class World:
     _people: Mapping[str, str] | None = attrs.field(default=None, alias="people")
     max_members: int | None = attrs.field(default=None, kw_only=True)
     max_range_days: int | None = attrs.field(default=None, kw_only=True)
+    retention_days: int | None = attrs.field(default=None, kw_only=True)
     events_per_day: int = attrs.field(default=50, kw_only=True)
     duplicate_events: float = attrs.field(default=0.0, kw_only=True)
     columns: Sequence[str] = attrs.field(default=EVENT_COLUMNS, kw_only=True)

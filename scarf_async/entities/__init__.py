@@ -1,9 +1,14 @@
 """The data of Scarf: frozen, slotted attrs classes and the enums they use."""
 
+from scarf_async.entities.accounts import Membership, SearchResult, User
+from scarf_async.entities.aggregations import Aggregation, AggregationQuery
 from scarf_async.entities.check import Check
+from scarf_async.entities.collections import Collection, CollectionUpsert
 from scarf_async.entities.enums import (
     ApiVersion,
     Breakdown,
+    Dimension,
+    DimensionLike,
     ExportKind,
     ExportKindLike,
     Importance,
@@ -14,44 +19,60 @@ from scarf_async.entities.enums import (
     PermissionLevelLike,
     Role,
     RoleLike,
+    Rollup,
 )
 from scarf_async.entities.exports import Aggregate, Event
 from scarf_async.entities.fields import JSON, UNSET, Unset
+from scarf_async.entities.imports import EventImport, ImportLogEntry
 from scarf_async.entities.organizations import Member, MemberUpsert, Organization, OrganizationUpsert
 from scarf_async.entities.packages import (
     Domain,
     DomainCreate,
+    DomainStatus,
     Package,
     PackageKey,
+    PackageOverview,
     PackageUpsert,
     Permission,
     PermissionSet,
     Route,
     RouteCreate,
 )
+from scarf_async.entities.pixels import TrackingPixel, TrackingPixelUpsert
 
 __all__ = [
     "JSON",
     "UNSET",
     "Aggregate",
+    "Aggregation",
+    "AggregationQuery",
     "ApiVersion",
     "Breakdown",
     "Check",
+    "Collection",
+    "CollectionUpsert",
+    "Dimension",
+    "DimensionLike",
     "Domain",
     "DomainCreate",
+    "DomainStatus",
     "Event",
+    "EventImport",
     "ExportKind",
     "ExportKindLike",
+    "ImportLogEntry",
     "Importance",
     "ImportanceLike",
     "LibraryType",
     "LibraryTypeLike",
     "Member",
     "MemberUpsert",
+    "Membership",
     "Organization",
     "OrganizationUpsert",
     "Package",
     "PackageKey",
+    "PackageOverview",
     "PackageUpsert",
     "Permission",
     "PermissionLevel",
@@ -59,7 +80,12 @@ __all__ = [
     "PermissionSet",
     "Role",
     "RoleLike",
+    "Rollup",
     "Route",
     "RouteCreate",
+    "SearchResult",
+    "TrackingPixel",
+    "TrackingPixelUpsert",
     "Unset",
+    "User",
 ]

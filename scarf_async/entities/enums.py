@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 __all__ = [
     "ApiVersion",
     "Breakdown",
+    "Dimension",
+    "DimensionLike",
     "ExportKind",
     "ExportKindLike",
     "Importance",
@@ -18,6 +20,7 @@ __all__ = [
     "PermissionLevelLike",
     "Role",
     "RoleLike",
+    "Rollup",
     "address_fields",
     "breakdown",
     "has_domains",
@@ -111,6 +114,30 @@ class Breakdown(StrEnum):
     TOTAL = "total"
 
 
+class Dimension(StrEnum):
+    """What an aggregation counts by (v3)."""
+
+    TOTAL = "by-total"
+    TOTAL_DO_NOT_TRACK = "by-total-do-not-track"
+    COMPANY = "by-company"
+    COUNTRY = "by-country"
+    CLOUD_PROVIDER = "by-cloudprovider"
+    PLATFORM = "by-platform"
+    VERSION = "by-version"
+    CLIENT = "by-client"
+    VARIABLE = "by-variable"
+    DOMAIN = "by-domain"
+    REFERER = "by-referer"
+    USER_AGENT = "by-user-agent"
+    ENDPOINT = "by-endpoint"
+    ORIGIN = "by-origin"
+    FILE_EXTENSION = "by-file-extension"
+    IMPORTANCE = "by-importance"
+    EDUCATIONAL_ORGANIZATION = "by-educational-organization"
+    # As the service spells it.
+    GOVERNMENTAL_ORGANIZATION = "by-govermental-organization"
+
+
 class ExportKind(StrEnum):
     """Which export: the names of the calls of `scarf.exports`."""
 
@@ -119,15 +146,27 @@ class ExportKind(StrEnum):
     PACKAGE_EVENTS = "package_events"
     OWNER_EVENTS = "owner_events"
     PIXEL_EVENTS = "pixel_events"
+    AGGREGATIONS = "aggregations"
 
 
 ExportKindLike: TypeAlias = (
     ExportKind
-    | Literal["organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events"]
+    | Literal[
+        "organization_aggregates",
+        "user_aggregates",
+        "package_events",
+        "owner_events",
+        "pixel_events",
+        "aggregations",
+    ]
 )
 """What serves as an `ExportKind`: the plain string too."""
 ApiVersion: TypeAlias = Literal["v1", "v2"]
 """Which version of the service the calls of a client speak."""
+DimensionLike: TypeAlias = Dimension | str
+"""What serves as a `Dimension`: any string, since the service may know more dimensions."""
+Rollup: TypeAlias = Literal["total", "daily", "weekly", "monthly", "yearly"]
+"""How long a bucket of an aggregation is; `total` is the whole range."""
 RoleLike: TypeAlias = Role | Literal["member", "admin", "owner"]
 """What serves as a `Role`: the plain string too."""
 PermissionLevelLike: TypeAlias = PermissionLevel | Literal["blocked", "default", "member", "admin", "owner"]
@@ -139,9 +178,10 @@ LibraryTypeLike: TypeAlias = LibraryType | str
 
 _ROLES = {str(member): member for member in Role}
 _LEVELS = {str(member): member for member in PermissionLevel}
-_TYPES = {str(member): member for member in LibraryType}
-_IMPORTANCES = {str(member): member for member in Importance}
+_TYPES: dict[str | None, LibraryType] = {str(member): member for member in LibraryType}
+_IMPORTANCES: dict[str | None, Importance] = {str(member): member for member in Importance}
 _BREAKDOWNS = {str(member): member for member in Breakdown}
+_DIMENSIONS = {str(member): member for member in Dimension}
 
 
 def role(word: str) -> Role | str:
@@ -154,16 +194,21 @@ def permission_level(word: str) -> PermissionLevel | str:
     return _LEVELS.get(word, word)
 
 
-def library_type(word: str) -> LibraryType | str:
-    """Take a known word to its `LibraryType`; leave any other as it is."""
+def library_type(word: str | None) -> LibraryType | str | None:
+    """Take a known word to its `LibraryType`; leave any other, and None, as it is."""
     return _TYPES.get(word, word)
 
 
-def importance(word: str) -> Importance | str:
-    """Take a known word to its `Importance`; leave any other as it is."""
+def importance(word: str | None) -> Importance | str | None:
+    """Take a known word to its `Importance`; leave any other, and None, as it is."""
     return _IMPORTANCES.get(word, word)
 
 
 def breakdown(word: str) -> Breakdown | str:
     """Take a known word to its `Breakdown`; leave any other as it is."""
     return _BREAKDOWNS.get(word, word)
+
+
+def dimension(word: str) -> Dimension | str:
+    """Take a known word to its `Dimension`; leave any other as it is."""
+    return _DIMENSIONS.get(word, word)

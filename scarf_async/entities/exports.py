@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 import attrs
 
@@ -65,7 +66,7 @@ class Event:
         time: when it happened (aware, UTC).
         referer: the HTTP header of that name.
         user_agent: the HTTP header of that name.
-        variables: a query string with the matched variables, as sent.
+        variables: a query string with the matched variables, as sent; `variable_map` has it decoded.
         origin_id: an opaque id of the client: equal ids mean one client, different ids need not mean two.
         origin_latitude: degrees, approximate.
         origin_longitude: degrees, approximate.
@@ -99,3 +100,18 @@ class Event:
     endpoint_id: str | None = None
     mtc_quota_exceeded: bool | None = None
     extra: Mapping[str, str | None] = attrs.field(factory=dict, hash=False, repr=False)
+
+    @property
+    def variable_map(self) -> dict[str, str]:
+        """The matched variables by name, decoded; empty where there are none.
+
+        Of a name that comes twice the first value counts, as the service itself reads what is given twice;
+        `variables` has all of them. Bytes that are not UTF-8 are replaced by U+FFFD.
+
+        >>> Event(type="", time=dt.datetime(2024, 1, 1), variables="version=1.0%2B1&os=&version=2").variable_map
+        {'version': '1.0+1', 'os': ''}
+        """
+        found: dict[str, str] = {}
+        for name, value in parse_qsl(self.variables or "", keep_blank_values=True, errors="replace"):
+            found.setdefault(name, value)
+        return found

@@ -82,7 +82,8 @@ class Member:
     extra: Mapping[str, JSON] = extra()
 
 
-def _known_role(value: RoleLike) -> Role:
+def known_role(value: RoleLike) -> Role:
+    """Take a role, or its word, to the role; refuse every other word."""
     return one_of(Role, "role", value)
 
 
@@ -98,4 +99,4 @@ class MemberUpsert:
     """
 
     username: str = attrs.field(validator=some_text)
-    role: Role = attrs.field(converter=_known_role)
+    role: Role = attrs.field(converter=known_role)

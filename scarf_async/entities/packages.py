@@ -37,8 +37,10 @@ from scarf_async.errors import ValidationError
 __all__ = [
     "Domain",
     "DomainCreate",
+    "DomainStatus",
     "Package",
     "PackageKey",
+    "PackageOverview",
     "PackageUpsert",
     "Permission",
     "PermissionSet",
@@ -48,14 +50,6 @@ __all__ = [
 
 
 T = TypeVar("T")
-
-
-def _optional_library_type(value: str | None) -> LibraryType | str | None:
-    return None if value is None else _library_type(value)
-
-
-def _optional_importance(value: str | None) -> Importance | str | None:
-    return None if value is None else _importance(value)
 
 
 def _not_empty(_: object, attribute: attrs.Attribute[str], value: object) -> None:
@@ -110,12 +104,12 @@ class Package:
     created_at: datetime | None = None
     long_description: str | None = None
     website: str | None = None
-    library_type: LibraryType | str | None = attrs.field(default=None, converter=_optional_library_type)
+    library_type: LibraryType | str | None = attrs.field(default=None, converter=_library_type)
     updated_at: datetime | None = None
     backend_registry: str | None = None
     repository_name: str | None = None
     repository_url: str | None = attrs.field(default=None, repr=without_user)
-    importance: Importance | str | None = attrs.field(default=None, converter=_optional_importance)
+    importance: Importance | str | None = attrs.field(default=None, converter=_importance)
     extra: Mapping[str, JSON] = extra()
 
     @property
@@ -128,7 +122,7 @@ def _upsert_library_type(value: LibraryType | str | None | Unset) -> LibraryType
     return _library_type(value) if isinstance(value, str) else value
 
 
-def _upsert_importance(value: ImportanceLike | str | None | Unset) -> Importance | None | Unset:
+def upsert_importance(value: ImportanceLike | str | None | Unset) -> Importance | None | Unset:
     return one_of(Importance, "importance", value) if isinstance(value, str) else value
 
 
@@ -158,7 +152,7 @@ class PackageUpsert:
     public_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text)
     repository_url: str | None | Unset = attrs.field(default=UNSET, validator=optional_text, repr=without_user)
     importance: Importance | None | Unset = attrs.field(
-        default=UNSET, converter=_upsert_importance, validator=optional_text
+        default=UNSET, converter=upsert_importance, validator=optional_text
     )
 
     def __attrs_post_init__(self) -> None:
@@ -201,7 +195,8 @@ class Permission:
     extra: Mapping[str, JSON] = extra()
 
 
-def _known_level(value: PermissionLevelLike) -> PermissionLevel:
+def known_level(value: PermissionLevelLike) -> PermissionLevel:
+    """Take a level, or its word, to the level; refuse every other word."""
     return one_of(PermissionLevel, "permission_level", value)
 
 
@@ -218,7 +213,7 @@ class PermissionSet:
     """
 
     user_query: str = attrs.field(validator=some_text)
-    permission_level: PermissionLevel = attrs.field(converter=_known_level)
+    permission_level: PermissionLevel = attrs.field(converter=known_level)
 
 
 @attrs.frozen
@@ -298,3 +293,41 @@ class DomainCreate:
     """
 
     name: str = attrs.field(validator=some_text)
+
+
+@attrs.frozen(kw_only=True)
+class DomainStatus:
+    """How far a domain has come on its way to being served; which words there are is not documented (v2).
+
+    Attributes:
+        cname_status: whether its name leads to Scarf.
+        verification_status: whether it is shown to be the owner's.
+        certificate_status: whether there is a certificate for it.
+        verification_challenge_hostname: the name that a TXT record has to be made for.
+        verification_challenge_txt_record: what that record has to say.
+        extra: what the service sends beyond these, by its name on the wire.
+    """
+
+    cname_status: str | None = None
+    verification_status: str | None = None
+    certificate_status: str | None = None
+    verification_challenge_hostname: str | None = None
+    verification_challenge_txt_record: str | None = None
+    extra: Mapping[str, JSON] = extra()
+
+
+@attrs.frozen(kw_only=True)
+class PackageOverview:
+    """A package with its domains, and how often it was fetched (v2).
+
+    Attributes:
+        package: the package.
+        domains: its domains.
+        total_installs: events of about the last month; None where the service does not say.
+        extra: what the service sends beyond these, by its name on the wire.
+    """
+
+    package: Package
+    domains: tuple[Domain, ...] = ()
+    total_installs: int | None = None
+    extra: Mapping[str, JSON] = extra()

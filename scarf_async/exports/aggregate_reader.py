@@ -12,8 +12,7 @@ import msgspec
 from scarf_async.entities import JSON, Aggregate
 from scarf_async.entities.enums import breakdown
 from scarf_async.exports.building import Slots
-from scarf_async.exports.lines import LineSplitter, RecordError
-from scarf_async.protocol.tolerant import loads
+from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, converted, fields_of
 
 __all__ = ["AggregateReader"]
 
@@ -43,28 +42,10 @@ class _Dated(msgspec.Struct, gc=False):
     date: dt.date
 
 
-_KNOWN = frozenset(_Row.__struct_fields__)
-_AS_THEY_ARE: Final = tuple(_KNOWN - {"breakdown"})
+_AS_THEY_ARE: Final = tuple(name for name in _Row.__struct_fields__ if name != "breakdown")
 _SLOTS: Final = Slots(Aggregate)
 _rows = msgspec.json.Decoder(_Row)
 _dates = msgspec.json.Decoder(_Dated)
-_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-def _loads(record: bytes) -> object:
-    try:
-        return loads(record)
-    except RecursionError:
-        raise RecordError("its JSON is nested too deeply") from None
-    except ValueError as error:
-        raise RecordError(f"it is no JSON ({error})") from None
-
-
-def _fields(record: bytes) -> dict[str, JSON]:
-    value = _loads(record)
-    if not isinstance(value, dict):
-        raise RecordError("it is no JSON object")
-    return value
 
 
 def _day(fields: dict[str, JSON]) -> dt.date | None:
@@ -84,41 +65,21 @@ def _aggregates(rows: Sequence[_Row], extras: Iterable[dict[str, JSON]]) -> list
 
 
 def _with_extra(fields: dict[str, JSON]) -> Aggregate:
-    known = {name: fields.pop(name) for name in _KNOWN & fields.keys()}
-    # An identifier may come as a JSON number; bool is a subclass of int.
-    if type(package := known.get("package")) is int:
-        known["package"] = str(package)
-    try:
-        row = msgspec.convert(known, _Row)
-    except msgspec.ValidationError as error:
-        raise RecordError(str(error)) from None
+    row = converted(fields, _Row, ("package",))
     return _aggregates([row], [fields])[0]
 
 
-class AggregateReader:
+class AggregateReader(NdjsonFormat):
     """Reads NDJSON records as `Aggregate`s.
 
     Args:
         end: aggregates of this day and later ones are left out; None for no filter.
     """
 
-    promised: Final = "NDJSON"
-    headed: Final = False
     record: Final = Aggregate
 
     def __init__(self, end: dt.date | None) -> None:
         self._end = end
-
-    def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
-        """Return what cuts the body into records."""
-        return LineSplitter(max_record_bytes, keep_ends=keep_ends)
-
-    def foreign(self, start: bytes) -> str | None:
-        """Recognize an HTML page."""
-        return "an HTML page" if start.startswith(b"<") else None
-
-    def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
-        """Do nothing."""
 
     def decode(self, records: list[bytes]) -> tuple[list[Aggregate], int]:
         """Return aggregates without the late ones, and how many those were.
@@ -129,7 +90,7 @@ class AggregateReader:
         read = _rows.decode
         try:
             rows = [read(record) for record in records]
-        except _BROKEN:
+        except BROKEN:
             return self._decode_slowly(records)
         end = self._end
         kept = rows if end is None else [row for row in rows if row.date < end]
@@ -138,7 +99,7 @@ class AggregateReader:
     def _decode_slowly(self, records: list[bytes]) -> tuple[list[Aggregate], int]:
         made: list[Aggregate] = []
         for record in records:
-            fields = _fields(record)
+            fields = fields_of(record)
             if not self._is_late(_day(fields)):
                 made.append(_with_extra(fields))
         return made, len(records) - len(made)
@@ -155,13 +116,5 @@ class AggregateReader:
         read = _dates.decode
         try:
             return [self._is_late(read(record).date) for record in records]
-        except _BROKEN:
-            return [self._is_late(_day(_fields(record))) for record in records]
-
-    def cut(self, record: bytes) -> str | None:
-        """Say why a last record without line end is not whole."""
-        try:
-            _loads(record)
-        except RecordError as error:
-            return str(error)
-        return None
+        except BROKEN:
+            return [self._is_late(_day(fields_of(record))) for record in records]

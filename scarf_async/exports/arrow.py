@@ -13,6 +13,7 @@ import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.errors import ExportError, ScarfError
+from scarf_async.exports.formats import unknown_columns
 from scarf_async.exports.lines import RecordError
 from scarf_async.exports.parsers import Parser, Run
 from scarf_async.exports.reading import Cursor
@@ -29,6 +30,13 @@ _TYPES: Final = {
     "date": pa.date32(),
     "total": pa.int64(),
     "unique_total": pa.int64(),
+    "unique_origins": pa.int64(),
+    "unique_endpoints": pa.int64(),
+    "points": pa.int64(),
+    "company_count": pa.int64(),
+    "last_seen": pa.timestamp("us", tz="UTC"),
+    "breakdowns": pa.list_(pa.string()),
+    "company_sic_codes": pa.list_(pa.string()),
     "origin_latitude": pa.float64(),
     "origin_longitude": pa.float64(),
     "confidence": pa.float64(),
@@ -138,11 +146,18 @@ class PartParser(Parser[Part], Generic[T]):
     """Makes columns of typed records, of as many as come out at once.
 
     Attributes:
+        record: the class of the records.
         header: the header, once it has come.
+
+    Raises:
+        ValidationError: the records have no columns that are known before they come.
     """
 
     def __init__(self, reader: RecordReader[T], counters: Counters, max_record_bytes: int) -> None:
         super().__init__(reader, counters, max_record_bytes, typed=True)
+        if reader.record is None:
+            raise unknown_columns()
+        self.record: type[attrs.AttrsInstance] = reader.record
         self._reader = reader
         self._schema = schema_of(reader.record)
         self.header: bytes = b""

@@ -54,7 +54,7 @@ class _TextConverter:
 class JsonLinesConverter(_TextConverter):
     """Writes JSON lines."""
 
-    def __init__(self, record: type[attrs.AttrsInstance]) -> None:
+    def __init__(self, record: type[attrs.AttrsInstance] | None) -> None:
         super().__init__(b"", json_lines(record))
 
 

@@ -14,8 +14,8 @@ import attrs
 
 from scarf_async.entities import Event
 from scarf_async.exports.building import Slots
-from scarf_async.exports.csv import CsvSplitter, split_fields, split_records
-from scarf_async.exports.lines import LineSplitter, RecordError, shown
+from scarf_async.exports.csv_form import CsvForm
+from scarf_async.exports.lines import RecordError, shown
 from scarf_async.protocol.wire import parse_time
 
 __all__ = ["EventReader"]
@@ -115,7 +115,7 @@ def _converter(name: str) -> Callable[[Column], Sequence[object]]:
 _SLOTS: Final = Slots(Event)
 
 
-class EventReader:
+class EventReader(CsvForm):
     """Reads CSV records as `Event`s, by the header.
 
     Attributes:
@@ -126,25 +126,14 @@ class EventReader:
         end: events from the beginning of this day (UTC) on are left out; None for no filter.
     """
 
-    promised: Final = "CSV"
-    headed: Final = True
     record: Final = Event
 
     def __init__(self, end: dt.date | None) -> None:
         self._end = None if end is None else dt.datetime(end.year, end.month, end.day, tzinfo=dt.UTC)
         self.end = end
-        self.names: Sequence[str] = ()
         self._time = -1
         self._columns: list[tuple[str, int, Callable[[Column], Sequence[object]]]] = []
         self._unknown: list[tuple[str, int]] = []
-
-    def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
-        """Return what cuts the body into records."""
-        return CsvSplitter(max_record_bytes, keep_ends=keep_ends)
-
-    def foreign(self, start: bytes) -> str | None:
-        """Recognize an HTML page and JSON."""
-        return {b"<": "an HTML page", b"{": "a JSON object", b"[": "a JSON array"}.get(start[:1])
 
     def begin(self, header: bytes, *, typed: bool) -> None:
         """Take the header: which column is where.
@@ -152,14 +141,7 @@ class EventReader:
         Raises:
             RecordError: `type` or `time` is missing or there twice; for typed reading, any column is.
         """
-        names = split_fields(header.decode("utf-8", "replace"))
-        for name in _REQUIRED:
-            if name not in names:
-                raise RecordError(f"it has no column {name!r}")
-        for name in names if typed else _REQUIRED:
-            if names.count(name) > 1:
-                raise RecordError(f"it has the column {shown(name)} twice")
-        self.names = names
+        names = self.take_header(header, _REQUIRED, typed=typed)
         self._time = names.index("time")
         self._columns = [
             (name, names.index(name), _converter(name)) for name in _KNOWN if name in names and name != "time"
@@ -188,23 +170,8 @@ class EventReader:
         _, times = self._read(records)
         return [self._end is not None and time >= self._end for time in times]
 
-    def cut(self, record: bytes) -> str | None:
-        """Say why a last record without line end is not whole."""
-        try:
-            fields = split_fields(record.decode("utf-8", "replace"))
-        except RecordError as error:
-            return str(error)
-        return self._misfit(len(fields)) if len(fields) < len(self.names) else None
-
-    def _misfit(self, fields: int) -> str:
-        return f"{fields} fields where the header has {len(self.names)}"
-
     def _read(self, records: list[bytes]) -> tuple[Sequence[Column], list[dt.datetime]]:
-        rows = split_records(records)
-        width = len(self.names)
-        if set(map(len, rows)) != {width}:
-            raise RecordError(self._misfit(next(len(row) for row in rows if len(row) != width)))
-        columns: list[Column] = list(zip(*rows, strict=True))
+        columns: list[Column] = list(zip(*self.rows_of(records), strict=True))
         return columns, moments(columns[self._time])
 
     def _events(self, columns: Sequence[Column], times: list[dt.datetime]) -> list[Event]:

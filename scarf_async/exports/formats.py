@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from operator import attrgetter
 from typing import Final, Literal, TypeAlias
@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from scarf_async.entities import Event
-from scarf_async.errors import ConfigurationError
+from scarf_async.errors import ConfigurationError, ValidationError
 
 __all__ = [
     "ExportFormat",
@@ -24,6 +24,7 @@ __all__ = [
     "need_arrow",
     "need_data",
     "own_format",
+    "unknown_columns",
 ]
 
 Record: TypeAlias = type[attrs.AttrsInstance]
@@ -46,19 +47,29 @@ ExportFormatLike: TypeAlias = ExportFormat | Literal["csv", "jsonl", "parquet"]
 """What serves as an `ExportFormat`: the plain string too."""
 
 
-def own_format(record: Record) -> ExportFormat:
-    """Return the format in which the service sends records of a class."""
-    return ExportFormat.CSV if record is Event else ExportFormat.JSONL
+def own_format(record: Record | None) -> ExportFormat:
+    """Return the format in which the service sends records of a class; of none, what has no columns of its own."""
+    return ExportFormat.CSV if record in {Event, None} else ExportFormat.JSONL
 
 
-def need_arrow(form: ExportFormatLike | None) -> None:
+def unknown_columns() -> ValidationError:
+    """Build the refusal to make a table of what has no columns that are known."""
+    return ValidationError(
+        "the columns of this export are not known before they come: take csv or jsonl", field="format"
+    )
+
+
+def need_arrow(form: ExportFormatLike | None, record: Record | None = Event) -> None:
     """Make sure that what a format needs is there: exports cost money, and what cannot be written is not asked for.
 
     Raises:
+        ValidationError: the format is Parquet, and the records have no columns that are known before they come.
         ImportError: pyarrow is not installed, and the format is Parquet.
     """
     if form != ExportFormat.PARQUET:
         return
+    if record is None:
+        raise unknown_columns()
     try:
         import pyarrow.parquet  # type: ignore[import-untyped] # noqa: F401, PLC0415 # large, and an extra
     except ImportError as error:
@@ -85,13 +96,15 @@ def _names(record: Record) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(record))
 
 
-def json_lines(record: Record, *, whole: bool = False) -> Write:
+def json_lines(record: Record | None, *, whole: bool = False) -> Write:
     """Return what writes records as JSON objects by attribute name, without what is None or an empty `extra`.
 
     Args:
-        record: the class of the records.
+        record: the class of the records; None: they are mappings.
         whole: whether these are there, too, as null, for readers who learn from some lines what all of them have.
     """
+    if record is None:
+        return _mapping_lines
     names = _names(record)
     values = attrgetter(*names)
 
@@ -109,6 +122,14 @@ def json_lines(record: Record, *, whole: bool = False) -> Write:
         )
 
     return write
+
+
+def _mapping_lines(records: Iterable[object]) -> bytes:
+    return b"".join(
+        _encode({name: value for name, value in record.items() if value is not None}) + b"\n"
+        for record in records
+        if isinstance(record, Mapping)
+    )
 
 
 def csv_header(record: Record) -> bytes:
@@ -144,6 +165,6 @@ def _cell(text: str | None) -> str:
 
 
 def _text(value: object) -> str | None:
-    if isinstance(value, dict):
+    if isinstance(value, dict | tuple):
         return _encode(value).decode() if value else None
     return None if value is None else str(value)

@@ -90,6 +90,11 @@ class BlockParser(Generic[T]):
         self._columns: ColumnReader | None = None
 
     @property
+    def record(self) -> type[attrs.AttrsInstance]:
+        """The class of the records."""
+        return self._slow.record
+
+    @property
     def header(self) -> bytes:
         """The header, once it has come."""
         return self._slow.header

@@ -143,7 +143,7 @@ async def save(
     """Fetch an export, which this is the spec of, into a file; see `Export.save`."""
     target = Path(path)
     form = None if form is None else one_of(ExportFormat, "format", form)
-    need_arrow(form)
+    need_arrow(form, spec.reader(None).record)
     once = partial(_save_once, export, target, form, overwrite=overwrite, progress=progress)
     return await fetch_whole(spec, once)
 

@@ -20,17 +20,21 @@ from scarf_async.errors import (
 )
 from scarf_async.exports.lines import LineSplitter
 from scarf_async.protocol.messages import Request
+from scarf_async.protocol.steps import Steps
 
 __all__ = [
     "Counters",
     "Day",
     "Download",
+    "EffectiveRange",
     "ExportClient",
     "ExportSpec",
     "OnMalformed",
     "RecordFormat",
     "RecordReader",
     "date_range",
+    "effective_range",
+    "is_narrower",
 ]
 
 Day: TypeAlias = dt.date | str
@@ -39,6 +43,7 @@ Day: TypeAlias = dt.date | str
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 T = TypeVar("T")
+EffectiveRange: TypeAlias = tuple[dt.date | None, dt.date | None]
 OnMalformed: TypeAlias = Literal["raise", "skip"] | Callable[[MalformedRecordError], object]
 """What to do about a record that cannot be read: raise, leave it out, or leave it out and tell a function of it."""
 
@@ -73,6 +78,30 @@ def date_range(start: Day, end: Day, *, one_day: bool = False) -> tuple[dt.date,
             field="end",
         )
     return first, behind
+
+
+def effective_range(headers: Mapping[str, str]) -> EffectiveRange:
+    """Return the first day that the service looked at, and the first one after; None where it does not say.
+
+    >>> effective_range({"X-Scarf-Effective-Start-Date": "2024-01-31"})
+    (datetime.date(2024, 1, 31), None)
+    """
+    first, behind = (headers.get(f"X-Scarf-Effective-{name}-Date", "").strip() for name in ("Start", "End"))
+    return _effective_day(first), _effective_day(behind)
+
+
+def _effective_day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text[:10]) if _DAY.match(text) else None
+    except ValueError:
+        return None
+
+
+def is_narrower(given: EffectiveRange, asked: EffectiveRange) -> bool:
+    """Tell whether the service says that it looked at fewer days than were asked for."""
+    (first, behind), (start, end) = given, asked
+    starts_later = first is not None and start is not None and first > start
+    return starts_later or (behind is not None and end is not None and behind < end)
 
 
 class Download(Protocol):
@@ -133,6 +162,9 @@ class ExportClient(Protocol):
     async def download(self, request: Request[None], /) -> Download:
         """Send the request and return the answer, open; all retries happen here."""
 
+    def tell(self, steps: Steps[None], /) -> Awaitable[None]:
+        """Carry out a call that gives nothing."""
+
     async def pause(self, request: Request[None], attempt: int, /) -> None:
         """Say that `save` fetches again after the attempt of that number, from 1, was cut; and wait."""
 
@@ -175,8 +207,8 @@ class RecordReader(RecordFormat, Protocol[T]):
     """A format, and what its records are read as."""
 
     @property
-    def record(self) -> type[attrs.AttrsInstance]:
-        """The class of the typed records."""
+    def record(self) -> type[attrs.AttrsInstance] | None:
+        """The class of the typed records; None: they are mappings, whose keys nobody knows before."""
 
     def decode(self, records: list[bytes]) -> tuple[list[T], int]:
         """Return typed records without those at or after the end, and how many those were."""
@@ -196,6 +228,7 @@ class ExportSpec(Generic[T]):
         attempts: how often `save` fetches at the most.
         pause: waits before `save` fetches again; it takes the number of the attempt that was cut, from 1.
         redact: takes secrets out of what the service said.
+        asked: the range, where a service that gives a narrower one says so and the caller is to be warned.
     """
 
     description: str
@@ -207,6 +240,7 @@ class ExportSpec(Generic[T]):
     attempts: int
     pause: Callable[[int], Awaitable[None]]
     redact: Callable[[str], str] = str
+    asked: tuple[dt.date, dt.date] | None = None
 
 
 @attrs.define(eq=False)

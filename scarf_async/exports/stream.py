@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
+import warnings
 from collections.abc import AsyncIterator, Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from scarf_async.checks import whole
 from scarf_async.entities.fields import one_of
-from scarf_async.errors import StreamClosedError, StreamConsumedError, ValidationError
+from scarf_async.errors import ScarfWarning, StreamClosedError, StreamConsumedError, ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.convert import AsSent, Converted, CsvConverter, JsonLinesConverter, ParquetConverter
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow, own_format
 from scarf_async.exports.parsers import FileParser, LineParser, TypedParser
 from scarf_async.exports.reading import Batches, Body, Cursor, Items, Pieces, PiecesParser
 from scarf_async.exports.save import SavedExport, save
-from scarf_async.exports.spec import Counters, Download, ExportSpec
+from scarf_async.exports.spec import Counters, Download, EffectiveRange, ExportSpec, effective_range, is_narrower
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
@@ -59,6 +61,7 @@ class ExportStream(Generic[T]):
     def __init__(self, spec: ExportSpec[T], download: Download) -> None:
         self._spec = spec
         self._total = download.headers.get("Content-Length", "")
+        self._effective = effective_range(download.headers)
         self._counters = Counters(spec.description, spec.redact)
         self._digest = hashlib.sha256()
         self._body = Body(download, self._counters, self._digest)
@@ -79,6 +82,16 @@ class ExportStream(Generic[T]):
     def bytes_total(self) -> int | None:
         """How many bytes there will be over the wire; None where the service did not say."""
         return int(self._total) if self._total.isascii() and self._total.isdecimal() else None
+
+    @property
+    def effective_start(self) -> dt.date | None:
+        """The first day that the service looked at, which a plan may put later; None where it did not say."""
+        return self._effective[0]
+
+    @property
+    def effective_end(self) -> dt.date | None:
+        """The first day that it did not look at any more; None where it did not say."""
+        return self._effective[1]
 
     @property
     def records_received(self) -> int:
@@ -171,7 +184,7 @@ class ExportStream(Generic[T]):
 
         Raises:
             ImportError: pyarrow is not installed.
-            ValidationError: the size is none.
+            ValidationError: the size is none, or the records are mappings, of columns that are not known.
             StreamConsumedError: the stream is being read already.
             StreamClosedError: its block has ended.
             ExportError: while reading, besides the others: a number does not fit into 64 bits.
@@ -192,7 +205,7 @@ class ExportStream(Generic[T]):
     def chunks(self, format: ExportFormatLike | None = None) -> AsyncIterator[bytes]:  # noqa: A002 # what users look for
         """Read the bytes of a file, in pieces of no certain length.
 
-        None, like the format in which the service sends these records (`csv` for events, `jsonl` for aggregates),
+        None, like the format in which the service sends these records (`csv` for events, `jsonl` for all others),
         is the body as it was sent, but for the records at or after the end. In the others records are written by
         the names of their attributes: `jsonl` without what is None; `csv` and `parquet` (extra `arrow`) with all of
         them, `extra` as the text of a JSON object.
@@ -210,17 +223,18 @@ class ExportStream(Generic[T]):
         spec = self._spec
         record = spec.reader(None).record
         form = own_format(record) if format is None else one_of(ExportFormat, "format", format)
-        need_arrow(form)
+        need_arrow(form, record)
         if form is own_format(record):
             parser = FileParser(
                 spec.reader(spec.end), self._counters, spec.max_record_bytes, filtered=spec.end is not None
             )
             return AsSent(self._cursor(parser))
+        if form is ExportFormat.JSONL or record is None:
+            return Converted(spec.description, self.batches(), JsonLinesConverter(record))
         if form is ExportFormat.PARQUET:
             rows = self.record_batches(_ROWS_AT_ONCE)
             return Converted(spec.description, rows, ParquetConverter(record))
-        text = JsonLinesConverter(record) if form is ExportFormat.JSONL else CsvConverter(record)
-        return Converted(spec.description, self.batches(), text)
+        return Converted(spec.description, self.batches(), CsvConverter(record))
 
     def _typed(self) -> Cursor[T]:
         spec = self._spec
@@ -265,6 +279,7 @@ class Export(Generic[T]):
     def __init__(self, spec: ExportSpec[T]) -> None:
         self.spec = spec
         self._entered: list[tuple[asyncio.Task[object] | None, ExportStream[T]]] = []
+        self._warned: set[EffectiveRange] = set()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.spec.description}>"
@@ -273,12 +288,27 @@ class Export(Generic[T]):
         download = await self.spec.open()
         try:
             stream = ExportStream(self.spec, download)
+            self._warn(stream)
             await stream._body.first()  # noqa: SLF001 # one thing in two classes
         except BaseException:
             download.close()
             raise
         self._entered.append((asyncio.current_task(), stream))
         return stream
+
+    def _warn(self, stream: ExportStream[T]) -> None:
+        """Warn of a range that is narrower than what was asked for; once, however often it is fetched."""
+        given, asked = (stream.effective_start, stream.effective_end), self.spec.asked
+        if asked is None or given in self._warned or not is_narrower(given, asked):
+            return
+        self._warned.add(given)
+        (start, end), (first, behind) = asked, given
+        warnings.warn(
+            f"{self.spec.description}: {start}..{end} was asked for, and the service looked at"
+            f" {first or start}..{behind or end} only, as plans with a limit do",
+            ScarfWarning,
+            stacklevel=3,
+        )
 
     async def __aexit__(self, *exc: object) -> None:
         task = asyncio.current_task()

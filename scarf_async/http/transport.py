@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from types import MappingProxyType
 from typing import Final, cast
 
 import aiohttp
@@ -47,8 +48,7 @@ _HEADERS: Final = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"scarf-async/{__version__}",
 }
-_OF_A_BODY: Final = {"Content-Type": "application/json"}
-_JSON_HEADERS: Final = {**_HEADERS, **_OF_A_BODY}
+_NO_CONTENT: Final[Mapping[str, str]] = MappingProxyType({})
 _ERROR_BODY: Final = 2**16
 """How much of the body of an error is read; a longer one is cut there."""
 _LARGER_THAN_READS: Final = 2**20
@@ -225,13 +225,21 @@ class Transport:
         return self._export_session
 
     def _respond(
-        self, method: str, url: URL, body: bytes | None, *, attempt: Attempt, authorize: bool, export: bool
+        self,
+        method: str,
+        url: URL,
+        body: bytes | None,
+        *,
+        content: Mapping[str, str],
+        attempt: Attempt,
+        authorize: bool,
+        export: bool,
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Send one request; the head of its answer comes back, the body unread."""
-        timeouts, headers = _NO_LIMITS, None if body is None else _OF_A_BODY
+        timeouts, headers = _NO_LIMITS, None if body is None else content
         if self._borrowed:
             # Its own default headers yield to these.
-            headers = _EXPORT_HEADERS if export else _HEADERS if body is None else _JSON_HEADERS
+            headers = _EXPORT_HEADERS if export else _HEADERS if body is None else {**_HEADERS, **content}
             # A caller's pool does not tell when it hands out a connection: the nearest that aiohttp offers.
             timeouts = aiohttp.ClientTimeout(
                 total=None, sock_connect=attempt.connect_timeout, sock_read=attempt.timeout
@@ -299,6 +307,7 @@ class Transport:
         url: URL,
         body: bytes | None = None,
         *,
+        content: Mapping[str, str] = _NO_CONTENT,
         timeout: float,
         authorize: bool,
         export: bool,
@@ -319,7 +328,13 @@ class Transport:
                         self._deadlines.limit(attempt, self.settings.export_timeout)
                     try:
                         response = await self._respond(
-                            method, url, body, attempt=attempt, authorize=authorize, export=export
+                            method,
+                            url,
+                            body,
+                            content=content,
+                            attempt=attempt,
+                            authorize=authorize,
+                            export=export,
                         )
                     except (aiohttp.ClientError, OSError, ValueError, BrokenError) as error:
                         outcome = self.lost(error, attempt, method, str(url))
@@ -367,14 +382,22 @@ class Transport:
         return Answer(response.status, response.headers, b"", url, late)
 
     def send(
-        self, method: str, url: URL, body: bytes | None, *, timeout: float, on_send: Callable[[], None]
+        self,
+        method: str,
+        url: URL,
+        body: bytes | None,
+        *,
+        content: Mapping[str, str],
+        timeout: float,
+        on_send: Callable[[], None],
     ) -> Awaitable[Answer | Lost]:
         """Send one request, once, when its turn has come.
 
         Args:
             method: the HTTP method.
             url: the address, encoded.
-            body: JSON, or None.
+            body: what is sent, or None.
+            content: the headers that say what the body is.
             timeout: seconds from having a connection to the last byte of the answer.
             on_send: called when the request's turn has come.
 
@@ -385,7 +408,16 @@ class Transport:
             ClientClosedError: the client was closed, before or meanwhile.
             WrongEventLoopError: the client belongs to another event loop.
         """
-        attempt = self._attempt(method, url, body, timeout=timeout, authorize=True, export=False, on_send=on_send)
+        attempt = self._attempt(
+            method,
+            url,
+            body,
+            content=content,
+            timeout=timeout,
+            authorize=True,
+            export=False,
+            on_send=on_send,
+        )
         # Only exports are left open.
         return cast(Awaitable[Answer | Lost], attempt)
 

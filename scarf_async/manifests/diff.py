@@ -27,11 +27,10 @@ from scarf_async.manifests.fields import (
     OrganizationFields,
     PackageFields,
 )
-from scarf_async.manifests.fitting import blocked
 from scarf_async.manifests.guards import loses_owners
 from scarf_async.manifests.live import Live, LiveOrganization, LivePackage, Match, match_packages
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
-from scarf_async.manifests.rules import Make, People, Rules, two_values
+from scarf_async.manifests.rules import Make, People, Rules, blocked, two_values
 from scarf_async.names import domain_key, is_scarfs_domain, organization_key, user_key
 
 __all__ = ["diff"]
@@ -137,7 +136,7 @@ def _organization(spec: OrganizationSpec, live: LiveOrganization, rules: Rules) 
     else:
         yield from _old_organization(OrganizationFields.shown(shown, rules.traits), said, make, rules)
     if spec.members is not None:
-        yield from _members(spec.members, live, make, rules)
+        yield from map(rules.fitting, _members(spec.members, live, make, rules))
     if spec.packages is not None:
         yield from _packages(spec.packages, live.packages or (), name, rules)
 
@@ -169,10 +168,6 @@ def _with_texts(fields: F, said: F) -> F:
 
 
 def _members(wanted: Mapping[str, Role], live: LiveOrganization, make: Make, rules: Rules) -> Iterator[Change]:
-    yield from map(rules.fitting, _of_members(wanted, live, make, rules))
-
-
-def _of_members(wanted: Mapping[str, Role], live: LiveOrganization, make: Make, rules: Rules) -> Iterator[Change]:
     shown = {user_key(member.username): member for member in live.members or ()}
     # Who creates an organization is its owner from the start.
     creator = user_key(rules.me) if rules.me is not None and live.organization is None else None

@@ -10,10 +10,9 @@ from scarf_async.entities import Route, RouteCreate
 from scarf_async.entities.enums import has_domains, has_routes
 from scarf_async.manifests.change import Change
 from scarf_async.manifests.fields import DomainFields, RouteFields
-from scarf_async.manifests.fitting import blocked
 from scarf_async.manifests.live import LivePackage, public_domain
 from scarf_async.manifests.model import PackageSpec
-from scarf_async.manifests.rules import Make, Rules
+from scarf_async.manifests.rules import Make, Rules, blocked
 from scarf_async.names import domain_key, is_scarfs_domain, public_host, route_key
 
 __all__ = ["domains", "routes"]

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from scarf_async.entities import Permission, PermissionLevel
 from scarf_async.manifests.change import Change
 from scarf_async.manifests.fields import PermissionFields
-from scarf_async.manifests.fitting import blocked
 from scarf_async.manifests.live import LivePackage
-from scarf_async.manifests.rules import Make, Rules, two_values
+from scarf_async.manifests.rules import Make, Rules, blocked, two_values
 from scarf_async.names import user_key
 
 __all__ = ["permissions"]

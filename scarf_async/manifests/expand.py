@@ -20,6 +20,7 @@ from scarf_async.entities import (
     RouteCreate,
 )
 from scarf_async.errors import ValidationError
+from scarf_async.manifests.fields import PackageFields, names_of
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.nodes import Place, Problems, shown
 from scarf_async.manifests.people import Grant, Limit, People, report_cycles
@@ -29,16 +30,7 @@ from scarf_async.names import domain_key, organization_key, package_key, plain_n
 
 __all__ = ["expand"]
 
-_TEXTS: Final = (
-    "library_type",
-    "short_description",
-    "long_description",
-    "website",
-    "backend_url",
-    "public_url",
-    "repository_url",
-    "importance",
-)
+_TEXTS: Final = ("library_type", *names_of(PackageFields))
 _NAME: Final = re.compile(r"\{\{name\}\}|\{name\}")
 
 

@@ -22,7 +22,8 @@ from scarf_async.entities import (
     RouteCreate,
     Unset,
 )
-from scarf_async.entities.enums import importance, permission_level, role
+from scarf_async.entities.enums import importance as _importance
+from scarf_async.entities.enums import permission_level, role
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.names import field_key
@@ -36,6 +37,7 @@ __all__ = [
     "PermissionFields",
     "RouteFields",
     "Subject",
+    "names_of",
     "stated",
     "typed",
 ]
@@ -57,22 +59,18 @@ def _level(value: str | None) -> PermissionLevel | str | None:
     return None if value is None else permission_level(value)
 
 
-def _importance(value: str | None) -> Importance | str | None:
-    return None if value is None else importance(value)
-
-
 @attrs.frozen(eq=False, repr=False)
 class Fields(Mapping[str, str]):
     """What is stated of a thing. None: the field is not stated, and is not in the mapping."""
 
     def __getitem__(self, name: str) -> str:
-        value: str | None = getattr(self, name) if name in _names(type(self)) else None
+        value: str | None = getattr(self, name) if name in names_of(type(self)) else None
         if value is None:
             raise KeyError(name)
         return str(value)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in _names(type(self)) if getattr(self, name) is not None)
+        return (name for name in names_of(type(self)) if getattr(self, name) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -84,7 +82,7 @@ class Fields(Mapping[str, str]):
     def of(cls, thing: attrs.AttrsInstance) -> Self:
         """Return what the service shows of a thing, or what a manifest says of it."""
         # Not every version of the service gives addresses back.
-        return cls(**{name: getattr(thing, name, None) for name in _names(cls)})
+        return cls(**{name: getattr(thing, name, None) for name in names_of(cls)})
 
     @property
     def comparable(self) -> Mapping[str, str]:
@@ -93,7 +91,8 @@ class Fields(Mapping[str, str]):
 
 
 @cache
-def _names(kind: type[Fields]) -> tuple[str, ...]:
+def names_of(kind: type[Fields]) -> tuple[str, ...]:
+    """Return what a class of fields may state."""
     return tuple(field.name for field in attrs.fields(kind))
 
 
@@ -108,7 +107,7 @@ class OrganizationFields(Fields):
     @classmethod
     def shown(cls, organization: Organization, traits: Traits) -> OrganizationFields:
         """Return what the service shows of one: a text that is not there is empty."""
-        texts = {name: getattr(organization, name) or "" for name in _names(cls)}
+        texts = {name: getattr(organization, name) or "" for name in names_of(cls)}
         if traits.empty_is_hidden and not organization.billing_email:
             del texts["billing_email"]
         return cls(**texts)
@@ -267,7 +266,7 @@ def typed(kind: Subject, texts: Mapping[str, str] | None) -> Fields | None:
     if texts is None or isinstance(texts, of_kind):
         return texts
     for name in texts:
-        if name not in _names(of_kind):
+        if name not in names_of(of_kind):
             raise ValidationError(f"a change of a {kind} has no field {name!r}", field=name)
     return of_kind(**texts)
 

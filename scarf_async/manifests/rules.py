@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
+from scarf_async.bulk.calls import CreatePackage
 from scarf_async.dialects import Dialect, Traits
-from scarf_async.entities import RouteCreate
+from scarf_async.entities import PackageKey, RouteCreate
 from scarf_async.errors import ValidationError
-from scarf_async.manifests.change import Change
-from scarf_async.manifests.fitting import fitting
+from scarf_async.manifests.change import SENT, Change
+from scarf_async.manifests.planning import Planner
 from scarf_async.names import user_key
 
-__all__ = ["Make", "People", "Rules", "two_values"]
+__all__ = ["Make", "People", "Rules", "blocked", "two_values"]
+
+_NEW: Final = "new"
+"""The identifier of what is yet to be created."""
+_UNCOMPARED: Final = ("uncompared", "package")
 
 Make: TypeAlias = Callable[..., Change]
 """`Change` with what all changes of one organization or package have in common."""
@@ -73,8 +78,32 @@ class Rules:
     traits: Traits
 
     def fitting(self, change: Change, route: RouteCreate | None = None) -> Change:
-        """Return a change, blocked with the reason if the service cannot make it."""
-        return fitting(change, self.dialect, route)
+        """Return a change, blocked with the reason if it cannot be sent.
+
+        Args:
+            change: the change; one that is not sent is asked about as if it were, where it has fields to send.
+            route: the first route of a new package, where that is created with it.
+        """
+        asked = attrs.evolve(change, action="set") if (change.action, change.kind) == _UNCOMPARED else change
+        if asked.action not in SENT:
+            return change
+        key = change.key or PackageKey(change.organization or change.owner or None, _NEW)
+        if change.kind in {"permission", "route", "domain"}:
+            asked = attrs.evolve(asked, uuid=key.id)
+        try:
+            call = Planner([asked], None).plan[0].call
+            if route is not None and isinstance(call, CreatePackage):
+                self.dialect.create_package(call.package, call.organization, route)
+            else:
+                call.build(self.dialect, key)
+        except ValidationError as error:
+            return blocked(change, str(error).removesuffix("; nothing was sent"))
+        return change
+
+
+def blocked(change: Change, note: str) -> Change:
+    """Return a change as one that cannot be done."""
+    return attrs.evolve(change, action="blocked", note=note)
 
 
 def two_values(change: Change, first: tuple[str, str], second: tuple[str, str]) -> ValidationError:

@@ -11,6 +11,7 @@ import attrs
 
 from scarf_async.entities import (
     UNSET,
+    Collection,
     Domain,
     DomainCreate,
     Organization,
@@ -19,6 +20,7 @@ from scarf_async.entities import (
     PackageUpsert,
     Route,
     RouteCreate,
+    TrackingPixel,
 )
 from scarf_async.names import domain_key, field_key, package_key, plain_name, route_key
 
@@ -33,7 +35,7 @@ __all__ = [
     "last_part",
 ]
 
-E = TypeVar("E", Organization, Package, Route, Domain)
+E = TypeVar("E", Organization, Package, Route, Domain, TrackingPixel, Collection)
 
 _WHERE_SHOWN: Final = {"repository_url", "importance"}
 GRACE: Final = dt.timedelta(minutes=1)

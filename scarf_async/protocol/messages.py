@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar, get_args
 from urllib.parse import quote, urlencode
 
@@ -68,6 +69,7 @@ _READING: Final = frozenset({"GET", "HEAD"})
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
 _EXPORT_RETRIED: Final = frozenset({429, 502, 503, 504})
+_JSON_BODY: Final[Mapping[str, str]] = MappingProxyType({"Content-Type": "application/json"})
 
 
 class Resend(Enum):
@@ -81,6 +83,10 @@ class Resend(Enum):
     """As REPEAT; a 404 to a resend counts as done."""
     CREATE = "create"
     """Again after a 429 or where nothing was sent; otherwise only after looking."""
+    ONCE = "once"
+    """Nothing is known of it: again only where nothing was sent."""
+    REFUSED = "refused"
+    """Again after a 429 or where nothing was sent: there is no look that tells what became of it."""
     EXPORT = "export"
     """Again after 429, 502, 503, 504 or where nothing was sent; an export that was sent may cost money."""
 
@@ -108,6 +114,7 @@ class Endpoint(Generic[T_co]):
         version: whose base address it hangs on.
         conflicts: codes of a 422 that say what a 409 says.
         remark: what an answer that is not the promised one may mean in this version, where that is known.
+        content: the headers that say what its body is.
     """
 
     method: str
@@ -118,6 +125,7 @@ class Endpoint(Generic[T_co]):
     version: str
     conflicts: Collection[str] = ()
     remark: Callable[[str, Answer], str | None] = attrs.field(default=lambda _, __: None, eq=False)
+    content: Mapping[str, str] = attrs.field(default=_JSON_BODY, eq=False)
 
     @property
     def name(self) -> str:
@@ -271,6 +279,7 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
         return {
             Resend.CREATE: Verdict.LOOK,
             Resend.EXPORT: Verdict.FAILURE,
+            Resend.ONCE: Verdict.FAILURE,
         }.get(resend, Verdict.AGAIN)
     status = outcome.status
     if 200 <= status < 300:
@@ -278,8 +287,12 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
         if outcome.cut and resend is Resend.READ:
             return Verdict.FAILURE if outcome.garbled else Verdict.AGAIN
         return Verdict.SUCCESS
+    if resend is Resend.ONCE:
+        return Verdict.FAILURE
     if resend is Resend.EXPORT:
         return Verdict.AGAIN if status in _EXPORT_RETRIED else Verdict.FAILURE
+    if resend is Resend.REFUSED:
+        return Verdict.AGAIN if status == 429 else Verdict.FAILURE
     # Rate limits also come as a 403 that says when to come back; any other 403 is final.
     if status in _RETRIED or (status == 403 and retry_after(outcome.headers) is not None):
         return Verdict.LOOK if resend is Resend.CREATE and status != 429 else Verdict.AGAIN

@@ -62,6 +62,7 @@ __all__ = [
     "is_understood",
     "overlaid",
     "read_page",
+    "read_whole",
     "what_follows",
 ]
 
@@ -75,7 +76,6 @@ SMALLEST: Final = 10
 MOST_PAGES: Final = 1000
 """Pages of one list: each is a call that is paid for."""
 
-_ENVELOPES: Final = ("results", "event_imports", "data")
 _COUNT: Final = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
@@ -144,21 +144,30 @@ class Listing(Generic[E]):
             PaginationError: by the read: the answer has a link to more.
         """
         request = self.endpoint.request(query=query, **values)
-
-        def steps() -> Steps[list[E]]:
-            page = read_page(request, (yield from answer_to(request)))
-            if page.link is not None:
-                raise _unproven(self.endpoint, "it has a link to more, and is not known to come in pages")
-            return list(self.distinct(page.elements).values())
-
-        return Read(request.target, steps)
+        return Read(request.target, lambda: read_whole(request, self.identity))
 
     def distinct(self, elements: Iterable[E]) -> dict[Hashable, E]:
         """The first element of each identity, by it."""
-        found: dict[Hashable, E] = {}
-        for element in elements:
-            found.setdefault(self.identity(element), element)
-        return found
+        return _distinct(elements, self.identity)
+
+
+def _distinct(elements: Iterable[E], identity: Callable[[E], Hashable]) -> dict[Hashable, E]:
+    found: dict[Hashable, E] = {}
+    for element in elements:
+        found.setdefault(identity(element), element)
+    return found
+
+
+def read_whole(request: Request[list[E]], identity: Callable[[E], Hashable]) -> Steps[list[E]]:
+    """All elements, each once, of what the service gives at once.
+
+    Raises:
+        PaginationError: the answer has a link to more.
+    """
+    page = read_page(request, (yield from answer_to(request)))
+    if page.link is not None:
+        raise _unproven(request.endpoint, "it has a link to more, and is not known to come in pages")
+    return list(_distinct(page.elements, identity).values())
 
 
 class Following(Enum):
@@ -254,11 +263,7 @@ def read_page(request: Request[list[E]], answer: Answer) -> Page[E]:
     """
 
     def read(body: bytes, target: type[list[E]]) -> Page[E]:
-        value = request.endpoint.wire.parse(body)
-        fields: Mapping[str, object] = value if isinstance(value, dict) else {}
-        place = next((name for name in _ENVELOPES if isinstance(fields.get(name), list)), "")
-        elements = request.endpoint.wire.structure(fields[place] if place else value, target, place)
-        links = fields.get("_links")
+        elements, links = request.endpoint.wire.read_page(body, target)
         if not isinstance(links, dict):
             return Page(elements)
         link = links.get("next")
@@ -313,8 +318,9 @@ class _Reading(Generic[E]):
             has_news = not self._known.keys() >= self._listing.distinct(page.elements).keys()
 
     def _add(self, page: Page[E]) -> None:
-        for identity, element in self._listing.distinct(page.elements).items():
-            self._known.setdefault(identity, element)
+        identity, known = self._listing.identity, self._known
+        for element in page.elements:
+            known.setdefault(identity(element), element)
 
     def _linked(self, page: Page[E]) -> Query:
         """Return what a page's link asks for."""

@@ -39,19 +39,23 @@ T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 
 
-@attrs.frozen
+@attrs.define
 class Read(Generic[T_co]):
     """A call that changes nothing: those who want the same may share one reading of it.
+
+    Not frozen, since one is made for every call.
 
     Attributes:
         key: what is read; of two reads with one key either serves for both.
         steps: begins the program.
         lasting: whether its value holds for a whole bulk run, however much the run changes meanwhile.
+        request: the one request whose answer it is, where it is no more than that.
     """
 
     key: Hashable
     steps: Callable[[], Steps[T_co]] = attrs.field(eq=False)
     lasting: bool = False
+    request: Request[T_co] | None = attrs.field(default=None, eq=False)
 
     def then(self, name: str, make: Callable[[T_co], U]) -> Read[U]:
         """Return a read of what `make` makes of this one's value; `name` tells their keys apart."""
@@ -107,7 +111,7 @@ def ask(request: Request[T]) -> Steps[T]:
 
 def reading(request: Request[T]) -> Read[T]:
     """One request that changes nothing, and its answer, as a read that others may share."""
-    return Read(request.target, lambda: ask(request))
+    return Read(request.target, lambda: ask(request), request=request)
 
 
 def tell(request: Request[object]) -> Steps[None]:

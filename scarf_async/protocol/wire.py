@@ -10,11 +10,12 @@ import datetime as dt
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from types import MappingProxyType, NoneType, UnionType
-from typing import Final, TypeAlias, TypeVar, Union, cast, get_args, get_origin
+from typing import Final, Generic, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
-import cattrs.gen
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+import cattrs
+import msgspec
+from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.msgspec import make_converter
 
 from scarf_async.protocol.tolerant import loads
@@ -24,7 +25,11 @@ __all__ = ["UnreadableError", "Wire", "parse_time"]
 T = TypeVar("T")
 Structure: TypeAlias = Callable[[object, object], object]
 _Field: TypeAlias = tuple[str, str, type | None, Structure, object, object]
+Shape: TypeAlias = Callable[[Mapping[str, object]], Mapping[str, object]]
+_Reader: TypeAlias = Callable[[bytes], tuple[object, object]]
 A = TypeVar("A", bound=attrs.AttrsInstance)
+
+_ENVELOPES: Final = ("results", "event_imports", "data")
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,12}))?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?",
@@ -105,6 +110,18 @@ def _integer(value: object, _: object) -> int:
     return value
 
 
+def _boolean(value: object, _: object) -> bool:
+    if type(value) is not bool:
+        raise TypeError(f"expected a boolean, found {_kind(value)}")
+    return value
+
+
+def _array(value: object, _: object) -> Sequence[object]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected an array, found {_kind(value)}")
+    return tuple(value)
+
+
 def _date(value: object, _: object) -> dt.date:
     text = _string(value, _)
     try:
@@ -118,20 +135,16 @@ def _is_open_enum(annotation: object) -> bool:
     return get_origin(annotation) in {UnionType, Union} and str in get_args(annotation)
 
 
+def _is_array(annotation: object) -> bool:
+    """Tell whether an annotation is a sequence, whose elements are taken as they are."""
+    origin: object = get_origin(annotation)
+    return origin is Sequence
+
+
 def _without_none(annotation: object) -> object:
     inner = [kind for kind in get_args(annotation) if kind is not NoneType]
     is_optional = get_origin(annotation) in {UnionType, Union} and len(inner) == 1
     return inner[0] if is_optional else annotation
-
-
-def _not_none(structure: Structure) -> Structure:
-    return _string if structure is _open_enum else structure
-
-
-def _or_none(structure: Structure) -> Structure:
-    if structure is _string:
-        return _open_enum
-    return lambda value, kind: None if value is None else structure(value, kind)
 
 
 def _open_enum(value: object, _: object) -> str | None:
@@ -156,8 +169,15 @@ def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
                 return _first_fault(child, f"{path}[{note.index}]")
         return _first_fault(child, path)
     if isinstance(error, UnreadableError):
-        return UnreadableError(f"{path}.{error.path}".lstrip("."), error.reason)
+        return UnreadableError(f"{path}.{error.path}".strip("."), error.reason)
     return UnreadableError(path, str(error))
+
+
+class _Page(msgspec.Struct, Generic[T]):
+    """A page of a list, as it usually comes."""
+
+    results: list[T]
+    links: object = msgspec.field(default=None, name="_links")
 
 
 class Wire:
@@ -170,6 +190,7 @@ class Wire:
         identifiers: attributes that may come as a JSON number, by their class.
         absent: what attributes are where the field is not sent, though their class requires them.
         dropped: fields that say nothing, of every class.
+        shapes: where an object is not one field an attribute, what makes such a one of it, by the class.
     """
 
     def __init__(
@@ -181,18 +202,24 @@ class Wire:
         identifiers: Container[tuple[type, str]] = (),
         absent: Mapping[tuple[type, str], object] = MappingProxyType({}),
         dropped: Iterable[str] = (),
+        shapes: Mapping[type, Shape] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self._identifiers = identifiers
         self._absent = absent
         self._dropped = frozenset(dropped)
+        self._reshape = shapes
         self._converter = converter = make_converter()
         converter.register_structure_hook(str, _string)
         converter.register_structure_hook(int, _integer)
+        converter.register_structure_hook(bool, _boolean)
         converter.register_structure_hook(dt.date, _date)
         converter.register_structure_hook(dt.datetime, _time)
         converter.register_structure_hook_func(_is_open_enum, _open_enum)
+        converter.register_structure_hook_func(_is_array, _array)
         self._encode = converter.encoder.encode
+        self._shapes: dict[object, tuple[type[msgspec.Struct], Callable[[msgspec.Struct], object]]] = {}
+        self._readers: dict[tuple[object, bool], _Reader | None] = {}
         for entity in entities:
             converter.register_structure_hook(entity, self._structure_hook(entity))
         for upsert in upserts:
@@ -205,7 +232,55 @@ class Wire:
         Raises:
             UnreadableError: it is not JSON, or not what the class promises; its path names the place.
         """
-        return self.structure(self.parse(body), target)
+        found = self._read_usual(body, target)
+        return self.structure(self.parse(body), target) if found is None else found[0]
+
+    def read_page(self, body: bytes, target: type[T]) -> tuple[T, object]:
+        """Read JSON as a list, or as an object that has it under one of the names known for that, and its `_links`.
+
+        Raises:
+            UnreadableError: as for `read`.
+        """
+        found = self._read_usual(body, target, is_page=True)
+        if found is not None:
+            return found
+        value = self.parse(body)
+        fields: Mapping[str, object] = value if isinstance(value, dict) else {}
+        place = next((name for name in _ENVELOPES if isinstance(fields.get(name), list)), "")
+        return self.structure(fields[place] if place else value, target, place), fields.get("_links")
+
+    def _read_usual(self, body: bytes, target: type[T], *, is_page: bool = False) -> tuple[T, object] | None:
+        """Read what is just as described straight off the text; None: it is to be read with care."""
+        key = target, is_page
+        if key not in self._readers:
+            self._readers[key] = self._reader(target, is_page=is_page)
+        reader = self._readers[key]
+        if reader is None:
+            return None
+        try:
+            return cast("tuple[T, object]", reader(body))
+        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+            return None
+
+    def _reader(self, target: object, *, is_page: bool) -> _Reader | None:
+        entity = get_args(target)[0] if get_origin(target) is list else target
+        if entity not in self._shapes:
+            return None
+        shape, make = self._shapes[entity]
+        if entity is target:
+            decode_one = msgspec.json.Decoder(shape).decode
+            return lambda body: (make(decode_one(body)), None)
+        listed = list[shape]  # type: ignore[valid-type] # a computed class
+        page = _Page[shape]  # type: ignore[valid-type] # as above
+        decode = msgspec.json.Decoder(listed | page if is_page else listed).decode
+
+        def read(body: bytes) -> tuple[object, object]:
+            found: Iterable[msgspec.Struct] | _Page[msgspec.Struct] = decode(body)
+            if isinstance(found, _Page):
+                return [make(one) for one in found.results], found.links
+            return [make(one) for one in found], None
+
+        return read
 
     def parse(self, body: bytes) -> object:
         """Read JSON as what `structure` takes.
@@ -235,8 +310,8 @@ class Wire:
         raise fault
 
     def dump(self, value: object) -> bytes:
-        """Write an upsert, or a list of them, as JSON; fields that are UNSET are left out."""
-        return self._encode(self._converter.unstructure(value))
+        """Write an upsert, a list of them or JSON as JSON; fields that are UNSET are left out."""
+        return self._encode(value if isinstance(value, dict) else self._converter.unstructure(value))
 
     def _structure_of(self, target: type[T]) -> tuple[Callable[[object, object], object], bool]:
         """Return what reads a class or a list of it, and whether it is a list."""
@@ -261,19 +336,18 @@ class Wire:
         given = {name: value for (kind, name), value in self._absent.items() if kind is entity}
         known = self._dropped.union(wire for _, wire, *_ in fields)
         make: Callable[..., A] = entity
-        usual = self._usual_hook(entity, fields)
+        reshape = self._reshape.get(entity)
+        keeps_more = "extra" in attrs.fields_dict(entity)
+        if reshape is None and keeps_more:
+            self._shapes[entity] = self._shape(entity, fields)
 
         def hook(value: object, _: object) -> A:
             if not isinstance(value, dict):
                 raise TypeError(f"expected an object, found {_kind(value)}")
-            if known.issuperset(value):
-                try:
-                    return usual(value, entity)
-                except (KeyError, TypeError, ValueError):
-                    # Something is odd about it, which is read with care.
-                    pass
-            extra = {} if known.issuperset(value) else {key: value[key] for key in value if key not in known}
-            found: dict[str, object] = {**given, "extra": extra}
+            if reshape is not None:
+                value = reshape(value)
+            extra = {key: value[key] for key in value if key not in known}
+            found: dict[str, object] = {**given, **({"extra": extra} if keeps_more else {})}
             for name, wire, text, structure, kind, absent in fields:
                 item = value.get(wire)
                 if type(item) is text:
@@ -282,6 +356,8 @@ class Wire:
                 elif item is not None:
                     try:
                         found[name] = structure(item, kind)
+                    except (UnreadableError, cattrs.BaseValidationError) as error:
+                        raise _first_fault(error, wire) from None
                     except TypeError as error:
                         raise UnreadableError(wire, str(error)) from None
                     except ValueError:
@@ -293,22 +369,36 @@ class Wire:
 
         return hook
 
-    def _usual_hook(self, entity: type[A], fields: Sequence[_Field]) -> Callable[[object, object], A]:
-        """Return what reads an entity of which everything is as described, in half the time."""
-        overrides = {
-            name: override(rename=wire, struct_hook=_or_none(structure) if absent is None else _not_none(structure))
-            for name, wire, _, structure, _, absent in fields
-        }
-        overrides |= {
-            field.name: override(omit=True) for field in attrs.fields(entity) if field.name not in overrides
-        }
-        structure = make_dict_structure_fn(
-            entity,
-            self._converter,
-            _cattrs_detailed_validation=False,
-            **overrides,  # type: ignore[arg-type] # their keys are fields
-        )
-        return cast("Callable[[object, object], A]", structure)
+    def _shape(
+        self, entity: type[A], fields: Sequence[_Field]
+    ) -> tuple[type[msgspec.Struct], Callable[[msgspec.Struct], object]]:
+        """Return as what an entity is decoded of which all is as described, and what makes the entity of that."""
+        columns: list[tuple[str, object, object]] = []
+        rest = []
+        for name, wire, text, structure, kind, absent in fields:
+            is_text = text is not None and (absent is None or absent is attrs.NOTHING or isinstance(absent, str))
+            kind_sent = object if not is_text else str if absent is not None else str | None
+            missing = msgspec.NODEFAULT if absent is attrs.NOTHING else absent if is_text else None
+            columns.append((name, kind_sent, msgspec.field(name=wire, default=missing)))
+            if not is_text:
+                rest.append((name, structure, kind, absent))
+        columns += [(name, msgspec.Raw, msgspec.field(default=msgspec.Raw())) for name in self._dropped]
+        shape = msgspec.defstruct(entity.__name__, columns, kw_only=True, forbid_unknown_fields=True, gc=False)
+        entity_of: Callable[..., A] = entity
+
+        def make(one: msgspec.Struct) -> A:
+            found = msgspec.structs.asdict(one)
+            for name, structure, kind, absent in rest:
+                item = found[name]
+                if item is not None or absent is attrs.NOTHING:
+                    found[name] = structure(item, kind)
+                elif absent is not None:
+                    del found[name]
+            for name in self._dropped:
+                del found[name]
+            return entity_of(**found)
+
+        return shape, make
 
     def _unstructure_hook(self, upsert: type[A]) -> Callable[[A], dict[str, object]]:
         names = {field.name: self.name(upsert, field.name) for field in attrs.fields(upsert)}

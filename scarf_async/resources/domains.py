@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 
-from scarf_async.entities import Domain, DomainCreate, Package, PackageKey
+from scarf_async.dialects.v2.accounts import domain_status
+from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.entities import Domain, DomainCreate, DomainStatus, Package, PackageKey
 from scarf_async.resources.packages import package_key
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
@@ -13,7 +15,7 @@ __all__ = ["Domains"]
 
 
 class Domains:
-    """`scarf.domains`: list, get, create and delete the domains of a package."""
+    """`scarf.domains`: list, get, create and delete the domains of a package; the status of one."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -70,3 +72,19 @@ class Domains:
             TransportError: no answer came.
         """
         await self._session.run(self._session.dialect.delete_domain(package_key(package), domain_id))
+
+    async def status(self, name: str, *, owner: str | None = None) -> DomainStatus:
+        """Return how far a domain of an owner has come on its way to being served (v2, of any client).
+
+        Args:
+            name: the host name.
+            owner: whose domain it is; else the client's owner.
+
+        Raises:
+            ValidationError: nobody says whose; nothing was sent.
+            NotFoundError: the owner has no such domain: no package, pixel or collection is served under it.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+            DecodeError: the answer is not a status.
+        """
+        return await self._session.read(domain_status(needed_owner(owner, self._session.owner), name))

@@ -5,13 +5,23 @@ from __future__ import annotations
 import builtins
 from collections.abc import Collection, Iterable
 
-from scarf_async.entities import LibraryTypeLike, Package, PackageKey, PackageUpsert, RouteCreate
+from scarf_async.dialects.v2.accounts import overview
+from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.entities import (
+    LibraryTypeLike,
+    Package,
+    PackageKey,
+    PackageOverview,
+    PackageUpsert,
+    PermissionLevelLike,
+    RouteCreate,
+)
 from scarf_async.errors import ValidationError
 from scarf_async.names import organization_key
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
 
-__all__ = ["Packages", "check_same_type", "package_key"]
+__all__ = ["Packages", "check_same_type", "owner_beside", "package_key"]
 
 
 def package_key(package: str | Package | PackageKey, owner: str | None = None) -> PackageKey:
@@ -23,13 +33,18 @@ def package_key(package: str | Package | PackageKey, owner: str | None = None) -
     key = package.key if isinstance(package, Package) else package
     if not isinstance(key, PackageKey):
         return PackageKey(owner, key)
-    if owner is None or key.owner is None:
-        return PackageKey(owner, key.id) if key.owner is None else key
-    if organization_key(key.owner) != organization_key(owner):
-        raise ValidationError(
-            f"package {key.id} is of {key.owner}, not of {owner}; nothing was sent", field="owner"
-        )
-    return key
+    return PackageKey(owner_beside(f"package {key.id}", key.owner, owner), key.id)
+
+
+def owner_beside(what: str, own: str | None, given: str | None) -> str | None:
+    """Return the owner of something that may have one of its own, beside which one may be given.
+
+    Raises:
+        ValidationError: they are not the same.
+    """
+    if own and given is not None and organization_key(own) != organization_key(given):
+        raise ValidationError(f"{what} is of {own}, not of {given}; nothing was sent", field="owner")
+    return own or given
 
 
 def check_same_type(package: Package, upsert: PackageUpsert, alike: Collection[str] = ()) -> None:
@@ -49,7 +64,7 @@ def check_same_type(package: Package, upsert: PackageUpsert, alike: Collection[s
 
 
 class Packages:
-    """`scarf.packages`: list, get, create, update and delete packages."""
+    """`scarf.packages`: list, get, create, update and delete packages; an overview of them."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -75,6 +90,30 @@ class Packages:
         """
         wanted = (types,) if isinstance(types, str) else tuple(types)
         return await self._session.read(self._session.dialect.packages(organization, wanted))
+
+    async def overview(
+        self,
+        owner: str | None = None,
+        *,
+        types: Iterable[LibraryTypeLike] = (),
+        permission: PermissionLevelLike | None = None,
+    ) -> builtins.list[PackageOverview]:
+        """Return the packages of an owner with their domains, and how often each was fetched (v2, of any client).
+
+        Args:
+            owner: a user or an organization; else the client's owner.
+            types: return only packages of these types.
+            permission: return only packages on which the token's user has this level: member, admin or owner.
+
+        Raises:
+            ValidationError: nobody says whose, or the service does not have the level; nothing was sent.
+            NotFoundError: there is no such owner.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+            DecodeError: the answer is not an overview, or not a whole one.
+        """
+        wanted = (types,) if isinstance(types, str) else tuple(types)
+        return await self._session.read(overview(needed_owner(owner, self._session.owner), wanted, permission))
 
     async def get(
         self,

@@ -76,7 +76,12 @@ class Attempts:
             url = address.with_query(None)
         try:
             outcome = await self.transport.send(
-                request.endpoint.method, address, request.body, timeout=self.timeout, on_send=course.sending
+                request.endpoint.method,
+                address,
+                request.body,
+                content=request.endpoint.content,
+                timeout=self.timeout,
+                on_send=course.sending,
             )
         except BaseException as error:
             self._tell(request, error, course, url=url, began=began)

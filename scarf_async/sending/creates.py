@@ -11,7 +11,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar, get_args
 import attrs
 
 from scarf_async.checks import word
-from scarf_async.entities import Domain, Organization, Package, Route
+from scarf_async.entities import Collection, Domain, Organization, Package, Route, TrackingPixel
 from scarf_async.errors import (
     APIError,
     ConflictError,
@@ -38,7 +38,7 @@ from scarf_async.sending.session import Session
 
 __all__ = ["IfExists", "check_if_exists", "create"]
 
-E = TypeVar("E", Organization, Package, Route, Domain)
+E = TypeVar("E", Organization, Package, Route, Domain, TrackingPixel, Collection)
 
 IfExists: TypeAlias = Literal["fail", "keep"]
 

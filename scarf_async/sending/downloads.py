@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -16,6 +16,7 @@ from scarf_async.errors import ExportError, ScarfError
 from scarf_async.events import RetryScheduled, StreamFinished
 from scarf_async.http.transport import Download
 from scarf_async.protocol.messages import Answer, Lost, Request
+from scarf_async.protocol.steps import Steps
 from scarf_async.sending.attempts import Attempts, shown_as
 from scarf_async.sending.retry import Course
 from scarf_async.settings import is_loopback
@@ -32,9 +33,16 @@ _log = logging.getLogger("scarf_async")
 
 @attrs.frozen(eq=False)
 class Downloads:
-    """What the exports need from the client."""
+    """What the exports need from the client.
+
+    Attributes:
+        attempts: sends requests.
+        tell: carries out a call that gives nothing.
+        owner: the client's.
+    """
 
     attempts: Attempts
+    tell: Callable[[Steps[None]], Awaitable[None]]
     owner: str | None = None
 
     @property

@@ -11,7 +11,7 @@ import attrs
 from scarf_async.dialects import Dialect, dialect_of
 from scarf_async.errors import APIError, DecodeError, ReadOnlyError, ScarfError, TransportError
 from scarf_async.http.transport import Transport
-from scarf_async.protocol.messages import Addressed, Answer, Lost, Request, Resend, Verdict, judge
+from scarf_async.protocol.messages import Addressed, Answer, Lost, Request, Resend, Verdict, decode, judge
 from scarf_async.protocol.steps import LookContext, Read, Rewrite, Steps
 from scarf_async.sending.attempts import Attempts
 from scarf_async.sending.downloads import Downloads
@@ -63,7 +63,7 @@ class Session:
     @property
     def downloads(self) -> Downloads:
         """What the exports need."""
-        return Downloads(self.attempts, self.owner)
+        return Downloads(self.attempts, self.run, self.owner)
 
     @property
     def server(self) -> str:
@@ -189,6 +189,9 @@ class Session:
         """
         work = self.work
         if work is None:
+            if read.request is not None:
+                # As its steps would, but for the time that those take.
+                return decode(read.request, await self.send(read.request))
             return await self.run(read.steps())
         since = -math.inf if read.lasting else work.looks_from
         shared = await work.shared.read((self.server, read.key), lambda: self.run(read.steps()), since=since)

@@ -56,6 +56,11 @@ class Work:
         self.course = Course(clock, started=self.open_since, ambiguous=self.open)
         return self.course
 
+    @property
+    def _unsettled(self) -> bool:
+        """Whether the write was sent: to read what it is made of again, or to look for it, is not progress."""
+        return self.course is not None and (self.course.sends > 0 or self.course.ambiguous)
+
     async def send(
         self, attempts: Attempts, request: Request[T], course: Course, *, once: bool = False
     ) -> Answer | Lost:
@@ -88,8 +93,7 @@ class Work:
                 self.writes += 0 if reading else course.sends - sent
             if not is_refusal(outcome):
                 if isinstance(outcome, Answer):
-                    # That one can look for what is not settled is no progress.
-                    pacer.succeeded(progress=not (reading and self.course and self.course.ambiguous))
+                    pacer.succeeded(progress=not (reading and self._unsettled))
                 else:
                     pacer.undecided()
                 return outcome

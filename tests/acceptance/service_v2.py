@@ -15,6 +15,7 @@ __all__ = ["HostileV2", "connect_v2"]
 
 # What has paths below it is kept without them.
 _HIDDEN: Final = {"incoming_path", "outgoing_url", "domain"}
+_LISTED: Final = ("/packages/", "/tracking-pixels/", "/collections/")
 
 
 class HostileV2(Hostile):
@@ -45,7 +46,7 @@ class HostileV2(Hostile):
         if arrival.method == "POST":
             return 201, self._make(path, sent)
         is_list = path.count("/") == 2 or path.rpartition("/")[2] in {"routes", "domains", "permissions"}
-        if arrival.method == "GET" and path.startswith("/packages/") and is_list:
+        if arrival.method == "GET" and path.startswith(_LISTED) and is_list:
             return 200, {"results": self.there(path)}
         if path not in self.store:
             return 404, None

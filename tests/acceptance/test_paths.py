@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scarf_async import (
@@ -94,6 +94,24 @@ EXPORTS: Final[dict[str, Call]] = {
     f"GET /tracking-pixels/*/events{_V2_DAYS}": lambda scarf, name: _open(
         scarf.exports.pixel_events(*_DAYS, owner=name, api="v2")
     ),
+    f"GET /insights/*/aggregations/export{_V2_DAYS}&rollup=daily&breakdown=by-total&format=ndjson": (
+        lambda scarf, name: _open(scarf.exports.aggregations(*_DAYS, owner=name))
+    ),
+    f"GET /tracking-pixels/home/*/events{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.pixel_events(*_DAYS, owner="home", pixel=name)
+    ),
+    f"GET /tracking-pixels/*/x1/events{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.pixel_events(*_DAYS, owner=name, pixel="x1")
+    ),
+    f"GET /companies/home/*/events{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.company_events(name, *_DAYS, owner="home")
+    ),
+    f"GET /companies/*/c.example/events{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.company_events("c.example", *_DAYS, owner=name)
+    ),
+    f"GET /companies/*/pixel-rollup{_V2_DAYS}": lambda scarf, name: _open(
+        scarf.exports.pixel_rollup(*_DAYS, owner=name)
+    ),
 }
 EVERY: Final = CALLS | EXPORTS
 
@@ -105,7 +123,7 @@ names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_
 
 
 def _client(service: Raw) -> Scarf:
-    return Scarf(TOKEN, base_url=service.url, v2_url=service.url, retry=RetryPolicy(attempts=1))
+    return Scarf(TOKEN, base_url=service.url, v2_url=service.url, v3_url=service.url, retry=RetryPolicy(attempts=1))
 
 
 def _as_sent(template: str, value: str, request: bytes) -> None:
@@ -126,7 +144,9 @@ def test_the_table_is_whole() -> None:
     endpoints = [value for value in vars(endpoints_v1).values() if isinstance(value, Endpoint)]
     templates = [(endpoint.method, endpoint.template) for endpoint in endpoints]
     for call in EXPORT_CALLS.values():
-        templates += [("GET", template) for template in (call.template, call.without_owner) if template]
+        templates += [
+            ("GET", template) for template in (call.template, call.without_owner, call.of_pixel) if template
+        ]
     tried = [template.rstrip("/").partition("?")[0].partition(" ") for template in EVERY]
     for method, template in templates:
         segments = template.split("/")
@@ -145,7 +165,6 @@ def test_the_table_is_whole() -> None:
             ), (method, template, at)
 
 
-@settings(max_examples=20, deadline=None)
 @example(name="linuxserver/nginx")
 @example(name="@scope/pkg")
 @example(name="a/../../organizations/b")
@@ -199,7 +218,6 @@ async def test_none_is_no_name() -> None:
         assert not service.requests
 
 
-@settings(max_examples=20, deadline=None)
 @example(library_type="a&startDate=1#x")
 @example(library_type="a+b c%20/\u540d")
 @given(library_type=names)

@@ -173,7 +173,7 @@ class TestEcho:
             f"HTTP/1.1 200 OK\r\nContent-Length: {KEY}\r\n\r\n",
             f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{KEY}\r\n",
             f"HTTP/1.1 200 OK\r\nContent-Encoding: {KEY}\r\nContent-Length: 2\r\n\r\n{{}}",
-            f"HTTP/1.1 200 OK\r\nX-Long: {KEY * 1000}\r\n\r\n",
+            f"HTTP/1.1 200 OK\r\nX-Long: {KEY * 6000}\r\n\r\n",
         ],
         ids=["status line", "header", "header name", "length", "chunk", "encoding", "too long"],
     )
@@ -470,18 +470,22 @@ class TestProxy:
             await raw.stopping.wait()
 
         async with Raw(silent) as proxy:
-            scarf = Scarf(
-                KEY,
-                base_url=f"https://scarf.invalid{BASE}",
-                retry=ONCE,
-                proxy=f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}",
-                connect_timeout=0.05,
-            )
-            for after in range(1, 40, 3):
-                error = await cancelled(get(scarf), after)
-                assert isinstance(error, asyncio.CancelledError)
-                assert_clean(error)
-            await failure(scarf, get, ConnectTimeoutError)
+
+            def through(connect_timeout: float) -> Scarf:
+                return Scarf(
+                    KEY,
+                    base_url=f"https://scarf.invalid{BASE}",
+                    retry=ONCE,
+                    proxy=f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}",
+                    connect_timeout=connect_timeout,
+                )
+
+            async with through(60) as scarf:
+                for after in range(1, 40, 3):
+                    error = await cancelled(get(scarf), after)
+                    assert isinstance(error, asyncio.CancelledError)
+                    assert_clean(error)
+            await failure(through(0.05), get, ConnectTimeoutError)
 
 
 async def test_the_token_stays_at_home() -> None:

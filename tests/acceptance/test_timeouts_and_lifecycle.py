@@ -122,9 +122,9 @@ class TestWhatCountsTowardsNoTimeout:
         """`connect_timeout` has nothing to do with what comes after the connection."""
         async with (
             furnished() as service,
-            Scarf(TOKEN, base_url=service.url, retry=ONCE, connect_timeout=0.05, timeout=5) as scarf,
+            Scarf(TOKEN, base_url=service.url, retry=ONCE, connect_timeout=0.4, timeout=5) as scarf,
         ):
-            service.on("GET", "*", honest(delay=0.15))
+            service.on("GET", "*", honest(delay=0.5))
             assert (await scarf.organizations.get("home")).name == "home"
 
 

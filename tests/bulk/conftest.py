@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from scarf_async import Scarf
 
+from .crashes import Base, base_of
 from .service import Service, client_of, serving
 
 
@@ -23,3 +25,9 @@ async def client(service: Service) -> AsyncIterator[Scarf]:
     """A client of it that sends nothing twice."""
     async with client_of(service.url) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def base() -> Base:
+    """What a service holds at first, for those that want some."""
+    return await base_of()

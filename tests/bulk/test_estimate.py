@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from scarf_async import (
     BulkPlan,
@@ -101,7 +101,6 @@ async def test_estimating_sends_nothing(service: Service, client: Scarf) -> None
     assert service.calls == []
 
 
-@settings(max_examples=60)
 @given(plans())
 def test_no_kind_takes_more_requests_than_it_has_operations(plan: BulkPlan) -> None:
     """And none that occurs takes none."""

@@ -27,11 +27,9 @@ from scarf_async.bulk.planfile import digest
 from scarf_async.emulator import Emulator, Quirks
 from scarf_async.emulator.received import ReceivedRequest
 
-from .crashes import Base, base_of
+from .crashes import Base
 from .interpreter import CREATES, DELETES, Interpreter
 
-KILLS = 8
-KILLS_OF_V2 = 8
 CONCURRENCY = 8
 
 
@@ -152,9 +150,11 @@ def moments(first: int) -> Callable[[list[ReceivedRequest]], bool]:
     return lambda requests: sum(request.status is not None for request in requests) >= first
 
 
-async def test_run_that_is_killed_again_and_again_does_everything_once(tmp_path: Path) -> None:
+async def test_run_that_is_killed_again_and_again_does_everything_once(
+    base: Base, tmp_path: Path, soak: bool
+) -> None:
     """500 operations of all kinds: the state is the plan's, and all effects together are the plan, once."""
-    base = await base_of()
+    kills, apart = (25, 13) if soak else (3, 100)
     plan = plan_of_all_kinds(base)
     assert len(plan) == 500
     assert {operation.kind for operation in plan} == set(Kind) - {Kind.UPDATE_ROUTE}
@@ -162,8 +162,8 @@ async def test_run_that_is_killed_again_and_again_does_everything_once(tmp_path:
     async with Emulator() as emulator:
         await emulator.store.run(lambda transaction: transaction.replace(base.database))
         killing = Killing(emulator, plan, tmp_path)
-        for _ in range(KILLS):
-            await killing.run(moments(len(emulator.requests) + 40))
+        for _ in range(kills):
+            await killing.run(moments(len(emulator.requests) + apart))
         assert await killing.run() == ["succeeded"] * 500
         interpreter = Interpreter(plan, base.state, uuids=base.uuids, routes=base.routes, domains=base.domains)
         assert await emulator.dump() == interpreter.run()
@@ -178,7 +178,7 @@ async def test_run_that_is_killed_again_and_again_does_everything_once(tmp_path:
     )
     assert len(stated) == sum(operation.kind not in CREATES | DELETES for operation in plan)
     assert sum(stated.values()) - len(stated) <= killing.sent_again
-    assert killing.cut_short <= KILLS * CONCURRENCY * 4
+    assert killing.cut_short <= kills * CONCURRENCY * 4
 
 
 def plan_of_v2(base: Base) -> BulkPlan:
@@ -205,17 +205,17 @@ def plan_of_v2(base: Base) -> BulkPlan:
     return plan
 
 
-async def test_run_in_v2_that_is_killed_does_everything_once(tmp_path: Path) -> None:
+async def test_run_in_v2_that_is_killed_does_everything_once(base: Base, tmp_path: Path, soak: bool) -> None:
     """The state is the plan's, and nothing was created or deleted twice."""
-    base = await base_of()
+    kills, apart = (8, 17) if soak else (3, 45)
     plan = plan_of_v2(base)
     assert {operation.kind for operation in plan} == set(Kind) - {Kind.CREATE_ORGANIZATION}
     plan.dump(tmp_path / "plan")
     async with Emulator(quirks=Quirks(permissions_of_organizations="works")) as emulator:
         await emulator.store.run(lambda transaction: transaction.replace(base.database))
         killing = Killing(emulator, plan, tmp_path, "v2")
-        for _ in range(KILLS_OF_V2):
-            await killing.run(moments(len(emulator.requests) + 17))
+        for _ in range(kills):
+            await killing.run(moments(len(emulator.requests) + apart))
         assert await killing.run() == ["succeeded"] * len(plan)
         interpreter = Interpreter(
             plan, base.state, uuids=base.uuids, routes=base.routes, domains=base.domains, api="v2"

@@ -7,7 +7,7 @@ from collections import deque
 
 import attrs
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scarf_async.sending.pacing import AdaptivePacer
@@ -83,7 +83,6 @@ def test_limited_service_is_used_well(asks: float | None, limit: float, latency:
     virtual.run(check())
 
 
-@settings(max_examples=40)
 @given(
     rate=st.floats(5.0, 2000.0),
     burst=st.floats(10.0, 100.0),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async import (
@@ -154,7 +154,6 @@ def test_any_change_changes_the_digest() -> None:
     assert digests == [digest(plan) for plan in _changes()]
 
 
-@settings(max_examples=50)
 @given(plans(6), plans(6))
 def test_digests_are_equal_where_plans_are(one: BulkPlan, other: BulkPlan) -> None:
     """And only there."""

@@ -32,7 +32,7 @@ from scarf_async.clock import Clock
 from scarf_async.emulator import Emulator, FaultRule, Quirks
 from scarf_async.emulator.store import Transaction
 
-from .crashes import Base, base_of
+from .crashes import Base
 from .service import client_of
 
 # Long, so that no pause of a busy machine has a request sent again; where the run waits for it, nearly all is over.
@@ -278,16 +278,16 @@ async def world_of(base: Base, path: Path, timeout: float = TIMEOUT) -> AsyncIte
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(base: Base, tmp_path: Path) -> AsyncIterator[World]:
     """A world in which nothing has happened."""
-    async with world_of(await base_of(), tmp_path / "journal") as world:
+    async with world_of(base, tmp_path / "journal") as world:
         yield world
 
 
 @pytest.fixture
-async def hasty(tmp_path: Path) -> AsyncIterator[World]:
+async def hasty(base: Base, tmp_path: Path) -> AsyncIterator[World]:
     """A world whose client soon gives up on an answer, for runs that have to wait for that."""
-    async with world_of(await base_of(), tmp_path / "journal", SHORT_TIMEOUT) as world:
+    async with world_of(base, tmp_path / "journal", SHORT_TIMEOUT) as world:
         yield world
 
 

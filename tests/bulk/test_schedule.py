@@ -688,7 +688,7 @@ def plans(draw: st.DrawFn) -> BulkPlan:
     return plan
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=4 * settings().max_examples)
 @given(plan=plans(), batch=st.integers(1, 4), random=st.randoms(use_true_random=False))
 def test_any_plan_is_refused_for_good_reason_or_scheduled_by_the_rules(
     plan: BulkPlan, batch: int, random: Random

@@ -1,5 +1,6 @@
 """The commands, as a shell runs them."""
 
+import asyncio
 import os
 import re
 import signal
@@ -17,8 +18,14 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from scarf_async import __version__
+from scarf_async import Scarf, __version__
+from scarf_async.cli import rehearsal
 from scarf_async.cli.app import app
+from scarf_async.cli.rehearsal import Rehearsal
+from scarf_async.emulator import Emulator
+
+from .shell import invoke
+from .shorter_demo import part
 
 SCARF = [sys.executable, "-c", "from scarf_async.cli import main; main()"]
 
@@ -48,16 +55,24 @@ def run_with(environment: dict[str, str], *arguments: str) -> subprocess.Complet
     )
 
 
-@pytest.mark.parametrize(("strict", "blocked"), [((), None), (("--strict",), "2,875")])
-def test_the_demo_of_v2(strict: tuple[str, ...], blocked: str | None) -> None:
+def summary_of(output: str) -> dict[str, str]:
+    """Read what the demo says at its end."""
+    return dict(re.findall(r"^ ?([a-zA-Z ]+?2?)  +([\d,.]+)", output, re.MULTILINE))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_demo_of_v2(strict: bool, soak: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """All is set up through v2, too; where it refuses permissions of organizations, it says how many."""
-    done = run("demo", "--api", "v2", *strict, "--seed", "3")
-    assert done.returncode == 0, done.stdout + done.stderr
-    summary = dict(re.findall(r"^ ?([a-zA-Z ]+?2?)  +([\d,.]+)", done.stdout, re.MULTILINE))
-    assert (summary["operations"], summary["differences"]) == ("3,133", "0")
-    assert summary.get("blocked by v2") == blocked
-    assert int(summary["succeeded"].replace(",", "")) == 3133 - int((blocked or "0").replace(",", ""))
-    assert int(summary["events streamed"].replace(",", "")) == 116 * 31 * 50
+    count, operations, permissions = (116, 3133, 2875) if soak else (12, 429, 275)
+    monkeypatch.setattr(rehearsal, "read_example", partial(part, count))
+    done = CliRunner().invoke(app, ["demo", "--api", "v2", *(["--strict"] if strict else []), "--seed", "3"])
+    assert done.exit_code == 0, done.output
+    summary = summary_of(done.output)
+    blocked = permissions if strict else 0
+    assert (summary["operations"], summary["differences"]) == (f"{operations:,}", "0")
+    assert summary.get("blocked by v2") == (f"{blocked:,}" if blocked else None)
+    assert summary["succeeded"] == f"{operations - blocked:,}"
+    assert summary["events streamed"] == f"{count * 31 * 50:,}"
 
 
 def test_strict_is_about_v2() -> None:
@@ -83,6 +98,7 @@ COMMANDS: list[list[str]] = [
     ["members", "set"],
     ["members", "remove"],
     ["packages", "list"],
+    ["packages", "overview"],
     ["packages", "get"],
     ["packages", "create"],
     ["packages", "update"],
@@ -98,14 +114,29 @@ COMMANDS: list[list[str]] = [
     ["domains", "get"],
     ["domains", "add"],
     ["domains", "remove"],
+    ["domains", "status"],
+    *(["pixels", name] for name in ("list", "get", "create", "update", "delete")),
+    *(["pixels", name] for name in ("domains", "add-domain", "remove-domain")),
+    *(["collections", name] for name in ("list", "get", "create", "update", "delete")),
+    ["users", "get"],
+    ["users", "organizations"],
+    ["search"],
     ["demo"],
     ["emulator"],
     ["export", "aggregates"],
+    ["export", "aggregations"],
     ["export", "package-events"],
     ["export", "owner-events"],
+    ["export", "company-events"],
     ["export", "pixel-events"],
+    ["export", "pixel-rollup"],
     ["export", "job"],
     ["export", "verify"],
+    ["imports", "send"],
+    ["imports", "list"],
+    ["imports", "get"],
+    ["imports", "abort"],
+    ["imports", "log"],
 ]
 
 
@@ -191,10 +222,10 @@ def printed_by_the_emulator(*arguments: str) -> tuple[dict[str, str], str]:
         shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, text=True)
         values = shell.stdout.split("\0")
         exported = dict(zip(("SCARF_BASE_URL", "SCARF_V2_URL", "SCARF_API_TOKEN"), values, strict=False))
-        asked = run_with(exported, "packages", "list")
+        asked = asyncio.run(invoke("packages", "list", env=exported))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
-    return exported, f"{said}\n{asked.returncode} {asked.stderr}"
+    return exported, f"{said}\n{asked.status} {asked.err}"
 
 
 @pytest.mark.parametrize(
@@ -266,11 +297,18 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert f"to go on: scarf-async demo --directory '{directory}'" in demo.stdout
 
 
-def interrupt(arguments: list[str]) -> tuple[int, str]:
+async def test_the_demo_is_not_ended_by_an_export_without_an_answer() -> None:
+    """Connections are dropped while it writes; a dropped export is not started again."""
+    rehearsal = Rehearsal(faults=True, seed=0, concurrency=1, api="v2")
+    async with Emulator(load={"organizations": [{"name": "acme"}]}) as emulator:
+        emulator.faults.drop_after = 1.0
+        async with Scarf(emulator.token, api="v2", owner="acme", v2_url=emulator.v2_url) as scarf:
+            assert await rehearsal.export(emulator, scarf, "acme") == {"events": 0}
+
+
+def interrupt(command: list[str], directory: Path) -> tuple[int, str]:
     """Start the demo, wait until it runs its plan, press Ctrl-C twice; return status and output."""
-    with subprocess.Popen(
-        [*SCARF, "demo", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         seen = []
         # The second line comes with the plan under way.
@@ -278,7 +316,7 @@ def interrupt(arguments: list[str]) -> tuple[int, str]:
             seen.append(line)
             if "Applying" in line:
                 break
-        journal = Path(arguments[arguments.index("--directory") + 1]) / "demo.journal"
+        journal = directory / "demo.journal"
         while not journal.is_file() or journal.stat().st_size < 4096:
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
@@ -291,18 +329,20 @@ def interrupt(arguments: list[str]) -> tuple[int, str]:
         return process.wait(timeout=60), "".join(seen)
 
 
-def test_an_interrupted_demo_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_demo_goes_on_where_it_was(tmp_path: Path, soak: bool) -> None:
     """Ctrl-C ends with status 130, a message and a journal; the next run finds everything, once, under faults."""
-    arguments = ["--directory", str(tmp_path / "demo"), "--latency", "0.05"]
-    status, output = interrupt(arguments)
+    count, operations = (116, "3,133") if soak else (40, "1,157")
+    program = [sys.executable, str(Path(__file__).with_name("shorter_demo.py")), str(count), "demo"]
+    command = [*program, "--directory", str(tmp_path / "demo"), "--concurrency", "4"]
+    status, output = interrupt([*command, "--latency", "0.05"], tmp_path / "demo")
     assert status == 130, output
     assert "to go on: scarf-async demo --directory" in output
     assert "Traceback" not in output
-    done = run("demo", "--directory", str(tmp_path / "demo"))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    summary = dict(re.findall(r"^ ?([a-zA-Z ]+?)  +([\d,.]+)", done.stdout, re.MULTILINE))
-    assert summary["operations"] == summary["succeeded"] == "3,133"
+    summary = summary_of(done.stdout)
+    assert summary["operations"] == summary["succeeded"] == operations
     assert summary["differences"] == "0"
     assert int(summary["faults injected"]) > 0
     assert int(summary["retries"]) > 0
-    assert int(summary["events streamed"].replace(",", "")) == 116 * 31 * 50
+    assert int(summary["events streamed"].replace(",", "")) == count * 31 * 50

@@ -19,6 +19,7 @@ from scarf_async import (
     Manifest,
     ManifestError,
     OrganizationSpec,
+    OrganizationUpsert,
     Scarf,
     manifest_schema,
     read_manifest,
@@ -26,7 +27,8 @@ from scarf_async import (
 from scarf_async.cli.applying import ApplyOptions
 from scarf_async.cli.manifests import serialize
 from scarf_async.cli.options import ClientOptions
-from scarf_async.emulator import Emulator
+from scarf_async.emulator import Emulator, Quirks
+from scarf_async.emulator.answers import JSON
 from scarf_async.emulator.faults import FaultRule
 
 from .shell import TOKEN, environment, files_in, finish, invoke, of, run, run_on_terminal, start, until
@@ -46,6 +48,9 @@ organizations:
         domains: [dl.example]
 """
 CHANGES = 7
+BILLED = ACME.replace("description: Tools", "description: Tools\n    billing_email: b@b.example")
+LOADED: dict[str, JSON] = {"organizations": [{"name": "acme", "billingEmail": "b@b.example"}]}
+WORKS = Quirks(permissions_of_organizations="works")
 
 
 @pytest_asyncio.fixture
@@ -339,20 +344,46 @@ async def test_copy(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
     assert "--to-token-file" in refused.err
 
 
-async def test_copy_to_another_server(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
-    """The copy is written there with the token for there, and nothing here."""
-    await applied(emulator, manifest)
+@pytest.mark.parametrize(("here", "there"), [("v1", "v1"), ("v1", "v2"), ("v2", "v1"), ("v2", "v2")])
+async def test_copy_to_another_server(here: str, there: str, emulator: Emulator, tmp_path: Path) -> None:
+    """The copy is written there with the token and in the version for there, and nothing here."""
+    await applied(emulator, written(tmp_path, BILLED))
     emulator.requests.clear()
-    async with Emulator(token="other-token") as other:
+    async with Emulator(token="other-token", load=LOADED, quirks=WORKS) as other:
         token = tmp_path / "token"
         token.write_text("other-token")
         token.chmod(0o600)
-        where = ("--to-url", other.url, "--to-token-file", str(token))
+        url = other.url if there == "v1" else other.v2_url
+        where = ("--to-url", url, "--to-token-file", str(token), "--api", here, "--to-api", there)
         done = await invoke("copy", "acme", "acme", *where, "--yes", env=of(emulator))
         assert done.status == 0, done.err
         assert writes(emulator) == []
+        base = url.removeprefix(other.url.removesuffix("/api/v1"))
+        assert {one.path.startswith(base) for one in other.requests} == {True}
         async with Scarf("other-token", base_url=other.url) as scarf:
             assert [package.name for package in await scarf.packages.list("acme")] == ["web"]
+
+
+@pytest.mark.parametrize(("here", "there"), [("v1", "v2"), ("v2", "v1")])
+async def test_copy_between_versions_of_one_server(
+    here: str, there: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    """With one token: what is read in one version is written in the other, and then nothing is left to do."""
+    emulator.quirks = WORKS
+    await applied(emulator, written(tmp_path, BILLED))
+    async with Scarf(emulator.token, base_url=emulator.url) as scarf:
+        await scarf.organizations.create(
+            OrganizationUpsert(name="acme-two", description="", billing_email="b@b.example")
+        )
+    emulator.requests.clear()
+    versions = ("--api", here, "--to-api", there, "--yes")
+    done = await invoke("copy", "acme", "acme-two", *versions, env=of(emulator))
+    assert done.status == 0, done.err
+    assert {one.path.startswith("/v2/") for one in emulator.requests if one.method != "GET"} == {there == "v2"}
+    again = await invoke("copy", "acme", "acme-two", *versions, env=of(emulator))
+    assert "There was nothing to change" in again.err
+    onto = await invoke("copy", "acme", "acme", *versions, env=of(emulator))
+    assert (onto.status, "onto itself" in onto.err) == (2, True)
 
 
 async def test_validate_names_all_problems(manifest: str, tmp_path: Path) -> None:

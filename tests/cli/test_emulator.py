@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -12,13 +13,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import attrs
 import pytest
 
 from scarf_async import Scarf
-from scarf_async.cli.emulator import read_people, read_quirks
+from scarf_async.cli.emulator import ClientLines, read_people, read_quirks
 from scarf_async.emulator import Quirks
+from scarf_async.entities import ApiVersion
 from scarf_async.errors import ConfigurationError
 
 from .shell import SCARF, environment, invoke
@@ -57,7 +60,7 @@ def running(*arguments: str) -> Iterator[Running]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:
-            count = 4 if "--tls" in arguments else 3
+            count = 4 + ("--tls" in arguments) + ("--api" in arguments) + ("--owner" in arguments)
             lines = [process.stdout.readline().strip().removeprefix("export ") for _ in range(count)]
             yield Running(dict(line.split("=", 1) for line in lines))
         finally:
@@ -99,6 +102,33 @@ async def test_the_sdk_speaks_to_it_under_a_name(tmp_path: Path) -> None:
             assert await scarf.packages.list() == []
 
 
+async def test_a_client_is_told_what_to_speak(tmp_path: Path) -> None:
+    """The printed variables are all that a client of v2 needs, and v1 is served all the same."""
+    (tmp_path / "acme.json").write_text(json.dumps(ACME))
+    options = ("--api", "v2", "--owner", "acme", "--load", str(tmp_path / "acme.json"))
+    with running(*options) as emulator, mock.patch.dict(os.environ, emulator.variables):
+        origin = emulator.variables["SCARF_BASE_URL"].removesuffix("/api/v1")
+        assert [emulator.variables[f"SCARF_V{number}_URL"] for number in (2, 3)] == [f"{origin}/v2", f"{origin}/v3"]
+        async with Scarf() as scarf:
+            assert (scarf.api, [package.uuid for package in await scarf.packages.list()]) == ("v2", [UUID])
+        async with Scarf(api="v1") as scarf:
+            assert (await scarf.packages.get(UUID)).name == "tool"
+
+
+@pytest.mark.parametrize(
+    ("api", "owner", "told"),
+    [
+        (None, None, {}),
+        (None, "acme", {"SCARF_OWNER": "acme"}),
+        ("v1", None, {"SCARF_API_VERSION": "v1"}),
+        ("v2", None, {"SCARF_API_VERSION": "v2", "SCARF_OWNER": "ann"}),
+    ],
+)
+def test_what_a_client_is_told(api: ApiVersion | None, owner: str | None, told: dict[str, str]) -> None:
+    """Of v2, whose packages are meant: the token's user's, if nobody says more."""
+    assert ClientLines(api=api, owner=owner).variables("ann") == told
+
+
 def test_the_seed_and_compression(tmp_path: Path) -> None:
     """Another seed gives other events; exports are compressed; a range that is too long is refused."""
     (tmp_path / "acme.json").write_text(json.dumps(ACME))
@@ -133,6 +163,7 @@ def test_the_seed_and_compression(tmp_path: Path) -> None:
         (["--token", " a"], "--token: a client can send only visible ASCII"),
         (["--token", "\u00e9"], "--token: a client can send only visible ASCII"),
         (["--user", ""], "--user is empty"),
+        (["--owner", "."], "owner must be the name of an account; got '.'"),
         (["--columns", "time,,id"], "each column has a name and comes once, unlike ''"),
         (["--columns", "real,time"], "each column has a name and comes once, unlike 'time'"),
     ],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from scarf_async import OrganizationUpsert, PackageUpsert, Scarf
 from scarf_async.cli.app import app
 from scarf_async.emulator import Emulator
 from scarf_async.emulator.faults import FaultRule
+from scarf_async.emulator.loading import Document
 
 from .shell import (
     RANGE,
@@ -389,3 +392,31 @@ async def test_parquet_is_not_for_a_terminal(emulator: Emulator) -> None:
     assert status == 0
     assert "waiting" not in shown
     assert shown.splitlines()[0].startswith("id,type,package")
+
+
+async def test_aggregations(tmp_path: Path) -> None:
+    """By two dimensions, to standard output; a plan that makes it fewer days is a line, what is contradictory 2."""
+    now = datetime(2026, 3, 20, 12, tzinfo=UTC)
+    span = ("--start", "2026-03-01", "--end", "2026-03-21", "--owner", "acme")
+    two = ("--breakdown", "by-company", "--breakdown", "by-version", "--rollup", "total")
+    document: Document = {"organizations": [{"name": "acme", "packages": [{"name": "web", "libraryType": "npm"}]}]}
+    async with Emulator(token=TOKEN, clock=lambda: now, load=document) as emulator:
+        counted = await invoke("export", "aggregations", *span, *two, "--packages", "all", env=of(emulator))
+        emulator.retention_days = 5
+        clamped = await invoke("export", "aggregations", *span, "--no-group-by-artifact", env=of(emulator))
+        wrong = await invoke("export", "aggregations", *span, "--names", "a", "--pixels", "all", env=of(emulator))
+        args = ("export", "job", "aggregations", "acme", *span[:4], "--directory", str(tmp_path / "x"), *two)
+        done = await invoke(*args, "--format", "jsonl", env=of(emulator))
+        emulator.retention_days = 2
+        stays = await invoke(*args, "--format", "jsonl", "--refresh-days", "99", env=of(emulator))
+        gone = await invoke(*args, "--format", "jsonl", "--refresh-days", "99", "--allow-loss", env=of(emulator))
+        other = await invoke("export", "job", "owner_events", *args[3:], env=of(emulator))
+    rows = [json.loads(line) for line in counted.out.splitlines()]
+    assert {(row["artifact_name"], *row["breakdowns"]) for row in rows} == {("web", "by-company", "by-version")}
+    assert "ScarfWarning" not in clamped.err
+    assert "scarf-async: aggregations of acme" in clamped.err
+    assert "2026-03-15..2026-03-21 only" in clamped.err
+    assert (wrong.status, "names and pixels" in wrong.err) == (2, True)
+    assert (counted.status, clamped.status, done.status, stays.status, gone.status) == (0, 0, 0, 1, 0)
+    assert "allow" in stays.err
+    assert (other.status, "no query" in other.err) == (2, True)

@@ -12,6 +12,7 @@ import pytest_asyncio
 from scarf_async import OrganizationUpsert, PackageUpsert, Scarf
 from scarf_async.cli.options import ClientOptions
 from scarf_async.emulator import Emulator, Quirks
+from scarf_async.testing import no_waiting
 
 from .shell import RANGE, TOKEN, Done, answer, environment, invoke, of, server_of
 
@@ -78,7 +79,8 @@ async def test_a_check_of_a_wrong_token(emulator: Emulator) -> None:
 
 async def test_a_check_without_an_answer() -> None:
     """That is an error as in every command."""
-    done = await invoke("check", env=environment("http://127.0.0.1:9"))
+    with no_waiting():
+        done = await invoke("check", env=environment("http://127.0.0.1:9"))
     assert (done.status, done.out) == (1, b"")
 
 

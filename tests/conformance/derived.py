@@ -80,6 +80,7 @@ def _export(call: ExportCall, template: str) -> Facts:
     subject = f"GET {said_path(template)}"
     start, end = call.dates
     day = field({"string (date)"}, required=True)
+    assert call.record is not None
     return {
         subject: "a call",
         f"{subject} query {start}": day,

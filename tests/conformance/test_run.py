@@ -10,7 +10,7 @@ import pytest
 from scarf_async.emulator import Emulator, Quirks, ReceivedRequest
 
 from .described import document, operations
-from .run import never_answered, prepare, settings_with
+from .run import never_answered, prepare, prepare_v3, settings_with
 from .world_v2 import prepare_v2
 
 _PATHS: Final[dict[str, dict[str, object]]] = {
@@ -37,17 +37,19 @@ def test_what_never_succeeded_is_named() -> None:
     assert never_answered(_PATHS, requests) == []
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 async def test_the_world_fits_its_configuration(version: str) -> None:
     """What is prepared is taken, and each parameter's dictionary has a word that leads somewhere."""
     async with Emulator(quirks=Quirks(permissions_of_organizations="works")) as emulator:
-        world = await (prepare if version == "v1" else prepare_v2)(emulator)
+        world = await {"v1": prepare, "v2": prepare_v2, "v3": prepare_v3}[version](emulator)
         assert {request.status for request in emulator.requests} <= {201, 204}
     settings = tomllib.loads(settings_with(world, version))
     bound = [*settings["parameters"].values()]
-    bound += [one for operation in settings["operations"] for one in operation.get("parameters", {}).values()]
+    bound += [
+        one for operation in settings.get("operations", []) for one in operation.get("parameters", {}).values()
+    ]
     assert {parameter["dictionary"] for parameter in bound} == settings["dictionaries"].keys()
     assert all(dictionary["values"] for dictionary in settings["dictionaries"].values())
     ids = {operation["operationId"] for _, _, operation in operations(document(version))}
-    named = [operation.get("include-operation-id", []) for operation in settings["operations"]]
+    named = [operation.get("include-operation-id", []) for operation in settings.get("operations", [])]
     assert {name for names in named for name in names} <= ids

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import IO, Any, Final
 from unittest import mock
@@ -43,6 +43,9 @@ _CHANGING: Final = (
     (re.compile(r"^((?:\d{4}-\d\d-\d\d\.\.|all  ).*?) +(?:bytes|[\d,]+)$", re.MULTILINE), r"\1 bytes"),
     (re.compile(r" +$", re.MULTILINE), ""),
 )
+
+
+_SPOKEN: Final = re.compile(r"^export (SCARF_API_VERSION|SCARF_OWNER)=(\S+)$", re.MULTILINE)
 
 
 @attrs.frozen
@@ -109,6 +112,7 @@ class Reader:
         directory: where files go.
         programs: commands other than `python` and `scarf-async`: what they do here, by their first word.
         stand_ins: texts of files and commands that stand for something else here, such as a proxy.
+        variables: what the page has set in the environment, other than where the service is.
         names: what the cells of the page have defined.
         ran: how many blocks were followed.
     """
@@ -117,6 +121,7 @@ class Reader:
     directory: Path
     programs: Mapping[str, Callable[[list[str]], str]] = attrs.field(factory=dict)
     stand_ins: Mapping[str, str] = attrs.field(factory=dict)
+    variables: dict[str, str] = attrs.field(factory=dict)
     names: dict[str, object] = attrs.field(factory=lambda: {"__name__": "page"})
     ran: int = 0
 
@@ -134,6 +139,8 @@ class Reader:
             elif block.language == "console":
                 for command, shown in commands(block):
                     self._compare(block, command, await self._command(command), shown)
+            elif block.language == "sh":
+                self.variables |= dict(_SPOKEN.findall(block.text))
             elif block.language == "text":
                 self._compare(block, "the cell above", last, block.text)
 
@@ -147,11 +154,18 @@ class Reader:
         printed = printed.replace(port, str(PORT))
         assert pattern(shown).fullmatch(_steady(printed)), f"{block}: {what}\nprinted\n{printed}\nand not\n{shown}"
 
+    def _environment(self) -> AbstractContextManager[object]:
+        return mock.patch.dict(os.environ, of(self.emulator, **self.variables))
+
     async def _cell(self, block: Block) -> str:
         """Run a cell as a notebook does: on a loop that is running."""
         code = compile(block.text, str(block), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         with tempfile.TemporaryFile("w+") as out:
-            with mock.patch.dict(os.environ, of(self.emulator)), chdir(self.directory), redirect_stdout(out):
+            with (
+                self._environment(),
+                chdir(self.directory),
+                redirect_stdout(out),
+            ):
                 result = eval(code, self.names)  # noqa: S307 # the page's own code
                 if inspect.isawaitable(result):
                     await result
@@ -184,7 +198,7 @@ class Reader:
         """Run something that may end with `SystemExit`, in a tenth of the time that a process takes."""
         with tempfile.TemporaryFile("w+") as out:
             with (
-                mock.patch.dict(os.environ, of(self.emulator)),
+                self._environment(),
                 chdir(self.directory),
                 redirect_stdout(out),
                 redirect_stderr(out),
@@ -200,7 +214,7 @@ class Reader:
         done = subprocess.run(
             words,
             cwd=self.directory,
-            env=of(self.emulator),
+            env=of(self.emulator, **self.variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

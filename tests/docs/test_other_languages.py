@@ -61,9 +61,9 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"export SSL_CERT_FILE={tmp_path}/scarf-ca.pem\n",
     ]
     assert len(answers) == 3
-    for answer in answers[:2]:
-        assert b'"uuid":"0f6b2c1e-3a4d-4e5f-8a6b-7c8d9e0f1a2b"' in answer
-        assert b'"name":"notes"' in answer
+    assert b'"id":"0f6b2c1e-3a4d-4e5f-8a6b-7c8d9e0f1a2b"' in answers[0]
+    assert b'"uuid":"0f6b2c1e-3a4d-4e5f-8a6b-7c8d9e0f1a2b"' in answers[1]
+    assert b'"name":"notes"' in answers[1]
     assert EVENTS in answers[2]
     logged = Path("requests.jsonl").read_text().splitlines()
     shown = next(block.text for block in found if block.language == "json" and block.title is None)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
+import subprocess
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from cli.shell import TOKEN
+from cli.shell import SCARF, TOKEN, of
+from imports.service import Waits
 
-from scarf_async import OrganizationUpsert, PackageUpsert, Scarf
-from scarf_async.emulator import Emulator
+from scarf_async import Scarf
+from scarf_async.emulator import Emulator, Quirks
+from scarf_async.emulator.answers import JSON
+from scarf_async.emulator.loading import Document
 
 from .asgi import Application, ask, living
-from .pages import DOCS, Reader, blocks, load, python
+from .pages import DOCS, PORT, Reader, blocks, load, python
 
 FASTAPI = "how-to/fastapi.md"
 FOLLOWED = (
@@ -22,20 +29,34 @@ FOLLOWED = (
     "errors.md",
     "how-to/migrate.md",
     "how-to/nightly-export.md",
+    "how-to/companies.md",
+    "how-to/import-events.md",
     "how-to/resume.md",
+    "how-to/pixels.md",
     "how-to/proxy.md",
     "how-to/notebook.md",
     "how-to/testing.md",
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
 )
+WITH_A_PACKAGE = (
+    "how-to/nightly-export.md",
+    "how-to/from-v1-scripts.md",
+    "how-to/pixels.md",
+    "how-to/companies.md",
+)
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
 
 
-@pytest_asyncio.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """A service whose token must not be shown."""
-    async with Emulator(token=TOKEN) as emulator:
+@asynccontextmanager
+async def served(page: str) -> AsyncIterator[Emulator]:
+    """A service whose token must not be shown, with the organization that a page takes for given, or describes."""
+    packages: list[JSON] = [{"name": "web", "libraryType": "file"}] if page in WITH_A_PACKAGE else []
+    state: Document = {"organizations": [{"name": "acme", "packages": packages}]}
+    for block in blocks(page):
+        if block.title == "acme.json":
+            state = json.loads(block.text)
+    async with Emulator(token=TOKEN, load=state) as emulator:
         yield emulator
 
 
@@ -54,45 +75,58 @@ def reader(emulator: Emulator, directory: Path) -> Reader:
     return Reader(emulator, directory, programs, stand_ins)
 
 
-async def have_acme(emulator: Emulator) -> None:
-    """Put in what a page takes for given."""
-    async with Scarf(TOKEN, base_url=emulator.url) as scarf:
-        await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
-        await scarf.packages.create(PackageUpsert(name="web", short_description="", library_type="file"), "acme")
-
-
 @pytest.mark.parametrize("page", FOLLOWED)
-async def test_a_page_is_true(page: str, emulator: Emulator, tmp_path: Path) -> None:
+async def test_a_page_is_true(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who does what a page says, in its order, sees what it shows."""
-    if page in {"how-to/nightly-export.md", "how-to/from-v1-scripts.md"}:
-        await have_acme(emulator)
-    follower = reader(emulator, tmp_path)
-    await follower.follow(page)
+    if page == "how-to/import-events.md":
+        monkeypatch.setattr(Scarf, "_make_clock", Waits)
+    async with served(page) as emulator:
+        # Imports end at once, and nobody waits for that.
+        emulator.quirks = Quirks(import_seconds=0)
+        follower = reader(emulator, tmp_path)
+        await follower.follow(page)
     assert follower.ran == len(blocks(page)) > 0
 
 
-async def test_the_service_answers(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_service_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The FastAPI page's service gives data, and turns errors into the statuses that the page names."""
-    await reader(emulator, tmp_path).follow(FASTAPI)
-    for name, value in (("API_TOKEN", TOKEN), ("BASE_URL", emulator.url), ("V2_URL", emulator.v2_url)):
-        monkeypatch.setenv(f"SCARF_{name}", value)
-    service, views = load(tmp_path / "service.py"), load(tmp_path / "views.py")
-    application: Application = service["app"]
-    members = "/organizations/{}/members"
-    async with living(application):
-        assert (await ask(application, members.format("acme")))[0] == 404
-        await have_acme(emulator)
-        assert await ask(application, members.format("acme")) == (200, {"emulator-user": "owner"})
-        assert (await ask(application, members.format("%2E%2E")))[0] == 422
-        emulator.faults.status = {429: 1.0}
-        emulator.faults.retry_after = "60"
-        status, body = await ask(application, members.format("acme"))
-        assert (status, TOKEN in str(body)) == (503, False)
-        emulator.faults.status = {500: 1.0}
-        assert (await ask(application, members.format("acme")))[0] == 502
-        assert "for_reports" in views
-    async with Scarf() as scarf:
-        views["for_reports"](scarf)
+    async with served(FASTAPI) as emulator:
+        await reader(emulator, tmp_path).follow(FASTAPI)
+        for name, value in of(emulator).items():
+            monkeypatch.setenv(name, value)
+        service, views = load(tmp_path / "service.py"), load(tmp_path / "views.py")
+        application: Application = service["app"]
+        members = "/organizations/{}/members"
+        async with living(application):
+            assert (await ask(application, members.format("apex")))[0] == 404
+            assert await ask(application, members.format("acme")) == (200, {"emulator-user": "owner"})
+            assert (await ask(application, members.format("%2E%2E")))[0] == 422
+            emulator.faults.status = {429: 1.0}
+            emulator.faults.retry_after = "60"
+            status, body = await ask(application, members.format("acme"))
+            assert (status, TOKEN in str(body)) == (503, False)
+            emulator.faults.status = {500: 1.0}
+            assert (await ask(application, members.format("acme")))[0] == 502
+            assert "for_reports" in views
+        async with Scarf() as scarf:
+            views["for_reports"](scarf)
+
+
+def test_the_tutorials_server(tmp_path: Path) -> None:
+    """Its command runs with its file, and prints the lines that the page shows."""
+    state, command, shown = (block.text for block in blocks("tutorial.md")[1:4])
+    (tmp_path / "acme.json").write_text(state)
+    _, *arguments = shlex.split(command)
+    with subprocess.Popen(
+        [*SCARF, *arguments, "--port", "0"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            printed = [process.stdout.readline() for _ in shown.splitlines()]
+        finally:
+            process.terminate()
+    assert re.sub(r":\d+/", f":{PORT}/", "".join(printed)) == shown
 
 
 def test_no_page_is_left_out() -> None:

@@ -33,7 +33,7 @@ def defined(word: str) -> dict[str, Any]:
 async def test_the_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One call, an export and a test of one's own."""
+    """One call, a bulk run, an export and a test of one's own."""
     monkeypatch.chdir(tmp_path)
     assert len(list(programs())) == 4
     async with Emulator(token=TOKEN, load={"organizations": [{"name": "acme"}]}) as emulator:
@@ -47,7 +47,10 @@ async def test_the_programs(
             package = await scarf.packages.create(image)
             await defined("no such package")["main"]()
             await defined("async def export")["export"](scarf, package.uuid)
+            await defined("async def set_up")["set_up"](scarf)
+            (web,) = await scarf.packages.list(types=["file"])
     printed = capsys.readouterr().out.splitlines()
     assert printed[:2] == ["no such package", "acme/web ['acme.docker.scarf.sh']"]
+    assert printed[-2:] == [repr(web), "[]"]
     assert await asyncio.to_thread((tmp_path / "acme.csv").is_file)
     await defined("async def test_set_up")["test_set_up"]()

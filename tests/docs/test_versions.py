@@ -10,6 +10,8 @@ from typing import Final
 import attrs
 import pytest
 import pytest_asyncio
+from dialects.script import Script, said
+from dialects.shown import ACME, WEB
 
 from scarf_async import (
     UNSET,
@@ -246,9 +248,14 @@ async def exports_of_owners(both: Both, _: Path) -> None:
 
 
 async def aggregates(both: Both, _: Path) -> None:
-    """At the address of v1."""
-    async with both.v2.exports.organization_aggregates("acme", *DAYS):
-        assert both.asked() == ["GET /api/v1/organizations/acme/aggregates"]
+    """Those of v3, on either client."""
+    for call in (both.v2.exports.organization_aggregates, both.v2.exports.user_aggregates):
+        with pytest.raises(UnsupportedError, match=r"exports\.aggregations"):
+            call("acme", *DAYS)
+    assert both.asked() == []
+    for client in (both.v1, both.v2):
+        async with client.exports.aggregations(*DAYS, owner="acme"):
+            assert both.asked() == ["GET /v3/insights/acme/aggregations/export"]
 
 
 async def addresses(both: Both, _: Path) -> None:
@@ -280,12 +287,12 @@ async def words(both: Both, _: Path) -> None:
 
 
 async def names(both: Both, _: Path) -> None:
-    """Also in events."""
-    lib = await both.made()
-    await both.v2.packages.get(lib)
+    """Also in events; what an entity has no place for keeps its name."""
+    await both.v2.packages.get(await both.made())
     started = [event.endpoint for event in both.told if isinstance(event, RequestStarted)]
     assert started[-1] == "GET /v2/packages/{owner}/{package}"
-    assert all(key.islower() for key in lib.extra)
+    shown = Script.of(said({**WEB, "created_at": "lately"})).run(ACME.package("p-1").steps())
+    assert shown.extra == {"created_at": "lately"}
 
 
 CLAIMS: Final[dict[str, Callable[[Both, Path], Awaitable[None]]]] = {
@@ -305,7 +312,7 @@ CLAIMS: Final[dict[str, Callable[[Both, Path], Awaitable[None]]]] = {
     "The last domain stays.": last_domain,
     "Conflicts are a 422.": conflicts,
     "Exports of events need an owner.": exports_of_owners,
-    "Aggregates are v1's.": aggregates,
+    "Aggregates become aggregations.": aggregates,
     "Each version has an address of its own.": addresses,
     "Work under way does not carry over.": work_under_way,
     "Words of the router cannot be written.": words,

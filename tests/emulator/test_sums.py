@@ -13,7 +13,7 @@ import pytest
 
 from scarf_async.emulator import Emulator
 
-from .conftest import Client
+from .conftest import JSON, Client
 
 Rows: TypeAlias = list[dict[str, str]]
 
@@ -111,3 +111,50 @@ async def test_days_without_events_have_no_aggregates(session: aiohttp.ClientSes
         call = Client(session, emulator)
         await call.package()
         assert (await call("GET", "/users/emulator-user/aggregates", params=_RANGE)).body == b""
+
+
+_ASKED = "start_date=2024-01-01&end_date=2024-01-03"
+
+
+async def _aggregates(call: Client, query: str) -> list[dict[str, JSON]]:
+    url = f"{call.emulator.v2_url}/packages/acme/aggregates?{query}"
+    async with call.session.get(url, headers={"Authorization": f"Bearer {call.emulator.token}"}) as answer:
+        assert (answer.status, answer.content_type) == (200, "application/x-ndjson")
+        return [json.loads(line) for line in (await answer.text()).splitlines()]
+
+
+async def test_v2_says_the_same_sums_in_its_words(session: aiohttp.ClientSession) -> None:
+    """By day where nothing is asked for; versions of clients are counted together."""
+    async with Emulator(clock=lambda: _NOW) as emulator:
+        call = Client(session, emulator)
+        await call.organization("acme")
+        uuid = await call.package("web", "docker", organization="acme")
+        await call.package("other", organization="acme")
+        common = {"id": "", "origin_country": "DE", "origin_id": "o"}
+        agents = ["docker/1", "docker/2", "docker/2"]
+        times = ["2023-12-31T06:00:00Z", "2024-01-01T06:00:00Z", "2024-01-02T06:00:00Z"]
+        rows = [
+            {**common, "id": f"{number}", "time": time, "user_agent": agent}
+            for number, (time, agent) in enumerate(zip(times, agents, strict=True))
+        ]
+        await emulator.add_events(uuid, rows)
+        head = {"artifact": uuid, "rollup": "daily"}
+        assert await _aggregates(call, f"{_ASKED}&query=web") == [
+            {**head, "date": date, "total": 1, **more}
+            for date in ("2024-01-01", "2024-01-02")
+            for more in (
+                {"breakdown": "by-country", "country": "DE"},
+                {"breakdown": "by-client", "client": "docker"},
+                {"breakdown": "by-total", "total_unique": 1},
+            )
+        ]
+        asked = "start_date=2023-12-31&end_date=2024-01-03&query=web&breakdown=by-client&breakdown=by-referer"
+        found = await _aggregates(call, f"{asked}&rollup=weekly&rollup=monthly&rollup=yearly")
+        assert [(row["rollup"], row["date"], row["total"]) for row in found] == [
+            ("weekly", "2023-12-25", 1),
+            ("weekly", "2024-01-01", 2),
+            ("monthly", "2023-12-01", 1),
+            ("monthly", "2024-01-01", 2),
+            ("yearly", "2023-01-01", 1),
+            ("yearly", "2024-01-01", 2),
+        ]

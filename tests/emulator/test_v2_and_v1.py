@@ -168,15 +168,6 @@ async def test_end_of_an_export_is_a_quirk(v2: ClientV2, call: Client) -> None:
     assert await days("") >= month - {min(month)}
 
 
-async def test_v3_words_its_errors_its_way(call: Client, v2: ClientV2) -> None:
-    """There is nothing to be had yet, and it says so as v3 does."""
-    address = f"{call.emulator.v3_url}/insights/Acme/aggregations/export"
-    assert (await v2("GET", address)).object().keys() == {"detail"}
-    assert (await v2("GET", f"{call.emulator.v3_url}/nothing")).status == 404
-    refused = await v2("GET", address, headers={"Authorization": "Bearer x"})
-    assert (refused.status, set(refused.object())) == (401, {"detail"})
-
-
 async def test_a_file_from_before_v2_is_read(session: aiohttp.ClientSession, tmp_path: Path) -> None:
     """Columns that it lacks are added, and those that had to be filled may be empty."""
     path = tmp_path / "scarf.db"

@@ -190,7 +190,7 @@ async def test_words_of_the_router_come_before_names(v2: ClientV2) -> None:
     assert (await v2("GET", "/packages/acme/npm/routes")).refusal() == (404, "not-found")
     reply = await v2("DELETE", "/packages/acme/overview")
     assert (reply.status, reply.body, reply.headers["Allow"]) == (405, b"", "GET")
-    for target in ("/packages/acme/aggregates", "/organizations/acme/members/invites"):
+    for target in ("/packages/acme/company-rollup", "/organizations/acme/members/invites"):
         assert (await v2("GET", target)).status == 501
     for kind in ("pypi", "other", "exe"):
         reply = await v2("GET", f"/packages/acme/{kind}/tool")

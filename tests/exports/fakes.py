@@ -14,10 +14,13 @@ import attrs
 import msgspec
 import pytest
 
-from scarf_async.entities import Aggregate, Event
+from scarf_async.entities import Aggregate, Aggregation, Event, ImportLogEntry
 from scarf_async.errors import ExportError
 from scarf_async.exports.aggregate_reader import AggregateReader
+from scarf_async.exports.aggregation_reader import AggregationReader
 from scarf_async.exports.event_reader import EventReader
+from scarf_async.exports.log_reader import ImportLogReader
+from scarf_async.exports.rollup_reader import RollupReader
 from scarf_async.exports.spec import ExportSpec, OnMalformed
 from scarf_async.exports.stream import Export
 
@@ -103,6 +106,34 @@ def events(
     )
 
 
+def import_log(
+    *answers: FakeDownload | Exception,
+    end: dt.date | None = None,
+    on_malformed: OnMalformed = "raise",
+    max_record_bytes: int = 2**20,
+    attempts: int = 3,
+) -> Export[ImportLogEntry]:
+    """Return the log of an import that opens these downloads, one after another."""
+    shop = Shop(list(answers))
+    return Export(
+        ExportSpec("log", shop.open, ImportLogReader, end, on_malformed, max_record_bytes, attempts, shop.pause)
+    )
+
+
+def rollup(
+    *answers: FakeDownload | Exception,
+    end: dt.date | None = None,
+    on_malformed: OnMalformed = "raise",
+    max_record_bytes: int = 2**20,
+    attempts: int = 3,
+) -> Export[Mapping[str, str | None]]:
+    """Return a rollup that opens these downloads, one after another."""
+    shop = Shop(list(answers))
+    return Export(
+        ExportSpec("rollup", shop.open, RollupReader, end, on_malformed, max_record_bytes, attempts, shop.pause)
+    )
+
+
 def aggregates(
     *answers: FakeDownload | Exception,
     shop: Shop | None = None,
@@ -125,6 +156,19 @@ def aggregates(
             shop.pause,
         )
     )
+
+
+def aggregations(
+    *answers: FakeDownload | Exception,
+    end: dt.date | None = None,
+    on_malformed: OnMalformed = "raise",
+    max_record_bytes: int = 2**20,
+    attempts: int = 3,
+) -> Export[Aggregation]:
+    """Return an export of aggregations that opens these downloads, one after another."""
+    shop = Shop(list(answers))
+    spec = ("aggregations of acme", shop.open, lambda _: AggregationReader(), end, on_malformed)
+    return Export(ExportSpec(*spec, max_record_bytes, attempts, shop.pause))
 
 
 def csv_body(rows: Sequence[Mapping[str, str]], columns: Sequence[str] = ("type", "time")) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scarf_async.emulator.generator import EVENT_COLUMNS, EventSource, csv_line, event_lines
@@ -243,7 +243,6 @@ def written(rows: Sequence[Sequence[str]], end: str, quoting: int) -> bytes:
     return text.getvalue().encode()
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     body=bodies(),
     at=st.lists(st.integers(0, 2000), max_size=5),
@@ -302,7 +301,6 @@ def _column_twins(name: str, cells: list[str]) -> None:
                 asyncio.run(assert_twins(Case(pieces, end, "skip")))
 
 
-@settings(max_examples=40, deadline=None)
 @given(cells=st.lists(TIMES, min_size=1, max_size=3) | st.lists(TIMES | GOOD_TIMES, min_size=1, max_size=3))
 @example(cells=["2024-01-01T00+00:00"])
 @example(cells=["2024-01-01T00:00+0000"])
@@ -312,14 +310,12 @@ def test_any_time(cells: list[str]) -> None:
     _column_twins("time", cells)
 
 
-@settings(max_examples=40, deadline=None)
 @given(cells=st.lists(NUMBERS, min_size=1, max_size=3))
 def test_any_number(cells: list[str]) -> None:
     """So with numbers, to the last bit."""
     _column_twins("confidence", cells)
 
 
-@settings(max_examples=20, deadline=None)
 @given(cells=st.lists(FLAGS, min_size=1, max_size=3))
 def test_any_flag(cells: list[str]) -> None:
     """And with truth values."""

@@ -1,4 +1,4 @@
-"""The five calls: what they ask for, and what they refuse."""
+"""The calls: what they ask for, and what they refuse."""
 
 from __future__ import annotations
 
@@ -11,14 +11,26 @@ import pytest
 
 from scarf_async.clock import Clock
 from scarf_async.entities import ApiVersion, Package, PackageKey
-from scarf_async.errors import ValidationError
+from scarf_async.errors import ExportError, ValidationError
 from scarf_async.exports.group import Exports
 from scarf_async.exports.spec import date_range
 from scarf_async.protocol.messages import Request
+from scarf_async.protocol.steps import Steps
 
 from .fakes import FakeDownload, csv_body, download, event_rows, ndjson, row
 
 START, BEHIND = "2024-01-01", "2024-01-02"
+
+
+@attrs.frozen
+class Pixel:
+    """What a pixel is taken by."""
+
+    id: str
+    owner: str
+
+
+PIXEL = Pixel("x", "Other")
 
 
 @attrs.define
@@ -39,6 +51,9 @@ class Client:
     async def download(self, request: Request[None]) -> FakeDownload:
         self.requests.append(request)
         return download(self.body)
+
+    async def tell(self, steps: Steps[None]) -> None:
+        raise AssertionError(f"nothing is to be read; got {steps}")
 
     def redact(self, text: str) -> str:
         return text
@@ -96,6 +111,24 @@ CALLS: list[tuple[Callable[[Exports], Any], str, str, bool]] = [
         "/tracking-pixels/acme/events?start_date=2024-01-01&end_date=2024-01-02",
         True,
     ),
+    (
+        lambda exports: exports.owner_events("acme", START, BEHIND, names=["io.dapr*", "a/{b,c}"]),
+        "v2",
+        "/packages/acme/events?start_date=2024-01-01&end_date=2024-01-02&query=io.dapr%2A%2Ca%2F%7Bb%2Cc%7D",
+        True,
+    ),
+    (
+        lambda exports: exports.pixel_events(START, BEHIND, owner="acme", pixel="x/1"),
+        "v2",
+        "/tracking-pixels/acme/x%2F1/events?start_date=2024-01-01&end_date=2024-01-02",
+        True,
+    ),
+    (
+        lambda exports: exports.company_events("corp.example", START, BEHIND, owner="acme"),
+        "v2",
+        "/companies/acme/corp.example/events?start_date=2024-01-01&end_date=2024-01-02",
+        True,
+    ),
 ]
 
 
@@ -144,6 +177,10 @@ async def test_the_filter_can_be_turned_off(call: Callable[[Exports], Any]) -> N
             "/packages/other/p/events",
         ),
         (lambda exports: exports.pixel_events(START, BEHIND), "/tracking-pixels/acme/events"),
+        (lambda exports: exports.owner_events(None, START, BEHIND), "/packages/acme/events"),
+        (lambda exports: exports.pixel_events(START, BEHIND, pixel="x"), "/tracking-pixels/acme/x/events"),
+        (lambda exports: exports.pixel_events(START, BEHIND, pixel=PIXEL), "/tracking-pixels/Other/x/events"),
+        (lambda exports: exports.company_events("c.example", START, BEHIND), "/companies/acme/c.example/events"),
         (
             lambda exports: exports.package_events(None, "p", START, BEHIND, api="v1"),
             "/packages/p/events/events.csv",
@@ -157,6 +194,37 @@ async def test_a_client_of_v2_asks_there(call: Callable[[Exports], Any], target:
     async with call(Exports(client)):
         pass
     assert [request.target.partition("?")[0] for request in client.requests] == [target]
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (
+            "date,total,company\n2024-01-01,3,\n2024-01-02,5,x\n",
+            [{"date": "2024-01-01", "total": "3", "company": None}],
+        ),
+        ("total,new\n3,\n", [{"total": "3", "new": None}]),
+        ("", None),
+    ],
+)
+async def test_a_rollup_is_mappings(body: str, rows: list[dict[str, str | None]] | None) -> None:
+    """By whatever columns come, without the day that was not asked for; a body without a header is none."""
+    export = Exports(Client(body.encode())).pixel_rollup(START, BEHIND, owner="acme")
+    async with export as stream:
+        if rows is None:
+            with pytest.raises(ExportError):
+                await anext(aiter(stream))
+            return
+        with pytest.raises(ValidationError, match="take csv or jsonl"):
+            stream.record_batches()
+        assert [row async for row in stream] == rows
+
+
+async def test_a_rollup_as_json_lines() -> None:
+    """Without what is empty."""
+    export = Exports(Client(b"a,b\n1,\n")).pixel_rollup(START, BEHIND, owner="acme")
+    async with export as stream:
+        assert [chunk async for chunk in stream.chunks("jsonl")] == [b'{"a":"1"}\n']
 
 
 def test_what_cannot_be_exported_of_a_package() -> None:
@@ -189,6 +257,18 @@ async def test_on_malformed_reaches_the_stream() -> None:
         (lambda exports: exports.pixel_events(START, BEHIND, owner="acme"), "owner"),
         (lambda exports: exports.pixel_events(START, BEHIND, api="v2"), "owner"),
         (lambda exports: exports.pixel_events(START, BEHIND, api="2"), "api"),
+        (lambda exports: exports.owner_events(None, START, BEHIND), "owner"),
+        (lambda exports: exports.company_events("c.example", START, BEHIND), "owner"),
+        (lambda exports: exports.company_events("", START, BEHIND, owner="acme"), "domain"),
+        (lambda exports: exports.pixel_rollup(START, BEHIND), "owner"),
+        (lambda exports: exports.pixel_events(START, BEHIND, owner="acme", pixel="x", api="v1"), "owner"),
+        (lambda exports: exports.pixel_events(START, BEHIND, pixel="x", api="v1"), "pixel"),
+        (lambda exports: exports.pixel_events(START, BEHIND, pixel="events"), "pixel"),
+        (lambda exports: exports.pixel_events(START, BEHIND, owner="acme", pixel=PIXEL), "owner"),
+        *(
+            (lambda exports, names=names: exports.owner_events("acme", START, BEHIND, names=names), "names")
+            for names in ("", " ", [], ["a", ""], [7])
+        ),
         (lambda exports: exports.organization_aggregates("", START, BEHIND), "organization"),
         (lambda exports: exports.user_aggregates("ann", BEHIND, START), "end"),
         (lambda exports: exports.owner_events("acme", START, BEHIND, on_malformed="ignore"), "on_malformed"),

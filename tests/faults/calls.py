@@ -11,6 +11,7 @@ from scarf_async import (
     UNSET,
     ApiVersion,
     BulkPlan,
+    CollectionUpsert,
     DomainCreate,
     Export,
     ExportJob,
@@ -21,6 +22,7 @@ from scarf_async import (
     RouteCreate,
     Scarf,
     ScarfError,
+    TrackingPixelUpsert,
 )
 
 from .bench import Bench
@@ -34,6 +36,7 @@ __all__ = [
     "Call",
     "Stands",
     "bulk_calls",
+    "bulk_calls_v2",
     "client_calls",
     "client_calls_v2",
     "export_calls",
@@ -55,8 +58,20 @@ _NEW: Final = OrganizationUpsert(name="home", description="new", billing_email="
 _HOUSE: Final = OrganizationUpsert(name="house", description="", billing_email="")
 _ANVIL: Final = PackageUpsert(name="anvil", short_description="", library_type="file")
 _WEB: Final = PackageUpsert(name="web", short_description="new", library_type="file")
+_PYTHON: Final = attrs.evolve(_ANVIL, library_type="python", repository_url="https://r.example/")
 _ROUTE: Final = RouteCreate("https://x.example/", "/x")
 _DOMAIN: Final = DomainCreate("x.example")
+_CHANGED: Final = {"name": "web", "shortDescription": "new"}
+_PIXEL: Final = TrackingPixelUpsert(name="docs", track_companies=False)
+_PIXEL_NEW: Final = TrackingPixelUpsert(name="pages", short_description="new")
+_COLLECTION: Final = CollectionUpsert(pattern="home/x", backend_domain="ghcr.io")
+
+# In v2, what an update does not say is kept.
+_AT: Final = f"packages/home/{PACKAGE}"
+_MEMBERS: Final = f"{HOME}/members"
+_SAID: Final = attrs.evolve(_NEW, billing_email=UNSET)
+_NAMED: Final = attrs.evolve(_HOUSE, billing_email=UNSET, description=UNSET)
+_OTHER_PATH: Final = RouteCreate(UNSET, "/x")
 
 
 @attrs.frozen
@@ -90,7 +105,7 @@ def _gone(path: str, **fields: object) -> Stands:
     return lambda world: 1 - world.count(path, **fields)
 
 
-_MAKES: Final[dict[tuple[str, str], tuple[str, Stands]]] = {
+_MAKES: Final[dict[tuple[str, str], tuple[str, Stands | None]]] = {
     ("PUT", HOME): ("change", _there("organizations", name="home", description="new")),
     ("PUT", AT): ("change", _there("packages", name="web", shortDescription="new")),
     ("DELETE", f"{HOME}/users/ann"): ("delete", _gone(f"{HOME}/users", username="ann")),
@@ -105,14 +120,48 @@ _MAKES: Final[dict[tuple[str, str], tuple[str, Stands]]] = {
     ("POST", f"{AT}/routes"): ("create", _there(f"{AT}/routes", templatePath="/x")),
     ("POST", f"{AT}/domains"): ("create", _there(f"{AT}/domains", name="x.example")),
 }
+_PIXELS, _PIXEL_AT = "tracking-pixels/home", "tracking-pixels/home/x1"
+_COLLECTIONS, _COLLECTION_AT = "collections/home", "collections/home/c1"
+_MAKES_V2: Final[dict[tuple[str, str], tuple[str, Stands | None]]] = {
+    ("PUT", HOME): (
+        "change",
+        _there("organizations", name="home", description="new", billing_email="pay@home.example"),
+    ),
+    ("PUT", _AT): ("change", _there("packages/home", name="web", short_description="new")),
+    ("PUT", f"{_AT}/routes/r1"): (
+        "change",
+        _there(f"{_AT}/routes", incoming_path="/x", outgoing_url="https://r.example/"),
+    ),
+    ("DELETE", _AT): ("delete", _gone("packages/home", id=PACKAGE)),
+    ("PUT", f"{_MEMBERS}/ann"): ("state", _there(_MEMBERS, username="ann", role="admin")),
+    ("POST", _MEMBERS): ("state", _there(_MEMBERS, username="bob", role="admin")),
+    ("POST", f"{_AT}/permissions"): (
+        "state",
+        _there(f"{_AT}/permissions", username="bob", permission_level="admin"),
+    ),
+    ("POST", "packages/home"): ("create", _there("packages/home", name="anvil")),
+    ("POST", f"{_AT}/domains"): ("create", _there(f"{_AT}/domains", name="x.example")),
+    ("POST", "search"): ("read", None),
+    ("POST", "imports/home/i1/abort"): ("state", None),
+    ("POST", _PIXELS): ("create", _there(_PIXELS, name="docs", track_companies=False)),
+    ("PUT", _PIXEL_AT): ("change", _there(_PIXELS, name="pages", short_description="new", track_companies=True)),
+    ("DELETE", _PIXEL_AT): ("delete", _gone(_PIXELS, id="x1")),
+    ("POST", f"{_PIXEL_AT}/domains"): ("create", _there(f"{_PIXEL_AT}/domains", name="y.example")),
+    ("DELETE", f"{_PIXEL_AT}/domains/d2"): ("delete", _gone(f"{_PIXEL_AT}/domains", id="d2")),
+    ("POST", _COLLECTIONS): ("create", _there(_COLLECTIONS, pattern="home/x")),
+    ("PUT", _COLLECTION_AT): ("change", _there(_COLLECTIONS, pattern="home/x")),
+    ("DELETE", _COLLECTION_AT): ("delete", _gone(_COLLECTIONS, id="c1")),
+}
 _RENAMES: Final = ("rename", _there("organizations", name="house"))
 
 
-def makes(method: str, path: str, *, renames: bool = False) -> tuple[str, Stands | None]:
+def makes(
+    method: str, path: str, version: ApiVersion = "v1", *, renames: bool = False
+) -> tuple[str, Stands | None]:
     """Return the row of a request, and how often what it makes stands in the world."""
     if method == "GET":
         return "read", None
-    return _RENAMES if renames else _MAKES[method, path]
+    return _RENAMES if renames else (_MAKES if version == "v1" else _MAKES_V2)[method, path]
 
 
 async def _ended(work: Awaitable[str]) -> str:
@@ -132,14 +181,16 @@ def _on_client(work: Callable[[Scarf, Bench], Awaitable[str]], api: ApiVersion =
     return lambda bench: bench.run(connected(bench))
 
 
-def _call(name: str, method: str, path: str, make: Callable[[Scarf], Awaitable[object]]) -> Call:
+def _call(
+    name: str, method: str, path: str, make: Callable[[Scarf], Awaitable[object]], version: ApiVersion = "v1"
+) -> Call:
     async def work(scarf: Scarf, _: Bench) -> str:
         result = await make(scarf)
-        promised = method != "DELETE" and not path.endswith("/permissions")
+        promised = method != "DELETE" and not path.endswith(("/permissions", "/abort"))
         return "ok" if result or not promised else "no result"
 
-    row, stands = makes(method, path, renames="renaming" in name)
-    return Call(row, name, method, path, _on_client(work), stands)
+    row, stands = makes(method, path, version, renames="renaming" in name)
+    return Call(row, name, method, path, _on_client(work, version), stands, version)
 
 
 def client_calls() -> list[Call]:
@@ -177,119 +228,177 @@ def client_calls() -> list[Call]:
         _call("packages.create, the user's", "POST", "packages", lambda scarf: scarf.packages.create(_ANVIL)),
         _call("routes.create", "POST", f"{AT}/routes", lambda scarf: scarf.routes.create(PACKAGE, _ROUTE)),
         _call("domains.create", "POST", f"{AT}/domains", lambda scarf: scarf.domains.create(PACKAGE, _DOMAIN)),
+        _call("request, reading", "GET", AT, lambda scarf: scarf.request("GET", f"/{AT}")),
+        attrs.evolve(
+            _call("request", "PUT", AT, lambda scarf: scarf.request("PUT", ["packages", PACKAGE], json=_CHANGED)),
+            row="own write",
+        ),
     ]
-
-
-_ROWS_V2: Final = {"GET": "read", "PUT": "change", "DELETE": "delete"}
-
-
-def _v2(
-    name: str,
-    method: str,
-    path: str,
-    make: Callable[[Scarf], Awaitable[object]],
-    stands: Stands | None = None,
-    *,
-    row: str | None = None,
-) -> Call:
-    async def work(scarf: Scarf, _: Bench) -> str:
-        result = await make(scarf)
-        promised = method != "DELETE" and not path.endswith("/permissions")
-        return "ok" if result or not promised else "no result"
-
-    return Call(row or _ROWS_V2[method], f"v2 {name}", method, path, _on_client(work, "v2"), stands, "v2")
 
 
 def client_calls_v2() -> list[Call]:
     """Return the calls of a client of v2."""
-    at, members = f"packages/home/{PACKAGE}", f"{HOME}/members"
-    change = attrs.evolve(_NEW, billing_email=UNSET)
-    house = attrs.evolve(_HOUSE, billing_email=UNSET, description=UNSET)
     return [
-        _v2("packages.list", "GET", "packages/home", lambda scarf: scarf.packages.list()),
-        _v2("packages.get", "GET", "packages/home/file/web", lambda scarf: scarf.packages.get("web", "file")),
-        _v2("routes.get", "GET", f"{at}/routes/r1", lambda scarf: scarf.routes.get(PACKAGE, "r1")),
-        _v2("members.get", "GET", f"{members}/ann", lambda scarf: scarf.members.get("home", "ann")),
-        _v2(
-            "organizations.update",
-            "PUT",
-            HOME,
-            lambda scarf: scarf.organizations.update("home", change),
-            _there("organizations", name="home", description="new", billing_email="pay@home.example"),
+        _call("packages.list", "GET", "packages/home", lambda scarf: scarf.packages.list(), "v2"),
+        _call(
+            "packages.get", "GET", "packages/home/file/web", lambda scarf: scarf.packages.get("web", "file"), "v2"
         ),
-        _v2(
+        _call("routes.get", "GET", f"{_AT}/routes/r1", lambda scarf: scarf.routes.get(PACKAGE, "r1"), "v2"),
+        _call("members.get", "GET", f"{_MEMBERS}/ann", lambda scarf: scarf.members.get("home", "ann"), "v2"),
+        _call("organizations.update", "PUT", HOME, lambda scarf: scarf.organizations.update("home", _SAID), "v2"),
+        _call(
             "organizations.update, renaming",
             "PUT",
             HOME,
-            lambda scarf: scarf.organizations.update("home", house),
-            _there("organizations", name="house"),
-            row="rename",
+            lambda scarf: scarf.organizations.update("home", _NAMED),
+            "v2",
         ),
-        _v2(
-            "packages.update",
-            "PUT",
-            at,
-            lambda scarf: scarf.packages.update(PACKAGE, _WEB),
-            _there("packages/home", name="web", short_description="new"),
-        ),
-        _v2(
+        _call("packages.update", "PUT", _AT, lambda scarf: scarf.packages.update(PACKAGE, _WEB), "v2"),
+        _call(
             "routes.update",
             "PUT",
-            f"{at}/routes/r1",
-            lambda scarf: scarf.routes.update(PACKAGE, "r1", RouteCreate(UNSET, "/x")),
-            _there(f"{at}/routes", incoming_path="/x", outgoing_url="https://r.example/"),
+            f"{_AT}/routes/r1",
+            lambda scarf: scarf.routes.update(PACKAGE, "r1", _OTHER_PATH),
+            "v2",
         ),
-        _v2(
+        _call(
             "members.upsert",
             "PUT",
-            f"{members}/ann",
+            f"{_MEMBERS}/ann",
             lambda scarf: scarf.members.upsert("home", "ann", "admin"),
-            _there(members, username="ann", role="admin"),
-            row="state",
+            "v2",
         ),
-        _v2(
+        _call(
             "members.upsert, of a new one",
             "POST",
-            members,
+            _MEMBERS,
             lambda scarf: scarf.members.upsert("home", "bob", "admin"),
-            _there(members, username="bob", role="admin"),
-            row="state",
+            "v2",
         ),
-        _v2(
+        _call(
             "permissions.set",
             "POST",
-            f"{at}/permissions",
+            f"{_AT}/permissions",
             lambda scarf: scarf.permissions.set(PACKAGE, PermissionSet("bob", "admin")),
-            _there(f"{at}/permissions", username="bob", permission_level="admin"),
-            row="state",
+            "v2",
         ),
-        _v2(
-            "packages.delete",
-            "DELETE",
-            at,
-            lambda scarf: scarf.packages.delete(PACKAGE),
-            _gone("packages/home", id=PACKAGE),
-        ),
-        _v2(
+        _call("packages.delete", "DELETE", _AT, lambda scarf: scarf.packages.delete(PACKAGE), "v2"),
+        _call(
             "packages.create",
             "POST",
             "packages/home",
             lambda scarf: scarf.packages.create(_ANVIL, route=_ROUTE),
-            _there("packages/home", name="anvil", incoming_path="/x"),
-            row="create",
+            "v2",
         ),
-        _v2(
-            "domains.create",
-            "POST",
-            f"{at}/domains",
-            lambda scarf: scarf.domains.create(PACKAGE, _DOMAIN),
-            _there(f"{at}/domains", name="x.example"),
-            row="create",
+        _call(
+            "domains.create", "POST", f"{_AT}/domains", lambda scarf: scarf.domains.create(PACKAGE, _DOMAIN), "v2"
         ),
+        *_only_v2(),
     ]
 
 
-def _operation(name: str, method: str, path: str, add: Callable[[BulkPlan], object]) -> Call:
+def _only_v2() -> list[Call]:
+    """Return the calls that v1 does not have."""
+    pixels, pixel, collections, collection = _PIXELS, _PIXEL_AT, _COLLECTIONS, _COLLECTION_AT
+    return [
+        _call("packages.overview", "GET", "packages/home/overview", lambda scarf: scarf.packages.overview(), "v2"),
+        _call(
+            "domains.status",
+            "GET",
+            "domains/home/d.example/status",
+            lambda scarf: scarf.domains.status("d.example"),
+            "v2",
+        ),
+        _call("users.get", "GET", "users/ann", lambda scarf: scarf.users.get("ann"), "v2"),
+        _call(
+            "users.organizations",
+            "GET",
+            "users/ann/organizations",
+            lambda scarf: scarf.users.organizations("ann"),
+            "v2",
+        ),
+        _call("search", "POST", "search", lambda scarf: scarf.search("web"), "v2"),
+        _call("pixels.list", "GET", pixels, lambda scarf: scarf.pixels.list(), "v2"),
+        _call("pixels.get", "GET", pixel, lambda scarf: scarf.pixels.get("x1"), "v2"),
+        _call(
+            "pixels.list_domains", "GET", f"{pixel}/domains", lambda scarf: scarf.pixels.list_domains("x1"), "v2"
+        ),
+        _call(
+            "pixels.create",
+            "POST",
+            pixels,
+            lambda scarf: scarf.pixels.create(_PIXEL),
+            "v2",
+        ),
+        _call(
+            "pixels.update",
+            "PUT",
+            pixel,
+            lambda scarf: scarf.pixels.update("x1", _PIXEL_NEW),
+            "v2",
+        ),
+        _call("pixels.delete", "DELETE", pixel, lambda scarf: scarf.pixels.delete("x1"), "v2"),
+        _call(
+            "pixels.create_domain",
+            "POST",
+            f"{pixel}/domains",
+            lambda scarf: scarf.pixels.create_domain("x1", "y.example"),
+            "v2",
+        ),
+        _call(
+            "pixels.delete_domain",
+            "DELETE",
+            f"{pixel}/domains/d2",
+            lambda scarf: scarf.pixels.delete_domain("x1", "d2"),
+            "v2",
+        ),
+        _call("collections.list", "GET", collections, lambda scarf: scarf.collections.list(), "v2"),
+        _call("collections.get", "GET", collection, lambda scarf: scarf.collections.get("c1"), "v2"),
+        _call(
+            "collections.create",
+            "POST",
+            collections,
+            lambda scarf: scarf.collections.create(_COLLECTION),
+            "v2",
+        ),
+        _call(
+            "collections.update",
+            "PUT",
+            collection,
+            lambda scarf: scarf.collections.update("c1", _COLLECTION),
+            "v2",
+        ),
+        _call(
+            "collections.delete",
+            "DELETE",
+            collection,
+            lambda scarf: scarf.collections.delete("c1"),
+            "v2",
+        ),
+        _call("imports.list", "GET", "imports/home", lambda scarf: scarf.imports.list(), "v2"),
+        _call("imports.get", "GET", "imports/home/i1", lambda scarf: scarf.imports.get("i1"), "v2"),
+        _call("imports.abort", "POST", "imports/home/i1/abort", lambda scarf: scarf.imports.abort("i1"), "v2"),
+        _import("import", unique=True),
+        _import("import, no ids", unique=False),
+    ]
+
+
+def _import(row: str, *, unique: bool) -> Call:
+    rows = [{"$time": "2024-01-01T00:00Z", **({"$unique_id": "u"} if unique else {})}]
+
+    async def work(scarf: Scarf, _: Bench) -> str:
+        (batch,) = (await scarf.imports.send(rows, package=PACKAGE, wait=False)).batches
+        if batch.status == "failed":
+            return type(batch.error).__name__
+        return "ok" if batch.status == "importing" else batch.status
+
+    path = f"{_AT}/import"
+    return Call(row, "imports.send", "POST", path, _on_client(work, "v2"), _there(path), "v2")
+
+
+def _operation(
+    name: str, method: str, path: str, add: Callable[[BulkPlan], object], version: ApiVersion = "v1"
+) -> Call:
     async def work(scarf: Scarf, _: Bench) -> str:
         plan = BulkPlan()
         add(plan)
@@ -301,8 +410,8 @@ def _operation(name: str, method: str, path: str, add: Callable[[BulkPlan], obje
             return "later"
         return "ok" if outcome.status == "succeeded" else outcome.status
 
-    row, stands = makes(method, path, renames="renaming" in name)
-    return Call(f"bulk {row}", f"bulk {name}", method, path, _on_client(work), stands)
+    row, stands = makes(method, path, version, renames="renaming" in name)
+    return Call(f"bulk {row}", f"bulk {name}", method, path, _on_client(work, version), stands, version)
 
 
 def bulk_calls() -> list[Call]:
@@ -331,6 +440,31 @@ def bulk_calls() -> list[Call]:
     ]
 
 
+def bulk_calls_v2() -> list[Call]:
+    """Return an operation of a run of v2 for each way in which its requests differ from those of v1."""
+    return [
+        _operation(
+            "update_organization, renaming",
+            "PUT",
+            HOME,
+            lambda plan: plan.update_organization("home", _NAMED),
+            "v2",
+        ),
+        _operation(
+            "upsert_member", "PUT", f"{_MEMBERS}/ann", lambda plan: plan.upsert_member("home", "ann", "admin"), "v2"
+        ),
+        _operation("create_package", "POST", "packages/home", lambda plan: plan.create_package(_PYTHON), "v2"),
+        _operation("delete_package", "DELETE", _AT, lambda plan: plan.delete_package(PACKAGE), "v2"),
+        _operation(
+            "update_route",
+            "PUT",
+            f"{_AT}/routes/r1",
+            lambda plan: plan.update_route(PACKAGE, "r1", _OTHER_PATH),
+            "v2",
+        ),
+    ]
+
+
 async def _read(export: Export[T]) -> str:
     async with export as stream:
         read = [record async for record in stream]
@@ -351,12 +485,15 @@ async def _run(job: ExportJob, scarf: Scarf, bench: Bench) -> str:
 
 
 def _export(name: str, path: str, make: Callable[[Scarf], Export[T]], *jobs: ExportJob) -> Iterator[Call]:
-    row = "aggregates" if "aggregates" in name else "events"
-    version = "v1" if "." in path or row == "aggregates" else "v2"
+    kinds = {"aggregat": "aggregates", "log": "aggregates", "rollup": "rollup"}
+    row = next((row for word, row in kinds.items() if word in name), "events")
+    older = "." in path or path.endswith("aggregates")
+    version = "v3" if name == "aggregations" else "v1" if older else "v2"
     read = _on_client(lambda scarf, _: _read(make(scarf)))
-    yield Call(row, f"exports.{name}", "GET", path, read, version=version)
+    name = name if "." in name else f"exports.{name}"
+    yield Call(row, name, "GET", path, read, version=version)
     save = _on_client(lambda scarf, bench: _save(make(scarf), bench))
-    yield Call(f"saved {row}", f"exports.{name}, saved", "GET", path, save, version=version)
+    yield Call(f"saved {row}", f"{name}, saved", "GET", path, save, version=version)
     for job in jobs:
         run = _on_client(lambda scarf, bench, job=job: _run(job, scarf, bench))  # type: ignore[misc] # bound early
         yield Call("saved events", f"exports.run, {job.what}", "GET", path, run, version=version)
@@ -394,10 +531,22 @@ def export_calls() -> list[Call]:
             lambda scarf: scarf.exports.owner_events("home", *RANGE),
             ExportJob("owner_events", "home", "2024-01-01", "2024-01-31"),
         ),
+        *_export(
+            "aggregations",
+            "insights/home/aggregations/export",
+            lambda scarf: scarf.exports.aggregations(*RANGE, owner="home"),
+        ),
         *_export("pixel_events", PIXELS, lambda scarf: scarf.exports.pixel_events(*RANGE)),
         *_export(
             "pixel_events, v2",
             "tracking-pixels/home/events",
             lambda scarf: scarf.exports.pixel_events(*RANGE, owner="home", api="v2"),
         ),
+        *_export(
+            "company_events",
+            "companies/home/corp.example/events",
+            lambda scarf: scarf.exports.company_events("corp.example", *RANGE),
+        ),
+        *_export("pixel_rollup", "companies/home/pixel-rollup", lambda scarf: scarf.exports.pixel_rollup(*RANGE)),
+        *_export("imports.log", "imports/home/i1/log", lambda scarf: scarf.imports.log("i1")),
     ]

@@ -6,16 +6,19 @@ import json
 from collections.abc import Callable
 from typing import Final
 
+from scarf_async import ApiVersion
 from scarf_async.cli.naming import as_typed
 
 from .bench import TOKEN, Bench, Done
 from .calls import AT, HOME, PIXELS, RANGE, Call, makes
 from .world import PACKAGE
 
-__all__ = ["MANIFEST", "REPORTED", "command_calls"]
+__all__ = ["MANIFEST", "REPORTED", "ROWS", "command_calls"]
 
 MANIFEST: Final = "version: 1\norganizations:\n  home:\n    members: {ann: admin}\n"
 """What `plan` and `apply` are given, in a file named `manifest.yaml`."""
+ROWS: Final = '{"$time": "2024-01-01T00:00Z", "$unique_id": "u"}\n'
+"""What `imports send` is given, in a file named `rows.ndjson`."""
 REPORTED: Final = "reported"
 """How a command ends whose report tells of an error, which names no class."""
 
@@ -70,21 +73,61 @@ def _applies(bench: Bench, done: Done) -> str:
     return {"succeeded": "ok", "failed": REPORTED}.get(status, status)
 
 
-def _command(method: str, path: str, *arguments: str, row: str = "", judge: Judge = _ended) -> Call:
+def _command(
+    method: str,
+    path: str,
+    *arguments: str,
+    row: str = "",
+    judge: Judge = _ended,
+    version: ApiVersion = "v1",
+) -> Call:
     def run(bench: Bench) -> str:
-        places = {"MANIFEST": str(bench.directory / "manifest.yaml"), "FRESH": str(bench.fresh())}
+        places = {
+            "MANIFEST": str(bench.directory / "manifest.yaml"),
+            "ROWS": str(bench.directory / "rows.ndjson"),
+            "FRESH": str(bench.fresh()),
+        }
         return judge(bench, bench.invoke(*(places.get(word, word) for word in arguments)))
 
     name = f"$ {' '.join(arguments)}".replace(PACKAGE, "PACKAGE")
+    if arguments[0] == "imports" or arguments[1] in {"company-events", "pixel-rollup"}:
+        return Call(row, name, method, path, run, version="v2")
     if row.startswith(("events", "aggregates", "saved")):
-        return Call(row, name, method, path, run)
-    usual, stands = makes(method, path, renames="--name" in arguments)
-    return Call(row or usual, name, method, path, run, stands)
+        return Call(row, name, method, path, run, version="v3" if "insights" in path else "v1")
+    usual, stands = makes(method, path, version, renames="--name" in arguments)
+    return Call(row or usual, name, method, path, run, stands, version)
 
 
 def command_calls() -> list[Call]:
     """Return the commands."""
-    return [*_questions(), *_changes(), *_exports()]
+    return [*_questions(), *_changes(), *_exports(), *_imports()]
+
+
+def _imported(bench: Bench, done: Done) -> str:
+    """Say what became of the only batch."""
+    ended = _ended(bench, done)
+    return "unknown" if ended == REPORTED and b"\tunknown\t" in done.out else ended
+
+
+def _imports() -> list[Call]:
+    send = ("imports", "send", "ROWS", "--owner", "home", "--package", PACKAGE, "--no-wait")
+    of_home, one = ("--owner", "home"), "imports/home/i1"
+    company = ("export", "company-events", "corp.example", *of_home, *_DAYS)
+    return [
+        _command("POST", f"packages/home/{PACKAGE}/import", *send, row="import", judge=_imported),
+        _command("GET", "imports/home", "imports", "list", *of_home, row="read", judge=_shows),
+        _command("GET", one, "imports", "get", "i1", *of_home, row="read", judge=_shows),
+        _command("POST", f"{one}/abort", "imports", "abort", "i1", *of_home, row="state"),
+        _command("GET", f"{one}/log", "imports", "log", "i1", *of_home, row="aggregates", judge=_shows),
+        _command("GET", "companies/home/corp.example/events", *company, row="events", judge=_copies),
+        _command(
+            "GET",
+            "companies/home/pixel-rollup",
+            *("export", "pixel-rollup", *of_home, *_DAYS),
+            row="rollup",
+            judge=_copies,
+        ),
+    ]
 
 
 def _questions() -> list[Call]:
@@ -123,6 +166,23 @@ def _changes() -> list[Call]:
         _command("DELETE", f"{AT}/domains/d1", "domains", "remove", PACKAGE, "d1"),
         _command("POST", f"{HOME}/users", "apply", "MANIFEST", "--yes", "--json", row="apply", judge=_applies),
         _command("POST", "organizations", "copy", "bare", "acme", "--yes", "--json", row="copy", judge=_applies),
+        _command(
+            "PUT",
+            f"{HOME}/members/ann",
+            *("apply", "MANIFEST", "--yes", "--json", "--api", "v2"),
+            row="apply",
+            judge=_applies,
+            version="v2",
+        ),
+        # v2 creates no organizations: the copy goes into one that is there.
+        _command(
+            "POST",
+            "packages/home",
+            *("copy", "bare", "home", "--yes", "--json", "--api", "v2"),
+            row="copy",
+            judge=_applies,
+            version="v2",
+        ),
     ]
 
 
@@ -131,6 +191,8 @@ def _exports() -> list[Call]:
     package = ("export", "package-events", "home", PACKAGE, *_DAYS)
     sums = f"{HOME}/aggregates"
     of_home = ("export", "aggregates", "--organization", "home", *_DAYS)
+    counts = "insights/home/aggregations/export"
+    of_v3 = ("export", "aggregations", "--owner", "home", *_DAYS)
     return [
         _command("GET", f"{events}/events.csv", *package, row="events", judge=_copies),
         _command("GET", events, *package, "--api", "v2", row="events", judge=_copies),
@@ -141,6 +203,8 @@ def _exports() -> list[Call]:
         _command("GET", PIXELS, "export", "pixel-events", *_DAYS, row="events", judge=_copies),
         _command("GET", sums, *of_home, "--format", "csv", row="aggregates", judge=_shows),
         _command("GET", sums, *of_home, "-o", "FRESH", row="saved aggregates"),
+        _command("GET", counts, *of_v3, "--format", "csv", row="aggregates", judge=_shows),
+        _command("GET", counts, *of_v3, "-o", "FRESH", row="saved aggregates"),
         _command(
             "GET",
             "packages/home/events",

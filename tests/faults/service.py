@@ -17,7 +17,7 @@ from .world import Reply, World, WorldV2
 
 __all__ = ["Arrival", "Service"]
 
-_BASE = re.compile(r"/(?:api/v1|v2)/")
+_BASE = re.compile(r"/(?:api/v1|v2|v3)/")
 
 
 @attrs.frozen
@@ -52,7 +52,7 @@ class Service:
         *,
         clock: Clock,
     ) -> None:
-        self.worlds = {"v1": World(), "v2": WorldV2()}
+        self.worlds = {"v1": World(), "v2": WorldV2(), "v3": WorldV2()}
         """What there is, by version: the two know nothing of each other."""
         self.arrivals: list[Arrival] = []
         self.bodies: list[bytes] = []

@@ -53,6 +53,7 @@ class Code:
             "followed": cls(_OK, followed=1),
             "endless": cls("ExportError", followed=5),
             "unknown": cls("unknown", None, looks=None),
+            "lost": cls("unknown"),
             "skipped": cls("skipped", None),
             "later": cls("later"),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import gzip
 import json
 import re
 from collections.abc import Mapping
@@ -23,7 +24,9 @@ NDJSON: Final = b"".join(
     json.dumps({"breakdown": "total", "date": day, "package": "web", "total": 3}).encode() + b"\n"
     for day in ("2024-01-01", "2024-01-02")
 )
-_EXPORT = re.compile(r".*/(?:events|events\.csv|(aggregates))")
+LOG: Final = 2 * b'{"type": "progress", "class": "info", "events_count": 1}\n'
+_EXPORT = re.compile(r".*/(events|events\.csv|pixel-rollup|aggregates|aggregations/export|log)")
+_EXPORTED: Final = {"aggregates": NDJSON, "aggregations/export": NDJSON, "log": LOG}
 _KEYS: Final = ("id", "uuid", "name", "username")
 _DONE: Final[JSONObject] = {"message": "done"}
 
@@ -71,7 +74,9 @@ class World:
     def answer(self, method: str, path: str, body: bytes) -> Reply:
         """Do what a request asks for, and answer it; the path without a slash in front, encoded."""
         if export := _EXPORT.fullmatch(path):
-            return Reply(200, NDJSON if export[1] else CSV, {"Content-Type": "text/plain"})
+            return Reply(200, _EXPORTED.get(export[1], CSV), {"Content-Type": "text/plain"})
+        if path.endswith("/import"):
+            body = gzip.decompress(body)
         status, value = self._do(method, unquote(path), json.loads(body) if body else None)
         return Reply(status, json.dumps(value).encode())
 
@@ -122,7 +127,20 @@ class WorldV2(World):
 
     def __init__(self) -> None:
         self.lists = {
-            "organizations": [{"id": "o1", "name": "home", "billing_email": "pay@home.example"}],
+            "organizations": [
+                {"id": "o1", "name": "home", "billing_email": "pay@home.example"},
+                {"id": "o2", "name": "bare", "billing_email": "pay@home.example"},
+            ],
+            "organizations/bare/members": [],
+            "packages/bare": [
+                {
+                    "id": "p2",
+                    "owner": "bare",
+                    "name": "anvil",
+                    "type": "python",
+                    "repository_url": "https://r.example/",
+                }
+            ],
             "organizations/home/members": [{"user_id": "u1", "username": "ann", "role": "member"}],
             "packages/home": [{"id": PACKAGE, "owner": "home", "name": "web", "type": "file"}],
             f"packages/home/{PACKAGE}/permissions": [
@@ -132,9 +150,27 @@ class WorldV2(World):
                 {"id": "r1", "outgoing_url": "https://r.example/", "incoming_path": "/r"}
             ],
             f"packages/home/{PACKAGE}/domains": [{"id": "d1", "name": "d.example"}],
+            "packages/home/overview": [{"package": {"id": PACKAGE, "name": "web"}, "total_installs": 3}],
+            "domains/home/d.example": [{"id": "status", "cname_status": "valid"}],
+            "tracking-pixels/home": [{"id": "x1", "owner": "home", "name": "pages", "track_companies": True}],
+            "tracking-pixels/home/x1/domains": [{"id": "d2", "name": "x.example"}],
+            "collections/home": [{"id": "c1", "owner": "home", "pattern": "home/*", "backend_domain": "ghcr.io"}],
+            "users": [{"id": "u1", "name": "ann"}],
+            "users/ann/organizations": [{"organization_id": "o1", "organization_name": "home", "role": "owner"}],
+            "imports/home": [{"id": "i1", "status": "done"}],
         }
 
     def _do(self, method: str, path: str, sent: object) -> tuple[int, object]:
+        if path == "search":
+            return 200, [{"type": "package", "package": {"id": PACKAGE, "name": "web"}}]
+        if path.endswith("/abort"):
+            return 200, _DONE
+        if path.endswith("/import") and isinstance(sent, dict):
+            # What has an identifier is imported once.
+            things = self.lists.setdefault(path, [])
+            things[:] = [thing for thing in things if "$unique_id" not in thing or thing != sent]
+            things.append(sent)
+            return 200, {"id": "i1", "status": "importing"}
         if method == "GET" and path in self.lists:
             return 200, self.lists[path]
         if method == "POST" and isinstance(sent, dict):

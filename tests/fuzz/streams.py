@@ -13,7 +13,17 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import attrs
-from exports.fakes import END, aggregates, cuts, download, events, slow_split
+from exports.fakes import (
+    END,
+    aggregates,
+    aggregations,
+    cuts,
+    download,
+    events,
+    import_log,
+    rollup,
+    slow_split,
+)
 from exports.test_arrow_csv import Case, assert_twins, bodies
 from hypothesis import strategies as st
 
@@ -115,6 +125,67 @@ _ROWS = st.lists(
     ),
     max_size=8,
 ).map(b"".join)
+_COUNTS = st.lists(
+    st.sampled_from(
+        [
+            b'{"breakdown":"by-total","date":"2024-01-01","total":1}\n',
+            b'{"breakdown":"by-x","date":null,"breakdowns":["a"],"company_sic_codes":[1,"2"],"new":{}}\r\n',
+            b'{"breakdown":"by-x","date":"","artifact":7,"last_seen":"2024-01-03 10:11:12+00:00"}\n',
+            b'{"breakdown":"by-x","last_seen":"0001-01-01 00:00:00+02:00"}\n',
+            *(
+                b'{"breakdown":7}\n',
+                b'{"data":[',
+                b'{"detail":"no"}',
+                b"]}",
+                b"{",
+                b"}",
+                b"\n",
+                b"\r",
+                b"\xff",
+                b"null\n",
+            ),
+            *(b"\xef\xbb\xbf", b"[]\n", b'"breakdown":'),
+        ]
+    ),
+    max_size=8,
+).map(b"".join)
+_LOG = st.lists(
+    st.sampled_from(
+        [
+            b'{"type":"progress","class":"info","events_count":7}\n',
+            b'{"type":"failed-to-decode","class":"error","line":3,"human_friendly_message":"\xff"}\r\n',
+            b'{"type":7}\n',
+            b'{"type":"","line":"3"}\n',
+            b'{"class":"info"}\n',
+            b'{"type":"x","package_id":5,"new":[null]}',
+            b"[]\n",
+            b"null\n",
+            b"{",
+            b"\n",
+            b"\xef\xbb\xbf",
+            b"<",
+        ]
+    ),
+    max_size=8,
+).map(b"".join)
+_ROLLUP = st.lists(
+    st.sampled_from(
+        [
+            b"date,pixel,total\n",
+            b"date,date\n",
+            b"total\n",
+            b"2024-01-01,p,1\n",
+            b"2024-01-02,,2\r\n",
+            b'"2024-01-01","a\nb",3\n',
+            b"x",
+            b",",
+            b"\n",
+            b'"',
+            b"\xff",
+        ]
+    ),
+    max_size=8,
+).map(b"".join)
 _AT = st.lists(st.integers(0, 2000), max_size=6)
 _LIMITS = st.integers(1, 60) | st.just(_NO_LIMIT)
 
@@ -209,7 +280,7 @@ async def _ways(case: Arriving, make: Callable[..., Export[Any]], pieces: list[b
         assert kept == case.body
     # Lines are those of the file, but where the first of them was left out and the next looks like a BOM.
     if kept is not None and not (case.end and b"\xef\xbb\xbf" in case.body[3:]):
-        again = slow_split(kept, _NO_LIMIT, quotes=make is events)
+        again = slow_split(kept, _NO_LIMIT, quotes=make in {events, rollup})
         assert lines[0] == again.records
     return [typed, lines, saved, kept]
 
@@ -279,6 +350,9 @@ TARGETS: Final[dict[str, Target[Any]]] = {
     "blocks": Target(_arriving(_LINES.map(b"".join) | _CSV), _check_blocks, _of_bytes),
     "events": Target(_arriving(_CSV | bodies()), _check_ways(events), _of_bytes),
     "aggregates": Target(_arriving(_ROWS), _check_ways(aggregates), _of_bytes),
+    "aggregations": Target(_arriving(_COUNTS), _check_ways(aggregations), _of_bytes),
+    "log": Target(_arriving(_LOG), _check_ways(import_log), _of_bytes),
+    "rollup": Target(_arriving(_ROLLUP), _check_ways(rollup), _of_bytes),
     "columns": Target(_arriving(_CSV | bodies()), _check_columns, _of_bytes),
     "inflate": Target(_arriving(_COMPRESSED), _check_inflate, _of_bytes),
 }

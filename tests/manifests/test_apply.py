@@ -50,7 +50,7 @@ async def make(scarf: Scarf, manifest: Manifest, *, prune: bool) -> None:
     raise AssertionError(str(report))
 
 
-@settings(max_examples=15)
+@settings(max_examples=settings().max_examples // 2)
 @given(wanted(), wanted(), st.none() | st.integers(0, 99))
 def test_with_prune_what_is_there_becomes_what_is_wanted(there: Manifest, more: Manifest, seed: int | None) -> None:
     """The service then holds what the manifest says, even where many requests fail; nothing is left to do."""
@@ -72,7 +72,7 @@ def test_with_prune_what_is_there_becomes_what_is_wanted(there: Manifest, more: 
         run(test())
 
 
-@settings(max_examples=15)
+@settings(max_examples=settings().max_examples // 2)
 @given(wanted(), wanted(), st.none() | st.integers(0, 99))
 def test_without_prune_both_are_there(there: Manifest, more: Manifest, seed: int | None) -> None:
     """What was there stays beside what is wanted."""

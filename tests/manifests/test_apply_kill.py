@@ -1,4 +1,4 @@
-"""Two thousand changes, applied by processes that are killed."""
+"""Many changes, applied by processes that are killed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from scarf_async.manifests.saved import write_changes
 from .served import fill
 
 ME = "emulator-user"
-PACKAGES, PEOPLE, MEMBERS = 22, 85, 105
+PEOPLE = 85
 
 
-def state(*, permissions: bool, packages: int) -> Manifest:
-    """Acme with packages, and with nobody or with everybody."""
+def state(*, permissions: bool, packages: int, members: int = 0) -> Manifest:
+    """Acme with packages, with members, and with permissions for nobody or for everybody."""
     levels = {f"user{number}": PermissionLevel.MEMBER for number in range(PEOPLE)} if permissions else None
-    more = {f"user{number}": Role.MEMBER for number in range(MEMBERS)} if permissions else {}
+    more = {f"user{number}": Role.MEMBER for number in range(members)}
     return Manifest(
         organizations=(
             OrganizationSpec(
@@ -104,28 +104,30 @@ def effects(requests: list[ReceivedRequest]) -> Counter[tuple[str, str]]:
     return effects
 
 
-async def test_two_thousand_changes_end_well_though_they_are_killed(
-    scarf: Scarf, scarf_emulator: Emulator, tmp_path: Path
+async def test_many_changes_end_well_though_they_are_killed(
+    scarf: Scarf, scarf_emulator: Emulator, tmp_path: Path, soak: bool
 ) -> None:
     """Run again with the same changes and journal: all is as it should be, and nothing is done twice for it."""
-    await fill(scarf, state(permissions=False, packages=PACKAGES - 5))
-    wanted = state(permissions=True, packages=PACKAGES)
+    packages, members, killed_after = (115, 205, 100) if soak else (8, 105, 40)
+    await fill(scarf, state(permissions=False, packages=packages - 5))
+    wanted = state(permissions=True, packages=packages, members=members)
     changes = await scarf.manifests.diff(wanted)
-    assert len(changes) == PACKAGES * PEOPLE + MEMBERS + 5 == 1980
+    count = packages * PEOPLE + members + 5
+    assert len(changes) == count
     write_changes(changes, tmp_path / "changes", server=scarf_emulator.url)
     scarf_emulator.requests.clear()
     killing = Killing(scarf_emulator, changes, tmp_path)
-    await killing.run(killed_after=40)
+    await killing.run(killed_after=killed_after)
     with pytest.raises(GuardError, match="what is there is not what these changes were made for: compare again"):
         await scarf.manifests.apply(changes, whole=True)
-    await killing.run(killed_after=40)
+    await killing.run(killed_after=killed_after)
     counts = await killing.run()
     assert counts is not None
-    assert (counts["done"], sum(counts.values())) == (1980, 1980)
+    assert (counts["done"], sum(counts.values())) == (count, count)
     assert list(await scarf.manifests.diff(wanted, prune=True)) == []
     seen = effects(scarf_emulator.requests)
-    assert len(seen) == 1980
-    assert sum(seen.values()) - 1980 <= killing.open_when_killed <= 2 * 8 * PEOPLE
+    assert len(seen) == count
+    assert sum(seen.values()) - count <= killing.open_when_killed <= 2 * 8 * PEOPLE
     assert sum(count for (path, _), count in seen.items() if path.endswith("/packages")) == 5
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async import LibraryType, Permission, Role
@@ -31,7 +31,6 @@ def cannot_tell(change: Change) -> bool:
     return change.action == "set" or "@" in (change.name or "") or (change.action != "create" and bool(addresses))
 
 
-@settings(max_examples=50)
 @given(lives(), wanted(), st.booleans(), st.booleans())
 def test_where_nothing_moved_all_is_open(live: Live, manifest: Manifest, prune: bool, rewrite: bool) -> None:
     """Each change finds what it was made for, and stays as it is."""
@@ -39,7 +38,6 @@ def test_where_nothing_moved_all_is_open(live: Live, manifest: Manifest, prune: 
     assert held(changes, live) == [Verdict(change, "open") for change in changes.applicable]
 
 
-@settings(max_examples=50)
 @given(lives(), wanted(), st.booleans(), st.booleans())
 def test_where_all_was_applied_all_is_done(live: Live, manifest: Manifest, prune: bool, rewrite: bool) -> None:
     """But for what the service does not show, which is sent again."""
@@ -48,7 +46,6 @@ def test_where_all_was_applied_all_is_done(live: Live, manifest: Manifest, prune
         assert verdict.state == ("open" if cannot_tell(verdict.change) else "done"), verdict
 
 
-@settings(max_examples=50)
 @given(lives(), wanted(), st.data())
 def test_where_some_was_applied_nothing_has_moved(live: Live, manifest: Manifest, data: st.DataObject) -> None:
     """A run that was cut short anywhere leaves what its changes know: what is open and what is done."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
 import attrs
 import pytest
 
@@ -9,11 +13,14 @@ from scarf_async import (
     BulkPlan,
     DomainCreate,
     Manifest,
+    ManifestError,
     OrganizationSpec,
     OrganizationUpsert,
     PackageSpec,
     PackageUpsert,
     Scarf,
+    ValidationError,
+    read_manifest,
 )
 from scarf_async.emulator import Emulator
 
@@ -31,6 +38,13 @@ TOOL = PackageSpec(name="tool", library_type="file", short_description="Tool", d
 def manifest(*packages: PackageSpec, name: str = "acme") -> Manifest:
     """A manifest of an organization."""
     return Manifest(organizations=(OrganizationSpec(name=name, packages=packages),))
+
+
+def planned(package: PackageUpsert) -> BulkPlan:
+    """A plan that creates a package."""
+    plan = BulkPlan()
+    plan.create_package(package, "acme")
+    return plan
 
 
 async def names(scarf: Scarf, organization: str = "acme") -> dict[str, list[str]]:
@@ -127,3 +141,39 @@ async def test_verify_finds_domains_beside_those_given(there: Scarf) -> None:
     plan.create_domain(web, DomainCreate("more.acme.example"))
     (await there.bulk.run(plan)).raise_for_failures()
     assert await there.bulk.verify(plan) == []
+
+
+@pytest.mark.parametrize("address", ["https://[::1/acme/web", "https://[img]/acme/web", "https://img:x/acme/web"])
+async def test_a_malformed_public_address_is_refused(
+    scarf: Scarf, scarf_v2: Scarf, scarf_emulator: Emulator, tmp_path: Path, address: str
+) -> None:
+    """A call, a plan and a manifest refuse an address without a host in both versions, and nothing is written."""
+    file = tmp_path / "scarf.json"
+    package = {"name": "web", "type": "docker", "backend_url": WEB.backend_url, "public_url": address}
+    file.write_text(json.dumps({"version": 1, "organizations": {"acme": {"packages": [package]}}}))
+
+    def upsert() -> PackageUpsert:
+        return PackageUpsert(
+            name="web",
+            short_description="Web",
+            library_type="docker",
+            backend_url=WEB.backend_url,
+            public_url=address,
+        )
+
+    attempts: list[Callable[[Scarf], Awaitable[object]]] = [
+        lambda client: client.packages.create(upsert(), "acme"),
+        lambda client: client.packages.update("p-1", upsert()),
+        lambda client: client.bulk.run(planned(upsert())),
+        lambda client: client.manifests.diff(read_manifest(file)),
+    ]
+    for client in (scarf, scarf_v2):
+        for attempt in attempts:
+            with pytest.raises(ValidationError, match="public_url must be an absolute") as caught:
+                await attempt(client)
+            assert caught.value.field == (None if isinstance(caught.value, ManifestError) else "public_url")
+    assert scarf_emulator.requests == []
+    await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
+    for client in (scarf, scarf_v2):
+        (change,) = await client.manifests.diff(manifest(attrs.evolve(WEB, public_url=address)))
+        assert (change.action, "public_url must be an absolute" in change.note) == ("blocked", True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async.bulk.schedule import compile_plan
@@ -17,7 +17,6 @@ from scarf_async.manifests.pull import described
 from .worlds import applied, in_v2, lives, ordered, union, wanted
 
 
-@settings(max_examples=50)
 @given(lives(), st.booleans())
 def test_what_is_there_differs_in_nothing_from_its_description(live: Live, prune: bool) -> None:
     """The comparison of a state with its own description is empty, whether or not things may be removed."""
@@ -26,7 +25,6 @@ def test_what_is_there_differs_in_nothing_from_its_description(live: Live, prune
     assert list(diff(attrs.evolve(manifest, organizations=there), live, prune=prune)) == []
 
 
-@settings(max_examples=50)
 @given(lives(), wanted())
 def test_with_prune_what_is_there_becomes_what_is_wanted(live: Live, manifest: Manifest) -> None:
     """Applied with prune, the changes leave what the manifest says and nothing else of what it speaks of."""
@@ -38,7 +36,6 @@ def test_with_prune_what_is_there_becomes_what_is_wanted(live: Live, manifest: M
     assert ordered(described(applied(changes, live))) == ordered(manifest)
 
 
-@settings(max_examples=50)
 @given(lives(), wanted())
 def test_without_prune_nothing_goes(live: Live, manifest: Manifest) -> None:
     """Without prune, what is there stays beside what is wanted."""
@@ -47,7 +44,6 @@ def test_without_prune_nothing_goes(live: Live, manifest: Manifest) -> None:
     assert ordered(described(applied(changes, live))) == union(ordered(described(live)), ordered(manifest))
 
 
-@settings(max_examples=50)
 @given(lives(), wanted(), st.booleans(), st.booleans())
 def test_a_second_comparison_finds_nothing(live: Live, manifest: Manifest, prune: bool, rewrite: bool) -> None:
     """After the changes nothing differs; only what the service does not show is set or named again."""
@@ -56,7 +52,6 @@ def test_a_second_comparison_finds_nothing(live: Live, manifest: Manifest, prune
     assert {change.action for change in again} <= {"set", "uncompared"}
 
 
-@settings(max_examples=50)
 @given(lives(), wanted(), st.booleans())
 def test_the_changes_are_a_plan_that_can_be_run(live: Live, manifest: Manifest, prune: bool) -> None:
     """Each change that sends something is one operation; the plan neither contradicts itself nor circles."""
@@ -68,7 +63,6 @@ def test_the_changes_are_a_plan_that_can_be_run(live: Live, manifest: Manifest, 
         assert change.kind in operation.kind
 
 
-@settings(max_examples=50)
 @given(lives(), wanted(), st.booleans())
 def test_changes_survive_as_data(live: Live, manifest: Manifest, prune: bool) -> None:
     """What `from_dict` reads is equal to what `to_dict` gave."""
@@ -76,7 +70,6 @@ def test_changes_survive_as_data(live: Live, manifest: Manifest, prune: bool) ->
     assert Changes.from_dict(changes.to_dict()) == changes
 
 
-@settings(max_examples=50)
 @given(lives(), st.booleans())
 def test_what_v2_shows_differs_in_nothing_from_its_description(live: Live, prune: bool) -> None:
     """Addresses, owners and all: nothing is to be done, nothing blocked, and nothing left uncompared."""
@@ -86,7 +79,6 @@ def test_what_v2_shows_differs_in_nothing_from_its_description(live: Live, prune
     assert list(diff(attrs.evolve(manifest, organizations=there), shown, prune=prune, dialect=V2())) == []
 
 
-@settings(max_examples=50)
 @given(lives(), wanted(), st.booleans())
 def test_in_v2_a_second_comparison_has_nothing_to_send(live: Live, manifest: Manifest, prune: bool) -> None:
     """After the changes only what v2 cannot do is left, each with a reason, however often it is compared."""

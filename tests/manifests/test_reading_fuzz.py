@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async.errors import ManifestError
@@ -113,7 +113,6 @@ def test_random_documents(document: object) -> None:
     assert manifest == same
 
 
-@settings(max_examples=50)
 @given(
     text=scraps | st.text(st.sampled_from('a,;"\n\r ')), kind=st.sampled_from(["members", "permissions", "routes"])
 )

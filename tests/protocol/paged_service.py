@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Final, Literal
 from urllib.parse import parse_qs, quote
 
@@ -154,7 +156,7 @@ class Service:
         for place in query.get(after, [])[:1]:
             if self.typed and place[:1] != self.cursor[:1]:
                 return refusal(request)
-            rows = [row for row in rows if getattr(row, self.cursor) > place]
+            rows = rows[bisect_right(rows, place, key=attrgetter(self.cursor)) :]
         size = min(self.cap or 10, int(query.get("per_page", ["10"])[0]))
         return Answer(200, {}, json.dumps(self._body(rows[:size], size, after, more=len(rows) > size)).encode())
 
@@ -162,7 +164,7 @@ class Service:
         return getattr(row, self.cursor), row.id
 
     def _body(self, page: Sequence[Thing], size: int, after: str, *, more: bool) -> object:
-        rows = [attrs.asdict(row, filter=lambda attribute, _: attribute.name != "extra") for row in page]
+        rows = [{"id": row.id, "name": row.name, "user_id": row.user_id} for row in page]
         if not self.envelope:
             return rows
         body: dict[str, object] = {self.envelope: rows}

@@ -36,6 +36,7 @@ from .paged_service import (
 Paging = Literal["links", "links-only", "after", "ignores-after", "no-next"]
 
 SIZES: Final = (0, 1, 9, 10, 11, 99, 100, 101, 200, 1000, 1001)
+THERE: Final = things(range(max(SIZES)))
 CAPS: Final = (10, 50, 1000, None)
 MEMBERS: Final = Listing(LIST, lambda thing: thing.id, (BY_USER,))
 LISTS: Final[Mapping[str, tuple[Listing[Thing], str, str]]] = {
@@ -55,7 +56,7 @@ def unproven(listing: Listing[Thing], service: Service) -> set[int]:
     """Read a list of each size: the sizes of those that are a `PaginationError`. All others are whole."""
     failed = set()
     for size in SIZES:
-        there = things(range(size))
+        there = THERE[:size]
         try:
             found = carry_out(listing.read(owner="acme"), attrs.evolve(service, elements=there, requests=[]))
         except PaginationError:

@@ -102,6 +102,7 @@ def test_a_create_is_never_blindly_repeated(status: int, wait: str | None, cut: 
         ("v2", "package_events", "a/b", "/packages/a%2Fb/u-1/events"),
         ("v2", "owner_events", "a/b", "/packages/a%2Fb/events"),
         ("v2", "pixel_events", "a/b", "/tracking-pixels/a%2Fb/events"),
+        ("v3", "aggregations", "a/b", "/insights/a%2Fb/aggregations/export"),
     ],
 )
 def test_the_address_of_each_export(version: str, kind: str, owner: str | None, target: str) -> None:
@@ -110,7 +111,7 @@ def test_the_address_of_each_export(version: str, kind: str, owner: str | None, 
     package = "u-1" if kind == "package_events" else None
     request = call.request(dt.date(2024, 2, 28), dt.date(2024, 3, 1), owner=owner, package=package)
     dates = "startDate=2024-02-28&endDate=2024-03-01"
-    if version == "v2":
+    if version != "v1":
         dates = "start_date=2024-02-28&end_date=2024-03-01"
     assert (request.endpoint.method, request.target, request.body) == ("GET", f"{target}?{dates}", None)
     assert request.endpoint.resend is Resend.EXPORT

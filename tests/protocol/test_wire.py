@@ -190,6 +190,18 @@ def test_null_and_absent_read_alike(kind: type[attrs.AttrsInstance], row: dict[s
     assert read({**row, **dict.fromkeys(OPTIONAL[kind])}, kind) == read(row, kind)
 
 
+@pytest.mark.parametrize(("kind", "row"), [*LEAST, *((type(entity), row) for row, entity in FULL)])
+def test_what_is_as_described_reads_as_with_care(kind: type[attrs.AttrsInstance], row: dict[str, object]) -> None:
+    """Straight off the text, and through JSON with every field looked at: the same entities."""
+    for one in (row, {**row, **dict.fromkeys(OPTIONAL[kind])}):
+        body = json.dumps([one, {**one, "new": 1}]).encode()
+        careful = wire.structure(wire.parse(body), list[kind])  # type: ignore[valid-type] # a computed class
+        assert wire.read(body, list[kind]) == careful  # type: ignore[valid-type] # as above
+        assert [read(one, kind)] == careful[:1]
+        page = {"results": [one], "_links": {"next": "?p=2"}}
+        assert wire.read_page(json.dumps(page).encode(), list[kind]) == (careful[:1], page["_links"])  # type: ignore[valid-type] # as above
+
+
 @least
 def test_required_fields_cannot_be_left_out(kind: type[attrs.AttrsInstance], row: dict[str, object]) -> None:
     """Without a required field, or with a null in it, the error names its place."""

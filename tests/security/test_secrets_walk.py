@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,8 +15,10 @@ from acceptance.test_secrets import KEY, PASSWORD, assert_clean
 
 import scarf_async
 from scarf_async import (
+    AggregationQuery,
     BulkError,
     BulkPlan,
+    CollectionUpsert,
     ConfigurationError,
     DomainCreate,
     ExportJob,
@@ -29,6 +32,7 @@ from scarf_async import (
     Scarf,
     ScarfError,
     ScarfWarning,
+    TrackingPixelUpsert,
     UnsupportedError,
     manifest_schema,
     read_changes,
@@ -117,6 +121,29 @@ async def by_call(world: World) -> None:
     world.add(caught.value)
 
 
+async def by_calls_of_v2_alone(world: World) -> None:
+    """Collect what a client of v1 gets from v2: pixels, collections, accounts, and answers to calls of its own."""
+    scarf, docs = world.scarf.with_options(owner="acme"), TrackingPixelUpsert(name="Docs", track_companies=True)
+    images = CollectionUpsert(pattern="acme/*", backend_domain="ghcr.io")
+    pixel, collection = await scarf.pixels.create(docs), await scarf.collections.create(images)
+    await scarf.pixels.create_domain(pixel, "px.acme.example")
+    world.add(docs, images, pixel, collection, scarf.pixels, scarf.collections, scarf.users)
+    world.add(await scarf.domains.status("px.acme.example"), await scarf.packages.overview())
+    world.add(await scarf.users.get("acme"), await scarf.users.organizations(world.emulator.user))
+    world.add(await scarf.search("docs"), await scarf.request("GET", "/tracking-pixels/acme", version="v2"))
+    for call in (
+        scarf.pixels.create(docs),
+        scarf.collections.get("none"),
+        scarf.pixels.update("events", docs),
+        scarf.request("GET", f"/x?key={PASSWORD}", version="v2"),
+        scarf.request("GET", f"https://user:{PASSWORD}@scarf.example/x", version="v2"),
+        scarf.request("POST", ["x"], json={}, version="v2"),
+    ):
+        with pytest.raises(ScarfError) as caught:
+            await call
+        world.add(caught.value.args)
+
+
 async def by_bulk(world: World) -> None:
     """Collect what a plan goes through, with an operation that fails."""
     plan = BulkPlan()
@@ -148,6 +175,19 @@ async def by_export(world: World) -> None:
         job = ExportJob("owner_events", "acme", *RANGE, form, 1)
         report = await exports.run(job, directory / form, progress=world.add)
         world.add(job, report, *report.windows, report.to_dict())
+    query = AggregationQuery(packages=web)
+    counts = exports.aggregations(*RANGE, query)
+    async with counts as counted:
+        world.add(query, counts, counted, [row async for row in counted])
+    await exports.run(ExportJob("aggregations", "acme", *RANGE, query=query), directory / "counts")
+    world.emulator.retention_days = 0
+    with pytest.warns(ScarfWarning) as caught:
+        world.add(await counts.save(directory / "counts.jsonl"))
+    world.add(*(warning.message for warning in caught))
+    report = await exports.run(
+        ExportJob("aggregations", "acme", *RANGE, query=query), directory / "counts", refresh_days=9999
+    )
+    world.add(report, *report.windows, report.to_dict())
     next((directory / "csv" / "data").glob("*.csv")).write_text("")
     world.add(*verify_export(directory / "csv"))
 
@@ -189,6 +229,7 @@ async def by_v2(world: World) -> None:
         plan.create_route(made, attrs.evolve(route, template_path="/other/{v}"))
         report = await scarf.bulk.run(plan, journal=world.directory / "v2.journal")
         world.add(report, *report, await scarf.manifests.pull("acme"))
+        world.add(*await by_import(scarf, made.uuid, emulator))
         emulator.quirks = Quirks(paging="ignores-after", max_per_page=10)
         for number in range(10):
             await scarf.packages.create(attrs.evolve(web, name=f"n{number}", library_type="npm"))
@@ -207,6 +248,24 @@ async def by_v2(world: World) -> None:
             world.add(caught.value)
 
 
+async def by_import(scarf: Scarf, package: str, emulator: Emulator) -> list[object]:
+    """Return what imports give: a report with a batch that failed, what became of it, and its log."""
+    emulator.quirks = Quirks(import_seconds=0.0)
+    emulator.faults.add(FaultRule("POST", "*/import", 1, 400))
+    now = dt.datetime.now(dt.UTC)
+    told: list[object] = []
+    rows = [{"$time": now, "$unique_id": str(number)} for number in range(2)]
+    report = await scarf.imports.send(
+        rows, package=package, batch=1, concurrency=1, wait=False, progress=told.append
+    )
+    (made,) = await scarf.imports.list()
+    log = scarf.imports.log(made.id)
+    async with log as entries:
+        read = [entry async for entry in entries]
+    rollup = scarf.exports.pixel_rollup(*RANGE)
+    return [report, *report.batches, *told, made, log, *read, rollup, scarf.imports]
+
+
 def assert_walked(*things: object) -> None:
     """Walk from objects as far as it goes: every text is free of secrets, and so is what anything shows."""
     secrets = 0
@@ -222,6 +281,7 @@ def assert_walked(*things: object) -> None:
 async def test_everything_public(world: World) -> None:
     """Of every public class there is something; neither it, nor what hangs on it, nor any file shows a secret."""
     await by_call(world)
+    await by_calls_of_v2_alone(world)
     await by_bulk(world)
     await by_export(world)
     await by_manifest(world)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import assert_type
 
@@ -20,11 +20,16 @@ from scarf_async import (
     Breakdown,
     BulkError,
     Check,
+    Collection,
+    CollectionUpsert,
     ConflictError,
     DecodeError,
     Domain,
     DomainCreate,
+    DomainStatus,
     Event,
+    EventImport,
+    Export,
     ExportFormat,
     ExportJob,
     ExportKind,
@@ -33,10 +38,15 @@ from scarf_async import (
     FileProblem,
     Importance,
     ImportanceLike,
+    ImportBatch,
+    ImportLogEntry,
+    ImportProgress,
+    ImportReport,
     LibraryType,
     LibraryTypeLike,
     MalformedRecordError,
     Member,
+    Membership,
     MemberUpsert,
     NotFoundError,
     Organization,
@@ -44,6 +54,7 @@ from scarf_async import (
     OutcomeUnknownError,
     Package,
     PackageKey,
+    PackageOverview,
     PackageUpsert,
     Permission,
     PermissionLevel,
@@ -61,9 +72,13 @@ from scarf_async import (
     ScarfError,
     ScarfEvent,
     ScarfWarning,
+    SearchResult,
+    TrackingPixel,
+    TrackingPixelUpsert,
     TransportError,
     Unset,
     UnsupportedError,
+    User,
     ValidationError,
     WriteConfirmedError,
     verify_export,
@@ -236,6 +251,51 @@ async def version_2(api: ApiVersion, importance: ImportanceLike) -> None:
     warnings.simplefilter("error", ScarfWarning)
 
 
+async def only_version_2(scarf: Scarf, web: Package) -> None:
+    """Make the calls that only v2 has, and some that have no method."""
+    docs = TrackingPixelUpsert(name="Docs", package=web, importance="high", track_companies=False)
+    assert_type(docs.package, PackageKey | Unset | None)
+    assert_type(docs.importance, Importance | Unset | None)
+    assert_type(docs.track_companies, bool | Unset | None)
+    pixel = await scarf.pixels.create(docs, owner="acme", if_exists="keep")
+    assert_type(pixel, TrackingPixel)
+    assert_type((pixel.name, pixel.package), tuple[str | None, PackageKey | None])
+    assert_type((pixel.importance, pixel.track_companies), tuple[Importance | str | None, bool | None])
+    assert_type(await scarf.pixels.list("acme"), list[TrackingPixel])
+    assert_type(await scarf.pixels.list(package=web.key), list[TrackingPixel])
+    assert_type(await scarf.pixels.get("id", owner="acme"), TrackingPixel)
+    assert_type(await scarf.pixels.update(pixel, TrackingPixelUpsert(name="Docs", package="id")), TrackingPixel)
+    assert_type(await scarf.pixels.create_domain(pixel, "px.acme.example", if_exists="keep"), Domain)
+    assert_type(await scarf.pixels.list_domains(pixel.id), list[Domain])
+    await scarf.pixels.delete_domain(pixel, "id")
+    await scarf.pixels.delete(pixel)
+    images = CollectionUpsert(pattern="acme/*", backend_domain="ghcr.io")
+    assert_type(images.public_domain, str | Unset | None)
+    collection = await scarf.collections.create(images, if_exists="keep")
+    assert_type(collection, Collection)
+    assert_type(collection.public_domain, str | None)
+    assert_type(await scarf.collections.list(), list[Collection])
+    assert_type(await scarf.collections.get(collection), Collection)
+    assert_type(await scarf.collections.update(collection.id, images, owner="acme"), Collection)
+    await scarf.collections.delete(collection)
+    for one in await scarf.packages.overview("acme", types=["docker"], permission="admin"):
+        assert_type(one, PackageOverview)
+        assert_type((one.package, one.domains), tuple[Package, tuple[Domain, ...]])
+        assert_type(one.total_installs, int | None)
+    status = await scarf.domains.status("px.acme.example", owner="acme")
+    assert_type(status, DomainStatus)
+    assert_type(status.cname_status, str | None)
+    assert_type(await scarf.users.get("ann"), User)
+    (membership, *_) = await scarf.users.organizations("ann")
+    assert_type(membership, Membership)
+    assert_type((membership.role, membership.organization_website), tuple[Role | str, str | None])
+    (found, *_) = await scarf.search("web")
+    assert_type(found, SearchResult)
+    assert_type((found.type, found.library_type), tuple[str, LibraryType | str | None])
+    assert_type(await scarf.request("GET", ["users", "ann"], query={"a": ["b"]}, version="v3"), JSON)
+    assert_type(await scarf.request("PUT", "/x", json={"a": None}, resend="repeat"), JSON)
+
+
 def records(aggregate: Aggregate, event: Event) -> None:
     """Read the records of exports."""
     assert_type(aggregate.breakdown, Breakdown | str)
@@ -246,6 +306,44 @@ def records(aggregate: Aggregate, event: Event) -> None:
     assert_type(event.origin_latitude, float | None)
     assert_type(event.dnt, bool | None)
     assert_type(event.extra, Mapping[str, str | None])
+    assert_type(event.variable_map, dict[str, str])
+
+
+async def imports(scarf: Scarf, package: Package) -> None:
+    """Send events, and look at what became of them."""
+
+    async def rows() -> AsyncIterator[dict[str, str]]:
+        yield {"$time": "2026-06-15T00:00Z"}
+
+    def watch(progress: ImportProgress) -> None:
+        assert_type(progress.unknown, int)
+
+    def unique(row: Mapping[str, object]) -> str:
+        return str(row["n"])
+
+    await scarf.imports.send(rows(), package=package, unique_id=unique, wait=False, progress=watch)
+    await scarf.imports.send([{"$time": dt.datetime.now(dt.UTC), "n": 1}], pixel="id", batch=1, patience=0)
+    report = await scarf.imports.send(Path("events.ndjson.gz"), owner="acme", concurrency=2)
+    assert_type(report, ImportReport)
+    assert_type((report.sent, report.imported, report.failed), tuple[int, int, int])
+    for batch in report.batches:
+        assert_type(batch, ImportBatch)
+        assert_type(batch.id, str | None)
+        assert_type(batch.error_sample, Sequence[JSON])
+    assert_type(await scarf.imports.list(["done"]), list[EventImport])
+    shown = await scarf.imports.get("id")
+    assert_type(shown.events_failed_to_import, int | None)
+    assert_type(await scarf.imports.abort(shown.id), None)
+    async with scarf.imports.log(shown.id) as entries:
+        async for entry in entries:
+            assert_type(entry, ImportLogEntry)
+    async with scarf.exports.pixel_rollup("2026-06-01", "2026-06-15", owner="acme") as stream:
+        async for row in stream:
+            assert_type(row, Mapping[str, str | None])
+    assert_type(scarf.exports.owner_events(None, "2026-06-01", "2026-06-15", names=["a", "b*"]), Export[Event])
+    assert_type(scarf.exports.company_events("corp.example", "2026-06-01", "2026-06-15"), Export[Event])
+    scarf.exports.pixel_events("2026-06-01", "2026-06-15", pixel="id")
+    ExportJob("owner_events", None, "2024-01-01", "2024-02-01", names="a,b")
 
 
 async def export_jobs(scarf: Scarf, path: Path) -> None:

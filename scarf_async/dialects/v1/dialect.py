@@ -69,7 +69,7 @@ from scarf_async.protocol.looking import (
     find_package,
     find_route,
 )
-from scarf_async.protocol.messages import Request, decode, decode_written, server_date
+from scarf_async.protocol.messages import Request, decode, decode_written, path_segment, server_date
 from scarf_async.protocol.steps import (
     Creation,
     LookContext,
@@ -117,6 +117,9 @@ class V1:
         importances=False,
         images_as_names=False,
         empty_is_hidden=False,
+        never_refused=frozenset(
+            {"upsert_member", "remove_member", "delete_package", "delete_route", "create_domain", "delete_domain"}
+        ),
     )
 
     def refusal(self, build: Callable[[], object]) -> str | None:  # noqa: D102 # as all below: described in `Dialect`
@@ -288,7 +291,12 @@ class V1:
     ) -> Steps[None]:
         if any(entry.permission_level is PermissionLevel.OWNER for entry in permissions):
             raise UnsupportedError("v1 has no level owner; nothing was sent", field="permission_level")
-        return tell(SET_PERMISSIONS.request(permissions, package=package.id))
+        path_segment("package", package.id)
+
+        def steps() -> Steps[None]:
+            yield SET_PERMISSIONS.request(permissions, package=package.id)
+
+        return steps()
 
     def routes(self, package: PackageKey) -> Read[list[Route]]:  # noqa: D102
         request = LIST_ROUTES.request(package=package.id)

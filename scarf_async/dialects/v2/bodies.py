@@ -8,27 +8,35 @@ from urllib.parse import urlsplit
 from scarf_async.entities import (
     JSON,
     UNSET,
+    Collection,
+    CollectionUpsert,
     LibraryType,
     Organization,
     OrganizationUpsert,
     Package,
+    PackageKey,
     PackageUpsert,
     Route,
     RouteCreate,
+    TrackingPixel,
+    TrackingPixelUpsert,
     Unset,
 )
 from scarf_async.entities.enums import address_fields
 from scarf_async.errors import UnsupportedError, ValidationError
-from scarf_async.names import package_key
+from scarf_async.names import organization_key, package_key, public_host
 
 __all__ = [
     "check_package",
+    "collection_over",
     "filled",
+    "new_collection",
     "new_package",
+    "new_pixel",
     "new_route",
     "organization_over",
     "package_over",
-    "public_host",
+    "pixel_over",
     "route_over",
     "same_type",
     "sent_name",
@@ -99,11 +107,6 @@ def sent_name(upsert: PackageUpsert, owner: str) -> str:
     return path
 
 
-def public_host(upsert: PackageUpsert) -> str | None:
-    """Return the domain that an upsert asks for by its public address."""
-    return urlsplit(upsert.public_url).hostname if isinstance(upsert.public_url, str) else None
-
-
 def new_package(upsert: PackageUpsert, owner: str, route: RouteCreate | None) -> dict[str, JSON]:
     """Return the body that creates a package.
 
@@ -129,7 +132,7 @@ def new_package(upsert: PackageUpsert, owner: str, route: RouteCreate | None) ->
         body["backend_registry"] = _registry(upsert.backend_url)
     if isinstance(upsert.repository_url, str):
         body["repository_url"] = upsert.repository_url
-    if (host := public_host(upsert)) is not None:
+    if (host := public_host(upsert.public_url)) is not None:
         body["domain"] = host
     return body if route is None else body | new_route(route)
 
@@ -228,3 +231,66 @@ def package_over(upsert: PackageUpsert, owner: str, shown: Package) -> dict[str,
     if same_type(library_type, LibraryType.PYTHON):
         body |= _required("repository_url", upsert.repository_url, shown.repository_url, "repository_url")
     return body
+
+
+_PIXEL_TEXTS: Final = ("importance", "short_description", "long_description")
+
+
+def new_pixel(upsert: TrackingPixelUpsert, owner: str) -> dict[str, JSON]:
+    """Return the body that creates a pixel of an owner.
+
+    Raises:
+        ValidationError: its package is another owner's.
+    """
+    body: dict[str, JSON] = {"name": upsert.name}
+    package = upsert.package
+    if isinstance(package, PackageKey):
+        if package.owner is not None and organization_key(package.owner) != organization_key(owner):
+            raise ValidationError(
+                f"package {package.id} is of {package.owner}, and the tracking pixel of {owner}; nothing was sent",
+                field="package",
+            )
+        body["package_id"] = package.id
+    body |= {name: str(text) for name in _PIXEL_TEXTS if isinstance(text := getattr(upsert, name), str)}
+    if isinstance(upsert.track_companies, bool):
+        body["track_companies"] = upsert.track_companies
+    return body
+
+
+def pixel_over(upsert: TrackingPixelUpsert, shown: TrackingPixel) -> dict[str, JSON]:
+    """Return the body that makes of a pixel what is wanted.
+
+    Raises:
+        ValidationError: neither side says whether it tracks companies, which v2 then begins to do.
+    """
+    tracks = shown.track_companies if upsert.track_companies is UNSET else upsert.track_companies
+    if tracks is None and shown.track_companies is None:
+        raise ValidationError(
+            "v2 tracks companies unless it is told not to, and does not show what this pixel does: give"
+            " track_companies; nothing was changed",
+            field="track_companies",
+        )
+    package = upsert.package.id if isinstance(upsert.package, PackageKey) else upsert.package
+    body: dict[str, JSON] = {
+        "name": upsert.name,
+        **_over("package_id", package, None if shown.package is None else shown.package.id),
+        "track_companies": tracks,
+    }
+    for name in _PIXEL_TEXTS:
+        body |= _over(name, getattr(upsert, name), getattr(shown, name))
+    return body
+
+
+def new_collection(upsert: CollectionUpsert) -> dict[str, JSON]:
+    """Return the body that creates a collection."""
+    public = {"public_domain": upsert.public_domain} if isinstance(upsert.public_domain, str) else {}
+    return {"pattern": upsert.pattern, "backend_domain": upsert.backend_domain, "type": upsert.type, **public}
+
+
+def collection_over(upsert: CollectionUpsert, shown: Collection) -> dict[str, JSON]:
+    """Return the body that makes of a collection what is wanted; its type is not part of it."""
+    return {
+        "pattern": upsert.pattern,
+        "backend_domain": upsert.backend_domain,
+        **_over("public_domain", upsert.public_domain, shown.public_domain),
+    }

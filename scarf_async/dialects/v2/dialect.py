@@ -15,17 +15,16 @@ from scarf_async.dialects.v2.bodies import (
     new_route,
     organization_over,
     package_over,
-    public_host,
     route_over,
     same_type,
     type_word,
 )
 from scarf_async.dialects.v2.check import check
+from scarf_async.dialects.v2.checks import check_id, needed_owner
 from scarf_async.dialects.v2.lists import DOMAINS, MEMBERS, PACKAGES, PERMISSIONS, ROUTES
-from scarf_async.dialects.v2.looks import find_package, find_route_in
-from scarf_async.dialects.v2.members import by_username, upsert_member
+from scarf_async.dialects.v2.looks import find_package, find_route_in, is_one_of
+from scarf_async.dialects.v2.members import by_username, listed_members, of_organization, upsert_member
 from scarf_async.dialects.v2.permissions import (
-    permission_requests,
     permissions_refusal,
     read_permissions,
     set_permissions,
@@ -73,9 +72,9 @@ from scarf_async.entities import (
     RouteCreate,
 )
 from scarf_async.errors import APIError, DecodeError, NotFoundError, UnsupportedError, ValidationError
-from scarf_async.names import domain_key, organization_key, package_key
+from scarf_async.names import domain_key, organization_key, package_key, public_host
 from scarf_async.protocol.looking import Found, PackageIndex, find_domain, find_organization
-from scarf_async.protocol.messages import Request, class_name
+from scarf_async.protocol.messages import Request
 from scarf_async.protocol.steps import (
     Creation,
     LookContext,
@@ -178,7 +177,7 @@ class V2:
     def members(self, organization: str) -> Read[list[Member]]:  # noqa: D102
         return MEMBERS.read(organization=organization).then(
             "of the organization",
-            lambda members: [attrs.evolve(member, organization_name=organization) for member in members],
+            lambda members: [of_organization(organization, member) for member in members],
         )
 
     def member(self, organization: str, username: str) -> Read[Member]:  # noqa: D102
@@ -189,14 +188,14 @@ class V2:
         request = GET_MEMBER.request(organization=organization, username=username)
 
         def steps() -> Steps[Member]:
-            return attrs.evolve((yield from ask(request)), organization_name=organization)
+            return of_organization(organization, (yield from ask(request)))
 
         return Read(request.target, steps)
 
     def upsert_member(  # noqa: D102
         self, organization: str, member: MemberUpsert, *, listed: bool = False
     ) -> Steps[Member]:
-        return upsert_member(organization, member, self.members(organization) if listed else None)
+        return upsert_member(organization, member, listed_members(organization) if listed else None)
 
     def remove_member(self, organization: str, username: str) -> Steps[None]:  # noqa: D102
         check_member(username)
@@ -207,7 +206,7 @@ class V2:
         listed = PACKAGES.read({"type": words}, owner=self._owner(organization, "organization"))
         if not words:
             return listed
-        return listed.then("of the types", lambda packages: [one for one in packages if _is_one_of(one, words)])
+        return listed.then("of the types", lambda packages: [one for one in packages if is_one_of(one, words)])
 
     def package(  # noqa: D102
         self, id_or_name: str, library_type: str | None = None, owner: str | None = None
@@ -275,14 +274,14 @@ class V2:
         check_package(upsert, owner)
         read = GET_PACKAGE.request(owner=owner, package=package_id)
         domains = DOMAINS.read_unpaged(owner=owner, package=package_id)
-        host = public_host(upsert)
+        host = public_host(upsert.public_url)
 
         def make() -> Steps[Request[Package]]:
             there = yield from ask(read)
-            _check_id(read, there.uuid, package_id)
+            check_id(read, there.uuid, package_id)
             body = package_over(upsert, owner, there)
             if host is not None and not any(
-                domain_key(domain.name) == domain_key(host) for domain in (yield from domains.steps())
+                domain_key(domain.name) == host for domain in (yield from domains.steps())
             ):
                 raise UnsupportedError(
                     f"v2 cannot change public_url: {host} is not a domain of the package; use domains.create."
@@ -301,7 +300,7 @@ class V2:
         return self.owner if package.owner is None else package.owner
 
     def domain_of(self, package: PackageUpsert) -> str | None:  # noqa: D102
-        return public_host(package)
+        return public_host(package.public_url)
 
     def find_package(  # noqa: D102
         self, requested: PackageUpsert, shown: Sequence[Package], organization: str | None
@@ -323,8 +322,9 @@ class V2:
         self, package: PackageKey, permissions: Sequence[PermissionSet], *, explain: bool = True
     ) -> Steps[None]:
         owner, package_id = self._at(package)
-        requests = permission_requests(owner, package_id, permissions)
-        return set_permissions(requests, self.permissions_refusal(package), explain=explain)
+        return set_permissions(
+            owner, package_id, permissions, lambda: self.permissions_refusal(package), explain=explain
+        )
 
     def routes(self, package: PackageKey) -> Read[list[Route]]:  # noqa: D102
         owner, package_id = self._at(package)
@@ -351,7 +351,7 @@ class V2:
 
         def make() -> Steps[Request[Route]]:
             there = yield from ask(read)
-            _check_id(read, there.id, route_id)
+            check_id(read, there.id, route_id)
             body = route_over(route, there)
             return UPDATE_ROUTE.request(body, owner=owner, package=package_id, route=route_id)
 
@@ -388,14 +388,7 @@ class V2:
         return check(None if self.owner is None else LIST_PACKAGES.request(owner=self.owner), self.owner)
 
     def _owner(self, owner: str | None, argument: str) -> str:
-        owner = self.owner if owner is None else owner
-        if owner is not None:
-            return owner
-        raise ValidationError(
-            f"v2 needs an owner: give {argument}=, make the client with Scarf(owner=...), or set $SCARF_OWNER;"
-            " nothing was sent",
-            field=argument,
-        )
+        return needed_owner(owner, self.owner, argument)
 
     def _at(self, package: PackageKey) -> tuple[str, str]:
         """Return the owner and the id of a package, as its path has them."""
@@ -413,23 +406,6 @@ class V2:
         owner, package_id = self._at(package)
         request = GET_PACKAGE.request(owner=owner, package=package_id)
         return reading(request)
-
-
-def _check_id(request: Request[object], shown: str, asked: str) -> None:
-    """Refuse to change a thing into what was read of another."""
-    if shown.casefold() != asked.casefold():
-        raise DecodeError(
-            f"it is {shown!r}, and {asked!r} was asked for; nothing was changed",
-            endpoint=request.endpoint.name,
-            entity=class_name(request.endpoint.answer),
-            path="id",
-        )
-
-
-def _is_one_of(package: Package, words: Sequence[str]) -> bool:
-    # A service that does not know the parameter sends all.
-    shown = package.library_type
-    return not words or shown is None or any(same_type(shown, word) for word in words)
 
 
 def _checked(package: Package, word: str, name: str, owner: str, request: Request[Package]) -> Package:

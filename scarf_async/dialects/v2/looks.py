@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Words
 from collections.abc import Sequence
 
 import attrs
 
 from scarf_async.dialects.v2.bodies import same_type, sent_name
-from scarf_async.entities import UNSET, Package, PackageUpsert, Route, RouteCreate
-from scarf_async.names import url_key
+from scarf_async.entities import (
+    UNSET,
+    Collection,
+    CollectionUpsert,
+    Package,
+    PackageUpsert,
+    Route,
+    RouteCreate,
+    TrackingPixel,
+    TrackingPixelUpsert,
+)
+from scarf_async.names import domain_key, text_key, url_key
 from scarf_async.protocol.looking import Found, PackageIndex, differing_fields, find_route
 
-__all__ = ["find_package", "find_route_in"]
+__all__ = ["find_collection", "find_package", "find_pixel", "find_route_in", "is_one_of"]
+
+
+def is_one_of(package: Package, words: Words[str]) -> bool:
+    """Tell whether a package is of one of some types, or of whatever type where there are none."""
+    # A service that does not know the parameter sends all.
+    shown = package.library_type
+    return not words or shown is None or any(same_type(shown, word) for word in words)
 
 
 def find_package(requested: PackageUpsert, owner: str, shown: PackageIndex) -> Found[Package]:
@@ -58,3 +76,47 @@ def find_route_in(requested: RouteCreate, shown: Sequence[Route]) -> Found[Route
         return found
     hidden = attrs.evolve(requested, outgoing_url=None)
     return find_route(hidden, [route for route in shown if not route.outgoing_url])
+
+
+def find_pixel(requested: TrackingPixelUpsert, shown: Sequence[TrackingPixel]) -> Found[TrackingPixel]:
+    """Hold a pixel against its owner's list: same name; but for its package, what is not shown is not compared."""
+    namesakes = [
+        pixel for pixel in shown if pixel.name is not None and text_key(pixel.name) == text_key(requested.name)
+    ]
+    # A service that keeps other spellings apart shows them beside ours.
+    candidates = [pixel for pixel in namesakes if pixel.name == requested.name] or namesakes
+    equal = next((pixel for pixel in candidates if _is_like(requested, pixel)), None)
+    return Found(equal, None if equal is not None or not candidates else candidates[0])
+
+
+def _is_like(requested: TrackingPixelUpsert, shown: TrackingPixel) -> bool:
+    if requested.package is not UNSET:
+        wanted, there = ((key.id.casefold() if key else None) for key in (requested.package, shown.package))
+        if wanted != there:
+            return False
+    compared = attrs.evolve(
+        requested,
+        package=UNSET,
+        importance=requested.importance if shown.importance else UNSET,
+        track_companies=UNSET if shown.track_companies is None else requested.track_companies,
+        short_description=requested.short_description if shown.short_description else UNSET,
+        long_description=requested.long_description if shown.long_description else UNSET,
+    )
+    return not differing_fields(compared, shown)
+
+
+def find_collection(requested: CollectionUpsert, shown: Sequence[Collection]) -> Found[Collection]:
+    """Hold a collection against its owner's list: same pattern, registry and, where one was given, domain."""
+    public = requested.public_domain
+    for collection in shown:
+        if (
+            collection.pattern.strip() == requested.pattern.strip()
+            and domain_key(collection.backend_domain) == domain_key(requested.backend_domain)
+            and (
+                not isinstance(public, str)
+                or collection.public_domain is None
+                or domain_key(collection.public_domain) == domain_key(public)
+            )
+        ):
+            return Found(equal=collection)
+    return Found()

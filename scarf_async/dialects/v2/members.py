@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-import attrs
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from scarf_async.dialects.dialect import not_listed
+from scarf_async.dialects.v2.lists import MEMBERS
 from scarf_async.dialects.v2.requests import ADD_MEMBER, LIST_MEMBERS, SET_MEMBER_ROLE, check_member
 from scarf_async.entities import Member, MemberUpsert
 from scarf_async.errors import APIError, DecodeError, NotFoundError
 from scarf_async.names import user_key
-from scarf_async.protocol.messages import Answer, Request, decode_written
+from scarf_async.protocol.messages import Answer, Request, decode_written, path_segment
 from scarf_async.protocol.steps import Read, Steps, attempted, shared
 
-__all__ = ["by_username", "upsert_member"]
+__all__ = ["by_username", "listed_members", "of_organization", "upsert_member"]
+
+
+def of_organization(organization: str, member: Member) -> Member:
+    """Return a member as one of an organization, which no answer names."""
+    # Once for each upsert: `attrs.evolve` would cost four times as much.
+    return Member(
+        organization_name=organization,
+        username=member.username,
+        role=member.role,
+        user_id=member.user_id,
+        extra=member.extra,
+    )
 
 
 def by_username(organization: str, members: Iterable[Member], username: str) -> Member:
@@ -29,8 +41,31 @@ def by_username(organization: str, members: Iterable[Member], username: str) -> 
     raise not_listed(LIST_MEMBERS.request(organization=organization), f"member {username!r}")
 
 
+@lru_cache(maxsize=64)
+def listed_members(organization: str) -> Read[Mapping[str, Sequence[Member]] | None]:
+    """Read the members once for a whole bulk run, by the keys of their names; None: they cannot be read.
+
+    That they cannot be read holds for all of the run too.
+    """
+    listed = MEMBERS.read(organization=organization)
+
+    def steps() -> Steps[Mapping[str, Sequence[Member]] | None]:
+        try:
+            members = yield from listed.steps()
+        except (APIError, DecodeError):
+            return None
+        found: dict[str, list[Member]] = {}
+        for member in members:
+            found.setdefault(user_key(member.username), []).append(of_organization(organization, member))
+        return found
+
+    return Read(("members of a run", listed.key), steps, lasting=True)
+
+
 def upsert_member(
-    organization: str, member: MemberUpsert, listed: Read[list[Member]] | None = None
+    organization: str,
+    member: MemberUpsert,
+    listed: Read[Mapping[str, Sequence[Member]] | None] | None = None,
 ) -> Steps[Member]:
     """Set the role of a member, or add one.
 
@@ -40,33 +75,40 @@ def upsert_member(
     Args:
         organization: whose member.
         member: what is wanted.
-        listed: all members, to be read once for a whole bulk run: who is none of them is added at once, and to who
-            is one with this role nothing is sent.
+        listed: all members: who is none of them is added at once, and to who is one with this role nothing is sent.
+
+    Raises:
+        ValidationError: at once: no request can change the member, or a value cannot be in a path.
     """
     check_member(member.username)
-    change = SET_MEMBER_ROLE.request(
-        {"role": str(member.role)}, organization=organization, username=member.username
-    )
-    add = ADD_MEMBER.request(member, organization=organization)
-    wanted = Member(organization_name=organization, username=member.username, role=member.role)
+    path_segment("organization", organization)
+    path_segment("username", member.username)
 
     def told(request: Request[Member], answer: Answer) -> Member:
-        shown = decode_written(request, answer)
-        return wanted if shown is None else attrs.evolve(shown, organization_name=organization)
+        shown = decode_written(request, answer) or Member(username=member.username, role=member.role)
+        return of_organization(organization, shown)
+
+    def change() -> Steps[Member | APIError]:
+        request = SET_MEMBER_ROLE.request(
+            {"role": str(member.role)}, organization=organization, username=member.username
+        )
+        answer = yield from attempted(request)
+        return told(request, answer) if isinstance(answer, Answer) else answer
 
     def steps() -> Steps[Member]:
-        members = None if listed is None else (yield from shared(_for_a_run(listed)))
-        alike = [one for one in members or () if user_key(one.username) == user_key(member.username)]
+        members = None if listed is None else (yield from shared(listed))
+        alike = () if members is None else members.get(user_key(member.username), ())
         for one in alike:
             # Another spelling may be another's name.
             if one.username == member.username and one.role == member.role:
                 return one
         if members is None or alike:
-            changed = yield from attempted(change)
-            if isinstance(changed, Answer):
-                return told(change, changed)
+            changed = yield from change()
+            if isinstance(changed, Member):
+                return changed
             if not isinstance(changed, NotFoundError):
                 raise changed
+        add = ADD_MEMBER.request(member, organization=organization)
         added = yield from attempted(add)
         if isinstance(added, Answer):
             shown = told(add, added)
@@ -74,21 +116,9 @@ def upsert_member(
                 return shown
         elif added.status not in {409, 422}:
             raise added
-        again = yield from attempted(change)
-        if isinstance(again, Answer):
-            return told(change, again)
+        again = yield from change()
+        if isinstance(again, Member):
+            return again
         raise added if isinstance(added, APIError) and isinstance(again, NotFoundError) else again
 
     return steps()
-
-
-def _for_a_run(listed: Read[list[Member]]) -> Read[Sequence[Member] | None]:
-    """Read the members once for a whole bulk run; None where they cannot be read, which holds for all of it too."""
-
-    def steps() -> Steps[Sequence[Member] | None]:
-        try:
-            return (yield from listed.steps())
-        except (APIError, DecodeError):
-            return None
-
-    return Read(("members of a run", listed.key), steps, lasting=True)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from scarf_async.dialects.v2.requests import DELETE_PERMISSION, SET_PERMISSION
 from scarf_async.entities import Permission, PermissionLevel, PermissionSet
 from scarf_async.errors import APIError, TransportError, UnsupportedError
-from scarf_async.protocol.messages import Request, Resend
+from scarf_async.protocol.messages import Request, Resend, path_segment
 from scarf_async.protocol.steps import Read, Steps, attempted, shared
 
-__all__ = ["permission_requests", "permissions_refusal", "read_permissions", "set_permissions"]
+__all__ = ["permissions_refusal", "read_permissions", "set_permissions"]
 
 _REFUSED: Final = frozenset({403, 404, 422})
+_COUNT: Final = "{} of {} permissions had been set"
+_NONE: Final = PermissionLevel.DEFAULT
 _NOTE: Final = "v2 documents permissions for packages of users only: for one of an organization it may refuse them"
 
 
@@ -31,11 +33,21 @@ def read_permissions(listed: Read[list[Permission]]) -> Read[list[Permission]]:
     return Read(listed.key, steps)
 
 
-def permission_requests(owner: str, package: str, permissions: Sequence[PermissionSet]) -> list[Request[None]]:
-    """Return the requests that set permissions.
+def set_permissions(
+    owner: str,
+    package: str,
+    permissions: Sequence[PermissionSet],
+    read: Callable[[], Read[APIError | None]],
+    *,
+    explain: bool,
+) -> Steps[None]:
+    """Send permissions in order, up to the first that fails.
+
+    There is nothing to take back from a user who has no level of their own. But a 404 may also say that there is
+    no such package, or that it has no permissions, which a read of them tells.
 
     Raises:
-        UnsupportedError: v2 does not have one of them.
+        ValidationError: at once: v2 does not have one of them, or a value cannot be in a path.
     """
     for entry in permissions:
         if entry.permission_level is PermissionLevel.BLOCKED:
@@ -48,16 +60,18 @@ def permission_requests(owner: str, package: str, permissions: Sequence[Permissi
                 f"v2 knows users by their names only; got {entry.user_query!r}, and nothing was sent",
                 field="user_query",
             )
-    return [
-        DELETE_PERMISSION.request(owner=owner, package=package, username=entry.user_query)
-        if entry.permission_level is PermissionLevel.DEFAULT
-        else SET_PERMISSION.request(
-            {"username": entry.user_query, "permission_level": str(entry.permission_level)},
-            owner=owner,
-            package=package,
-        )
-        for entry in permissions
-    ]
+    removed = [("username", entry.user_query) for entry in permissions if entry.permission_level is _NONE]
+    for name, value in (("owner", owner), ("package", package), *removed):
+        path_segment(name, value)
+
+    def request(entry: PermissionSet) -> Request[None]:
+        if entry.permission_level is _NONE:
+            return DELETE_PERMISSION.request(owner=owner, package=package, username=entry.user_query)
+        level = str(entry.permission_level)
+        body = {"username": entry.user_query, "permission_level": level}
+        return SET_PERMISSION.request(body, owner=owner, package=package)
+
+    return _set(len(permissions), map(request, permissions), read, explain=explain)
 
 
 def permissions_refusal(read: Request[list[Permission]]) -> Read[APIError | None]:
@@ -74,32 +88,26 @@ def permissions_refusal(read: Request[list[Permission]]) -> Read[APIError | None
     return Read(("refusal", read.target), steps, lasting=True)
 
 
-def set_permissions(
-    requests: Sequence[Request[None]], read: Read[APIError | None], *, explain: bool
+def _set(
+    total: int, requests: Iterable[Request[None]], read: Callable[[], Read[APIError | None]], *, explain: bool
 ) -> Steps[None]:
-    """Send the requests in order, up to the first that fails.
-
-    There is nothing to take back from a user who has no level of their own. But a 404 may also say that there is
-    no such package, or that it has no permissions, which a read of them tells.
-    """
     for done, request in enumerate(requests):
-        count = f"{done} of {len(requests)} permissions had been set"
         try:
             given = yield from attempted(request)
         except TransportError as error:
-            error.add_note(count)
+            error.add_note(_COUNT.format(done, total))
             raise
         is_gone = request.endpoint.resend is Resend.DELETE and given.status == 404
         failure: APIError | TransportError | None = given if isinstance(given, APIError) else None
         if is_gone or (explain and done == 0 and given.status in _REFUSED):
-            told = yield from _refusal(read)
+            told = yield from _refusal(read())
             if is_gone and told is None:
                 continue
             failure = failure or told
             if failure is given and done == 0 and isinstance(told, APIError) and told.status in _REFUSED:
                 failure.add_note(_NOTE)
         if failure is not None:
-            failure.add_note(count)
+            failure.add_note(_COUNT.format(done, total))
             raise failure
 
 

@@ -1,58 +1,91 @@
-"""Every request of the v2 API that has a v1 counterpart: method, path, answer, and whether it may be sent twice."""
+"""Every request of the v2 API: method, path, answer, and whether it may be sent twice."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from scarf_async.entities import (
+    Collection,
     Domain,
     DomainCreate,
+    DomainStatus,
     Member,
+    Membership,
     MemberUpsert,
     Organization,
     Package,
+    PackageKey,
+    PackageOverview,
     Permission,
     Route,
+    SearchResult,
+    TrackingPixel,
+    User,
 )
 from scarf_async.errors import UnsupportedError, ValidationError
+from scarf_async.names import organization_key
 from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.wire import Wire
 
 __all__ = [
     "ADD_MEMBER",
     "CONFLICTS",
+    "CREATE_COLLECTION",
     "CREATE_DOMAIN",
     "CREATE_PACKAGE",
+    "CREATE_PIXEL",
+    "CREATE_PIXEL_DOMAIN",
     "CREATE_ROUTE",
+    "DELETE_COLLECTION",
     "DELETE_DOMAIN",
     "DELETE_PACKAGE",
     "DELETE_PERMISSION",
+    "DELETE_PIXEL",
+    "DELETE_PIXEL_DOMAIN",
     "DELETE_ROUTE",
+    "GET_COLLECTION",
     "GET_DOMAIN",
+    "GET_DOMAIN_STATUS",
     "GET_MEMBER",
     "GET_ORGANIZATION",
     "GET_PACKAGE",
     "GET_PACKAGE_BY_NAME",
+    "GET_PIXEL",
+    "GET_PIXEL_DOMAIN",
     "GET_ROUTE",
+    "GET_USER",
+    "LIST_COLLECTIONS",
     "LIST_DOMAINS",
     "LIST_MEMBERS",
+    "LIST_MEMBERSHIPS",
+    "LIST_OVERVIEW",
     "LIST_PACKAGES",
     "LIST_PERMISSIONS",
+    "LIST_PIXELS",
+    "LIST_PIXELS_OF_PACKAGE",
+    "LIST_PIXEL_DOMAINS",
     "LIST_ROUTES",
     "MEMBER_WORDS",
     "NAME_WORDS",
     "PACKAGE_WORDS",
+    "PIXEL_WORDS",
     "REMOVE_MEMBER",
     "SEARCH",
     "SET_MEMBER_ROLE",
     "SET_PERMISSION",
+    "UPDATE_COLLECTION",
     "UPDATE_ORGANIZATION",
     "UPDATE_PACKAGE",
+    "UPDATE_PIXEL",
     "UPDATE_ROUTE",
     "WIRE",
+    "PixelLike",
     "check_member",
     "check_package_id",
+    "check_pixel_id",
+    "pixel_of",
     "remark",
 ]
 
@@ -75,6 +108,38 @@ NAME_WORDS: Final = frozenset(
 """What cannot be a package's name in a path."""
 MEMBER_WORDS: Final = frozenset({"invites"})
 """What cannot be a member in a path."""
+PIXEL_WORDS: Final = frozenset({"events"})
+"""What cannot be a tracking pixel's id in a path."""
+
+
+@runtime_checkable
+class PixelLike(Protocol):
+    """A tracking pixel: its id and its owner are looked at."""
+
+    @property
+    def id(self) -> str:
+        """What the service calls it."""
+
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+
+
+def pixel_of(pixel: str | PixelLike, owner: str | None) -> tuple[str, str | None]:
+    """Return a pixel's id, and its owner where that is known.
+
+    Raises:
+        ValidationError: the service would read the id as a word of its own, or another owner is given beside it.
+    """
+    if not isinstance(pixel, PixelLike):
+        check_pixel_id(pixel)
+        return pixel, owner
+    if owner is not None and pixel.owner and organization_key(pixel.owner) != organization_key(owner):
+        raise ValidationError(
+            f"pixel {pixel.id} is of {pixel.owner}, not of {owner}; nothing was sent", field="owner"
+        )
+    check_pixel_id(pixel.id)
+    return pixel.id, pixel.owner or owner
 
 
 def check_package_id(package_id: str) -> None:
@@ -99,6 +164,19 @@ def check_member(username: str) -> None:
         raise UnsupportedError(
             f"v2 cannot change the member {username!r}: at this address it keeps the invitations; nothing was sent",
             field="username",
+        )
+
+
+def check_pixel_id(pixel_id: str) -> None:
+    """Refuse an id that the service would read as a word of its own.
+
+    Raises:
+        ValidationError: it would.
+    """
+    if pixel_id in PIXEL_WORDS:
+        raise ValidationError(
+            f"{pixel_id!r} is not a tracking pixel's id: v2 has a call of this name; nothing was sent",
+            field="pixel",
         )
 
 
@@ -127,6 +205,27 @@ def remark(method: str, answer: Answer) -> str | None:
     )
 
 
+def _remark_on_user(method: str, answer: Answer) -> str | None:
+    """Say what a 401 may mean besides."""
+    if answer.status == 401:
+        return "v2 answers 401 also where the token is good and may not see this account"
+    return remark(method, answer)
+
+
+def _key(value: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what names a package, out of a `PackageIdentifier`."""
+    return {"id": value.get("id"), "owner": value.get("owner") or None}
+
+
+def _search_result(value: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what was found, which is under the word for its kind."""
+    kind = value.get("type")
+    found = value.get(kind) if isinstance(kind, str) else None
+    if not isinstance(found, dict):
+        return value
+    return {"library_type" if name == "type" else name: of for name, of in found.items()} | {"type": kind}
+
+
 _NAMES: Final = {
     (Package, "uuid"): "id",
     (Package, "library_type"): "type",
@@ -142,19 +241,26 @@ def _name(kind: type, attribute: str) -> str | None:
 
 
 WIRE: Final = Wire(
-    entities=(Organization, Member, Package, Permission, Route, Domain),
+    # What others hold comes before them.
+    entities=(
+        *(Organization, Member, Package, Permission, Route, Domain, DomainStatus, PackageOverview),
+        *(PackageKey, TrackingPixel, Collection, User, Membership, SearchResult),
+    ),
     # All other bodies depend on more than one upsert: on a type, an owner, or the current state.
     upserts=(MemberUpsert, DomainCreate),
     name=_name,
     identifiers={
         (Package, "uuid"),
-        *((kind, "id") for kind in (Organization, Route, Domain)),
+        *((kind, "id") for kind in (Organization, Route, Domain, TrackingPixel, Collection)),
+        *((kind, "id") for kind in (PackageKey, User, SearchResult)),
+        (Membership, "organization_id"),
         *((kind, "user_id") for kind in (Member, Permission)),
         *((kind, "package_id") for kind in (Route, Domain)),
     },
     # A member's organization is in the path alone; a route without an address only counts.
-    absent={(Member, "organization_name"): "", (Route, "outgoing_url"): ""},
+    absent={(Member, "organization_name"): "", (Route, "outgoing_url"): "", (PackageKey, "owner"): None},
     dropped=("_links",),
+    shapes={PackageKey: _key, SearchResult: _search_result},
 )
 _request = partial(Endpoint, wire=WIRE, version="v2", remark=remark)
 _write = partial(_request, conflicts=CONFLICTS)
@@ -162,7 +268,18 @@ _ORGANIZATION: Final = "/organizations/{organization}"
 _PACKAGES: Final = "/packages/{owner}"
 _PACKAGE: Final = "/packages/{owner}/{package}"
 
-SEARCH: Final[Endpoint[None]] = _request("POST", "/search", Resend.READ, None)
+_PIXELS: Final = "/tracking-pixels/{owner}"
+_PIXEL: Final = "/tracking-pixels/{owner}/{pixel}"
+_COLLECTIONS: Final = "/collections/{owner}"
+_COLLECTION: Final = "/collections/{owner}/{collection}"
+
+SEARCH: Final[Endpoint[list[SearchResult]]] = _request("POST", "/search", Resend.READ, list[SearchResult])
+GET_USER: Final[Endpoint[User]] = Endpoint(
+    "GET", "/users/{username}", Resend.READ, User, wire=WIRE, version="v2", remark=_remark_on_user
+)
+LIST_MEMBERSHIPS: Final[Endpoint[list[Membership]]] = _request(
+    "GET", "/users/{username}/organizations", Resend.READ, list[Membership]
+)
 
 GET_ORGANIZATION: Final[Endpoint[Organization]] = _request("GET", _ORGANIZATION, Resend.READ, Organization)
 UPDATE_ORGANIZATION: Final[Endpoint[Organization]] = _write("PUT", _ORGANIZATION, Resend.REPEAT, Organization)
@@ -186,6 +303,10 @@ GET_PACKAGE: Final[Endpoint[Package]] = _request("GET", _PACKAGE, Resend.READ, P
 UPDATE_PACKAGE: Final[Endpoint[Package]] = _write("PUT", _PACKAGE, Resend.REPEAT, Package)
 DELETE_PACKAGE: Final[Endpoint[None]] = _write("DELETE", _PACKAGE, Resend.DELETE, None)
 
+LIST_OVERVIEW: Final[Endpoint[list[PackageOverview]]] = _request(
+    "GET", f"{_PACKAGES}/overview", Resend.READ, list[PackageOverview]
+)
+
 LIST_PERMISSIONS: Final[Endpoint[list[Permission]]] = _request(
     "GET", f"{_PACKAGE}/permissions", Resend.READ, list[Permission]
 )
@@ -204,3 +325,25 @@ LIST_DOMAINS: Final[Endpoint[list[Domain]]] = _request("GET", f"{_PACKAGE}/domai
 CREATE_DOMAIN: Final[Endpoint[Domain]] = _write("POST", f"{_PACKAGE}/domains", Resend.CREATE, Domain)
 GET_DOMAIN: Final[Endpoint[Domain]] = _request("GET", f"{_PACKAGE}/domains/{{domain}}", Resend.READ, Domain)
 DELETE_DOMAIN: Final[Endpoint[None]] = _write("DELETE", f"{_PACKAGE}/domains/{{domain}}", Resend.DELETE, None)
+GET_DOMAIN_STATUS: Final[Endpoint[DomainStatus]] = _request(
+    "GET", "/domains/{owner}/{domain}/status", Resend.READ, DomainStatus
+)
+
+LIST_PIXELS: Final[Endpoint[list[TrackingPixel]]] = _request("GET", _PIXELS, Resend.READ, list[TrackingPixel])
+LIST_PIXELS_OF_PACKAGE: Final[Endpoint[list[TrackingPixel]]] = _request(
+    "GET", f"{_PACKAGE}/tracking-pixels", Resend.READ, list[TrackingPixel]
+)
+CREATE_PIXEL: Final[Endpoint[TrackingPixel]] = _write("POST", _PIXELS, Resend.CREATE, TrackingPixel)
+GET_PIXEL: Final[Endpoint[TrackingPixel]] = _request("GET", _PIXEL, Resend.READ, TrackingPixel)
+UPDATE_PIXEL: Final[Endpoint[TrackingPixel]] = _write("PUT", _PIXEL, Resend.REPEAT, TrackingPixel)
+DELETE_PIXEL: Final[Endpoint[None]] = _write("DELETE", _PIXEL, Resend.DELETE, None)
+LIST_PIXEL_DOMAINS: Final[Endpoint[list[Domain]]] = _request("GET", f"{_PIXEL}/domains", Resend.READ, list[Domain])
+CREATE_PIXEL_DOMAIN: Final[Endpoint[Domain]] = _write("POST", f"{_PIXEL}/domains", Resend.CREATE, Domain)
+GET_PIXEL_DOMAIN: Final[Endpoint[Domain]] = _request("GET", f"{_PIXEL}/domains/{{domain}}", Resend.READ, Domain)
+DELETE_PIXEL_DOMAIN: Final[Endpoint[None]] = _write("DELETE", f"{_PIXEL}/domains/{{domain}}", Resend.DELETE, None)
+
+LIST_COLLECTIONS: Final[Endpoint[list[Collection]]] = _request("GET", _COLLECTIONS, Resend.READ, list[Collection])
+CREATE_COLLECTION: Final[Endpoint[Collection]] = _write("POST", _COLLECTIONS, Resend.CREATE, Collection)
+GET_COLLECTION: Final[Endpoint[Collection]] = _request("GET", _COLLECTION, Resend.READ, Collection)
+UPDATE_COLLECTION: Final[Endpoint[Collection]] = _write("PUT", _COLLECTION, Resend.REPEAT, Collection)
+DELETE_COLLECTION: Final[Endpoint[None]] = _write("DELETE", _COLLECTION, Resend.DELETE, None)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import attrs
 
 from scarf_async.emulator.answers import Refusal, WrongField
-from scarf_async.emulator.model.gateway import check_domain, default_domain, refuse_other_owner, registry_behind
+from scarf_async.emulator.model import gateway
 from scarf_async.emulator.model.names import names_matching
 from scarf_async.emulator.model.owners import Owner, owner_of
 from scarf_async.emulator.store import Transaction
@@ -51,7 +51,7 @@ def check_registry(field: str, registry: str) -> None:
 
 def public_domain(collection: sqlite3.Row) -> str:
     """The domain of a collection: Scarf's own for the owner where none was given."""
-    return collection["public_domain"] or default_domain(owner_of(collection), LibraryType.DOCKER) or ""
+    return collection["public_domain"] or gateway.default_domain(owner_of(collection), LibraryType.DOCKER) or ""
 
 
 def collections_of(db: Transaction, owner: Owner) -> list[sqlite3.Row]:
@@ -121,18 +121,11 @@ def _checked(
     except Refusal:
         raise WrongField("pattern", "is not a pattern", "pattern-is-invalid") from None
     check_registry("backend_domain", wanted.backend_domain)
-    registry, domain = wanted.backend_domain.casefold(), wanted.public_domain
+    registry = wanted.backend_domain.casefold()
+    domain = gateway.public_domain(db, owner, LibraryType.DOCKER, wanted.public_domain, "public_domain")
     if domain is not None:
-        check_domain(owner, domain, "public_domain", "public-domain")
         domain = domain.casefold()
-    if domain == (default_domain(owner, LibraryType.DOCKER) or "").casefold():
-        domain = None
-    if domain is not None:
-        try:
-            refuse_other_owner(db, owner, domain)
-        except Refusal as refusal:
-            raise Refusal(409, refusal.message, "public-domain-is-already-in-use") from None
-        other = registry_behind(db, domain, collection_id=collection_id)
+        other = gateway.registry_behind(db, domain, collection_id=collection_id)
         if other not in {None, registry}:
             raise Refusal(
                 422, f"{domain!r} leads to {other!r} and not to {registry!r}.", "collection-is-conflicting"

@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import islice, product
 from typing import Final
 
 import attrs
 
-from scarf_async.emulator.aggregates import DayCounts
+from scarf_async.emulator.aggregates import Counts, Sums
 from scarf_async.emulator.answers import Refusal, Stream
-from scarf_async.emulator.events import has_own_events, own_day_events, own_event_chunks
-from scarf_async.emulator.generator import Cells, EventSource, again, chunks, csv_line, day_events, event_lines
+from scarf_async.emulator.events import Pixels, Whose, has_own_events, own_day_events, own_event_chunks
+from scarf_async.emulator.generator import (
+    EVENT_COLUMNS,
+    Cells,
+    EventSource,
+    again,
+    chunks,
+    csv_cell,
+    csv_line,
+    day_events,
+    event_lines,
+)
+from scarf_async.emulator.model.owners import Owner
+from scarf_async.emulator.model.packages import packages_of
+from scarf_async.emulator.model.pixels import pixels_of
 from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.world import World
 
 __all__ = [
+    "ROLLUP_COLUMNS",
     "Days",
+    "Feed",
+    "events_by_day",
+    "events_of_all_pixels",
+    "events_of_company",
     "events_of_packages",
     "events_of_pixels",
     "limited_days",
+    "package_feed",
+    "pixel_feed",
     "present",
     "recent_installs",
+    "rollup_of_pixels",
     "sums_of_packages",
 ]
 
 _EVENTS_AT_ONCE: Final = 512
 _MONTH: Final = timedelta(days=30)
+ROLLUP_COLUMNS: Final = ("date", "pixel", "pixel_name", "company", "company_domain", "total", "total_unique")
+_PIXEL, _COMPANY, _DOMAIN, _ORIGIN = map(
+    EVENT_COLUMNS.index, ("pixel", "origin_company", "origin_domain", "origin_id")
+)
 
 
 @attrs.frozen
@@ -42,11 +68,11 @@ class Days:
 
 
 @attrs.frozen
-class _Feed:
-    """One source of events, whether its events are a test's own, and the package that it is of."""
+class Feed:
+    """One source of events, whose stored ones are meant, and whether there are any."""
 
     source: EventSource
-    package_id: int | None
+    whose: Whose
     own: bool
     uuid: str = ""
 
@@ -65,22 +91,43 @@ def limited_days(world: World, first: date, count: int) -> Days:
     return Days(first, max(0, min(count, (now.date() - first).days + 1)), now)
 
 
-def sums_of_packages(world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days) -> Stream:
-    """The aggregates of packages, as lines of JSON."""
-    feeds = [_package_feed(db, row) for row in rows]
-    return Stream("application/x-ndjson", _aggregate_chunks(world, feeds, days))
+def sums_of_packages(
+    world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days, *wanted: Sums
+) -> Stream:
+    """The aggregates of packages, as lines of JSON, put together in each of the ways that are wanted."""
+    feeds = [package_feed(db, row) for row in rows]
+    return Stream("application/x-ndjson", _aggregate_chunks(world, feeds, days, wanted))
 
 
 def events_of_packages(world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days) -> Stream:
     """The events of packages, as CSV."""
-    feeds = [_package_feed(db, row) for row in rows]
+    feeds = [package_feed(db, row) for row in rows]
     return Stream("text/csv", _event_chunks(world, feeds, days), "package-events.csv")
 
 
-def events_of_pixels(world: World, db: Transaction, owner: str, days: Days) -> Stream:
-    """The events of an owner's pixels, as CSV."""
-    feed = _Feed(EventSource(f"pixels of {owner}"), None, has_own_events(db, None))
+def events_of_pixels(
+    world: World, db: Transaction, owner: Owner, days: Days, pixel: sqlite3.Row | None = None
+) -> Stream:
+    """The events of an owner's pixels, or of one of them, as CSV."""
+    return Stream("text/csv", _event_chunks(world, [pixel_feed(db, owner, pixel)], days), "pixel-events.csv")
+
+
+def events_of_all_pixels(world: World, db: Transaction, days: Days) -> Stream:
+    """The events of all pixels, which v1 shows to whoever asks, as CSV."""
+    feed = Feed(EventSource(f"pixels of {world.user}"), None, has_own_events(db, None))
     return Stream("text/csv", _event_chunks(world, [feed], days), "pixel-events.csv")
+
+
+def events_of_company(world: World, db: Transaction, owner: Owner, domain: str, days: Days) -> Stream:
+    """The events of an owner's packages and pixels that come from a company, as CSV."""
+    feeds = [*(package_feed(db, row) for row in packages_of(db, owner)), pixel_feed(db, owner)]
+    return Stream("text/csv", _company_chunks(world, feeds, domain, days), "company-events.csv")
+
+
+def rollup_of_pixels(world: World, db: Transaction, owner: Owner, days: Days) -> Stream:
+    """How often companies have seen an owner's pixels, day by day, as CSV."""
+    names = {row["uuid"]: row["name"] for row in pixels_of(db, owner)}
+    return Stream("text/csv", _rollup_chunks(world, pixel_feed(db, owner), names, days), "pixel-rollup.csv")
 
 
 def recent_installs(world: World, db: Transaction, package_id: int) -> int | None:
@@ -93,30 +140,40 @@ def recent_installs(world: World, db: Transaction, package_id: int) -> int | Non
     return None if row is None else row["events"] or None
 
 
-def _package_feed(db: Transaction, row: sqlite3.Row) -> _Feed:
+def pixel_feed(db: Transaction, owner: Owner, pixel: sqlite3.Row | None = None) -> Feed:
+    """The events of an owner's pixels, or of one of them."""
+    whose = Pixels(owner, pixel)
+    key = f"pixels of {owner.name}" if pixel is None else f"pixel {owner.name}/{pixel['name']}"
+    return Feed(EventSource(key), whose, has_own_events(db, whose))
+
+
+def package_feed(db: Transaction, row: sqlite3.Row) -> Feed:
+    """The events of a package."""
     source = EventSource(_key(row), row["library_type"], row["name"])
-    return _Feed(source, row["id"], has_own_events(db, row["id"]), row["uuid"])
+    return Feed(source, row["id"], has_own_events(db, row["id"]), row["uuid"])
 
 
-async def _aggregate_chunks(world: World, feeds: Sequence[_Feed], days: Days) -> AsyncGenerator[bytes, None]:
+async def _aggregate_chunks(
+    world: World, feeds: Sequence[Feed], days: Days, wanted: Sequence[Sums]
+) -> AsyncGenerator[bytes, None]:
     """The aggregates of every feed, day by day; pieces without anything in them give way to others meanwhile."""
-    for feed in feeds:
-        counts: DayCounts | None = None
-        async with aclosing(_day_events(world, feed, days)) as batches:
+    for sums, feed in product(wanted, feeds):
+        counts: Counts | None = None
+        async with aclosing(events_by_day(world, feed, days)) as batches:
             async for of_day, events in batches:
-                if counts is None or counts.day != of_day:
-                    yield b"" if counts is None else counts.lines()
-                    counts = DayCounts(of_day, feed.uuid, feed.source.library_type or "")
+                if counts is None or counts.day != sums.first(of_day):
+                    yield b"" if counts is None else counts.lines(sums)
+                    counts = Counts(sums.first(of_day), feed.uuid, feed.source.library_type or "")
                 counts.add(events)
                 yield b""
         if counts is not None:
-            yield counts.lines()
+            yield counts.lines(sums)
 
 
-async def _day_events(world: World, feed: _Feed, days: Days) -> AsyncGenerator[tuple[date, Sequence[Cells]], None]:
+async def events_by_day(world: World, feed: Feed, days: Days) -> AsyncGenerator[tuple[date, Sequence[Cells]], None]:
     """The events of a feed, each once, day by day and some at a time."""
     if feed.own:
-        own = own_day_events(world.store, feed.package_id, days.first, days.count, now=days.now)
+        own = own_day_events(world.store, feed.whose, days.first, days.count, now=days.now)
         async with aclosing(own):
             async for batch in own:
                 yield batch
@@ -128,7 +185,7 @@ async def _day_events(world: World, feed: _Feed, days: Days) -> AsyncGenerator[t
             yield of_day, some
 
 
-async def _event_chunks(world: World, feeds: Sequence[_Feed], days: Days) -> AsyncGenerator[bytes, None]:
+async def _event_chunks(world: World, feeds: Sequence[Feed], days: Days) -> AsyncGenerator[bytes, None]:
     """The header, then every feed: a test's own events, else invented ones."""
     columns, duplicates = tuple(world.columns), world.duplicate_events
     yield csv_line(columns).encode()
@@ -136,7 +193,7 @@ async def _event_chunks(world: World, feeds: Sequence[_Feed], days: Days) -> Asy
         if feed.own:
             own = own_event_chunks(
                 world.store,
-                feed.package_id,
+                feed.whose,
                 days.first,
                 days.count,
                 columns=columns,
@@ -158,6 +215,40 @@ async def _event_chunks(world: World, feeds: Sequence[_Feed], days: Days) -> Asy
         )
         for chunk in chunks(again(lines, duplicates, feed.source.key)):
             yield chunk
+
+
+async def _company_chunks(
+    world: World, feeds: Sequence[Feed], domain: str, days: Days
+) -> AsyncGenerator[bytes, None]:
+    places = [EVENT_COLUMNS.index(name) if name in EVENT_COLUMNS else None for name in world.columns]
+    wanted = csv_cell(domain).casefold()
+    yield csv_line(world.columns).encode()
+    for feed in feeds:
+        async with aclosing(events_by_day(world, feed, days)) as batches:
+            async for _, events in batches:
+                found = [cells for cells in events if cells[_DOMAIN].casefold() == wanted]
+                rows = (",".join("" if place is None else cells[place] for place in places) for cells in found)
+                yield "".join(f"{row}\n" for row in rows).encode()
+
+
+async def _rollup_chunks(
+    world: World, feed: Feed, names: Mapping[str, str], days: Days
+) -> AsyncGenerator[bytes, None]:
+    totals: Counter[tuple[str, str, str, str]] = Counter()
+    origins: defaultdict[tuple[str, str, str, str], set[str]] = defaultdict(set)
+    async with aclosing(events_by_day(world, feed, days)) as batches:
+        async for of_day, events in batches:
+            for cells in events:
+                if cells[_DOMAIN]:
+                    key = (of_day.isoformat(), cells[_PIXEL], cells[_COMPANY], cells[_DOMAIN])
+                    totals[key] += 1
+                    origins[key].add(cells[_ORIGIN])
+            yield b""
+    yield csv_line(ROLLUP_COLUMNS).encode()
+    for key, total in sorted(totals.items()):
+        of_date, pixel, company, domain = key
+        name = csv_cell(names.get(pixel, ""))
+        yield f"{of_date},{pixel},{name},{company},{domain},{total},{len(origins[key])}\n".encode()
 
 
 def _key(row: sqlite3.Row) -> str:

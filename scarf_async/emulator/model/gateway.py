@@ -26,6 +26,7 @@ __all__ = [
     "domains_of",
     "find_domain",
     "has_domain",
+    "public_domain",
     "refuse_other_owner",
     "refuse_other_registry",
     "registry_behind",
@@ -107,6 +108,20 @@ def check_domain(owner: Owner, name: str, field: str = "name", prefix: str = "do
     own = {f"{owner.name}.{suffix}".casefold() for suffix in _DEFAULT.values()}
     if (host == _SCARF or host.endswith(f".{_SCARF}")) and host not in own:
         raise WrongField(field, f"{name!r} is not yours", f"{prefix}-is-invalid-scarf-domain")
+
+
+def public_domain(db: Transaction, owner: Owner, library_type: str, domain: str | None, field: str) -> str | None:
+    """The domain that something new is to have, unless it is Scarf's own, which it has anyway."""
+    if domain is None:
+        return None
+    check_domain(owner, domain, field, "public-domain")
+    if domain.casefold() == (default_domain(owner, library_type) or "").casefold():
+        return None
+    try:
+        refuse_other_owner(db, owner, domain)
+    except Refusal as refusal:
+        raise Refusal(409, refusal.message, "public-domain-is-already-in-use") from None
+    return domain
 
 
 def default_domain(owner: Owner, library_type: str) -> str | None:

@@ -20,18 +20,7 @@ from scarf_async.entities.enums import PermissionLevel, Role
 
 __all__ = [
     "ENDPOINTS",
-    "delete_domain",
-    "delete_member",
-    "delete_package",
-    "delete_route",
     "get_domains",
-    "get_members",
-    "get_organization",
-    "get_organization_packages",
-    "get_package",
-    "get_packages",
-    "get_permissions",
-    "get_routes",
     "post_domain",
     "post_member",
     "post_organization",
@@ -39,8 +28,6 @@ __all__ = [
     "post_package",
     "post_permissions",
     "post_route",
-    "put_organization",
-    "put_package",
 ]
 
 _NAMES: Final = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 
+from scarf_async.emulator.aggregates import Sums
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call
 from scarf_async.emulator.model.exports import (
     Days,
+    events_of_all_pixels,
     events_of_packages,
-    events_of_pixels,
     limited_days,
     sums_of_packages,
 )
@@ -27,7 +28,7 @@ def organization_aggregates(call: Call) -> Stream:
     days = _days(call)
     organization = find_organization(call.db, call.params["organization"])
     rows = packages_of(call.db, Owner(organization["name"], organization["id"]))
-    return sums_of_packages(call.world, call.db, rows, days)
+    return sums_of_packages(call.world, call.db, rows, days, Sums())
 
 
 def user_aggregates(call: Call) -> Stream:
@@ -39,7 +40,7 @@ def user_aggregates(call: Call) -> Stream:
     # Only the token's user has packages.
     mine = Owner(call.world.user, username=call.world.user)
     rows = packages_of(call.db, mine) if person_key(username) == person_key(call.world.user) else []
-    return sums_of_packages(call.world, call.db, rows, days)
+    return sums_of_packages(call.world, call.db, rows, days, Sums())
 
 
 def package_events(call: Call) -> Stream:
@@ -59,7 +60,7 @@ def pixel_events(call: Call) -> Stream:
     """GET /pixels/events/{filename}.csv: of all pixels "the user has access to"."""
     days = _days(call)
     check_file(call)
-    return events_of_pixels(call.world, call.db, call.world.user, days)
+    return events_of_all_pixels(call.world, call.db, days)
 
 
 def check_file(call: Call) -> None:

@@ -10,6 +10,7 @@ from scarf_async.emulator.model.names import names_matching
 from scarf_async.emulator.v2 import (
     exports,
     gateway,
+    imports,
     organizations,
     packages,
     permissions,
@@ -27,6 +28,7 @@ ENDPOINTS: Final[Endpoints] = {
     **pixels.ENDPOINTS,
     **search.ENDPOINTS,
     **exports.ENDPOINTS,
+    **imports.ENDPOINTS,
 }
 
 
@@ -38,23 +40,12 @@ def _not_served(_call: Call) -> Reply:
 NOT_SERVED: Final[Endpoints] = {
     path: dict.fromkeys(methods, _not_served)
     for path, methods in {
-        "/v2/{owner}/import": ["POST"],
-        "/v2/companies/{owner}/{domain}/events": ["GET"],
         "/v2/domains/{owner}/{domain}/request-verification": ["POST"],
-        "/v2/imports/{owner}": ["GET"],
-        "/v2/imports/{owner}/{import}": ["GET"],
-        "/v2/imports/{owner}/{import}/abort": ["POST"],
-        "/v2/imports/{owner}/{import}/log": ["GET"],
         "/v2/organizations/{organization}/download-feed": ["GET"],
         "/v2/organizations/{organization}/members/invites": ["GET", "POST", "DELETE"],
-        "/v2/packages/{owner}/aggregates": ["GET"],
         "/v2/packages/{owner}/company-rollup": ["GET"],
         "/v2/packages/{owner}/{package}/commercial-users-badge": ["GET"],
         "/v2/packages/{owner}/{package}/downloads-badge": ["GET"],
-        "/v2/packages/{owner}/{package}/import": ["POST"],
         "/v2/pixels/{owner}/overview": ["GET"],
-        "/v2/tracking-pixels/{owner}/{pixel}/events": ["GET"],
-        "/v2/tracking-pixels/{owner}/{pixel}/import": ["POST"],
-        "/v3/insights/{owner}/aggregations/export": ["GET"],
     }.items()
 }

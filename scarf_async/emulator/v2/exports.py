@@ -1,30 +1,64 @@
-"""The exports of events of v2: how they are asked for."""
+"""The exports of v2: how they are asked for."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from functools import partial
 from typing import Final
 
+from scarf_async.emulator.aggregates import Row, Sums
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model.exports import (
     Days,
+    events_of_company,
     events_of_packages,
     events_of_pixels,
     limited_days,
     present,
+    rollup_of_pixels,
+    sums_of_packages,
 )
 from scarf_async.emulator.model.names import names_matching
 from scarf_async.emulator.model.owners import find_owner
 from scarf_async.emulator.model.packages import find_owned_package, packages_of
+from scarf_async.emulator.model.pixels import find_pixel
 from scarf_async.emulator.v1.exports import check_file
-from scarf_async.emulator.v2.reading import query_text, unrecognized
+from scarf_async.emulator.v2.reading import query_text, query_words, unrecognized
 from scarf_async.emulator.wire import day
+from scarf_async.entities.enums import Breakdown
 
 __all__ = ["ENDPOINTS"]
 
 # What v2 calls a month where it is not told the dates: with today, 31 days.
 _MONTH: Final = timedelta(days=30)
+_FIRST_DAYS: Final[Mapping[str, Callable[[date], date]]] = {
+    "daily": lambda day: day,
+    "weekly": lambda day: date.fromordinal(max(1, day.toordinal() - day.weekday())),
+    "monthly": lambda day: day.replace(day=1),
+    "yearly": lambda day: day.replace(month=1, day=1),
+}
+_BREAKDOWNS: Final = {
+    "by-company": Breakdown.COMPANY,
+    "by-cloudprovider": Breakdown.CLOUD_PROVIDER,
+    "by-country": Breakdown.COUNTRY,
+    "by-platform": Breakdown.PLATFORM,
+    "by-version": Breakdown.VERSION,
+    "by-client": Breakdown.CLIENT,
+    "by-variable": Breakdown.VARIABLE,
+    "by-total": Breakdown.TOTAL,
+}
+_NAMES: Final = {"package": "artifact", "unique_total": "total_unique"}
+# Nobody has seen their rows; the last one is spelled so.
+_NOT_COUNTED: Final = (
+    "by-domain",
+    "by-referer",
+    "by-total-do-not-track",
+    "by-educational-organization",
+    "by-govermental-organization",
+)
 
 
 def package_events(call: Call) -> Stream:
@@ -40,6 +74,19 @@ def owner_events(call: Call) -> Stream:
     return _owner_events(call, _days(call), "query")
 
 
+def owner_aggregates(call: Call) -> Stream:
+    """GET /v2/packages/{owner_name}/aggregates: by default each day, by everything that is counted."""
+    days, rows = _days(call), _rows(call, "query")
+    rollups = query_words(call, "rollup", _FIRST_DAYS) or ["daily"]
+    asked = query_words(call, "breakdown", [*_BREAKDOWNS, *_NOT_COUNTED]) or _BREAKDOWNS
+    show = partial(_shown, words={str(_BREAKDOWNS[word]): word for word in asked if word in _BREAKDOWNS})
+    sums = [
+        Sums(_FIRST_DAYS[rollup], partial(show, rollup=rollup), {"client_version"})
+        for rollup in dict.fromkeys(rollups)
+    ]
+    return sums_of_packages(call.world, call.db, rows, days, *sums)
+
+
 def owner_events_2022(call: Call) -> Stream:
     """GET /api/v2/{owner_name}/packages/events/{fileName}.csv: the same under its first names."""
     check_file(call)
@@ -50,24 +97,60 @@ def pixel_events(call: Call) -> Stream:
     """GET /v2/tracking-pixels/{owner_name}/events."""
     days = _days(call)
     owner = find_owner(call.world, call.db, call.params["owner"])
-    return events_of_pixels(call.world, call.db, owner.name, days)
+    return events_of_pixels(call.world, call.db, owner, days)
+
+
+def one_pixels_events(call: Call) -> Stream:
+    """GET /v2/tracking-pixels/{owner_name}/{tracking_pixel_id}/events."""
+    days = _days(call)
+    owner = find_owner(call.world, call.db, call.params["owner"])
+    return events_of_pixels(call.world, call.db, owner, days, find_pixel(call.db, owner, call.params["pixel"]))
+
+
+def company_events(call: Call) -> Stream:
+    """GET /v2/companies/{owner_name}/{domain}/events: of a company that nobody knows none."""
+    days = _days(call)
+    owner = find_owner(call.world, call.db, call.params["owner"])
+    return events_of_company(call.world, call.db, owner, call.params["domain"], days)
+
+
+def pixel_rollup(call: Call) -> Stream:
+    """GET /v2/companies/{owner_name}/pixel-rollup."""
+    days = _days(call)
+    return rollup_of_pixels(call.world, call.db, find_owner(call.world, call.db, call.params["owner"]), days)
 
 
 ENDPOINTS: Final[Endpoints] = {
     # Where the export was in 2022.
     "/api/v2/{owner}/packages/events/{file}": {"GET": owner_events_2022},
+    "/v2/packages/{owner}/aggregates": {"GET": owner_aggregates},
     "/v2/packages/{owner}/events": {"GET": owner_events},
     "/v2/packages/{owner}/{package}/events": {"GET": package_events},
     "/v2/tracking-pixels/{owner}/events": {"GET": pixel_events},
+    "/v2/tracking-pixels/{owner}/{pixel}/events": {"GET": one_pixels_events},
+    "/v2/companies/{owner}/{domain}/events": {"GET": company_events},
+    "/v2/companies/{owner}/pixel-rollup": {"GET": pixel_rollup},
 }
 
 
 def _owner_events(call: Call, days: Days, query_name: str) -> Stream:
+    return events_of_packages(call.world, call.db, _rows(call, query_name), days)
+
+
+def _rows(call: Call, query_name: str) -> list[sqlite3.Row]:
+    """The owner's packages that a query means."""
     rows = packages_of(call.db, find_owner(call.world, call.db, call.params["owner"]))
     if query_name in call.query:
         wanted = names_matching(query_text(call, query_name))
         rows = [row for row in rows if wanted.fullmatch(row["name"])]
-    return events_of_packages(call.world, call.db, rows, days)
+    return rows
+
+
+def _shown(row: Row, *, words: Mapping[str, str], rollup: str) -> Row | None:
+    """A row in v2's words, if its breakdown is one of those that were asked for."""
+    word = words.get(str(row["breakdown"]))
+    shown = {_NAMES.get(name, name): value for name, value in row.items()}
+    return None if word is None else {**shown, "breakdown": word, "rollup": rollup}
 
 
 def _days(call: Call, start_name: str = "start_date", end_name: str = "end_date") -> Days:

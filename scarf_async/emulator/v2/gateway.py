@@ -8,10 +8,8 @@ from typing import Final
 from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model import gateway, routes
-from scarf_async.emulator.model.owners import find_owner
-from scarf_async.emulator.model.packages import find_owned_package
 from scarf_async.emulator.v2.pages import by_uuid, listed
-from scarf_async.emulator.v2.reading import Body
+from scarf_async.emulator.v2.reading import Body, owner_in, package_in
 from scarf_async.emulator.v2.showing import show_domain, with_optional
 from scarf_async.entities.enums import LibraryType
 
@@ -22,7 +20,7 @@ _TEMPLATE: Final = "uri-template"
 
 def get_routes(call: Call) -> Answer:
     """GET /v2/packages/{owner}/{package_id}/routes."""
-    package = _find(call)
+    package = package_in(call)
     found = routes.routes_of(call.db, package)
     return listed(call, found, by_uuid(), lambda row: _route(call, package, row))
 
@@ -40,7 +38,7 @@ def post_route(call: Call) -> Answer:
 
 def get_route(call: Call) -> Answer:
     """GET /v2/packages/{owner}/{package_id}/routes/{route_id}."""
-    package = _find(call)
+    package = package_in(call)
     return Answer(200, _route(call, package, routes.find_route(call.db, package, call.params["route"])))
 
 
@@ -65,33 +63,33 @@ def delete_route(call: Call) -> Answer:
 
 def get_domains(call: Call) -> Answer:
     """GET /v2/packages/{owner}/{package_id}/domains: all of them at once."""
-    package = _find(call)
+    package = package_in(call)
     return Answer(200, [show_domain(call, package, domain) for domain in gateway.domains_of(call.db, package)])
 
 
 def post_domain(call: Call) -> Answer:
     """POST /v2/packages/{owner}/{package_id}/domains."""
     name = Body(call).text("name")
-    package = _find(call)
-    gateway.check_domain(find_owner(call.world, call.db, call.params["owner"]), name)
+    package = package_in(call)
+    gateway.check_domain(owner_in(call), name)
     return Answer(201, show_domain(call, package, gateway.add_domain(call.db, package, name)))
 
 
 def get_domain(call: Call) -> Answer:
     """GET /v2/packages/{owner}/{package_id}/domains/{domain_id}."""
-    package = _find(call)
+    package = package_in(call)
     return Answer(200, show_domain(call, package, gateway.find_domain(call.db, package, call.params["domain"])))
 
 
 def delete_domain(call: Call) -> Answer:
     """DELETE /v2/packages/{owner}/{package_id}/domains/{domain_id}."""
-    gateway.remove_domain(call.db, _find(call), call.params["domain"])
+    gateway.remove_domain(call.db, package_in(call), call.params["domain"])
     return Answer(204)
 
 
 def get_domain_status(call: Call) -> Answer:
     """GET /v2/domains/{owner}/{domain_ref}/status: of a domain that is attached; its DNS is always in order."""
-    owner = find_owner(call.world, call.db, call.params["owner"])
+    owner = owner_in(call)
     domain = call.params["domain"]
     if not gateway.has_domain(call.db, owner, domain):
         raise Refusal(404, f"{owner.name!r} has no domain {domain!r}.", "not-found")
@@ -118,14 +116,9 @@ ENDPOINTS: Final[Endpoints] = {
 }
 
 
-def _find(call: Call) -> sqlite3.Row:
-    owner = find_owner(call.world, call.db, call.params["owner"])
-    return find_owned_package(call.db, owner, call.params["package"])
-
-
 def _find_file(call: Call) -> sqlite3.Row:
     """A package that may have routes."""
-    package = _find(call)
+    package = package_in(call)
     if package["library_type"] != LibraryType.FILE:
         raise routes.not_a_file_package(package)
     return package

@@ -11,7 +11,7 @@ from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model import organizations
 from scarf_async.emulator.model.owners import organization_uuid, user_id
 from scarf_async.emulator.v2.pages import USER_ID, Cursor, page_of
-from scarf_async.emulator.v2.reading import Body, find_username
+from scarf_async.emulator.v2.reading import Body, find_user
 from scarf_async.emulator.v2.showing import with_optional
 from scarf_async.entities.enums import Role
 
@@ -61,9 +61,7 @@ def post_member(call: Call) -> Answer:
     body = Body(call)
     asked, role = body.text("username"), body.word("role", _ROLES)
     membership = organizations.find_membership(call.db, _find(call)["name"], asked)
-    username = find_username(call, asked)
-    if username is None:
-        raise Refusal(404, f"There is no user {asked!r}.", "not-found")
+    username = find_user(call, asked)
     if membership["role"] is not None and not call.world.quirks.members_post_upserts:
         raise Refusal(422, f"{username!r} is a member of {membership['name']!r} already.", "entity-already-exists")
     return Answer(201, _member(organizations.put_member(call.world, call.db, membership, username, role)))
@@ -93,21 +91,17 @@ def delete_member(call: Call) -> Answer:
 def get_user(call: Call) -> Answer:
     """GET /v2/users/{username}: a user, or an organization of that name."""
     name = call.params["username"]
-    username = find_username(call, name)
     organization = call.db.one("SELECT * FROM organizations WHERE name = ? COLLATE NOCASE", name)
     if organization is not None:
         shown = _user(organization_uuid(organization["id"]), organization["name"], "organization")
         return Answer(200, {**shown, **{key: organization[key] for key in ("created_at", "updated_at")}})
-    if username is None:
-        raise Refusal(404, f"There is no user {name!r}.", "not-found")
+    username = find_user(call, name)
     return Answer(200, _user(user_id(username), username, "user"))
 
 
 def get_user_organizations(call: Call) -> Answer:
     """GET /v2/users/{username}/organizations, whose cursor is called otherwise than that of all other lists."""
-    username = find_username(call, call.params["username"])
-    if username is None:
-        raise Refusal(404, f"There is no user {call.params['username']!r}.", "not-found")
+    username = find_user(call, call.params["username"])
 
     def show(row: sqlite3.Row) -> JSON:
         shown: dict[str, JSON] = {

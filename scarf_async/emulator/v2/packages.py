@@ -14,19 +14,17 @@ from scarf_async.emulator.model.collections import check_registry
 from scarf_async.emulator.model.exports import recent_installs
 from scarf_async.emulator.model.gateway import (
     add_domain,
-    check_domain,
-    default_domain,
     domains_of,
-    refuse_other_owner,
+    public_domain,
     registry_of,
 )
 from scarf_async.emulator.model.listing import Selection, packages_behind
-from scarf_async.emulator.model.owners import Owner, find_owner
+from scarf_async.emulator.model.owners import Owner
 from scarf_async.emulator.model.packages import Addresses, PackageFields
 from scarf_async.emulator.model.pixels import pixels_of_package
 from scarf_async.emulator.model.routes import add_route, check_addresses
 from scarf_async.emulator.v2.pages import ANY, Cursor, by_uuid, listed, page_from
-from scarf_async.emulator.v2.reading import IMPORTANCES, Body, query_words, undecodable
+from scarf_async.emulator.v2.reading import IMPORTANCES, Body, owner_in, package_in, query_words, undecodable
 from scarf_async.emulator.v2.showing import (
     TYPES,
     package_name,
@@ -68,8 +66,8 @@ def post_package(call: Call) -> Answer:
     body = Body(call)
     library_type, name = body.word("type", TYPES), body.text("name")
     texts = _texts(body)
-    owner = find_owner(call.world, call.db, call.params["owner"])
-    domain = _domain(call, owner, body.optional("domain"), library_type)
+    owner = owner_in(call)
+    domain = public_domain(call.db, owner, library_type, body.optional("domain"), "domain")
     addresses, route = Addresses(), None
     if library_type == LibraryType.DOCKER:
         addresses = _image(body, name, domain)
@@ -92,7 +90,7 @@ def post_package(call: Call) -> Answer:
 
 def get_package(call: Call) -> Answer:
     """GET /v2/packages/{owner}/{package_id}."""
-    return Answer(200, show_package(call, _find(call)))
+    return Answer(200, show_package(call, package_in(call)))
 
 
 def get_package_by_name(call: Call) -> Answer:
@@ -100,7 +98,7 @@ def get_package_by_name(call: Call) -> Answer:
     library_type, name = call.params["type"], call.params["name"]
     if library_type not in TYPES:
         raise undecodable()
-    owner = find_owner(call.world, call.db, call.params["owner"])
+    owner = owner_in(call)
     row = packages.find_named_package(call.db, owner, library_type, name)
     if row is None:
         raise Refusal(404, f"{owner.name!r} has no {library_type} package {name!r}.", "not-found")
@@ -111,7 +109,7 @@ def put_package(call: Call) -> Answer:
     """PUT /v2/packages/{owner}/{package_id}: all fields replaced; the type must be the package's."""
     body = Body(call)
     library_type, name = body.word("type", TYPES), body.text("name")
-    old = _find(call)
+    old = package_in(call)
     if library_type != package_type(old):
         raise WrongField("type", f"cannot be changed; it is {package_type(old)!r}")
     texts = _texts(body, old)
@@ -123,7 +121,7 @@ def put_package(call: Call) -> Answer:
     elif library_type == LibraryType.PYTHON:
         addresses = Addresses(repository_url=_repository(body.text("repository_url")))
     _check_name(library_type, name)
-    owner = find_owner(call.world, call.db, call.params["owner"])
+    owner = owner_in(call)
     _refuse_second(call, owner, library_type, name, old["uuid"])
     wanted = PackageFields(stored_name, *texts[:3], None, addresses, texts[3])
     return Answer(200, show_package(call, packages.update_package(call.db, old, wanted)))
@@ -131,13 +129,13 @@ def put_package(call: Call) -> Answer:
 
 def delete_package(call: Call) -> Answer:
     """DELETE /v2/packages/{owner}/{package_id}."""
-    packages.delete_package(call.db, _find(call))
+    packages.delete_package(call.db, package_in(call))
     return Answer(204)
 
 
 def get_pixels(call: Call) -> Answer:
     """GET /v2/packages/{owner}/{package_id}/tracking-pixels."""
-    package = _find(call)
+    package = package_in(call)
     pixels = pixels_of_package(call.db, package)
     return listed(call, pixels, by_uuid(), lambda row: show_pixel(call, row, package))
 
@@ -151,16 +149,11 @@ ENDPOINTS: Final[Endpoints] = {
 }
 
 
-def _find(call: Call) -> sqlite3.Row:
-    owner = find_owner(call.world, call.db, call.params["owner"])
-    return packages.find_owned_package(call.db, owner, call.params["package"])
-
-
 def _page(call: Call, show: Callable[[sqlite3.Row], JSON], *, linked: bool = True) -> Answer:
     """A page of the packages that the query means."""
     types = query_words(call, "type", TYPES)
     levels = query_words(call, "permission", _LEVELS)
-    owner = find_owner(call.world, call.db, call.params["owner"])
+    owner = owner_in(call)
     by_name = call.world.quirks.package_cursor == "name"
     wanted = Selection(owner, types, call.world.user, levels[0] if levels else None, by_name)
 
@@ -237,20 +230,6 @@ def _check_image(name: str) -> None:
         raise WrongField("name", "has an empty segment", "docker-image-name-has-empty-segments")
     if not all(_IMAGE.fullmatch(segment) for segment in segments):
         raise WrongField("name", "holds what no image's name does", "docker-image-name-has-invalid-characters")
-
-
-def _domain(call: Call, owner: Owner, domain: str | None, library_type: str) -> str | None:
-    """The domain of a new package that is not the one that it has anyway."""
-    if domain is None:
-        return None
-    check_domain(owner, domain, "domain", "public-domain")
-    if domain.casefold() == (default_domain(owner, library_type) or "").casefold():
-        return None
-    try:
-        refuse_other_owner(call.db, owner, domain)
-    except Refusal as refusal:
-        raise Refusal(409, refusal.message, "public-domain-is-already-in-use") from None
-    return domain
 
 
 def _refuse_second(call: Call, owner: Owner, library_type: str, name: str, itself: str = "") -> None:

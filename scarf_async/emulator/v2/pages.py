@@ -58,17 +58,28 @@ class _Page:
     following: tuple[tuple[str, str], ...] | None
 
 
-def page_of(call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON]) -> Answer:
-    """A page of a list as an object, with links where lists have them."""
-    return page_from(call, _in_memory(elements, cursor), cursor, show)
+def page_of(
+    call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON], *, envelope: str | None = None
+) -> Answer:
+    """A page of a list as an object, with links where lists have them; in another envelope none has."""
+    source = _in_memory(elements, cursor)
+    if envelope is None:
+        return page_from(call, source, cursor, show)
+    return page_from(call, source, cursor, show, linked=False, envelope=envelope)
 
 
 def page_from(
-    call: Call, source: Source[T], cursor: Cursor[T], show: Callable[[T], JSON], *, linked: bool = True
+    call: Call,
+    source: Source[T],
+    cursor: Cursor[T],
+    show: Callable[[T], JSON],
+    *,
+    linked: bool = True,
+    envelope: str = "results",
 ) -> Answer:
     """A page of what a source gives, as an object, with links where lists have them and this one does."""
     page = _page(call, source, cursor, show)
-    shown: dict[str, JSON] = {"results": page.rows}
+    shown: dict[str, JSON] = {envelope: page.rows}
     if linked and call.world.quirks.paging == "links":
         links: dict[str, JSON] = {"self": _link(call, parse_qsl(call.target.query, keep_blank_values=True))}
         if page.following is not None:

@@ -8,10 +8,10 @@ from typing import Final
 from scarf_async.emulator.answers import JSON, Answer, Refusal
 from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model import packages
-from scarf_async.emulator.model.owners import find_owner, user_id
+from scarf_async.emulator.model.owners import user_id
 from scarf_async.emulator.people import person_key
 from scarf_async.emulator.v2.pages import USER_ID, Cursor, listed
-from scarf_async.emulator.v2.reading import Body, find_username
+from scarf_async.emulator.v2.reading import Body, find_username, package_in
 from scarf_async.entities.enums import PermissionLevel
 
 __all__ = ["ENDPOINTS"]
@@ -72,8 +72,7 @@ ENDPOINTS: Final[Endpoints] = {
 
 def _find(call: Call) -> sqlite3.Row:
     """A package whose permissions v2 knows."""
-    owner = find_owner(call.world, call.db, call.params["owner"])
-    package = packages.find_owned_package(call.db, owner, call.params["package"])
+    package = package_in(call)
     if package["username"] is None and call.world.quirks.permissions_of_organizations == "refused":
         raise Refusal(404, "Only packages of users have permissions.", "not-found")
     return package

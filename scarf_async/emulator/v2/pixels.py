@@ -8,10 +8,9 @@ from typing import Final
 from scarf_async.emulator.answers import JSON, Answer, Refusal, WrongField
 from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model import collections, pixels
-from scarf_async.emulator.model.owners import Owner, find_owner
 from scarf_async.emulator.model.packages import find_owned_package
 from scarf_async.emulator.v2.pages import by_uuid, page_of
-from scarf_async.emulator.v2.reading import IMPORTANCES, Body
+from scarf_async.emulator.v2.reading import IMPORTANCES, Body, owner_in
 from scarf_async.emulator.v2.showing import show_pixel
 from scarf_async.entities.enums import LibraryType
 
@@ -20,14 +19,14 @@ __all__ = ["ENDPOINTS"]
 
 def get_pixels(call: Call) -> Answer:
     """GET /v2/tracking-pixels/{owner}."""
-    return page_of(call, pixels.pixels_of(call.db, _owner(call)), by_uuid(), lambda row: _pixel(call, row))
+    return page_of(call, pixels.pixels_of(call.db, owner_in(call)), by_uuid(), lambda row: _pixel(call, row))
 
 
 def post_pixel(call: Call) -> Answer:
     """POST /v2/tracking-pixels/{owner}."""
     body = Body(call)
     name, package = body.text("name"), body.optional("package_id")
-    owner = _owner(call)
+    owner = owner_in(call)
     package_id = None if package is None else find_owned_package(call.db, owner, package)["id"]
     row = pixels.create_pixel(call.db, owner, _pixel_fields(body, name, package_id))
     return Answer(201, _pixel(call, row))
@@ -42,7 +41,7 @@ def put_pixel(call: Call) -> Answer:
     """PUT /v2/tracking-pixels/{owner}/{tracking_pixel_id}."""
     body = Body(call)
     name = body.text("name")
-    owner, old = _owner(call), _find_pixel(call)
+    owner, old = owner_in(call), _find_pixel(call)
     package = body.optional("package_id", _uuid_of_package(call, old))
     try:
         package_id = None if package is None else find_owned_package(call.db, owner, package)["id"]
@@ -85,7 +84,7 @@ def delete_domain(call: Call) -> Answer:
 
 def get_collections(call: Call) -> Answer:
     """GET /v2/collections/{owner}."""
-    return page_of(call, collections.collections_of(call.db, _owner(call)), by_uuid(), _collection)
+    return page_of(call, collections.collections_of(call.db, owner_in(call)), by_uuid(), _collection)
 
 
 def post_collection(call: Call) -> Answer:
@@ -95,7 +94,7 @@ def post_collection(call: Call) -> Answer:
     wanted = _collection_fields(body)
     if kind != LibraryType.DOCKER:
         raise WrongField("type", f"{kind!r} is not docker", "type-is-invalid")
-    return Answer(201, _collection(collections.create_collection(call.db, _owner(call), wanted)))
+    return Answer(201, _collection(collections.create_collection(call.db, owner_in(call), wanted)))
 
 
 def get_collection(call: Call) -> Answer:
@@ -132,16 +131,12 @@ ENDPOINTS: Final[Endpoints] = {
 }
 
 
-def _owner(call: Call) -> Owner:
-    return find_owner(call.world, call.db, call.params["owner"])
-
-
 def _find_pixel(call: Call) -> sqlite3.Row:
-    return pixels.find_pixel(call.db, _owner(call), call.params["pixel"])
+    return pixels.find_pixel(call.db, owner_in(call), call.params["pixel"])
 
 
 def _find_collection(call: Call) -> sqlite3.Row:
-    return collections.find_collection(call.db, _owner(call), call.params["collection"])
+    return collections.find_collection(call.db, owner_in(call), call.params["collection"])
 
 
 def _pixel_fields(

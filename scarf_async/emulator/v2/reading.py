@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection
 from typing import Final
 
 from scarf_async.emulator.answers import JSON, Refusal
 from scarf_async.emulator.calls import Call
+from scarf_async.emulator.model.owners import Owner, find_owner
+from scarf_async.emulator.model.packages import find_owned_package
 from scarf_async.emulator.wire import is_unicode, query_values
 
-__all__ = ["IMPORTANCES", "Body", "query_text", "query_words", "undecodable", "unrecognized"]
+__all__ = [
+    "IMPORTANCES",
+    "Body",
+    "find_user",
+    "find_username",
+    "owner_in",
+    "package_in",
+    "query_text",
+    "query_words",
+    "undecodable",
+    "unrecognized",
+]
 
 IMPORTANCES: Final = ("low", "mid", "high")
 
@@ -46,6 +60,24 @@ def query_words(call: Call, name: str, words: Collection[str]) -> list[str]:
 def find_username(call: Call, asked: str) -> str | None:
     """A user's name as it is spelled, or None for a stranger. v2 takes no e-mail addresses for names."""
     return None if "@" in asked else call.world.people.by_username(asked)
+
+
+def find_user(call: Call, asked: str) -> str:
+    """A user's name as it is spelled; 404 for a stranger."""
+    username = find_username(call, asked)
+    if username is None:
+        raise Refusal(404, f"There is no user {asked!r}.", "not-found")
+    return username
+
+
+def owner_in(call: Call) -> Owner:
+    """The owner that the path names, or 404."""
+    return find_owner(call.world, call.db, call.params["owner"])
+
+
+def package_in(call: Call) -> sqlite3.Row:
+    """The package that the path names, or 404."""
+    return find_owned_package(call.db, owner_in(call), call.params["package"])
 
 
 class Body:

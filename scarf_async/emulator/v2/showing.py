@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from scarf_async.emulator.answers import JSON, Answer, Refusal
+from scarf_async.emulator.answers import JSON, Answer, Refusal, refused
 from scarf_async.emulator.calls import Call
 from scarf_async.emulator.model.gateway import Domain, registry_of
 from scarf_async.emulator.quirks import Quirks
@@ -45,10 +45,7 @@ def refusal_answer(refusal: Refusal, quirks: Quirks, *, is_export: bool) -> Answ
         return Answer(status, headers=refusal.headers, text=refusal.message)
     if status in _UNDOCUMENTED and not is_export and quirks.error_bodies == "empty":
         return Answer(status, headers=refusal.headers)
-    payload: dict[str, JSON] = {"message": refusal.message}
-    if refusal.code is not None:
-        payload["code"] = refusal.code
-    return Answer(status, payload, refusal.headers)
+    return refused(status, refusal.message, refusal.code, refusal.headers)
 
 
 def with_optional(call: Call, shown: Mapping[str, JSON], **optional: JSON) -> dict[str, JSON]:

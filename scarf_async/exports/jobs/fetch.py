@@ -13,19 +13,21 @@ import attrs
 from anyio.to_thread import run_sync
 
 from scarf_async.entities import Event
+from scarf_async.errors import ExportError
 from scarf_async.exports.arrow import Part, arrow_told, schema_of
 from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.engine import Engine, Ids, engine_told
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.output import Output
+from scarf_async.exports.jobs.plan import loss
 from scarf_async.exports.jobs.rejects import Rejects
 from scarf_async.exports.jobs.windows import ServiceClock, Window, has_ended
 from scarf_async.exports.jobs.writers import writer_of
 from scarf_async.exports.prefetch import BlockParser, BlockSource
 from scarf_async.exports.reading import Body, Cursor
 from scarf_async.exports.save import fetch_whole
-from scarf_async.exports.spec import Counters, Download, ExportSpec
+from scarf_async.exports.spec import Counters, Download, EffectiveRange, ExportSpec, effective_range
 
 __all__ = ["Fetch"]
 
@@ -48,6 +50,7 @@ class Fetch:
         memory: bytes of records that may wait.
         short: whether the window is asked for up to its last day, which only some services send.
         keep: whether records that cannot be read go into a file of the window.
+        guarded: whether rows that are there must not be lost to an answer that knows of less.
         arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
             more) and so many more bytes received.
         shown: afterwards: whether the service sent the day that it was given as the end.
@@ -64,10 +67,12 @@ class Fetch:
     memory: int
     short: bool = False
     keep: bool = False
+    guarded: bool = False
     shown: bool = False
     doubted: bool = False
     _asked_at: dt.datetime = attrs.field(init=False)
     _answered_at: dt.datetime | None = attrs.field(init=False, default=None)
+    _effective: EffectiveRange = attrs.field(init=False, default=(None, None))
     _told: int = attrs.field(init=False, default=0)
 
     async def __call__(self) -> WindowEntry | None:
@@ -78,7 +83,7 @@ class Fetch:
 
         Raises:
             TruncatedExportError: every attempt was cut, or the content is although its end is proven.
-            ExportError: the answer is no such export, or a record cannot be read.
+            ExportError: the answer is no such export, a record cannot be read, or rows would be lost.
             TransportError: no answer came.
             APIError: the service said no.
             OSError: something cannot be written.
@@ -87,18 +92,18 @@ class Fetch:
 
     async def _once(self) -> WindowEntry | None:
         job, temporary = self.job, self.directory.temporary
-        spec = attrs.evolve(self.spec, open=self._open)
+        # What the service looked at is in the report.
+        spec = attrs.evolve(self.spec, open=self._open, asked=None)
         heard = spec.on_malformed if callable(spec.on_malformed) else None
         rejects = Rejects(temporary, keep=self.keep, hear=heard)
         if self.keep or spec.on_malformed != "raise":
             spec = attrs.evolve(spec, on_malformed=rejects.take)
-        reader = spec.reader(None)
         counters = Counters(spec.description, spec.redact)
-        parser = BlockParser(reader, counters, spec.max_record_bytes)
+        parser = BlockParser(spec.reader(None), counters, spec.max_record_bytes)
         with engine_told(spec.description), arrow_told(spec.description):
-            writer = writer_of(temporary, job, self.engine, reader.record, lambda: parser.header)
-            identified = reader.record is Event
-            ids = Ids(self.engine, schema_of(reader.record).names) if identified else None
+            writer = writer_of(temporary, job, self.engine, parser.record, lambda: parser.header)
+            identified = parser.record is Event
+            ids = Ids(self.engine, schema_of(parser.record).names) if identified else None
             output = Output(self.window, writer, ids, self.memory)
             return await self._filled(output, partial(self._fill, spec, counters, parser), rejects)
 
@@ -106,6 +111,8 @@ class Fetch:
         self._asked_at = self.clock.machine()
         download = await self.spec.open()
         self._answered_at = self.clock.hear(download.headers)
+        if self.spec.asked is not None:
+            self._effective = effective_range(download.headers)
         return download
 
     def _end_day(self) -> Window | None:
@@ -122,12 +129,18 @@ class Fetch:
         output.end_day = self._end_day()
         try:
             await fill(output)
+            self._check_loss(output)
             ended = has_ended(self.window, self._answered_at or self._asked_at)
             self.shown = output.shown
             # What has not ended is fetched again.
             self.doubted = self.short and ended and not output.shown
             if not self.doubted or output.shorten():
-                enter = partial(output.enter, provisional=not ended, answered_at=self._answered_at)
+                enter = partial(
+                    output.enter,
+                    provisional=not ended,
+                    answered_at=self._answered_at,
+                    effective=self._effective,
+                )
                 entry = await run_sync(enter, self.directory, rejects)
         finally:
             with anyio.CancelScope(shield=True):
@@ -135,6 +148,17 @@ class Fetch:
             self._tell(0 if entry is None else entry.rows, 0)
             self._told = 0
         return entry
+
+    def _check_loss(self, output: Output) -> None:
+        if not self.guarded:
+            return
+        window, (first, behind) = self.window, self._effective
+        old = [entry for entry in self.directory.manifest.windows if entry.window.overlaps(window)]
+        reason = loss(old, output.rows, Window(first or window.start, behind or window.end))
+        if reason is not None:
+            raise ExportError(
+                f"{self.spec.description}: {reason}; nothing was replaced (allow_loss=True replaces them)"
+            )
 
     async def _fill(
         self, spec: ExportSpec[Record], counters: Counters, parser: BlockParser[Record], output: Output

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, TypeAlias
+from urllib.parse import urlencode
 
 import attrs
 
-from scarf_async.checks import whole, word
-from scarf_async.dialects.exports import ExportCall, asks_for_owner, export_call, only_version
-from scarf_async.entities import Aggregate, ApiVersion, Event, ExportKind, ExportKindLike
+from scarf_async.checks import instance, whole, word
+from scarf_async.dialects.exports import (
+    ExportCall,
+    ExportVersion,
+    asks_for_owner,
+    export_call,
+    names_text,
+    only_version,
+)
+from scarf_async.dialects.v3.requests import owner_of_query, parameters
+from scarf_async.entities import (
+    Aggregate,
+    Aggregation,
+    AggregationQuery,
+    ApiVersion,
+    Event,
+    ExportKind,
+    ExportKindLike,
+    Rollup,
+)
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ValidationError
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike
-from scarf_async.exports.jobs.windows import Window, gaps
+from scarf_async.exports.jobs.windows import Window, gaps, longest_bucket
 from scarf_async.exports.spec import Day, date_range
 from scarf_async.text import printable
 
@@ -23,7 +41,7 @@ __all__ = ["V2_DAYS", "ExportJob", "PartitionBy"]
 _V1_DAYS: Final = 31
 V2_DAYS: Final = 30
 
-Record: TypeAlias = Event | Aggregate
+Record: TypeAlias = Event | Aggregate | Aggregation
 PartitionBy: TypeAlias = Literal["month", "artifact"]
 
 
@@ -45,13 +63,16 @@ class ExportJob:
         format: what is written.
         window_days: the longest window. None in the constructor: 31, for v2 30, of which v2 may send a day more;
             where v2 has shown that it does, these 30 are 31, asked for up to their last day. It stays None where
-            the version does.
+            the version does. For aggregations 366; windows are whole buckets of their rollup, the first and the
+            last one cut, and one bucket has to fit.
         package: the package's uuid, for package events.
+        names: for owner events: the names of the packages that are wanted, as `owner_events` takes them.
         api: the version to ask. None in the constructor: the only one that has the export, as v2 alone has owner
-            events and the pixel events of an owner, and v1 alone aggregates. Where both have it, it stays None,
-            which is that of the client that runs the job.
+            events and the pixel events of an owner, v1 alone aggregates, and v3 alone aggregations. Where several
+            have it, it stays None, which is that of the client that runs the job.
         partition_by: for Parquet: `month`, a folder for each month (UTC), or `artifact`, one for each package or
             pixel. None: a window is one file.
+        query: of aggregations, what is counted, and by what.
 
     Raises:
         ValidationError: a value cannot be used; `.field` names it.
@@ -64,8 +85,10 @@ class ExportJob:
     format: ExportFormat
     window_days: int | None
     package: str | None
-    api: ApiVersion | None
+    api: ExportVersion | None
     partition_by: PartitionBy | None
+    query: AggregationQuery | None = None
+    names: str | None = None
 
     def __init__(  # noqa: PLR0917 # the order of the attributes
         self,
@@ -77,22 +100,32 @@ class ExportJob:
         window_days: int | None = None,
         *,
         package: str | None = None,
-        api: ApiVersion | None = None,
+        api: ExportVersion | None = None,
         partition_by: PartitionBy | None = None,
+        query: AggregationQuery | None = None,
+        names: str | Iterable[str] | None = None,
     ) -> None:
         kind = one_of(ExportKind, "what", what)
         first, behind = _days(start, end)
         _check_text("owner", owner)
+        query = _query(query, kind)
+        if query is not None:
+            owner = owner_of_query(query, owner)
         _check_text("package", package)
         where = only_version(kind, owner) if api is None else api
         call = None if where is None else export_call(kind, where, owner, owner_may_follow=True)
         if (package is None) == (kind is ExportKind.PACKAGE_EVENTS):
             problem = "need a package's uuid" if package is None else "have no package"
             raise ValidationError(f"{kind} {problem}; got {package!r}", field="package")
+        if names is not None and kind is not ExportKind.OWNER_EVENTS:
+            raise ValidationError(f"names are for owner events; this is a job of {kind}", field="names")
         form = one_of(ExportFormat, "format", format)
         _check_partition(partition_by, form)
+        days = _window_days(window_days, call)
+        if query is not None:
+            _check_buckets(days, first, behind, query.rollup)
         self.__attrs_init__(
-            kind, owner, first, behind, form, _window_days(window_days, call), package, where, partition_by
+            kind, owner, first, behind, form, days, package, where, partition_by, query, names_text(names)
         )
 
     def of_client(self, api: ApiVersion, owner: str | None) -> ExportJob:
@@ -101,7 +134,7 @@ class ExportJob:
         Raises:
             ValidationError: the version does not have such windows, or asks for an owner and there is none.
         """
-        where = self.api or api
+        where: ExportVersion = self.api or api
         if self.owner is not None or not asks_for_owner(self.what, where):
             owner = self.owner
         export_call(self.what, where, owner)
@@ -116,6 +149,23 @@ class ExportJob:
     def days(self) -> int:
         """The longest window of a job whose version is known; of another, that of v1."""
         return self.window_days or _V1_DAYS
+
+    def values(self) -> dict[str, object]:
+        """Return its attributes by name; of a query what is sent, in one order whatever that of its ids."""
+        values = attrs.asdict(self, recurse=False)
+        if self.query is not None:
+            values["query"] = "&".join(sorted(urlencode(parameters(self.query), doseq=True).split("&")))
+        return values
+
+    @property
+    def rollup(self) -> Rollup:
+        """Which buckets its windows are made of."""
+        return "daily" if self.query is None else self.query.rollup
+
+    @property
+    def client_api(self) -> ApiVersion | None:
+        """The version that a call for events is to ask."""
+        return None if self.api == "v3" else self.api
 
     def range(self, there: Sequence[Window], today: dt.date, refresh_days: int) -> Window:
         """Return its days, maybe none: those that it leaves open are told by what is there, and by today.
@@ -146,6 +196,32 @@ def _check_text(field: str, value: object) -> None:
         raise ValidationError(f"{field} must be a string that is not empty, or None; got {value!r}", field=field)
 
 
+def _query(query: object, kind: ExportKind) -> AggregationQuery | None:
+    if kind is ExportKind.AGGREGATIONS:
+        given = AggregationQuery() if query is None else query
+        return instance("query", given, AggregationQuery, ValidationError, wanted="an AggregationQuery")
+    if query is not None:
+        raise ValidationError(f"{kind} have no query, which is for aggregations", field="query")
+    return None
+
+
+def _check_buckets(days: int | None, first: dt.date | None, behind: dt.date | None, rollup: Rollup) -> None:
+    if first is not None and behind is not None:
+        whole_range = Window(first, behind)
+    elif rollup == "total":
+        raise ValidationError("of a total the whole range is one bucket: give its start and its end", field="start")
+    else:
+        # A leap year, beginning with a whole month.
+        whole_range = Window(dt.date(2024, 1, 1), dt.date(2025, 1, 1))
+    needed = longest_bucket(whole_range, rollup)
+    if days is None or needed <= days:
+        return
+    kind = "the whole range is one bucket" if rollup == "total" else f"the longest {rollup} bucket"
+    raise ValidationError(
+        f"a window holds whole buckets: {kind} of {needed} days, and window_days is {days}", field="window_days"
+    )
+
+
 def _check_partition(by: object, form: ExportFormat) -> None:
     if by is None:
         return
@@ -164,5 +240,5 @@ def _window_days(days: int | None, call: ExportCall | None) -> int | None:
         return most or _V1_DAYS
     if most is None:
         return whole("window_days", days, ValidationError)
-    bounds = f"from 1 to {most} (v2 may send the day after, too)"
+    bounds = f"from 1 to {most}{' (v2 may send the day after, too)' if call.end_may_be_included else ''}"
     return whole("window_days", days, ValidationError, most=most, bounds=bounds)

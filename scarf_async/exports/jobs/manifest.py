@@ -77,7 +77,7 @@ _KEPT: Final = 120
 _PART: Final = re.compile(rf"{TEMPORARY}/[\w.-]+", re.ASCII)
 
 # Neither the days of a job nor the length of its windows: it goes on in one directory.
-_IDENTITY: Final = ("what", "owner", "package", "api", "format", "partition_by")
+_IDENTITY: Final = ("what", "owner", "package", "names", "query", "api", "format", "partition_by")
 
 FORMAT: Final = "scarf-async-export"
 VERSION: Final = 3
@@ -174,6 +174,8 @@ class WindowEntry(msgspec.Struct, frozen=True):
         rejects: the file that keeps those, where one was wanted; its rows are these records.
         conflicting: how many of the duplicates were not equal to the first with their id.
         conflicts: the lines of the first hundred of these.
+        effective_start: the first day that the service looked at, where it said so.
+        effective_end: the first day that it did not look at any more, where it said so.
     """
 
     start: dt.date
@@ -189,6 +191,13 @@ class WindowEntry(msgspec.Struct, frozen=True):
     rejects: FileEntry | None = None
     conflicting: int = 0
     conflicts: tuple[int, ...] = ()
+    effective_start: dt.date | None = None
+    effective_end: dt.date | None = None
+
+    @property
+    def looked_at(self) -> Window:
+        """The days that the service looked at; where it did not say, those that it was asked for."""
+        return Window(self.effective_start or self.start, self.effective_end or self.end)
 
     @property
     def window(self) -> Window:
@@ -263,7 +272,7 @@ class Manifest:
     @classmethod
     def of(cls, job: ExportJob, server: str) -> Manifest:
         """Begin one."""
-        values = {name: getattr(job, name) for name in _IDENTITY}
+        values = {name: value for name, value in job.values().items() if name in _IDENTITY}
         return cls({name: None if value is None else str(value) for name, value in values.items()}, server)
 
     @property

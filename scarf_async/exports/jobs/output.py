@@ -18,6 +18,7 @@ from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.rejects import Rejects
 from scarf_async.exports.jobs.windows import Window, midnight
 from scarf_async.exports.jobs.writers import Writer
+from scarf_async.exports.spec import EffectiveRange
 
 __all__ = ["Output"]
 
@@ -109,6 +110,9 @@ class Output:
                 self._write_waiting(self._ids)
 
     def _inside(self, part: Part) -> Part:
+        if "rollup" in part.batch.schema.names:
+            # The date of an aggregation is that of its bucket, which a window may cut.
+            return part
         moments = part.batch.column("time" if self._ids is not None else "date")
         if self.end_day is not None and not self._times.later:
             self._times |= _look(moments, self.end_day)
@@ -163,7 +167,13 @@ class Output:
         return True
 
     def enter(
-        self, directory: Directory, rejects: Rejects, *, provisional: bool, answered_at: dt.datetime | None
+        self,
+        directory: Directory,
+        rejects: Rejects,
+        *,
+        provisional: bool,
+        answered_at: dt.datetime | None,
+        effective: EffectiveRange = (None, None),
     ) -> WindowEntry | None:
         """Finish the files, hand them to the directory, and enter the window; None where the run is over."""
         with self._turn:
@@ -189,6 +199,7 @@ class Output:
                 next((file for _, file in rejected), None),
                 self.conflicting,
                 tuple(self._conflicts),
+                *effective,
             )
             return entry if directory.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
 

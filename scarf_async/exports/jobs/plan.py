@@ -11,7 +11,7 @@ from scarf_async.exports.jobs.job import V2_DAYS, ExportJob
 from scarf_async.exports.jobs.manifest import Manifest, WindowEntry
 from scarf_async.exports.jobs.windows import Window, cut_gaps, has_ended
 
-__all__ = ["Plan", "asks_short", "longest", "make_plan"]
+__all__ = ["Plan", "asks_short", "longest", "loss", "make_plan"]
 
 _DAY = dt.timedelta(1)
 
@@ -80,7 +80,7 @@ def make_plan(  # noqa: PLR0917 # all that it depends on
         else:
             (due if entry.start <= today else future).append(entry.window)
     done = [*(entry.window for entry in manifest.windows), *tried]
-    for window in cut_gaps(whole, done, _days_at_once(job, manifest)):
+    for window in cut_gaps(whole, done, _days_at_once(job, manifest), job.rollup):
         (due if window.start <= today else future).append(window)
     due.sort()
     if job.api == "v2" and due and not manifest.end_inclusive and not tried:
@@ -95,6 +95,25 @@ def _is_stale(entry: WindowEntry, recent: Window | None, now: dt.datetime) -> bo
     # The machine's clock may have been ahead when it was fetched, and nobody knew of the service's.
     early = entry.answered_at is None and entry.start <= now.date() and not has_ended(entry.window, now)
     return entry.provisional or early or (recent is not None and entry.window.overlaps(recent))
+
+
+def loss(old: Iterable[WindowEntry], rows: int, looked_at: Window) -> str | None:
+    """Say why an answer would lose rows that are there; None if it would not.
+
+    Args:
+        old: the windows that it would replace.
+        rows: how many rows came.
+        looked_at: the days that the service looked at.
+    """
+    for entry in old:
+        if not entry.rows:
+            continue
+        if not rows:
+            return f"the service sent nothing, and {entry.rows} rows are there"
+        before = entry.looked_at
+        if before.start < looked_at.start or looked_at.end < before.end:
+            return f"the service looked at {looked_at}, and the {entry.rows} rows that are there are of {before}"
+    return None
 
 
 def _days_at_once(job: ExportJob, manifest: Manifest) -> int:

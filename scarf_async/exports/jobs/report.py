@@ -38,6 +38,8 @@ class WindowReport:
         bytes: the size of its files.
         error: why it failed.
         malformed: how many came that cannot be read, and were left out.
+        effective_start: the first day that the service looked at, where it said so.
+        effective_end: the first day that it did not look at any more, where it said so.
     """
 
     start: dt.date
@@ -50,6 +52,16 @@ class WindowReport:
     bytes: int = 0
     error: ScarfError | None = None
     malformed: int = 0
+    effective_start: dt.date | None = None
+    effective_end: dt.date | None = None
+
+    @property
+    def clamped(self) -> bool:
+        """Whether the service looked at fewer days of it than have begun, as some plans make it."""
+        starts_later = self.effective_start is not None and self.effective_start > self.start
+        return starts_later or (
+            not self.provisional and self.effective_end is not None and self.effective_end < self.end
+        )
 
 
 @attrs.frozen
@@ -149,7 +161,7 @@ class ExportReport:
     def to_dict(self) -> dict[str, JSON]:
         """Return the report as JSON data."""
         return {
-            "job": {name: _plain(value) for name, value in attrs.asdict(self.job).items()},
+            "job": {name: _plain(value) for name, value in self.job.values().items()},
             "directory": str(self.directory),
             "complete": self.complete,
             "rows": self.rows,
@@ -170,6 +182,8 @@ class ExportReport:
                     "dropped": window.dropped,
                     "malformed": window.malformed,
                     "bytes": window.bytes,
+                    "effective_start": _plain(window.effective_start),
+                    "effective_end": _plain(window.effective_end),
                     "error": None if window.error is None else str(window.error),
                 }
                 for window in self.windows
@@ -197,6 +211,12 @@ class ExportReport:
         if self.malformed:
             windows = sum(window.malformed > 0 for window in self.windows)
             lines.append(f"malformed: {self.malformed:,} left out, in {windows} of {len(self.windows)} windows")
+        lines += [
+            f"clamped: {window.start}..{window.end}: the service looked at {window.effective_start or window.start}"
+            f"..{window.effective_end or window.end} only"
+            for window in self.windows
+            if window.clamped
+        ]
         if self.stopped_by:
             lines.append(f"stopped: {self.stopped_by}")
         failed = self.failed

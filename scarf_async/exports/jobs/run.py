@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.plan import asks_short, longest, make_plan
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport, WindowReport, WindowStatus
-from scarf_async.exports.jobs.windows import ServiceClock, Window, cut
+from scarf_async.exports.jobs.windows import ServiceClock, Window, cut, longest_bucket
 from scarf_async.exports.spec import ExportSpec
 
 __all__ = ["MEMORY", "run_job"]
@@ -51,6 +51,10 @@ def is_too_long(error: ScarfError) -> bool:
     return error.code == "range-too-long" or (not error.code and _TOO_LONG.search(error.message) is not None)
 
 
+async def nothing() -> None:
+    """Do nothing before the first window."""
+
+
 async def run_job(
     job: ExportJob,
     path: Path,
@@ -63,6 +67,8 @@ async def run_job(
     clock: Clock,
     memory_limit: int = MEMORY,
     keep_rejects: bool = False,
+    allow_loss: bool = False,
+    check: Callable[[], Awaitable[None]] = nothing,
 ) -> ExportReport:
     """Run a job in a directory; see `Exports.run`."""
     began = clock.monotonic()
@@ -80,8 +86,9 @@ async def run_job(
             keep_rejects=keep_rejects,
             engine=engine,
             memory_limit=memory_limit,
+            allow_loss=allow_loss,
         )
-        await run(concurrency)
+        await run(concurrency, check)
         await run_sync(directory.checkpoint)
         return run.report()
     finally:
@@ -103,6 +110,7 @@ class _Run:
         keep_rejects: whether records that cannot be read go into files.
         engine: looks for ids, and what else an engine does.
         memory_limit: bytes for all windows under way; half of them are the engine's.
+        allow_loss: whether rows that are there may be replaced by what knows of less.
     """
 
     def __init__(
@@ -117,12 +125,15 @@ class _Run:
         keep_rejects: bool,
         engine: Engine,
         memory_limit: int,
+        allow_loss: bool,
     ) -> None:
         self._directory = directory
         self._spec = spec
         self._progress = progress
         self._elapsed = elapsed
         self._keep_rejects = keep_rejects
+        # Plans forget: what v3 sends today may be less than what it sent before.
+        self._guarded = job.query is not None and not allow_loss
         self._engine = engine
         self._memory = memory_limit
         self._memory_each = memory_limit
@@ -146,8 +157,12 @@ class _Run:
         self._stopped_by: str | None = None
         self._fatal: Exception | None = None
 
-    async def __call__(self, concurrency: int) -> None:
+    async def __call__(self, concurrency: int, check: Callable[[], Awaitable[None]]) -> None:
         """Fetch what is to be fetched; then see what the answers have shown to be missing, too.
+
+        Args:
+            concurrency: windows under way at the most.
+            check: is awaited once before the first window, and may raise.
 
         Raises:
             OSError: something cannot be written.
@@ -158,12 +173,16 @@ class _Run:
         at_once = min(concurrency, max(1, self._memory // _FOR_A_WINDOW))
         self._memory_each = self._memory // at_once // 4
         limiter = anyio.CapacityLimiter(at_once)
-        while due := self._next():
+        due = self._next()
+        if due:
+            await check()
+        while due:
             async with anyio.create_task_group() as workers:
                 for window in due:
                     workers.start_soon(self._work, window, limiter, workers)
             if self._fatal is not None:
                 raise self._fatal
+            due = self._next()
 
     def _next(self) -> Sequence[Window]:
         """Return what is to be fetched by what is known now."""
@@ -207,7 +226,7 @@ class _Run:
 
     async def _fetch(self, window: Window) -> Sequence[Window]:
         """Fetch a window; or return the shorter ones that are to be fetched in its place."""
-        if window.days > self._limit:
+        if window.days > max(self._limit, longest_bucket(window, self._job.rollup)):
             return self._split(window)
         short = window not in self._doubtful and asks_short(
             self._job, window, end_inclusive=self._directory.manifest.end_inclusive
@@ -224,6 +243,7 @@ class _Run:
             self._memory_each,
             short=short,
             keep=self._keep_rejects,
+            guarded=self._guarded,
         )
         try:
             entry = await fetch()
@@ -243,7 +263,7 @@ class _Run:
 
     async def _failed(self, window: Window, error: ScarfError, *, short: bool) -> Sequence[Window]:
         """Decide what becomes of a window that failed; return what is to be fetched in its place."""
-        if is_too_long(error) and window.days > 1:
+        if is_too_long(error) and window.days > longest_bucket(window, self._job.rollup):
             self._limit = min(self._limit, (window.days + 1) // 2)
             await run_sync(partial(self._directory.remember, limit_days=self._limit))
             return self._split(window)
@@ -267,7 +287,7 @@ class _Run:
 
     def _split(self, window: Window) -> Sequence[Window]:
         self._dealt_with.add(window)
-        parts = list(cut(window, self._limit))
+        parts = list(cut(window, self._limit, self._job.rollup))
         self._total += len(parts) - 1
         return parts
 
@@ -323,4 +343,6 @@ def _report(
         entry.bytes,
         error,
         entry.malformed,
+        entry.effective_start,
+        entry.effective_end,
     )

@@ -8,12 +8,14 @@ from typing import Final
 
 import attrs
 
+from scarf_async.entities import Rollup
 from scarf_async.protocol.messages import server_date
 
-__all__ = ["ServiceClock", "Window", "cut", "cut_gaps", "gaps", "has_ended", "midnight"]
+__all__ = ["ServiceClock", "Window", "cut", "cut_gaps", "gaps", "has_ended", "longest_bucket", "midnight"]
 
 # The service takes a while to take in what has happened.
 _GRACE: Final = dt.timedelta(hours=1)
+_LONGEST_BUCKET: Final = {"daily": 1, "weekly": 7, "monthly": 31, "yearly": 366}
 
 
 @attrs.frozen(order=True)
@@ -46,16 +48,53 @@ def has_ended(window: Window, now: dt.datetime) -> bool:
     return now - midnight(window.end) >= _GRACE
 
 
-def cut(window: Window, days: int) -> Iterator[Window]:
-    """Cut a window into ones of so many days, from its start on, the last one perhaps shorter.
+def cut(window: Window, days: int, rollup: Rollup = "daily") -> Iterator[Window]:
+    """Cut a window into ones of so many days at the most, from its start on, at borders of buckets.
+
+    Where a bucket is longer than that, it is a window of its own.
 
     >>> [str(part) for part in cut(Window(dt.date(2024, 1, 1), dt.date(2024, 1, 8)), 3)]
     ['2024-01-01..2024-01-04', '2024-01-04..2024-01-07', '2024-01-07..2024-01-08']
+    >>> [str(part) for part in cut(Window(dt.date(2024, 1, 15), dt.date(2024, 4, 10)), 62, "monthly")]
+    ['2024-01-15..2024-03-01', '2024-03-01..2024-04-10']
     """
-    for first in range(0, window.days, days):
-        # The last day that a date can have is no reason to fail.
-        last = min(first + days, window.days)
-        yield Window(window.start + dt.timedelta(first), window.start + dt.timedelta(last))
+    if rollup == "total":
+        yield window
+        return
+    start = window.start
+    while start < window.end:
+        end = _border(start, days, window.end, rollup)
+        if end <= start:
+            end = _border(_bucket(start, rollup), _LONGEST_BUCKET[rollup], window.end, rollup)
+        yield Window(start, end)
+        start = end
+
+
+def _border(start: dt.date, days: int, end: dt.date, rollup: Rollup) -> dt.date:
+    """Return the last border of buckets that is not more than so many days away, or the end if that is nearer."""
+    # The last day that a date can have is no reason to fail.
+    day = dt.date.fromordinal(min(start.toordinal() + days, end.toordinal()))
+    return end if day == end else _bucket(day, rollup)
+
+
+def _bucket(day: dt.date, rollup: Rollup) -> dt.date:
+    """Return the first day of the bucket that a day lies in."""
+    match rollup:
+        case "weekly":
+            return day - dt.timedelta(day.weekday())
+        case "monthly":
+            return day.replace(day=1)
+        case "yearly":
+            return day.replace(month=1, day=1)
+        case _:
+            return day
+
+
+def longest_bucket(window: Window, rollup: Rollup) -> int:
+    """Return how many days the longest bucket of a window has, the first and the last one as they are cut."""
+    if rollup == "daily":
+        return 1
+    return max(part.days for part in cut(window, 1, rollup))
 
 
 def gaps(window: Window, done: Iterable[Window]) -> Iterator[Window]:
@@ -69,10 +108,10 @@ def gaps(window: Window, done: Iterable[Window]) -> Iterator[Window]:
         yield Window(at, window.end)
 
 
-def cut_gaps(whole: Window, done: Iterable[Window], days: int) -> Iterator[Window]:
+def cut_gaps(whole: Window, done: Iterable[Window], days: int, rollup: Rollup = "daily") -> Iterator[Window]:
     """Return windows that cover what of a range is not done, each gap cut from its own first day on."""
     for gap in gaps(whole, done):
-        yield from cut(gap, days)
+        yield from cut(gap, days, rollup)
 
 
 class ServiceClock:

@@ -206,7 +206,8 @@ class _Partitioned(Writer):
 
     def _keys(self, table: pa.Table) -> pa.ChunkedArray:
         if self._by == "artifact":
-            return pc.coalesce(*(table.column(name) for name in ("package", "pixel") if name in table.schema.names))
+            names = [name for name in ("package", "pixel", "artifact") if name in table.schema.names]
+            return pc.coalesce(*map(table.column, names))
         moments = table.column("time" if "time" in table.schema.names else "date")
         if pa.types.is_timestamp(moments.type):
             # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
@@ -220,16 +221,17 @@ class _Partitioned(Writer):
         for its_key, batch in self._rows.sorted():
             if file is None or its_key != key:
                 if file is not None:
-                    finished.append(file.finish(window, self._folder(key)))
+                    finished.append(file.finish(window, self._folder(key, window)))
                 key, file = its_key, _ParquetFile(self._directory, self._schema)
                 self._files.append(file)
             file.write(batch)
         if file is not None:
-            finished.append(file.finish(window, self._folder(key)))
+            finished.append(file.finish(window, self._folder(key, window)))
         return finished
 
-    def _folder(self, key: str | None) -> str:
-        return partition(key) if self._by == "artifact" else f"month={key}"
+    def _folder(self, key: str | None, window: Window) -> str:
+        # What counts the whole range has no date.
+        return partition(key) if self._by == "artifact" else f"month={key or str(window.start)[:_MONTH]}"
 
     def close(self) -> None:
         self._rows.close()
@@ -259,13 +261,15 @@ def _as_sent(parts: Sequence[Part]) -> list[bytes | memoryview]:
     return [part.lines() for part in parts]
 
 
+def _cell(value: object) -> str | None:
+    if isinstance(value, list):
+        return msgspec.json.encode(value).decode() if value else None
+    return None if value is None else str(value)
+
+
 def _as_csv(parts: Sequence[Part]) -> list[bytes]:
     return [
-        "".join(
-            csv_line(None if value is None else str(value) for value in row.values())
-            for row in part.batch.to_pylist()
-        ).encode()
-        for part in parts
+        "".join(csv_line(map(_cell, row.values())) for row in part.batch.to_pylist()).encode() for part in parts
     ]
 
 

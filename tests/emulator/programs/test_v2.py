@@ -166,7 +166,7 @@ async def test_dhisana_checks_its_token(send: Send) -> None:
 
 
 async def test_open_mcp_asks_by_name(call: Client, send: Send) -> None:
-    """It does not encode the slash of an image's name, and the service knows no such path; a user it finds."""
+    """It does not encode the slash of an image's name, which is no path; a user it finds, and sums of a month."""
     url = "https://ghcr.io/openchoreo/img"
     await call.package("openchoreo/img", "docker", organization="openchoreo", backendUrl=url)
     assert (await send("GET", "/v2/packages/openchoreo/docker/openchoreo/img", BUN))[0] == 404
@@ -177,3 +177,8 @@ async def test_open_mcp_asks_by_name(call: Client, send: Send) -> None:
     assert datetime.fromisoformat(json.loads(body)["created_at"]).tzinfo is UTC
     # It joins lists by commas, which no list of the service takes.
     assert (await send("GET", "/v2/packages/openchoreo?type=docker%2Cfile", BUN))[0] == 400
+    aggregates = "/v2/packages/openchoreo/aggregates?start_date=2024-01-01&end_date=2024-01-31&query=openchoreo%2F*"
+    status, body = await send("GET", f"{aggregates}&rollup=monthly&breakdown=by-total", BUN)
+    (row,) = map(json.loads, body.splitlines())
+    assert (status, row["breakdown"], row["rollup"], row["date"]) == (200, "by-total", "monthly", "2024-01-01")
+    assert (await send("GET", f"{aggregates}&rollup=daily%2Cweekly", BUN))[0] == 400

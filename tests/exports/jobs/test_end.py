@@ -13,7 +13,7 @@ from unittest.mock import patch
 import attrs
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async import ExportJob, verify_export
@@ -238,7 +238,6 @@ async def test_a_service_without_times_of_day(tmp_path: Path) -> None:
     assert len(manifest(tmp_path).windows) == 2
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     hours=st.sets(st.integers(0, 24 * 70), max_size=60),
     days=st.integers(1, 69),

@@ -98,6 +98,8 @@ def test_what_v2_cannot_fetch_for_a_client_is_refused(field: str, values: dict[s
         ("api", {"api": []}),
         ("api", {"api": "v1"}),
         ("api", {"what": "user_aggregates", "api": "v2"}),
+        ("names", {"names": ""}),
+        ("names", {"what": "pixel_events", "names": "a"}),
     ],
 )
 def test_what_cannot_be_fetched_is_refused(field: str, values: dict[str, Any]) -> None:

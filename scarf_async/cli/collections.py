@@ -1,0 +1,117 @@
+"""`scarf-async collections`: all images of a pattern behind one domain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scarf_async.cli.asking import confirm
+from scarf_async.cli.command import command
+from scarf_async.cli.options import ClientOptions
+from scarf_async.cli.records import RecordOptions
+from scarf_async.cli.writes import WriteOptions, Yes, sent
+from scarf_async.entities import UNSET, CollectionUpsert
+
+__all__ = ["app"]
+
+app: typer.Typer = typer.Typer(
+    help="List, show, create, update and delete collections of docker images (v2).", no_args_is_help=True
+)
+
+CollectionId = Annotated[
+    str, typer.Argument(metavar="ID", help="The collection's id, as `collections list` shows it.")
+]
+PublicDomain = Annotated[
+    str | None,
+    typer.Option(metavar="DOMAIN", help='The host that the images are pulled from; "" for Scarf\'s own.'),
+]
+_COLUMNS = ("id", "pattern", "backend_domain", "public_domain")
+
+
+@app.command("list")
+@command
+async def list_(*, shown: RecordOptions, connection: ClientOptions) -> None:
+    """List the collections of an owner.
+
+    Example: scarf-async collections list --owner acme
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write_all(await scarf.collections.list(), _COLUMNS)
+
+
+@app.command()
+@command
+async def get(*, collection: CollectionId, shown: RecordOptions, connection: ClientOptions) -> None:
+    """Show a collection.
+
+    Example: scarf-async collections get 3kTMd --owner acme --json
+    """
+    async with connection.client(read_only=True) as scarf:
+        shown.write(await scarf.collections.get(collection))
+
+
+@app.command()
+@command
+async def create(
+    *,
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Which images, such as acme/*.")],
+    backend_domain: Annotated[str, typer.Argument(metavar="REGISTRY", help="Their registry, such as ghcr.io.")],
+    public_domain: PublicDomain = None,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> None:
+    """Create a collection; an equal one that is there is kept.
+
+    Example: scarf-async collections create "acme/*" ghcr.io --public-domain cr.acme.example --owner acme
+    """
+    upsert = CollectionUpsert(pattern=pattern, backend_domain=backend_domain, public_domain=public_domain or UNSET)
+    async with writes.client(connection) as scarf:
+        await writes.carry_out(
+            scarf.collections.create(upsert, if_exists="keep"), f"create the collection: {sent(upsert)}", shown
+        )
+
+
+@app.command()
+@command
+async def update(
+    *,
+    collection: CollectionId,
+    pattern: Annotated[str | None, typer.Option(help="Which images.")] = None,
+    backend_domain: Annotated[str | None, typer.Option(metavar="REGISTRY", help="Their registry.")] = None,
+    public_domain: PublicDomain = None,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> None:
+    """Change a collection; what is not said stays as it is.
+
+    Example: scarf-async collections update 3kTMd --backend-domain quay.io --owner acme
+    """
+    async with writes.client(connection) as scarf:
+        there = await scarf.collections.get(collection)
+        upsert = CollectionUpsert(
+            pattern=there.pattern if pattern is None else pattern,
+            backend_domain=there.backend_domain if backend_domain is None else backend_domain,
+            public_domain=UNSET if public_domain is None else public_domain or None,
+        )
+        await writes.carry_out(
+            scarf.collections.update(there, upsert), f"update the collection {collection}: {sent(upsert)}", shown
+        )
+
+
+@app.command()
+@command
+async def delete(
+    *, collection: CollectionId, yes: Yes = False, writes: WriteOptions, connection: ClientOptions
+) -> None:
+    """Delete a collection; asks first.
+
+    Example: scarf-async collections delete 3kTMd --owner acme --yes
+    """
+    async with writes.client(connection) as scarf:
+        there = await scarf.collections.get(collection)
+        what = f"the collection {there.pattern} ({there.id}) of {there.owner}"
+        await confirm(f"Delete {what}?", yes=yes or writes.dry_run)
+        await writes.carry_out(scarf.collections.delete(there), f"delete {what}")

@@ -1,0 +1,148 @@
+"""A call of the service for which there is no method: what may be asked for, and what its answer is. Pure."""
+
+from __future__ import annotations
+
+import json as text_of
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, TypeAlias, cast, get_args
+from urllib.parse import quote, unquote, urlencode
+
+from scarf_async.checks import word
+from scarf_async.dialects.v1.requests import remark as v1_remark
+from scarf_async.dialects.v2.requests import CONFLICTS
+from scarf_async.dialects.v2.requests import remark as v2_remark
+from scarf_async.entities import JSON, UNSET, Unset
+from scarf_async.entities.fields import without_user
+from scarf_async.errors import ValidationError
+from scarf_async.protocol.messages import Endpoint, Query, Request, Resend, decode_with, path_segment
+from scarf_async.protocol.steps import Steps, answer_to
+from scarf_async.protocol.wire import UnreadableError, Wire
+
+__all__ = ["AnyVersion", "other_call", "other_request"]
+
+AnyVersion: TypeAlias = Literal["v1", "v2", "v3"]
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_READING: Final = ("GET", "HEAD")
+_REMARKS: Final = {"v1": v1_remark, "v2": v2_remark, "v3": lambda _, __: None}
+_WIRE: Final = Wire(entities=(), upserts=(), name=lambda _, attribute: attribute)
+# What a path may hold besides letters, digits and `-._~`; everything else is escaped.
+_SAFE: Final = "/%:@!$&'()*+,;="
+_NO_ESCAPE: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
+
+
+def other_call(request: Request[object]) -> Steps[JSON]:
+    """Send it; return its answer, None where that is empty.
+
+    Raises:
+        DecodeError: it succeeded, and what it answered with is not JSON.
+    """
+    answer = yield from answer_to(request)
+    if not answer.body.strip() and answer.cut is None and not answer.too_long:
+        return None
+
+    def read(body: bytes, _: object) -> object:
+        if answer.cut is not None:
+            # Of a write: a read whose answer is cut is sent again.
+            raise UnreadableError("", f"the call succeeded, and its answer is not whole ({answer.cut})")
+        return _WIRE.parse(body)
+
+    return cast(JSON, decode_with(request, answer, read))
+
+
+def other_request(
+    method: str,
+    path: str | Sequence[str],
+    *,
+    version: str,
+    query: Query | None = None,
+    json: JSON | Unset = UNSET,
+    resend: Literal["repeat"] | None = None,
+) -> Request[object]:
+    """Build a request below the address of a version.
+
+    Raises:
+        ValidationError: it cannot be sent, or its path might lead elsewhere than it says.
+    """
+    method = str(method).upper()
+    word("method", method, _METHODS, ValidationError)
+    word("version", version, get_args(AnyVersion), ValidationError)
+    if resend is not None:
+        word("resend", resend, ("repeat",), ValidationError, other="None")
+    target = _path(path) + _query(query)
+    # Which call it is, only its path says: a label that holds it would be another for each thing.
+    endpoint: Endpoint[object] = Endpoint(
+        method,
+        "/{path}",
+        Resend.READ if method in _READING else Resend.ONCE if resend is None else Resend.REPEAT,
+        object,
+        _WIRE,
+        version,
+        conflicts=CONFLICTS if version == "v2" and method not in _READING else (),
+        remark=_REMARKS[version],
+    )
+    return Request(endpoint, target, None if isinstance(json, Unset) else _body(json))
+
+
+def _path(path: str | Sequence[str]) -> str:
+    if not isinstance(path, str):
+        if not isinstance(cast(object, path), Sequence) or not path:
+            raise _wrong(path, "give a text that begins with '/', or its segments")
+        return "".join(f"/{path_segment('path', segment)}" for segment in path)
+    if not path.startswith("/"):
+        raise _wrong(path, "it must begin with '/': it is below the address that the client has for the version")
+    if "?" in path or "#" in path:
+        raise _wrong(path, "it must hold neither '?' nor '#'; parameters go into query=")
+    if _NO_ESCAPE.search(path):
+        raise _wrong(path, "it holds a '%' that begins no escape")
+    # Whatever decodes it once more on its way must not find another path.
+    decoded, plain = "", path
+    while decoded != plain:
+        decoded = plain
+        if "//" in decoded or "\\" in decoded:
+            raise _wrong(path, "it must hold neither '//' nor a backslash, also not escaped; segments may")
+        for segment in filter(None, re.split("[/;]", decoded)):
+            path_segment("path", segment)
+        try:
+            plain = unquote(decoded, errors="strict")
+        except UnicodeDecodeError:
+            raise _wrong(path, "its escapes are not UTF-8") from None
+    return quote(path, safe=_SAFE)
+
+
+def _wrong(path: object, reason: str) -> ValidationError:
+    # What somebody has pasted may carry a credential.
+    shown = without_user(str(path).partition("?")[0])
+    return ValidationError(f"path {shown} cannot be asked for: {reason}; nothing was sent", field="path")
+
+
+def _query(query: Query | None) -> str:
+    try:
+        pairs = [
+            (name, text)
+            for name, value in (query or {}).items()
+            for text in ((value,) if isinstance(value, str) else value)
+        ]
+        if all(isinstance(text, str) for pair in pairs for text in pair):
+            return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
+    except (AttributeError, TypeError, UnicodeEncodeError):
+        pass
+    raise ValidationError("query must map texts to texts, or to sequences of texts", field="query")
+
+
+def _body(json: JSON) -> bytes:
+    try:
+        return text_of.dumps(json, ensure_ascii=False, allow_nan=False, default=_plain).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = type(error).__name__ if isinstance(error, UnicodeEncodeError) else str(error)
+    raise ValidationError(f"json cannot be sent: {reason}", field="json")
+
+
+def _plain(value: object) -> object:
+    """Return a mapping or a sequence of another kind than those of JSON as one of them."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,113 @@
+"""NDJSON as bytes in, aggregations out. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+
+from scarf_async.entities import JSON, Aggregation
+from scarf_async.entities.enums import dimension
+from scarf_async.exports.building import Slots
+from scarf_async.exports.lines import RecordError
+from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, converted, fields_of
+
+__all__ = ["AggregationReader"]
+
+
+class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An aggregation on the wire; null reads as absent. What does not fit it exactly is read the slow way."""
+
+    breakdown: str
+    date: dt.date | None = None
+    artifact: str | None = None
+    artifact_name: str | None = None
+    artifact_type: str | None = None
+    rollup: str | None = None
+    breakdowns: tuple[str, ...] | None = None
+    total: int | None = None
+    unique_origins: int | None = None
+    unique_endpoints: int | None = None
+    company_name: str | None = None
+    company_domain: str | None = None
+    country: str | None = None
+    cloud_provider_name: str | None = None
+    platform: str | None = None
+    version: str | None = None
+    client: str | None = None
+    variable: str | None = None
+    value: str | None = None
+    domain: str | None = None
+    referer: str | None = None
+    user_agent: str | None = None
+    endpoint_id: str | None = None
+    origin_id: str | None = None
+    points: int | None = None
+    company_sic_codes: tuple[str | int, ...] | None = None
+    company_count: int | None = None
+    last_seen: dt.datetime | None = None
+
+
+_IDENTIFIERS: Final = ("artifact", "endpoint_id", "origin_id")
+_NEVER_NONE: Final = ("artifact", "artifact_name", "rollup")
+_MADE: Final = frozenset({"breakdown", "breakdowns", "company_sic_codes", "last_seen", *_NEVER_NONE})
+_AS_THEY_ARE: Final = tuple(name for name in _Row.__struct_fields__ if name not in _MADE)
+_SLOTS: Final = Slots(Aggregation)
+_rows = msgspec.json.Decoder(_Row)
+
+
+def _utc(moment: dt.datetime | None) -> dt.datetime | None:
+    if moment is None:
+        return None
+    try:
+        return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    except OverflowError:
+        raise RecordError("last_seen is a moment that UTC cannot express") from None
+
+
+def _aggregations(rows: Sequence[_Row], extras: Iterable[dict[str, JSON]]) -> list[Aggregation]:
+    made = _SLOTS.make(len(rows))
+    _SLOTS.fill(made, "breakdown", map(dimension, map(attrgetter("breakdown"), rows)))
+    _SLOTS.fill(made, "breakdowns", (row.breakdowns or () for row in rows))
+    _SLOTS.fill(made, "company_sic_codes", (tuple(map(str, row.company_sic_codes or ())) for row in rows))
+    _SLOTS.fill(made, "last_seen", [_utc(row.last_seen) for row in rows])
+    for name in _NEVER_NONE:
+        _SLOTS.fill(made, name, (value or "" for value in map(attrgetter(name), rows)))
+    for name in _AS_THEY_ARE:
+        _SLOTS.fill(made, name, map(attrgetter(name), rows))
+    _SLOTS.fill(made, "extra", extras)
+    return made
+
+
+def _with_extra(fields: dict[str, JSON]) -> Aggregation:
+    # Of `total` no document says what its date is: it may be empty.
+    if fields.get("date") == "":
+        fields["date"] = None
+    row = converted(fields, _Row, _IDENTIFIERS)
+    return _aggregations([row], [fields])[0]
+
+
+class AggregationReader(NdjsonFormat):
+    """Reads NDJSON records as `Aggregation`s, whatever their date: it is that of a bucket."""
+
+    record: Final = Aggregation
+
+    def decode(self, records: list[bytes]) -> tuple[list[Aggregation], int]:
+        """Return aggregations; none is left out.
+
+        Raises:
+            RecordError: one of the records cannot be read.
+        """
+        read = _rows.decode
+        try:
+            rows = [read(record) for record in records]
+        except BROKEN:
+            return [_with_extra(fields_of(record)) for record in records], 0
+        return _aggregations(rows, ({} for _ in rows)), 0
+
+    def late(self, records: list[bytes]) -> list[bool]:
+        """Say of no record that it is at or after the end."""
+        return [False] * len(records)

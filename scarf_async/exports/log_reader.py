@@ -1,0 +1,46 @@
+"""NDJSON as bytes in, entries of an import's log out. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from scarf_async.dialects.v2.imports import WIRE
+from scarf_async.entities import ImportLogEntry
+from scarf_async.exports.json_lines import JsonLines, fields_of
+from scarf_async.exports.lines import RecordError
+from scarf_async.protocol.wire import UnreadableError
+
+__all__ = ["ImportLogReader"]
+
+
+class ImportLogReader(JsonLines):
+    """Reads NDJSON records as `ImportLogEntry`s, all of them: a log has no days.
+
+    Args:
+        end: of no meaning.
+    """
+
+    record: Final = ImportLogEntry
+
+    def __init__(self, end: dt.date | None) -> None: ...
+
+    def decode(self, records: list[bytes]) -> tuple[list[ImportLogEntry], int]:
+        """Return the entries, none of them late.
+
+        Raises:
+            RecordError: one of the records cannot be read.
+        """
+        return [_entry(record) for record in records], 0
+
+    def late(self, records: list[bytes]) -> list[bool]:
+        """Say of each record that it is not late."""
+        return [False] * len(records)
+
+
+def _entry(record: bytes) -> ImportLogEntry:
+    fields = fields_of(record)
+    try:
+        return WIRE.structure(fields, ImportLogEntry)
+    except UnreadableError as error:
+        raise RecordError(f"{error.path}: {error.reason}" if error.path else error.reason) from None

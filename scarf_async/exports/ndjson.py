@@ -1,0 +1,87 @@
+"""What all records of NDJSON have in common: a JSON object a line. Pure."""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from scarf_async.entities import JSON
+from scarf_async.exports.lines import LineSplitter, RecordError
+from scarf_async.protocol.tolerant import loads
+
+__all__ = ["BROKEN", "NdjsonFormat", "converted", "fields_of"]
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the fast decoder raises for a record that is to be read the slow way."""
+
+
+def _loads(record: bytes) -> object:
+    try:
+        return loads(record)
+    except RecursionError:
+        raise RecordError("its JSON is nested too deeply") from None
+    except ValueError as error:
+        raise RecordError(f"it is no JSON ({error})") from None
+
+
+def fields_of(record: bytes) -> dict[str, JSON]:
+    """Return the fields of a record.
+
+    Raises:
+        RecordError: it is no JSON object.
+    """
+    value = _loads(record)
+    if not isinstance(value, dict):
+        raise RecordError("it is no JSON object")
+    return value
+
+
+def converted(fields: dict[str, JSON], row: type[S], identifiers: tuple[str, ...]) -> S:
+    """Take the known fields out of a record's, as a row.
+
+    Args:
+        fields: the record's; those that are not known stay.
+        row: the class of the row.
+        identifiers: the fields that may come as JSON numbers.
+
+    Raises:
+        RecordError: one of them has another type.
+    """
+    known = {name: fields.pop(name) for name in row.__struct_fields__ if name in fields}
+    for name in identifiers:
+        # bool is a subclass of int.
+        if type(value := known.get(name)) is int:
+            known[name] = str(value)
+    try:
+        return msgspec.convert(known, row)
+    except msgspec.ValidationError as error:
+        raise RecordError(str(error)) from None
+
+
+class NdjsonFormat:
+    """The format of NDJSON, as a `RecordReader` has it."""
+
+    promised: Final = "NDJSON"
+    headed: Final = False
+
+    def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
+        """Return what cuts the body into records."""
+        return LineSplitter(max_record_bytes, keep_ends=keep_ends)
+
+    def foreign(self, start: bytes) -> str | None:
+        """Recognize an HTML page."""
+        return "an HTML page" if start.startswith(b"<") else None
+
+    def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
+        """Do nothing."""
+
+    def cut(self, record: bytes) -> str | None:
+        """Say why a last record without line end is not whole."""
+        try:
+            _loads(record)
+        except RecordError as error:
+            return str(error)
+        return None

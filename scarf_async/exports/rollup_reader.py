@@ -1,0 +1,58 @@
+"""CSV of any columns in, mappings out: what no document describes is handed on by its names. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from scarf_async.exports.csv_form import CsvForm
+
+__all__ = ["RollupReader"]
+
+_DATE: Final = "date"
+
+
+class RollupReader(CsvForm):
+    """Reads CSV records as mappings, an empty cell as None.
+
+    Args:
+        end: records of this day and later ones are left out, where there is a column `date`; None for no filter.
+    """
+
+    record: Final = None
+
+    def __init__(self, end: dt.date | None) -> None:
+        self._end = None if end is None else end.isoformat()
+        self._date: int | None = None
+
+    def begin(self, header: bytes, *, typed: bool) -> None:
+        """Take the header.
+
+        Raises:
+            RecordError: for typed reading, a column is there twice.
+        """
+        names = self.take_header(header, (), typed=typed)
+        self._date = names.index(_DATE) if _DATE in names else None
+
+    def decode(self, records: list[bytes]) -> tuple[list[Mapping[str, str | None]], int]:
+        """Return records without the late ones, and how many those were.
+
+        Raises:
+            RecordError: one of the records cannot be read.
+        """
+        rows = self.rows_of(records)
+        kept = [[cell or None for cell in row] for row in rows if not self._is_late(row)]
+        return [dict(zip(self.names, row, strict=True)) for row in kept], len(rows) - len(kept)
+
+    def late(self, records: list[bytes]) -> list[bool]:
+        """Say of each record whether its day is the end or later.
+
+        Raises:
+            RecordError: one of the records cannot be read.
+        """
+        return [self._is_late(row) for row in self.rows_of(records)]
+
+    def _is_late(self, row: Sequence[str]) -> bool:
+        # As texts: days are written as the query has them.
+        return self._end is not None and self._date is not None and row[self._date] >= self._end

@@ -1,0 +1,1 @@
+"""Imports: events of one's own into Scarf, in batches."""

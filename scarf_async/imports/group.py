@@ -1,0 +1,211 @@
+"""The calls `scarf.imports.*`."""
+
+from __future__ import annotations
+
+import builtins
+import datetime as dt
+import os
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from scarf_async.checks import at_least, flag, whole
+from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.imports import Target, abort_import, get_import, import_log, list_imports
+from scarf_async.dialects.v2.requests import PixelLike, pixel_of
+from scarf_async.entities import EventImport, ImportLogEntry, Package, PackageKey
+from scarf_async.errors import ReadOnlyError, ValidationError
+from scarf_async.events import Hook
+from scarf_async.exports.log_reader import ImportLogReader
+from scarf_async.exports.spec import ExportSpec
+from scarf_async.exports.stream import Export
+from scarf_async.imports.batches import Batcher
+from scarf_async.imports.report import ImportProgress, ImportReport
+from scarf_async.imports.rows import Checker, Row, UniqueId
+from scarf_async.imports.send import Sending
+from scarf_async.imports.source import batches_of, batches_of_file
+from scarf_async.resources.packages import package_key
+from scarf_async.sending.session import Session
+from scarf_async.text import printable
+
+__all__ = ["Imports", "Rows"]
+
+Rows: TypeAlias = Iterable[Row] | AsyncIterable[Row] | str | os.PathLike[str]
+"""Events to import: mappings, or the path of a file of NDJSON, which may be gzipped (`.gz`)."""
+
+
+class Imports:
+    """`scarf.imports`: send events of one's own into Scarf, and see what became of them. From v2, on every client.
+
+    ```python
+    report = await scarf.imports.send(rows, package=package, unique_id=lambda row: row["request_id"])
+    print(report.imported, report.failed, report.unknown)
+    ```
+
+    In all calls `owner=None` is the client's owner.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def send(
+        self,
+        rows: Rows,
+        *,
+        package: str | Package | PackageKey | None = None,
+        pixel: str | PixelLike | None = None,
+        owner: str | None = None,
+        unique_id: UniqueId | None = None,
+        batch: int = 10_000,
+        concurrency: int = 4,
+        patience: float = 600.0,
+        wait: bool = True,
+        progress: Callable[[ImportProgress], object] | None = None,
+    ) -> ImportReport:
+        """Send events in batches, and wait until the service has imported them.
+
+        Each row has a `$time`, an aware datetime or an ISO text with a zone. Rows that happened more than a week
+        ago are sent and counted: the service may refuse them. Keys that do not begin with `$` are variables.
+
+        A batch that may have been taken (no answer came, or a status that passes other than 429) is sent again only
+        if each of its rows has a `$unique_id`, by which the service tells that it has a row already. Without, the
+        batch is `unknown`, and the others go on. Nothing is read ahead but the batch that is being made.
+
+        The rows are checked as they are read: batches before a row that cannot be imported have been sent by then.
+        Whenever the call ends without a report, what is known is logged once, by the ids of the imports.
+
+        Args:
+            rows: the events.
+            package: the package that all of them are of.
+            pixel: the pixel that all of them are of, or its id. Without either each row has `$package` or
+                `$tracking_pixel`.
+            owner: whose they are.
+            unique_id: makes the `$unique_id` of a row that has none, the same one every time.
+            batch: rows that are sent together; fewer, where they are long.
+            concurrency: batches that are sent at once.
+            patience: seconds for which a batch waits while 15 imports of the owner are active; then it is `failed`.
+                As long is waited for an import of which the service does not say that it goes on.
+            wait: look at each import until it has ended, first after 2 s, then less often, down to every 30 s.
+            progress: called with an `ImportProgress` whenever something has changed.
+
+        Returns:
+            What became of each batch.
+
+        Raises:
+            ValidationError: an argument or a row cannot be used; a row is named by its number, from 1, or its line.
+            ReadOnlyError: the client is read-only; nothing was sent.
+            APIError: the service refuses all batches: 401, 403 or 404.
+            ClientClosedError: the client was closed meanwhile.
+            OSError: the file cannot be read.
+        """
+        target = self._target(package, pixel, owner)
+        _check_rows(rows)
+        whole("batch", batch, ValidationError)
+        whole("concurrency", concurrency, ValidationError)
+        at_least("patience", patience, ValidationError)
+        flag("wait", wait, ValidationError)
+        if unique_id is not None and not callable(unique_id):
+            raise ValidationError("unique_id must be a function of a row, or None", field="unique_id")
+        session = self._session
+        if session.read_only:
+            raise ReadOnlyError("imports.send sent nothing: this client is read-only")
+        # What cannot be in an address is refused before a row is read.
+        target.request(b"", resendable=False)
+        checker = Checker(addressed=target.package is None and target.pixel is None, unique_id=unique_id)
+        batcher = Batcher(batch, partial(dt.datetime.now, dt.UTC))
+        if isinstance(rows, str | os.PathLike):
+            most = session.transport.settings.max_record_bytes
+            batches = batches_of_file(Path(rows), checker, batcher, most)
+        else:
+            batches = batches_of(rows, checker, batcher)
+        sending = Sending(
+            session,
+            target,
+            concurrency=concurrency,
+            patience=patience,
+            wait=wait,
+            progress=Hook("progress", progress),
+        )
+        return await sending.run(batches)
+
+    async def list(
+        self, status: str | Iterable[str] = (), *, owner: str | None = None
+    ) -> builtins.list[EventImport]:
+        """Return the imports of an owner: all, or those of some statuses (`importing`, `done`, `aborted`).
+
+        Raises:
+            ValidationError: nobody says whose; nothing was sent.
+            APIError: the service said no.
+            TransportError: no answer came.
+            DecodeError: the answer is no list of imports.
+        """
+        statuses = (status,) if isinstance(status, str) else tuple(status)
+        return await self._session.read(list_imports(self._owner(owner), statuses))
+
+    async def get(self, import_id: str, *, owner: str | None = None) -> EventImport:
+        """Return an import.
+
+        Raises:
+            NotFoundError: there is no such import.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+            DecodeError: the answer is no import.
+        """
+        return await self._session.read(get_import(self._owner(owner), import_id))
+
+    async def abort(self, import_id: str, *, owner: str | None = None) -> None:
+        """End an import; what it has imported stays.
+
+        Raises:
+            NotFoundError: there is no such import.
+            APIError: the service said no for another reason.
+            TransportError: no answer came.
+        """
+        await self._session.run(abort_import(self._owner(owner), import_id))
+
+    def log(self, import_id: str, *, owner: str | None = None) -> Export[ImportLogEntry]:
+        """Return the log of an import, which is read and proven as an export.
+
+        Raises:
+            ValidationError: nobody says whose; nothing was sent.
+        """
+        downloads = self._session.downloads
+        request = import_log(self._owner(owner), import_id)
+        return Export(
+            ExportSpec(
+                description=printable(f"log of import {import_id}"),
+                open=partial(downloads.download, request),
+                reader=ImportLogReader,
+                end=None,
+                on_malformed="raise",
+                max_record_bytes=downloads.max_record_bytes,
+                attempts=downloads.save_attempts,
+                pause=partial(downloads.pause, request),
+                redact=downloads.redact,
+            )
+        )
+
+    def _owner(self, owner: str | None) -> str:
+        return needed_owner(owner, self._session.owner)
+
+    def _target(
+        self, package: str | Package | PackageKey | None, pixel: str | PixelLike | None, owner: str | None
+    ) -> Target:
+        if package is not None and pixel is not None:
+            raise ValidationError("give package= or pixel=, not both; nothing was sent", field="pixel")
+        if pixel is not None:
+            pixel_id, owner = pixel_of(pixel, owner)
+            return Target(self._owner(owner), pixel=pixel_id)
+        if package is None:
+            return Target(self._owner(owner))
+        key = package_key(package, owner)
+        return Target(self._owner(key.owner), key.id)
+
+
+def _check_rows(rows: object) -> None:
+    given = isinstance(rows, str | os.PathLike | Iterable | AsyncIterable)
+    if not given or isinstance(rows, Mapping | bytes | bytearray | memoryview):
+        raise ValidationError(
+            f"rows must be mappings, or the path of a file; got {type(rows).__name__}", field="rows"
+        )

@@ -1,0 +1,136 @@
+"""Rows to lines of NDJSON, checked: a message names the row by its number and never quotes it. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import attrs
+import msgspec
+
+from scarf_async.errors import ValidationError
+from scarf_async.protocol.tolerant import loads
+
+__all__ = ["Checker", "Line", "Row", "UniqueId"]
+
+Row: TypeAlias = Mapping[str, object]
+UniqueId: TypeAlias = Callable[[Row], str]
+"""Makes a row's `$unique_id`."""
+
+
+class _Known(msgspec.Struct, gc=False):
+    """What of a row is looked at."""
+
+    time: str = msgspec.field(name="$time")
+    package: str | None = msgspec.field(default=None, name="$package")
+    pixel: str | None = msgspec.field(default=None, name="$tracking_pixel")
+    unique_id: str | int | None = msgspec.field(default=None, name="$unique_id")
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """A row as it is sent.
+
+    `time` is when the event happened, and `unique` whether the service can tell the row from every other, so that
+    it may come twice.
+    """
+
+    text: bytes
+    time: dt.datetime
+    unique: bool
+
+
+_read = msgspec.json.Decoder(_Known).decode
+_write = msgspec.json.Encoder().encode
+
+
+@attrs.frozen
+class Checker:
+    """Checks rows, and makes lines of them.
+
+    Attributes:
+        addressed: whether each row has to name its package or pixel, since the call names none.
+        unique_id: makes the `$unique_id` of a row that has none.
+    """
+
+    addressed: bool
+    unique_id: UniqueId | None = None
+
+    def row(self, number: int, row: object) -> Line:
+        """Take a mapping.
+
+        Raises:
+            ValidationError: it cannot be imported.
+        """
+        if not isinstance(row, Mapping):
+            raise _refusal(number, f"a mapping is expected, not {type(row).__name__}")
+        sent: dict[str, object] = dict(row)
+        time = sent.get("$time")
+        if isinstance(time, dt.datetime):
+            sent["$time"] = time.isoformat()
+        if self.unique_id is not None and not _is_unique(sent.get("$unique_id")):
+            unique_id: object = self.unique_id(row)
+            if not isinstance(unique_id, str) or not unique_id:
+                raise _refusal(number, "unique_id returned something else than a text that is not empty")
+            sent["$unique_id"] = unique_id
+        try:
+            text = _write(sent)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            raise _refusal(number, "it holds something that JSON cannot say") from None
+        return self._checked(number, text)
+
+    def line(self, number: int, text: bytes) -> Line:
+        """Take a line of NDJSON without its end; it is sent as it is, unless a `$unique_id` is put into it.
+
+        Raises:
+            ValidationError: it cannot be imported.
+        """
+        if self.unique_id is None:
+            return self._checked(number, text)
+        return self.row(number, _object(number, text))
+
+    def _checked(self, number: int, text: bytes) -> Line:
+        try:
+            known = _read(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise _refusal(number, _fault(_object(number, text))) from None
+        if self.addressed and not (known.package or known.pixel):
+            raise _refusal(
+                number,
+                "it has neither $package nor $tracking_pixel; name one in each row, or give package= or pixel=",
+            )
+        try:
+            time = dt.datetime.fromisoformat(known.time)
+        except ValueError:
+            raise _refusal(number, "$time is not an ISO timestamp") from None
+        if time.tzinfo is None:
+            raise _refusal(number, "$time has no time zone")
+        return Line(text, time, _is_unique(known.unique_id))
+
+
+def _is_unique(value: object) -> bool:
+    return value is not None and value != ""
+
+
+def _object(number: int, text: bytes) -> Row:
+    try:
+        value = loads(text)
+    except (ValueError, RecursionError):
+        raise _refusal(number, "it is not JSON") from None
+    if not isinstance(value, dict):
+        raise _refusal(number, "it is not a JSON object")
+    return value
+
+
+def _fault(row: Row) -> str:
+    """Say why a row cannot be read, though it is a JSON object for a tolerant reader."""
+    if row.get("$time") is None:
+        return "it has no $time"
+    for name in ("$time", "$package", "$tracking_pixel", "$unique_id"):
+        if not isinstance(row.get(name), str | None):
+            return f"{name} is not a text"
+    return "it is not JSON"
+
+
+def _refusal(number: int, why: str) -> ValidationError:
+    return ValidationError(f"row {number}: {why}", field="rows")

@@ -1,0 +1,94 @@
+"""Where rows come from: the caller's iterables, and files of NDJSON. Files are read in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Final
+
+from anyio.to_thread import run_sync
+
+from scarf_async.errors import ValidationError
+from scarf_async.exports.lines import LineSplitter
+from scarf_async.imports.batches import Batch, Batcher
+from scarf_async.imports.rows import Checker
+
+__all__ = ["batches_of", "batches_of_file"]
+
+_PIECE: Final = 2**18
+_ROWS_AT_ONCE: Final = 500
+
+
+async def batches_of(
+    rows: Iterable[object] | AsyncIterable[object], checker: Checker, batcher: Batcher
+) -> AsyncGenerator[Batch, None]:
+    """Batches of what an iterable gives, which is asked on the event loop.
+
+    Raises:
+        ValidationError: a row cannot be imported; those before it in its batch are not given.
+    """
+    number = 0
+    async with aclosing(_rows_of(rows)) as given:
+        async for row in given:
+            number += 1
+            if batcher.add(checker.row(number, row)) and (batch := batcher.take()):
+                yield batch
+            if number % _ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+    if batch := batcher.take():
+        yield batch
+
+
+async def _rows_of(rows: Iterable[object] | AsyncIterable[object]) -> AsyncGenerator[object, None]:
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            yield row
+    else:
+        for row in rows:
+            yield row
+
+
+async def batches_of_file(
+    path: Path, checker: Checker, batcher: Batcher, max_line: int
+) -> AsyncGenerator[Batch, None]:
+    """Batches of a file of NDJSON, which may be gzipped; it is read in a thread.
+
+    Its lines are checked on the event loop: a thread that is always busy would keep those waiting that send.
+
+    Raises:
+        ValidationError: a line cannot be imported, or the file is not what its name says.
+        OSError: it cannot be read.
+    """
+    splitter, ended = LineSplitter(max_line), False
+    pieces = _pieces(path)
+    try:
+        while not ended:
+            piece = await run_sync(next, pieces, b"")
+            ended = not piece
+            lines = splitter.finish() if ended else splitter.feed(piece)
+            for number, line in zip(splitter.numbers, lines, strict=True):
+                if batcher.add(checker.line(number, line)) and (batch := batcher.take()):
+                    yield batch
+            if splitter.too_long is not None:
+                raise ValidationError(
+                    f"row {splitter.too_long}: it is longer than max_record_bytes ({max_line})", field="rows"
+                )
+    finally:
+        # A thread that nobody waits for any more may be in it; its end closes the file.
+        with suppress(ValueError):
+            pieces.close()
+    if batch := batcher.take():
+        yield batch
+
+
+def _pieces(path: Path) -> Generator[bytes, None, None]:
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise ValidationError(f"{path} is not a whole gzip file", field="rows") from None
