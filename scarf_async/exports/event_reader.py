@@ -14,7 +14,7 @@ import attrs
 
 from scarf_async.entities import Event
 from scarf_async.exports.building import Slots
-from scarf_async.exports.csv_form import CsvForm
+from scarf_async.exports.csv_format import CsvFormat
 from scarf_async.exports.lines import RecordError, shown
 from scarf_async.protocol.wire import parse_time
 
@@ -115,7 +115,7 @@ def _converter(name: str) -> Callable[[Column], Sequence[object]]:
 _SLOTS: Final = Slots(Event)
 
 
-class EventReader(CsvForm):
+class EventReader(CsvFormat):
     """Reads CSV records as `Event`s, by the header.
 
     Attributes:

@@ -7,14 +7,14 @@ from typing import Final
 
 from scarf_async.dialects.v2.imports import WIRE
 from scarf_async.entities import ImportLogEntry
-from scarf_async.exports.json_lines import JsonLines, fields_of
 from scarf_async.exports.lines import RecordError
+from scarf_async.exports.ndjson import NdjsonFormat, fields_of
 from scarf_async.protocol.wire import UnreadableError
 
 __all__ = ["ImportLogReader"]
 
 
-class ImportLogReader(JsonLines):
+class ImportLogReader(NdjsonFormat):
     """Reads NDJSON records as `ImportLogEntry`s, all of them: a log has no days.
 
     Args:

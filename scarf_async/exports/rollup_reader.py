@@ -6,14 +6,14 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from scarf_async.exports.csv_form import CsvForm
+from scarf_async.exports.csv_format import CsvFormat
 
 __all__ = ["RollupReader"]
 
 _DATE: Final = "date"
 
 
-class RollupReader(CsvForm):
+class RollupReader(CsvFormat):
     """Reads CSV records as mappings, an empty cell as None.
 
     Args:

@@ -280,6 +280,7 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
             Resend.CREATE: Verdict.LOOK,
             Resend.EXPORT: Verdict.FAILURE,
             Resend.ONCE: Verdict.FAILURE,
+            Resend.REFUSED: Verdict.FAILURE,
         }.get(resend, Verdict.AGAIN)
     status = outcome.status
     if 200 <= status < 300:

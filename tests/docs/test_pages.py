@@ -43,6 +43,7 @@ WITH_A_PACKAGE = (
     "how-to/nightly-export.md",
     "how-to/from-v1-scripts.md",
     "how-to/pixels.md",
+    "how-to/import-events.md",
     "how-to/companies.md",
 )
 CA_FILE = Path(__file__).with_name("acme-ca.pem")

@@ -17,7 +17,7 @@ from yarl import URL
 
 from scarf_async.dialects.exports import EXPORTS, export_call
 from scarf_async.dialects.v1 import requests as endpoints_v1
-from scarf_async.entities import ExportKind, Member, MemberUpsert, Organization, PermissionSet
+from scarf_async.entities import Member, MemberUpsert, Organization, PermissionSet
 from scarf_async.errors import (
     APIError,
     ConflictError,
@@ -102,14 +102,18 @@ def test_a_create_is_never_blindly_repeated(status: int, wait: str | None, cut: 
         ("v2", "package_events", "a/b", "/packages/a%2Fb/u-1/events"),
         ("v2", "owner_events", "a/b", "/packages/a%2Fb/events"),
         ("v2", "pixel_events", "a/b", "/tracking-pixels/a%2Fb/events"),
+        ("v2", "company_events", "a/b", "/companies/a%2Fb/c.example/events"),
+        ("v2", "pixel_rollup", "a/b", "/companies/a%2Fb/pixel-rollup"),
         ("v3", "aggregations", "a/b", "/insights/a%2Fb/aggregations/export"),
     ],
 )
 def test_the_address_of_each_export(version: str, kind: str, owner: str | None, target: str) -> None:
     """An export is a GET below its version's address, with the two dates under that version's names."""
-    call = export_call(ExportKind(kind), version, owner)
+    call = export_call(kind, version, owner)
     package = "u-1" if kind == "package_events" else None
-    request = call.request(dt.date(2024, 2, 28), dt.date(2024, 3, 1), owner=owner, package=package)
+    request = call.request(
+        dt.date(2024, 2, 28), dt.date(2024, 3, 1), owner=owner, package=package, domain="c.example"
+    )
     dates = "startDate=2024-02-28&endDate=2024-03-01"
     if version != "v1":
         dates = "start_date=2024-02-28&end_date=2024-03-01"

@@ -8,10 +8,10 @@ from typing import Final
 from scarf_async.exports.csv import CsvSplitter, split_fields, split_records
 from scarf_async.exports.lines import LineSplitter, RecordError, shown
 
-__all__ = ["CsvForm"]
+__all__ = ["CsvFormat"]
 
 
-class CsvForm:
+class CsvFormat:
     """The form of CSV; a reader of records adds what they are.
 
     Attributes:
