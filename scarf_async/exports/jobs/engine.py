@@ -159,10 +159,10 @@ class Partitions:
         self._cursor.execute("INSERT INTO rows FROM kept")
         self._cursor.unregister("kept")
 
-    def sorted(self) -> Iterator[tuple[str | None, pa.RecordBatch]]:
+    def sorted(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Return the rows of each partition, none of which comes again once another has begun."""
         names = ", ".join(map(_quoted, self._schema.names))
-        rows = self._cursor.sql(f"SELECT {names}, key FROM rows ORDER BY key NULLS FIRST, row")  # noqa: S608 # our own names
+        rows = self._cursor.sql(f"SELECT {names}, key FROM rows ORDER BY key, row")  # noqa: S608 # our own names
         for batch in rows.to_arrow_reader(_ROWS_AT_ONCE):
             keys = pc.run_end_encode(batch.column(batch.num_columns - 1))
             table = pa.Table.from_batches([batch.select(self._schema.names)]).cast(self._schema)

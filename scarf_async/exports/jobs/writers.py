@@ -26,6 +26,8 @@ from scarf_async.protocol.tolerant import loads
 
 __all__ = ["Writer", "writer_of"]
 
+_EMPTY: Final = pa.scalar("")
+_MONTH: Final = len("YYYY-MM")
 _ROW_GROUP: Final = 65_536
 """Rows. Cut by their count, the same rows give the same bytes however they come."""
 _LARGE_ROW_GROUP: Final = 64 * 2**20
@@ -193,10 +195,11 @@ class _Partitioned(Writer):
     is a number here, and text or a dictionary there, fits nowhere.
     """
 
-    def __init__(self, directory: Path, schema: pa.Schema, engine: Engine, by: PartitionBy) -> None:
+    def __init__(self, directory: Path, schema: pa.Schema, engine: Engine, by: PartitionBy, window: Window) -> None:
         self._directory = directory
         self._schema = schema
         self._by = by
+        self._first = pa.scalar(str(window.start)[:_MONTH])
         self._rows = Partitions(engine, schema)
         self._files: list[_ParquetFile] = []
 
@@ -207,31 +210,31 @@ class _Partitioned(Writer):
     def _keys(self, table: pa.Table) -> pa.ChunkedArray:
         if self._by == "artifact":
             names = [name for name in ("package", "pixel", "artifact") if name in table.schema.names]
-            return pc.coalesce(*map(table.column, names))
+            return pc.coalesce(*map(table.column, names), _EMPTY)
         moments = table.column("time" if "time" in table.schema.names else "date")
         if pa.types.is_timestamp(moments.type):
             # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
             moments = moments.cast(pa.timestamp("us"))
-        return pc.utf8_slice_codeunits(moments.cast(pa.string()), 0, _MONTH)
+        # What counts the whole range has no date: it lies where its window begins.
+        return pc.fill_null(pc.utf8_slice_codeunits(moments.cast(pa.string()), 0, _MONTH), self._first)
 
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
         finished: list[tuple[Made, FileEntry]] = []
-        key: str | None = None
+        key = ""
         file: _ParquetFile | None = None
         for its_key, batch in self._rows.sorted():
             if file is None or its_key != key:
                 if file is not None:
-                    finished.append(file.finish(window, self._folder(key, window)))
+                    finished.append(file.finish(window, self._folder(key)))
                 key, file = its_key, _ParquetFile(self._directory, self._schema)
                 self._files.append(file)
             file.write(batch)
         if file is not None:
-            finished.append(file.finish(window, self._folder(key, window)))
+            finished.append(file.finish(window, self._folder(key)))
         return finished
 
-    def _folder(self, key: str | None, window: Window) -> str:
-        # What counts the whole range has no date.
-        return partition(key) if self._by == "artifact" else f"month={key or str(window.start)[:_MONTH]}"
+    def _folder(self, key: str) -> str:
+        return partition(key) if self._by == "artifact" else f"month={key}"
 
     def close(self) -> None:
         self._rows.close()
@@ -239,9 +242,6 @@ class _Partitioned(Writer):
     def discard(self) -> None:
         for file in self._files:
             file.discard()
-
-
-_MONTH: Final = len("YYYY-MM")
 
 
 def _json_line(sent: bytes) -> bytes:
@@ -275,6 +275,7 @@ def _as_csv(parts: Sequence[Part]) -> list[bytes]:
 
 def writer_of(
     directory: Path,
+    window: Window,
     job: ExportJob,
     engine: Engine,
     record: type[attrs.AttrsInstance],
@@ -284,6 +285,7 @@ def writer_of(
 
     Args:
         directory: where temporary files go.
+        window: the window.
         job: says what is written.
         engine: the run's.
         record: the class of the records.
@@ -291,7 +293,7 @@ def writer_of(
     """
     schema, form, by = schema_of(record), job.format, job.partition_by
     if form is ExportFormat.PARQUET:
-        return _Parquet(directory, schema) if by is None else _Partitioned(directory, schema, engine, by)
+        return _Parquet(directory, schema) if by is None else _Partitioned(directory, schema, engine, by, window)
     if form is own_format(record):
         if form is ExportFormat.JSONL:
             return _Text(directory, form, lambda: b"", _json_as_sent)
