@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import attrs
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
@@ -18,9 +17,10 @@ from scarf_async.exports.arrow import Part, schema_of
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_line, own_format
 from scarf_async.exports.jobs.directory import Made
 from scarf_async.exports.jobs.engine import Engine, JsonLines, Partitions
-from scarf_async.exports.jobs.job import ExportJob, PartitionBy
+from scarf_async.exports.jobs.job import ExportJob, PartitionBy, Record
 from scarf_async.exports.jobs.manifest import FileEntry, data_path, file_name, partition
 from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.prefetch import BlockParser
 from scarf_async.files import PartFile
 from scarf_async.protocol.tolerant import loads
 
@@ -274,12 +274,7 @@ def _as_csv(parts: Sequence[Part]) -> list[bytes]:
 
 
 def writer_of(
-    directory: Path,
-    window: Window,
-    job: ExportJob,
-    engine: Engine,
-    record: type[attrs.AttrsInstance],
-    header: Callable[[], bytes],
+    directory: Path, window: Window, job: ExportJob, engine: Engine, parser: BlockParser[Record]
 ) -> Writer:
     """Return what writes a window.
 
@@ -288,16 +283,16 @@ def writer_of(
         window: the window.
         job: says what is written.
         engine: the run's.
-        record: the class of the records.
-        header: gives the header that the service sent, `b""` where it sent none.
+        parser: makes the records; once they have come, it has the header that the service sent.
     """
-    schema, form, by = schema_of(record), job.format, job.partition_by
+    record, form, by = parser.record, job.format, job.partition_by
+    schema = schema_of(record)
     if form is ExportFormat.PARQUET:
         return _Parquet(directory, schema) if by is None else _Partitioned(directory, schema, engine, by, window)
     if form is own_format(record):
         if form is ExportFormat.JSONL:
             return _Text(directory, form, lambda: b"", _json_as_sent)
-        return _Text(directory, form, lambda: header() and header() + b"\n", _as_sent)
+        return _Text(directory, form, lambda: parser.header and parser.header + b"\n", _as_sent)
     if form is ExportFormat.CSV:
         return _Text(directory, form, lambda: csv_header(record), _as_csv)
     lines = JsonLines(engine, schema.names)
