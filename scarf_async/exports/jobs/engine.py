@@ -128,12 +128,14 @@ class JsonLines:
         row = ", ".join(f"{values.get(name, _quoted(name))} AS {_quoted(name)}" for name in names)
         self._query = f"SELECT CAST(to_json(line) AS VARCHAR) FROM (SELECT {row} FROM kept) AS line"  # noqa: S608 # our own names
 
-    def lines(self, table: pa.Table) -> bytes:
-        """Return the lines of some rows."""
-        self._cursor.register("kept", _without_zone(table))
+    def lines(self, batch: pa.RecordBatch) -> Iterator[bytes | memoryview]:
+        """Yield the lines of some rows, many at once."""
+        self._cursor.register("kept", _without_zone(pa.Table.from_batches([batch])))
         lines: pa.ChunkedArray = self._cursor.sql(self._query).to_arrow_table().column(0)
         self._cursor.unregister("kept")
-        return b"".join([_joined(chunk) for chunk in lines.chunks])
+        for chunk in lines.chunks:
+            yield _joined(chunk)
+            yield b"\n"
 
     def close(self) -> None:
         """Let go of it."""
@@ -185,8 +187,7 @@ def _without_zone(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def _joined(lines: pa.Array) -> bytes:
-    """Return texts as lines, without an object for each."""
+def _joined(lines: pa.Array) -> memoryview:
+    """Return texts with line ends between them, without an object for each."""
     one = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
-    text: bytes = pc.binary_join(one, "\n")[0].as_buffer().to_pybytes()
-    return text + b"\n" if text else text
+    return memoryview(pc.binary_join(one, "\n")[0].as_buffer())

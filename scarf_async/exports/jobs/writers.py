@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -90,7 +90,7 @@ class _Text(Writer):
         directory: Path,
         form: ExportFormat,
         header: Callable[[], bytes],
-        text: Callable[[Sequence[Part]], Sequence[bytes | memoryview]],
+        text: Callable[[Sequence[Part]], Iterable[bytes | memoryview]],
         close: Callable[[], object] = lambda: None,
     ) -> None:
         self._directory = directory
@@ -296,8 +296,10 @@ def writer_of(
     if form is ExportFormat.CSV:
         return _Text(directory, form, lambda: csv_header(record), _as_csv)
     lines = JsonLines(engine, schema.names)
-
-    def text(parts: Sequence[Part]) -> list[bytes]:
-        return [lines.lines(pa.Table.from_batches([part.batch for part in parts]))]
-
-    return _Text(directory, form, lambda: b"", text, lines.close)
+    return _Text(
+        directory,
+        form,
+        lambda: b"",
+        lambda parts: (text for part in parts for text in lines.lines(part.batch)),
+        lines.close,
+    )
