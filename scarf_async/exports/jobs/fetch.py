@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -14,6 +14,8 @@ from anyio.to_thread import run_sync
 
 from scarf_async.entities import Event
 from scarf_async.exports.arrow import Part, arrow_told, schema_of
+from scarf_async.exports.event_reader import EventReader
+from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.engine import Engine, Ids, engine_told
 from scarf_async.exports.jobs.job import ExportJob, Record
@@ -32,6 +34,8 @@ __all__ = ["Fetch"]
 # What goes into one hop to a thread: hops cost more than writing does.
 _BYTES_AT_ONCE: Final = 2**20
 _ROWS_AT_ONCE: Final = 2**16
+# What is longer would make the manifest long.
+_LONG_HEADER: Final = 4096
 
 
 @attrs.define(eq=False)
@@ -47,7 +51,8 @@ class Fetch:
         engine: the run's.
         memory: bytes of records that may wait.
         short: whether the window is asked for up to its last day, which only some services send.
-        keep: whether records that cannot be read go into a file of the window.
+        keep: whether records that cannot be read go into a file of the window, and do not fail it.
+        receiving: whether more may come; else what has come is being written.
         arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
             more) and so many more bytes received.
         shown: afterwards: whether the service sent the day that it was given as the end.
@@ -64,6 +69,7 @@ class Fetch:
     memory: int
     short: bool = False
     keep: bool = False
+    receiving: bool = attrs.field(init=False, default=True)
     shown: bool = False
     doubted: bool = False
     _asked_at: dt.datetime = attrs.field(init=False)
@@ -86,11 +92,11 @@ class Fetch:
         return await fetch_whole(self.spec, self._once)
 
     async def _once(self) -> WindowEntry | None:
+        self.receiving = True
         job, temporary = self.job, self.directory.temporary
         spec = attrs.evolve(self.spec, open=self._open)
-        heard = spec.on_malformed if callable(spec.on_malformed) else None
-        rejects = Rejects(temporary, keep=self.keep, hear=heard)
-        if self.keep or spec.on_malformed != "raise":
+        rejects = Rejects(temporary)
+        if self.keep:
             spec = attrs.evolve(spec, on_malformed=rejects.take)
         reader = spec.reader(None)
         counters = Counters(spec.description, spec.redact)
@@ -100,7 +106,7 @@ class Fetch:
             identified = reader.record is Event
             ids = Ids(self.engine, schema_of(reader.record).names) if identified else None
             output = Output(self.window, writer, ids, self.memory)
-            return await self._filled(output, partial(self._fill, spec, counters, parser), rejects)
+            return await self._filled(output, partial(self._fill, spec, counters, parser), rejects, parser)
 
     async def _open(self) -> Download:
         self._asked_at = self.clock.machine()
@@ -116,18 +122,29 @@ class Fetch:
         return Window(day, day + dt.timedelta(1))
 
     async def _filled(
-        self, output: Output, fill: Callable[[Output], Awaitable[None]], rejects: Rejects
+        self,
+        output: Output,
+        fill: Callable[[Output], Awaitable[None]],
+        rejects: Rejects,
+        parser: BlockParser[Record],
     ) -> WindowEntry | None:
         entry: WindowEntry | None = None
         output.end_day = self._end_day()
         try:
             await fill(output)
+            self.receiving = False
+            self._tell(output.rows, 0)
             ended = has_ended(self.window, self._answered_at or self._asked_at)
             self.shown = output.shown
             # What has not ended is fetched again.
             self.doubted = self.short and ended and not output.shown
             if not self.doubted or output.shorten():
-                enter = partial(output.enter, provisional=not ended, answered_at=self._answered_at)
+                enter = partial(
+                    output.enter,
+                    provisional=not ended,
+                    answered_at=self._answered_at,
+                    columns=self._columns(parser),
+                )
                 entry = await run_sync(enter, self.directory, rejects)
         finally:
             with anyio.CancelScope(shield=True):
@@ -135,6 +152,13 @@ class Fetch:
             self._tell(0 if entry is None else entry.rows, 0)
             self._told = 0
         return entry
+
+    def _columns(self, parser: BlockParser[Record]) -> Sequence[str]:
+        """Return the columns of what is written as it was received."""
+        reader = parser.reader
+        if isinstance(reader, EventReader) and self.job.format is ExportFormat.CSV:
+            return reader.names if len(parser.header) <= _LONG_HEADER else ()
+        return ()
 
     async def _fill(
         self, spec: ExportSpec[Record], counters: Counters, parser: BlockParser[Record], output: Output

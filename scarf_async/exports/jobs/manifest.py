@@ -174,6 +174,8 @@ class WindowEntry(msgspec.Struct, frozen=True):
         rejects: the file that keeps those, where one was wanted; its rows are these records.
         conflicting: how many of the duplicates were not equal to the first with their id.
         conflicts: the lines of the first hundred of these.
+        columns: those of a CSV that is as it was received, up to 4 KiB of them; of others, whose columns are always
+            the same, none.
     """
 
     start: dt.date
@@ -189,6 +191,7 @@ class WindowEntry(msgspec.Struct, frozen=True):
     rejects: FileEntry | None = None
     conflicting: int = 0
     conflicts: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
 
     @property
     def window(self) -> Window:

@@ -163,7 +163,13 @@ class Output:
         return True
 
     def enter(
-        self, directory: Directory, rejects: Rejects, *, provisional: bool, answered_at: dt.datetime | None
+        self,
+        directory: Directory,
+        rejects: Rejects,
+        *,
+        provisional: bool,
+        answered_at: dt.datetime | None,
+        columns: Sequence[str],
     ) -> WindowEntry | None:
         """Finish the files, hand them to the directory, and enter the window; None where the run is over."""
         with self._turn:
@@ -189,6 +195,7 @@ class Output:
                 next((file for _, file in rejected), None),
                 self.conflicting,
                 tuple(self._conflicts),
+                tuple(columns),
             )
             return entry if directory.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
 
