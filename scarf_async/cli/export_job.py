@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
+import attrs
 import typer
 
+from scarf_async.checks import whole
 from scarf_async.cli.aggregations import QueryOptions
 from scarf_async.cli.command import command
-from scarf_async.cli.malformed import RejectFile
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
+from scarf_async.cli.records import write_json
+from scarf_async.errors import GuardError, ScarfError, ValidationError
 
 if TYPE_CHECKING:
-    from scarf_async.exports.jobs import ExportProgress
-    from scarf_async.exports.spec import OnMalformed
+    from scarf_async.entities import JSON
+    from scarf_async.exports.jobs import ExportJob, ExportProgress, ExportReport
 
 __all__ = ["run", "verify"]
 
@@ -38,9 +42,27 @@ async def run(
         ),
     ] = None,
     package: Annotated[str | None, typer.Option(help="The package's uuid, for package_events.")] = None,
-    start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")],
-    end: Annotated[str, typer.Option(help="The first day after the range: it is not in it.", metavar="DAY")],
-    directory: Annotated[Path, typer.Option(help="Where the files go; it is made where it is missing.")],
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", "--directory", help="Where the files go: a directory, which is made where it is missing."
+        ),
+    ],
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="The first day, YYYY-MM-DD (UTC). Without it and --days: go on from the first gap in what is"
+            " there, or else from its end.",
+            metavar="DAY",
+        ),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(help="In place of --start: so many days before --end, or before today.")
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(help="The first day after the range: it is not in it. By default today (UTC).", metavar="DAY"),
+    ] = None,
     format: Annotated[  # the option's name  # noqa: A002
         Literal["csv", "jsonl", "parquet"], typer.Option(help="What is written.")
     ] = "csv",
@@ -55,19 +77,17 @@ async def run(
     ] = None,
     concurrency: Annotated[int, typer.Option(help="Windows fetched at the same time, at the most.")] = 4,
     refresh_days: Annotated[
-        int,
+        int | None,
         typer.Option(
             help="Fetch the windows again that overlap the last so many days of the range that have begun, since"
-            " events may come late."
+            " events may come late. By default 3 without --end, else 0."
         ),
-    ] = 0,
+    ] = None,
     on_malformed: Annotated[
-        str,
+        Literal["raise", "keep"],
         typer.Option(
-            metavar="raise|skip|keep|FILE",
-            help="What happens to a record that cannot be read: raise fails its window, the others leave it out and"
-            " count it; keep writes it into the directory, below rejects/, and a FILE takes the raw records of this"
-            " run, the first of which replaces an earlier file.",
+            help="What happens to a record that cannot be read: raise fails its window; keep leaves it out, counts"
+            " it and writes it into the directory, below rejects/."
         ),
     ] = "raise",
     allow_loss: Annotated[
@@ -86,62 +106,132 @@ async def run(
         ),
     ] = True,
     counted: QueryOptions,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Write what became of it as one JSON object, also where it fails or is busy."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing unless something fails.")] = False,
     connection: ExportClientOptions,
 ) -> Status:
     """Fetch a long range window by window into a directory; the same command again goes on where it was.
 
-    The events and the pixel events of an owner are always those of v2; aggregates are those of v1, and aggregations
-    those of v3.
+    The events and the pixel events of an owner are always those of v2; aggregates are those of v1, aggregations those
+    of v3. On a terminal a line shows how far it is; in a pipe there is a line for each window. Status 5: another run
+    is in the directory.
 
-    Example: scarf-async export job owner_events acme --start 2024-01-01 --end 2025-01-01 --directory acme-2024
+    Example: scarf-async export job owner_events acme --days 90 --to acme
     """
     from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
 
-    job = ExportJob(
-        what,
-        connection.owner if account is None else account,
-        start,
-        end,
-        format,
-        window_days,
-        package=package,
-        partition_by=partition_by,
-        **counted.of_job(what),
+    try:
+        if start is not None and days is not None:
+            raise ValidationError("--start and --days both say where to begin: give one of them")
+        job = ExportJob(
+            what,
+            connection.owner if account is None else account,
+            start,
+            end,
+            format,
+            window_days,
+            package=package,
+            partition_by=partition_by,
+            **counted.of_job(what),
+        )
+        if days is not None:
+            job = attrs.evolve(job, start=_days_before(job.end, days))
+        if not resume and to.exists() and any(to.iterdir()):
+            raise GuardError(
+                f"{to} is not empty, and --no-resume was given: nothing was done; give another directory"
+            )
+        report = await _run(
+            job,
+            to,
+            connection,
+            concurrency=concurrency,
+            refresh_days=refresh_days,
+            on_malformed=on_malformed,
+            allow_loss=allow_loss,
+            quiet=quiet,
+        )
+    except (ScarfError, OSError) as error:
+        if as_json:
+            write_json(_NOTHING | {"error": str(error)})
+        raise
+    failed = bool(report.failed or report.stopped_by)
+    if as_json:
+        write_json(report.to_dict() | {"error": report.stopped_by})
+    if failed or not quiet:
+        errors = filter(None, (window.error for window in report.windows))
+        for line in as_typed(str(report), *errors).splitlines():
+            say(line)
+        size = size_of(report.bytes)
+        say(f"{report.rows:,} rows, {report.bytes:,} bytes ({size}) in {to}, {report.elapsed:.1f} s")
+    return Status.FAILED if failed else Status.DONE
+
+
+_NOTHING: Final[dict[str, JSON]] = {
+    "complete": False,
+    "windows": [],
+    "new_files": [],
+    "rows": 0,
+    "duplicates": 0,
+    "malformed": 0,
+    "elapsed": 0.0,
+}
+
+
+def _days_before(end: dt.date | None, days: int) -> dt.date:
+    behind = dt.datetime.now(dt.UTC).date() if end is None else end
+    whole(
+        "--days",
+        days,
+        ValidationError,
+        most=behind.toordinal() - 1,
+        bounds=f"of at least 1, and not before {dt.date.min}",
     )
-    if not resume and directory.exists() and any(directory.iterdir()):
-        say(f"{directory} is not empty, and --no-resume was given: nothing was done. Give another directory.")
-        return Status.REFUSED
-    with Meter() as meter:
+    return behind - dt.timedelta(days)
+
+
+async def _run(
+    job: ExportJob,
+    to: Path,
+    connection: ExportClientOptions,
+    *,
+    concurrency: int,
+    refresh_days: int | None,
+    on_malformed: Literal["raise", "keep"],
+    allow_loss: bool,
+    quiet: bool,
+) -> ExportReport:
+    with Meter(shown=not quiet) as meter:
 
         def show(progress: ExportProgress) -> None:
+            if not (quiet or meter.is_shown):
+                for window in progress.finished:
+                    rows, size = f"{window.rows:,} rows", size_of(window.bytes)
+                    say(f"{window.start}..{window.end}: {window.status}, {rows}, {size}")
             windows = (progress.windows_done, progress.windows_total)
-            failed, rows = progress.windows_failed, progress.rows
-            meter.show(describe(progress.bytes, progress.elapsed, windows=windows, failed=failed, rows=rows))
+            failed, written = progress.windows_failed, progress.rows
+            line = describe(progress.bytes, progress.elapsed, windows=windows, failed=failed, rows=written)
+            meter.show(f"{progress.stage}  {line}")
 
         async with connection.client(read_only=True) as scarf:
-            report = await scarf.exports.run(
-                job,
-                directory,
-                concurrency=concurrency,
-                refresh_days=refresh_days,
-                progress=show,
-                on_malformed=_on_malformed(on_malformed),
-                allow_loss=allow_loss,
-            )
-    errors = filter(None, (window.error for window in report.windows))
-    for line in as_typed(str(report), *errors).splitlines():
-        say(line)
-    size = size_of(report.bytes)
-    say(f"{report.rows:,} rows, {report.bytes:,} bytes ({size}) in {directory}, {report.elapsed:.1f} s")
-    return Status.FAILED if report.failed or report.stopped_by else Status.DONE
-
-
-def _on_malformed(value: str) -> OnMalformed | Literal["keep"]:
-    match value:
-        case "raise" | "skip" | "keep":
-            return value
-        case _:
-            return RejectFile(value).take
+            to.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                return await scarf.exports.run(
+                    job,
+                    to,
+                    concurrency=concurrency,
+                    refresh_days=refresh_days,
+                    progress=show,
+                    on_malformed=on_malformed,
+                    allow_loss=allow_loss,
+                )
+            except ValidationError as error:
+                if error.field != "start" or job.start is not None:
+                    raise
+                problem = f"{to} holds nothing that could be gone on with"
+    raise ValidationError(f"{problem}: give --start DAY or --days N")
 
 
 @command
@@ -150,6 +240,9 @@ def verify(
     directory: Annotated[
         Path, typer.Argument(metavar="DIRECTORY", help="A directory that `export job` has written.")
     ],
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read the rows, too, and look for an id that is in two windows.")
+    ] = False,
 ) -> Status:
     """Check a directory of `export job` against its manifest: every file, every byte. Needs no token.
 
@@ -159,7 +252,7 @@ def verify(
     """
     from scarf_async.exports.jobs import verify_export  # noqa: PLC0415 # `--help` must not wait for it
 
-    problems = verify_export(directory)
+    problems = verify_export(directory, deep=deep)
     if not problems:
         say(f"{directory} is whole.")
         return Status.DONE

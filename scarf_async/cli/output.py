@@ -11,7 +11,14 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from scarf_async.errors import ConfigurationError, GuardError, ReadOnlyError, ScarfError, ValidationError
+from scarf_async.errors import (
+    ConfigurationError,
+    GuardError,
+    JobBusyError,
+    ReadOnlyError,
+    ScarfError,
+    ValidationError,
+)
 from scarf_async.text import printable
 
 if TYPE_CHECKING:
@@ -47,6 +54,7 @@ class Status(IntEnum):
     WRONG_USAGE = 2
     REFUSED = 3
     DIFFERENT = 4
+    BUSY = 5
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
@@ -129,6 +137,8 @@ def verdict(error: BaseException) -> tuple[Status, str] | None:
             return Status.WRONG_USAGE, str(error)
         case ReadOnlyError() | GuardError():
             return Status.REFUSED, str(error)
+        case JobBusyError():
+            return Status.BUSY, str(error)
         case ScarfError():
             return Status.FAILED, str(error)
         case OSError(filename=name, strerror=str(reason)):

@@ -94,6 +94,11 @@ class Meter:
     ) -> None:
         self._display.__exit__(kind, error, traceback)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether somebody looks at it."""
+        return self._progress is not None
+
     def show(self, line: str) -> None:
         """Show how far it is."""
         if self._progress is not None:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Literal, TypeVar, cast
 
-import attrs
 from anyio.to_thread import run_sync
 
 from scarf_async.checks import flag, instance, whole, word
@@ -34,6 +33,7 @@ from scarf_async.exports.aggregation_reader import AggregationReader
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.formats import need_data
 from scarf_async.exports.jobs.job import ExportJob, Record
+from scarf_async.exports.jobs.memory import memory_bytes
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
 from scarf_async.exports.jobs.windows import Window
@@ -52,9 +52,9 @@ T = TypeVar("T")
 _EVERYTHING: Final = AggregationQuery()
 
 
-def _check_on_malformed(value: object, *words: str) -> None:
+def _check_on_malformed(value: object) -> None:
     if not callable(value):
-        word("on_malformed", value, words, ValidationError, other="a function")
+        word("on_malformed", value, ("raise", "skip"), ValidationError, other="a function")
 
 
 class Exports:
@@ -376,23 +376,37 @@ class Exports:
     async def run(
         self,
         job: ExportJob,
-        directory: str | os.PathLike[str],
+        destination: str | os.PathLike[str],
         *,
         concurrency: int = 4,
-        progress: Callable[[ExportProgress], object] | None = None,
         refresh_days: int | None = None,
-        on_malformed: OnMalformed | Literal["keep"] = "raise",
+        on_malformed: Literal["raise", "keep"] = "raise",
+        memory_limit: int | str = "256MB",
         allow_loss: bool = False,
+        progress: Callable[[ExportProgress], object] | None = None,
     ) -> ExportReport:
         """Fetch a job into a directory, window by window; run it again to fetch what is missing.
 
-        Each window is a request. Its records are checked as typed ones; those outside of the window are dropped,
-        and so are those events whose `id` has been there. It is written under another name, synced, put in its
-        place and entered in `manifest.json`: whenever the run is killed, what the manifest names is whole, and the
-        next run goes on from there. A window that is cut off is fetched again from its start, as often as the
-        client's `RetryPolicy` allows. One that fails does not stop the others, unless all would fail as it did
-        (401, 403, 404, or a 429 that outlasts the retries). Where the service refuses a range for its length, the
-        windows become shorter.
+        Needs the extra `data`. Each window is a request. Its records are checked as typed ones; those outside of
+        the window are dropped, and so are those events whose `id` has been there, of which the first to come stays;
+        where another with its `id` has other values, the report names its line (`conflicts`). A window is written
+        under other names, synced, written into `journal.jsonl` and put in its place: whenever the run is killed,
+        what `manifest.json` and the journal name is whole, and the next run goes on from there. A window that is
+        cut off is fetched again from its start, as often as the client's `RetryPolicy` allows. One that fails does
+        not stop the others, unless all would fail as it did (401, 403, 404, or a 429 that outlasts the retries).
+        Where the service refuses a range for its length, the windows become shorter.
+
+        A directory belongs to one export of one server, in one format, but not to a range: a later `end`, an
+        earlier `start` or another `window_days` go on in it. Fetched are the gaps, the windows that had not ended,
+        and those that touch the last `refresh_days` of the range; windows outside of the range stay as they are.
+        A job without a `start` goes on from the first gap, or else from the end, less `refresh_days`; that makes
+        one directory for all nights:
+
+        ```python
+        job = ExportJob("owner_events", "acme", None, None, format="parquet")
+        report = await scarf.exports.run(job, "events")
+        report.raise_for_failures()
+        ```
 
         Days are UTC. A window that has not begun is not asked for. One that has not been over for an hour is
         fetched, and again by the next run. What has begun and ended is for the service's clock to say, by the
@@ -407,51 +421,46 @@ class Exports:
         holds rows fails where the service now sends none, or has looked at fewer days than before: plans forget,
         and what is there stays, unless `allow_loss`.
 
-        A record that cannot be read, or is longer than `max_record_bytes`, fails its window, unless
-        `on_malformed` says otherwise: `"skip"` leaves it out; `"keep"` leaves it out and writes it to
-        `rejects/<window>.jsonl` in the directory, a JSON object with its `line`, the `reason` and the `record`
-        (`record_base64` where it is not UTF-8; of one that is too long the first 4 KiB); a function is given the
-        `MalformedRecordError`, again if the window is fetched again. The report and the manifest count them as
-        `malformed`.
+        A record that cannot be read, or is longer than `max_record_bytes`, fails its window, unless `on_malformed`
+        is `"keep"`: that leaves it out and writes it to `rejects/<window>.jsonl` in the directory, a JSON object
+        with its `line`, the `reason` and the `record` (`record_base64` where it is not UTF-8; of one that is too
+        long the first 4 KiB). The report and the manifest count them as `malformed`.
 
         `csv` and `jsonl` are one file for a window: events in CSV and aggregates in JSON lines as the service sent
-        them (a record on which readers of CSV differ is quoted), the others by the names of their attributes, all
-        of them in each line; `extra` is then a JSON object of its own. `parquet` (extra `arrow`) is one file for a
-        window, too, or with `partition_by` one for each month or each package or pixel of it, in folders
-        `month=YYYY-MM/` or `artifact=.../`.
+        them, so that columns may differ between windows, as the report then says; the others by the names of their
+        attributes, all of them in each line, where `extra` is a JSON object of its own. The order of JSON lines is
+        not promised. `parquet` is one file for a window, too, or with `partition_by` one for each month or each
+        package or pixel of it, in folders `month=YYYY-MM/` or `artifact=.../`.
 
         The files lie in `data/`, and nothing else does, so that pandas, pyarrow, polars and DuckDB read that folder
         as one table, also while a run is under way: `pandas.read_parquet("events/data")`.
 
-        ```python
-        job = ExportJob("owner_events", "acme", "2024-01-01", "2024-04-01", format="parquet")
-        report = await scarf.exports.run(job, "events")
-        report.raise_for_failures()
-        ```
-
         Args:
             job: what to fetch; the version, and in v2 the owner, that it leaves out are the client's.
-            directory: where to; made where it is missing, but not those above it. For this job alone, its version,
-                owner and server included.
+            destination: a directory, made where it is missing, but not those above it.
             concurrency: windows under way at the most.
-            progress: called at most ten times a second, and once at the end.
             refresh_days: fetch the windows again that have any of the last so many days of the range that have
-                begun, and replace them.
-            on_malformed: what happens to a record that cannot be read; what a function raises ends the run, but a
-                `ScarfError` fails the window.
+                begun, and replace them. None: 3 for a job without an `end`, else 0.
+            on_malformed: what happens to a record that cannot be read.
             allow_loss: replace a window of aggregations also by nothing, or by fewer days.
+            memory_limit: what the run may take for its windows, in bytes or as in `"256MB"`; where that is too
+                little for all of them, fewer are under way. The process stays below this and 250 MB, however long
+                the windows are.
+            progress: called at most ten times a second, and once at the end.
 
         Returns:
-            What became of each window.
+            What became of each window of the range.
 
         Raises:
-            ValidationError: an argument cannot be used; nothing was sent.
+            ValidationError: an argument cannot be used, or the job has no start and the directory no window;
+                nothing was sent.
             UnsupportedError: they are aggregates, and the client speaks v2.
             NotFoundError: a package or pixel that aggregations are to be of is not there.
-            ExportError: the directory is another job's or another server's, is in use by another run, or its
+            JobBusyError: another run is in the directory; nothing was sent.
+            ExportError: the directory is another export's or another server's, which the message names, or its
                 manifest cannot be used; nothing was sent.
             OSError: something cannot be written.
-            ImportError: the format is Parquet, and pyarrow is not installed.
+            ConfigurationError: DuckDB or pyarrow is not installed.
             ClientClosedError: the client was closed meanwhile.
         """
         instance("job", job, ExportJob, ValidationError, wanted="an ExportJob")
@@ -460,10 +469,10 @@ class Exports:
             refresh_days = 3 if job.end is None else 0
         whole("refresh_days", refresh_days, ValidationError, least=0)
         flag("allow_loss", allow_loss, ValidationError)
-        _check_on_malformed(on_malformed, "raise", "skip", "keep")
-        heard = on_malformed if callable(on_malformed) or on_malformed != "keep" else "skip"
+        word("on_malformed", on_malformed, ("raise", "keep"), ValidationError)
+        memory = memory_bytes(memory_limit)
         job = job.of_client(self._client.api, self._client.owner)
-        spec = partial(self._spec_of, job, heard)
+        spec = partial(self._spec_of, job)
         need_data()
         from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # the engine is large, and an extra
 
@@ -477,24 +486,24 @@ class Exports:
 
         return await run_job(
             job,
-            Path(directory),
+            Path(destination),
             self._client.server_of(job.api or self._client.api),
             spec,
             concurrency=concurrency,
             refresh_days=refresh_days,
             progress=Hook("progress", progress),
             clock=self._client.clock,
-            memory_limit=256 * 10**6,
+            memory_limit=memory,
             keep_rejects=on_malformed == "keep",
             allow_loss=allow_loss,
             check=check,
         )
 
-    async def verify(self, directory: str | os.PathLike[str]) -> list[FileProblem]:
+    async def verify(self, directory: str | os.PathLike[str], *, deep: bool = False) -> list[FileProblem]:
         """Compare the files of a job's directory with its manifest, in a thread; see `verify_export`."""
-        return await run_sync(verify_export, directory)
+        return await run_sync(partial(verify_export, directory, deep=deep))
 
-    def _spec_of(self, job: ExportJob, on_malformed: OnMalformed, asked: Window) -> ExportSpec[Record]:
+    def _spec_of(self, job: ExportJob, asked: Window) -> ExportSpec[Record]:
         """Return the export of what a job asks for, with nothing left out: the job does that."""
         start, end = asked.start, asked.end
         exports = _JobExports(self._client)
@@ -514,8 +523,7 @@ class Exports:
             case ExportKind.AGGREGATIONS:
                 export = exports.aggregations(start, end, job.query or _EVERYTHING, owner=job.owner)
         # Whoever only reads from it need not know which of them it is.
-        spec = cast("ExportSpec[Record]", export.spec)
-        return attrs.evolve(spec, on_malformed=on_malformed)
+        return cast("ExportSpec[Record]", export.spec)
 
     def _export(
         self,
@@ -537,7 +545,7 @@ class Exports:
     ) -> Export[T]:
         call = export_call(kind, api, owner)
         first, behind = date_range(start, end, one_day=self._one_day)
-        _check_on_malformed(on_malformed, "raise", "skip")
+        _check_on_malformed(on_malformed)
         client = self._client
         request = call.request(
             first,

@@ -139,6 +139,7 @@ class Directory:
 
     def __init__(self, path: Path, job: ExportJob, server: str) -> None:
         self.path = path
+        self._job = job
         self.temporary: Path = path / TEMPORARY
         self.manifest: Manifest = Manifest.of(job, server)
         self._lock: int | None = None
@@ -153,14 +154,16 @@ class Directory:
         Raises:
             JobBusyError: another run is in it.
             ExportError: its manifest cannot be used, or is another job's.
+            ValidationError: the job has no start, and nothing is there.
             OSError: it cannot be made, read or written.
         """
         with self._turn:
             if self._closed:
                 return
-            self.path.mkdir(exist_ok=True)
             # What cannot be used is left as it is: no lock is put beside it.
-            read_manifest(self.path)
+            found = read_manifest(self.path)
+            self._job.check_start([] if found is None else [*found.windows, *filter(None, [found.placing])])
+            self.path.mkdir(exist_ok=True)
             self._take_lock()
             self._take_manifest()
             for folder in (self.path / DATA, self.temporary):

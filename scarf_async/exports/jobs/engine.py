@@ -17,7 +17,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.errors import ExportError
 
-__all__ = ["Again", "Engine", "Ids", "JsonLines", "Partitions", "engine_told"]
+__all__ = ["Again", "Crossing", "Engine", "Ids", "IdsOfTwo", "JsonLines", "Partitions", "engine_told"]
 
 _ROWS_AT_ONCE: Final = 65_536
 
@@ -117,6 +117,45 @@ class Ids:
     def close(self) -> None:
         """Forget them."""
         self._cursor.close()
+
+
+@attrs.frozen
+class IdsOfTwo:
+    """Ids that two windows have.
+
+    Attributes:
+        first: the number of one window.
+        second: the number of the other.
+        count: how many ids there are.
+        example: one of them.
+    """
+
+    first: int
+    second: int
+    count: int
+    example: str
+
+
+class Crossing:
+    """Finds ids that are in two windows."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._cursor = engine.cursor()
+        self._cursor.execute("CREATE TEMP TABLE held (id VARCHAR, number INTEGER)")
+
+    def add(self, ids: pa.Array, number: int) -> None:
+        """Take ids of a window."""
+        self._cursor.register("ids", pa.table({"id": ids}))
+        self._cursor.execute("INSERT INTO held SELECT id, ? FROM ids WHERE id <> ''", [number])
+        self._cursor.unregister("ids")
+
+    def found(self) -> list[IdsOfTwo]:
+        """Return what was found, by the windows' numbers."""
+        rows = self._cursor.execute(
+            "SELECT one.number, other.number, count(*), min(id) FROM held AS one JOIN held AS other USING (id)"
+            " WHERE one.number < other.number GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        return [IdsOfTwo(*row) for row in rows]
 
 
 class JsonLines:

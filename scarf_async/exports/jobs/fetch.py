@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -15,6 +15,8 @@ from anyio.to_thread import run_sync
 from scarf_async.entities import Event
 from scarf_async.errors import ExportError
 from scarf_async.exports.arrow import Part, arrow_told, schema_of
+from scarf_async.exports.event_reader import EventReader
+from scarf_async.exports.formats import ExportFormat
 from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.engine import Engine, Ids, engine_told
 from scarf_async.exports.jobs.job import ExportJob, Record
@@ -34,6 +36,8 @@ __all__ = ["Fetch"]
 # What goes into one hop to a thread: hops cost more than writing does.
 _BYTES_AT_ONCE: Final = 2**20
 _ROWS_AT_ONCE: Final = 2**16
+# What is longer would make the manifest long.
+_LONG_HEADER: Final = 4096
 
 
 @attrs.define(eq=False)
@@ -49,8 +53,9 @@ class Fetch:
         engine: the run's.
         memory: bytes of records that may wait.
         short: whether the window is asked for up to its last day, which only some services send.
-        keep: whether records that cannot be read go into a file of the window.
+        keep: whether records that cannot be read go into a file of the window, and do not fail it.
         guarded: whether rows that are there must not be lost to an answer that knows of less.
+        receiving: whether more may come; else what has come is being written.
         arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
             more) and so many more bytes received.
         shown: afterwards: whether the service sent the day that it was given as the end.
@@ -68,6 +73,7 @@ class Fetch:
     short: bool = False
     keep: bool = False
     guarded: bool = False
+    receiving: bool = attrs.field(init=False, default=True)
     shown: bool = False
     doubted: bool = False
     _asked_at: dt.datetime = attrs.field(init=False)
@@ -91,12 +97,12 @@ class Fetch:
         return await fetch_whole(self.spec, self._once)
 
     async def _once(self) -> WindowEntry | None:
+        self.receiving = True
         job, temporary = self.job, self.directory.temporary
         # What the service looked at is in the report.
         spec = attrs.evolve(self.spec, open=self._open, asked=None)
-        heard = spec.on_malformed if callable(spec.on_malformed) else None
-        rejects = Rejects(temporary, keep=self.keep, hear=heard)
-        if self.keep or spec.on_malformed != "raise":
+        rejects = Rejects(temporary)
+        if self.keep:
             spec = attrs.evolve(spec, on_malformed=rejects.take)
         counters = Counters(spec.description, spec.redact)
         parser = BlockParser(spec.reader(None), counters, spec.max_record_bytes)
@@ -105,7 +111,7 @@ class Fetch:
             identified = parser.record is Event
             ids = Ids(self.engine, schema_of(parser.record).names) if identified else None
             output = Output(self.window, writer, ids, self.memory)
-            return await self._filled(output, partial(self._fill, spec, counters, parser), rejects)
+            return await self._filled(output, partial(self._fill, spec, counters, parser), rejects, parser)
 
     async def _open(self) -> Download:
         self._asked_at = self.clock.machine()
@@ -123,12 +129,18 @@ class Fetch:
         return Window(day, day + dt.timedelta(1))
 
     async def _filled(
-        self, output: Output, fill: Callable[[Output], Awaitable[None]], rejects: Rejects
+        self,
+        output: Output,
+        fill: Callable[[Output], Awaitable[None]],
+        rejects: Rejects,
+        parser: BlockParser[Record],
     ) -> WindowEntry | None:
         entry: WindowEntry | None = None
         output.end_day = self._end_day()
         try:
             await fill(output)
+            self.receiving = False
+            self._tell(output.rows, 0)
             self._check_loss(output)
             ended = has_ended(self.window, self._answered_at or self._asked_at)
             self.shown = output.shown
@@ -140,6 +152,7 @@ class Fetch:
                     provisional=not ended,
                     answered_at=self._answered_at,
                     effective=self._effective,
+                    columns=self._columns(parser),
                 )
                 entry = await run_sync(enter, self.directory, rejects)
         finally:
@@ -159,6 +172,13 @@ class Fetch:
             raise ExportError(
                 f"{self.spec.description}: {reason}; nothing was replaced (allow_loss=True replaces them)"
             )
+
+    def _columns(self, parser: BlockParser[Record]) -> Sequence[str]:
+        """Return the columns of what is written as it was received."""
+        reader = parser.reader
+        if isinstance(reader, EventReader) and self.job.format is ExportFormat.CSV:
+            return reader.names if len(parser.header) <= _LONG_HEADER else ()
+        return ()
 
     async def _fill(
         self, spec: ExportSpec[Record], counters: Counters, parser: BlockParser[Record], output: Output

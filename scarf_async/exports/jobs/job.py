@@ -167,18 +167,26 @@ class ExportJob:
         """The version that a call for events is to ask."""
         return None if self.api == "v3" else self.api
 
+    def check_start(self, there: Sequence[object]) -> None:
+        """Refuse to go on with what is there where nothing is.
+
+        Raises:
+            ValidationError: the job has no start, and nothing is there.
+        """
+        if self.start is None and not there:
+            raise ValidationError(
+                "there is nothing yet that the job could go on with: give it a start", field="start"
+            )
+
     def range(self, there: Sequence[Window], today: dt.date, refresh_days: int) -> Window:
         """Return its days, maybe none: those that it leaves open are told by what is there, and by today.
 
         Raises:
             ValidationError: it goes on with what is there, and nothing is.
         """
+        self.check_start(there)
         start, end = self.start, today if self.end is None else self.end
         if start is None:
-            if not there:
-                raise ValidationError(
-                    "there is nothing yet that the job could go on with: give it a start", field="start"
-                )
             missing = next(gaps(Window(there[0].start, there[-1].end), there), None)
             missed = there[-1].end if missing is None else missing.start
             # What came late when it was last asked for may be there now.

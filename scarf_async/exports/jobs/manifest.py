@@ -176,6 +176,8 @@ class WindowEntry(msgspec.Struct, frozen=True):
         conflicts: the lines of the first hundred of these.
         effective_start: the first day that the service looked at, where it said so.
         effective_end: the first day that it did not look at any more, where it said so.
+        columns: those of a CSV that is as it was received, up to 4 KiB of them; of others, whose columns are always
+            the same, none.
     """
 
     start: dt.date
@@ -191,6 +193,7 @@ class WindowEntry(msgspec.Struct, frozen=True):
     rejects: FileEntry | None = None
     conflicting: int = 0
     conflicts: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
     effective_start: dt.date | None = None
     effective_end: dt.date | None = None
 

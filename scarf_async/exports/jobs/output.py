@@ -174,6 +174,7 @@ class Output:
         provisional: bool,
         answered_at: dt.datetime | None,
         effective: EffectiveRange = (None, None),
+        columns: Sequence[str],
     ) -> WindowEntry | None:
         """Finish the files, hand them to the directory, and enter the window; None where the run is over."""
         with self._turn:
@@ -199,6 +200,7 @@ class Output:
                 next((file for _, file in rejected), None),
                 self.conflicting,
                 tuple(self._conflicts),
+                tuple(columns),
                 *effective,
             )
             return entry if directory.enter(entry, [made for made, _ in (*finished, *rejected)]) else None

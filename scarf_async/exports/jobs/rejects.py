@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -34,31 +33,18 @@ class Rejects:
 
     Args:
         directory: where temporary files go.
-        keep: whether they are written into a file.
-        hear: a function that is told of each.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        keep: bool,
-        hear: Callable[[MalformedRecordError], object] | None,
-    ) -> None:
+    def __init__(self, directory: Path) -> None:
         self.count: int = 0
         self._directory = directory
-        self._keep = keep
-        self._hear = hear
         self._part: PartFile | None = None
 
     def take(self, error: MalformedRecordError) -> None:
         """Take one; it is written at once, so that however many there are, none waits in memory."""
         self.count += 1
-        if self._hear is not None:
-            self._hear(error)
-        if self._keep:
-            self._part = self._part or PartFile(self._directory)
-            self._part.write(_line(error))
+        self._part = self._part or PartFile(self._directory)
+        self._part.write(_line(error))
 
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
         """Bring the file, if there is one, to the disk, as this window's."""

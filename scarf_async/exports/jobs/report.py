@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -13,7 +13,7 @@ import attrs
 from scarf_async.entities import JSON
 from scarf_async.errors import ExportError, ScarfError
 from scarf_async.exports.jobs.job import ExportJob
-from scarf_async.text import aligned
+from scarf_async.text import aligned, printable
 
 __all__ = ["ExportProgress", "ExportReport", "WindowReport", "WindowStatus"]
 
@@ -40,6 +40,10 @@ class WindowReport:
         malformed: how many came that cannot be read, and were left out.
         effective_start: the first day that the service looked at, where it said so.
         effective_end: the first day that it did not look at any more, where it said so.
+        conflicting: how many of the duplicates were not equal to the first with their id.
+        conflicts: the lines of the first hundred of these, in what the service sent.
+        columns: those of a CSV that is as it was received, which may differ between windows; up to 4 KiB of them.
+        files: the SHA-256 of each of its files, by their paths from the directory on.
     """
 
     start: dt.date
@@ -54,6 +58,10 @@ class WindowReport:
     malformed: int = 0
     effective_start: dt.date | None = None
     effective_end: dt.date | None = None
+    conflicting: int = 0
+    conflicts: Sequence[int] = ()
+    columns: Sequence[str] = ()
+    files: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def clamped(self) -> bool:
@@ -75,6 +83,8 @@ class ExportProgress:
         rows: rows that this run has written; those of a fetch that was cut off count no more.
         bytes: bytes that this run has received.
         elapsed: seconds.
+        stage: `fetching`, or `writing` where all that is under way has been received.
+        finished: what became of windows since the last call.
     """
 
     windows_done: int
@@ -83,6 +93,8 @@ class ExportProgress:
     rows: int
     bytes: int
     elapsed: float
+    stage: Literal["fetching", "writing"] = "fetching"
+    finished: Sequence[WindowReport] = ()
 
 
 @attrs.frozen(eq=False, repr=False, str=False)
@@ -127,6 +139,17 @@ class ExportReport:
         return sum(window.malformed for window in self.windows)
 
     @property
+    def conflicting(self) -> int:
+        """Duplicates that were not equal to the first with their `id`."""
+        return sum(window.conflicting for window in self.windows)
+
+    @property
+    def new_files(self) -> Mapping[str, str]:
+        """The SHA-256 of each file that this run has written, by their paths from the directory on."""
+        fetched = (window.files for window in self.windows if window.status == "fetched")
+        return {path: sha256 for files in fetched for path, sha256 in files.items()}
+
+    @property
     def bytes(self) -> int:
         """The size of the files."""
         return sum(window.bytes for window in self.windows)
@@ -154,9 +177,7 @@ class ExportReport:
         skipped = sum(window.status == "skipped" for window in self.windows)
         if skipped:
             words += f", and {skipped} were not asked for"
-        raise ExportError(
-            f"{self.job}: {words}; the first, {first.start}..{first.end}: {first.error}"
-        ) from first.error
+        raise ExportError(f"{self.job}: {words}; the first, {_days(first)}: {first.error}") from first.error
 
     def to_dict(self) -> dict[str, JSON]:
         """Return the report as JSON data."""
@@ -168,7 +189,9 @@ class ExportReport:
             "duplicates": self.duplicates,
             "dropped": self.dropped,
             "malformed": self.malformed,
+            "conflicting": self.conflicting,
             "bytes": self.bytes,
+            "new_files": [{"path": path, "sha256": sha256} for path, sha256 in self.new_files.items()],
             "elapsed": self.elapsed,
             "stopped_by": self.stopped_by,
             "windows": [
@@ -181,6 +204,9 @@ class ExportReport:
                     "duplicates": window.duplicates,
                     "dropped": window.dropped,
                     "malformed": window.malformed,
+                    "conflicting": window.conflicting,
+                    "conflicts": list(window.conflicts),
+                    "columns": list(window.columns),
                     "bytes": window.bytes,
                     "effective_start": _plain(window.effective_start),
                     "effective_end": _plain(window.effective_end),
@@ -198,7 +224,7 @@ class ExportReport:
         rows: list[tuple[str, ...]] = [("window", "status", "rows", "duplicates", "dropped", "bytes")]
         rows += [
             (
-                f"{window.start}..{window.end}",
+                _days(window),
                 f"{window.status}, provisional" if window.provisional else window.status,
                 *(f"{count:,}" for count in (window.rows, window.duplicates, window.dropped, window.bytes)),
             )
@@ -217,13 +243,39 @@ class ExportReport:
             for window in self.windows
             if window.clamped
         ]
+        lines += _some(
+            f"conflicting: {_days(window)}: {window.conflicting:,} left out, in lines"
+            f" {', '.join(map(str, window.conflicts[:_SHOWN]))}"
+            for window in self.windows
+            if window.conflicting
+        )
+        lines += _some(_differing_columns(self.windows))
         if self.stopped_by:
             lines.append(f"stopped: {self.stopped_by}")
-        failed = self.failed
-        lines += [f"failed: {window.start}..{window.end}: {window.error}" for window in failed[:_SHOWN]]
-        if len(failed) > _SHOWN:
-            lines.append(f"... and {len(failed) - _SHOWN} more")
+        lines += _some(f"failed: {_days(window)}: {window.error}" for window in self.failed)
         return "\n".join(lines)
+
+
+def _days(window: WindowReport) -> str:
+    return f"{window.start}..{window.end}"
+
+
+def _some(lines: Iterable[str]) -> list[str]:
+    """Return the first of some lines, and how many more there are."""
+    lines = list(lines)
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"... and {more} more"] if more > 0 else lines
+
+
+def _differing_columns(windows: Iterable[WindowReport]) -> Iterator[str]:
+    """Say where columns change from one window to the next that has some."""
+    columns: Sequence[str] = ()
+    for window in windows:
+        if columns and window.columns and columns != window.columns:
+            changes = [f"without {name}" for name in columns if name not in window.columns]
+            changes += [f"with {name}" for name in window.columns if name not in columns]
+            yield printable(f"columns: {_days(window)} {', '.join(changes) or 'in another order'}")
+        columns = window.columns or columns
 
 
 def _plain(value: object) -> JSON:

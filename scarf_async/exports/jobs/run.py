@@ -21,18 +21,15 @@ from scarf_async.exports.jobs.engine import Engine
 from scarf_async.exports.jobs.fetch import Fetch
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
+from scarf_async.exports.jobs.memory import FOR_A_WINDOW
 from scarf_async.exports.jobs.plan import asks_short, longest, make_plan
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport, WindowReport, WindowStatus
 from scarf_async.exports.jobs.windows import ServiceClock, Window, cut, longest_bucket
 from scarf_async.exports.spec import ExportSpec
 
-__all__ = ["MEMORY", "run_job"]
+__all__ = ["run_job"]
 
 _PROGRESS_INTERVAL: Final = 0.1
-MEMORY: Final = 256 * 10**6
-"""Bytes that a run may take besides what the program takes anyway."""
-_FOR_A_WINDOW: Final = 64 * 2**20
-"""Bytes; where there are fewer for each, fewer windows are fetched at once."""
 _ALL_WOULD_FAIL: Final = frozenset({401, 403, 404, 429})
 _TOO_LONG: Final = re.compile(
     r"range\W.{0,60}too\W?(?:long|large|big|wide)|range\W.{0,60}\bdays\b", re.IGNORECASE | re.DOTALL
@@ -65,7 +62,7 @@ async def run_job(
     refresh_days: int,
     progress: Hook[ExportProgress],
     clock: Clock,
-    memory_limit: int = MEMORY,
+    memory_limit: int = 256 * 10**6,
     keep_rejects: bool = False,
     allow_loss: bool = False,
     check: Callable[[], Awaitable[None]] = nothing,
@@ -138,6 +135,8 @@ class _Run:
         self._memory = memory_limit
         self._memory_each = memory_limit
         self._told = -_PROGRESS_INTERVAL
+        self._finished: list[WindowReport] = []
+        self._fetching: list[Fetch] = []
         # What had begun for the service has begun, whatever the machine's clock says.
         answered = (entry.answered_at for entry in directory.manifest.windows if entry.provisional)
         self._clock = ServiceClock(utc_now, filter(None, answered))
@@ -168,9 +167,8 @@ class _Run:
             OSError: something cannot be written.
             ClientClosedError: the client was closed meanwhile.
             WrongEventLoopError: the client belongs to another event loop.
-            Exception: the caller's `on_malformed` raised it.
         """
-        at_once = min(concurrency, max(1, self._memory // _FOR_A_WINDOW))
+        at_once = min(concurrency, max(1, self._memory // FOR_A_WINDOW))
         self._memory_each = self._memory // at_once // 4
         limiter = anyio.CapacityLimiter(at_once)
         due = self._next()
@@ -217,7 +215,7 @@ class _Run:
             try:
                 shorter = await self._fetch(window)
             except Exception as error:  # noqa: BLE001 # raised when all have ended, and as itself: groups wrap
-                # No window could be fetched any more: the disk, the client, a function of the caller's.
+                # No window could be fetched any more: the disk, the client.
                 self._fatal = self._fatal or error
                 workers.cancel_scope.cancel()
                 return
@@ -245,12 +243,15 @@ class _Run:
             keep=self._keep_rejects,
             guarded=self._guarded,
         )
+        self._fetching.append(fetch)
         try:
             entry = await fetch()
         except (ClientClosedError, WrongEventLoopError):
             raise
         except ScarfError as error:
             return await self._failed(window, error, short=short)
+        finally:
+            self._fetching.remove(fetch)
         await self._learn(window, fetch, entry)
         if not fetch.doubted:
             self._settle("fetched", window, entry)
@@ -304,6 +305,7 @@ class _Run:
             entry = next((old for old in self._directory.manifest.windows if old.window == window), None)
         self._dealt_with.add(window)
         self._reports[window] = _report(status, window, entry, error)
+        self._finished.append(self._reports[window])
         self._tell()
 
     def _arrived(self, rows: int, received: int) -> None:
@@ -319,7 +321,20 @@ class _Run:
             return
         self._told = now
         failed = sum(report.status == "failed" for report in self._reports.values())
-        self._progress.tell(ExportProgress(done, self._total, failed, self._rows, self._bytes, now))
+        writing = bool(self._fetching) and not any(fetch.receiving for fetch in self._fetching)
+        finished, self._finished = self._finished, []
+        self._progress.tell(
+            ExportProgress(
+                done,
+                self._total,
+                failed,
+                self._rows,
+                self._bytes,
+                now,
+                "writing" if writing else "fetching",
+                finished,
+            )
+        )
 
 
 def _why(error: APIError) -> str:
@@ -345,4 +360,8 @@ def _report(
         entry.malformed,
         entry.effective_start,
         entry.effective_end,
+        entry.conflicting,
+        entry.conflicts,
+        entry.columns,
+        {file.path: file.sha256 for file in entry.files},
     )

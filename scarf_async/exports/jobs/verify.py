@@ -10,8 +10,10 @@ from typing import Final
 
 import attrs
 
-from scarf_async.errors import ExportError
+from scarf_async.checks import flag
+from scarf_async.errors import ExportError, ValidationError
 from scarf_async.exports.csv import CsvSplitter
+from scarf_async.exports.formats import need_data
 from scarf_async.exports.jobs.directory import data_files, read_manifest, temporary_files
 from scarf_async.exports.jobs.manifest import MANIFEST, FileEntry, Manifest
 from scarf_async.exports.jobs.windows import Window, gaps
@@ -37,21 +39,27 @@ class FileProblem:
         return f"{self.path}: {self.problem}"
 
 
-def verify_export(directory: str | os.PathLike[str]) -> list[FileProblem]:
+def verify_export(directory: str | os.PathLike[str], *, deep: bool = False) -> list[FileProblem]:
     """Read every file of an export directory again, and compare it with the manifest.
 
-    Sizes, SHA-256 and rows are compared (of Parquet files only the first two, which suffice), and the windows
-    with the job's range. While a run is under way its temporary files are problems.
+    Sizes, SHA-256 and rows are compared (of Parquet files only the first two, which suffice), and between the
+    windows no day may be missing. While a run is under way its temporary files are problems.
 
     Args:
         directory: the directory that `scarf.exports.run` wrote.
+        deep: where all of this is as it was written, look for ids of events, too, that are in two windows: these
+            can only be events of one id and different times. Needs the extra `data`.
 
     Returns:
-        What is wrong; nothing, if the whole range is there as it was written.
+        What is wrong; nothing, if all is there as it was written.
 
     Raises:
+        ConfigurationError: DuckDB or pyarrow is not installed.
         OSError: the directory or a file in it cannot be read.
     """
+    flag("deep", deep, ValidationError)
+    if deep:
+        need_data()
     path = Path(directory)
     try:
         manifest = read_manifest(path)
@@ -61,7 +69,9 @@ def verify_export(directory: str | os.PathLike[str]) -> list[FileProblem]:
         # A directory that is not there is an error, one that is empty a problem.
         os.stat(path)  # noqa: PTH116 # which says that it follows links
         return [FileProblem(path / MANIFEST, "it is missing")]
-    return [*_files(path, manifest), *_strangers(path, manifest), *_windows(path, manifest)]
+    changed = [*_files(path, manifest)]
+    crossing = _crossing(path, manifest) if deep and not changed else ()
+    return [*changed, *_strangers(path, manifest), *_windows(path, manifest), *crossing]
 
 
 def _files(path: Path, manifest: Manifest) -> Iterator[FileProblem]:
@@ -119,3 +129,17 @@ def _windows(path: Path, manifest: Manifest) -> Iterator[FileProblem]:
     there = [entry.window for entry in manifest.windows]
     for gap in gaps(Window(there[0].start, there[-1].end), there) if there else ():
         yield FileProblem(path / MANIFEST, f"the window {gap} is missing; run the job again")
+
+
+def _crossing(path: Path, manifest: Manifest) -> Iterator[FileProblem]:
+    if not str(manifest.job.get("what")).endswith("_events"):
+        return
+    from scarf_async.exports.jobs.crossing import ids_in_two_windows  # noqa: PLC0415 # the engine is large
+
+    for both in ids_in_two_windows(path, manifest):
+        first, second = manifest.windows[both.first], manifest.windows[both.second]
+        yield FileProblem(
+            path / MANIFEST,
+            f"{both.count:,} ids are in the window {first.window} and in {second.window}, too,"
+            f" such as {both.example!r}",
+        )

@@ -1,0 +1,87 @@
+"""Ids that are in two windows of a directory (extra `data`). Imported on first use. All of it blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import msgspec
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
+
+from scarf_async.exports.arrow import Part, PartParser, arrow_told
+from scarf_async.exports.event_reader import EventReader
+from scarf_async.exports.jobs.engine import Crossing, Engine, IdsOfTwo, engine_told
+from scarf_async.exports.jobs.manifest import Manifest
+from scarf_async.exports.parsers import Run
+from scarf_async.exports.spec import Counters
+
+__all__ = ["ids_in_two_windows"]
+
+_MEMORY: Final = 256 * 10**6
+_READ_AT_ONCE: Final = 2**20
+
+
+class _Line(msgspec.Struct):
+    id: str | None = None
+
+
+_line = msgspec.json.Decoder(_Line)
+
+
+def ids_in_two_windows(path: Path, manifest: Manifest) -> list[IdsOfTwo]:
+    """Return of which two windows, by their places in the manifest, there is an id in both.
+
+    Raises:
+        ExportError: a file cannot be read as what it is.
+        OSError: it cannot be read, or there is no room for what must be kept meanwhile.
+    """
+    with (
+        TemporaryDirectory(prefix="scarf-") as spill,
+        engine_told(str(path)),
+        arrow_told(str(path)),
+    ):
+        engine = Engine(Path(spill), _MEMORY)
+        try:
+            crossing = Crossing(engine)
+            for number, entry in enumerate(manifest.windows):
+                for file in entry.files:
+                    for ids in _ids(path / file.path):
+                        crossing.add(ids, number)
+            return crossing.found()
+        finally:
+            engine.close()
+
+
+def _ids(file: Path) -> Iterator[pa.Array]:
+    match file.suffix:
+        case ".parquet":
+            with pq.ParquetFile(file) as parquet:
+                for batch in parquet.iter_batches(columns=["id"]):
+                    yield batch.column(0)
+        case ".jsonl":
+            with file.open("rb") as lines:
+                while some := lines.readlines(_READ_AT_ONCE):
+                    yield pa.array([_line.decode(line).id for line in some], pa.string())
+        case _:
+            yield from _ids_of_csv(file)
+
+
+def _ids_of_csv(file: Path) -> Iterator[pa.Array]:
+    size = file.stat().st_size
+    if size:
+        parser = PartParser(EventReader(None), Counters(str(file)), size)
+        with file.open("rb") as csv:
+            while data := csv.read(_READ_AT_ONCE):
+                yield from _columns(parser.feed(data))
+        yield from _columns(parser.finish())
+
+
+def _columns(runs: Iterator[Run[Part]]) -> Iterator[pa.Array]:
+    for parts, error in runs:
+        for part in parts:
+            yield part.batch.column("id")
+        if error is not None:
+            raise error
