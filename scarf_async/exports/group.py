@@ -19,7 +19,7 @@ from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.aggregate_reader import AggregateReader
 from scarf_async.exports.event_reader import EventReader
-from scarf_async.exports.formats import need_data
+from scarf_async.exports.formats import need_installed
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
@@ -291,7 +291,7 @@ class Exports:
         heard = on_malformed if callable(on_malformed) or on_malformed != "keep" else "skip"
         job = job.of_client(self._client.api, self._client.owner)
         spec = partial(self._spec_of, job, heard)
-        need_data()
+        need_installed("an export job", "scarf-async[data]", "pyarrow", "duckdb")
         from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # the engine is large, and an extra
 
         # What the service's addresses cannot hold is refused before a directory is made.
