@@ -25,6 +25,7 @@ FOLLOWED = (
     "how-to/resume.md",
     "how-to/proxy.md",
     "how-to/notebook.md",
+    "how-to/tables.md",
     "how-to/testing.md",
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
@@ -64,7 +65,7 @@ async def have_acme(emulator: Emulator) -> None:
 @pytest.mark.parametrize("page", FOLLOWED)
 async def test_a_page_is_true(page: str, emulator: Emulator, tmp_path: Path) -> None:
     """Who does what a page says, in its order, sees what it shows."""
-    if page in {"how-to/nightly-export.md", "how-to/from-v1-scripts.md"}:
+    if page in {"how-to/nightly-export.md", "how-to/from-v1-scripts.md", "how-to/tables.md"}:
         await have_acme(emulator)
     follower = reader(emulator, tmp_path)
     await follower.follow(page)
