@@ -243,7 +243,7 @@ __all__ = [
 
 # A command's `--help` needs none of the client: a name is looked up on its first use, in the `__all__` of these,
 # what imports the least first. Type checkers read the imports above.
-_MODULES = ("errors", "entities", "events", "sending.retry", "client", "exports", "bulk", "manifests")
+_MODULES = ("errors", "entities", "events", "sending.retry", "client", "exports", "bulk", "manifests", "data")
 
 if not TYPE_CHECKING:  # for a type checker it would turn every misspelt name into an object
 
