@@ -195,10 +195,12 @@ async def test_duckdb_itself_knows_the_relation(tmp_path: Path) -> None:
 async def test_a_thread_of_its_own(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """With a cursor of its own, while a loop is running."""
     await run_with(tmp_path, {}, JOB)
-    counts = await asyncio.gather(
-        *(asyncio.to_thread(lambda: len(rows_of(read(tmp_path, connection=connection.cursor())))) for _ in range(4))
-    )
-    assert counts == [12] * 4
+
+    def in_thread() -> int:
+        with connection.cursor() as cursor:
+            return len(rows_of(read(tmp_path, connection=cursor)))
+
+    assert await asyncio.gather(*(asyncio.to_thread(in_thread) for _ in range(4))) == [12] * 4
 
 
 def test_other_directories(tmp_path: Path) -> None:
