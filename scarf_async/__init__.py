@@ -289,6 +289,7 @@ _MODULES = (
     "imports.report",
     "bulk",
     "manifests",
+    "data",
 )
 
 if not TYPE_CHECKING:  # for a type checker it would turn every misspelt name into an object

@@ -148,6 +148,7 @@ def test_every_module_says_what_it_is() -> None:
 PLACES = [
     "",
     ".bulk",
+    ".data",
     ".emulator",
     ".entities",
     ".errors",
@@ -192,7 +193,7 @@ def test_importing_the_package_imports_no_extras() -> None:
     loaded = done.stdout.split()
     assert "scarf_async.client" in loaded
     extras = ("scarf_async.emulator", "scarf_async.testing", "scarf_async.cli", "pyarrow", "typer", "rich")
-    others = ("opentelemetry", "prometheus_client", "pytest", "trustme", "aiohttp.web")
+    others = ("duckdb", "pandas", "opentelemetry", "prometheus_client", "pytest", "trustme", "aiohttp.web")
     for extra in (*extras, "scarf_async.observe", *others):
         assert [name for name in loaded if within(name, extra)] == []
 
@@ -256,7 +257,7 @@ FLOORS = (
     ("sending",),
     ("resources",),
     ("exports", "bulk"),
-    ("imports", "manifests"),
+    ("imports", "manifests", "data"),
     ("client",),
     ("testing",),
     ("cli",),

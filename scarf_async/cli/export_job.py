@@ -115,9 +115,9 @@ async def run(
 ) -> Status:
     """Fetch a long range window by window into a directory; the same command again goes on where it was.
 
-    The events and the pixel events of an owner are always those of v2; aggregates are those of v1, aggregations those
-    of v3. On a terminal a line shows how far it is; in a pipe there is a line for each window. Status 5: another run
-    is in the directory.
+    The events and the pixel events of an owner are always those of v2; aggregates are those of v1, aggregations
+    those of v3. On a terminal a line shows how far it is; in a pipe there is a line for each window. Status 5:
+    another run is in the directory.
 
     Example: scarf-async export job owner_events acme --days 90 --to acme
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import attrs
 import msgspec
@@ -19,7 +19,10 @@ from scarf_async.exports.parsers import Parser, Run
 from scarf_async.exports.reading import Cursor
 from scarf_async.exports.spec import Counters, RecordReader
 
-__all__ = ["Part", "PartParser", "RecordBatches", "Sent", "SentRecords", "arrow_told", "schema_of"]
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped] # it ships no types
+
+__all__ = ["Part", "PartParser", "RecordBatches", "Sent", "SentRecords", "arrow_told", "frame_of", "schema_of"]
 
 T = TypeVar("T")
 
@@ -69,6 +72,13 @@ def schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
             for field in attrs.fields(record)
         ]
     )
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """Return a table of records as a DataFrame, whose types do not depend on which values are missing."""
+    import pandas as pd  # noqa: PLC0415 # large, and in no extra
+
+    return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}.get)
 
 
 class Sent(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from importlib import import_module
 from operator import attrgetter
 from typing import Final, Literal, TypeAlias
 
@@ -22,7 +23,7 @@ __all__ = [
     "csv_rows",
     "json_lines",
     "need_arrow",
-    "need_data",
+    "need_installed",
     "own_format",
     "unknown_columns",
 ]
@@ -76,20 +77,25 @@ def need_arrow(form: ExportFormatLike | None, record: Record | None = Event) -> 
         raise ImportError(f"Parquet needs pyarrow: pip install 'scarf-async[arrow]' ({error})") from error
 
 
-def need_data() -> None:
-    """Make sure that what jobs need is there.
+def need_installed(user: str, package: str, *modules: str) -> None:
+    """Make sure that modules are there, before anything is asked for.
+
+    Args:
+        user: what needs them.
+        package: what to install.
+        modules: their names.
 
     Raises:
-        ConfigurationError: pyarrow or DuckDB is not installed.
+        ConfigurationError: one of them is not installed.
     """
     try:
-        import duckdb  # noqa: F401, PLC0415 # large, and an extra
-        import pyarrow  # noqa: F401, ICN001, PLC0415 # as above
+        for module in modules:
+            import_module(module)
     except ImportError as error:
         problem = str(error)
     else:
         return
-    raise ConfigurationError(f"export jobs need pyarrow and DuckDB: pip install 'scarf-async[data]' ({problem})")
+    raise ConfigurationError(f"{user} needs {' and '.join(modules)}: pip install '{package}' ({problem})")
 
 
 def _names(record: Record) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from scarf_async.events import Hook
 from scarf_async.exports.aggregate_reader import AggregateReader
 from scarf_async.exports.aggregation_reader import AggregationReader
 from scarf_async.exports.event_reader import EventReader
-from scarf_async.exports.formats import need_data
+from scarf_async.exports.formats import need_installed
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.memory import memory_bytes
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
@@ -473,7 +473,7 @@ class Exports:
         memory = memory_bytes(memory_limit)
         job = job.of_client(self._client.api, self._client.owner)
         spec = partial(self._spec_of, job)
-        need_data()
+        need_installed("an export job", "scarf-async[data]", "pyarrow", "duckdb")
         from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # the engine is large, and an extra
 
         # What the service's addresses cannot hold is refused before a directory is made.

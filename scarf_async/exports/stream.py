@@ -10,18 +10,28 @@ from collections.abc import AsyncIterator, Callable
 from os import PathLike
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from anyio.to_thread import run_sync
+
 from scarf_async.checks import whole
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import ScarfWarning, StreamClosedError, StreamConsumedError, ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.convert import AsSent, Converted, CsvConverter, JsonLinesConverter, ParquetConverter
-from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow, own_format
+from scarf_async.exports.formats import (
+    ExportFormat,
+    ExportFormatLike,
+    need_arrow,
+    need_installed,
+    own_format,
+    unknown_columns,
+)
 from scarf_async.exports.parsers import FileParser, LineParser, TypedParser
 from scarf_async.exports.reading import Batches, Body, Cursor, Items, Pieces, PiecesParser
 from scarf_async.exports.save import SavedExport, save
 from scarf_async.exports.spec import Counters, Download, EffectiveRange, ExportSpec, effective_range, is_narrower
 
 if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped] # it ships no types
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 
 __all__ = ["Export", "ExportStream"]
@@ -366,6 +376,67 @@ class Export(Generic[T]):
         """
         hook = Hook("progress", progress)
         return await save(self.spec, self, path, format, overwrite=overwrite, progress=hook)
+
+    async def to_arrow(self) -> pa.Table:
+        """Fetch the export into an Arrow table; needs pyarrow (extra `arrow`).
+
+        The table holds the whole export in memory; `ExportStream.record_batches` and export jobs do not. Its
+        schema is that of `ExportStream.record_batches`, also without records.
+
+        ```python
+        january = await scarf.exports.owner_events("acme", "2024-01-01", "2024-02-01").to_arrow()
+        frame = polars.from_arrow(january)
+        ```
+
+        Returns:
+            The whole export; on any error nothing of it.
+
+        Raises:
+            ConfigurationError: pyarrow is not installed. Nothing was sent.
+            TruncatedExportError: the export ended, or the connection was lost, before the end. It is not fetched
+                again.
+            ExportError: the answer is no such export, a record cannot be read, or a number does not fit into
+                64 bits.
+            TransportError: no answer, or nothing for `export_timeout`.
+            APIError: the service said no.
+        """
+        need_installed("to_arrow()", "scarf-async[arrow]", "pyarrow")
+        return await self._table()
+
+    async def to_pandas(self) -> pd.DataFrame:
+        """Fetch the export into a pandas DataFrame; needs pyarrow (extra `arrow`) and pandas, which is in no extra.
+
+        The frame holds the whole export in memory, and while it is made the Arrow table is there, too. The types of
+        its columns do not depend on the records: `time` is `datetime64[us, UTC]`, strings are as pandas has them by
+        default, booleans `boolean`, integers `Int64`, other numbers `float64`; `date` holds `datetime.date`, and
+        `extra` the text of a JSON object.
+
+        Returns:
+            The whole export; on any error nothing of it.
+
+        Raises:
+            ConfigurationError: pandas or pyarrow is not installed. Nothing was sent.
+            ScarfError: as `to_arrow` says.
+        """
+        need_installed("to_pandas()", "scarf-async[arrow]", "pyarrow")
+        need_installed("to_pandas()", "pandas", "pandas")
+        from scarf_async.exports.arrow import arrow_told, frame_of  # noqa: PLC0415 # pyarrow is large, and an extra
+
+        table = await self._table()
+        with arrow_told(self.spec.description):
+            return await run_sync(frame_of, table)
+
+    async def _table(self) -> pa.Table:
+        import pyarrow as pa  # noqa: PLC0415 # large, and an extra
+
+        from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # as above
+
+        record = self.spec.reader(None).record
+        if record is None:
+            raise unknown_columns()
+        async with self as stream:
+            batches = [batch async for batch in stream.record_batches()]
+        return pa.Table.from_batches(batches, schema_of(record))
 
 
 def _is_done(task: asyncio.Task[object] | None) -> bool:

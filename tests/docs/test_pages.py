@@ -35,6 +35,7 @@ FOLLOWED = (
     "how-to/pixels.md",
     "how-to/proxy.md",
     "how-to/notebook.md",
+    "how-to/tables.md",
     "how-to/testing.md",
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
@@ -45,6 +46,7 @@ WITH_A_PACKAGE = (
     "how-to/pixels.md",
     "how-to/import-events.md",
     "how-to/companies.md",
+    "how-to/tables.md",
 )
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
 

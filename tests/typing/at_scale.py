@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import assert_type
 
+import duckdb
 from opentelemetry import trace
 
 from scarf_async import (
@@ -80,6 +81,7 @@ from scarf_async import (
     ValidationError,
     WindowReport,
     WrongEventLoopError,
+    data,
     manifest_schema,
     read_changes,
     read_manifest,
@@ -180,6 +182,11 @@ async def files(scarf: Scarf, path: Path, form: ExportFormatLike, what: ExportKi
     )
     report = await scarf.exports.run(ExportJob(what, "acme", "2024-01-01", "2024-02-01", form), path)
     assert_type(report.windows, Sequence[WindowReport])
+    with duckdb.connect() as connection:
+        assert_type(data.read(path, connection=connection), duckdb.DuckDBPyRelation)
+        assert_type(data.read(str(path)).columns, list[str])
+    assert_type(data.files(path), list[str])
+    print(await export.to_pandas())
 
 
 def a_manifest(path: Path) -> None:

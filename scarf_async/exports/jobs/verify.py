@@ -13,7 +13,7 @@ import attrs
 from scarf_async.checks import flag
 from scarf_async.errors import ExportError, ValidationError
 from scarf_async.exports.csv import CsvSplitter
-from scarf_async.exports.formats import need_data
+from scarf_async.exports.formats import need_installed
 from scarf_async.exports.jobs.directory import data_files, read_manifest, temporary_files
 from scarf_async.exports.jobs.manifest import MANIFEST, FileEntry, Manifest
 from scarf_async.exports.jobs.windows import Window, gaps
@@ -59,7 +59,7 @@ def verify_export(directory: str | os.PathLike[str], *, deep: bool = False) -> l
     """
     flag("deep", deep, ValidationError)
     if deep:
-        need_data()
+        need_installed("verify(deep=True)", "scarf-async[data]", "pyarrow", "duckdb")
     path = Path(directory)
     try:
         manifest = read_manifest(path)

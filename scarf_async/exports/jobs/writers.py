@@ -263,7 +263,7 @@ def _as_sent(parts: Sequence[Part]) -> list[bytes | memoryview]:
 
 def _cell(value: object) -> str | None:
     if isinstance(value, list):
-        return msgspec.json.encode(value).decode() if value else None
+        return msgspec.json.encode(value).decode()
     return None if value is None else str(value)
 
 

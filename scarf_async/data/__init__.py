@@ -1,0 +1,15 @@
+"""The files of an export job as a table for SQL, DataFrames and other readers (extra `data`).
+
+```python
+import duckdb
+
+from scarf_async.data import read
+
+events = read("events")
+print(duckdb.sql("select day, count(*) from events group by day order by day"))
+```
+"""
+
+from scarf_async.data.source import files, read
+
+__all__ = ["files", "read"]

@@ -1,0 +1,234 @@
+"""The directory of an export job as a table: what its manifest names, whatever its format. All of it blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
+
+import attrs
+
+from scarf_async.dialects.exports import EXPORTS
+from scarf_async.entities import Aggregate, Aggregation, Event, ExportKind
+from scarf_async.errors import ExportError
+from scarf_async.exports.aggregate_reader import AggregateReader
+from scarf_async.exports.aggregation_reader import AggregationReader
+from scarf_async.exports.event_reader import EventReader
+from scarf_async.exports.formats import ExportFormat, need_installed, own_format
+from scarf_async.exports.jobs.directory import read_manifest
+from scarf_async.exports.jobs.manifest import MANIFEST, Manifest
+from scarf_async.exports.spec import ExportSpec, RecordReader
+from scarf_async.exports.stream import Export
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+
+__all__ = ["files", "read"]
+
+T = TypeVar("T")
+
+_READ_AT_ONCE: Final = 2**20
+# A folder above the data whose name looks like `name=value` must not become a column.
+_TABLES: Final = {
+    ExportFormat.PARQUET: "read_parquet({files}, hive_partitioning = false)",
+    ExportFormat.JSONL: (
+        "read_json({files}, format = 'newline_delimited', columns = {columns}, hive_partitioning = false)"
+    ),
+    # As `csv_line` writes it.
+    ExportFormat.CSV: (
+        "read_csv({files}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"',"
+        " nullstr = '', allow_quoted_nulls = false, parallel = false, columns = {columns},"
+        " hive_partitioning = false)"
+    ),
+}
+_TYPES: Final = {
+    "string": "VARCHAR",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+    "int64": "BIGINT",
+    "date32[day]": "DATE",
+    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
+}
+_LIST: Final = "VARCHAR[]"
+_RECORDS: Final = {kind: call.record for (_, kind), call in EXPORTS.items()}
+_READERS: Final = {Event: EventReader, Aggregate: AggregateReader, Aggregation: AggregationReader}
+
+
+def files(source: str | os.PathLike[str]) -> list[str]:
+    """Return the paths of the data files of an export job, for a reader of your own.
+
+    These are the files that the manifest names, without what a run is still writing, or left when it was killed,
+    and without rejected records.
+
+    ```python
+    events = polars.read_parquet(files("events"), glob=False)
+    ```
+
+    Args:
+        source: the directory that `scarf.exports.run` wrote.
+
+    Returns:
+        Paths below `source`, in order of their days; empty if nothing has been fetched.
+
+    Raises:
+        ExportError: it is not such a directory, or its manifest cannot be used.
+        OSError: it cannot be read.
+    """
+    path = Path(source)
+    return [str(path / name) for name in _names(_manifest(path))]
+
+
+def read(
+    source: str | os.PathLike[str], *, connection: duckdb.DuckDBPyConnection | None = None
+) -> duckdb.DuckDBPyRelation:
+    """Return the records of an export job as a relation of DuckDB; needs the extra `data`.
+
+    Its columns are the attributes of `Event`, `Aggregate` or `Aggregation`, and `day`, the date in UTC whatever
+    time zone the machine has. Types and values do not depend on the format, and are those of `record_batches`:
+    `time` has a time zone, and `extra` is the text of a JSON object. The order of the rows is not promised.
+
+    DuckDB reads the files each time that the relation is asked for something; if a run replaces windows meanwhile
+    and a file is gone, call `read` again. Events in CSV and aggregates in JSON lines are files as the service sent
+    them: those are read into memory once, here.
+
+    ```python
+    events = read("events")
+    duckdb.sql("select origin_country, count(*) from events group by 1 order by 2 desc")
+    ```
+
+    Args:
+        source: the directory that `scarf.exports.run` wrote.
+        connection: the connection that the relation belongs to; None: DuckDB's default connection, which
+            `duckdb.sql` uses. A connection is for one thread: another one needs its own `connection.cursor()`.
+
+    Returns:
+        The records of the windows in the manifest; no rows if nothing has been fetched.
+
+    Raises:
+        ConfigurationError: DuckDB or pyarrow is not installed.
+        ExportError: it is not such a directory, its manifest cannot be used, or a record or a file cannot be read.
+        OSError: the directory or a file in it cannot be read.
+    """
+    need_installed("read()", "scarf-async[data]", "pyarrow", "duckdb")
+    import duckdb  # noqa: PLC0415 # large, and an extra
+
+    from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # pyarrow, too
+    from scarf_async.exports.jobs.engine import engine_told  # noqa: PLC0415 # as above
+
+    # The working directory may change before the relation is asked for something.
+    path = Path(source).absolute()
+    manifest = _manifest(path)
+    record, form = _contents(path, manifest)
+    paths = [path / name for name in _names(manifest)]
+    with engine_told(str(path)):
+        if connection is None:
+            connection = duckdb.connect(":default:")
+        if form is own_format(record):
+            rows = connection.from_arrow(_in_memory(paths, record))
+        elif not paths:
+            rows = connection.from_arrow(schema_of(record).empty_table())
+        else:
+            rows = connection.sql(
+                "FROM " + _TABLES[form].format(files=_globs(paths), columns=_columns(record, form))
+            )
+            if form is ExportFormat.CSV:
+                rows = rows.project(", ".join(_as_list(field) for field in schema_of(record)))
+        # `time::date` would be the date in the connection's time zone.
+        day = "CAST(make_timestamp(epoch_us(time)) AS DATE)" if record is Event else "date"
+        return rows.project(f"*, {day} AS day")
+
+
+def _columns(record: type[Event | Aggregate | Aggregation], form: ExportFormat) -> str:
+    from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # pyarrow is large, and an extra
+
+    # In CSV a list is the text of a JSON array.
+    a_list = "VARCHAR" if form is ExportFormat.CSV else _LIST
+    columns = [f"{field.name}: {_TYPES.get(str(field.type), a_list)!r}" for field in schema_of(record)]
+    return f"{{{', '.join(columns)}}}"
+
+
+def _as_list(field: pa.Field) -> str:
+    is_list = str(field.type) not in _TYPES
+    return f"CAST(CAST({field.name} AS JSON) AS {_LIST}) AS {field.name}" if is_list else str(field.name)
+
+
+def _manifest(path: Path) -> Manifest:
+    manifest = read_manifest(path)
+    if manifest is None:
+        # A directory that does not exist is an OSError.
+        os.stat(path)  # noqa: PTH116 # which says that it follows links
+        raise ExportError(f"directory {path} has no {MANIFEST}: it is not that of an export job")
+    return manifest
+
+
+def _names(manifest: Manifest) -> list[str]:
+    return [file.path for entry in manifest.windows for file in entry.files]
+
+
+def _contents(path: Path, manifest: Manifest) -> tuple[type[Event | Aggregate | Aggregation], ExportFormat]:
+    """Return what the records are, and how they are written."""
+    job = manifest.job
+    try:
+        record = _RECORDS[ExportKind(str(job["what"]))]
+        if record is not None:
+            return record, ExportFormat(str(job["format"]))
+    except (KeyError, ValueError):
+        pass
+    raise ExportError(f"{path / MANIFEST} is of an export that this version of the package does not know: {job}")
+
+
+def _globs(paths: Iterable[Path]) -> str:
+    """Return paths as a list in SQL, escaped so that none of them is a glob."""
+    texts = (re.sub(r"[*?\[]", r"[\g<0>]", str(path)).replace("'", "''") for path in paths)
+    return "[" + ", ".join(f"'{text}'" for text in texts) + "]"
+
+
+@attrs.frozen
+class _Saved:
+    """A file that is read like a download."""
+
+    file: BinaryIO
+    status: int
+    headers: Mapping[str, str] = MappingProxyType({})
+    proven: bool = True
+
+    async def read(self) -> bytes:
+        return self.file.read(_READ_AT_ONCE)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+async def _open(path: Path, status: int) -> _Saved:
+    return _Saved(path.open("rb"), status)
+
+
+def _in_memory(paths: Sequence[Path], record: type[Event | Aggregate | Aggregation]) -> pa.Table:
+    """Return what the service sent, as the streams read it."""
+    import pyarrow as pa  # noqa: PLC0415 # large, and an extra
+
+    from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # as above
+
+    async def tables() -> list[pa.Table]:
+        return [await _export(path, _READERS[record]).to_arrow() for path in paths]
+
+    # An event loop may be running in this thread already.
+    with ThreadPoolExecutor(1) as executor:
+        found = executor.submit(asyncio.run, tables()).result()
+    return pa.concat_tables([schema_of(record).empty_table(), *found])
+
+
+def _export(path: Path, reader: Callable[[dt.date | None], RecordReader[T]]) -> Export[T]:
+    size = path.stat().st_size
+    # An empty file is what a 204 left: a CSV would have a header.
+    opened = partial(_open, path, 200 if size else 204)
+    # The limit of a record was applied when the file was written, and only `save` would try again.
+    return Export(ExportSpec(str(path), opened, reader, None, "raise", max(1, size), 1, asyncio.sleep))
