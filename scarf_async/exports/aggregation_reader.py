@@ -91,9 +91,15 @@ def _with_extra(fields: dict[str, JSON]) -> Aggregation:
 
 
 class AggregationReader(NdjsonFormat):
-    """Reads NDJSON records as `Aggregation`s, whatever their date: it is that of a bucket."""
+    """Reads NDJSON records as `Aggregation`s, whatever their date: it is that of a bucket.
+
+    Args:
+        end: of no meaning.
+    """
 
     record: Final = Aggregation
+
+    def __init__(self, end: dt.date | None) -> None: ...
 
     def decode(self, records: list[bytes]) -> tuple[list[Aggregation], int]:
         """Return aggregations; none is left out.

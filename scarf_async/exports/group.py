@@ -362,7 +362,7 @@ class Exports:
         owner = self._client.owner if owner is None else owner
         return self._export(
             ExportKind.AGGREGATIONS,
-            lambda _: AggregationReader(),
+            AggregationReader,
             f"aggregations of {owner}",
             start,
             end,

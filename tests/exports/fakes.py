@@ -167,7 +167,7 @@ def aggregations(
 ) -> Export[Aggregation]:
     """Return an export of aggregations that opens these downloads, one after another."""
     shop = Shop(list(answers))
-    spec = ("aggregations of acme", shop.open, lambda _: AggregationReader(), end, on_malformed)
+    spec = ("aggregations of acme", shop.open, AggregationReader, end, on_malformed)
     return Export(ExportSpec(*spec, max_record_bytes, attempts, shop.pause))
 
 
