@@ -59,7 +59,6 @@ _TYPES: Final = {
 }
 _LIST: Final = "VARCHAR[]"
 _RECORDS: Final = {kind: call.record for (_, kind), call in EXPORTS.items()}
-_READERS: Final = {Event: EventReader, Aggregate: AggregateReader, Aggregation: AggregationReader}
 
 
 def files(source: str | os.PathLike[str]) -> list[str]:
@@ -218,7 +217,11 @@ def _in_memory(paths: Sequence[Path], record: type[Event | Aggregate | Aggregati
     from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # as above
 
     async def tables() -> list[pa.Table]:
-        return [await _export(path, _READERS[record]).to_arrow() for path in paths]
+        if record is Event:
+            return [await _export(path, EventReader).to_arrow() for path in paths]
+        if record is Aggregate:
+            return [await _export(path, AggregateReader).to_arrow() for path in paths]
+        return [await _export(path, AggregationReader).to_arrow() for path in paths]
 
     # An event loop may be running in this thread already.
     with ThreadPoolExecutor(1) as executor:
