@@ -22,6 +22,7 @@ from scarf_async import (
     ConfigurationError,
     DomainCreate,
     ExportJob,
+    JobBusyError,
     ManifestError,
     MemberUpsert,
     OrganizationUpsert,
@@ -42,6 +43,7 @@ from scarf_async import (
     write_manifest,
 )
 from scarf_async.emulator import Emulator, FaultRule, Quirks
+from scarf_async.files import lock
 from scarf_async.settings import Secret
 
 from .failures import errors_of_calls, errors_of_exports, errors_of_files
@@ -188,6 +190,11 @@ async def by_export(world: World) -> None:
         ExportJob("aggregations", "acme", *RANGE, query=query), directory / "counts", refresh_days=9999
     )
     world.add(report, *report.windows, report.to_dict())
+    with (directory / "csv" / "lock").open("wb") as busy:
+        lock(busy.fileno())
+        with pytest.raises(JobBusyError) as refused:
+            await exports.run(ExportJob("owner_events", "acme", *RANGE, "csv", 1), directory / "csv")
+    world.add(refused.value)
     next((directory / "csv" / "data").glob("*.csv")).write_text("")
     world.add(*verify_export(directory / "csv"))
 

@@ -186,7 +186,7 @@ class Fetch:
         """Write what has come while more comes in."""
         source = BlockSource(Body(await spec.open(), counters), parser, _ROWS_AT_ONCE, spec.max_record_bytes)
         cursor = Cursor(source, parser, counters, spec.on_malformed)
-        writing: asyncio.Future[None] | None = None
+        stages = _Stages(output)
         waiting: list[Part] = []
         size = received = 0
         try:
@@ -195,26 +195,59 @@ class Fetch:
                 size += sum(part.batch.nbytes for part in parts)
                 if size < _BYTES_AT_ONCE:
                     continue
-                if writing is not None:
-                    await writing
-                writing = asyncio.ensure_future(self._add(output, waiting, counters.bytes_received - received))
+                await stages.take(waiting)
+                self._tell(output.rows, counters.bytes_received - received)
                 waiting, size, received = [], 0, counters.bytes_received
-            if writing is not None:
-                await writing
-            writing = None
-            await self._add(output, waiting, counters.bytes_received - received)
+            await stages.take(waiting, last=True)
+            await stages.finish()
+            self._tell(output.rows, counters.bytes_received - received)
         finally:
             cursor.close()
-            if writing is not None:
-                with anyio.CancelScope(shield=True):
-                    await asyncio.wait([writing])
-                # What it raised, if it did, comes second to what ended this.
-                writing.cancelled() or writing.exception()
-
-    async def _add(self, output: Output, parts: list[Part], received: int) -> None:
-        await run_sync(output.add, parts)
-        self._tell(output.rows, received)
+            await stages.close()
 
     def _tell(self, rows: int, received: int) -> None:
         self.arrived(rows - self._told, received)
         self._told = rows
+
+
+@attrs.define(eq=False)
+class _Stages:
+    """Chooses records in one thread while those that were chosen before are written in another.
+
+    Attributes:
+        output: does both.
+    """
+
+    output: Output
+    _chosen: asyncio.Future[Sequence[Part]] | None = None
+    _written: asyncio.Future[None] | None = None
+
+    async def take(self, parts: Sequence[Part], *, last: bool = False) -> None:
+        """Begin with the next records, once there is room."""
+        await self._pass_on()
+        self._chosen = asyncio.ensure_future(run_sync(partial(self.output.choose, parts, last=last)))
+
+    async def _pass_on(self) -> None:
+        if self._chosen is None:
+            return
+        parts = await self._chosen
+        self._chosen = None
+        if parts:
+            await self._rest()
+            self._written = asyncio.ensure_future(run_sync(self.output.write, parts))
+
+    async def _rest(self) -> None:
+        if self._written is not None:
+            await self._written
+            self._written = None
+
+    async def finish(self) -> None:
+        """Wait until all are written."""
+        await self._pass_on()
+        await self._rest()
+
+    async def close(self) -> None:
+        """Wait for the threads; what they raise comes second to what ended this."""
+        threads = (self._chosen, self._written)
+        with anyio.CancelScope(shield=True):
+            await asyncio.gather(*(thread for thread in threads if thread is not None), return_exceptions=True)

@@ -77,7 +77,7 @@ _KEPT: Final = 120
 _PART: Final = re.compile(rf"{TEMPORARY}/[\w.-]+", re.ASCII)
 
 # Neither the days of a job nor the length of its windows: it goes on in one directory.
-_IDENTITY: Final = ("what", "owner", "package", "names", "query", "api", "format", "partition_by")
+_IDENTITY: Final = ("what", "owner", "package", "names", "query", "format", "api", "partition_by")
 
 FORMAT: Final = "scarf-async-export"
 VERSION: Final = 3
@@ -275,8 +275,8 @@ class Manifest:
     @classmethod
     def of(cls, job: ExportJob, server: str) -> Manifest:
         """Begin one."""
-        values = {name: value for name, value in job.values().items() if name in _IDENTITY}
-        return cls({name: None if value is None else str(value) for name, value in values.items()}, server)
+        values = job.values()
+        return cls({name: None if values[name] is None else str(values[name]) for name in _IDENTITY}, server)
 
     @property
     def files(self) -> dict[str, FileEntry]:

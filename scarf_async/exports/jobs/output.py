@@ -54,8 +54,8 @@ class Output:
 
     Duplicates are looked for within the window alone: identical ones carry the same time, and by that they all lie
     in the same window. Of those the first to come stays. Records without an `id` are all kept: two that are equal
-    need not be the same. Its methods run in threads, one after another, and after `discard` the others do nothing,
-    since a cancelled task does not wait for its thread.
+    need not be the same. Its methods run in threads, `choose` beside `write`, and after `discard` the others do
+    nothing, since a cancelled task does not wait for its thread.
 
     Attributes:
         window: its days.
@@ -86,6 +86,7 @@ class Output:
         self._bytes = 0
         self._looked_for = 0
         self._times = _Times()
+        self._choosing = threading.Lock()
         self._turn = threading.Lock()
         self._over = False
 
@@ -94,20 +95,32 @@ class Output:
         """How many were written."""
         return self._writer.rows
 
-    def add(self, parts: Sequence[Part]) -> None:
-        """Take the next records."""
-        with self._turn:
+    def choose(self, parts: Sequence[Part], *, last: bool = False) -> Sequence[Part]:
+        """Take the next records; return those that are to be written now, of these and of earlier ones.
+
+        Args:
+            parts: the records.
+            last: whether no more come.
+        """
+        with self._choosing:
             if self._over:
-                return
+                return ()
             inside = [self._inside(part) for part in parts]
             if self._ids is None:
-                self._writer.write(inside)
-                return
+                return inside
             self._waiting += inside
             self._rows += sum(part.batch.num_rows for part in inside)
             self._bytes += sum(part.batch.nbytes for part in inside)
-            if self._bytes >= self._memory or self._rows >= max(_LOOKED_FOR_AT_ONCE, self._looked_for // _GROWTH):
-                self._write_waiting(self._ids)
+            enough = max(_LOOKED_FOR_AT_ONCE, self._looked_for // _GROWTH)
+            if self._waiting and (last or self._bytes >= self._memory or self._rows >= enough):
+                return self._once(self._ids)
+            return ()
+
+    def write(self, parts: Sequence[Part]) -> None:
+        """Write records that were chosen."""
+        with self._turn:
+            if not self._over:
+                self._writer.write(parts)
 
     def _inside(self, part: Part) -> Part:
         if "rollup" in part.batch.schema.names:
@@ -124,7 +137,8 @@ class Output:
         self.outside += inside.false_count
         return part.where(inside)
 
-    def _write_waiting(self, ids: Ids) -> None:
+    def _once(self, ids: Ids) -> Sequence[Part]:
+        """Return what waits, without the records whose id came before."""
         parts, self._waiting = self._waiting, []
         self._looked_for += self._rows
         self._rows = self._bytes = 0
@@ -143,7 +157,7 @@ class Output:
                 one = next(again, None)
             kept.append(part if all(fresh) else part.where(pa.array(fresh)))
             begin = end
-        self._writer.write(kept)
+        return kept
 
     def _conflict(self, line: int) -> None:
         self.conflicting += 1
@@ -180,8 +194,6 @@ class Output:
         with self._turn:
             if self._over:
                 return None
-            if self._ids is not None and self._waiting:
-                self._write_waiting(self._ids)
             finished = self._writer.finish(self.window)
             rejected = rejects.finish(self.window)
             # From now on the files are the directory's.
@@ -207,7 +219,7 @@ class Output:
 
     def discard(self, rejects: Rejects) -> None:
         """Remove whatever is not in its place."""
-        with self._turn:
+        with self._choosing, self._turn:
             self._waiting.clear()
             self._writer.close()
             if self._ids is not None:

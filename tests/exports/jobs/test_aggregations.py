@@ -298,7 +298,7 @@ async def test_what_is_there_stays(loss: str, form: Any, tmp_path: Path) -> None
     await run(Service(), tmp_path, some)
     files, before = data(tmp_path), manifest(tmp_path)
     answers, error = LOSSES[loss]
-    skipping = {"on_malformed": "skip"} if loss == "unreadable" else {}
+    skipping = {"on_malformed": "keep"} if loss == "unreadable" else {}
     report = await run(Service(answers), tmp_path, some, refresh_days=1000, **skipping)
     assert [window.rows for window in report.windows] == [2] * 4
     assert {type(window.error) for window in report.failed} == {error}
