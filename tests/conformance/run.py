@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import tempfile
@@ -116,7 +117,8 @@ async def _schemathesis(settings: str, phases: str, emulator: Emulator, version:
         address = _address(emulator, version)
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(file), "run", address]
         command += ["--phases", phases, "--header", f"Authorization: Bearer {emulator.token}", *sys.argv[1:]]
-        finished = await anyio.run_process(command, check=False, stdout=None, stderr=None)
+        hooks = os.environ | {"SCHEMATHESIS_HOOKS": "tests.conformance.hooks"}
+        finished = await anyio.run_process(command, check=False, stdout=None, stderr=None, env=hooks)
     return finished.returncode
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import aiohttp
 
@@ -57,6 +59,10 @@ async def prepare_v2(emulator: Emulator) -> Mapping[str, Sequence[str]]:
         collections = await make.two(
             "/collections/acme-tools", {"pattern": "acme/x", **kind}, {"pattern": "acme/y", **kind}
         )
+        event = json.dumps({"$time": datetime.now(UTC).isoformat(), "$type": "download"})
+        lines = {"Content-Type": "application/x-ndjson"}
+        async with session.post(f"{emulator.v2_url}{package}/import", data=event, headers=lines) as response:
+            imported: dict[str, str] = await response.json()
     return {
         "organizations": ["acme-tools"],
         "spare_organizations": ["acme-other"],
@@ -79,5 +85,6 @@ async def prepare_v2(emulator: Emulator) -> Mapping[str, Sequence[str]]:
         "spare_pixel_domains": seen[1],
         "collections": collections[0],
         "spare_collections": collections[1],
+        "imports": [imported["id"]],
         "days": ["2024-01-01", "2024-01-02", "2024-01-04"],
     }

@@ -1,0 +1,12 @@
+"""What schemathesis needs besides the descriptions; it imports this file by `SCHEMATHESIS_HOOKS`."""
+
+from __future__ import annotations
+
+import schemathesis
+from schemathesis import SerializationContext
+
+
+@schemathesis.serializer("application/x-ndjson")
+def as_text(context: SerializationContext, value: object) -> bytes:  # schemathesis gives it
+    """Write a text as it is."""
+    return str(value).encode("utf-8", "replace")
