@@ -28,6 +28,8 @@ _BENCHMARKS: Final = (
     "arrow",
     "export_memory",
     "parquet_job",
+    "job_by_hand",
+    "job_memory",
     "soak_plans",
 )
 

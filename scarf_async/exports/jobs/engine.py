@@ -5,6 +5,7 @@ It is given typed columns only: what a record means is for the readers to say.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ from scarf_async.errors import ExportError
 
 __all__ = ["Again", "Crossing", "Engine", "Ids", "IdsOfTwo", "JsonLines", "Partitions", "engine_told"]
 
-_ROWS_AT_ONCE: Final = 65_536
+_ROWS_AT_ONCE: Final = 16_384
+_LINES_AT_ONCE: Final = 8192
 
 
 @contextmanager
@@ -56,9 +58,16 @@ class Engine:
 
     def __init__(self, spill: Path, memory: int) -> None:
         # One thread: windows have threads of their own, and the order of rows is that of arrival.
+        self._sorting = threading.Lock()
         self._connection = duckdb.connect(
             config={"threads": 1, "memory_limit": f"{memory}B", "temp_directory": str(spill)}
         )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Do what needs much memory while no other window does."""
+        with self._sorting:
+            yield
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of a window's own: it takes turns with nobody."""
@@ -165,14 +174,15 @@ class JsonLines:
         self._cursor = engine.cursor()
         values = {"time": "strftime(time, '%Y-%m-%dT%H:%M:%S.%fZ')", "extra": "CAST(extra AS JSON)"}
         row = ", ".join(f"{values.get(name, _quoted(name))} AS {_quoted(name)}" for name in names)
-        self._query = f"SELECT CAST(to_json(line) AS VARCHAR) FROM (SELECT {row} FROM kept) AS line"  # noqa: S608 # our own names
+        self._query = f"SELECT CAST(to_json(line) AS VARCHAR) || chr(10) FROM (SELECT {row} FROM kept) AS line"  # noqa: S608 # our own names
 
-    def lines(self, table: pa.Table) -> bytes:
-        """Return the lines of some rows."""
+    def lines(self, table: pa.Table) -> Iterator[memoryview]:
+        """Return the lines of some rows, some at a time: they are longer than what they are made of."""
         self._cursor.register("kept", _without_zone(table))
-        lines: pa.ChunkedArray = self._cursor.sql(self._query).to_arrow_table().column(0)
+        for batch in self._cursor.sql(self._query).to_arrow_reader(_LINES_AT_ONCE):
+            if batch.num_rows:
+                yield _text(batch.column(0))
         self._cursor.unregister("kept")
-        return b"".join([_joined(chunk) for chunk in lines.chunks])
 
     def close(self) -> None:
         """Let go of it."""
@@ -183,6 +193,7 @@ class Partitions:
     """Keeps rows until all are there, and gives them back sorted by partition, in each in order of arrival."""
 
     def __init__(self, engine: Engine, schema: pa.Schema) -> None:
+        self._engine = engine
         self._cursor = engine.cursor()
         self._schema = schema
         self._keyed = schema.append(pa.field("key", pa.string())).append(pa.field("row", pa.int64()))
@@ -200,6 +211,10 @@ class Partitions:
 
     def sorted(self) -> Iterator[tuple[str | None, pa.RecordBatch]]:
         """Return the rows of each partition, none of which comes again once another has begun."""
+        with self._engine.alone():
+            yield from self._sorted()
+
+    def _sorted(self) -> Iterator[tuple[str | None, pa.RecordBatch]]:
         names = ", ".join(map(_quoted, self._schema.names))
         rows = self._cursor.sql(f"SELECT {names}, key FROM rows ORDER BY key NULLS FIRST, row")  # noqa: S608 # our own names
         for batch in rows.to_arrow_reader(_ROWS_AT_ONCE):
@@ -224,8 +239,9 @@ def _without_zone(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def _joined(lines: pa.Array) -> bytes:
-    """Return texts as lines, without an object for each."""
-    one = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
-    text: bytes = pc.binary_join(one, "\n")[0].as_buffer().to_pybytes()
-    return text + b"\n" if text else text
+def _text(lines: pa.Array) -> memoryview:
+    """Return texts one behind another, as they lie in memory."""
+    _, offsets, data = lines.buffers()
+    width = 8 if pa.types.is_large_string(lines.type) else 4
+    at = memoryview(offsets).cast("q" if width == 8 else "i")
+    return memoryview(data)[at[lines.offset] : at[lines.offset + len(lines)]]

@@ -52,6 +52,7 @@ class Fetch:
         memory: bytes of records that may wait.
         short: whether the window is asked for up to its last day, which only some services send.
         keep: whether records that cannot be read go into a file of the window, and do not fail it.
+        ahead: whether a block is read while another one is; several windows keep the machine busy without.
         receiving: whether more may come; else what has come is being written.
         arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
             more) and so many more bytes received.
@@ -69,6 +70,7 @@ class Fetch:
     memory: int
     short: bool = False
     keep: bool = False
+    ahead: bool = True
     receiving: bool = attrs.field(init=False, default=True)
     shown: bool = False
     doubted: bool = False
@@ -164,7 +166,9 @@ class Fetch:
         self, spec: ExportSpec[Record], counters: Counters, parser: BlockParser[Record], output: Output
     ) -> None:
         """Write what has come while more comes in."""
-        source = BlockSource(Body(await spec.open(), counters), parser, _ROWS_AT_ONCE, spec.max_record_bytes)
+        source = BlockSource(
+            Body(await spec.open(), counters), parser, _ROWS_AT_ONCE, spec.max_record_bytes, ahead=self.ahead
+        )
         cursor = Cursor(source, parser, counters, spec.on_malformed)
         writing: asyncio.Future[None] | None = None
         waiting: list[Part] = []

@@ -140,6 +140,9 @@ class Output:
             kept.append(part if all(fresh) else part.where(pa.array(fresh)))
             begin = end
         self._writer.write(kept)
+        del again, part, parts, kept
+        # Each thread that was at work would keep some for itself.
+        pa.default_memory_pool().release_unused()
 
     def _conflict(self, line: int) -> None:
         self.conflicting += 1

@@ -64,7 +64,8 @@ async def run_job(
     """Run a job in a directory; see `Exports.run`."""
     began = clock.monotonic()
     directory = Directory(path, job, server)
-    engine = Engine(directory.temporary / "engine", memory_limit // 2)
+    # Whole windows wait in it where they are sorted; else only what tells their ids apart.
+    engine = Engine(directory.temporary / "engine", memory_limit // (4 if job.partition_by is None else 2))
     try:
         await run_sync(directory.open)
         run = _Run(
@@ -99,7 +100,7 @@ class _Run:
         refresh_days: of how many days at the end the windows are fetched again.
         keep_rejects: whether records that cannot be read go into files.
         engine: looks for ids, and what else an engine does.
-        memory_limit: bytes for all windows under way; half of them are the engine's.
+        memory_limit: bytes for all windows under way; a part of them is the engine's.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class _Run:
         self._engine = engine
         self._memory = memory_limit
         self._memory_each = memory_limit
+        self._ahead = True
         self._told = -_PROGRESS_INTERVAL
         self._finished: list[WindowReport] = []
         self._fetching: list[Fetch] = []
@@ -155,6 +157,7 @@ class _Run:
         """
         at_once = min(concurrency, max(1, self._memory // FOR_A_WINDOW))
         self._memory_each = self._memory // at_once // 4
+        self._ahead = at_once == 1
         limiter = anyio.CapacityLimiter(at_once)
         while due := self._next():
             async with anyio.create_task_group() as workers:
@@ -222,6 +225,7 @@ class _Run:
             self._memory_each,
             short=short,
             keep=self._keep_rejects,
+            ahead=self._ahead,
         )
         self._fetching.append(fetch)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -88,7 +88,7 @@ class _Text(Writer):
         directory: Path,
         form: ExportFormat,
         header: Callable[[], bytes],
-        text: Callable[[Sequence[Part]], Sequence[bytes | memoryview]],
+        text: Callable[[Sequence[Part]], Iterable[bytes | memoryview]],
         close: Callable[[], object] = lambda: None,
     ) -> None:
         self._directory = directory
@@ -152,6 +152,8 @@ class _ParquetFile:
     def _end_row_group(self) -> None:
         table = pa.Table.from_batches(self._waiting, self._schema)
         self._writer.write_table(table.slice(0, _ROW_GROUP), row_group_size=_ROW_GROUP)
+        # Each thread that was at work would keep some for itself.
+        pa.default_memory_pool().release_unused()
         rest = table.slice(_ROW_GROUP)
         self._waiting = rest.to_batches()
         self._held, self._bytes = rest.num_rows, rest.nbytes if rest.num_rows else 0
@@ -296,7 +298,7 @@ def writer_of(
         return _Text(directory, form, lambda: csv_header(record), _as_csv)
     lines = JsonLines(engine, schema.names)
 
-    def text(parts: Sequence[Part]) -> list[bytes]:
-        return [lines.lines(pa.Table.from_batches([part.batch for part in parts]))]
+    def text(parts: Sequence[Part]) -> Iterator[memoryview]:
+        return lines.lines(pa.Table.from_batches([part.batch for part in parts]))
 
     return _Text(directory, form, lambda: b"", text, lines.close)
