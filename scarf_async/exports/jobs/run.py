@@ -64,8 +64,8 @@ async def run_job(
     """Run a job in a directory; see `Exports.run`."""
     began = clock.monotonic()
     directory = Directory(path, job, server)
-    # Whole windows wait in it where they are sorted; else only what tells their ids apart.
-    engine = Engine(directory.temporary / "engine", memory_limit // (4 if job.partition_by is None else 2))
+    # Where windows are sorted, they wait in it.
+    engine = Engine(directory.temporary / "engine", memory_limit // (4 if job.partition_by is None else 3))
     try:
         await run_sync(directory.open)
         run = _Run(
