@@ -60,7 +60,12 @@ class Engine:
         # One thread: windows have threads of their own, and the order of rows is that of arrival.
         self._sorting = threading.Lock()
         self._connection = duckdb.connect(
-            config={"threads": 1, "memory_limit": f"{memory}B", "temp_directory": str(spill)}
+            config={
+                "threads": 1,
+                "memory_limit": f"{memory}B",
+                "temp_directory": str(spill),
+                "preserve_insertion_order": "false",
+            }
         )
 
     @contextmanager

@@ -65,7 +65,7 @@ async def run_job(
     began = clock.monotonic()
     directory = Directory(path, job, server)
     # Where windows are sorted, they wait in it.
-    engine = Engine(directory.temporary / "engine", memory_limit // (4 if job.partition_by is None else 3))
+    engine = Engine(directory.temporary / "engine", memory_limit // (4 if job.partition_by is None else 2))
     try:
         await run_sync(directory.open)
         run = _Run(
@@ -155,7 +155,9 @@ class _Run:
             ClientClosedError: the client was closed meanwhile.
             WrongEventLoopError: the client belongs to another event loop.
         """
-        at_once = min(concurrency, max(1, self._memory // FOR_A_WINDOW))
+        # One that is partitioned waits in the engine as a whole, as far as there is room, and is sorted there.
+        for_a_window = FOR_A_WINDOW * (1 if self._job.partition_by is None else 4)
+        at_once = min(concurrency, max(1, self._memory // for_a_window))
         self._memory_each = self._memory // at_once // 4
         self._ahead = at_once == 1
         limiter = anyio.CapacityLimiter(at_once)
