@@ -20,18 +20,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("arrow", "cli", "emulator", "manifests", "prometheus")
+EXTRAS = ("arrow", "cli", "data", "emulator", "manifests", "prometheus")
 FLOOR = re.compile(r"([A-Za-z0-9._-]+)>=([0-9][0-9.]*)")
 
 
 def lowest(core: list[str], extras: dict[str, list[str]]) -> list[str]:
     """Return `name==floor` for each dependency; one without a floor is an error."""
-    found = []
+    found = set()
     for requirement in [*core, *(some for extra in EXTRAS for some in extras[extra])]:
         match = FLOOR.fullmatch(requirement)
         if match is None:
             raise SystemExit(f"pyproject.toml: {requirement!r} says no lowest version as `name>=version` does")
-        found.append("==".join(match.groups()))
+        found.add("==".join(match.groups()))
     return sorted(found)
 
 

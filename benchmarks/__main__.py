@@ -29,6 +29,8 @@ _BENCHMARKS: Final = (
     "export_memory",
     "imports",
     "parquet_job",
+    "job_by_hand",
+    "job_memory",
     "soak_plans",
 )
 

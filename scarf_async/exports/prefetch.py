@@ -140,9 +140,11 @@ class BlockSource(Generic[T]):
         parser: what takes the blocks, each before it asks for the next.
         size: how many rows are wanted at once.
         limit: the longest record.
+        ahead: whether one is read while another is; else they are half as long, and fewer are in memory.
     """
 
-    def __init__(self, body: Body, parser: BlockParser[T], size: int, limit: int) -> None:
+    def __init__(self, body: Body, parser: BlockParser[T], size: int, limit: int, *, ahead: bool = True) -> None:
+        self._at_once, self._enough = (_READ_AT_ONCE, ENOUGH) if ahead else (1, ENOUGH // 2)
         self._body = body
         self._parser = parser
         self._size = size
@@ -183,7 +185,7 @@ class BlockSource(Generic[T]):
         cut, rows = self._cuts[0], None
         if cut.rows is not None:
             async with create_task_group() as group:
-                group.start_soon(self._cut, _READ_AT_ONCE)
+                group.start_soon(self._cut, self._at_once)
                 await asyncio.wait([cut.rows])
                 group.cancel_scope.cancel()
             # Not in the group, which would wrap what it raises.
@@ -229,7 +231,7 @@ class BlockSource(Generic[T]):
 
     def _is_enough(self) -> bool:
         return self._bytes > 0 and (
-            self._bytes >= ENOUGH
+            self._bytes >= self._enough
             or self._parser.headless
             or (self._size <= _SOON and self._lines >= self._size)
             or self._since_line_end > self._limit

@@ -13,13 +13,13 @@ from typing import Final
 import attrs
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
-import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.errors import ExportError
 
-__all__ = ["Again", "Crossing", "Engine", "Ids", "IdsOfTwo", "JsonLines", "Partitions", "engine_told"]
+__all__ = ["Again", "Crossing", "Engine", "Ids", "IdsOfTwo", "JsonLines", "engine_told"]
 
-_ROWS_AT_ONCE: Final = 65_536
+_ROWS_AT_ONCE: Final = 16_384
+_LINES_AT_ONCE: Final = 8192
 
 
 @contextmanager
@@ -57,7 +57,12 @@ class Engine:
     def __init__(self, spill: Path, memory: int) -> None:
         # One thread: windows have threads of their own, and the order of rows is that of arrival.
         self._connection = duckdb.connect(
-            config={"threads": 1, "memory_limit": f"{memory}B", "temp_directory": str(spill)}
+            config={
+                "threads": 1,
+                "memory_limit": f"{memory}B",
+                "temp_directory": str(spill),
+                "preserve_insertion_order": "false",
+            }
         )
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -165,55 +170,18 @@ class JsonLines:
         self._cursor = engine.cursor()
         values = {"time": "strftime(time, '%Y-%m-%dT%H:%M:%S.%fZ')", "extra": "CAST(extra AS JSON)"}
         row = ", ".join(f"{values.get(name, _quoted(name))} AS {_quoted(name)}" for name in names)
-        self._query = f"SELECT CAST(to_json(line) AS VARCHAR) FROM (SELECT {row} FROM kept) AS line"  # noqa: S608 # our own names
+        self._query = f"SELECT CAST(to_json(line) AS VARCHAR) || chr(10) FROM (SELECT {row} FROM kept) AS line"  # noqa: S608 # our own names
 
-    def lines(self, batch: pa.RecordBatch) -> Iterator[bytes | memoryview]:
-        """Yield the lines of some rows, many at once."""
+    def lines(self, batch: pa.RecordBatch) -> Iterator[memoryview]:
+        """Return the lines of some rows, some at a time: they are longer than what they are made of."""
         self._cursor.register("kept", _without_zone(pa.Table.from_batches([batch])))
-        lines: pa.ChunkedArray = self._cursor.sql(self._query).to_arrow_table().column(0)
+        for lines in self._cursor.sql(self._query).to_arrow_reader(_LINES_AT_ONCE):
+            if lines.num_rows:
+                yield _text(lines.column(0))
         self._cursor.unregister("kept")
-        for chunk in lines.chunks:
-            yield _joined(chunk)
-            yield b"\n"
 
     def close(self) -> None:
         """Let go of it."""
-        self._cursor.close()
-
-
-class Partitions:
-    """Keeps rows until all are there, and gives them back sorted by partition, in each in order of arrival."""
-
-    def __init__(self, engine: Engine, schema: pa.Schema) -> None:
-        self._cursor = engine.cursor()
-        self._schema = schema
-        self._keyed = schema.append(pa.field("key", pa.string())).append(pa.field("row", pa.int64()))
-        self._rows = 0
-        self._cursor.register("kept", _without_zone(self._keyed.empty_table()))
-        self._cursor.execute("CREATE TEMP TABLE rows AS FROM kept")
-
-    def add(self, table: pa.Table, keys: pa.Array) -> None:
-        """Take some rows, and what tells their partitions apart."""
-        rows = pa.array(range(self._rows, self._rows + table.num_rows), pa.int64())
-        self._rows += table.num_rows
-        self._cursor.register("kept", _without_zone(table.append_column("key", keys).append_column("row", rows)))
-        self._cursor.execute("INSERT INTO rows FROM kept")
-        self._cursor.unregister("kept")
-
-    def sorted(self) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """Return the rows of each partition, none of which comes again once another has begun."""
-        names = ", ".join(map(_quoted, self._schema.names))
-        rows = self._cursor.sql(f"SELECT {names}, key FROM rows ORDER BY key, row")  # noqa: S608 # our own names
-        for batch in rows.to_arrow_reader(_ROWS_AT_ONCE):
-            keys = pc.run_end_encode(batch.column(batch.num_columns - 1))
-            table = pa.Table.from_batches([batch.select(self._schema.names)]).cast(self._schema)
-            at = 0
-            for key, end in zip(keys.values.to_pylist(), keys.run_ends.to_pylist(), strict=True):
-                yield key, table.slice(at, end - at).combine_chunks().to_batches()[0]
-                at = end
-
-    def close(self) -> None:
-        """Let go of them."""
         self._cursor.close()
 
 
@@ -226,7 +194,9 @@ def _without_zone(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def _joined(lines: pa.Array) -> memoryview:
-    """Return texts with line ends between them, without an object for each."""
-    one = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
-    return memoryview(pc.binary_join(one, "\n")[0].as_buffer())
+def _text(lines: pa.Array) -> memoryview:
+    """Return texts one behind another, as they lie in memory."""
+    _, offsets, data = lines.buffers()
+    width = 8 if pa.types.is_large_string(lines.type) else 4
+    at = memoryview(offsets).cast("q" if width == 8 else "i")
+    return memoryview(data)[at[lines.offset] : at[lines.offset + len(lines)]]

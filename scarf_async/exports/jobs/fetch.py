@@ -55,6 +55,7 @@ class Fetch:
         short: whether the window is asked for up to its last day, which only some services send.
         keep: whether records that cannot be read go into a file of the window, and do not fail it.
         guarded: whether rows that are there must not be lost to an answer that knows of less.
+        ahead: whether a block is read while another one is; several windows keep the machine busy without.
         receiving: whether more may come; else what has come is being written.
         arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
             more) and so many more bytes received.
@@ -73,6 +74,7 @@ class Fetch:
     short: bool = False
     keep: bool = False
     guarded: bool = False
+    ahead: bool = True
     receiving: bool = attrs.field(init=False, default=True)
     shown: bool = False
     doubted: bool = False
@@ -107,7 +109,7 @@ class Fetch:
         counters = Counters(spec.description, spec.redact)
         parser = BlockParser(spec.reader(None), counters, spec.max_record_bytes)
         with engine_told(spec.description), arrow_told(spec.description):
-            writer = writer_of(temporary, self.window, job, self.engine, parser)
+            writer = writer_of(temporary, self.window, job, self.engine, parser, self.memory)
             identified = parser.record is Event
             ids = Ids(self.engine, schema_of(parser.record).names) if identified else None
             output = Output(self.window, writer, ids, self.memory)
@@ -184,7 +186,9 @@ class Fetch:
         self, spec: ExportSpec[Record], counters: Counters, parser: BlockParser[Record], output: Output
     ) -> None:
         """Write what has come while more comes in."""
-        source = BlockSource(Body(await spec.open(), counters), parser, _ROWS_AT_ONCE, spec.max_record_bytes)
+        source = BlockSource(
+            Body(await spec.open(), counters), parser, _ROWS_AT_ONCE, spec.max_record_bytes, ahead=self.ahead
+        )
         cursor = Cursor(source, parser, counters, spec.on_malformed)
         stages = _Stages(output)
         waiting: list[Part] = []

@@ -157,6 +157,8 @@ class Output:
                 one = next(again, None)
             kept.append(part if all(fresh) else part.where(pa.array(fresh)))
             begin = end
+        # Each thread that was at work would keep some for itself.
+        pa.default_memory_pool().release_unused()
         return kept
 
     def _conflict(self, line: int) -> None:

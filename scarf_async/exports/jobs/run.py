@@ -70,7 +70,8 @@ async def run_job(
     """Run a job in a directory; see `Exports.run`."""
     began = clock.monotonic()
     directory = Directory(path, job, server)
-    engine = Engine(directory.temporary / "engine", memory_limit // 2)
+    # Where windows are sorted, they wait in it.
+    engine = Engine(directory.temporary / "engine", memory_limit // (4 if job.partition_by is None else 2))
     try:
         await run_sync(directory.open)
         run = _Run(
@@ -106,7 +107,7 @@ class _Run:
         refresh_days: of how many days at the end the windows are fetched again.
         keep_rejects: whether records that cannot be read go into files.
         engine: looks for ids, and what else an engine does.
-        memory_limit: bytes for all windows under way; half of them are the engine's.
+        memory_limit: bytes for all windows under way; a part of them is the engine's.
         allow_loss: whether rows that are there may be replaced by what knows of less.
     """
 
@@ -134,6 +135,7 @@ class _Run:
         self._engine = engine
         self._memory = memory_limit
         self._memory_each = memory_limit
+        self._ahead = True
         self._told = -_PROGRESS_INTERVAL
         self._finished: list[WindowReport] = []
         self._fetching: list[Fetch] = []
@@ -170,6 +172,7 @@ class _Run:
         """
         at_once = min(concurrency, max(1, self._memory // FOR_A_WINDOW))
         self._memory_each = self._memory // at_once // 4
+        self._ahead = at_once == 1
         limiter = anyio.CapacityLimiter(at_once)
         due = self._next()
         if due:
@@ -242,6 +245,7 @@ class _Run:
             short=short,
             keep=self._keep_rejects,
             guarded=self._guarded,
+            ahead=self._ahead,
         )
         self._fetching.append(fetch)
         try:

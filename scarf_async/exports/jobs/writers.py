@@ -16,9 +16,10 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 from scarf_async.exports.arrow import Part, schema_of
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_line, own_format
 from scarf_async.exports.jobs.directory import Made
-from scarf_async.exports.jobs.engine import Engine, JsonLines, Partitions
+from scarf_async.exports.jobs.engine import Engine, JsonLines
 from scarf_async.exports.jobs.job import ExportJob, PartitionBy, Record
 from scarf_async.exports.jobs.manifest import FileEntry, data_path, file_name, partition
+from scarf_async.exports.jobs.partitions import Partitions
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.prefetch import BlockParser
 from scarf_async.files import PartFile
@@ -154,6 +155,8 @@ class _ParquetFile:
     def _end_row_group(self) -> None:
         table = pa.Table.from_batches(self._waiting, self._schema)
         self._writer.write_table(table.slice(0, _ROW_GROUP), row_group_size=_ROW_GROUP)
+        # Each thread that was at work would keep some for itself.
+        pa.default_memory_pool().release_unused()
         rest = table.slice(_ROW_GROUP)
         self._waiting = rest.to_batches()
         self._held, self._bytes = rest.num_rows, rest.nbytes if rest.num_rows else 0
@@ -195,23 +198,23 @@ class _Partitioned(Writer):
     is a number here, and text or a dictionary there, fits nowhere.
     """
 
-    def __init__(self, directory: Path, schema: pa.Schema, engine: Engine, by: PartitionBy, window: Window) -> None:
+    def __init__(self, directory: Path, schema: pa.Schema, by: PartitionBy, window: Window, memory: int) -> None:
         self._directory = directory
         self._schema = schema
         self._by = by
         self._first = pa.scalar(str(window.start)[:_MONTH])
-        self._rows = Partitions(engine, schema)
+        self._rows = Partitions(directory, schema, memory)
         self._files: list[_ParquetFile] = []
 
     def _write(self, parts: Sequence[Part]) -> None:
-        table = pa.Table.from_batches([part.batch for part in parts])
-        self._rows.add(table, self._keys(table))
+        for part in parts:
+            self._rows.add(part.batch, self._keys(part.batch))
 
-    def _keys(self, table: pa.Table) -> pa.ChunkedArray:
+    def _keys(self, rows: pa.RecordBatch) -> pa.Array:
         if self._by == "artifact":
-            names = [name for name in ("package", "pixel", "artifact") if name in table.schema.names]
-            return pc.coalesce(*map(table.column, names), _EMPTY)
-        moments = table.column("time" if "time" in table.schema.names else "date")
+            names = [name for name in ("package", "pixel", "artifact") if name in rows.schema.names]
+            return pc.coalesce(*map(rows.column, names), _EMPTY)
+        moments = rows.column("time" if "time" in rows.schema.names else "date")
         if pa.types.is_timestamp(moments.type):
             # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
             moments = moments.cast(pa.timestamp("us"))
@@ -220,16 +223,11 @@ class _Partitioned(Writer):
 
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
         finished: list[tuple[Made, FileEntry]] = []
-        key = ""
-        file: _ParquetFile | None = None
-        for its_key, batch in self._rows.sorted():
-            if file is None or its_key != key:
-                if file is not None:
-                    finished.append(file.finish(window, self._folder(key)))
-                key, file = its_key, _ParquetFile(self._directory, self._schema)
-                self._files.append(file)
-            file.write(batch)
-        if file is not None:
+        for key, rows in self._rows.each():
+            file = _ParquetFile(self._directory, self._schema)
+            self._files.append(file)
+            for batch in rows:
+                file.write(batch)
             finished.append(file.finish(window, self._folder(key)))
         return finished
 
@@ -273,8 +271,8 @@ def _as_csv(parts: Sequence[Part]) -> list[bytes]:
     ]
 
 
-def writer_of(
-    directory: Path, window: Window, job: ExportJob, engine: Engine, parser: BlockParser[Record]
+def writer_of(  # noqa: PLR0917 # all that it depends on
+    directory: Path, window: Window, job: ExportJob, engine: Engine, parser: BlockParser[Record], memory: int
 ) -> Writer:
     """Return what writes a window.
 
@@ -284,11 +282,12 @@ def writer_of(
         job: says what is written.
         engine: the run's.
         parser: makes the records; once they have come, it has the header that the service sent.
+        memory: bytes of records that may wait.
     """
     record, form, by = parser.record, job.format, job.partition_by
     schema = schema_of(record)
     if form is ExportFormat.PARQUET:
-        return _Parquet(directory, schema) if by is None else _Partitioned(directory, schema, engine, by, window)
+        return _Parquet(directory, schema) if by is None else _Partitioned(directory, schema, by, window, memory)
     if form is own_format(record):
         if form is ExportFormat.JSONL:
             return _Text(directory, form, lambda: b"", _json_as_sent)
