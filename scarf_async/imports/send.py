@@ -21,6 +21,7 @@ from scarf_async.errors import (
     PermissionDeniedError,
     ScarfError,
     TransportError,
+    ValidationError,
 )
 from scarf_async.events import Hook
 from scarf_async.imports.batches import Batch, Fate, fate_of, is_over, pauses
@@ -28,6 +29,7 @@ from scarf_async.imports.report import ImportBatch, ImportProgress, ImportReport
 from scarf_async.protocol.messages import Answer, Lost, Request, decode_written, retry_after, written_id
 from scarf_async.sending.retry import Course
 from scarf_async.sending.session import Session
+from scarf_async.text import printable
 
 __all__ = ["Sending"]
 
@@ -202,10 +204,16 @@ class Sending:
         import_id, doubt = sent.shown.id or "", 0.0
         shown: EventImport | None = None
         failure: ScarfError | None = None
+        try:
+            look = get_import(self._target.owner, import_id)
+        except ValidationError as error:
+            # The service gave an id that cannot be in an address.
+            self._lose(sent, error)
+            return
         for pause in pauses():
             await self._session.transport.sleep(pause)
             try:
-                shown = await self._session.read(get_import(self._target.owner, import_id))
+                shown = await self._session.read(look)
                 if shown.id.casefold() != import_id.casefold():
                     raise _other_import(shown.id, import_id)
                 self._see(sent, shown)
@@ -295,7 +303,7 @@ class Sending:
                 "imports.send ended early; imports of %s that it has begun: %s; batches that may have been taken:"
                 " %d (%d rows)",
                 self._target.owner,
-                ", ".join(known) or "none",
+                printable(", ".join(known)) or "none",
                 len(lost),
                 sum(lost),
             )

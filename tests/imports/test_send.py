@@ -176,6 +176,19 @@ async def test_an_import_is_followed_by_its_id_alone() -> None:
     assert (report.imported, service.arrivals[1].path) == (2, "/v2/imports/acme/0")
 
 
+@pytest.mark.parametrize("import_id", ["", ".", "..", "i\n0"])
+async def test_an_import_whose_id_no_address_can_hold(import_id: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What became of it is unknown; the others go on, and what is logged of it stays on one line."""
+    odd = {0: answer(200, {"id": import_id, "status": "importing"})}
+    async with Importer(odd) as service, connect(service) as scarf:
+        report = await scarf.imports.send(rows(2), package="p", batch=1, concurrency=1)
+        assert [(batch.id, batch.status) for batch in report.batches] == [(import_id, "unknown"), ("i-0", "done")]
+    async with Importer(odd) as service, connect(service) as scarf:
+        with pytest.raises(ValidationError, match="row 2"):
+            await scarf.imports.send([*rows(1), {}], package="p", batch=1)
+    assert len(caplog.records[-1].getMessage().splitlines()) == 1
+
+
 async def test_an_import_is_polled_until_it_has_ended() -> None:
     """First after two seconds, then after twice as long, up to thirty; the last counters are the report's."""
     clock = Waits()
