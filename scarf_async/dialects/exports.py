@@ -183,7 +183,8 @@ def names_text(names: str | Iterable[str] | None) -> str | None:
     """
     if names is None:
         return None
-    given: list[object] = [names] if isinstance(names, str) else list(names)
+    several: object = names
+    given = list(several) if isinstance(several, Iterable) and not isinstance(several, str) else [several]
     texts = [text for text in given if isinstance(text, str) and text.strip()]
     if not texts or len(texts) < len(given):
         raise ValidationError(f"names must be a text that is not empty, or several; got {names!r}", field="names")

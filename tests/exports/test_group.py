@@ -204,11 +204,15 @@ async def test_a_client_of_v2_asks_there(call: Callable[[Exports], Any], target:
             [{"date": "2024-01-01", "total": "3", "company": None}],
         ),
         ("total,new\n3,\n", [{"total": "3", "new": None}]),
+        (
+            'date\n2024-01-02 00:00:00\n2024-1-1\n3/1/2024\n""\n',
+            [{"date": "2024-1-1"}, {"date": "3/1/2024"}, {"date": None}],
+        ),
         ("", None),
     ],
 )
 async def test_a_rollup_is_mappings(body: str, rows: list[dict[str, str | None]] | None) -> None:
-    """By whatever columns come, without the day that was not asked for; a body without a header is none."""
+    """By whatever columns come, without days that were not asked for; what is no day stays, no header is none."""
     export = Exports(Client(body.encode())).pixel_rollup(START, BEHIND, owner="acme")
     async with export as stream:
         if rows is None:
@@ -260,6 +264,8 @@ async def test_on_malformed_reaches_the_stream() -> None:
         (lambda exports: exports.owner_events(None, START, BEHIND), "owner"),
         (lambda exports: exports.company_events("c.example", START, BEHIND), "owner"),
         (lambda exports: exports.company_events("", START, BEHIND, owner="acme"), "domain"),
+        (lambda exports: exports.company_events(None, START, BEHIND, owner="acme"), "domain"),
+        (lambda exports: exports.pixel_events(START, BEHIND, owner="acme", pixel=7), "pixel"),
         (lambda exports: exports.pixel_rollup(START, BEHIND), "owner"),
         (lambda exports: exports.pixel_events(START, BEHIND, owner="acme", pixel="x", api="v1"), "owner"),
         (lambda exports: exports.pixel_events(START, BEHIND, pixel="x", api="v1"), "pixel"),
@@ -267,7 +273,7 @@ async def test_on_malformed_reaches_the_stream() -> None:
         (lambda exports: exports.pixel_events(START, BEHIND, owner="acme", pixel=PIXEL), "owner"),
         *(
             (lambda exports, names=names: exports.owner_events("acme", START, BEHIND, names=names), "names")
-            for names in ("", " ", [], ["a", ""], [7])
+            for names in ("", " ", [], ["a", ""], [7], 7)
         ),
         (lambda exports: exports.organization_aggregates("", START, BEHIND), "organization"),
         (lambda exports: exports.user_aggregates("ann", BEHIND, START), "end"),
