@@ -288,6 +288,23 @@ def test_what_cannot_be_asked_for(call: Callable[[Exports], Any], field: str) ->
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda exports: exports.package_events(None, "p", START, BEHIND, api="v2"),
+        lambda exports: exports.pixel_events(START, BEHIND, api="v2"),
+        lambda exports: exports.owner_events(None, START, BEHIND),
+        lambda exports: exports.company_events("c.example", START, BEHIND),
+        lambda exports: exports.pixel_rollup(START, BEHIND),
+        lambda exports: exports.aggregations(START, BEHIND),
+    ],
+)
+def test_nobodys_exports(call: Callable[[Exports], Any]) -> None:
+    """The error says how an owner can be given."""
+    with pytest.raises(ValidationError, match=r"need.* an owner: give owner=.*Scarf\(owner=.*\$SCARF_OWNER"):
+        call(Exports(Client()))
+
+
 def test_ranges() -> None:
     """Dates, or strings that are dates."""
     range_ = (dt.date(2024, 1, 1), dt.date(2024, 1, 2))
