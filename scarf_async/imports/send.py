@@ -130,6 +130,8 @@ class Sending:
         async with aclosing(batches):
             async for batch in batches:
                 await self._slots.acquire()
+                if self._stopped:
+                    return
                 shown = ImportBatch(id=None, status="sending", rows=len(batch.lines), too_old=batch.too_old)
                 sent = _Sent(shown, Course(self._clock))
                 self._sent.append(sent)
@@ -142,10 +144,9 @@ class Sending:
             # While the next one is read.
             request = self._target.request(await run_sync(batch.packed), resendable=batch.resendable)
             del batch
-            outcome = await self._post(sent, request)
+            self._settle(sent, request, await self._post(sent, request))
         finally:
             self._slots.release()
-        self._settle(sent, request, outcome)
         if self._wait and not (self._stopped or sent.over):
             # In a task of its own, which does not keep the body.
             self._start(self._follow(sent), sent)
@@ -197,6 +198,7 @@ class Sending:
         shown = attrs.evolve(sent.shown, status="failed", failed=sent.shown.rows, error=error)
         self._change(sent, shown, over=True)
         if isinstance(error, _FATAL):
+            self._stopped = True
             raise error
 
     async def _follow(self, sent: _Sent) -> None:
