@@ -96,11 +96,14 @@ def _respelled(name: str, value: JSON) -> JSON:
     return moment.date().isoformat() if moment.time() == dt.time() else value
 
 
-def _with_extra(fields: dict[str, JSON]) -> Aggregation:
-    for name in ("date", "last_seen"):
-        fields[name] = _respelled(name, fields.get(name))
-    row = converted(fields, _Row, _IDENTIFIERS)
-    return _aggregations([row], [fields])[0]
+def _with_extra(fields: dict[str, JSON]) -> tuple[_Row, dict[str, JSON]]:
+    given = dict(fields)
+    try:
+        row = converted(fields, _Row, _IDENTIFIERS)
+    except RecordError:
+        fields = given | {name: _respelled(name, given.get(name)) for name in ("date", "last_seen")}
+        row = converted(fields, _Row, _IDENTIFIERS)
+    return row, fields
 
 
 class AggregationReader(NdjsonFormat):
@@ -118,7 +121,8 @@ class AggregationReader(NdjsonFormat):
         try:
             rows = [read(record) for record in records]
         except BROKEN:
-            return [_with_extra(fields_of(record)) for record in records], 0
+            read_slowly = [_with_extra(fields_of(record)) for record in records]
+            return _aggregations([row for row, _ in read_slowly], [extra for _, extra in read_slowly]), 0
         return _aggregations(rows, ({} for _ in rows)), 0
 
     def late(self, records: list[bytes]) -> list[bool]:
