@@ -10,9 +10,10 @@ import attrs
 import pytest
 
 from scarf_async.clock import Clock
-from scarf_async.entities import ApiVersion, Package, PackageKey
+from scarf_async.entities import ApiVersion, ImportLogEntry, Package, PackageKey
 from scarf_async.errors import ExportError, ValidationError
 from scarf_async.exports.group import Exports
+from scarf_async.exports.log_reader import ImportLogReader
 from scarf_async.exports.spec import date_range
 from scarf_async.protocol.messages import Request
 from scarf_async.protocol.steps import Steps
@@ -229,6 +230,16 @@ async def test_a_rollup_as_json_lines() -> None:
     export = Exports(Client(b"a,b\n1,\n")).pixel_rollup(START, BEHIND, owner="acme")
     async with export as stream:
         assert [chunk async for chunk in stream.chunks("jsonl")] == [b'{"a":"1"}\n']
+
+
+@pytest.mark.parametrize(
+    ("line", "number", "extra"), [(7, 7, {}), ("{half", None, {"line": "{half"}), (None, None, {})]
+)
+def test_an_entry_of_a_log_speaks_of_a_line(line: object, number: int | None, extra: dict[str, str]) -> None:
+    """By its number, or by what it holds: nothing says which."""
+    record = ndjson({"type": "failed-to-decode", "class": "error", "line": line})
+    ((entry,), _) = ImportLogReader(None).decode([record])
+    assert entry == ImportLogEntry(type="failed-to-decode", class_="error", line=number, extra=extra)
 
 
 def test_what_cannot_be_exported_of_a_package() -> None:
