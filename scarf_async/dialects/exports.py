@@ -183,7 +183,8 @@ def names_text(names: str | Iterable[str] | None) -> str | None:
     """
     if names is None:
         return None
-    given: list[object] = [names] if isinstance(names, str) else list(names)
+    several: object = names
+    given = list(several) if isinstance(several, Iterable) and not isinstance(several, str) else [several]
     texts = [text for text in given if isinstance(text, str) and text.strip()]
     if not texts or len(texts) < len(given):
         raise ValidationError(f"names must be a text that is not empty, or several; got {names!r}", field="names")
@@ -232,7 +233,10 @@ def export_call(kind: str, version: object, owner: str | None, *, owner_may_foll
         raise ValidationError(f"{name} are exports of {others} only", field="api")
     needs_owner = call.owner is not None and call.without_owner is None
     if owner is None and needs_owner and not (owner_may_follow and asks_for_owner(kind, version)):
-        raise ValidationError(f"{name} of {version} need an owner; got None", field="owner")
+        ways = ", make the client with Scarf(owner=...), or set $SCARF_OWNER" if call.version != "v1" else ""
+        raise ValidationError(
+            f"{name} of {version} need an owner: give owner={ways}; nothing was sent", field="owner"
+        )
     if owner is not None and call.owner is None:
         raise ValidationError(
             f"{name} of {version} are those of the token's user; an owner needs api='v2'", field="owner"

@@ -241,7 +241,7 @@ class Exports:
             start,
             end,
             owner=needed_owner(owner, self._client.owner),
-            domain=domain,
+            domain=instance("domain", domain, str, ValidationError, wanted="the domain of a company"),
             api="v2",
             unfiltered=unfiltered,
             on_malformed=on_malformed,

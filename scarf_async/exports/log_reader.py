@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+import attrs
+
 from scarf_async.dialects.v2.imports import WIRE
 from scarf_async.entities import ImportLogEntry
 from scarf_async.exports.lines import RecordError
@@ -40,7 +42,10 @@ class ImportLogReader(NdjsonFormat):
 
 def _entry(record: bytes) -> ImportLogEntry:
     fields = fields_of(record)
+    # No document says whether it is the line's number or the line itself, which must not cost the log.
+    text = {"line": fields.pop("line")} if isinstance(fields.get("line"), str) else {}
     try:
-        return WIRE.structure(fields, ImportLogEntry)
+        entry = WIRE.structure(fields, ImportLogEntry)
+        return attrs.evolve(entry, extra={**entry.extra, **text}) if text else entry
     except UnreadableError as error:
         raise RecordError(f"{error.path}: {error.reason}" if error.path else error.reason) from None

@@ -21,6 +21,7 @@ from scarf_async.errors import (
     PermissionDeniedError,
     ScarfError,
     TransportError,
+    ValidationError,
 )
 from scarf_async.events import Hook
 from scarf_async.imports.batches import Batch, Fate, fate_of, is_over, pauses
@@ -28,6 +29,7 @@ from scarf_async.imports.report import ImportBatch, ImportProgress, ImportReport
 from scarf_async.protocol.messages import Answer, Lost, Request, decode_written, retry_after, written_id
 from scarf_async.sending.retry import Course
 from scarf_async.sending.session import Session
+from scarf_async.text import printable
 
 __all__ = ["Sending"]
 
@@ -128,6 +130,8 @@ class Sending:
         async with aclosing(batches):
             async for batch in batches:
                 await self._slots.acquire()
+                if self._stopped:
+                    return
                 shown = ImportBatch(id=None, status="sending", rows=len(batch.lines), too_old=batch.too_old)
                 sent = _Sent(shown, Course(self._clock))
                 self._sent.append(sent)
@@ -140,10 +144,9 @@ class Sending:
             # While the next one is read.
             request = self._target.request(await run_sync(batch.packed), resendable=batch.resendable)
             del batch
-            outcome = await self._post(sent, request)
+            self._settle(sent, request, await self._post(sent, request))
         finally:
             self._slots.release()
-        self._settle(sent, request, outcome)
         if self._wait and not (self._stopped or sent.over):
             # In a task of its own, which does not keep the body.
             self._start(self._follow(sent), sent)
@@ -195,6 +198,7 @@ class Sending:
         shown = attrs.evolve(sent.shown, status="failed", failed=sent.shown.rows, error=error)
         self._change(sent, shown, over=True)
         if isinstance(error, _FATAL):
+            self._stopped = True
             raise error
 
     async def _follow(self, sent: _Sent) -> None:
@@ -202,10 +206,16 @@ class Sending:
         import_id, doubt = sent.shown.id or "", 0.0
         shown: EventImport | None = None
         failure: ScarfError | None = None
+        try:
+            look = get_import(self._target.owner, import_id)
+        except ValidationError as error:
+            # The service gave an id that cannot be in an address.
+            self._lose(sent, error)
+            return
         for pause in pauses():
             await self._session.transport.sleep(pause)
             try:
-                shown = await self._session.read(get_import(self._target.owner, import_id))
+                shown = await self._session.read(look)
                 if shown.id.casefold() != import_id.casefold():
                     raise _other_import(shown.id, import_id)
                 self._see(sent, shown)
@@ -295,7 +305,7 @@ class Sending:
                 "imports.send ended early; imports of %s that it has begun: %s; batches that may have been taken:"
                 " %d (%d rows)",
                 self._target.owner,
-                ", ".join(known) or "none",
+                printable(", ".join(known)) or "none",
                 len(lost),
                 sum(lost),
             )

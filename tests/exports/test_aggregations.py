@@ -240,6 +240,22 @@ async def test_null_and_absence_read_alike() -> None:
     assert (numbered.artifact, numbered.last_seen) == ("7", dt.datetime(2024, 1, 3, 10, 11, 12, tzinfo=dt.UTC))
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("last_seen", "2024-01-03 10:11:12 UTC", dt.datetime(2024, 1, 3, 10, 11, 12, tzinfo=dt.UTC)),
+        ("last_seen", "2024-01-03 10:11:12+02", dt.datetime(2024, 1, 3, 8, 11, 12, tzinfo=dt.UTC)),
+        ("last_seen", "", None),
+        ("date", "2024-01-03 00:00:00+00:00", dt.date(2024, 1, 3)),
+        ("date", "2024-01-03T00:00:00Z", dt.date(2024, 1, 3)),
+    ],
+)
+async def test_days_and_moments_come_in_many_forms(field: str, text: str, value: object) -> None:
+    """No document gives the form of either: what can mean one thing only is read."""
+    (one,) = await read(ndjson(row(**{field: text})))
+    assert getattr(one, field) == value
+
+
 async def test_rows_are_not_filtered_by_date() -> None:
     """Their date is that of a bucket, and the service leaves the end out itself."""
     assert len(await read(ndjson(row(date="2023-12-31"), row(date=END), row(date="2030-01-01")))) == 3
@@ -253,6 +269,7 @@ async def test_rows_are_not_filtered_by_date() -> None:
         {"total": 1.5},
         {"date": "yesterday"},
         {"date": 20240101},
+        {"date": "2024-01-03T10:00:00Z"},
         {"breakdown": None},
         {"breakdowns": "by-total"},
         {"last_seen": "just now"},
