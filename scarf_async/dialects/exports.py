@@ -12,6 +12,7 @@ import attrs
 from scarf_async.checks import word
 from scarf_async.dialects.v1 import requests as v1_requests
 from scarf_async.dialects.v2 import requests as v2_requests
+from scarf_async.dialects.v2.arguments import check_package_id, check_pixel_id
 from scarf_async.dialects.v3 import requests as v3_requests
 from scarf_async.entities import Aggregate, Aggregation, AggregationQuery, ApiVersion, Event, ExportKind
 from scarf_async.errors import UnsupportedError, ValidationError
@@ -95,13 +96,14 @@ class ExportCall:
                 field="end",
             )
         if self.version == "v2" and package is not None:
-            v2_requests.check_package_id(package)
+            check_package_id(package)
         template, values = self.template, {"package": package, "pixel": pixel, "domain": domain, self.owner: owner}
         if owner is None and self.without_owner is not None:
             template = self.without_owner
         if pixel is not None:
             if self.of_pixel is None:
                 raise ValidationError(f"{self.version} has no events of one pixel; api='v2' has", field="pixel")
+            check_pixel_id(pixel)
             template = self.of_pixel
         endpoint: Endpoint[None] = Endpoint(
             "GET", template, Resend.EXPORT, None, _NO_JSON, self.version, remark=_REMARKS[self.version]

@@ -14,8 +14,7 @@ from anyio.to_thread import run_sync
 
 from scarf_async.checks import flag, instance, whole, word
 from scarf_async.dialects.exports import COMPANY_EVENTS, PIXEL_ROLLUP, asks_for_owner, export_call, names_text
-from scarf_async.dialects.v2.checks import needed_owner
-from scarf_async.dialects.v2.requests import PixelLike, pixel_of
+from scarf_async.dialects.v2.arguments import needed_owner
 from scarf_async.dialects.v3.requests import owner_of_query, read_artifacts
 from scarf_async.entities import (
     Aggregate,
@@ -26,6 +25,7 @@ from scarf_async.entities import (
     ExportKind,
     Package,
     PackageKey,
+    TrackingPixel,
 )
 from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
@@ -43,6 +43,7 @@ from scarf_async.exports.rollup_reader import RollupReader
 from scarf_async.exports.spec import Day, ExportClient, ExportSpec, OnMalformed, RecordReader, date_range
 from scarf_async.exports.stream import Export
 from scarf_async.resources.packages import package_key
+from scarf_async.resources.pixels import owned_pixel
 from scarf_async.text import printable
 
 __all__ = ["Exports"]
@@ -287,7 +288,7 @@ class Exports:
         end: Day,
         *,
         owner: str | None = None,
-        pixel: str | PixelLike | None = None,
+        pixel: str | TrackingPixel | None = None,
         api: ApiVersion | None = None,
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
@@ -305,7 +306,7 @@ class Exports:
         """
         pixel_id: str | None = None
         if pixel is not None:
-            pixel_id, owner = pixel_of(pixel, owner)
+            owner, pixel_id = owned_pixel(pixel, owner)
             api = api or "v2"
         api = self._client.api if api is None else api
         if owner is None and asks_for_owner(ExportKind.PIXEL_EVENTS, api):

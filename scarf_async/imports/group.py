@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from scarf_async.checks import at_least, flag, whole
-from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.arguments import needed_owner
 from scarf_async.dialects.v2.imports import Target, abort_import, get_import, import_log, list_imports
-from scarf_async.dialects.v2.requests import PixelLike, pixel_of
-from scarf_async.entities import EventImport, ImportLogEntry, Package, PackageKey
+from scarf_async.entities import EventImport, ImportLogEntry, Package, PackageKey, TrackingPixel
 from scarf_async.errors import ReadOnlyError, ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.log_reader import ImportLogReader
@@ -26,6 +25,7 @@ from scarf_async.imports.rows import Checker, Row, UniqueId
 from scarf_async.imports.send import Sending
 from scarf_async.imports.source import batches_of, batches_of_file
 from scarf_async.resources.packages import package_key
+from scarf_async.resources.pixels import owned_pixel
 from scarf_async.sending.session import Session
 from scarf_async.text import printable
 
@@ -54,7 +54,7 @@ class Imports:
         rows: Rows,
         *,
         package: str | Package | PackageKey | None = None,
-        pixel: str | PixelLike | None = None,
+        pixel: str | TrackingPixel | None = None,
         owner: str | None = None,
         unique_id: UniqueId | None = None,
         batch: int = 10_000,
@@ -190,12 +190,12 @@ class Imports:
         return needed_owner(owner, self._session.owner)
 
     def _target(
-        self, package: str | Package | PackageKey | None, pixel: str | PixelLike | None, owner: str | None
+        self, package: str | Package | PackageKey | None, pixel: str | TrackingPixel | None, owner: str | None
     ) -> Target:
         if package is not None and pixel is not None:
             raise ValidationError("give package= or pixel=, not both; nothing was sent", field="pixel")
         if pixel is not None:
-            pixel_id, owner = pixel_of(pixel, owner)
+            owner, pixel_id = owned_pixel(pixel, owner)
             return Target(self._owner(owner), pixel=pixel_id)
         if package is None:
             return Target(self._owner(owner))

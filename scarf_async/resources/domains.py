@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 
 from scarf_async.dialects.v2.accounts import domain_status
-from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.arguments import needed_owner
 from scarf_async.entities import Domain, DomainCreate, DomainStatus, Package, PackageKey
 from scarf_async.resources.packages import package_key
 from scarf_async.sending.creates import IfExists, create

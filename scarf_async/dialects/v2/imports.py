@@ -10,7 +10,8 @@ from typing import Final
 
 import attrs
 
-from scarf_async.dialects.v2.requests import check_package_id, remark
+from scarf_async.dialects.v2.arguments import check_package_id, check_pixel_id
+from scarf_async.dialects.v2.requests import remark
 from scarf_async.entities import EventImport, ImportLogEntry
 from scarf_async.errors import ValidationError
 from scarf_async.protocol.messages import Answer, Endpoint, Lost, Request, Resend
@@ -106,6 +107,7 @@ class Target:
             check_package_id(self.package)
             request = IMPORT_PACKAGE_EVENTS.request(owner=self.owner, package=self.package)
         elif self.pixel is not None:
+            check_pixel_id(self.pixel)
             request = IMPORT_PIXEL_EVENTS.request(owner=self.owner, pixel=self.pixel)
         else:
             if self.owner in _ROOT_WORDS:

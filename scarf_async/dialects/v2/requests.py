@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from scarf_async.entities import (
     Collection,
@@ -24,8 +24,6 @@ from scarf_async.entities import (
     TrackingPixel,
     User,
 )
-from scarf_async.errors import UnsupportedError, ValidationError
-from scarf_async.names import organization_key
 from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.wire import Wire
 
@@ -67,10 +65,6 @@ __all__ = [
     "LIST_PIXELS_OF_PACKAGE",
     "LIST_PIXEL_DOMAINS",
     "LIST_ROUTES",
-    "MEMBER_WORDS",
-    "NAME_WORDS",
-    "PACKAGE_WORDS",
-    "PIXEL_WORDS",
     "REMOVE_MEMBER",
     "SEARCH",
     "SET_MEMBER_ROLE",
@@ -81,104 +75,8 @@ __all__ = [
     "UPDATE_PIXEL",
     "UPDATE_ROUTE",
     "WIRE",
-    "PixelLike",
-    "check_member",
-    "check_package_id",
-    "check_pixel_id",
-    "pixel_of",
     "remark",
 ]
-
-# Where the service reads a word of its own, a value of that name would land on another call (tie: the router tries
-# what is literal first).
-PACKAGE_WORDS: Final = frozenset({"overview", "events", "aggregates", "company-rollup"})
-"""What cannot be a package's id in a path, nor its type."""
-NAME_WORDS: Final = frozenset(
-    {
-        "events",
-        "domains",
-        "routes",
-        "permissions",
-        "tracking-pixels",
-        "import",
-        "downloads-badge",
-        "commercial-users-badge",
-    }
-)
-"""What cannot be a package's name in a path."""
-MEMBER_WORDS: Final = frozenset({"invites"})
-"""What cannot be a member in a path."""
-PIXEL_WORDS: Final = frozenset({"events"})
-"""What cannot be a tracking pixel's id in a path."""
-
-
-@runtime_checkable
-class PixelLike(Protocol):
-    """A tracking pixel: its id and its owner are looked at."""
-
-    @property
-    def id(self) -> str:
-        """What the service calls it."""
-
-    @property
-    def owner(self) -> str:
-        """Whose it is."""
-
-
-def pixel_of(pixel: str | PixelLike, owner: str | None) -> tuple[str, str | None]:
-    """Return a pixel's id, and its owner where that is known.
-
-    Raises:
-        ValidationError: the service would read the id as a word of its own, or another owner is given beside it.
-    """
-    if not isinstance(pixel, PixelLike):
-        check_pixel_id(pixel)
-        return pixel, owner
-    if owner is not None and pixel.owner and organization_key(pixel.owner) != organization_key(owner):
-        raise ValidationError(
-            f"pixel {pixel.id} is of {pixel.owner}, not of {owner}; nothing was sent", field="owner"
-        )
-    check_pixel_id(pixel.id)
-    return pixel.id, pixel.owner or owner
-
-
-def check_package_id(package_id: str) -> None:
-    """Refuse an id that the service would read as a word of its own.
-
-    Raises:
-        ValidationError: it would.
-    """
-    if package_id in PACKAGE_WORDS:
-        raise ValidationError(
-            f"{package_id!r} is not a package's id: v2 has a call of this name; nothing was sent", field="package"
-        )
-
-
-def check_member(username: str) -> None:
-    """Refuse a member whom no request can change.
-
-    Raises:
-        UnsupportedError: the service would change its invitations instead.
-    """
-    if username in MEMBER_WORDS:
-        raise UnsupportedError(
-            f"v2 cannot change the member {username!r}: at this address it keeps the invitations; nothing was sent",
-            field="username",
-        )
-
-
-def check_pixel_id(pixel_id: str) -> None:
-    """Refuse an id that the service would read as a word of its own.
-
-    Raises:
-        ValidationError: it would.
-    """
-    if pixel_id in PIXEL_WORDS:
-        raise ValidationError(
-            f"{pixel_id!r} is not a tracking pixel's id: v2 has a call of this name; nothing was sent",
-            field="pixel",
-        )
-
 
 CONFLICTS: Final = frozenset(
     {
