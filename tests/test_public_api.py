@@ -153,6 +153,7 @@ PLACES = [
     ".errors",
     ".events",
     ".exports",
+    ".imports",
     ".manifests",
     ".observe",
     ".observe.otel",

@@ -11,7 +11,7 @@ import attrs
 
 from scarf_async.checks import word
 from scarf_async.dialects.bare import VERSIONS, AnyVersion, bare_endpoint
-from scarf_async.dialects.v2.arguments import check_package_id, check_pixel_id
+from scarf_async.dialects.v2.arguments import check_package_id
 from scarf_async.dialects.v3.requests import parameters
 from scarf_async.entities import Aggregate, Aggregation, AggregationQuery, Event, ExportKind
 from scarf_async.errors import UnsupportedError, ValidationError
@@ -92,7 +92,6 @@ class ExportCall:
         if pixel is not None:
             if self.of_pixel is None:
                 raise ValidationError(f"{self.version} has no events of one pixel; api='v2' has", field="pixel")
-            check_pixel_id(pixel)
             template = self.of_pixel
         endpoint: Endpoint[None] = bare_endpoint("GET", template, Resend.EXPORT, None, self.version)
         first, behind = self.dates

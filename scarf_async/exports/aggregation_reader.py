@@ -107,7 +107,3 @@ class AggregationReader(NdjsonFormat):
         except BROKEN:
             return [_with_extra(fields_of(record)) for record in records], 0
         return _aggregations(rows, ({} for _ in rows)), 0
-
-    def late(self, records: list[bytes]) -> list[bool]:
-        """Say of no record that it is at or after the end."""
-        return [False] * len(records)

@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 
 from scarf_async.checks import flag, instance, whole, word
 from scarf_async.dialects.exports import COMPANY_EVENTS, PIXEL_ROLLUP, asks_for_owner, export_call, names_text
-from scarf_async.dialects.v2.arguments import needed_owner
+from scarf_async.dialects.v2.arguments import check_pixel_id, needed_owner
 from scarf_async.dialects.v3.requests import owner_of_query, read_artifacts
 from scarf_async.entities import (
     Aggregate,
@@ -44,7 +44,6 @@ from scarf_async.exports.spec import Day, ExportClient, ExportSpec, OnMalformed,
 from scarf_async.exports.stream import Export
 from scarf_async.resources.packages import package_key
 from scarf_async.resources.pixels import owned_pixel
-from scarf_async.text import printable
 
 __all__ = ["Exports"]
 
@@ -307,6 +306,7 @@ class Exports:
         pixel_id: str | None = None
         if pixel is not None:
             owner, pixel_id = owned_pixel(pixel, owner)
+            check_pixel_id(pixel_id)
             api = api or "v2"
         api = self._client.api if api is None else api
         if owner is None and asks_for_owner(ExportKind.PIXEL_EVENTS, api):
@@ -534,7 +534,6 @@ class Exports:
         call = export_call(kind, api, owner)
         first, behind = date_range(start, end, one_day=self._one_day)
         _check_on_malformed(on_malformed, "raise", "skip")
-        client = self._client
         request = call.request(
             first,
             behind,
@@ -546,16 +545,13 @@ class Exports:
             query=query,
         )
         return Export(
-            ExportSpec(
-                description=printable(f"{description} {first}..{behind}"),
-                open=partial(client.download, request),
-                reader=reader,
+            ExportSpec.of(
+                self._client,
+                request,
+                f"{description} {first}..{behind}",
+                reader,
                 end=behind if call.end_may_be_included and not unfiltered else None,
                 on_malformed=on_malformed,
-                max_record_bytes=client.max_record_bytes,
-                attempts=client.save_attempts,
-                pause=partial(client.pause, request),
-                redact=client.redact,
                 asked=None if query is None else (first, behind),
             )
         )

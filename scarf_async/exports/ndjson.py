@@ -78,6 +78,10 @@ class NdjsonFormat:
     def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
         """Do nothing."""
 
+    def late(self, records: list[bytes]) -> list[bool]:
+        """Say of no record that it is at or after the end; a reader of days says otherwise."""
+        return [False] * len(records)
+
     def cut(self, record: bytes) -> str | None:
         """Say why a last record without line end is not whole."""
         try:

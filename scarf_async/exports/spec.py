@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+from functools import partial
+from typing import Generic, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -21,6 +22,7 @@ from scarf_async.errors import (
 from scarf_async.exports.lines import LineSplitter
 from scarf_async.protocol.messages import Request
 from scarf_async.protocol.steps import Steps
+from scarf_async.text import printable
 
 __all__ = [
     "Counters",
@@ -241,6 +243,32 @@ class ExportSpec(Generic[T]):
     pause: Callable[[int], Awaitable[None]]
     redact: Callable[[str], str] = str
     asked: tuple[dt.date, dt.date] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        client: ExportClient,
+        request: Request[None],
+        description: str,
+        reader: Callable[[dt.date | None], RecordReader[T]],
+        *,
+        end: dt.date | None = None,
+        on_malformed: OnMalformed = "raise",
+        asked: tuple[dt.date, dt.date] | None = None,
+    ) -> Self:
+        """Return the export that a client fetches by a request."""
+        return cls(
+            description=printable(description),
+            open=partial(client.download, request),
+            reader=reader,
+            end=end,
+            on_malformed=on_malformed,
+            max_record_bytes=client.max_record_bytes,
+            attempts=client.save_attempts,
+            pause=partial(client.pause, request),
+            redact=client.redact,
+            asked=asked,
+        )
 
 
 @attrs.define(eq=False)

@@ -16,10 +16,10 @@ from scarf_async.dialects.v2.imports import Target, abort_import, get_import, im
 from scarf_async.entities import EventImport, ImportLogEntry, Package, PackageKey, TrackingPixel
 from scarf_async.errors import ReadOnlyError, ValidationError
 from scarf_async.events import Hook
-from scarf_async.exports.log_reader import ImportLogReader
 from scarf_async.exports.spec import ExportSpec
 from scarf_async.exports.stream import Export
 from scarf_async.imports.batches import Batcher
+from scarf_async.imports.log_reader import ImportLogReader
 from scarf_async.imports.report import ImportProgress, ImportReport
 from scarf_async.imports.rows import Checker, Row, UniqueId
 from scarf_async.imports.send import Sending
@@ -27,7 +27,6 @@ from scarf_async.imports.source import batches_of, batches_of_file
 from scarf_async.resources.packages import package_key
 from scarf_async.resources.pixels import owned_pixel
 from scarf_async.sending.session import Session
-from scarf_async.text import printable
 
 __all__ = ["Imports", "Rows"]
 
@@ -170,21 +169,9 @@ class Imports:
         Raises:
             ValidationError: nobody says whose; nothing was sent.
         """
-        downloads = self._session.downloads
         request = import_log(self._owner(owner), import_id)
-        return Export(
-            ExportSpec(
-                description=printable(f"log of import {import_id}"),
-                open=partial(downloads.download, request),
-                reader=ImportLogReader,
-                end=None,
-                on_malformed="raise",
-                max_record_bytes=downloads.max_record_bytes,
-                attempts=downloads.save_attempts,
-                pause=partial(downloads.pause, request),
-                redact=downloads.redact,
-            )
-        )
+        description = f"log of import {import_id}"
+        return Export(ExportSpec.of(self._session.downloads, request, description, lambda _: ImportLogReader()))
 
     def _owner(self, owner: str | None) -> str:
         return needed_owner(owner, self._session.owner)

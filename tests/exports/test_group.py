@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from scarf_async.clock import Clock
-from scarf_async.entities import ApiVersion, Package, PackageKey
+from scarf_async.entities import ApiVersion, Package, PackageKey, TrackingPixel
 from scarf_async.errors import ExportError, ValidationError
 from scarf_async.exports.group import Exports
 from scarf_async.exports.spec import date_range
@@ -20,17 +20,7 @@ from scarf_async.protocol.steps import Steps
 from .fakes import FakeDownload, csv_body, download, event_rows, ndjson, row
 
 START, BEHIND = "2024-01-01", "2024-01-02"
-
-
-@attrs.frozen
-class Pixel:
-    """What a pixel is taken by."""
-
-    id: str
-    owner: str
-
-
-PIXEL = Pixel("x", "Other")
+PIXEL = TrackingPixel(id="x", owner="Other")
 
 
 @attrs.define
