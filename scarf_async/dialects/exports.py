@@ -76,7 +76,7 @@ class ExportCall:
         """Build the request for the days from `start` to before `end`.
 
         Raises:
-            ValidationError: a value cannot stand in a path, or the range is longer than may be asked for.
+            ValidationError: a value cannot be in a path, or the range is longer than may be asked for.
         """
         if query is not None and self.longest is not None and (end - start).days > self.longest:
             raise ValidationError(
@@ -167,7 +167,7 @@ def names_text(names: str | Iterable[str] | None) -> str | None:
     """Return which names of packages are wanted, as the service reads it.
 
     Raises:
-        ValidationError: it is no text, or an empty one, which would mean all of them.
+        ValidationError: it is not a text, or an empty one, which would mean all of them.
     """
     if names is None:
         return None

@@ -111,7 +111,7 @@ def without_user(value: object) -> str:
 
 def absolute_url(field: str, value: str) -> SplitResult:
     """Return the parts of an absolute http(s) address, or raise `ValidationError` naming the field."""
-    # A password may stand in front of an @.
+    # A password may be in front of an @.
     got = "got one with an @" if "@" in value else f"got {value!r}"
     # urlsplit drops tabs and line breaks silently, so what it returns could differ from what is sent.
     if not _VISIBLE_ASCII.fullmatch(value):

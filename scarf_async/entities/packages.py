@@ -289,7 +289,7 @@ class DomainCreate:
     """A domain to create.
 
     Raises:
-        ValidationError: the name is no string or empty.
+        ValidationError: the name is not a string, or empty.
     """
 
     name: str = attrs.field(validator=some_text)

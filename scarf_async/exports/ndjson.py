@@ -31,7 +31,7 @@ def fields_of(record: bytes) -> dict[str, JSON]:
     """Return the fields of a record.
 
     Raises:
-        RecordError: it is no JSON object.
+        RecordError: it is not a JSON object.
     """
     value = _loads(record)
     if not isinstance(value, dict):

@@ -71,7 +71,7 @@ def date_range(start: Day, end: Day, *, one_day: bool = False) -> tuple[dt.date,
     (datetime.date(2024, 1, 1), datetime.date(2024, 2, 1))
 
     Raises:
-        ValidationError: one is no day, or the range is empty.
+        ValidationError: one is not a day, or the range is empty.
     """
     first, behind = _day("start", start), _day("end", end)
     if behind < first or (behind == first and not one_day):
@@ -175,7 +175,7 @@ class ExportClient(Protocol):
 
 
 class RecordFormat(Protocol):
-    """One format. Pure; made anew for every stream.
+    """One format. Pure; made for one stream.
 
     `late`, like `RecordReader.decode`, takes several records at once, for speed: it raises `RecordError` if any
     of them cannot be read, and the reason counts only where it was given a single one.

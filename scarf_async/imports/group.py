@@ -137,7 +137,7 @@ class Imports:
             ValidationError: nobody says whose; nothing was sent.
             APIError: the service said no.
             TransportError: no answer came.
-            DecodeError: the answer is no list of imports.
+            DecodeError: the answer is not a list of imports.
         """
         statuses = (status,) if isinstance(status, str) else tuple(status)
         return await self._session.read(list_imports(self._owner(owner), statuses))
@@ -149,7 +149,7 @@ class Imports:
             NotFoundError: there is no such import.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no import.
+            DecodeError: the answer is not an import.
         """
         return await self._session.read(get_import(self._owner(owner), import_id))
 

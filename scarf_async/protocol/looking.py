@@ -44,7 +44,7 @@ GRACE: Final = dt.timedelta(minutes=1)
 
 @attrs.frozen
 class Found(Generic[E]):
-    """What stands under the identity that was asked for.
+    """What is there under the identity that was asked for.
 
     Attributes:
         equal: one whose every comparable field is as asked for.

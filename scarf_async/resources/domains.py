@@ -27,7 +27,7 @@ class Domains:
             NotFoundError: there is no such package.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no list of domains.
+            DecodeError: the answer is not a list of domains.
         """
         return await self._session.read(self._session.dialect.domains(package_key(package)))
 

@@ -74,7 +74,7 @@ class Packages:
             NotFoundError: there is no such organization.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no list of packages.
+            DecodeError: the answer is not a list of packages.
         """
         wanted = (types,) if isinstance(types, str) else tuple(types)
         return await self._session.read(self._session.dialect.packages(organization, wanted))
@@ -122,7 +122,7 @@ class Packages:
             NotFoundError: there is none, or it is not visible to the token's user.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no package.
+            DecodeError: the answer is not a package.
         """
         if not isinstance(id_or_name, str):
             key = package_key(id_or_name, owner)

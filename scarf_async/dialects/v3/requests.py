@@ -66,7 +66,7 @@ def read_artifacts(query: AggregationQuery, owner: str) -> Iterator[Steps[None]]
     """Return the reads of what a query names by id, each once; one that is not there is a 404.
 
     Raises:
-        ValidationError: an id cannot stand in a path.
+        ValidationError: an id cannot be in a path.
     """
     # v3 answers an unknown id with 200 and nothing: only v2 tells whether something is there.
     requests: list[Request[object]] = []
