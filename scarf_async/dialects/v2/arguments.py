@@ -12,6 +12,7 @@ __all__ = [
     "NAME_WORDS",
     "PACKAGE_WORDS",
     "check_member",
+    "check_owner_of_rows",
     "check_package_id",
     "check_pixel_id",
     "needed_owner",
@@ -38,6 +39,23 @@ NAME_WORDS: Final = frozenset(
 MEMBER_WORDS: Final = frozenset({"invites"})
 """What cannot be a member in a path."""
 _PIXEL_WORDS: Final = frozenset({"events"})
+# `/{owner}/import` hangs on the root, where the service has words of its own.
+_ROOT_WORDS: Final = frozenset(
+    {
+        "collections",
+        "companies",
+        "domains",
+        "exports",
+        "imports",
+        "insights",
+        "organizations",
+        "packages",
+        "pixels",
+        "search",
+        "tracking-pixels",
+        "users",
+    }
+)
 
 
 def needed_owner(owner: str | None, of_client: str | None, argument: str = "owner") -> str:
@@ -103,4 +121,18 @@ def check_member(username: str) -> None:
         raise UnsupportedError(
             f"v2 cannot change the member {username!r}: at this address it keeps the invitations; nothing was sent",
             field="username",
+        )
+
+
+def check_owner_of_rows(owner: str) -> None:
+    """Refuse an owner whose name begins the path of another call, where it alone begins one.
+
+    Raises:
+        ValidationError: it does.
+    """
+    if owner in _ROOT_WORDS:
+        raise ValidationError(
+            f"rows of several artifacts cannot be sent to the owner {owner!r}: v2 has calls of this name; give"
+            " package= or pixel=. Nothing was sent",
+            field="owner",
         )

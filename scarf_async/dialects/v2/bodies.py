@@ -146,15 +146,15 @@ def new_route(route: RouteCreate) -> dict[str, JSON]:
     return {"incoming_path": route.template_path, **address}
 
 
-def check_id(endpoint: Endpoint[object], shown: str, asked: str) -> None:
-    """Refuse to make a body over what was read of another thing.
+def check_id(endpoint: Endpoint[object], shown: str, asked: str, effect: str = "; nothing was changed") -> None:
+    """Refuse what was read of another thing.
 
     Raises:
         DecodeError: what was read has another id than was asked for.
     """
     if shown.casefold() != asked.casefold():
         raise DecodeError(
-            f"it is {shown!r}, and {asked!r} was asked for; nothing was changed",
+            f"it is {shown!r}, and {asked!r} was asked for{effect}",
             endpoint=endpoint.name,
             entity=class_name(endpoint.answer),
             path="id",

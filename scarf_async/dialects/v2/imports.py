@@ -10,10 +10,9 @@ from typing import Final
 
 import attrs
 
-from scarf_async.dialects.v2.arguments import check_package_id, check_pixel_id
+from scarf_async.dialects.v2.arguments import check_owner_of_rows, check_package_id, check_pixel_id
 from scarf_async.dialects.v2.requests import remark
 from scarf_async.entities import EventImport, ImportLogEntry
-from scarf_async.errors import ValidationError
 from scarf_async.protocol.messages import Answer, Endpoint, Lost, Request, Resend
 from scarf_async.protocol.paging import Cursor, Listing
 from scarf_async.protocol.steps import Read, Steps, reading, tell
@@ -36,23 +35,6 @@ __all__ = [
     "list_imports",
 ]
 
-# `/{owner}/import` hangs on the root, where the service has words of its own.
-_ROOT_WORDS: Final = frozenset(
-    {
-        "collections",
-        "companies",
-        "domains",
-        "exports",
-        "imports",
-        "insights",
-        "organizations",
-        "packages",
-        "pixels",
-        "search",
-        "tracking-pixels",
-        "users",
-    }
-)
 _LIMIT: Final = re.compile(rb"too[\W_]*many[\W_]*active[\W_]*imports", re.IGNORECASE)
 
 WIRE: Final = Wire(
@@ -110,12 +92,7 @@ class Target:
             check_pixel_id(self.pixel)
             request = IMPORT_PIXEL_EVENTS.request(owner=self.owner, pixel=self.pixel)
         else:
-            if self.owner in _ROOT_WORDS:
-                raise ValidationError(
-                    f"rows of several artifacts cannot be sent to the owner {self.owner!r}: v2 has calls of this"
-                    " name; give package= or pixel=. Nothing was sent",
-                    field="owner",
-                )
+            check_owner_of_rows(self.owner)
             request = IMPORT_EVENTS.request(owner=self.owner)
         endpoint = attrs.evolve(request.endpoint, resend=Resend.REPEAT) if resendable else request.endpoint
         return Request(endpoint, request.target, body)

@@ -172,9 +172,7 @@ _COLLECTIONS: Final = "/collections/{owner}"
 _COLLECTION: Final = "/collections/{owner}/{collection}"
 
 SEARCH: Final[Endpoint[list[SearchResult]]] = _request("POST", "/search", Resend.READ, list[SearchResult])
-GET_USER: Final[Endpoint[User]] = Endpoint(
-    "GET", "/users/{username}", Resend.READ, User, wire=WIRE, version="v2", remark=_remark_on_user
-)
+GET_USER: Final[Endpoint[User]] = _request("GET", "/users/{username}", Resend.READ, User, remark=_remark_on_user)
 LIST_MEMBERSHIPS: Final[Endpoint[list[Membership]]] = _request(
     "GET", "/users/{username}/organizations", Resend.READ, list[Membership]
 )
