@@ -18,7 +18,7 @@ from scarf_async.clock import Clock
 from scarf_async.errors import JournalError, ScarfError
 from scarf_async.events import Hook
 
-__all__ = ["Outcomes"]
+__all__ = ["Outcomes", "since"]
 
 _PROGRESS_INTERVAL: Final = 0.1
 

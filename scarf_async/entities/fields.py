@@ -13,7 +13,19 @@ import attrs
 
 from scarf_async.errors import ValidationError
 
-__all__ = ["JSON", "UNSET", "Unset"]
+__all__ = [
+    "JSON",
+    "UNSET",
+    "Unset",
+    "absolute_url",
+    "docker_url",
+    "extra",
+    "one_of",
+    "optional_text",
+    "some_text",
+    "text_or_unset",
+    "without_user",
+]
 
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 """What JSON can say, as Python reads it."""

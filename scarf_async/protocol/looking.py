@@ -25,6 +25,7 @@ from scarf_async.entities import (
 from scarf_async.names import domain_key, field_key, package_key, plain_name, route_key
 
 __all__ = [
+    "E",
     "Found",
     "PackageIndex",
     "differing_fields",

@@ -11,7 +11,7 @@ import tenacity
 from scarf_async.checks import at_least, validator, whole
 from scarf_async.clock import Clock
 
-__all__ = ["Course", "RetryBudget", "RetryPolicy", "persist"]
+__all__ = ["BUDGET_NOTE", "Course", "RetryBudget", "RetryPolicy", "persist"]
 
 O = TypeVar("O")  # noqa: E741 # an outcome
 
