@@ -14,7 +14,8 @@ import attrs
 import msgspec
 import pytest
 
-from scarf_async.entities import Event
+from scarf_async.clock import Clock
+from scarf_async.entities import ApiVersion, Event
 from scarf_async.errors import ExportError
 from scarf_async.exports.aggregate_reader import AggregateReader
 from scarf_async.exports.aggregation_reader import AggregationReader
@@ -23,6 +24,8 @@ from scarf_async.exports.rollup_reader import RollupReader
 from scarf_async.exports.spec import ExportSpec, OnMalformed, RecordReader
 from scarf_async.exports.stream import Export
 from scarf_async.imports.log_reader import ImportLogReader
+from scarf_async.protocol.messages import Request
+from scarf_async.protocol.steps import Steps
 
 COLUMNS = (
     *("id", "type", "package", "pixel", "version", "time", "referer", "user_agent", "platform", "variables"),
@@ -57,6 +60,34 @@ class FakeDownload:
 
     def close(self) -> None:
         self.closed += 1
+
+
+@attrs.define
+class FakeClient:
+    """What exports need from a client, without a socket; a subclass gives the downloads.
+
+    Attributes:
+        requests: what was asked for.
+    """
+
+    requests: list[Request[None]] = attrs.field(factory=list, kw_only=True)
+    max_record_bytes: int = attrs.field(default=2**20, kw_only=True)
+    save_attempts: int = attrs.field(default=1, kw_only=True)
+    clock: Clock = attrs.field(factory=Clock, kw_only=True)
+    api: ApiVersion = attrs.field(default="v1", kw_only=True)
+    owner: str | None = attrs.field(default=None, kw_only=True)
+
+    def server_of(self, version: str) -> str:
+        return f"http://127.0.0.1/{version}"
+
+    async def tell(self, steps: Steps[None]) -> None:
+        raise AssertionError(f"nothing is to be read; got {steps}")
+
+    def redact(self, text: str) -> str:
+        return text
+
+    async def pause(self, request: Request[None], attempt: int) -> None:
+        """Waits for nothing."""
 
 
 @attrs.define
