@@ -76,7 +76,7 @@ class NdjsonFormat:
         return "an HTML page" if start.startswith(b"<") else None
 
     def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
-        """Do nothing."""
+        """Take no header."""
 
     def late(self, records: list[bytes]) -> list[bool]:
         """Say of no record that it is at or after the end; a reader of days says otherwise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from scarf_async.dialects.v2.imports import WIRE
+from scarf_async.dialects.v2.requests import WIRE
 from scarf_async.entities import ImportLogEntry
 from scarf_async.exports.lines import RecordError
 from scarf_async.exports.ndjson import NdjsonFormat, fields_of

@@ -12,7 +12,8 @@ import attrs
 from anyio.to_thread import run_sync
 
 from scarf_async.dialects.v2.bodies import check_id
-from scarf_async.dialects.v2.imports import GET_IMPORT, Target, get_import
+from scarf_async.dialects.v2.imports import Target, get_import
+from scarf_async.dialects.v2.requests import GET_IMPORT
 from scarf_async.entities import EventImport
 from scarf_async.errors import (
     APIError,

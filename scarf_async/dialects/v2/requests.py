@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from scarf_async.entities import (
@@ -11,6 +12,8 @@ from scarf_async.entities import (
     Domain,
     DomainCreate,
     DomainStatus,
+    EventImport,
+    ImportLogEntry,
     Member,
     Membership,
     MemberUpsert,
@@ -28,6 +31,7 @@ from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.wire import Wire
 
 __all__ = [
+    "ABORT_IMPORT",
     "ADD_MEMBER",
     "CONFLICTS",
     "CREATE_COLLECTION",
@@ -46,6 +50,7 @@ __all__ = [
     "GET_COLLECTION",
     "GET_DOMAIN",
     "GET_DOMAIN_STATUS",
+    "GET_IMPORT",
     "GET_MEMBER",
     "GET_ORGANIZATION",
     "GET_PACKAGE",
@@ -54,8 +59,13 @@ __all__ = [
     "GET_PIXEL_DOMAIN",
     "GET_ROUTE",
     "GET_USER",
+    "IMPORT_EVENTS",
+    "IMPORT_LOG",
+    "IMPORT_PACKAGE_EVENTS",
+    "IMPORT_PIXEL_EVENTS",
     "LIST_COLLECTIONS",
     "LIST_DOMAINS",
+    "LIST_IMPORTS",
     "LIST_MEMBERS",
     "LIST_MEMBERSHIPS",
     "LIST_OVERVIEW",
@@ -128,6 +138,8 @@ _NAMES: Final = {
     (Package, "uuid"): "id",
     (Package, "library_type"): "type",
     (Route, "template_path"): "incoming_path",
+    # A word of Python.
+    (ImportLogEntry, "class_"): "class",
 }
 
 
@@ -142,7 +154,7 @@ WIRE: Final = Wire(
     # What others hold comes before them.
     entities=(
         *(Organization, Member, Package, Permission, Route, Domain, DomainStatus, PackageOverview),
-        *(PackageKey, TrackingPixel, Collection, User, Membership, SearchResult),
+        *(PackageKey, TrackingPixel, Collection, User, Membership, SearchResult, EventImport, ImportLogEntry),
     ),
     # All other bodies depend on more than one upsert: on a type, an owner, or the current state.
     upserts=(MemberUpsert, DomainCreate),
@@ -150,7 +162,8 @@ WIRE: Final = Wire(
     identifiers={
         (Package, "uuid"),
         *((kind, "id") for kind in (Organization, Route, Domain, TrackingPixel, Collection)),
-        *((kind, "id") for kind in (PackageKey, User, SearchResult)),
+        *((kind, "id") for kind in (PackageKey, User, SearchResult, EventImport)),
+        *((ImportLogEntry, name) for name in ("package_id", "tracking_pixel_id")),
         (Membership, "organization_id"),
         *((kind, "user_id") for kind in (Member, Permission)),
         *((kind, "package_id") for kind in (Route, Domain)),
@@ -162,6 +175,13 @@ WIRE: Final = Wire(
 )
 _request = partial(Endpoint, wire=WIRE, version="v2", remark=remark)
 _write = partial(_request, conflicts=CONFLICTS)
+_import = partial(
+    _request,
+    "POST",
+    resend=Resend.REFUSED,
+    answer=EventImport,
+    content=MappingProxyType({"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}),
+)
 _ORGANIZATION: Final = "/organizations/{organization}"
 _PACKAGES: Final = "/packages/{owner}"
 _PACKAGE: Final = "/packages/{owner}/{package}"
@@ -170,6 +190,8 @@ _PIXELS: Final = "/tracking-pixels/{owner}"
 _PIXEL: Final = "/tracking-pixels/{owner}/{pixel}"
 _COLLECTIONS: Final = "/collections/{owner}"
 _COLLECTION: Final = "/collections/{owner}/{collection}"
+_IMPORTS: Final = "/imports/{owner}"
+_EVENT_IMPORT: Final = "/imports/{owner}/{event_import}"
 
 SEARCH: Final[Endpoint[list[SearchResult]]] = _request("POST", "/search", Resend.READ, list[SearchResult])
 GET_USER: Final[Endpoint[User]] = _request("GET", "/users/{username}", Resend.READ, User, remark=_remark_on_user)
@@ -243,3 +265,11 @@ CREATE_COLLECTION: Final[Endpoint[Collection]] = _write("POST", _COLLECTIONS, Re
 GET_COLLECTION: Final[Endpoint[Collection]] = _request("GET", _COLLECTION, Resend.READ, Collection)
 UPDATE_COLLECTION: Final[Endpoint[Collection]] = _write("PUT", _COLLECTION, Resend.REPEAT, Collection)
 DELETE_COLLECTION: Final[Endpoint[None]] = _write("DELETE", _COLLECTION, Resend.DELETE, None)
+
+IMPORT_EVENTS: Final[Endpoint[EventImport]] = _import("/{owner}/import")
+IMPORT_PACKAGE_EVENTS: Final[Endpoint[EventImport]] = _import("/packages/{owner}/{package}/import")
+IMPORT_PIXEL_EVENTS: Final[Endpoint[EventImport]] = _import("/tracking-pixels/{owner}/{pixel}/import")
+LIST_IMPORTS: Final[Endpoint[list[EventImport]]] = _request("GET", _IMPORTS, Resend.READ, list[EventImport])
+GET_IMPORT: Final[Endpoint[EventImport]] = _request("GET", _EVENT_IMPORT, Resend.READ, EventImport)
+ABORT_IMPORT: Final[Endpoint[None]] = _request("POST", f"{_EVENT_IMPORT}/abort", Resend.REPEAT, None)
+IMPORT_LOG: Final[Endpoint[None]] = _request("GET", f"{_EVENT_IMPORT}/log", Resend.EXPORT, None)
