@@ -124,7 +124,3 @@ class AggregationReader(NdjsonFormat):
             read_slowly = [_with_extra(fields_of(record)) for record in records]
             return _aggregations([row for row, _ in read_slowly], [extra for _, extra in read_slowly]), 0
         return _aggregations(rows, ({} for _ in rows)), 0
-
-    def late(self, records: list[bytes]) -> list[bool]:
-        """Say of no record that it is at or after the end."""
-        return [False] * len(records)

@@ -11,7 +11,9 @@ from typing import Final
 import attrs
 from anyio.to_thread import run_sync
 
-from scarf_async.dialects.v2.imports import GET_IMPORT, Target, get_import
+from scarf_async.dialects.v2.bodies import check_id
+from scarf_async.dialects.v2.imports import Target, get_import
+from scarf_async.dialects.v2.requests import GET_IMPORT
 from scarf_async.entities import EventImport
 from scarf_async.errors import (
     APIError,
@@ -216,8 +218,7 @@ class Sending:
             await self._session.transport.sleep(pause)
             try:
                 shown = await self._session.read(look)
-                if shown.id.casefold() != import_id.casefold():
-                    raise _other_import(shown.id, import_id)
+                check_id(GET_IMPORT, shown.id, import_id, effect="")
                 self._see(sent, shown)
             except NotFoundError as error:
                 shown, failure = None, error
@@ -309,12 +310,6 @@ class Sending:
                 len(lost),
                 sum(lost),
             )
-
-
-def _other_import(shown: str, asked: str) -> DecodeError:
-    return DecodeError(
-        f"it is {shown!r}, and {asked!r} was asked for", endpoint=GET_IMPORT.name, entity="EventImport", path="id"
-    )
 
 
 def _within(count: int | None, most: int) -> int:

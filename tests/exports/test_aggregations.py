@@ -21,6 +21,7 @@ from scarf_async import (
     Package,
     PackageKey,
     ScarfWarning,
+    TrackingPixel,
     TruncatedExportError,
     UnsupportedError,
     ValidationError,
@@ -32,14 +33,6 @@ from .fakes import ndjson
 
 START, END = "2024-01-01", "2024-02-01"
 DATES = [("start_date", START), ("end_date", END)]
-
-
-@attrs.frozen
-class Pixel:
-    """What a tracking pixel has that matters here."""
-
-    id: str
-    owner: str
 
 
 def query(**values: Any) -> AggregationQuery:
@@ -65,7 +58,7 @@ def query(**values: Any) -> AggregationQuery:
             ],
         ),
         (
-            {"packages": "none", "pixels": Pixel("x", "acme")},
+            {"packages": "none", "pixels": TrackingPixel(id="x", owner="acme")},
             [("rollup", "daily"), ("breakdown", "by-total"), ("package_id", "none"), ("tracking_pixel_id", "x")],
         ),
         (
@@ -150,7 +143,9 @@ def test_what_a_query_refuses(values: dict[str, Any], named: list[str]) -> None:
             "owner",
         ),
         (
-            lambda exports: exports.aggregations(START, END, query(packages=[Pixel("a", "x"), Pixel("b", "y")])),
+            lambda exports: exports.aggregations(
+                START, END, query(packages=[TrackingPixel(id=one, owner=one) for one in "xy"])
+            ),
             "owner",
         ),
     ],

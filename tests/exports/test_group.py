@@ -9,58 +9,29 @@ from typing import Any
 import attrs
 import pytest
 
-from scarf_async.clock import Clock
-from scarf_async.entities import ApiVersion, ImportLogEntry, Package, PackageKey
+from scarf_async.entities import ImportLogEntry, Package, PackageKey, TrackingPixel
 from scarf_async.errors import ExportError, ValidationError
 from scarf_async.exports.group import Exports
-from scarf_async.exports.log_reader import ImportLogReader
 from scarf_async.exports.spec import date_range
+from scarf_async.imports.log_reader import ImportLogReader
 from scarf_async.protocol.messages import Request
-from scarf_async.protocol.steps import Steps
 
-from .fakes import FakeDownload, csv_body, download, event_rows, ndjson, row
+from .fakes import FakeClient, FakeDownload, csv_body, download, event_rows, ndjson, row
 
 START, BEHIND = "2024-01-01", "2024-01-02"
-
-
-@attrs.frozen
-class Pixel:
-    """What a pixel is taken by."""
-
-    id: str
-    owner: str
-
-
-PIXEL = Pixel("x", "Other")
+PIXEL = TrackingPixel(id="x", owner="Other")
 
 
 @attrs.define
-class Client:
+class Client(FakeClient):
     """Remembers what is asked for."""
 
     body: bytes = b""
-    requests: list[Request[None]] = attrs.field(factory=list)
-    max_record_bytes: int = 1000
-    save_attempts: int = 1
-    clock: Clock = attrs.field(factory=Clock)
-    api: ApiVersion = "v1"
-    owner: str | None = None
-
-    def server_of(self, version: str) -> str:
-        return f"http://127.0.0.1/{version}"
+    max_record_bytes: int = attrs.field(default=1000, kw_only=True)
 
     async def download(self, request: Request[None]) -> FakeDownload:
         self.requests.append(request)
         return download(self.body)
-
-    async def tell(self, steps: Steps[None]) -> None:
-        raise AssertionError(f"nothing is to be read; got {steps}")
-
-    def redact(self, text: str) -> str:
-        return text
-
-    async def pause(self, request: Request[None], attempt: int) -> None:
-        raise AssertionError(f"one attempt has no pause; got {attempt} of {request.target}")
 
 
 CALLS: list[tuple[Callable[[Exports], Any], str, str, bool]] = [

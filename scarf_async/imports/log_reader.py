@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Final
 
 import attrs
 
-from scarf_async.dialects.v2.imports import WIRE
+from scarf_async.dialects.v2.requests import WIRE
 from scarf_async.entities import ImportLogEntry
 from scarf_async.exports.lines import RecordError
 from scarf_async.exports.ndjson import NdjsonFormat, fields_of
@@ -17,15 +16,9 @@ __all__ = ["ImportLogReader"]
 
 
 class ImportLogReader(NdjsonFormat):
-    """Reads NDJSON records as `ImportLogEntry`s, all of them: a log has no days.
-
-    Args:
-        end: of no meaning.
-    """
+    """Reads NDJSON records as `ImportLogEntry`s, all of them: a log has no days."""
 
     record: Final = ImportLogEntry
-
-    def __init__(self, end: dt.date | None) -> None: ...
 
     def decode(self, records: list[bytes]) -> tuple[list[ImportLogEntry], int]:
         """Return the entries, none of them late.
@@ -34,10 +27,6 @@ class ImportLogReader(NdjsonFormat):
             RecordError: one of the records cannot be read.
         """
         return [_entry(record) for record in records], 0
-
-    def late(self, records: list[bytes]) -> list[bool]:
-        """Say of each record that it is not late."""
-        return [False] * len(records)
 
 
 def _entry(record: bytes) -> ImportLogEntry:
