@@ -13,23 +13,24 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scarf_async import BulkPlan, BulkProgress, OrganizationUpsert, PackageUpsert, RouteCreate, Scarf
+from scarf_async import BulkPlan, BulkProgress, PackageUpsert, RouteCreate, Scarf
 from scarf_async.emulator import Emulator, Faults
 
-TEAM = ("ann@example.org", "bob@example.org", "cyd@example.org")
+TEAM = ("ann", "bob", "cyd")
 
 
 def make_plan(organization: str) -> BulkPlan:
     """The plan is data: the same names give the same plan, which is how the journal knows it again."""
     plan = BulkPlan()
+    for person in TEAM:
+        plan.upsert_member(organization, person, "member")
     for number in range(20):
         name = f"tool-{number:02}"
         upsert = PackageUpsert(name=name, short_description=f"Tool {number}", library_type="file")
         package = plan.create_package(upsert, organization, if_exists="keep")
-        archive = f"https://example.org/{name}-{{version}}.tgz"
-        plan.create_route(package, RouteCreate(archive, f"/{name}/{{version}}.tgz"))
-        for person in TEAM:
-            plan.set_permission(package, person, "member")
+        for ending in ("tgz", "zip"):  # the first one is sent together with its package
+            archive = f"https://example.org/{name}-{{version}}.{ending}"
+            plan.create_route(package, RouteCreate(archive, f"/{name}/{{version}}.{ending}"))
     return plan
 
 
@@ -40,7 +41,7 @@ def show(progress: BulkProgress) -> None:
 async def set_up(scarf: Scarf, organization: str, journal: Path) -> bool:
     """Run the plan; tell whether everything is as it says."""
     plan, stop = make_plan(organization), asyncio.Event()
-    requests = plan.estimate().requests  # before anything is sent
+    requests = plan.estimate(api=scarf.api).requests  # before anything is sent
     print("About to send", ", ".join(f"{count} {kind}" for kind, count in requests.items()))
     loop = asyncio.get_running_loop()
 
@@ -61,14 +62,13 @@ async def set_up(scarf: Scarf, organization: str, journal: Path) -> bool:
 
 async def main() -> int:
     if organization := os.environ.get("SCARF_ORGANIZATION"):
-        async with Scarf() as scarf:
+        async with Scarf(api="v2", owner=organization) as scarf:
             done = await set_up(scarf, organization, Path("bulk_setup.journal"))
     else:
-        acme = OrganizationUpsert(name="acme", description="", billing_email="")
+        emulator = Emulator(load={"organizations": [{"name": "acme"}]})
+        emulator.faults = Faults(status={503: 0.05}, drop_after=0.05)
         with tempfile.TemporaryDirectory() as directory:
-            async with Emulator() as emulator, Scarf(emulator.token, base_url=emulator.url) as scarf:
-                await scarf.organizations.create(acme)
-                emulator.faults = Faults(status={503: 0.05}, drop_after=0.05)
+            async with emulator, Scarf(emulator.token, api="v2", owner="acme", v2_url=emulator.v2_url) as scarf:
                 done = await set_up(scarf, "acme", Path(directory, "journal"))
     print("All is set up." if done else "Not all is set up yet. Run it again to go on.")
     return 0 if done else 1

@@ -2,6 +2,7 @@
 
 `python examples/migrate.py` does it between two local Scarf servers. With $SCARF_API_TOKEN, $SCARF_ORGANIZATION and
 $SCARF_TARGET set, it shows what would make the target a copy, in the real one; with $SCARF_APPLY=yes it does it.
+The target is there already: v2 creates no organizations.
 """
 
 import asyncio
@@ -10,23 +11,14 @@ import os
 import sys
 import tempfile
 
-from scarf_async import (
-    OrganizationUpsert,
-    PackageUpsert,
-    PermissionSet,
-    RouteCreate,
-    Scarf,
-    read_changes,
-    write_changes,
-    write_manifest,
-)
+from scarf_async import PackageUpsert, RouteCreate, Scarf, read_changes, write_changes, write_manifest
 from scarf_async.emulator import Emulator
 
 NAMES = {"bob": None, "cyd": "cydney"}  # bob does not come along, cyd has another name there
 
 
-async def migrate(old: Scarf, source: str, new: Scarf, target: str, server: str, *, apply: bool = True) -> bool:
-    """Make `target` a copy of `source`, maybe on another `server`; tell whether it is one afterwards."""
+async def migrate(old: Scarf, source: str, new: Scarf, target: str, *, apply: bool = True) -> bool:
+    """Make `target` a copy of `source`, maybe on another server; tell whether it is one afterwards."""
     # The way back, and something for version control: what is there before anything is changed.
     write_manifest(await old.manifests.pull(source), f"{source}.json")
     changes = await old.manifests.changes_to_copy(source, target, to=new, members=NAMES)
@@ -34,7 +26,7 @@ async def migrate(old: Scarf, source: str, new: Scarf, target: str, server: str,
     if not apply:
         return len(changes) == 0
     # Kept in a file, the very same changes can be applied on if this is killed half-way: the journal knows them.
-    write_changes(changes, f"{target}.changes", server=server)
+    write_changes(changes, f"{target}.changes", server=new.v2_url)
     report = await new.manifests.apply(read_changes(f"{target}.changes"), journal=f"{target}.journal")
     print(report)
     report.raise_for_failures()
@@ -44,31 +36,27 @@ async def migrate(old: Scarf, source: str, new: Scarf, target: str, server: str,
 
 async def furnish(scarf: Scarf) -> None:
     """Something to copy."""
-    await scarf.organizations.create(
-        OrganizationUpsert(name="acme", description="Tools", billing_email="a@acme.org")
-    )
     for user in ("ann", "bob", "cyd"):
         await scarf.members.upsert("acme", user, "member")
     upsert = PackageUpsert(name="tool", short_description="A tool", library_type="file")
-    tool = await scarf.packages.create(upsert, "acme")
-    await scarf.routes.create(tool, RouteCreate("https://acme.org/tool-{version}.tgz", "/tool/{version}.tgz"))
-    await scarf.permissions.set(tool, PermissionSet("cyd", "admin"))
+    first = RouteCreate("https://acme.org/tool-{version}.tgz", "/tool/{version}.tgz")
+    tool = await scarf.packages.create(upsert, route=first)
+    await scarf.routes.create(tool, RouteCreate("https://acme.org/tool-{version}.zip", "/tool/{version}.zip"))
 
 
 async def main() -> int:
     source, target = os.environ.get("SCARF_ORGANIZATION"), os.environ.get("SCARF_TARGET")
     if source and target:
-        server = os.environ.get("SCARF_BASE_URL", "https://scarf.sh/api/v1")
         apply = os.environ.get("SCARF_APPLY") == "yes"
-        async with Scarf(read_only=not apply) as scarf:
-            same = await migrate(scarf, source, scarf, target, server, apply=apply)
+        async with Scarf(api="v2", owner=source, read_only=not apply) as scarf:
+            same = await migrate(scarf, source, scarf, target, apply=apply)
     else:
-        one, two = Emulator(), Emulator()
+        one, two = (Emulator(load={"organizations": [{"name": name}]}) for name in ("acme", "acme-eu"))
         with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
-            async with one, two, Scarf(one.token, base_url=one.url) as old:
+            async with one, two, Scarf(one.token, api="v2", owner="acme", v2_url=one.v2_url) as old:
                 await furnish(old)
-                async with Scarf(two.token, base_url=two.url) as new:
-                    same = await migrate(old, "acme", new, "acme-eu", two.url)
+                async with Scarf(two.token, api="v2", owner="acme-eu", v2_url=two.v2_url) as new:
+                    same = await migrate(old, "acme", new, "acme-eu")
     print("The target is a copy of the source." if same else "The target is not a copy of the source yet.")
     return 0 if same else 1
 

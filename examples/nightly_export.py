@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scarf_async import ExportJob, OrganizationUpsert, PackageUpsert, Scarf
+from scarf_async import ExportJob, PackageUpsert, Scarf
 from scarf_async.emulator import Emulator, FaultRule
 
 
@@ -37,12 +37,10 @@ async def export(scarf: Scarf, job: ExportJob, directory: Path) -> bool:
 
 async def rehearse(directory: Path) -> bool:
     """A month of a local server: the first night a download is cut, the second finds nothing to do."""
-    emulator = Emulator(events_per_day=40)
+    emulator = Emulator(events_per_day=40, load={"organizations": [{"name": "acme"}]})
     emulator.faults.add(FaultRule("GET", "*/events", 1, "cut_download"))
-    async with emulator, Scarf(emulator.token, base_url=emulator.url, v2_url=emulator.v2_url) as scarf:
-        await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
-        tool = PackageUpsert(name="tool", short_description="", library_type="file")
-        await scarf.packages.create(tool, "acme")
+    async with emulator, Scarf(emulator.token, api="v2", owner="acme", v2_url=emulator.v2_url) as scarf:
+        await scarf.packages.create(PackageUpsert(name="tool", short_description="", library_type="npm"))
         job = job_of_month("acme", dt.date(2024, 1, 31))
         nights = [await export(scarf, job, directory) for _ in range(2)]
     return all(nights)
@@ -51,7 +49,7 @@ async def rehearse(directory: Path) -> bool:
 async def main() -> int:
     if organization := os.environ.get("SCARF_ORGANIZATION"):
         today = dt.datetime.now(dt.UTC).date()
-        async with Scarf(read_only=True) as scarf:
+        async with Scarf(api="v2", owner=organization, read_only=True) as scarf:
             good = await export(scarf, job_of_month(organization, today), Path(f"{organization}-{today:%Y-%m}"))
     else:
         with tempfile.TemporaryDirectory() as directory:

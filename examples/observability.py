@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 
-from scarf_async import OrganizationUpsert, Scarf
+from scarf_async import PackageUpsert, Scarf
 from scarf_async.emulator import Emulator, FaultRule
 from scarf_async.observe import LoggingHook, PrometheusHook, combine
 
@@ -38,16 +38,19 @@ async def main() -> None:
     counters = PrometheusHook()
     hook = combine(LoggingHook(logger_of_events()), counters)
     if organization := os.environ.get("SCARF_ORGANIZATION"):
-        async with Scarf(on_event=hook, read_only=True) as scarf:
+        async with Scarf(api="v2", owner=organization, on_event=hook, read_only=True) as scarf:
             await scarf.members.list(organization)
     else:
-        async with Emulator() as emulator:
-            emulator.faults.add(FaultRule("POST", "/organizations", 1, 429, retry_after=1))
-            emulator.faults.add(FaultRule("GET", "*/users", 1, 503))
-            emulator.faults.add(FaultRule("GET", "*/users", 2, "drop_before"))
-            async with Scarf(emulator.token, base_url=emulator.url, on_event=hook) as scarf:
-                await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
-                await asyncio.gather(scarf.members.list("acme"), scarf.packages.list("acme"))
+        emulator = Emulator(load={"organizations": [{"name": "acme"}]})
+        emulator.faults.add(FaultRule("POST", "/packages/acme", 1, 429, retry_after=1))
+        emulator.faults.add(FaultRule("GET", "*/members", 1, 503))
+        emulator.faults.add(FaultRule("GET", "*/members", 2, "drop_before"))
+        async with (
+            emulator,
+            Scarf(emulator.token, api="v2", owner="acme", v2_url=emulator.v2_url, on_event=hook) as scarf,
+        ):
+            await scarf.packages.create(PackageUpsert(name="web", short_description="", library_type="npm"))
+            await asyncio.gather(scarf.members.list("acme"), scarf.packages.list())
     # A service gives this out at /metrics, with the content type scarf_async.observe.CONTENT_TYPE.
     print(counters.render())
     print("Everything that happened was logged and counted.")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientSession, web
 
-from scarf_async import NotFoundError, OrganizationUpsert, RateLimitedError, RetryPolicy, Scarf, ScarfError
+from scarf_async import NotFoundError, RateLimitedError, RetryPolicy, Scarf, ScarfError
 from scarf_async.emulator import Emulator
 
 SCARF = web.AppKey("scarf", Scarf)
@@ -65,12 +65,11 @@ async def visit(scarf: Scarf, *organizations: str) -> None:
 async def main() -> None:
     few = RetryPolicy(attempts=3, max_elapsed=DEADLINE)
     if organization := os.environ.get("SCARF_ORGANIZATION"):
-        await visit(Scarf(timeout=3.0, retry=few, read_only=True), organization)
+        await visit(Scarf(api="v2", timeout=3.0, retry=few, read_only=True), organization)
     else:
-        acme = OrganizationUpsert(name="acme", description="", billing_email="")
-        async with Emulator() as emulator, Scarf(emulator.token, base_url=emulator.url) as scarf:
-            await scarf.organizations.create(acme)
-            served = Scarf(emulator.token, base_url=emulator.url, timeout=3.0, retry=few, read_only=True)
+        async with Emulator(load={"organizations": [{"name": "acme"}]}) as emulator:
+            url = emulator.v2_url
+            served = Scarf(emulator.token, api="v2", v2_url=url, timeout=3.0, retry=few, read_only=True)
             await visit(served, "acme", "nobody")
     print("The service answered and was shut down.")
 

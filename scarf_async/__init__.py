@@ -128,7 +128,7 @@ if TYPE_CHECKING:
         WindowReport,
         verify_export,
     )
-    from scarf_async.imports.report import ImportBatch, ImportProgress, ImportReport
+    from scarf_async.imports import ImportBatch, ImportProgress, ImportReport
     from scarf_async.manifests import (
         ApplyReport,
         Change,
@@ -286,7 +286,7 @@ _MODULES = (
     "sending.retry",
     "client",
     "exports",
-    "imports.report",
+    "imports",
     "bulk",
     "manifests",
     "data",

@@ -201,7 +201,7 @@ class OutcomeUnknownError(ScarfError):
 
     Attributes:
         requested: what was to be created.
-        found: what stands under the same name or addresses and differs; None where nothing was found.
+        found: what has the same name or addresses and differs; None where nothing was found.
         failure: what the last attempt ended with.
         look_failure: why the look failed; None where it worked.
     """
@@ -348,7 +348,7 @@ class GuardError(ScarfError):
 
 
 class APIError(ScarfError):
-    """The service answered with a status that is no success.
+    """The service answered with a status that is not a success.
 
     Attributes:
         status: the HTTP status.

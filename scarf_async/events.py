@@ -82,7 +82,7 @@ class RequestFinished(ScarfEvent):
         status: the HTTP status.
         error: the name of the error's class, such as `ConnectFailedError` or `CancelledError`.
         elapsed: seconds since it began; the waits for a free connection and for the pace are part of it.
-        url: the address as it was sent. The token is no part of it.
+        url: the address as it was sent. The token is not part of it.
     """
 
     attempt: int

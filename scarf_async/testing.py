@@ -118,7 +118,7 @@ def script_faults(
 def call_log(emulator: Emulator) -> list[str]:
     """Return what arrived, a line for each request, in order of arrival: to be compared and to be read.
 
-    The path is decoded, and stands without `/api/v1`; an injected fault stands in brackets. The query is left out.
+    The path is decoded, and is without `/api/v1`; an injected fault is in brackets. The query is left out.
 
     `["POST /organizations: 201", "POST /packages: 503 [503]", "POST /packages: no answer [drop_after]"]`
     """

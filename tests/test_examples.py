@@ -9,9 +9,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import attrs
 import pytest
 
-from scarf_async import OrganizationUpsert, Scarf
+from scarf_async import OrganizationUpsert, PackageUpsert, Scarf
 from scarf_async.emulator import Emulator
 from scarf_async.testing import call_log, no_waiting
 
@@ -106,7 +107,9 @@ async def test_a_migration_is_shown_before_it_is_made(
     scarf_emulator: Emulator, scarf: Scarf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """On a real server nothing is written until it is asked for."""
-    await scarf.organizations.create(ACME)
+    for name in ("acme", "acme-eu"):
+        await scarf.organizations.create(attrs.evolve(ACME, name=name))
+    await scarf.packages.create(PackageUpsert(name="tool", short_description="", library_type="npm"), "acme")
     point_to(scarf_emulator, monkeypatch)
     monkeypatch.setenv("SCARF_TARGET", "acme-eu")
     monkeypatch.chdir(tmp_path)
@@ -116,4 +119,4 @@ async def test_a_migration_is_shown_before_it_is_made(
     assert {request.method for request in scarf_emulator.requests} == {"GET"}
     monkeypatch.setenv("SCARF_APPLY", "yes")
     await asyncio.to_thread(run, "migrate.py")
-    assert (await scarf.organizations.get("acme-eu")).name == "acme-eu"
+    assert [package.name for package in await scarf.packages.list("acme-eu")] == ["tool"]

@@ -128,6 +128,18 @@ def test_every_list_is_true() -> None:
         assert missing == set(), place(path)
 
 
+def test_what_others_take_is_on_the_list() -> None:
+    """A name that one module imports from another is in the `__all__` of that one."""
+    lists = {
+        dotted(path): set(ast.literal_eval(node.value))
+        for path in FILES
+        for node in tree(path).body
+        if isinstance(node, ast.Assign) and _defined(node) == {"__all__"}
+    }
+    taken = {tuple(name.rpartition(".")[::2]) for path in FILES for name in imports(path) if name not in MODULES}
+    assert {f"{module}.{name}" for module, name in taken if name not in lists.get(module, {name})} == set()
+
+
 def _defined(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.If):
         return set().union(*map(_defined, node.body))
@@ -154,6 +166,7 @@ PLACES = [
     ".errors",
     ".events",
     ".exports",
+    ".imports",
     ".manifests",
     ".observe",
     ".observe.otel",

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from scarf_async.bulk.calls import CreatePackage, RemoveMember, UpdateOrganization, UpsertMember
-from scarf_async.bulk.kinds import Call, OnPackage, Root
+from scarf_async.bulk.kinds import ANY_PACKAGE, Call, OnPackage, Root
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.parts import CreateDomain, CreateRoute
 from scarf_async.dialects import Dialect
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 _SHOWN: Final = 20
-_NEW: Final = PackageKey(None, "new")
 _NOTHING_SENT: Final = "; nothing was sent"
 
 
@@ -129,7 +128,7 @@ def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> Pack
     if isinstance(root, str):
         return PackageKey(owners.get(root), root)
     created = None if root is None else plan[root].call
-    return PackageKey(created.organization, "new") if isinstance(created, CreatePackage) else _NEW
+    return PackageKey(created.organization, "new") if isinstance(created, CreatePackage) else ANY_PACKAGE
 
 
 def refuse_unsupported(

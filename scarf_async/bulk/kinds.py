@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from enum import Enum, StrEnum, auto
-from typing import ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import ClassVar, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
@@ -29,6 +29,7 @@ from scarf_async.sending.creates import IfExists, check_if_exists, create
 from scarf_async.sending.session import Session
 
 __all__ = [
+    "ANY_PACKAGE",
     "Call",
     "Changes",
     "Creates",
@@ -52,6 +53,9 @@ T = TypeVar("T")
 
 Root: TypeAlias = str | int
 """What tells packages apart in a plan: the id, or the place of the operation that creates it."""
+
+ANY_PACKAGE: Final = PackageKey(None, "any")
+"""What an operation on no package is built and sent with."""
 
 Differs: TypeAlias = tuple[object, object]
 """What should show, and what does; None for nothing."""

@@ -18,7 +18,7 @@ from scarf_async.clock import Clock
 from scarf_async.errors import JournalError, ScarfError
 from scarf_async.events import Hook
 
-__all__ = ["Outcomes"]
+__all__ = ["Outcomes", "since"]
 
 _PROGRESS_INTERVAL: Final = 0.1
 
@@ -64,7 +64,7 @@ class Outcomes:
                     self._settle(place, _outcome_of(self.plan[place], known))
 
     def open_places(self, unit: int) -> list[int]:
-        """Return the operations of a unit that have no outcome; of equal ones the first stands for all."""
+        """Return the operations of a unit that have no outcome; of equal ones the first is for all."""
         twins, by_place = self.schedule.twins, self.by_place
         return [
             place

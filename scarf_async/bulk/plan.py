@@ -228,7 +228,7 @@ class BulkPlan:
         """Read a plan from a file, and check it as if it were added by hand.
 
         Raises:
-            ValidationError: it is no plan, is cut off, was made by another version, or holds what cannot be
+            ValidationError: it is not a plan, is cut off, was made by another version, or holds what cannot be
                 sent; the message names the line.
             OSError: the file cannot be read.
         """

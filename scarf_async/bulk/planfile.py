@@ -70,7 +70,7 @@ def _lines(plan: Iterable[Operation], *, owners: bool) -> Iterator[bytes]:
 
 
 def digest(plan: Iterable[Operation], *, owners: bool = False) -> str:
-    """Return what tells a plan from every other: the SHA-256 of its operations as they stand in a file.
+    """Return what tells a plan from every other: the SHA-256 of its operations as they are in a file.
 
     Without `owners` those of packages are left out, for a version to which an id is enough.
     """
@@ -94,7 +94,7 @@ def read_plan(path: str | os.PathLike[str], add: Callable[[Call, _Refs], Ref[obj
     """Add the operations of a file to an empty plan, checked as if they were added by hand.
 
     Raises:
-        ValidationError: the file is no plan, is cut off, was made by a newer version, or holds an operation
+        ValidationError: the file is not a plan, is cut off, was made by a newer version, or holds an operation
             that cannot be sent; the message names the line.
         OSError: the file cannot be read.
     """

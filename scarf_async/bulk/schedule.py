@@ -128,7 +128,7 @@ class _Compiler:
             identity = (call.kind, root, after, call.details if isinstance(call, OnPackage) else call)
             target = call.target(root, self._name)
             original = first.get(identity)
-            # What was given another value in between is given this one anew, and not a first time.
+            # What was given another value in between is given this one again, and not a first time.
             if original is not None and self.changed.get(target, -1) <= original:
                 self.twins[place] = original
                 self._join(self.unit_of[original], place)

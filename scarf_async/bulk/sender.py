@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from scarf_async.bulk.calls import UpdateOrganization
-from scarf_async.bulk.kinds import Effect, OnPackage, Ref
+from scarf_async.bulk.kinds import ANY_PACKAGE, Effect, OnPackage, Ref
 from scarf_async.bulk.looks import Looks
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.outcomes import Outcomes, since
@@ -43,7 +43,6 @@ __all__ = ["FATAL", "Sender"]
 
 # No operation's failure: the whole run cannot go on.
 FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
-_NO_PACKAGE: Final = PackageKey(None, "none")
 
 
 @attrs.frozen(eq=False)
@@ -207,7 +206,7 @@ class Sender:
         failure: ScarfError | None = None
         try:
             calls = [self.schedule.calls.get(place, self.plan[place].call) for place in places]
-            result = await calls[0].perform(self.session.serving(work), package or _NO_PACKAGE, calls)
+            result = await calls[0].perform(self.session.serving(work), package or ANY_PACKAGE, calls)
         except (*FATAL, JournalError) as error:
             if not isinstance(error, JournalError):
                 raise

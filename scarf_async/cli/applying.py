@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scarf_async.manifests import Changes
     from scarf_async.manifests.report import ApplyReport
 
-__all__ = ["ApplyOptions", "failures", "failures_table", "progress_line", "say_stopping"]
+__all__ = ["ApplyOptions", "failures", "failures_table", "say_stopping"]
 
 _ROWS: Final = 20
 
@@ -130,7 +130,7 @@ class ApplyOptions:
                 me=self.me,
                 whole=whole,
                 stop=stop,
-                progress=lambda progress: meter.show(progress_line(progress)),
+                progress=lambda progress: meter.show(_progress_line(progress)),
             )
             return report, stop.is_set()
         return None, True
@@ -162,7 +162,7 @@ def say_stopping() -> None:
     say(f"Stopping when what is under way has ended; {name_of_first()} again stops at once")
 
 
-def progress_line(progress: BulkProgress) -> str:
+def _progress_line(progress: BulkProgress) -> str:
     """Say how far a run is."""
     parts = [f"{progress.done:,} of {progress.total:,} changes ({100 * progress.done // max(progress.total, 1)}%)"]
     if progress.failed:

@@ -33,7 +33,7 @@ _LOG_COLUMNS = ("line", "class_", "type", "human_friendly_message")
 
 @attrs.frozen(kw_only=True)
 class TargetOptions:
-    """Where rows go."""
+    """Where rows go, and how."""
 
     package: Annotated[
         str | None, typer.Option(help="The uuid of the package that all rows are of; else each has its $package.")

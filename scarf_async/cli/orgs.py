@@ -13,7 +13,7 @@ from scarf_async.cli.records import RecordOptions
 from scarf_async.cli.writes import WriteOptions, sent, traits_of
 from scarf_async.entities import UNSET, OrganizationUpsert
 
-__all__ = ["app"]
+__all__ = ["Organization", "app"]
 
 app: typer.Typer = typer.Typer(help="Show, create and update organizations.", no_args_is_help=True)
 

@@ -43,7 +43,7 @@ _TIMEOUT: Final = 3.0
 
 
 def read_example() -> Manifest:
-    """Read the example, which stands in the wheel and, in a checkout, in `examples/`."""
+    """Read the example, which is in the wheel and, in a checkout, in `examples/`."""
     packaged = resources.files("scarf_async.cli") / _FILE
     if not packaged.is_file():
         return read_manifest(Path(__file__).parents[2] / "examples" / _FILE)

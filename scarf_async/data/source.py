@@ -221,7 +221,7 @@ def _in_memory(paths: Sequence[Path], record: type[Event | Aggregate | Aggregati
             return [await _export(path, EventReader).to_arrow() for path in paths]
         if record is Aggregate:
             return [await _export(path, AggregateReader).to_arrow() for path in paths]
-        return [await _export(path, AggregationReader).to_arrow() for path in paths]
+        return [await _export(path, lambda _: AggregationReader()).to_arrow() for path in paths]
 
     # An event loop may be running in this thread already.
     with ThreadPoolExecutor(1) as executor:

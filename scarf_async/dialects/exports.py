@@ -5,18 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
 from scarf_async.checks import word
-from scarf_async.dialects.v1 import requests as v1_requests
-from scarf_async.dialects.v2 import requests as v2_requests
-from scarf_async.dialects.v3 import requests as v3_requests
-from scarf_async.entities import Aggregate, Aggregation, AggregationQuery, ApiVersion, Event, ExportKind
+from scarf_async.dialects.bare import VERSIONS, AnyVersion, bare_endpoint
+from scarf_async.dialects.v2.arguments import check_package_id
+from scarf_async.dialects.v3.requests import parameters
+from scarf_async.entities import Aggregate, Aggregation, AggregationQuery, Event, ExportKind
 from scarf_async.errors import UnsupportedError, ValidationError
-from scarf_async.protocol.messages import Answer, Endpoint, Request, Resend
-from scarf_async.protocol.wire import Wire
+from scarf_async.protocol.messages import Endpoint, Request, Resend
 
 __all__ = [
     "COMPANY_EVENTS",
@@ -30,17 +29,8 @@ __all__ = [
     "only_version",
 ]
 
-ExportVersion: TypeAlias = ApiVersion | Literal["v3"]
+ExportVersion: TypeAlias = AnyVersion
 """A version that has exports."""
-
-
-def _no_remark(_method: str, _answer: Answer) -> str | None:
-    return None
-
-
-_VERSIONS: Final[tuple[ExportVersion, ...]] = ("v1", "v2", "v3")
-_REMARKS: Final = {"v1": v1_requests.remark, "v2": v2_requests.remark, "v3": _no_remark}
-_NO_JSON: Final = Wire(entities=(), upserts=(), name=lambda _, attribute: attribute)
 
 
 @attrs.frozen(kw_only=True)
@@ -86,7 +76,7 @@ class ExportCall:
         """Build the request for the days from `start` to before `end`.
 
         Raises:
-            ValidationError: a value cannot stand in a path, or the range is longer than may be asked for.
+            ValidationError: a value cannot be in a path, or the range is longer than may be asked for.
         """
         if query is not None and self.longest is not None and (end - start).days > self.longest:
             raise ValidationError(
@@ -95,7 +85,7 @@ class ExportCall:
                 field="end",
             )
         if self.version == "v2" and package is not None:
-            v2_requests.check_package_id(package)
+            check_package_id(package)
         template, values = self.template, {"package": package, "pixel": pixel, "domain": domain, self.owner: owner}
         if owner is None and self.without_owner is not None:
             template = self.without_owner
@@ -103,15 +93,13 @@ class ExportCall:
             if self.of_pixel is None:
                 raise ValidationError(f"{self.version} has no events of one pixel; api='v2' has", field="pixel")
             template = self.of_pixel
-        endpoint: Endpoint[None] = Endpoint(
-            "GET", template, Resend.EXPORT, None, _NO_JSON, self.version, remark=_REMARKS[self.version]
-        )
+        endpoint: Endpoint[None] = bare_endpoint("GET", template, Resend.EXPORT, None, self.version)
         first, behind = self.dates
         asked: dict[str, str | Sequence[str]] = {first: start.isoformat(), behind: end.isoformat()}
         if self.names is not None and names is not None:
             asked[self.names] = names
         if query is not None:
-            asked |= v3_requests.parameters(query)
+            asked |= parameters(query)
         return endpoint.request(
             query=asked,
             **{name: value for name, value in values.items() if name is not None and value is not None},
@@ -179,11 +167,12 @@ def names_text(names: str | Iterable[str] | None) -> str | None:
     """Return which names of packages are wanted, as the service reads it.
 
     Raises:
-        ValidationError: it is no text, or an empty one, which would mean all of them.
+        ValidationError: it is not a text, or an empty one, which would mean all of them.
     """
     if names is None:
         return None
-    given: list[object] = [names] if isinstance(names, str) else list(names)
+    several: object = names
+    given = list(several) if isinstance(several, Iterable) and not isinstance(several, str) else [several]
     texts = [text for text in given if isinstance(text, str) and text.strip()]
     if not texts or len(texts) < len(given):
         raise ValidationError(f"names must be a text that is not empty, or several; got {names!r}", field="names")
@@ -200,7 +189,7 @@ def only_version(kind: ExportKind, owner: str | None) -> ExportVersion | None:
     """Return the one version that has an export, of this owner or without one; None: more than one has it."""
     versions = [
         version
-        for version in _VERSIONS
+        for version in VERSIONS
         if (call := EXPORTS.get((version, kind))) is not None and (owner is None or call.owner is not None)
     ]
     return versions[0] if len(versions) == 1 else None
@@ -220,7 +209,7 @@ def export_call(kind: str, version: object, owner: str | None, *, owner_may_foll
         ValidationError: the version does not have it, or has it only with an owner, or only without.
     """
     name = kind.replace("_", " ")
-    word("api", version, _VERSIONS, ValidationError)
+    word("api", version, VERSIONS, ValidationError)
     call = EXPORTS.get((str(version), kind))
     if call is None:
         others = " and ".join(other for other, what in EXPORTS if what == kind)
@@ -232,7 +221,10 @@ def export_call(kind: str, version: object, owner: str | None, *, owner_may_foll
         raise ValidationError(f"{name} are exports of {others} only", field="api")
     needs_owner = call.owner is not None and call.without_owner is None
     if owner is None and needs_owner and not (owner_may_follow and asks_for_owner(kind, version)):
-        raise ValidationError(f"{name} of {version} need an owner; got None", field="owner")
+        ways = ", make the client with Scarf(owner=...), or set $SCARF_OWNER" if call.version != "v1" else ""
+        raise ValidationError(
+            f"{name} of {version} need an owner: give owner={ways}; nothing was sent", field="owner"
+        )
     if owner is not None and call.owner is None:
         raise ValidationError(
             f"{name} of {version} are those of the token's user; an owner needs api='v2'", field="owner"

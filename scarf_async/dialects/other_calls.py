@@ -5,28 +5,22 @@ from __future__ import annotations
 import json as text_of
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, TypeAlias, cast, get_args
+from typing import Final, Literal, cast
 from urllib.parse import quote, unquote, urlencode
 
 from scarf_async.checks import word
-from scarf_async.dialects.v1.requests import remark as v1_remark
-from scarf_async.dialects.v2.requests import CONFLICTS
-from scarf_async.dialects.v2.requests import remark as v2_remark
+from scarf_async.dialects.bare import VERSIONS, WIRE, bare_endpoint
 from scarf_async.entities import JSON, UNSET, Unset
 from scarf_async.entities.fields import without_user
 from scarf_async.errors import ValidationError
-from scarf_async.protocol.messages import Endpoint, Query, Request, Resend, decode_with, path_segment
+from scarf_async.protocol.messages import Query, Request, Resend, decode_with, path_segment
 from scarf_async.protocol.steps import Steps, answer_to
-from scarf_async.protocol.wire import UnreadableError, Wire
+from scarf_async.protocol.wire import UnreadableError
 
-__all__ = ["AnyVersion", "other_call", "other_request"]
-
-AnyVersion: TypeAlias = Literal["v1", "v2", "v3"]
+__all__ = ["other_call", "other_request"]
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _READING: Final = ("GET", "HEAD")
-_REMARKS: Final = {"v1": v1_remark, "v2": v2_remark, "v3": lambda _, __: None}
-_WIRE: Final = Wire(entities=(), upserts=(), name=lambda _, attribute: attribute)
 # What a path may hold besides letters, digits and `-._~`; everything else is escaped.
 _SAFE: Final = "/%:@!$&'()*+,;="
 _NO_ESCAPE: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
@@ -46,7 +40,7 @@ def other_call(request: Request[object]) -> Steps[JSON]:
         if answer.cut is not None:
             # Of a write: a read whose answer is cut is sent again.
             raise UnreadableError("", f"the call succeeded, and its answer is not whole ({answer.cut})")
-        return _WIRE.parse(body)
+        return WIRE.parse(body)
 
     return cast(JSON, decode_with(request, answer, read))
 
@@ -67,21 +61,13 @@ def other_request(
     """
     method = str(method).upper()
     word("method", method, _METHODS, ValidationError)
-    word("version", version, get_args(AnyVersion), ValidationError)
+    word("version", version, VERSIONS, ValidationError)
     if resend is not None:
         word("resend", resend, ("repeat",), ValidationError, other="None")
     target = _path(path) + _query(query)
     # Which call it is, only its path says: a label that holds it would be another for each thing.
-    endpoint: Endpoint[object] = Endpoint(
-        method,
-        "/{path}",
-        Resend.READ if method in _READING else Resend.ONCE if resend is None else Resend.REPEAT,
-        object,
-        _WIRE,
-        version,
-        conflicts=CONFLICTS if version == "v2" and method not in _READING else (),
-        remark=_REMARKS[version],
-    )
+    again = Resend.READ if method in _READING else Resend.ONCE if resend is None else Resend.REPEAT
+    endpoint = bare_endpoint(method, "/{path}", again, object, version)
     return Request(endpoint, target, None if isinstance(json, Unset) else _body(json))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from operator import itemgetter
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
@@ -18,6 +18,7 @@ from scarf_async.emulator.wire import dump_json
 from scarf_async.entities.enums import Breakdown, LibraryType
 
 __all__ = [
+    "FIRST_DAYS",
     "Counts",
     "Detail",
     "Row",
@@ -33,6 +34,14 @@ Row: TypeAlias = dict[str, JSON]
 """A row in the words of v1's AggregateV1."""
 
 Detail: TypeAlias = dict[str, str]
+
+FIRST_DAYS: Final[Mapping[str, Callable[[date], date]]] = {
+    "daily": lambda day: day,
+    "weekly": lambda day: day - timedelta(days=day.weekday()),
+    "monthly": lambda day: day.replace(day=1),
+    "yearly": lambda day: day.replace(month=1, day=1),
+}
+"""The first of the days that a rollup counts together with a day."""
 
 _PRODUCT: Final = re.compile(r"([^\s/]+)(?:/(\S+))?")
 

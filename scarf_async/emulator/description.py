@@ -8,11 +8,11 @@ from typing import Final
 
 from aiohttp import web
 
-__all__ = ["DESCRIPTIONS", "DESCRIPTION_PATH", "describe", "description"]
+__all__ = ["DESCRIPTIONS", "describe", "description"]
 
-DESCRIPTION_PATH: Final = "/openapi.json"
+_DESCRIPTION_PATH: Final = "/openapi.json"
 DESCRIPTIONS: Final[Mapping[str, str]] = {
-    "v1": DESCRIPTION_PATH,
+    "v1": _DESCRIPTION_PATH,
     "v2": "/openapi_v2.json",
     "v3": "/openapi_v3.json",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, Protocol, TypeAlias, TypeVar, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
@@ -12,11 +12,10 @@ from scarf_async.entities.enums import Dimension, DimensionLike, Rollup
 from scarf_async.entities.enums import dimension as _dimension
 from scarf_async.entities.fields import JSON, extra, some_text
 from scarf_async.entities.packages import Package, PackageKey
+from scarf_async.entities.pixels import TrackingPixel
 from scarf_async.errors import ValidationError
 
 __all__ = ["Aggregation", "AggregationQuery", "Artifacts"]
-
-T = TypeVar("T")
 
 _All: TypeAlias = Literal["all", "none"]
 _WORDS: Final = get_args(_All)
@@ -25,35 +24,22 @@ _MOST_DIMENSIONS: Final = 2
 _SEGMENTS: Final = frozenset({"by-company-funnel-stage", "by-company-size", "by-company-sic-code"})
 
 
-class _Owned(Protocol):
-    """What has an id and an owner, as a `PackageKey` and a `TrackingPixel` do."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def owner(self) -> str | None: ...
-
-
-_One: TypeAlias = str | Package | _Owned
+_One: TypeAlias = str | Package | PackageKey | TrackingPixel
 Artifacts: TypeAlias = _One | Iterable[_One] | None
 """Packages or pixels: one or several, `"all"`, `"none"`, or None for no choice."""
 
 
 def _key(field: str, value: object) -> PackageKey:
-    if isinstance(value, Package):
-        return value.key
-    if isinstance(value, PackageKey):
-        return value
-    owner, identifier = (None, value) if isinstance(value, str) else (_text(value, "owner"), _text(value, "id"))
-    if not isinstance(identifier, str) or not identifier.strip():
-        raise ValidationError(f"{field} must be ids, entities or keys, 'all' or 'none'; got {value!r}", field=field)
-    return PackageKey(owner or None, identifier)
-
-
-def _text(value: object, name: str) -> str | None:
-    found: object = getattr(value, name, None)
-    return found if isinstance(found, str) else None
+    match value:
+        case PackageKey():
+            return value
+        case Package():
+            return value.key
+        case TrackingPixel():
+            return PackageKey(value.owner or None, value.id)
+        case str() if value.strip():
+            return PackageKey(None, value)
+    raise ValidationError(f"{field} must be ids, entities or keys, 'all' or 'none'; got {value!r}", field=field)
 
 
 def _artifacts(field: str, value: Artifacts) -> tuple[PackageKey, ...] | _All | None:
@@ -71,7 +57,7 @@ def _artifacts(field: str, value: Artifacts) -> tuple[PackageKey, ...] | _All | 
             f"{field} is empty: leave it out, or give 'all' or 'none'; nothing was sent", field=field
         )
     if any(key.id in _WORDS for key in keys):
-        raise ValidationError(f"{field}: 'all' and 'none' stand alone; got several values", field=field)
+        raise ValidationError(f"{field}: 'all' and 'none' are given alone; got several values", field=field)
     return keys
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "Rollup",
     "address_fields",
     "breakdown",
+    "dimension",
     "has_domains",
     "has_routes",
     "importance",

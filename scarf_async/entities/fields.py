@@ -13,7 +13,19 @@ import attrs
 
 from scarf_async.errors import ValidationError
 
-__all__ = ["JSON", "UNSET", "Unset"]
+__all__ = [
+    "JSON",
+    "UNSET",
+    "Unset",
+    "absolute_url",
+    "docker_url",
+    "extra",
+    "one_of",
+    "optional_text",
+    "some_text",
+    "text_or_unset",
+    "without_user",
+]
 
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 """What JSON can say, as Python reads it."""
@@ -111,7 +123,7 @@ def without_user(value: object) -> str:
 
 def absolute_url(field: str, value: str) -> SplitResult:
     """Return the parts of an absolute http(s) address, or raise `ValidationError` naming the field."""
-    # A password may stand in front of an @.
+    # A password may be in front of an @.
     got = "got one with an @" if "@" in value else f"got {value!r}"
     # urlsplit drops tabs and line breaks silently, so what it returns could differ from what is sent.
     if not _VISIBLE_ASCII.fullmatch(value):

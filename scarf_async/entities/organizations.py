@@ -19,7 +19,7 @@ from scarf_async.entities.fields import (
     text_or_unset,
 )
 
-__all__ = ["Member", "MemberUpsert", "Organization", "OrganizationUpsert"]
+__all__ = ["Member", "MemberUpsert", "Organization", "OrganizationUpsert", "known_role"]
 
 
 @attrs.frozen(kw_only=True)

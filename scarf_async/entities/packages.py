@@ -46,6 +46,8 @@ __all__ = [
     "PermissionSet",
     "Route",
     "RouteCreate",
+    "known_level",
+    "upsert_importance",
 ]
 
 
@@ -123,6 +125,7 @@ def _upsert_library_type(value: LibraryType | str | None | Unset) -> LibraryType
 
 
 def upsert_importance(value: ImportanceLike | str | None | Unset) -> Importance | None | Unset:
+    """Take a known word to its `Importance`, refuse any other; None and UNSET stay."""
     return one_of(Importance, "importance", value) if isinstance(value, str) else value
 
 
@@ -289,7 +292,7 @@ class DomainCreate:
     """A domain to create.
 
     Raises:
-        ValidationError: the name is no string or empty.
+        ValidationError: the name is not a string, or empty.
     """
 
     name: str = attrs.field(validator=some_text)

@@ -14,6 +14,7 @@ from scarf_async.entities.enums import dimension
 from scarf_async.exports.building import Slots
 from scarf_async.exports.lines import RecordError
 from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, converted, fields_of
+from scarf_async.protocol.wire import parse_time
 
 __all__ = ["AggregationReader"]
 
@@ -82,24 +83,33 @@ def _aggregations(rows: Sequence[_Row], extras: Iterable[dict[str, JSON]]) -> li
     return made
 
 
-def _with_extra(fields: dict[str, JSON]) -> Aggregation:
-    # Of `total` no document says what its date is: it may be empty.
-    if fields.get("date") == "":
-        fields["date"] = None
-    row = converted(fields, _Row, _IDENTIFIERS)
-    return _aggregations([row], [fields])[0]
+def _respelled(name: str, value: JSON) -> JSON:
+    """Return a day or a moment as `_Row` reads it: no document gives the form of either."""
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = parse_time(value)
+    except ValueError:
+        return value or None
+    if name == "last_seen":
+        return moment.isoformat()
+    return moment.date().isoformat() if moment.time() == dt.time() else value
+
+
+def _with_extra(fields: dict[str, JSON]) -> tuple[_Row, dict[str, JSON]]:
+    given = dict(fields)
+    try:
+        row = converted(fields, _Row, _IDENTIFIERS)
+    except RecordError:
+        fields = given | {name: _respelled(name, given.get(name)) for name in ("date", "last_seen")}
+        row = converted(fields, _Row, _IDENTIFIERS)
+    return row, fields
 
 
 class AggregationReader(NdjsonFormat):
-    """Reads NDJSON records as `Aggregation`s, whatever their date: it is that of a bucket.
-
-    Args:
-        end: of no meaning.
-    """
+    """Reads NDJSON records as `Aggregation`s, whatever their date: it is that of a bucket."""
 
     record: Final = Aggregation
-
-    def __init__(self, end: dt.date | None) -> None: ...
 
     def decode(self, records: list[bytes]) -> tuple[list[Aggregation], int]:
         """Return aggregations; none is left out.
@@ -111,9 +121,6 @@ class AggregationReader(NdjsonFormat):
         try:
             rows = [read(record) for record in records]
         except BROKEN:
-            return [_with_extra(fields_of(record)) for record in records], 0
+            read_slowly = [_with_extra(fields_of(record)) for record in records]
+            return _aggregations([row for row, _ in read_slowly], [extra for _, extra in read_slowly]), 0
         return _aggregations(rows, ({} for _ in rows)), 0
-
-    def late(self, records: list[bytes]) -> list[bool]:
-        """Say of no record that it is at or after the end."""
-        return [False] * len(records)

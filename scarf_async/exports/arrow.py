@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar, get_args, get_type_hints
 
 import attrs
 import msgspec
@@ -29,22 +30,12 @@ T = TypeVar("T")
 # Many at once would keep the event loop waiting.
 _CONVERTED_AT_ONCE: Final = 1024
 _TYPES: Final = {
-    "time": pa.timestamp("us", tz="UTC"),
-    "date": pa.date32(),
-    "total": pa.int64(),
-    "unique_total": pa.int64(),
-    "unique_origins": pa.int64(),
-    "unique_endpoints": pa.int64(),
-    "points": pa.int64(),
-    "company_count": pa.int64(),
-    "last_seen": pa.timestamp("us", tz="UTC"),
-    "breakdowns": pa.list_(pa.string()),
-    "company_sic_codes": pa.list_(pa.string()),
-    "origin_latitude": pa.float64(),
-    "origin_longitude": pa.float64(),
-    "confidence": pa.float64(),
-    "dnt": pa.bool_(),
-    "mtc_quota_exceeded": pa.bool_(),
+    dt.datetime: pa.timestamp("us", tz="UTC"),
+    dt.date: pa.date32(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    tuple[str, ...]: pa.list_(pa.string()),
 }
 
 
@@ -66,12 +57,18 @@ def arrow_told(description: str) -> Iterator[None]:
 
 def schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
     """Return the schema of a class of records: its attributes in their order, `extra` as a JSON object's text."""
+    hints = get_type_hints(record)
     return pa.schema(
         [
-            pa.field(field.name, _TYPES.get(field.name, pa.string()), nullable=field.default is not attrs.NOTHING)
+            pa.field(field.name, _type_of(hints[field.name]), nullable=field.default is not attrs.NOTHING)
             for field in attrs.fields(record)
         ]
     )
+
+
+def _type_of(hint: object) -> pa.DataType:
+    """Return what holds values of a type, with or without None."""
+    return next((_TYPES[kind] for kind in (hint, *get_args(hint)) if kind in _TYPES), pa.string())
 
 
 def frame_of(table: pa.Table) -> pd.DataFrame:

@@ -27,13 +27,13 @@ class Converter(Protocol[B_contra]):
     """Writes batches of records. Its methods may run in threads, one after another."""
 
     def begin(self) -> bytes:
-        """Return what stands before all records."""
+        """Return what comes before all records."""
 
     def take(self, batch: B_contra, /) -> bytes:
         """Return what becomes of the next records; perhaps nothing yet."""
 
     def finish(self) -> bytes:
-        """Return what stands behind all records."""
+        """Return what comes after all records."""
 
 
 class _TextConverter:
@@ -102,7 +102,7 @@ class ParquetConverter:
         self._writer = pq.ParquetWriter(self._pipe, schema_of(record), compression="zstd")
 
     def begin(self) -> bytes:
-        """Return what stands before all records."""
+        """Return what comes before all records."""
         return self._pipe.take()
 
     def take(self, batch: pa.RecordBatch, /) -> bytes:
@@ -112,7 +112,7 @@ class ParquetConverter:
         return self._pipe.take()
 
     def finish(self) -> bytes:
-        """Return what stands behind all records."""
+        """Return what comes after all records."""
         with self._told():
             self._writer.close()
         return self._pipe.take()
@@ -134,7 +134,7 @@ class AsSent(AsyncIterator[bytes]):
 class Converted(AsyncIterator[bytes], Generic[B]):
     """What a converter makes of batches.
 
-    It is no async generator, for the reason that `Cursor` is none.
+    It is not an async generator, for the reason that `Cursor` is not one.
 
     Args:
         description: the export, for messages.
@@ -164,7 +164,7 @@ class Converted(AsyncIterator[bytes], Generic[B]):
             else:
                 data = await self._in_thread(self._converter.take, batch)
             if not self._begun:
-                # Not before the first records: what is no export at all must not begin like one.
+                # Not before the first records: what is not an export at all must not begin like one.
                 self._begun = True
                 data = self._converter.begin() + data
             if data:

@@ -47,7 +47,7 @@ def first_line(data: bytes) -> int:
 def whole_records(data: bytes, begin: int, limit: int) -> int:
     r"""Return how far data is whole records, none longer than the limit, in regular quotes.
 
-    No CR stands without its LF, not even in quotes: what it means outside them is where readers differ most.
+    No CR is without its LF, not even in quotes: what it means outside them is where readers differ most.
 
     >>> whole_records(b'\n1,"a\nb"\n2,"c\n', 1, 100)
     9
@@ -171,7 +171,7 @@ def split_fields(record: str) -> list[str]:
     ['1', 'say "hi" twice', '5" disk', '']
 
     Raises:
-        RecordError: something stands behind a closing quote, or a quote is not closed.
+        RecordError: something follows a closing quote, or a quote is not closed.
     """
     fields: list[str] = []
     at = 0

@@ -20,7 +20,7 @@ from scarf_async.protocol.wire import parse_time
 
 __all__ = ["EventReader"]
 
-# Times that Python reads as they are, aware and in UTC. `fromisoformat` alone takes much that is no timestamp.
+# Times that Python reads as they are, aware and in UTC. `fromisoformat` alone takes much that is not a timestamp.
 _UTC_COLUMN = re.compile(r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|\+00:00)\n)*+", re.ASCII)
 
 

@@ -139,7 +139,7 @@ def _mapping_lines(records: Iterable[object]) -> bytes:
 
 
 def csv_header(record: Record) -> bytes:
-    """Return the line that `csv_rows` of this class stand under."""
+    """Return the header over `csv_rows` of this class."""
     return ",".join(_names(record)).encode() + b"\n"
 
 

@@ -31,7 +31,7 @@ def fields_of(record: bytes) -> dict[str, JSON]:
     """Return the fields of a record.
 
     Raises:
-        RecordError: it is no JSON object.
+        RecordError: it is not a JSON object.
     """
     value = _loads(record)
     if not isinstance(value, dict):
@@ -76,7 +76,11 @@ class NdjsonFormat:
         return "an HTML page" if start.startswith(b"<") else None
 
     def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
-        """Do nothing."""
+        """Take no header."""
+
+    def late(self, records: list[bytes]) -> list[bool]:
+        """Say of no record that it is at or after the end; a reader of days says otherwise."""
+        return [False] * len(records)
 
     def cut(self, record: bytes) -> str | None:
         """Say why a last record without line end is not whole."""

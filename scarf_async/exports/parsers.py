@@ -1,6 +1,6 @@
 """From the inflated body to what a consumer takes: typed records, lines, or a filtered file. Pure.
 
-What comes out is runs: some items, and the error that stands behind them, if one does. So a consumer gets every
+What comes out is runs: some items, and the error that follows them, if one does. So a consumer gets every
 record before an error, however the bytes arrived.
 """
 
@@ -23,7 +23,7 @@ Run: TypeAlias = "tuple[list[T], ExportError | None]"
 
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _WORDS_KEPT: Final = 200
-# More at once is no faster: what is made should still be in the cache when it is taken.
+# More at once is not faster: what is made should still be in the cache when it is taken.
 _DECODED_AT_ONCE: Final = 128
 
 
@@ -174,7 +174,7 @@ class TypedParser(Parser[T]):
         super().__init__(reader, counters, max_record_bytes, typed=True)
         self._reader = reader
 
-    def _head(self, lines: list[bytes]) -> list[T]:  # noqa: ARG002 # a header is no record
+    def _head(self, lines: list[bytes]) -> list[T]:  # noqa: ARG002 # a header is not a record
         return []
 
     def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[T]]:

@@ -27,7 +27,7 @@ from scarf_async.http.inflate import BodyEncodingError, Inflater
 
 __all__ = ["Batches", "Body", "Cursor", "Digest", "Items", "Pieces", "PiecesParser"]
 
-# A little of a compressed body may stand for very much: others get their turn in between.
+# A little of a compressed body may become very much: others get their turn in between.
 _PIECES_AT_A_STRETCH: Final = 16
 
 T = TypeVar("T")
@@ -194,9 +194,9 @@ class PiecesParser(Protocol[P_contra, T]):
 
 
 class Cursor(Generic[T]):
-    """Hands out what a parser makes of a body, and its errors where they stand.
+    """Hands out what a parser makes of a body, and its errors where they are.
 
-    It is no async generator, on purpose: one that is cancelled in the middle of a read is finished, and
+    It is not an async generator, on purpose: one that is cancelled in the middle of a read is finished, and
     whoever asked it again would take that for the end of the export.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ from scarf_async.exports.csv_format import CsvFormat
 __all__ = ["RollupReader"]
 
 _DATE: Final = "date"
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class RollupReader(CsvFormat):
@@ -54,5 +56,8 @@ class RollupReader(CsvFormat):
         return [self._is_late(row) for row in self.rows_of(records)]
 
     def _is_late(self, row: Sequence[str]) -> bool:
-        # As texts: days are written as the query has them.
-        return self._end is not None and self._date is not None and row[self._date] >= self._end
+        if self._end is None or self._date is None:
+            return False
+        # What is no day of this form may be of any.
+        day = _DAY.match(row[self._date])
+        return day is not None and day.group() >= self._end

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+from functools import partial
+from typing import Generic, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -21,6 +22,7 @@ from scarf_async.errors import (
 from scarf_async.exports.lines import LineSplitter
 from scarf_async.protocol.messages import Request
 from scarf_async.protocol.steps import Steps
+from scarf_async.text import printable
 
 __all__ = [
     "Counters",
@@ -69,7 +71,7 @@ def date_range(start: Day, end: Day, *, one_day: bool = False) -> tuple[dt.date,
     (datetime.date(2024, 1, 1), datetime.date(2024, 2, 1))
 
     Raises:
-        ValidationError: one is no day, or the range is empty.
+        ValidationError: one is not a day, or the range is empty.
     """
     first, behind = _day("start", start), _day("end", end)
     if behind < first or (behind == first and not one_day):
@@ -173,7 +175,7 @@ class ExportClient(Protocol):
 
 
 class RecordFormat(Protocol):
-    """One format. Pure; made anew for every stream.
+    """One format. Pure; made for one stream.
 
     `late`, like `RecordReader.decode`, takes several records at once, for speed: it raises `RecordError` if any
     of them cannot be read, and the reason counts only where it was given a single one.
@@ -241,6 +243,32 @@ class ExportSpec(Generic[T]):
     pause: Callable[[int], Awaitable[None]]
     redact: Callable[[str], str] = str
     asked: tuple[dt.date, dt.date] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        client: ExportClient,
+        request: Request[None],
+        description: str,
+        reader: Callable[[dt.date | None], RecordReader[T]],
+        *,
+        end: dt.date | None = None,
+        on_malformed: OnMalformed = "raise",
+        asked: tuple[dt.date, dt.date] | None = None,
+    ) -> Self:
+        """Return the export that a client fetches by a request."""
+        return cls(
+            description=printable(description),
+            open=partial(client.download, request),
+            reader=reader,
+            end=end,
+            on_malformed=on_malformed,
+            max_record_bytes=client.max_record_bytes,
+            attempts=client.save_attempts,
+            pause=partial(client.pause, request),
+            redact=client.redact,
+            asked=asked,
+        )
 
 
 @attrs.define(eq=False)

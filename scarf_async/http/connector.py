@@ -2,7 +2,7 @@
 
 aiohttp by itself sends GET, PUT and DELETE a second time when a connection breaks, and there is no option against
 it: the middleware given to each request turns such errors into one that aiohttp does not know. It also puts the
-token on: given in `headers=` it would stand in the frame locals of every traceback through aiohttp.
+token on: given in `headers=` it would be in the frame locals of every traceback through aiohttp.
 """
 
 from __future__ import annotations

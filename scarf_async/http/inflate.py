@@ -96,10 +96,10 @@ class Inflater:
         return self._marked or not self._encoding
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes of the body stand for, in pieces of 64 KiB at the most.
+        """Yield what the next bytes of the body decompress to, in pieces of 64 KiB at the most.
 
         Take all pieces before feeding again. What is not taken is not inflated, so that a small body that
-        stands for a huge one fills no memory.
+        becomes a huge one fills no memory.
 
         Raises:
             BodyEncodingError: the body is corrupt, or goes on after its end.

@@ -28,7 +28,7 @@ class Pacer:
         self._queue = asyncio.Lock()
 
     def hold(self, seconds: float) -> None:
-        """Let nothing pass for so many seconds; an earlier, longer hold stands."""
+        """Let nothing pass for so many seconds; an earlier, longer hold stays."""
         self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
 
     @property

@@ -11,23 +11,22 @@ from pathlib import Path
 from typing import TypeAlias
 
 from scarf_async.checks import at_least, flag, whole
-from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.arguments import needed_owner
 from scarf_async.dialects.v2.imports import Target, abort_import, get_import, import_log, list_imports
-from scarf_async.dialects.v2.requests import PixelLike, pixel_of
-from scarf_async.entities import EventImport, ImportLogEntry, Package, PackageKey
+from scarf_async.entities import EventImport, ImportLogEntry, Package, PackageKey, TrackingPixel
 from scarf_async.errors import ReadOnlyError, ValidationError
 from scarf_async.events import Hook
-from scarf_async.exports.log_reader import ImportLogReader
 from scarf_async.exports.spec import ExportSpec
 from scarf_async.exports.stream import Export
 from scarf_async.imports.batches import Batcher
+from scarf_async.imports.log_reader import ImportLogReader
 from scarf_async.imports.report import ImportProgress, ImportReport
 from scarf_async.imports.rows import Checker, Row, UniqueId
 from scarf_async.imports.send import Sending
 from scarf_async.imports.source import batches_of, batches_of_file
 from scarf_async.resources.packages import package_key
+from scarf_async.resources.pixels import owned_pixel
 from scarf_async.sending.session import Session
-from scarf_async.text import printable
 
 __all__ = ["Imports", "Rows"]
 
@@ -54,7 +53,7 @@ class Imports:
         rows: Rows,
         *,
         package: str | Package | PackageKey | None = None,
-        pixel: str | PixelLike | None = None,
+        pixel: str | TrackingPixel | None = None,
         owner: str | None = None,
         unique_id: UniqueId | None = None,
         batch: int = 10_000,
@@ -138,7 +137,7 @@ class Imports:
             ValidationError: nobody says whose; nothing was sent.
             APIError: the service said no.
             TransportError: no answer came.
-            DecodeError: the answer is no list of imports.
+            DecodeError: the answer is not a list of imports.
         """
         statuses = (status,) if isinstance(status, str) else tuple(status)
         return await self._session.read(list_imports(self._owner(owner), statuses))
@@ -150,7 +149,7 @@ class Imports:
             NotFoundError: there is no such import.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no import.
+            DecodeError: the answer is not an import.
         """
         return await self._session.read(get_import(self._owner(owner), import_id))
 
@@ -170,32 +169,20 @@ class Imports:
         Raises:
             ValidationError: nobody says whose; nothing was sent.
         """
-        downloads = self._session.downloads
         request = import_log(self._owner(owner), import_id)
-        return Export(
-            ExportSpec(
-                description=printable(f"log of import {import_id}"),
-                open=partial(downloads.download, request),
-                reader=ImportLogReader,
-                end=None,
-                on_malformed="raise",
-                max_record_bytes=downloads.max_record_bytes,
-                attempts=downloads.save_attempts,
-                pause=partial(downloads.pause, request),
-                redact=downloads.redact,
-            )
-        )
+        description = f"log of import {import_id}"
+        return Export(ExportSpec.of(self._session.downloads, request, description, lambda _: ImportLogReader()))
 
     def _owner(self, owner: str | None) -> str:
         return needed_owner(owner, self._session.owner)
 
     def _target(
-        self, package: str | Package | PackageKey | None, pixel: str | PixelLike | None, owner: str | None
+        self, package: str | Package | PackageKey | None, pixel: str | TrackingPixel | None, owner: str | None
     ) -> Target:
         if package is not None and pixel is not None:
             raise ValidationError("give package= or pixel=, not both; nothing was sent", field="pixel")
         if pixel is not None:
-            pixel_id, owner = pixel_of(pixel, owner)
+            owner, pixel_id = owned_pixel(pixel, owner)
             return Target(self._owner(owner), pixel=pixel_id)
         if package is None:
             return Target(self._owner(owner))

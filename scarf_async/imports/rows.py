@@ -86,6 +86,7 @@ class Checker:
             ValidationError: it cannot be imported.
         """
         if self.unique_id is None:
+            _refuse_other_encodings(number, text)
             return self._checked(number, text)
         return self.row(number, _object(number, text))
 
@@ -106,6 +107,14 @@ class Checker:
         if time.tzinfo is None:
             raise _refusal(number, "$time has no time zone")
         return Line(text, time, _is_unique(known.unique_id))
+
+
+def _refuse_other_encodings(number: int, text: bytes) -> None:
+    # What is not looked at is not decoded either, and would spoil the batch.
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        raise _refusal(number, "it is not UTF-8") from None
 
 
 def _is_unique(value: object) -> bool:

@@ -11,7 +11,9 @@ from typing import Final
 import attrs
 from anyio.to_thread import run_sync
 
-from scarf_async.dialects.v2.imports import GET_IMPORT, Target, get_import
+from scarf_async.dialects.v2.bodies import check_id
+from scarf_async.dialects.v2.imports import Target, get_import
+from scarf_async.dialects.v2.requests import GET_IMPORT
 from scarf_async.entities import EventImport
 from scarf_async.errors import (
     APIError,
@@ -21,6 +23,7 @@ from scarf_async.errors import (
     PermissionDeniedError,
     ScarfError,
     TransportError,
+    ValidationError,
 )
 from scarf_async.events import Hook
 from scarf_async.imports.batches import Batch, Fate, fate_of, is_over, pauses
@@ -28,6 +31,7 @@ from scarf_async.imports.report import ImportBatch, ImportProgress, ImportReport
 from scarf_async.protocol.messages import Answer, Lost, Request, decode_written, retry_after, written_id
 from scarf_async.sending.retry import Course
 from scarf_async.sending.session import Session
+from scarf_async.text import printable
 
 __all__ = ["Sending"]
 
@@ -128,6 +132,8 @@ class Sending:
         async with aclosing(batches):
             async for batch in batches:
                 await self._slots.acquire()
+                if self._stopped:
+                    return
                 shown = ImportBatch(id=None, status="sending", rows=len(batch.lines), too_old=batch.too_old)
                 sent = _Sent(shown, Course(self._clock))
                 self._sent.append(sent)
@@ -140,10 +146,9 @@ class Sending:
             # While the next one is read.
             request = self._target.request(await run_sync(batch.packed), resendable=batch.resendable)
             del batch
-            outcome = await self._post(sent, request)
+            self._settle(sent, request, await self._post(sent, request))
         finally:
             self._slots.release()
-        self._settle(sent, request, outcome)
         if self._wait and not (self._stopped or sent.over):
             # In a task of its own, which does not keep the body.
             self._start(self._follow(sent), sent)
@@ -195,6 +200,7 @@ class Sending:
         shown = attrs.evolve(sent.shown, status="failed", failed=sent.shown.rows, error=error)
         self._change(sent, shown, over=True)
         if isinstance(error, _FATAL):
+            self._stopped = True
             raise error
 
     async def _follow(self, sent: _Sent) -> None:
@@ -202,12 +208,17 @@ class Sending:
         import_id, doubt = sent.shown.id or "", 0.0
         shown: EventImport | None = None
         failure: ScarfError | None = None
+        try:
+            look = get_import(self._target.owner, import_id)
+        except ValidationError as error:
+            # The service gave an id that cannot be in an address.
+            self._lose(sent, error)
+            return
         for pause in pauses():
             await self._session.transport.sleep(pause)
             try:
-                shown = await self._session.read(get_import(self._target.owner, import_id))
-                if shown.id.casefold() != import_id.casefold():
-                    raise _other_import(shown.id, import_id)
+                shown = await self._session.read(look)
+                check_id(GET_IMPORT, shown.id, import_id, effect="")
                 self._see(sent, shown)
             except NotFoundError as error:
                 shown, failure = None, error
@@ -295,16 +306,10 @@ class Sending:
                 "imports.send ended early; imports of %s that it has begun: %s; batches that may have been taken:"
                 " %d (%d rows)",
                 self._target.owner,
-                ", ".join(known) or "none",
+                printable(", ".join(known)) or "none",
                 len(lost),
                 sum(lost),
             )
-
-
-def _other_import(shown: str, asked: str) -> DecodeError:
-    return DecodeError(
-        f"it is {shown!r}, and {asked!r} was asked for", endpoint=GET_IMPORT.name, entity="EventImport", path="id"
-    )
 
 
 def _within(count: int | None, most: int) -> int:

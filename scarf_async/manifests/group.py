@@ -29,7 +29,7 @@ _AS_THEY_ARE: Final[Names] = MappingProxyType({})
 
 
 class _Client(Protocol):
-    """A `Scarf`, which stands above this."""
+    """A `Scarf`, which is above this."""
 
     @property
     def manifests(self) -> Manifests:
@@ -129,7 +129,7 @@ class Manifests:
 
         With a `journal` a run that was killed goes on when the very same changes are applied again, so keep them
         with `write_changes`: what the journal says is done is not sent again and not taken for drift. Without
-        kept changes, compare anew and apply that, with a new journal: what was done shows in the comparison.
+        kept changes, compare again and apply that, with a new journal: what was done shows in the comparison.
 
         Example:
             ```python

@@ -61,7 +61,7 @@ def parse_json(text: str, file: str, problems: Problems) -> Node:
     """Return the document's root.
 
     Raises:
-        ManifestError: it is no JSON, or too deep.
+        ManifestError: it is not JSON, or too deep.
     """
     document: object = None
     try:

@@ -17,7 +17,7 @@ def parse_toml(text: str, file: str, problems: Problems) -> Node:
     """Return the document's root.
 
     Raises:
-        ManifestError: it is no TOML, or too deep.
+        ManifestError: it is not TOML, or too deep.
     """
     try:
         document = tomllib.loads(text)

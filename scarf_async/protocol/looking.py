@@ -25,6 +25,7 @@ from scarf_async.entities import (
 from scarf_async.names import domain_key, field_key, package_key, plain_name, route_key
 
 __all__ = [
+    "E",
     "Found",
     "PackageIndex",
     "differing_fields",
@@ -44,7 +45,7 @@ GRACE: Final = dt.timedelta(minutes=1)
 
 @attrs.frozen
 class Found(Generic[E]):
-    """What stands under the identity that was asked for.
+    """What is there under the identity that was asked for.
 
     Attributes:
         equal: one whose every comparable field is as asked for.

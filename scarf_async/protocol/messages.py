@@ -142,7 +142,7 @@ class Endpoint(Generic[T_co]):
         """Build the request.
 
         Raises:
-            ValidationError: a value cannot stand in a path.
+            ValidationError: a value cannot be in a path.
         """
         for name, value in values.items():
             values[name] = path_segment(name, value)
@@ -344,7 +344,7 @@ def _details(problems: Sequence[object]) -> str:
 
 
 def error_of(request: Addressed[T], answer: Answer, *, attempts: int) -> APIError:
-    """Build the error of an answer that is no success; the status decides, whatever the body is."""
+    """Build the error of an answer that is not a success; the status decides, whatever the body is."""
     message, code = _words(answer.body[: BODY_KEPT * 4])
     if 300 <= answer.status < 400 and not message:
         message = "redirects of this call are not followed; check the base address"

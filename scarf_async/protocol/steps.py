@@ -49,7 +49,7 @@ class Read(Generic[T_co]):
         key: what is read; of two reads with one key either serves for both.
         steps: begins the program.
         lasting: whether its value holds for a whole bulk run, however much the run changes meanwhile.
-        request: the one request whose answer it is, where it is no more than that.
+        request: the one request whose answer it is, where it is only that.
     """
 
     key: Hashable

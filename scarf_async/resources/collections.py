@@ -5,9 +5,8 @@ from __future__ import annotations
 import builtins
 
 from scarf_async.dialects.v2 import collections
-from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.arguments import needed_owner, owner_beside
 from scarf_async.entities import Collection, CollectionUpsert
-from scarf_async.resources.packages import owner_beside
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
 

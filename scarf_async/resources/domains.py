@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 
 from scarf_async.dialects.v2.accounts import domain_status
-from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.arguments import needed_owner
 from scarf_async.entities import Domain, DomainCreate, DomainStatus, Package, PackageKey
 from scarf_async.resources.packages import package_key
 from scarf_async.sending.creates import IfExists, create
@@ -27,7 +27,7 @@ class Domains:
             NotFoundError: there is no such package.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no list of domains.
+            DecodeError: the answer is not a list of domains.
         """
         return await self._session.read(self._session.dialect.domains(package_key(package)))
 

@@ -23,7 +23,7 @@ class Members:
             NotFoundError: there is no such organization.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no list of members.
+            DecodeError: the answer is not a list of members.
         """
         return await self._session.read(self._session.dialect.members(organization))
 

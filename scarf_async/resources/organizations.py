@@ -26,11 +26,11 @@ class Organizations:
             ```
 
         Raises:
-            ValidationError: the name cannot stand in an address.
+            ValidationError: the name cannot be in an address.
             NotFoundError: there is none, or it is not visible to the token's user.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no organization.
+            DecodeError: the answer is not an organization.
         """
         return await self._session.read(self._session.dialect.organization(name))
 

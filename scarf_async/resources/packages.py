@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Collection, Iterable
 
 from scarf_async.dialects.v2.accounts import overview
-from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.arguments import needed_owner, owner_beside
 from scarf_async.entities import (
     LibraryTypeLike,
     Package,
@@ -17,11 +17,10 @@ from scarf_async.entities import (
     RouteCreate,
 )
 from scarf_async.errors import ValidationError
-from scarf_async.names import organization_key
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
 
-__all__ = ["Packages", "check_same_type", "owner_beside", "package_key"]
+__all__ = ["Packages", "check_same_type", "package_key"]
 
 
 def package_key(package: str | Package | PackageKey, owner: str | None = None) -> PackageKey:
@@ -34,17 +33,6 @@ def package_key(package: str | Package | PackageKey, owner: str | None = None) -
     if not isinstance(key, PackageKey):
         return PackageKey(owner, key)
     return PackageKey(owner_beside(f"package {key.id}", key.owner, owner), key.id)
-
-
-def owner_beside(what: str, own: str | None, given: str | None) -> str | None:
-    """Return the owner of something that may have one of its own, beside which one may be given.
-
-    Raises:
-        ValidationError: they are not the same.
-    """
-    if own and given is not None and organization_key(own) != organization_key(given):
-        raise ValidationError(f"{what} is of {own}, not of {given}; nothing was sent", field="owner")
-    return own or given
 
 
 def check_same_type(package: Package, upsert: PackageUpsert, alike: Collection[str] = ()) -> None:
@@ -86,7 +74,7 @@ class Packages:
             NotFoundError: there is no such organization.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no list of packages.
+            DecodeError: the answer is not a list of packages.
         """
         wanted = (types,) if isinstance(types, str) else tuple(types)
         return await self._session.read(self._session.dialect.packages(organization, wanted))
@@ -134,7 +122,7 @@ class Packages:
             NotFoundError: there is none, or it is not visible to the token's user.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no package.
+            DecodeError: the answer is not a package.
         """
         if not isinstance(id_or_name, str):
             key = package_key(id_or_name, owner)

@@ -26,7 +26,7 @@ class Permissions:
             NotFoundError: there is no such package.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no list of permissions.
+            DecodeError: the answer is not a list of permissions.
         """
         return await self._session.read(self._session.dialect.permissions(package_key(package)))
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 import builtins
 
 from scarf_async.dialects.v2 import pixels
-from scarf_async.dialects.v2.checks import needed_owner
+from scarf_async.dialects.v2.arguments import needed_owner, owner_beside
 from scarf_async.entities import Domain, DomainCreate, Package, PackageKey, TrackingPixel, TrackingPixelUpsert
-from scarf_async.resources.packages import owner_beside, package_key
+from scarf_async.resources.packages import package_key
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
 
-__all__ = ["Pixels"]
+__all__ = ["Pixels", "owned_pixel"]
+
+
+def owned_pixel(pixel: str | TrackingPixel, owner: str | None) -> tuple[str | None, str]:
+    """Return whose a pixel is, where that is known, and its id.
+
+    Raises:
+        ValidationError: it has an owner, and another one is given beside it.
+    """
+    if not isinstance(pixel, TrackingPixel):
+        return owner, pixel
+    return owner_beside(f"tracking pixel {pixel.id}", pixel.owner, owner), pixel.id
 
 
 class Pixels:
@@ -149,6 +160,5 @@ class Pixels:
 
     def _at(self, pixel: str | TrackingPixel, owner: str | None) -> tuple[str, str]:
         """Return the owner and the id of a pixel, as its path has them."""
-        if isinstance(pixel, str):
-            return self._owner(owner), pixel
-        return self._owner(owner_beside(f"tracking pixel {pixel.id}", pixel.owner, owner)), pixel.id
+        owner, pixel_id = owned_pixel(pixel, owner)
+        return self._owner(owner), pixel_id

@@ -25,7 +25,7 @@ class Routes:
             NotFoundError: there is no such package.
             APIError: the service said no for another reason.
             TransportError: no answer came.
-            DecodeError: the answer is no list of routes.
+            DecodeError: the answer is not a list of routes.
         """
         return await self._session.read(self._session.dialect.routes(package_key(package)))
 

@@ -160,7 +160,7 @@ class _Create(Generic[E]):
             return _LookFailed(error)
 
     async def _last_look(self, outcome: Answer | Lost) -> E:
-        """After an outcome that is no success: what it means, maybe after one more look."""
+        """After an outcome that is not a success: what it means, maybe after one more look."""
         failure = self.session.attempts.failure(self.creation.request, outcome, self.course)
         refused = isinstance(outcome, Answer) and outcome.status in {409, 422}
         if not self.course.ambiguous and not (refused and self.if_exists == "keep"):

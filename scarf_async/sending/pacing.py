@@ -148,7 +148,7 @@ class AdaptivePacer:
             await self._clock.sleep(_STEP)
 
     def succeeded(self, *, progress: bool = True) -> None:
-        """Take note of an answer that is no refusal; patience lasts for those that bring the run forward."""
+        """Take note of an answer that is not a refusal; patience lasts for those that bring the run forward."""
         now = self._clock.monotonic()
         self._successes += 1
         self._pause = _FIRST_PAUSE
@@ -174,7 +174,7 @@ class AdaptivePacer:
             return
         self._held_until = max(self._held_until, now + (asked or 0.0))
         if ticket == self._round:
-            # What was let pass before is no answer to the question whether the service is back.
+            # What was let pass before does not say whether the service is back.
             self._probing = False
             self._refused_in_round += 1
             self._fall_if_need_be(now, told=asked is not None)

@@ -20,7 +20,7 @@ async def rename(session: Session, renaming: Renaming[Organization]) -> Organiza
 
     Raises:
         WriteConfirmedError: it was changed, but cannot be read back.
-        OutcomeUnknownError: a look failed, or the old name is gone and under the new one stands something else.
+        OutcomeUnknownError: a look failed, or the old name is gone and something else has the new one.
         APIError: the service said no.
         TransportError: no answer came.
     """

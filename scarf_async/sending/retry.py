@@ -11,7 +11,7 @@ import tenacity
 from scarf_async.checks import at_least, validator, whole
 from scarf_async.clock import Clock
 
-__all__ = ["Course", "RetryBudget", "RetryPolicy", "persist"]
+__all__ = ["BUDGET_NOTE", "Course", "RetryBudget", "RetryPolicy", "persist"]
 
 O = TypeVar("O")  # noqa: E741 # an outcome
 
@@ -126,7 +126,7 @@ class Course:
             self._counted_from = now
 
     def spare(self) -> None:
-        """Begin `max_elapsed` anew with the next send: what happened so far was not the call's fault."""
+        """Begin `max_elapsed` again with the next send: what happened so far was not the call's fault."""
         self._counted_from = None
 
     def left(self, policy: RetryPolicy) -> float:

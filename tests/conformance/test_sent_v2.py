@@ -14,7 +14,6 @@ from test_call_table_v2 import ROWS, Sent
 
 from scarf_async import SearchResult
 from scarf_async.dialects.exports import EXPORTS
-from scarf_async.dialects.v2 import imports as v2_imports
 from scarf_async.dialects.v2 import requests as v2_requests
 from scarf_async.protocol.messages import Endpoint
 
@@ -23,9 +22,7 @@ from .tolerance import said_path
 
 _ROOT: Final = document("v2")
 _OPERATIONS: Final = {f"{method} {said_path(path)}": (path, said) for method, path, said in operations(_ROOT)}
-_ENDPOINTS: Final = [
-    value for module in (v2_requests, v2_imports) for value in vars(module).values() if isinstance(value, Endpoint)
-]
+_ENDPOINTS: Final = [value for value in vars(v2_requests).values() if isinstance(value, Endpoint)]
 _SENT: Final = [sent for row in ROWS for sent in row.requests]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import attrs
 import pytest
 
 from scarf_async import (
@@ -227,6 +228,14 @@ def test_a_collection_is_looked_for_by_where_it_leads(fields: Mapping[str, str],
     upsert = CollectionUpsert(**{"pattern": "acme/*", "backend_domain": "ghcr.io", **fields})
     assert (find_collection(upsert, [shown]).equal is shown) is found
     assert find_collection(upsert, []).there is None
+
+
+def test_a_collection_without_the_domain_that_was_given_is_another() -> None:
+    """One that has Scarf's own domain is not taken for it."""
+    shown = Collection(id="c", pattern="acme/*", backend_domain="ghcr.io")
+    upsert = CollectionUpsert(pattern="acme/*", backend_domain="ghcr.io", public_domain="cr.acme.example")
+    assert find_collection(upsert, [shown]).there is None
+    assert find_collection(attrs.evolve(upsert, public_domain=None), [shown]).equal is shown
 
 
 # What is read.

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 from cli.shell import TOKEN, of
+from faults.faults import FAULTS
 
 from scarf_async import PackageUpsert, Scarf
 from scarf_async.emulator import Emulator
@@ -28,6 +29,11 @@ def defined(word: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "readme"}
     exec(compile(text.replace("asyncio.run(main())", ""), "README.md", "exec"), names)  # noqa: S102 # its own code
     return names
+
+
+def test_the_number_of_faults() -> None:
+    """As many as the table of faults has columns."""
+    assert f"every kind of call and {len(FAULTS)} faults" in README.read_text("utf-8")
 
 
 async def test_the_programs(

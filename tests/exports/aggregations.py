@@ -9,13 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 
 from scarf_async import NotFoundError, ScarfError
-from scarf_async.clock import Clock
-from scarf_async.entities import ApiVersion
 from scarf_async.exports.group import Exports
 from scarf_async.protocol.messages import Request
 from scarf_async.protocol.steps import Steps
 
-from .fakes import FakeDownload, Piece, ndjson
+from .fakes import FakeClient, FakeDownload, Piece, ndjson
 
 __all__ = ["Service", "answer", "row"]
 
@@ -36,7 +34,7 @@ def answer(
 
 
 @attrs.define
-class Service:
+class Service(FakeClient):
     """Answers each window as it is told, and remembers what was asked, and which ids were read.
 
     Attributes:
@@ -48,20 +46,12 @@ class Service:
     missing: set[str] = attrs.field(factory=set)
     asked: list[tuple[str, str]] = attrs.field(factory=list)
     read: list[str] = attrs.field(factory=list)
-    requests: list[Request[None]] = attrs.field(factory=list)
-    max_record_bytes: int = 2**20
-    save_attempts: int = 2
-    clock: Clock = attrs.field(factory=Clock)
-    api: ApiVersion = "v1"
-    owner: str | None = None
+    save_attempts: int = attrs.field(default=2, kw_only=True)
 
     @property
     def exports(self) -> Exports:
         """The calls."""
         return Exports(self)
-
-    def server_of(self, version: str) -> str:
-        return f"http://127.0.0.1/{version}"
 
     async def download(self, request: Request[None]) -> FakeDownload:
         self.requests.append(request)
@@ -81,9 +71,3 @@ class Service:
         self.read.append(request.target)
         if request.target.rpartition("/")[2] in self.missing:
             raise NotFoundError("not here", status=404, method="GET", url=request.target)
-
-    def redact(self, text: str) -> str:
-        return text
-
-    async def pause(self, request: Request[None], attempt: int) -> None:
-        """Waits for nothing."""

@@ -6,23 +6,26 @@ import asyncio
 import csv
 import datetime as dt
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 import msgspec
 import pytest
 
-from scarf_async.entities import Aggregate, Aggregation, Event, ImportLogEntry
+from scarf_async.clock import Clock
+from scarf_async.entities import ApiVersion, Event
 from scarf_async.errors import ExportError
 from scarf_async.exports.aggregate_reader import AggregateReader
 from scarf_async.exports.aggregation_reader import AggregationReader
 from scarf_async.exports.event_reader import EventReader
-from scarf_async.exports.log_reader import ImportLogReader
 from scarf_async.exports.rollup_reader import RollupReader
-from scarf_async.exports.spec import ExportSpec, OnMalformed
+from scarf_async.exports.spec import ExportSpec, OnMalformed, RecordReader
 from scarf_async.exports.stream import Export
+from scarf_async.imports.log_reader import ImportLogReader
+from scarf_async.protocol.messages import Request
+from scarf_async.protocol.steps import Steps
 
 COLUMNS = (
     *("id", "type", "package", "pixel", "version", "time", "referer", "user_agent", "platform", "variables"),
@@ -60,6 +63,34 @@ class FakeDownload:
 
 
 @attrs.define
+class FakeClient:
+    """What exports need from a client, without a socket; a subclass gives the downloads.
+
+    Attributes:
+        requests: what was asked for.
+    """
+
+    requests: list[Request[None]] = attrs.field(factory=list, kw_only=True)
+    max_record_bytes: int = attrs.field(default=2**20, kw_only=True)
+    save_attempts: int = attrs.field(default=1, kw_only=True)
+    clock: Clock = attrs.field(factory=Clock, kw_only=True)
+    api: ApiVersion = attrs.field(default="v1", kw_only=True)
+    owner: str | None = attrs.field(default=None, kw_only=True)
+
+    def server_of(self, version: str) -> str:
+        return f"http://127.0.0.1/{version}"
+
+    async def tell(self, steps: Steps[None]) -> None:
+        raise AssertionError(f"nothing is to be read; got {steps}")
+
+    def redact(self, text: str) -> str:
+        return text
+
+    async def pause(self, request: Request[None], attempt: int) -> None:
+        """Waits for nothing."""
+
+
+@attrs.define
 class Shop:
     """Opens downloads, one after another, and remembers them."""
 
@@ -89,86 +120,32 @@ def download(
     return FakeDownload(pieces, headers, proven)
 
 
-def events(
-    *answers: FakeDownload | Exception,
-    shop: Shop | None = None,
-    end: dt.date | None = None,
-    on_malformed: OnMalformed = "raise",
-    max_record_bytes: int = 2**20,
-    attempts: int = 3,
-) -> Export[Event]:
-    """Return an export of events that opens these downloads, one after another."""
-    shop = shop or Shop(list(answers))
-    return Export(
-        ExportSpec(
-            "events of acme", shop.open, EventReader, end, on_malformed, max_record_bytes, attempts, shop.pause
-        )
-    )
+@attrs.frozen
+class Exporting(Generic[T]):
+    """Makes exports of one kind, which open the downloads that they are given, one after another."""
+
+    description: str
+    reader: Callable[[dt.date | None], RecordReader[T]]
+
+    def __call__(
+        self,
+        *answers: FakeDownload | Exception,
+        shop: Shop | None = None,
+        end: dt.date | None = None,
+        on_malformed: OnMalformed = "raise",
+        max_record_bytes: int = 2**20,
+        attempts: int = 3,
+    ) -> Export[T]:
+        shop = shop or Shop(list(answers))
+        spec = (self.description, shop.open, self.reader, end, on_malformed)
+        return Export(ExportSpec(*spec, max_record_bytes, attempts, shop.pause))
 
 
-def import_log(
-    *answers: FakeDownload | Exception,
-    end: dt.date | None = None,
-    on_malformed: OnMalformed = "raise",
-    max_record_bytes: int = 2**20,
-    attempts: int = 3,
-) -> Export[ImportLogEntry]:
-    """Return the log of an import that opens these downloads, one after another."""
-    shop = Shop(list(answers))
-    return Export(
-        ExportSpec("log", shop.open, ImportLogReader, end, on_malformed, max_record_bytes, attempts, shop.pause)
-    )
-
-
-def rollup(
-    *answers: FakeDownload | Exception,
-    end: dt.date | None = None,
-    on_malformed: OnMalformed = "raise",
-    max_record_bytes: int = 2**20,
-    attempts: int = 3,
-) -> Export[Mapping[str, str | None]]:
-    """Return a rollup that opens these downloads, one after another."""
-    shop = Shop(list(answers))
-    return Export(
-        ExportSpec("rollup", shop.open, RollupReader, end, on_malformed, max_record_bytes, attempts, shop.pause)
-    )
-
-
-def aggregates(
-    *answers: FakeDownload | Exception,
-    shop: Shop | None = None,
-    end: dt.date | None = None,
-    on_malformed: OnMalformed = "raise",
-    max_record_bytes: int = 2**20,
-    attempts: int = 3,
-) -> Export[Aggregate]:
-    """Return an export of aggregates that opens these downloads, one after another."""
-    shop = shop or Shop(list(answers))
-    return Export(
-        ExportSpec(
-            "aggregates of acme",
-            shop.open,
-            AggregateReader,
-            end,
-            on_malformed,
-            max_record_bytes,
-            attempts,
-            shop.pause,
-        )
-    )
-
-
-def aggregations(
-    *answers: FakeDownload | Exception,
-    end: dt.date | None = None,
-    on_malformed: OnMalformed = "raise",
-    max_record_bytes: int = 2**20,
-    attempts: int = 3,
-) -> Export[Aggregation]:
-    """Return an export of aggregations that opens these downloads, one after another."""
-    shop = Shop(list(answers))
-    spec = ("aggregations of acme", shop.open, AggregationReader, end, on_malformed)
-    return Export(ExportSpec(*spec, max_record_bytes, attempts, shop.pause))
+events = Exporting("events of acme", EventReader)
+aggregates = Exporting("aggregates of acme", AggregateReader)
+aggregations = Exporting("aggregations of acme", lambda _: AggregationReader())
+rollup = Exporting("rollup", RollupReader)
+import_log = Exporting("log", lambda _: ImportLogReader())
 
 
 def csv_body(rows: Sequence[Mapping[str, str]], columns: Sequence[str] = ("type", "time")) -> bytes:

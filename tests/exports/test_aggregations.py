@@ -21,6 +21,7 @@ from scarf_async import (
     Package,
     PackageKey,
     ScarfWarning,
+    TrackingPixel,
     TruncatedExportError,
     UnsupportedError,
     ValidationError,
@@ -32,14 +33,6 @@ from .fakes import ndjson
 
 START, END = "2024-01-01", "2024-02-01"
 DATES = [("start_date", START), ("end_date", END)]
-
-
-@attrs.frozen
-class Pixel:
-    """What a tracking pixel has that matters here."""
-
-    id: str
-    owner: str
 
 
 def query(**values: Any) -> AggregationQuery:
@@ -65,7 +58,7 @@ def query(**values: Any) -> AggregationQuery:
             ],
         ),
         (
-            {"packages": "none", "pixels": Pixel("x", "acme")},
+            {"packages": "none", "pixels": TrackingPixel(id="x", owner="acme")},
             [("rollup", "daily"), ("breakdown", "by-total"), ("package_id", "none"), ("tracking_pixel_id", "x")],
         ),
         (
@@ -150,7 +143,9 @@ def test_what_a_query_refuses(values: dict[str, Any], named: list[str]) -> None:
             "owner",
         ),
         (
-            lambda exports: exports.aggregations(START, END, query(packages=[Pixel("a", "x"), Pixel("b", "y")])),
+            lambda exports: exports.aggregations(
+                START, END, query(packages=[TrackingPixel(id=one, owner=one) for one in "xy"])
+            ),
             "owner",
         ),
     ],
@@ -240,6 +235,22 @@ async def test_null_and_absence_read_alike() -> None:
     assert (numbered.artifact, numbered.last_seen) == ("7", dt.datetime(2024, 1, 3, 10, 11, 12, tzinfo=dt.UTC))
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("last_seen", "2024-01-03 10:11:12 UTC", dt.datetime(2024, 1, 3, 10, 11, 12, tzinfo=dt.UTC)),
+        ("last_seen", "2024-01-03 10:11:12+02", dt.datetime(2024, 1, 3, 8, 11, 12, tzinfo=dt.UTC)),
+        ("last_seen", "", None),
+        ("date", "2024-01-03 00:00:00+00:00", dt.date(2024, 1, 3)),
+        ("date", "2024-01-03T00:00:00Z", dt.date(2024, 1, 3)),
+    ],
+)
+async def test_days_and_moments_come_in_many_forms(field: str, text: str, value: object) -> None:
+    """No document gives the form of either: what can mean one thing only is read."""
+    (one,) = await read(ndjson(row(**{field: text})))
+    assert getattr(one, field) == value
+
+
 async def test_rows_are_not_filtered_by_date() -> None:
     """Their date is that of a bucket, and the service leaves the end out itself."""
     assert len(await read(ndjson(row(date="2023-12-31"), row(date=END), row(date="2030-01-01")))) == 3
@@ -253,6 +264,7 @@ async def test_rows_are_not_filtered_by_date() -> None:
         {"total": 1.5},
         {"date": "yesterday"},
         {"date": 20240101},
+        {"date": "2024-01-03T10:00:00Z"},
         {"breakdown": None},
         {"breakdowns": "by-total"},
         {"last_seen": "just now"},

@@ -23,7 +23,7 @@ from scarf_async.errors import (
 from scarf_async.exports import arrow_csv, prefetch
 from scarf_async.exports.arrow import RecordBatches
 
-from .fakes import BODY, TYPES, aggregates, csv_body, download, event_rows, events, ndjson, row
+from .fakes import BODY, TYPES, aggregates, csv_body, download, event_rows, events, import_log, ndjson, row
 
 pa = pytest.importorskip("pyarrow")
 
@@ -65,6 +65,17 @@ async def test_aggregates_as_rows() -> None:
     assert (first["extra"], second["extra"]) == ('{"new":{"a":[1]}}', None)
     assert (second["breakdown"], second["unique_total"]) == ("odd", 2)
     assert [field.name for field in batch.schema if not field.nullable] == ["breakdown", "date", "package", "total"]
+
+
+async def test_entries_of_a_log_as_rows() -> None:
+    """Its counts are numbers, too."""
+    entry = {"type": "progress", "class": "info", "line": 3, "events_count": 5, "failed_events_count": 0}
+    async with import_log(download(ndjson(entry))) as stream:
+        (batch,) = [batch async for batch in stream.record_batches()]
+    (shown,) = batch.to_pylist()
+    assert {name: value for name, value in shown.items() if value is not None} == {
+        "class_" if name == "class" else name: value for name, value in entry.items()
+    }
 
 
 async def test_a_short_batch_before_an_error() -> None:

@@ -9,57 +9,29 @@ from typing import Any
 import attrs
 import pytest
 
-from scarf_async.clock import Clock
-from scarf_async.entities import ApiVersion, Package, PackageKey
+from scarf_async.entities import ImportLogEntry, Package, PackageKey, TrackingPixel
 from scarf_async.errors import ExportError, ValidationError
 from scarf_async.exports.group import Exports
 from scarf_async.exports.spec import date_range
+from scarf_async.imports.log_reader import ImportLogReader
 from scarf_async.protocol.messages import Request
-from scarf_async.protocol.steps import Steps
 
-from .fakes import FakeDownload, csv_body, download, event_rows, ndjson, row
+from .fakes import FakeClient, FakeDownload, csv_body, download, event_rows, ndjson, row
 
 START, BEHIND = "2024-01-01", "2024-01-02"
-
-
-@attrs.frozen
-class Pixel:
-    """What a pixel is taken by."""
-
-    id: str
-    owner: str
-
-
-PIXEL = Pixel("x", "Other")
+PIXEL = TrackingPixel(id="x", owner="Other")
 
 
 @attrs.define
-class Client:
+class Client(FakeClient):
     """Remembers what is asked for."""
 
     body: bytes = b""
-    requests: list[Request[None]] = attrs.field(factory=list)
-    max_record_bytes: int = 1000
-    save_attempts: int = 1
-    clock: Clock = attrs.field(factory=Clock)
-    api: ApiVersion = "v1"
-    owner: str | None = None
-
-    def server_of(self, version: str) -> str:
-        return f"http://127.0.0.1/{version}"
+    max_record_bytes: int = attrs.field(default=1000, kw_only=True)
 
     async def download(self, request: Request[None]) -> FakeDownload:
         self.requests.append(request)
         return download(self.body)
-
-    async def tell(self, steps: Steps[None]) -> None:
-        raise AssertionError(f"nothing is to be read; got {steps}")
-
-    def redact(self, text: str) -> str:
-        return text
-
-    async def pause(self, request: Request[None], attempt: int) -> None:
-        raise AssertionError(f"one attempt has no pause; got {attempt} of {request.target}")
 
 
 CALLS: list[tuple[Callable[[Exports], Any], str, str, bool]] = [
@@ -204,11 +176,15 @@ async def test_a_client_of_v2_asks_there(call: Callable[[Exports], Any], target:
             [{"date": "2024-01-01", "total": "3", "company": None}],
         ),
         ("total,new\n3,\n", [{"total": "3", "new": None}]),
+        (
+            'date\n2024-01-02 00:00:00\n2024-1-1\n3/1/2024\n""\n',
+            [{"date": "2024-1-1"}, {"date": "3/1/2024"}, {"date": None}],
+        ),
         ("", None),
     ],
 )
 async def test_a_rollup_is_mappings(body: str, rows: list[dict[str, str | None]] | None) -> None:
-    """By whatever columns come, without the day that was not asked for; a body without a header is none."""
+    """By whatever columns come, without days that were not asked for; what is no day stays, no header is none."""
     export = Exports(Client(body.encode())).pixel_rollup(START, BEHIND, owner="acme")
     async with export as stream:
         if rows is None:
@@ -225,6 +201,16 @@ async def test_a_rollup_as_json_lines() -> None:
     export = Exports(Client(b"a,b\n1,\n")).pixel_rollup(START, BEHIND, owner="acme")
     async with export as stream:
         assert [chunk async for chunk in stream.chunks("jsonl")] == [b'{"a":"1"}\n']
+
+
+@pytest.mark.parametrize(
+    ("line", "number", "extra"), [(7, 7, {}), ("{half", None, {"line": "{half"}), (None, None, {})]
+)
+def test_an_entry_of_a_log_speaks_of_a_line(line: object, number: int | None, extra: dict[str, str]) -> None:
+    """By its number, or by what it holds: nothing says which."""
+    record = ndjson({"type": "failed-to-decode", "class": "error", "line": line})
+    ((entry,), _) = ImportLogReader(None).decode([record])
+    assert entry == ImportLogEntry(type="failed-to-decode", class_="error", line=number, extra=extra)
 
 
 def test_what_cannot_be_exported_of_a_package() -> None:
@@ -260,6 +246,8 @@ async def test_on_malformed_reaches_the_stream() -> None:
         (lambda exports: exports.owner_events(None, START, BEHIND), "owner"),
         (lambda exports: exports.company_events("c.example", START, BEHIND), "owner"),
         (lambda exports: exports.company_events("", START, BEHIND, owner="acme"), "domain"),
+        (lambda exports: exports.company_events(None, START, BEHIND, owner="acme"), "domain"),
+        (lambda exports: exports.pixel_events(START, BEHIND, owner="acme", pixel=7), "pixel"),
         (lambda exports: exports.pixel_rollup(START, BEHIND), "owner"),
         (lambda exports: exports.pixel_events(START, BEHIND, owner="acme", pixel="x", api="v1"), "owner"),
         (lambda exports: exports.pixel_events(START, BEHIND, pixel="x", api="v1"), "pixel"),
@@ -267,7 +255,7 @@ async def test_on_malformed_reaches_the_stream() -> None:
         (lambda exports: exports.pixel_events(START, BEHIND, owner="acme", pixel=PIXEL), "owner"),
         *(
             (lambda exports, names=names: exports.owner_events("acme", START, BEHIND, names=names), "names")
-            for names in ("", " ", [], ["a", ""], [7])
+            for names in ("", " ", [], ["a", ""], [7], 7)
         ),
         (lambda exports: exports.organization_aggregates("", START, BEHIND), "organization"),
         (lambda exports: exports.user_aggregates("ann", BEHIND, START), "end"),
@@ -280,6 +268,23 @@ def test_what_cannot_be_asked_for(call: Callable[[Exports], Any], field: str) ->
     with pytest.raises(ValidationError) as caught:
         call(Exports(Client()))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda exports: exports.package_events(None, "p", START, BEHIND, api="v2"),
+        lambda exports: exports.pixel_events(START, BEHIND, api="v2"),
+        lambda exports: exports.owner_events(None, START, BEHIND),
+        lambda exports: exports.company_events("c.example", START, BEHIND),
+        lambda exports: exports.pixel_rollup(START, BEHIND),
+        lambda exports: exports.aggregations(START, BEHIND),
+    ],
+)
+def test_nobodys_exports(call: Callable[[Exports], Any]) -> None:
+    """The error says how an owner can be given."""
+    with pytest.raises(ValidationError, match=r"need.* an owner: give owner=.*Scarf\(owner=.*\$SCARF_OWNER"):
+        call(Exports(Client()))
 
 
 def test_ranges() -> None:

@@ -46,7 +46,17 @@ def test_a_bad_row_is_named_and_not_quoted(row: object, why: str) -> None:
     assert SECRET not in repr(caught.value)
 
 
-@pytest.mark.parametrize("line", [b"[1]", b"{", b'{"$time": "2026-06-08T12:00Z", "v": NaN}', b"\xff", b"[" * 9999])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[1]",
+        b"{",
+        b'{"$time": "2026-06-08T12:00Z", "v": NaN}',
+        b'{"$time": "2026-06-08T12:00Z", "v": "\xff"}',
+        b"\xff",
+        b"[" * 9999,
+    ],
+)
 def test_a_line_that_is_no_json_object_is_refused(line: bytes) -> None:
     """Lines are sent as they are, so that they have to be JSON for strict readers too."""
     with pytest.raises(ValidationError, match="row 3: it is not "):

@@ -176,6 +176,19 @@ async def test_an_import_is_followed_by_its_id_alone() -> None:
     assert (report.imported, service.arrivals[1].path) == (2, "/v2/imports/acme/0")
 
 
+@pytest.mark.parametrize("import_id", ["", ".", "..", "i\n0"])
+async def test_an_import_whose_id_no_address_can_hold(import_id: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What became of it is unknown; the others go on, and what is logged of it stays on one line."""
+    odd = {0: answer(200, {"id": import_id, "status": "importing"})}
+    async with Importer(odd) as service, connect(service) as scarf:
+        report = await scarf.imports.send(rows(2), package="p", batch=1, concurrency=1)
+        assert [(batch.id, batch.status) for batch in report.batches] == [(import_id, "unknown"), ("i-0", "done")]
+    async with Importer(odd) as service, connect(service) as scarf:
+        with pytest.raises(ValidationError, match="row 2"):
+            await scarf.imports.send([*rows(1), {}], package="p", batch=1)
+    assert len(caplog.records[-1].getMessage().splitlines()) == 1
+
+
 async def test_an_import_is_polled_until_it_has_ended() -> None:
     """First after two seconds, then after twice as long, up to thirty; the last counters are the report's."""
     clock = Waits()
@@ -229,7 +242,7 @@ async def test_a_poll_that_fails_does_not_end_the_others() -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_what_all_batches_would_be_told_is_raised(status: int) -> None:
-    """Nothing more is read of the rows then."""
+    """Nothing more is sent then, and of the rows no more is read than the batch that was made meanwhile."""
     read = 0
 
     def endless() -> Iterator[JSONObject]:
@@ -242,7 +255,7 @@ async def test_what_all_batches_would_be_told_is_raised(status: int) -> None:
         with pytest.raises(APIError) as caught:
             await scarf.imports.send(endless(), package="p", batch=1, concurrency=1)
     assert caught.value.status == status
-    assert read <= 3
+    assert (len(service.arrivals), read) == (1, 2)
 
 
 async def test_batches_are_sent_at_once_and_nothing_is_read_ahead() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
+from scarf_async.dialects.v2.arguments import owner_beside
 from scarf_async.entities import (
     JSON,
     UNSET,
@@ -23,10 +24,12 @@ from scarf_async.entities import (
     Unset,
 )
 from scarf_async.entities.enums import address_fields
-from scarf_async.errors import UnsupportedError, ValidationError
-from scarf_async.names import organization_key, package_key, public_host
+from scarf_async.errors import DecodeError, UnsupportedError, ValidationError
+from scarf_async.names import package_key, public_host
+from scarf_async.protocol.messages import Endpoint, class_name
 
 __all__ = [
+    "check_id",
     "check_package",
     "collection_over",
     "filled",
@@ -143,6 +146,21 @@ def new_route(route: RouteCreate) -> dict[str, JSON]:
     return {"incoming_path": route.template_path, **address}
 
 
+def check_id(endpoint: Endpoint[object], shown: str, asked: str, effect: str = "; nothing was changed") -> None:
+    """Refuse what was read of another thing.
+
+    Raises:
+        DecodeError: what was read has another id than was asked for.
+    """
+    if shown.casefold() != asked.casefold():
+        raise DecodeError(
+            f"it is {shown!r}, and {asked!r} was asked for{effect}",
+            endpoint=endpoint.name,
+            entity=class_name(endpoint.answer),
+            path="id",
+        )
+
+
 def _over(name: str, wanted: str | None | Unset, shown: str | None) -> dict[str, JSON]:
     """Return a field of an update: UNSET keeps the value that is shown, None clears it, neither invents one."""
     if isinstance(wanted, str):
@@ -245,11 +263,7 @@ def new_pixel(upsert: TrackingPixelUpsert, owner: str) -> dict[str, JSON]:
     body: dict[str, JSON] = {"name": upsert.name}
     package = upsert.package
     if isinstance(package, PackageKey):
-        if package.owner is not None and organization_key(package.owner) != organization_key(owner):
-            raise ValidationError(
-                f"package {package.id} is of {package.owner}, and the tracking pixel of {owner}; nothing was sent",
-                field="package",
-            )
+        owner_beside(f"package {package.id}", package.owner, owner, "package")
         body["package_id"] = package.id
     body |= {name: str(text) for name in _PIXEL_TEXTS if isinstance(text := getattr(upsert, name), str)}
     if isinstance(upsert.track_companies, bool):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from scarf_async.dialects.v2.bodies import collection_over, new_collection
-from scarf_async.dialects.v2.checks import check_id
+from scarf_async.dialects.v2.bodies import check_id, collection_over, new_collection
 from scarf_async.dialects.v2.lists import COLLECTIONS
 from scarf_async.dialects.v2.looks import find_collection
 from scarf_async.dialects.v2.requests import (
@@ -59,7 +58,7 @@ def update_collection(owner: str, collection_id: str, upsert: CollectionUpsert) 
 
     def make() -> Steps[Request[Collection]]:
         there = yield from ask(read)
-        check_id(read, there.id, collection_id)
+        check_id(GET_COLLECTION, there.id, collection_id)
         return UPDATE_COLLECTION.request(collection_over(upsert, there), owner=owner, collection=collection_id)
 
     return updated(Rewrite(UPDATE_COLLECTION, make), upsert, collection(owner, collection_id))

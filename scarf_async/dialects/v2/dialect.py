@@ -8,7 +8,16 @@ from typing import ClassVar, TypeVar
 import attrs
 
 from scarf_async.dialects.dialect import Traits, not_listed
+from scarf_async.dialects.v2.arguments import (
+    MEMBER_WORDS,
+    NAME_WORDS,
+    PACKAGE_WORDS,
+    check_member,
+    check_package_id,
+    needed_owner,
+)
 from scarf_async.dialects.v2.bodies import (
+    check_id,
     check_package,
     filled,
     new_package,
@@ -20,7 +29,6 @@ from scarf_async.dialects.v2.bodies import (
     type_word,
 )
 from scarf_async.dialects.v2.check import check
-from scarf_async.dialects.v2.checks import check_id, needed_owner
 from scarf_async.dialects.v2.lists import DOMAINS, MEMBERS, PACKAGES, PERMISSIONS, ROUTES
 from scarf_async.dialects.v2.looks import find_package, find_route_in, is_one_of
 from scarf_async.dialects.v2.members import by_username, listed_members, of_organization, upsert_member
@@ -44,15 +52,10 @@ from scarf_async.dialects.v2.requests import (
     GET_ROUTE,
     LIST_PACKAGES,
     LIST_PERMISSIONS,
-    MEMBER_WORDS,
-    NAME_WORDS,
-    PACKAGE_WORDS,
     REMOVE_MEMBER,
     UPDATE_ORGANIZATION,
     UPDATE_PACKAGE,
     UPDATE_ROUTE,
-    check_member,
-    check_package_id,
 )
 from scarf_async.entities import (
     Check,
@@ -278,7 +281,7 @@ class V2:
 
         def make() -> Steps[Request[Package]]:
             there = yield from ask(read)
-            check_id(read, there.uuid, package_id)
+            check_id(GET_PACKAGE, there.uuid, package_id)
             body = package_over(upsert, owner, there)
             if host is not None and not any(
                 domain_key(domain.name) == host for domain in (yield from domains.steps())
@@ -351,7 +354,7 @@ class V2:
 
         def make() -> Steps[Request[Route]]:
             there = yield from ask(read)
-            check_id(read, there.id, route_id)
+            check_id(GET_ROUTE, there.id, route_id)
             body = route_over(route, there)
             return UPDATE_ROUTE.request(body, owner=owner, package=package_id, route=route_id)
 

@@ -1,32 +1,28 @@
-"""The requests of imports: rows of NDJSON into a package, a pixel or an owner, and what became of them."""
+"""Imports: rows of NDJSON into a package, a pixel or an owner, and what became of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import partial
-from types import MappingProxyType
 from typing import Final
 
 import attrs
 
-from scarf_async.dialects.v2.requests import check_package_id, remark
-from scarf_async.entities import EventImport, ImportLogEntry
-from scarf_async.errors import ValidationError
-from scarf_async.protocol.messages import Answer, Endpoint, Lost, Request, Resend
-from scarf_async.protocol.paging import Cursor, Listing
+from scarf_async.dialects.v2.arguments import check_owner_of_rows, check_package_id, check_pixel_id
+from scarf_async.dialects.v2.lists import IMPORTS
+from scarf_async.dialects.v2.requests import (
+    ABORT_IMPORT,
+    GET_IMPORT,
+    IMPORT_EVENTS,
+    IMPORT_LOG,
+    IMPORT_PACKAGE_EVENTS,
+    IMPORT_PIXEL_EVENTS,
+)
+from scarf_async.entities import EventImport
+from scarf_async.protocol.messages import Answer, Lost, Request, Resend
 from scarf_async.protocol.steps import Read, Steps, reading, tell
-from scarf_async.protocol.wire import Wire
 
 __all__ = [
-    "ABORT_IMPORT",
-    "GET_IMPORT",
-    "IMPORT_EVENTS",
-    "IMPORT_LOG",
-    "IMPORT_PACKAGE_EVENTS",
-    "IMPORT_PIXEL_EVENTS",
-    "LIST_IMPORTS",
-    "WIRE",
     "Target",
     "abort_import",
     "get_import",
@@ -35,52 +31,7 @@ __all__ = [
     "list_imports",
 ]
 
-# `/{owner}/import` hangs on the root, where the service has words of its own.
-_ROOT_WORDS: Final = frozenset(
-    {
-        "collections",
-        "companies",
-        "domains",
-        "exports",
-        "imports",
-        "insights",
-        "organizations",
-        "packages",
-        "pixels",
-        "search",
-        "tracking-pixels",
-        "users",
-    }
-)
 _LIMIT: Final = re.compile(rb"too[\W_]*many[\W_]*active[\W_]*imports", re.IGNORECASE)
-
-WIRE: Final = Wire(
-    entities=(EventImport, ImportLogEntry),
-    upserts=(),
-    name=lambda _, attribute: attribute.rstrip("_"),
-    identifiers={(EventImport, "id"), (ImportLogEntry, "package_id"), (ImportLogEntry, "tracking_pixel_id")},
-    dropped=("_links",),
-)
-_request = partial(Endpoint, wire=WIRE, version="v2", remark=remark)
-_import = partial(
-    _request,
-    "POST",
-    resend=Resend.REFUSED,
-    answer=EventImport,
-    content=MappingProxyType({"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}),
-)
-_IMPORTS: Final = "/imports/{owner}"
-_ONE: Final = f"{_IMPORTS}/{{event_import}}"
-
-IMPORT_EVENTS: Final[Endpoint[EventImport]] = _import("/{owner}/import")
-IMPORT_PACKAGE_EVENTS: Final[Endpoint[EventImport]] = _import("/packages/{owner}/{package}/import")
-IMPORT_PIXEL_EVENTS: Final[Endpoint[EventImport]] = _import("/tracking-pixels/{owner}/{pixel}/import")
-LIST_IMPORTS: Final[Endpoint[list[EventImport]]] = _request("GET", _IMPORTS, Resend.READ, list[EventImport])
-GET_IMPORT: Final[Endpoint[EventImport]] = _request("GET", _ONE, Resend.READ, EventImport)
-ABORT_IMPORT: Final[Endpoint[None]] = _request("POST", f"{_ONE}/abort", Resend.REPEAT, None)
-IMPORT_LOG: Final[Endpoint[None]] = _request("GET", f"{_ONE}/log", Resend.EXPORT, None)
-
-_LISTING: Final = Listing(LIST_IMPORTS, lambda one: one.id, (Cursor("after", lambda one: one.id),))
 
 
 @attrs.frozen
@@ -91,9 +42,6 @@ class Target:
         owner: whose they are.
         package: the id of the package that all of them are of.
         pixel: the id of the pixel that all of them are of. Without either each row names its own.
-
-    Raises:
-        ValidationError: by `request`: the address is another call's.
     """
 
     owner: str
@@ -101,19 +49,19 @@ class Target:
     pixel: str | None = None
 
     def request(self, body: bytes, *, resendable: bool) -> Request[EventImport]:
-        """Build the request of a batch, gzipped; `resendable`: sent twice it is imported once."""
+        """Build the request of a batch, gzipped; `resendable`: sent twice it is imported once.
+
+        Raises:
+            ValidationError: the address is another call's.
+        """
         if self.package is not None:
             check_package_id(self.package)
             request = IMPORT_PACKAGE_EVENTS.request(owner=self.owner, package=self.package)
         elif self.pixel is not None:
+            check_pixel_id(self.pixel)
             request = IMPORT_PIXEL_EVENTS.request(owner=self.owner, pixel=self.pixel)
         else:
-            if self.owner in _ROOT_WORDS:
-                raise ValidationError(
-                    f"rows of several artifacts cannot be sent to the owner {self.owner!r}: v2 has calls of this"
-                    " name; give package= or pixel=. Nothing was sent",
-                    field="owner",
-                )
+            check_owner_of_rows(self.owner)
             request = IMPORT_EVENTS.request(owner=self.owner)
         endpoint = attrs.evolve(request.endpoint, resend=Resend.REPEAT) if resendable else request.endpoint
         return Request(endpoint, request.target, body)
@@ -126,7 +74,7 @@ def is_limit(outcome: Answer | Lost) -> bool:
 
 def list_imports(owner: str, statuses: Sequence[str]) -> Read[list[EventImport]]:
     """The imports of an owner, those of some statuses."""
-    listed = _LISTING.read({"status": statuses}, owner=owner)
+    listed = IMPORTS.read({"status": statuses}, owner=owner)
     # A service that does not know the parameter sends all.
     return listed.then(
         "of the statuses", lambda found: [one for one in found if not statuses or one.status in {None, *statuses}]

@@ -11,6 +11,7 @@ from typing import Final
 from scarf_async.dialects.v2.requests import (
     LIST_COLLECTIONS,
     LIST_DOMAINS,
+    LIST_IMPORTS,
     LIST_MEMBERS,
     LIST_MEMBERSHIPS,
     LIST_OVERVIEW,
@@ -26,6 +27,7 @@ from scarf_async.protocol.paging import Cursor, Listing
 __all__ = [
     "COLLECTIONS",
     "DOMAINS",
+    "IMPORTS",
     "MEMBERS",
     "MEMBERSHIPS",
     "OVERVIEW",
@@ -70,3 +72,4 @@ MEMBERSHIPS: Final = Listing(
     lambda membership: membership.organization_id,
     (Cursor("organization_id", lambda membership: membership.organization_id),),
 )
+IMPORTS: Final = Listing(LIST_IMPORTS, lambda one: one.id, (Cursor("after", lambda one: one.id),))

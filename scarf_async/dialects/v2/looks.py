@@ -112,11 +112,7 @@ def find_collection(requested: CollectionUpsert, shown: Sequence[Collection]) ->
         if (
             collection.pattern.strip() == requested.pattern.strip()
             and domain_key(collection.backend_domain) == domain_key(requested.backend_domain)
-            and (
-                not isinstance(public, str)
-                or collection.public_domain is None
-                or domain_key(collection.public_domain) == domain_key(public)
-            )
+            and (not isinstance(public, str) or domain_key(collection.public_domain or "") == domain_key(public))
         ):
             return Found(equal=collection)
     return Found()

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from scarf_async.dialects.dialect import not_listed
+from scarf_async.dialects.v2.arguments import check_member
 from scarf_async.dialects.v2.lists import MEMBERS
-from scarf_async.dialects.v2.requests import ADD_MEMBER, LIST_MEMBERS, SET_MEMBER_ROLE, check_member
+from scarf_async.dialects.v2.requests import ADD_MEMBER, LIST_MEMBERS, SET_MEMBER_ROLE
 from scarf_async.entities import Member, MemberUpsert
 from scarf_async.errors import APIError, DecodeError, NotFoundError
 from scarf_async.names import user_key

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scarf_async.dialects.v2.bodies import new_pixel, pixel_over
-from scarf_async.dialects.v2.checks import check_id
+from scarf_async.dialects.v2.arguments import check_package_id, check_pixel_id
+from scarf_async.dialects.v2.bodies import check_id, new_pixel, pixel_over
 from scarf_async.dialects.v2.lists import PIXEL_DOMAINS, PIXELS, PIXELS_OF_PACKAGE
 from scarf_async.dialects.v2.looks import find_pixel
 from scarf_async.dialects.v2.requests import (
@@ -14,8 +14,6 @@ from scarf_async.dialects.v2.requests import (
     GET_PIXEL,
     GET_PIXEL_DOMAIN,
     UPDATE_PIXEL,
-    check_package_id,
-    check_pixel_id,
 )
 from scarf_async.entities import Domain, DomainCreate, TrackingPixel, TrackingPixelUpsert
 from scarf_async.protocol.looking import Found, find_domain
@@ -83,7 +81,7 @@ def update_pixel(owner: str, pixel_id: str, upsert: TrackingPixelUpsert) -> Step
 
     def make() -> Steps[Request[TrackingPixel]]:
         there = yield from ask(read)
-        check_id(read, there.id, pixel_id)
+        check_id(GET_PIXEL, there.id, pixel_id)
         return UPDATE_PIXEL.request(pixel_over(upsert, there), owner=owner, pixel=pixel_id)
 
     return updated(Rewrite(UPDATE_PIXEL, make), upsert, pixel(owner, pixel_id))

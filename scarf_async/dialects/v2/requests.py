@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import Final
 
 from scarf_async.entities import (
     Collection,
     Domain,
     DomainCreate,
     DomainStatus,
+    EventImport,
+    ImportLogEntry,
     Member,
     Membership,
     MemberUpsert,
@@ -24,12 +27,11 @@ from scarf_async.entities import (
     TrackingPixel,
     User,
 )
-from scarf_async.errors import UnsupportedError, ValidationError
-from scarf_async.names import organization_key
 from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.wire import Wire
 
 __all__ = [
+    "ABORT_IMPORT",
     "ADD_MEMBER",
     "CONFLICTS",
     "CREATE_COLLECTION",
@@ -48,6 +50,7 @@ __all__ = [
     "GET_COLLECTION",
     "GET_DOMAIN",
     "GET_DOMAIN_STATUS",
+    "GET_IMPORT",
     "GET_MEMBER",
     "GET_ORGANIZATION",
     "GET_PACKAGE",
@@ -56,8 +59,13 @@ __all__ = [
     "GET_PIXEL_DOMAIN",
     "GET_ROUTE",
     "GET_USER",
+    "IMPORT_EVENTS",
+    "IMPORT_LOG",
+    "IMPORT_PACKAGE_EVENTS",
+    "IMPORT_PIXEL_EVENTS",
     "LIST_COLLECTIONS",
     "LIST_DOMAINS",
+    "LIST_IMPORTS",
     "LIST_MEMBERS",
     "LIST_MEMBERSHIPS",
     "LIST_OVERVIEW",
@@ -67,10 +75,6 @@ __all__ = [
     "LIST_PIXELS_OF_PACKAGE",
     "LIST_PIXEL_DOMAINS",
     "LIST_ROUTES",
-    "MEMBER_WORDS",
-    "NAME_WORDS",
-    "PACKAGE_WORDS",
-    "PIXEL_WORDS",
     "REMOVE_MEMBER",
     "SEARCH",
     "SET_MEMBER_ROLE",
@@ -81,104 +85,8 @@ __all__ = [
     "UPDATE_PIXEL",
     "UPDATE_ROUTE",
     "WIRE",
-    "PixelLike",
-    "check_member",
-    "check_package_id",
-    "check_pixel_id",
-    "pixel_of",
     "remark",
 ]
-
-# Where the service reads a word of its own, a value of that name would land on another call (tie: the router tries
-# what is literal first).
-PACKAGE_WORDS: Final = frozenset({"overview", "events", "aggregates", "company-rollup"})
-"""What cannot be a package's id in a path, nor its type."""
-NAME_WORDS: Final = frozenset(
-    {
-        "events",
-        "domains",
-        "routes",
-        "permissions",
-        "tracking-pixels",
-        "import",
-        "downloads-badge",
-        "commercial-users-badge",
-    }
-)
-"""What cannot be a package's name in a path."""
-MEMBER_WORDS: Final = frozenset({"invites"})
-"""What cannot be a member in a path."""
-PIXEL_WORDS: Final = frozenset({"events"})
-"""What cannot be a tracking pixel's id in a path."""
-
-
-@runtime_checkable
-class PixelLike(Protocol):
-    """A tracking pixel: its id and its owner are looked at."""
-
-    @property
-    def id(self) -> str:
-        """What the service calls it."""
-
-    @property
-    def owner(self) -> str:
-        """Whose it is."""
-
-
-def pixel_of(pixel: str | PixelLike, owner: str | None) -> tuple[str, str | None]:
-    """Return a pixel's id, and its owner where that is known.
-
-    Raises:
-        ValidationError: the service would read the id as a word of its own, or another owner is given beside it.
-    """
-    if not isinstance(pixel, PixelLike):
-        check_pixel_id(pixel)
-        return pixel, owner
-    if owner is not None and pixel.owner and organization_key(pixel.owner) != organization_key(owner):
-        raise ValidationError(
-            f"pixel {pixel.id} is of {pixel.owner}, not of {owner}; nothing was sent", field="owner"
-        )
-    check_pixel_id(pixel.id)
-    return pixel.id, pixel.owner or owner
-
-
-def check_package_id(package_id: str) -> None:
-    """Refuse an id that the service would read as a word of its own.
-
-    Raises:
-        ValidationError: it would.
-    """
-    if package_id in PACKAGE_WORDS:
-        raise ValidationError(
-            f"{package_id!r} is not a package's id: v2 has a call of this name; nothing was sent", field="package"
-        )
-
-
-def check_member(username: str) -> None:
-    """Refuse a member whom no request can change.
-
-    Raises:
-        UnsupportedError: the service would change its invitations instead.
-    """
-    if username in MEMBER_WORDS:
-        raise UnsupportedError(
-            f"v2 cannot change the member {username!r}: at this address it keeps the invitations; nothing was sent",
-            field="username",
-        )
-
-
-def check_pixel_id(pixel_id: str) -> None:
-    """Refuse an id that the service would read as a word of its own.
-
-    Raises:
-        ValidationError: it would.
-    """
-    if pixel_id in PIXEL_WORDS:
-        raise ValidationError(
-            f"{pixel_id!r} is not a tracking pixel's id: v2 has a call of this name; nothing was sent",
-            field="pixel",
-        )
-
 
 CONFLICTS: Final = frozenset(
     {
@@ -230,6 +138,8 @@ _NAMES: Final = {
     (Package, "uuid"): "id",
     (Package, "library_type"): "type",
     (Route, "template_path"): "incoming_path",
+    # A word of Python.
+    (ImportLogEntry, "class_"): "class",
 }
 
 
@@ -244,7 +154,7 @@ WIRE: Final = Wire(
     # What others hold comes before them.
     entities=(
         *(Organization, Member, Package, Permission, Route, Domain, DomainStatus, PackageOverview),
-        *(PackageKey, TrackingPixel, Collection, User, Membership, SearchResult),
+        *(PackageKey, TrackingPixel, Collection, User, Membership, SearchResult, EventImport, ImportLogEntry),
     ),
     # All other bodies depend on more than one upsert: on a type, an owner, or the current state.
     upserts=(MemberUpsert, DomainCreate),
@@ -252,7 +162,8 @@ WIRE: Final = Wire(
     identifiers={
         (Package, "uuid"),
         *((kind, "id") for kind in (Organization, Route, Domain, TrackingPixel, Collection)),
-        *((kind, "id") for kind in (PackageKey, User, SearchResult)),
+        *((kind, "id") for kind in (PackageKey, User, SearchResult, EventImport)),
+        *((ImportLogEntry, name) for name in ("package_id", "tracking_pixel_id")),
         (Membership, "organization_id"),
         *((kind, "user_id") for kind in (Member, Permission)),
         *((kind, "package_id") for kind in (Route, Domain)),
@@ -264,6 +175,13 @@ WIRE: Final = Wire(
 )
 _request = partial(Endpoint, wire=WIRE, version="v2", remark=remark)
 _write = partial(_request, conflicts=CONFLICTS)
+_import = partial(
+    _request,
+    "POST",
+    resend=Resend.REFUSED,
+    answer=EventImport,
+    content=MappingProxyType({"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}),
+)
 _ORGANIZATION: Final = "/organizations/{organization}"
 _PACKAGES: Final = "/packages/{owner}"
 _PACKAGE: Final = "/packages/{owner}/{package}"
@@ -272,11 +190,11 @@ _PIXELS: Final = "/tracking-pixels/{owner}"
 _PIXEL: Final = "/tracking-pixels/{owner}/{pixel}"
 _COLLECTIONS: Final = "/collections/{owner}"
 _COLLECTION: Final = "/collections/{owner}/{collection}"
+_IMPORTS: Final = "/imports/{owner}"
+_EVENT_IMPORT: Final = "/imports/{owner}/{event_import}"
 
 SEARCH: Final[Endpoint[list[SearchResult]]] = _request("POST", "/search", Resend.READ, list[SearchResult])
-GET_USER: Final[Endpoint[User]] = Endpoint(
-    "GET", "/users/{username}", Resend.READ, User, wire=WIRE, version="v2", remark=_remark_on_user
-)
+GET_USER: Final[Endpoint[User]] = _request("GET", "/users/{username}", Resend.READ, User, remark=_remark_on_user)
 LIST_MEMBERSHIPS: Final[Endpoint[list[Membership]]] = _request(
     "GET", "/users/{username}/organizations", Resend.READ, list[Membership]
 )
@@ -347,3 +265,11 @@ CREATE_COLLECTION: Final[Endpoint[Collection]] = _write("POST", _COLLECTIONS, Re
 GET_COLLECTION: Final[Endpoint[Collection]] = _request("GET", _COLLECTION, Resend.READ, Collection)
 UPDATE_COLLECTION: Final[Endpoint[Collection]] = _write("PUT", _COLLECTION, Resend.REPEAT, Collection)
 DELETE_COLLECTION: Final[Endpoint[None]] = _write("DELETE", _COLLECTION, Resend.DELETE, None)
+
+IMPORT_EVENTS: Final[Endpoint[EventImport]] = _import("/{owner}/import")
+IMPORT_PACKAGE_EVENTS: Final[Endpoint[EventImport]] = _import("/packages/{owner}/{package}/import")
+IMPORT_PIXEL_EVENTS: Final[Endpoint[EventImport]] = _import("/tracking-pixels/{owner}/{pixel}/import")
+LIST_IMPORTS: Final[Endpoint[list[EventImport]]] = _request("GET", _IMPORTS, Resend.READ, list[EventImport])
+GET_IMPORT: Final[Endpoint[EventImport]] = _request("GET", _EVENT_IMPORT, Resend.READ, EventImport)
+ABORT_IMPORT: Final[Endpoint[None]] = _request("POST", f"{_EVENT_IMPORT}/abort", Resend.REPEAT, None)
+IMPORT_LOG: Final[Endpoint[None]] = _request("GET", f"{_EVENT_IMPORT}/log", Resend.EXPORT, None)

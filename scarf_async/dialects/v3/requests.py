@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, cast
 
-from scarf_async.dialects.v2.requests import GET_PACKAGE, GET_PIXEL, check_package_id, check_pixel_id
+from scarf_async.dialects.v2.arguments import check_package_id, check_pixel_id, owner_beside
+from scarf_async.dialects.v2.requests import GET_PACKAGE, GET_PIXEL
 from scarf_async.entities import AggregationQuery, PackageKey
-from scarf_async.errors import ValidationError
-from scarf_async.names import organization_key
 from scarf_async.protocol.messages import Query, Request
 from scarf_async.protocol.steps import Steps, tell
 
@@ -58,11 +57,8 @@ def owner_of_query(query: AggregationQuery, owner: str | None) -> str | None:
         ValidationError: something that it names belongs to another.
     """
     for key in (*query.package_keys, *query.pixel_keys):
-        if key.owner is None:
-            continue
-        if owner is not None and organization_key(key.owner) != organization_key(owner):
-            raise ValidationError(f"{key.id} is of {key.owner}, not of {owner}; nothing was sent", field="owner")
-        owner = key.owner if owner is None else owner
+        own = owner_beside(key.id, key.owner, owner)
+        owner = own if owner is None else owner
     return owner
 
 
@@ -70,7 +66,7 @@ def read_artifacts(query: AggregationQuery, owner: str) -> Iterator[Steps[None]]
     """Return the reads of what a query names by id, each once; one that is not there is a 404.
 
     Raises:
-        ValidationError: an id cannot stand in a path.
+        ValidationError: an id cannot be in a path.
     """
     # v3 answers an unknown id with 200 and nothing: only v2 tells whether something is there.
     requests: list[Request[object]] = []

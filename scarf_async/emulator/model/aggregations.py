@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import date, timedelta
+from datetime import date
 from itertools import product
 from operator import itemgetter
 from typing import Final, TypeAlias
@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from scarf_async.emulator.aggregates import (
+    FIRST_DAYS,
     Detail,
     cells_as,
     client_of,
@@ -163,8 +164,13 @@ def _count_event(of_day: date, cells: Cells, source: Source, wanted: Wanted, gro
         for details in product(*(_details(dimension, event) for dimension in breakdown)):
             together = tuple(item for detail in details for item in detail.items())
             for rollup in wanted.rollups:
-                group = Group(rollup, breakdown, _bucket(of_day, rollup), artifact, together)
+                first = FIRST_DAYS.get(rollup, _only_bucket)
+                group = Group(rollup, breakdown, first(of_day), artifact, together)
                 groups.setdefault(group, Count()).add(event)
+
+
+def _only_bucket(_: date) -> date:
+    return date.min
 
 
 def _confidence(cell: str) -> float:
@@ -177,17 +183,3 @@ def _confidence(cell: str) -> float:
 def _details(dimension: str, event: Mapping[str, str]) -> list[Detail]:
     columns, read = _READ.get(dimension, _NOTHING)
     return list(read(*(event[column] for column in columns)))
-
-
-def _bucket(day: date, rollup: str) -> date:
-    match rollup:
-        case "weekly":
-            return day - timedelta(days=day.weekday())
-        case "monthly":
-            return day.replace(day=1)
-        case "yearly":
-            return day.replace(month=1, day=1)
-        case "total":
-            return date.min
-        case _:
-            return day

@@ -33,7 +33,6 @@ from scarf_async.emulator.store import Transaction
 from scarf_async.emulator.world import World
 
 __all__ = [
-    "ROLLUP_COLUMNS",
     "Days",
     "Feed",
     "events_by_day",
@@ -52,7 +51,7 @@ __all__ = [
 
 _EVENTS_AT_ONCE: Final = 512
 _MONTH: Final = timedelta(days=30)
-ROLLUP_COLUMNS: Final = ("date", "pixel", "pixel_name", "company", "company_domain", "total", "total_unique")
+_ROLLUP_COLUMNS: Final = ("date", "pixel", "pixel_name", "company", "company_domain", "total", "total_unique")
 _PIXEL, _COMPANY, _DOMAIN, _ORIGIN = map(
     EVENT_COLUMNS.index, ("pixel", "origin_company", "origin_domain", "origin_id")
 )
@@ -244,7 +243,7 @@ async def _rollup_chunks(
                     totals[key] += 1
                     origins[key].add(cells[_ORIGIN])
             yield b""
-    yield csv_line(ROLLUP_COLUMNS).encode()
+    yield csv_line(_ROLLUP_COLUMNS).encode()
     for key, total in sorted(totals.items()):
         of_date, pixel, company, domain = key
         name = csv_cell(names.get(pixel, ""))

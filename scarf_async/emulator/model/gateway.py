@@ -18,7 +18,6 @@ from scarf_async.emulator.wire import now, url_host
 from scarf_async.entities.enums import LibraryType
 
 __all__ = [
-    "NO_DOMAIN",
     "Domain",
     "add_domain",
     "check_domain",
@@ -34,7 +33,7 @@ __all__ = [
     "remove_domain",
 ]
 
-NO_DOMAIN: Final = re.compile(r"[\s/:@]")
+_NO_DOMAIN: Final = re.compile(r"[\s/:@]")
 _SCARF: Final = "scarf.sh"
 _DEFAULT: Final[Mapping[str, str]] = {
     LibraryType.DOCKER: "docker.scarf.sh",
@@ -102,7 +101,7 @@ def check_domain(owner: Owner, name: str, field: str = "name", prefix: str = "do
     """Refuse what is not a domain, or is one of Scarf's own and not the owner's, as v2 does."""
     if not name.strip():
         raise WrongField(field, "must not be empty", f"{prefix}-is-empty")
-    if NO_DOMAIN.search(name):
+    if _NO_DOMAIN.search(name):
         raise WrongField(field, f"{name!r} is not a full domain name", f"{prefix}-has-invalid-characters")
     host = name.casefold()
     own = {f"{owner.name}.{suffix}".casefold() for suffix in _DEFAULT.values()}
@@ -139,7 +138,7 @@ def add_domain(db: Transaction, package: sqlite3.Row, name: str) -> Domain:
     first = _domain_of_birth(package)
     if first is None:
         raise Refusal(422, f"A package of type {package['library_type']} has no domains.")
-    if NO_DOMAIN.search(name):
+    if _NO_DOMAIN.search(name):
         raise WrongField("name", f"{name!r} is not a full domain name", "domain-has-invalid-characters")
     taken = Refusal(409, f"The package has the domain {name!r} already.", "domain-is-already-in-use")
     if first.casefold() == name.casefold():

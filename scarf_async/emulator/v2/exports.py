@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import partial
 from typing import Final
 
-from scarf_async.emulator.aggregates import Row, Sums
+from scarf_async.emulator.aggregates import FIRST_DAYS, Row, Sums
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model.exports import (
@@ -22,11 +22,9 @@ from scarf_async.emulator.model.exports import (
     sums_of_packages,
 )
 from scarf_async.emulator.model.names import names_matching
-from scarf_async.emulator.model.owners import find_owner
-from scarf_async.emulator.model.packages import find_owned_package, packages_of
-from scarf_async.emulator.model.pixels import find_pixel
+from scarf_async.emulator.model.packages import packages_of
 from scarf_async.emulator.v1.exports import check_file
-from scarf_async.emulator.v2.reading import query_text, query_words, unrecognized
+from scarf_async.emulator.v2.reading import owner_in, package_in, pixel_in, query_text, query_words, unrecognized
 from scarf_async.emulator.wire import day
 from scarf_async.entities.enums import Breakdown
 
@@ -34,12 +32,6 @@ __all__ = ["ENDPOINTS"]
 
 # What v2 calls a month where it is not told the dates: with today, 31 days.
 _MONTH: Final = timedelta(days=30)
-_FIRST_DAYS: Final[Mapping[str, Callable[[date], date]]] = {
-    "daily": lambda day: day,
-    "weekly": lambda day: date.fromordinal(max(1, day.toordinal() - day.weekday())),
-    "monthly": lambda day: day.replace(day=1),
-    "yearly": lambda day: day.replace(month=1, day=1),
-}
 _BREAKDOWNS: Final = {
     "by-company": Breakdown.COMPANY,
     "by-cloudprovider": Breakdown.CLOUD_PROVIDER,
@@ -64,9 +56,7 @@ _NOT_COUNTED: Final = (
 def package_events(call: Call) -> Stream:
     """GET /v2/packages/{owner_name}/{package_id}/events."""
     days = _days(call)
-    owner = find_owner(call.world, call.db, call.params["owner"])
-    row = find_owned_package(call.db, owner, call.params["package"])
-    return events_of_packages(call.world, call.db, [row], days)
+    return events_of_packages(call.world, call.db, [package_in(call)], days)
 
 
 def owner_events(call: Call) -> Stream:
@@ -77,11 +67,11 @@ def owner_events(call: Call) -> Stream:
 def owner_aggregates(call: Call) -> Stream:
     """GET /v2/packages/{owner_name}/aggregates: by default each day, by everything that is counted."""
     days, rows = _days(call), _rows(call, "query")
-    rollups = query_words(call, "rollup", _FIRST_DAYS) or ["daily"]
+    rollups = query_words(call, "rollup", FIRST_DAYS) or ["daily"]
     asked = query_words(call, "breakdown", [*_BREAKDOWNS, *_NOT_COUNTED]) or _BREAKDOWNS
     show = partial(_shown, words={str(_BREAKDOWNS[word]): word for word in asked if word in _BREAKDOWNS})
     sums = [
-        Sums(_FIRST_DAYS[rollup], partial(show, rollup=rollup), {"client_version"})
+        Sums(FIRST_DAYS[rollup], partial(show, rollup=rollup), {"client_version"})
         for rollup in dict.fromkeys(rollups)
     ]
     return sums_of_packages(call.world, call.db, rows, days, *sums)
@@ -96,28 +86,25 @@ def owner_events_2022(call: Call) -> Stream:
 def pixel_events(call: Call) -> Stream:
     """GET /v2/tracking-pixels/{owner_name}/events."""
     days = _days(call)
-    owner = find_owner(call.world, call.db, call.params["owner"])
-    return events_of_pixels(call.world, call.db, owner, days)
+    return events_of_pixels(call.world, call.db, owner_in(call), days)
 
 
 def one_pixels_events(call: Call) -> Stream:
     """GET /v2/tracking-pixels/{owner_name}/{tracking_pixel_id}/events."""
     days = _days(call)
-    owner = find_owner(call.world, call.db, call.params["owner"])
-    return events_of_pixels(call.world, call.db, owner, days, find_pixel(call.db, owner, call.params["pixel"]))
+    return events_of_pixels(call.world, call.db, owner_in(call), days, pixel_in(call))
 
 
 def company_events(call: Call) -> Stream:
     """GET /v2/companies/{owner_name}/{domain}/events: of a company that nobody knows none."""
     days = _days(call)
-    owner = find_owner(call.world, call.db, call.params["owner"])
-    return events_of_company(call.world, call.db, owner, call.params["domain"], days)
+    return events_of_company(call.world, call.db, owner_in(call), call.params["domain"], days)
 
 
 def pixel_rollup(call: Call) -> Stream:
     """GET /v2/companies/{owner_name}/pixel-rollup."""
     days = _days(call)
-    return rollup_of_pixels(call.world, call.db, find_owner(call.world, call.db, call.params["owner"]), days)
+    return rollup_of_pixels(call.world, call.db, owner_in(call), days)
 
 
 ENDPOINTS: Final[Endpoints] = {
@@ -139,7 +126,7 @@ def _owner_events(call: Call, days: Days, query_name: str) -> Stream:
 
 def _rows(call: Call, query_name: str) -> list[sqlite3.Row]:
     """The owner's packages that a query means."""
-    rows = packages_of(call.db, find_owner(call.world, call.db, call.params["owner"]))
+    rows = packages_of(call.db, owner_in(call))
     if query_name in call.query:
         wanted = names_matching(query_text(call, query_name))
         rows = [row for row in rows if wanted.fullmatch(row["name"])]

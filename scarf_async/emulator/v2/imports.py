@@ -10,11 +10,9 @@ from typing import Final
 from scarf_async.emulator.answers import JSON, Answer, Stream
 from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model import imports
-from scarf_async.emulator.model.owners import Owner, find_owner
-from scarf_async.emulator.model.packages import find_owned_package
-from scarf_async.emulator.model.pixels import find_pixel
+from scarf_async.emulator.model.owners import Owner
 from scarf_async.emulator.v2.pages import by_uuid, page_of
-from scarf_async.emulator.v2.reading import query_words
+from scarf_async.emulator.v2.reading import owner_in, package_in, pixel_in, query_words
 
 __all__ = ["ENDPOINTS"]
 
@@ -24,33 +22,30 @@ _SAMPLE: Final = 10
 
 def post_events(call: Call) -> Answer:
     """POST /v2/{owner}/import: each row names its package or pixel."""
-    return _import(call, _owner(call), imports.Target())
+    return _import(call, imports.Target())
 
 
 def post_package_events(call: Call) -> Answer:
     """POST /v2/packages/{owner}/{package_id}/import."""
-    owner = _owner(call)
-    package = find_owned_package(call.db, owner, call.params["package"])
-    return _import(call, owner, imports.Target(package=package))
+    return _import(call, imports.Target(package=package_in(call)))
 
 
 def post_pixel_events(call: Call) -> Answer:
     """POST /v2/tracking-pixels/{owner}/{tracking_pixel_id}/import."""
-    owner = _owner(call)
-    return _import(call, owner, imports.Target(pixel=find_pixel(call.db, owner, call.params["pixel"])))
+    return _import(call, imports.Target(pixel=pixel_in(call)))
 
 
 def get_imports(call: Call) -> Answer:
     """GET /v2/imports/{owner}, in an envelope of its own."""
     wanted = query_words(call, "status", _STATUSES) or _STATUSES
-    owner = _owner(call)
+    owner = owner_in(call)
     rows = [row for row in imports.imports_of(call.db, owner) if imports.status_of(row) in wanted]
     return page_of(call, rows, by_uuid(), lambda row: _show(owner, row), envelope="event_imports")
 
 
 def get_import(call: Call) -> Answer:
     """GET /v2/imports/{owner}/{event_import_id}."""
-    return Answer(200, _show(_owner(call), _find(call)))
+    return Answer(200, _show(owner_in(call), _find(call)))
 
 
 def post_abort(call: Call) -> Answer:
@@ -79,15 +74,12 @@ async def _pieces(text: bytes) -> AsyncGenerator[bytes, None]:
     yield text
 
 
-def _owner(call: Call) -> Owner:
-    return find_owner(call.world, call.db, call.params["owner"])
-
-
 def _find(call: Call) -> sqlite3.Row:
-    return imports.find_import(call.db, _owner(call), call.params["import"])
+    return imports.find_import(call.db, owner_in(call), call.params["import"])
 
 
-def _import(call: Call, owner: Owner, target: imports.Target) -> Answer:
+def _import(call: Call, target: imports.Target) -> Answer:
+    owner = owner_in(call)
     return Answer(200, _show(owner, imports.import_events(call.world, call.db, owner, target, call.raw)))
 
 

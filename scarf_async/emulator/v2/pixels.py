@@ -10,7 +10,7 @@ from scarf_async.emulator.calls import Call, Endpoints
 from scarf_async.emulator.model import collections, pixels
 from scarf_async.emulator.model.packages import find_owned_package
 from scarf_async.emulator.v2.pages import by_uuid, page_of
-from scarf_async.emulator.v2.reading import IMPORTANCES, Body, owner_in
+from scarf_async.emulator.v2.reading import IMPORTANCES, Body, owner_in, pixel_in
 from scarf_async.emulator.v2.showing import show_pixel
 from scarf_async.entities.enums import LibraryType
 
@@ -34,14 +34,14 @@ def post_pixel(call: Call) -> Answer:
 
 def get_pixel(call: Call) -> Answer:
     """GET /v2/tracking-pixels/{owner}/{tracking_pixel_id}."""
-    return Answer(200, _pixel(call, _find_pixel(call)))
+    return Answer(200, _pixel(call, pixel_in(call)))
 
 
 def put_pixel(call: Call) -> Answer:
     """PUT /v2/tracking-pixels/{owner}/{tracking_pixel_id}."""
     body = Body(call)
     name = body.text("name")
-    owner, old = owner_in(call), _find_pixel(call)
+    owner, old = owner_in(call), pixel_in(call)
     package = body.optional("package_id", _uuid_of_package(call, old))
     try:
         package_id = None if package is None else find_owned_package(call.db, owner, package)["id"]
@@ -53,32 +53,32 @@ def put_pixel(call: Call) -> Answer:
 
 def delete_pixel(call: Call) -> Answer:
     """DELETE /v2/tracking-pixels/{owner}/{tracking_pixel_id}."""
-    pixels.delete_pixel(call.db, _find_pixel(call))
+    pixels.delete_pixel(call.db, pixel_in(call))
     return Answer(204)
 
 
 def get_domains(call: Call) -> Answer:
     """GET /v2/tracking-pixels/{owner}/{tracking_pixel_id}/domains: all of them at once."""
-    pixel = _find_pixel(call)
+    pixel = pixel_in(call)
     return Answer(200, [_domain(pixel, row) for row in pixels.domains_of_pixel(call.db, pixel)])
 
 
 def post_domain(call: Call) -> Answer:
     """POST /v2/tracking-pixels/{owner}/{tracking_pixel_id}/domains."""
     name = Body(call).text("name")
-    pixel = _find_pixel(call)
+    pixel = pixel_in(call)
     return Answer(201, _domain(pixel, pixels.add_pixel_domain(call.db, pixel, name)))
 
 
 def get_domain(call: Call) -> Answer:
     """GET /v2/tracking-pixels/{owner}/{tracking_pixel_id}/domains/{domain_id}."""
-    pixel = _find_pixel(call)
+    pixel = pixel_in(call)
     return Answer(200, _domain(pixel, pixels.find_pixel_domain(call.db, pixel, call.params["domain"])))
 
 
 def delete_domain(call: Call) -> Answer:
     """DELETE /v2/tracking-pixels/{owner}/{tracking_pixel_id}/domains/{domain_id}."""
-    pixels.remove_pixel_domain(call.db, _find_pixel(call), call.params["domain"])
+    pixels.remove_pixel_domain(call.db, pixel_in(call), call.params["domain"])
     return Answer(204)
 
 
@@ -129,10 +129,6 @@ ENDPOINTS: Final[Endpoints] = {
         "DELETE": delete_collection,
     },
 }
-
-
-def _find_pixel(call: Call) -> sqlite3.Row:
-    return pixels.find_pixel(call.db, owner_in(call), call.params["pixel"])
 
 
 def _find_collection(call: Call) -> sqlite3.Row:

@@ -10,6 +10,7 @@ from scarf_async.emulator.answers import JSON, Refusal
 from scarf_async.emulator.calls import Call
 from scarf_async.emulator.model.owners import Owner, find_owner
 from scarf_async.emulator.model.packages import find_owned_package
+from scarf_async.emulator.model.pixels import find_pixel
 from scarf_async.emulator.wire import is_unicode, query_values
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "find_username",
     "owner_in",
     "package_in",
+    "pixel_in",
     "query_text",
     "query_words",
     "undecodable",
@@ -78,6 +80,11 @@ def owner_in(call: Call) -> Owner:
 def package_in(call: Call) -> sqlite3.Row:
     """The package that the path names, or 404."""
     return find_owned_package(call.db, owner_in(call), call.params["package"])
+
+
+def pixel_in(call: Call) -> sqlite3.Row:
+    """The tracking pixel that the path names, or 404."""
+    return find_pixel(call.db, owner_in(call), call.params["pixel"])
 
 
 class Body:

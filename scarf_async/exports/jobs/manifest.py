@@ -199,8 +199,10 @@ class WindowEntry(msgspec.Struct, frozen=True):
 
     @property
     def looked_at(self) -> Window:
-        """The days that the service looked at; where it did not say, those that it was asked for."""
-        return Window(self.effective_start or self.start, self.effective_end or self.end)
+        """Its days that the service looked at; where it did not say, all of them."""
+        return Window(
+            max(self.effective_start or self.start, self.start), min(self.effective_end or self.end, self.end)
+        )
 
     @property
     def window(self) -> Window:

@@ -348,6 +348,16 @@ async def test_what_takes_the_place_of_rows(tmp_path: Path) -> None:
     assert shown[0]["effective_start"] == "2024-01-17"
 
 
+async def test_days_outside_of_the_window_are_no_loss(tmp_path: Path) -> None:
+    """A service that once looked at more than was asked for does not keep the window from being replaced."""
+    some = attrs.evolve(JOB, window_days=366)
+    wide = ("2023-12-25", "2025-01-06")
+    given = [answer(1, looked_at=looked_at) for looked_at in (wide, (START, END), wide, None)]
+    service = Service(lambda _start, _end: given.pop(0))
+    for _ in range(4):
+        assert (await run(service, tmp_path, some, refresh_days=1000)).complete
+
+
 async def test_parts_do_not_take_the_place_of_a_whole(tmp_path: Path) -> None:
     """A service that takes only shorter ranges now, and has forgotten one of them, costs nothing."""
     some = attrs.evolve(JOB, window_days=100)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Final
 
-from scarf_async.dialects.v2.imports import WIRE
+import attrs
+
+from scarf_async.dialects.v2.requests import WIRE
 from scarf_async.entities import ImportLogEntry
 from scarf_async.exports.lines import RecordError
 from scarf_async.exports.ndjson import NdjsonFormat, fields_of
@@ -15,15 +16,9 @@ __all__ = ["ImportLogReader"]
 
 
 class ImportLogReader(NdjsonFormat):
-    """Reads NDJSON records as `ImportLogEntry`s, all of them: a log has no days.
-
-    Args:
-        end: of no meaning.
-    """
+    """Reads NDJSON records as `ImportLogEntry`s, all of them: a log has no days."""
 
     record: Final = ImportLogEntry
-
-    def __init__(self, end: dt.date | None) -> None: ...
 
     def decode(self, records: list[bytes]) -> tuple[list[ImportLogEntry], int]:
         """Return the entries, none of them late.
@@ -33,14 +28,13 @@ class ImportLogReader(NdjsonFormat):
         """
         return [_entry(record) for record in records], 0
 
-    def late(self, records: list[bytes]) -> list[bool]:
-        """Say of each record that it is not late."""
-        return [False] * len(records)
-
 
 def _entry(record: bytes) -> ImportLogEntry:
     fields = fields_of(record)
+    # No document says whether it is the line's number or the line itself, which must not cost the log.
+    text = {"line": fields.pop("line")} if isinstance(fields.get("line"), str) else {}
     try:
-        return WIRE.structure(fields, ImportLogEntry)
+        entry = WIRE.structure(fields, ImportLogEntry)
+        return attrs.evolve(entry, extra={**entry.extra, **text}) if text else entry
     except UnreadableError as error:
         raise RecordError(f"{error.path}: {error.reason}" if error.path else error.reason) from None

@@ -1,0 +1,386 @@
+"""The calls `scarf.exports.*` that return one export."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar, Final, TypeVar
+
+from scarf_async.checks import instance, word
+from scarf_async.dialects.exports import COMPANY_EVENTS, PIXEL_ROLLUP, asks_for_owner, export_call, names_text
+from scarf_async.dialects.v2.arguments import check_pixel_id, needed_owner
+from scarf_async.dialects.v3.requests import owner_of_query
+from scarf_async.entities import (
+    Aggregate,
+    Aggregation,
+    AggregationQuery,
+    ApiVersion,
+    Event,
+    ExportKind,
+    Package,
+    PackageKey,
+    TrackingPixel,
+)
+from scarf_async.errors import ValidationError
+from scarf_async.exports.aggregate_reader import AggregateReader
+from scarf_async.exports.aggregation_reader import AggregationReader
+from scarf_async.exports.event_reader import EventReader
+from scarf_async.exports.rollup_reader import RollupReader
+from scarf_async.exports.spec import Day, ExportClient, ExportSpec, OnMalformed, RecordReader, date_range
+from scarf_async.exports.stream import Export
+from scarf_async.resources.packages import package_key
+from scarf_async.resources.pixels import owned_pixel
+
+__all__ = ["EVERYTHING", "ExportCalls"]
+
+T = TypeVar("T")
+
+EVERYTHING: Final = AggregationQuery()
+"""Counts all of an owner's traffic, by the day."""
+
+
+def _check_on_malformed(value: object) -> None:
+    if not callable(value):
+        word("on_malformed", value, ("raise", "skip"), ValidationError, other="a function")
+
+
+class ExportCalls:
+    """The calls of `Exports` that return one export."""
+
+    _one_day: ClassVar[bool] = False
+
+    def __init__(self, client: ExportClient) -> None:
+        self._client = client
+
+    def organization_aggregates(
+        self,
+        organization: str,
+        start: Day,
+        end: Day,
+        *,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Aggregate]:
+        """Aggregates of an organization's packages, of v1.
+
+        Raises:
+            UnsupportedError: the client speaks v2; use `aggregations`.
+        """
+        return self._export(
+            ExportKind.ORGANIZATION_AGGREGATES,
+            AggregateReader,
+            f"aggregates of organization {organization}",
+            start,
+            end,
+            owner=organization,
+            api=self._client.api,
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
+        )
+
+    def user_aggregates(
+        self,
+        username: str,
+        start: Day,
+        end: Day,
+        *,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Aggregate]:
+        """Aggregates of a user's packages, of v1.
+
+        Raises:
+            UnsupportedError: the client speaks v2; use `aggregations`.
+        """
+        return self._export(
+            ExportKind.USER_AGGREGATES,
+            AggregateReader,
+            f"aggregates of user {username}",
+            start,
+            end,
+            owner=username,
+            api=self._client.api,
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
+        )
+
+    def package_events(
+        self,
+        owner: str | None,
+        package_id: str | Package | PackageKey,
+        start: Day,
+        end: Day,
+        *,
+        api: ApiVersion | None = None,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Event]:
+        """Events of a package and of the pixels attached to it, in no order.
+
+        The same event may come more than once; where `Event.id` is set, it tells.
+
+        Args:
+            owner: the package's owner. None asks at the older v1 address, which has none; in v2 it is the owner of
+                the `Package` or `PackageKey`, else the client's.
+            package_id: its uuid, the `Package` or its key.
+            start: the first day.
+            end: the first day after the range.
+            api: which version to ask; None: that of the client.
+            unfiltered: keep what v2 sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        api = self._client.api if api is None else api
+        key = package_key(package_id)
+        if asks_for_owner(ExportKind.PACKAGE_EVENTS, api):
+            owner = package_key(key, owner).owner or self._client.owner
+        package = key.id
+        return self._export(
+            ExportKind.PACKAGE_EVENTS,
+            EventReader,
+            f"package events of {'' if owner is None else f'{owner}/'}{package}",
+            start,
+            end,
+            owner=owner,
+            package=package,
+            api=api,
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
+        )
+
+    def owner_events(
+        self,
+        owner: str | None,
+        start: Day,
+        end: Day,
+        *,
+        names: str | Iterable[str] | None = None,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Event]:
+        """Events of all packages of an owner, in no order; from v2.
+
+        Args:
+            owner: whose packages; None: the client's owner's.
+            start: the first day.
+            end: the first day after the range.
+            names: only packages of these names, in the service's own words: `a,b` for one or the other, `*` for any
+                text, braces around alternatives (`io.dapr*`, `acme/{web,api}`). Several are joined by commas.
+            unfiltered: keep what v2 sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        owner = needed_owner(owner, self._client.owner)
+        return self._export(
+            ExportKind.OWNER_EVENTS,
+            EventReader,
+            f"events of {owner}",
+            start,
+            end,
+            owner=owner,
+            names=names_text(names),
+            api="v2",
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
+        )
+
+    def company_events(
+        self,
+        domain: str,
+        start: Day,
+        end: Day,
+        *,
+        owner: str | None = None,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Event]:
+        """Events of an owner's packages and pixels that come from one company, in no order; from v2.
+
+        Args:
+            domain: the company's domain, such as `corp.example`.
+            start: the first day.
+            end: the first day after the range.
+            owner: whose packages and pixels; None: the client's owner's.
+            unfiltered: keep what v2 sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        return self._export(
+            COMPANY_EVENTS,
+            EventReader,
+            f"events of company {domain}",
+            start,
+            end,
+            owner=needed_owner(owner, self._client.owner),
+            domain=instance("domain", domain, str, ValidationError, wanted="the domain of a company"),
+            api="v2",
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
+        )
+
+    def pixel_rollup(
+        self,
+        start: Day,
+        end: Day,
+        *,
+        owner: str | None = None,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Mapping[str, str | None]]:
+        """How often companies have seen the pixels of an owner; from v2.
+
+        Its records are mappings of the columns that the service sends, an empty cell None: no document says which
+        they are. Where there is a `date`, records of `end` and later are left out. It is saved as `csv` or `jsonl`.
+
+        Args:
+            start: the first day.
+            end: the first day after the range.
+            owner: whose pixels; None: the client's owner's.
+            unfiltered: keep what the service sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        owner = needed_owner(owner, self._client.owner)
+        return self._export(
+            PIXEL_ROLLUP,
+            RollupReader,
+            f"pixel rollup of {owner}",
+            start,
+            end,
+            owner=owner,
+            api="v2",
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
+        )
+
+    def pixel_events(
+        self,
+        start: Day,
+        end: Day,
+        *,
+        owner: str | None = None,
+        pixel: str | TrackingPixel | None = None,
+        api: ApiVersion | None = None,
+        unfiltered: bool = False,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Event]:
+        """Events of pixels: of all that the token's user can see (v1), or of an owner's, or of one (v2).
+
+        Args:
+            start: the first day.
+            end: the first day after the range.
+            owner: whose pixels; for v2, and only there. None: the client's owner's.
+            pixel: the one pixel, or its id; for v2, and only there.
+            api: which version to ask; None: that of the client, but v2 for one pixel.
+            unfiltered: keep what v2 sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
+        """
+        pixel_id: str | None = None
+        if pixel is not None:
+            owner, pixel_id = owned_pixel(pixel, owner)
+            check_pixel_id(pixel_id)
+            api = api or "v2"
+        api = self._client.api if api is None else api
+        if owner is None and asks_for_owner(ExportKind.PIXEL_EVENTS, api):
+            owner = self._client.owner
+        whose = "/".join(str(name) for name in (owner, pixel_id) if name is not None)
+        return self._export(
+            ExportKind.PIXEL_EVENTS,
+            EventReader,
+            f"pixel events of {whose}" if whose else "pixel events",
+            start,
+            end,
+            owner=owner,
+            pixel=pixel_id,
+            api=api,
+            unfiltered=unfiltered,
+            on_malformed=on_malformed,
+        )
+
+    def aggregations(
+        self,
+        start: Day,
+        end: Day,
+        query: AggregationQuery = EVERYTHING,
+        *,
+        owner: str | None = None,
+        on_malformed: OnMalformed = "raise",
+    ) -> Export[Aggregation]:
+        """Counts of an owner's traffic, by one dimension or two and in buckets of days; of v3, on every client.
+
+        The service leaves `end` out, and no row is left out here. An id that it does not know brings no rows, and
+        not an error. A plan may look at fewer days than were asked for: `stream.effective_start` and
+        `.effective_end` tell, and a `ScarfWarning` names both ranges.
+
+        ```python
+        query = AggregationQuery(breakdown=("by-company", "by-version"), rollup="weekly", names="acme/*")
+        async with scarf.exports.aggregations("2026-01-01", "2026-04-01", query, owner="acme") as rows:
+            async for row in rows:
+                print(row.date, row.company_name, row.version, row.total)
+        ```
+
+        Args:
+            start: the first day.
+            end: the first day after the range, 366 days later at the most.
+            query: what is counted, and by what.
+            owner: whose traffic, in the very letters of the service; None: that of the packages and pixels that the
+                query names, else the client's.
+            on_malformed: what happens to a record that cannot be read.
+
+        Raises:
+            ValidationError: nobody says whose, the range is too long, or the query names what is another owner's.
+        """
+        instance("query", query, AggregationQuery, ValidationError, wanted="an AggregationQuery")
+        owner = owner_of_query(query, owner)
+        owner = self._client.owner if owner is None else owner
+        return self._export(
+            ExportKind.AGGREGATIONS,
+            lambda _: AggregationReader(),
+            f"aggregations of {owner}",
+            start,
+            end,
+            owner=owner,
+            api="v3",
+            unfiltered=True,
+            on_malformed=on_malformed,
+            query=query,
+        )
+
+    def _export(
+        self,
+        kind: str,
+        reader: Callable[[dt.date | None], RecordReader[T]],
+        description: str,
+        start: Day,
+        end: Day,
+        *,
+        owner: str | None,
+        unfiltered: bool,
+        on_malformed: OnMalformed,
+        package: str | None = None,
+        pixel: str | None = None,
+        domain: str | None = None,
+        names: str | None = None,
+        api: str = "v1",
+        query: AggregationQuery | None = None,
+    ) -> Export[T]:
+        call = export_call(kind, api, owner)
+        first, behind = date_range(start, end, one_day=self._one_day)
+        _check_on_malformed(on_malformed)
+        request = call.request(
+            first,
+            behind,
+            owner=owner,
+            package=package,
+            pixel=pixel,
+            domain=domain,
+            names=names,
+            query=query,
+        )
+        return Export(
+            ExportSpec.of(
+                self._client,
+                request,
+                f"{description} {first}..{behind}",
+                reader,
+                end=behind if call.end_may_be_included and not unfiltered else None,
+                on_malformed=on_malformed,
+                asked=None if query is None else (first, behind),
+            )
+        )
