@@ -209,7 +209,7 @@ async def test_a_rollup_as_json_lines() -> None:
 def test_an_entry_of_a_log_speaks_of_a_line(line: object, number: int | None, extra: dict[str, str]) -> None:
     """By its number, or by what it holds: nothing says which."""
     record = ndjson({"type": "failed-to-decode", "class": "error", "line": line})
-    ((entry,), _) = ImportLogReader(None).decode([record])
+    ((entry,), _) = ImportLogReader().decode([record])
     assert entry == ImportLogEntry(type="failed-to-decode", class_="error", line=number, extra=extra)
 
 
