@@ -101,7 +101,8 @@ async def test_a_job_stays_in_its_directory(form: str, home: Path, tmp_path: Pat
     written = below(tmp_path)
     assert all(name.startswith("one/two/home/job-") for name in written)
     parts = {part for name in written for part in Path(name).parts}
-    assert len(written) == 2 * (2 + (len(NAMES) if form == "parquet" else 1))
+    # Besides: lock, journal and manifest.
+    assert len(written) == 2 * (3 + (len(NAMES) if form == "parquet" else 1))
     assert all(len(part) <= 255 and not set(part) & set('\\:*?"<>|$\0') for part in parts)
     assert not {part.partition(".")[0].upper() for part in parts} & {"CON", "AUX", "NUL", "PRN", "COM1", "LPT1"}
 

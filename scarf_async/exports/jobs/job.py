@@ -36,7 +36,7 @@ from scarf_async.exports.jobs.windows import Window, gaps, longest_bucket
 from scarf_async.exports.spec import Day, date_range
 from scarf_async.text import printable
 
-__all__ = ["V2_DAYS", "ExportJob", "PartitionBy"]
+__all__ = ["V2_DAYS", "ExportJob", "PartitionBy", "Record"]
 
 _V1_DAYS: Final = 31
 V2_DAYS: Final = 30
