@@ -171,13 +171,14 @@ class _Run:
             WrongEventLoopError: the client belongs to another event loop.
         """
         at_once = min(concurrency, max(1, self._memory // FOR_A_WINDOW))
-        self._memory_each = self._memory // at_once // 4
-        self._ahead = at_once == 1
         limiter = anyio.CapacityLimiter(at_once)
         due = self._next()
         if due:
             await check()
         while due:
+            under_way = min(at_once, len(due))
+            self._memory_each = self._memory // under_way // 4
+            self._ahead = under_way == 1
             async with anyio.create_task_group() as workers:
                 for window in due:
                     workers.start_soon(self._work, window, limiter, workers)
