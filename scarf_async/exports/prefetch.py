@@ -67,6 +67,7 @@ class _SentBlock:
 
     def split(self) -> tuple[Sequence[bytes], Sequence[int]]:
         splitter = CsvSplitter(len(self.data))
+        splitter.regular = True
         splitter.pass_over(self.number - 2)
         return splitter.feed(self.data), splitter.numbers
 
