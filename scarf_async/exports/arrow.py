@@ -75,7 +75,12 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
     """Return a table of records as a DataFrame, whose types do not depend on which values are missing."""
     import pandas as pd  # noqa: PLC0415 # large, and in no extra
 
-    return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}.get)
+    types = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
+    text = pd.Series(["text"]).dtype
+    if isinstance(text, pd.StringDtype):
+        # An earlier pyarrow does not know what pandas takes for text by default since.
+        types[pa.string()] = text
+    return table.to_pandas(types_mapper=types.get)
 
 
 class Sent(Protocol):
