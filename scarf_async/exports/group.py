@@ -123,9 +123,10 @@ class Exports(ExportCalls):
                 begun, and replace them. None: 3 for a job without an `end`, else 0.
             on_malformed: what happens to a record that cannot be read.
             allow_loss: replace a window of aggregations also by nothing, or by fewer days.
-            memory_limit: what the run may take for its windows, in bytes or as in `"256MB"`; where that is too
-                little for all of them, fewer are under way. The process stays below this and 250 MB, however long
-                the windows are.
+            memory_limit: what the run takes for its windows, in bytes or as in `"256MB"`; where that is too little
+                for all of them, fewer are under way. What is on its way through Python, pyarrow and DuckDB comes
+                on top: with four windows of 600,000 events at once the process had 520 to 810 MB, with one 360 to
+                490.
             progress: called at most ten times a second, and once at the end.
 
         Returns:

@@ -71,7 +71,7 @@ async def run_job(
     began = clock.monotonic()
     directory = Directory(path, job, server)
     # Where windows are sorted, they wait in it.
-    engine = Engine(directory.temporary / "engine", memory_limit // (4 if job.partition_by is None else 2))
+    engine = Engine(directory.temporary / "engine", memory_limit // 2)
     try:
         await run_sync(directory.open)
         run = _Run(
