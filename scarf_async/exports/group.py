@@ -18,6 +18,7 @@ from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.calls import EVERYTHING, ExportCalls
 from scarf_async.exports.formats import need_installed
+from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.memory import memory_bytes
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
@@ -167,8 +168,7 @@ class Exports(ExportCalls):
 
         return await run_job(
             job,
-            Path(destination),
-            self._client.server_of(job.api or self._client.api),
+            Directory(Path(destination), job, self._client.server_of(job.api or self._client.api)),
             spec,
             concurrency=concurrency,
             refresh_days=refresh_days,

@@ -15,6 +15,7 @@ import pytest
 from scarf_async import ExportJob, ExportKindLike
 from scarf_async.clock import Clock
 from scarf_async.events import Hook
+from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.spec import ExportSpec
 
@@ -58,8 +59,7 @@ async def _job(directory: Path, what: ExportKindLike, spec: ExportSpec[Any]) -> 
     job = ExportJob(what, "acme", "2024-01-01", "2024-01-02")
     report = await run_job(
         job,
-        directory,
-        "http://127.0.0.1/v1",
+        Directory(directory, job, "http://127.0.0.1/v1"),
         lambda _: spec,
         concurrency=1,
         refresh_days=0,

@@ -14,6 +14,7 @@ from typing import Final
 import attrs
 
 from scarf_async.errors import ExportError, JobBusyError
+from scarf_async.exports.jobs.destination import Made
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import (
     DATA,
@@ -40,18 +41,10 @@ from scarf_async.exports.jobs.manifest import (
 )
 from scarf_async.files import is_temporary, lock, resemble, sweep, sync_directory, write_whole
 
-__all__ = ["Directory", "Made", "data_files", "read_manifest", "sha256_of", "temporary_files"]
+__all__ = ["Directory", "data_files", "read_manifest", "sha256_of", "temporary_files"]
 
 _LONG_JOURNAL: Final = 2**20
 """Bytes at which it is brought into the manifest before the run's end, unless the manifest is longer."""
-
-
-@attrs.frozen
-class Made:
-    """A file that is finished: where it is, and where it belongs, from the directory on."""
-
-    part: Path
-    path: str
 
 
 def read_manifest(path: Path) -> Manifest | None:

@@ -17,7 +17,7 @@ from scarf_async.errors import ExportError
 from scarf_async.exports.arrow import Part, arrow_told, schema_of
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.formats import ExportFormat
-from scarf_async.exports.jobs.directory import Directory
+from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.engine import Engine, Ids, engine_told
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
@@ -42,13 +42,13 @@ _LONG_HEADER: Final = 4096
 
 @attrs.define(eq=False)
 class Fetch:
-    """Fetches one window into a directory, and enters it.
+    """Fetches one window into a destination, and enters it.
 
     Attributes:
         spec: the export of the window's days, with nothing left out.
         window: the window.
         job: whose window it is.
-        directory: where to.
+        destination: where to.
         clock: tells the time.
         engine: the run's.
         memory: bytes of records that may wait.
@@ -66,7 +66,7 @@ class Fetch:
     spec: ExportSpec[Record]
     window: Window
     job: ExportJob
-    directory: Directory
+    destination: Destination
     clock: ServiceClock
     arrived: Callable[[int, int], object]
     engine: Engine
@@ -100,7 +100,7 @@ class Fetch:
 
     async def _once(self) -> WindowEntry | None:
         self.receiving = True
-        job, temporary = self.job, self.directory.temporary
+        job, temporary = self.job, self.destination.temporary
         # What the service looked at is in the report.
         spec = attrs.evolve(self.spec, open=self._open, asked=None)
         rejects = Rejects(temporary)
@@ -156,7 +156,7 @@ class Fetch:
                     effective=self._effective,
                     columns=self._columns(parser),
                 )
-                entry = await run_sync(enter, self.directory, rejects)
+                entry = await run_sync(enter, self.destination, rejects)
         finally:
             with anyio.CancelScope(shield=True):
                 await run_sync(output.discard, rejects)
@@ -168,7 +168,7 @@ class Fetch:
         if not self.guarded:
             return
         window, (first, behind) = self.window, self._effective
-        old = [entry for entry in self.directory.manifest.windows if entry.window.overlaps(window)]
+        old = [entry for entry in self.destination.manifest.windows if entry.window.overlaps(window)]
         reason = loss(old, output.rows, Window(first or window.start, behind or window.end))
         if reason is not None:
             raise ExportError(

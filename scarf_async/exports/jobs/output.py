@@ -12,7 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.exports.arrow import Part
-from scarf_async.exports.jobs.directory import Directory
+from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.engine import Ids
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.rejects import Rejects
@@ -184,7 +184,7 @@ class Output:
 
     def enter(
         self,
-        directory: Directory,
+        destination: Destination,
         rejects: Rejects,
         *,
         provisional: bool,
@@ -192,13 +192,13 @@ class Output:
         effective: EffectiveRange = (None, None),
         columns: Sequence[str],
     ) -> WindowEntry | None:
-        """Finish the files, hand them to the directory, and enter the window; None where the run is over."""
+        """Finish the files, hand them to the destination, and enter the window; None where the run is over."""
         with self._turn:
             if self._over:
                 return None
             finished = self._writer.finish(self.window)
             rejected = rejects.finish(self.window)
-            # From now on the files are the directory's.
+            # From now on the files are the destination's.
             self._over = True
             entry = WindowEntry(
                 self.window.start,
@@ -217,7 +217,7 @@ class Output:
                 tuple(columns),
                 *effective,
             )
-            return entry if directory.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
+            return entry if destination.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
 
     def discard(self, rejects: Rejects) -> None:
         """Remove whatever is not in its place."""

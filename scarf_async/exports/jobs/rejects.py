@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from scarf_async.errors import MalformedRecordError
-from scarf_async.exports.jobs.directory import Made
+from scarf_async.exports.jobs.destination import Made
 from scarf_async.exports.jobs.manifest import FileEntry, rejects_path
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.files import PartFile

@@ -6,7 +6,6 @@ import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import anyio
@@ -16,7 +15,7 @@ from anyio.to_thread import run_sync
 from scarf_async.clock import Clock
 from scarf_async.errors import APIError, ClientClosedError, ScarfError, WrongEventLoopError
 from scarf_async.events import Hook
-from scarf_async.exports.jobs.directory import Directory
+from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.engine import Engine
 from scarf_async.exports.jobs.fetch import Fetch
 from scarf_async.exports.jobs.job import ExportJob, Record
@@ -54,8 +53,7 @@ async def nothing() -> None:
 
 async def run_job(
     job: ExportJob,
-    path: Path,
-    server: str,
+    destination: Destination,
     spec: Callable[[Window], ExportSpec[Record]],
     *,
     concurrency: int,
@@ -67,16 +65,15 @@ async def run_job(
     allow_loss: bool = False,
     check: Callable[[], Awaitable[None]] = nothing,
 ) -> ExportReport:
-    """Run a job in a directory; see `Exports.run`."""
+    """Run a job; see `Exports.run`."""
     began = clock.monotonic()
-    directory = Directory(path, job, server)
     # Where windows are sorted, they wait in it.
-    engine = Engine(directory.temporary / "engine", memory_limit // 2)
+    engine = Engine(destination.temporary / "engine", memory_limit // 2)
     try:
-        await run_sync(directory.open)
+        await run_sync(destination.open)
         run = _Run(
             job,
-            directory,
+            destination,
             spec,
             progress,
             elapsed=lambda: clock.monotonic() - began,
@@ -87,12 +84,12 @@ async def run_job(
             allow_loss=allow_loss,
         )
         await run(concurrency, check)
-        await run_sync(directory.checkpoint)
+        await run_sync(destination.checkpoint)
         return run.report()
     finally:
         engine.close()
         # Without waiting: a cancellation that comes now must not keep it locked.
-        directory.close()
+        destination.close()
 
 
 class _Run:
@@ -100,7 +97,7 @@ class _Run:
 
     Args:
         job: the job.
-        directory: where to, open.
+        destination: where to, open.
         spec: makes the export of what is asked for: the first day, and what is sent as the end.
         progress: is told how far it is.
         elapsed: returns the seconds since it began.
@@ -114,7 +111,7 @@ class _Run:
     def __init__(
         self,
         job: ExportJob,
-        directory: Directory,
+        destination: Destination,
         spec: Callable[[Window], ExportSpec[Record]],
         progress: Hook[ExportProgress],
         *,
@@ -125,7 +122,7 @@ class _Run:
         memory_limit: int,
         allow_loss: bool,
     ) -> None:
-        self._directory = directory
+        self._destination = destination
         self._spec = spec
         self._progress = progress
         self._elapsed = elapsed
@@ -140,10 +137,10 @@ class _Run:
         self._finished: list[WindowReport] = []
         self._fetching: list[Fetch] = []
         # What had begun for the service has begun, whatever the machine's clock says.
-        answered = (entry.answered_at for entry in directory.manifest.windows if entry.provisional)
+        answered = (entry.answered_at for entry in destination.manifest.windows if entry.provisional)
         self._clock = ServiceClock(utc_now, filter(None, answered))
-        self._limit = min(longest(job), directory.manifest.limit_days or longest(job))
-        there = [entry.window for entry in directory.manifest.windows]
+        self._limit = min(longest(job), destination.manifest.limit_days or longest(job))
+        there = [entry.window for entry in destination.manifest.windows]
         self._job = job
         self._range = job.range(there, self._clock.now().date(), refresh_days)
         # What went on from where an earlier run had come to looks at all of that again.
@@ -188,7 +185,7 @@ class _Run:
 
     def _next(self) -> Sequence[Window]:
         """Return what is to be fetched by what is known now."""
-        manifest, holds = self._directory.manifest, self._directory.holds
+        manifest, holds = self._destination.manifest, self._destination.holds
         plan = make_plan(
             self._job, self._range, manifest, self._dealt_with, self._refresh_days, self._clock.now(), holds
         )
@@ -202,7 +199,7 @@ class _Run:
         self._tell(at_end=True)
         return ExportReport(
             self._job,
-            self._directory.path,
+            self._destination.path,
             [report for _, report in sorted((self._others | self._reports).items(), key=lambda item: item[0])],
             self._elapsed(),
             self._stopped_by,
@@ -231,14 +228,14 @@ class _Run:
         if window.days > max(self._limit, longest_bucket(window, self._job.rollup)):
             return self._split(window)
         short = window not in self._doubtful and asks_short(
-            self._job, window, end_inclusive=self._directory.manifest.end_inclusive
+            self._job, window, end_inclusive=self._destination.manifest.end_inclusive
         )
         asked = Window(window.start, window.end - dt.timedelta(short))
         fetch = Fetch(
             self._spec(asked),
             window,
             self._job,
-            self._directory,
+            self._destination,
             self._clock,
             self._arrived,
             self._engine,
@@ -271,12 +268,12 @@ class _Run:
         """Decide what becomes of a window that failed; return what is to be fetched in its place."""
         if is_too_long(error) and window.days > longest_bucket(window, self._job.rollup):
             self._limit = min(self._limit, (window.days + 1) // 2)
-            await run_sync(partial(self._directory.remember, limit_days=self._limit))
+            await run_sync(partial(self._destination.remember, limit_days=self._limit))
             return self._split(window)
         if short and window.days == 1 and isinstance(error, APIError) and error.status == 400:
             # A range that ends where it starts is none for a service that leaves the end out.
             self._doubtful.add(window)
-            await run_sync(partial(self._directory.remember, end_inclusive=False))
+            await run_sync(partial(self._destination.remember, end_inclusive=False))
             return [window]
         self._settle("failed", window, error=error)
         if isinstance(error, APIError) and error.status in _ALL_WOULD_FAIL:
@@ -286,10 +283,10 @@ class _Run:
     async def _learn(self, window: Window, fetch: Fetch, entry: WindowEntry | None) -> None:
         """Write down how the service reads the end, where its answer shows that."""
         if fetch.shown:
-            await run_sync(partial(self._directory.remember, end_inclusive=True))
+            await run_sync(partial(self._destination.remember, end_inclusive=True))
         elif window in self._doubtful and entry is not None and entry.rows:
             # Of a day that it did not send as the end.
-            await run_sync(partial(self._directory.remember, end_inclusive=False))
+            await run_sync(partial(self._destination.remember, end_inclusive=False))
 
     def _split(self, window: Window) -> Sequence[Window]:
         self._dealt_with.add(window)
@@ -307,7 +304,7 @@ class _Run:
     ) -> None:
         if entry is None:
             # What was to be replaced is still there.
-            entry = next((old for old in self._directory.manifest.windows if old.window == window), None)
+            entry = next((old for old in self._destination.manifest.windows if old.window == window), None)
         self._dealt_with.add(window)
         self._reports[window] = _report(status, window, entry, error)
         self._finished.append(self._reports[window])

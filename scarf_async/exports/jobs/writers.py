@@ -15,7 +15,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.exports.arrow import Part, schema_of
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_line, own_format
-from scarf_async.exports.jobs.directory import Made
+from scarf_async.exports.jobs.destination import Made
 from scarf_async.exports.jobs.engine import Engine, JsonLines
 from scarf_async.exports.jobs.job import ExportJob, PartitionBy, Record
 from scarf_async.exports.jobs.manifest import FileEntry, data_path, file_name, partition

@@ -16,7 +16,8 @@ from unittest.mock import patch
 import pytest
 
 from scarf_async import ExportError, ExportJob, JobBusyError, verify_export
-from scarf_async.exports.jobs.directory import Directory, Made, read_manifest, sha256_of
+from scarf_async.exports.jobs.destination import Made
+from scarf_async.exports.jobs.directory import Directory, read_manifest, sha256_of
 from scarf_async.exports.jobs.manifest import FileEntry, Manifest, WindowEntry, load, load_lines, with_journal
 
 from .service import manifest, names

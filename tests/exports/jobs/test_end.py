@@ -21,6 +21,7 @@ from scarf_async.clock import Clock
 from scarf_async.emulator.answers import Refusal
 from scarf_async.emulator.v2 import exports as emulated
 from scarf_async.events import Hook
+from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.job import Record
 from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.jobs.windows import Window, midnight
@@ -210,8 +211,7 @@ async def run_read(
 
     report = await run_job(
         job,
-        directory,
-        "http://127.0.0.1/v2",
+        Directory(directory, job, "http://127.0.0.1/v2"),
         spec,
         concurrency=3,
         refresh_days=0,

@@ -27,6 +27,7 @@ from scarf_async import (
 from scarf_async.clock import Clock
 from scarf_async.emulator import FaultRule
 from scarf_async.events import Hook
+from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.job import Record
 from scarf_async.exports.jobs.manifest import partition
 from scarf_async.exports.jobs.run import run_job
@@ -70,8 +71,7 @@ async def run_with(
 
     return await run_job(
         job,
-        directory,
-        server,
+        Directory(directory, job, server),
         spec,
         concurrency=concurrency,
         refresh_days=0,

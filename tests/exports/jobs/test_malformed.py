@@ -18,6 +18,7 @@ from scarf_async import (
 )
 from scarf_async.clock import Clock
 from scarf_async.events import Hook
+from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.manifest import UnusableManifestError, load
 from scarf_async.exports.jobs.run import run_job
 
@@ -83,10 +84,10 @@ async def test_a_window_that_is_fetched_again_replaces_its_rejects(tmp_path: Pat
 async def kept(directory: Path, form: ExportFormatLike, *answers: FakeDownload) -> ExportReport:
     """Run a job of one window, which these answers come for, one after another."""
     export = events(*answers, on_malformed="skip", attempts=len(answers), max_record_bytes=1000)
+    job = ExportJob("owner_events", "acme", "2024-01-01", "2024-01-03", form)
     return await run_job(
-        ExportJob("owner_events", "acme", "2024-01-01", "2024-01-03", form),
-        directory,
-        "http://127.0.0.1/v1",
+        job,
+        Directory(directory, job, "http://127.0.0.1/v1"),
         lambda _: export.spec,  # type: ignore[arg-type,return-value] # an event is a record
         concurrency=1,
         refresh_days=0,

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from scarf_async import ExportError, ExportJob, ExportReport, MalformedRecordError, verify_export
 from scarf_async.clock import Clock
 from scarf_async.events import Hook
+from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.run import run_job
 from scarf_async.exports.jobs.windows import midnight
 
@@ -109,8 +110,7 @@ async def by_job(directory: Path, pieces: list[bytes], limit: int, form: str) ->
     export = events(download(pieces), attempts=1, max_record_bytes=limit)
     report = await run_job(
         job,
-        directory,
-        "http://127.0.0.1/v1",
+        Directory(directory, job, "http://127.0.0.1/v1"),
         lambda _: export.spec,  # type: ignore[arg-type,return-value] # an event is a record
         concurrency=1,
         refresh_days=0,
