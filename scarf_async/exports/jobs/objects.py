@@ -11,10 +11,10 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import attrs
 import obstore
@@ -257,21 +257,25 @@ class Objects:
                         max_concurrency=2,
                     )
             except OSError:
-                if self._size(path) == size:
-                    # The answer was lost. Objects are whole or not there, and nobody else writes this one.
-                    return
+                with suppress(FileNotFoundError):
+                    if self.size(path) == size:
+                        # The answer was lost. Objects are whole or not there, and nobody else writes this one.
+                        return
                 if pause is None:
                     raise
                 self._pause(pause)
             else:
                 return
 
-    def _size(self, path: str) -> int | None:
+    def size(self, path: str) -> int:
+        """Return the bytes of an object.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            OSError: it cannot be asked for.
+        """
         with self._told(path):
-            try:
-                return obstore.head(self.store, self.place.key(path))["size"]
-            except FileNotFoundError:
-                return None
+            return obstore.head(self.store, self.place.key(path))["size"]
 
     def listing(self) -> Iterator[Listed]:
         """Return all objects below the prefix.
@@ -325,6 +329,16 @@ class Objects:
             file.close()
             raise
         return file
+
+    def reader(self, path: str) -> IO[bytes]:
+        """Open an object to be read piece by piece; what fails later are exceptions of obstore.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            OSError: it cannot be asked for.
+        """
+        with self._told(path):
+            return cast("IO[bytes]", obstore.open_reader(self.store, self.place.key(path)))
 
     def read_each(self, paths: Iterable[str]) -> list[Found | None]:
         """Read many small objects, several at a time."""

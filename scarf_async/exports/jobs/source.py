@@ -27,6 +27,10 @@ class Source(Protocol):
     def manifest(self) -> Manifest:
         """What is there."""
 
+    @property
+    def objects(self) -> Objects | None:
+        """The objects below the prefix; None: it is a directory."""
+
     def where(self, path: str) -> Path | str:
         """Return where a file is: its path, or its address."""
 
@@ -40,6 +44,8 @@ class Source(Protocol):
 
 class _Files:
     """A directory."""
+
+    objects = None
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -63,17 +69,17 @@ class _Below:
     def __init__(self, objects: Objects) -> None:
         from scarf_async.exports.jobs.bucket import read_document  # noqa: PLC0415 # obstore is an extra
 
-        self._objects = objects
+        self.objects: Objects = objects
         found = objects.first(MANIFEST)
         if found is None:
             raise ExportError(f"{objects.place} has no {MANIFEST}: it is not the prefix of an export job")
         self.manifest: Manifest = read_document(objects, found).manifest
 
     def where(self, path: str) -> str:
-        return self._objects.where(path)
+        return self.objects.where(path)
 
     def open(self, path: str) -> IO[bytes]:
-        return self._objects.fetch(path)
+        return self.objects.fetch(path)
 
 
 def need_store(place: Prefix) -> None:
