@@ -15,7 +15,9 @@ from scarf_async.errors import ConfigurationError
 
 __all__ = ["Prefix", "place_of"]
 
-_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)(.*)", re.DOTALL)
+_ADDRESS: Final = re.compile(
+    r"(s3|gs|az|abfs|file|[a-z][a-z0-9+.-]+(?=:/)):(/{0,2})(.*)", re.DOTALL | re.IGNORECASE | re.ASCII
+)
 _STORES: Final = ("s3", "gs", "az", "abfs")
 _BUCKET: Final = re.compile(r"[\w$][\w.$-]*", re.ASCII)
 _WANTED: Final = "give a directory, file://... too, or an address such as s3://bucket/prefix (s3, gs, az, abfs)"
@@ -69,7 +71,7 @@ def place_of(destination: str | os.PathLike[str]) -> Path | Prefix:
         )
     if scheme not in {*_STORES, "file"}:
         raise ConfigurationError(f"a destination cannot be a {scheme} address: {_WANTED}")
-    if not isinstance(destination, str) or not match[2]:
+    if not isinstance(destination, str) or match[2] != "//":
         raise ConfigurationError(f"the {scheme} address of a destination must be a text with ://: {_WANTED}")
     if "?" in rest or "#" in rest or not rest.isprintable():
         raise ConfigurationError(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fnmatch
 import http.client
 import json
+import logging
 import random
 import socket
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -17,7 +18,6 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 import obstore
-import pytest
 from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store, from_url
@@ -25,8 +25,9 @@ from obstore.store import S3Store, from_url
 BUCKET = "bucket"
 CONDITIONS = ("if-match", "if-none-match")
 
-What = Literal["lost", "late 503", "503", "drop", "hang", "412"]
-"""The answer is lost, or is 503 or 412 although it is done; 503 or the connection closed before; no answer."""
+What = Literal["lost", "late 503", "503", "drop", "hang", "412", "overtaken"]
+"""The answer is lost, or is 503 or 412 although it is done; 503 or the connection closed before; no answer; or
+somebody else, who writes nearly the same, was faster."""
 
 
 @attrs.define
@@ -74,9 +75,9 @@ class Store:
             def do_GET(self) -> None:
                 store.serve(self)
 
-            do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+            do_PUT = do_POST = do_HEAD = do_DELETE = do_GET  # noqa: N815 # as the library wants them
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:  # type: ignore[override] # it says nothing
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -93,8 +94,12 @@ class Store:
             self.requests.append((request.command, path))
             what = self._fault(request.command, path)
             self._changed.notify_all()
+        if what == "overtaken":
+            self._forward(request, body + b" ", CONDITIONS)
         if what not in {"503", "drop"}:
-            status, headers, data = self._forward(request, body)
+            status, headers, data = self._forward(request, body, self.ignored)
+        with self._changed:
+            self._changed.notify_all()
         if what in {"late 503", "503", "412"}:
             status, headers, data = int(what[-3:]), [], b""
         if what == "hang":
@@ -119,8 +124,10 @@ class Store:
         faults: tuple[What, ...] = ("lost", "late 503", "503", "drop")
         return self.random.choice(faults) if self.random.random() < self.odds else None
 
-    def _forward(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        left_out = {"host", "connection", *self.ignored}
+    def _forward(
+        self, request: BaseHTTPRequestHandler, body: bytes, ignored: Sequence[str]
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        left_out = {"host", "connection", "content-length", *ignored}
         headers = {name: value for name, value in request.headers.items() if name.lower() not in left_out}
         # moto looks at a condition in one step, and writes in another.
         with self._one_at_a_time:
@@ -195,6 +202,10 @@ class Store:
         """Return what an object holds."""
         return json.loads(self.objects[path])
 
+    def release(self) -> None:
+        """Cut off the requests that hang."""
+        self._released.set()
+
     def reset(self) -> None:
         """Forget everything."""
         self._released.set()
@@ -219,6 +230,7 @@ class Store:
 @contextmanager
 def running() -> Iterator[Store]:
     """Run it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
@@ -229,18 +241,3 @@ def running() -> Iterator[Store]:
             store.close()
     finally:
         server.stop()
-
-
-@pytest.fixture(scope="session")
-def _one_store() -> Iterator[Store]:
-    with running() as store:
-        yield store
-
-
-@pytest.fixture
-def store(_one_store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """An empty bucket, that the environment leads to."""
-    _one_store.reset()
-    for name, value in _one_store.environment.items():
-        monkeypatch.setenv(name, value)
-    return _one_store
