@@ -161,8 +161,8 @@ class Objects:
             else:
                 return found
         raise ConfigurationError(
-            f"no credentials for {self.place.root}: set {variables[0]} and what belongs to it, run where the"
-            " machine has an identity of its own, or give store="
+            f"no credentials for {self.place.root}: set {variables[0]} and what belongs to it, or run where the"
+            " machine has an identity of its own (in Python, store= takes others)"
         )
 
     async def _first(self, path: str) -> Found:

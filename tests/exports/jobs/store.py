@@ -77,7 +77,7 @@ class Store:
 
             do_PUT = do_POST = do_HEAD = do_DELETE = do_GET  # noqa: N815 # as the library wants them
 
-            def log_message(self, *args: Any) -> None:  # type: ignore[override] # it says nothing
+            def log_message(self, *args: Any) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -300,7 +301,7 @@ async def test_runs_that_are_killed(
         running = await child(some, days)
         # The lease, the manifest, then a window, its list and the manifest, again and again.
         wanted = 3 + store.random.randrange(8)
-        await asyncio.to_thread(store.wait_until, lambda requests, n=wanted: _puts(requests) >= n)
+        await asyncio.to_thread(store.wait_until, partial(_has_put, wanted))
         running.kill()
         await running.communicate()
         assert running.returncode == -signal.SIGKILL
@@ -320,8 +321,8 @@ async def test_runs_that_are_killed(
     assert verify_export(TO) == []
 
 
-def _puts(requests: list[tuple[str, str]]) -> int:
-    return sum(method == "PUT" for method, _ in requests)
+def _has_put(times: int, requests: list[tuple[str, str]]) -> bool:
+    return sum(method == "PUT" for method, _ in requests) >= times
 
 
 # What cannot be reached.

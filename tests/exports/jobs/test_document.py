@@ -19,10 +19,10 @@ NOW = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
 
 def entry(first: int, behind: int, **changes: object) -> WindowEntry:
     """Return a window of January."""
-    days = [dt.date(2024, 1, day) for day in (first, behind)]
-    path = named(f"data/{days[0]}--{days[1]}.csv", "ab" * 32, UNIQUE)
+    start, end = dt.date(2024, 1, first), dt.date(2024, 1, behind)
+    path = named(f"data/{start}--{end}.csv", "ab" * 32, UNIQUE)
     file = FileEntry(path, 5, "ab" * 32, 3)
-    return msgspec.structs.replace(WindowEntry(*days, 3, 0, 0, False, NOW, None, (file,)), **changes)
+    return msgspec.structs.replace(WindowEntry(start, end, 3, 0, 0, False, NOW, None, (file,)), **changes)
 
 
 def document(*entries: WindowEntry) -> Document:
