@@ -282,7 +282,7 @@ def _compared(
     if _keys(now) == _keys(before) and (now or change.action != "remove"):
         return Verdict(change, "open")
     if _keys(now) == _keys(after):
-        return Verdict(change, "done", "it is so already")
+        return Verdict(change, "done", "it is already applied")
     if now is None:
         return Verdict(change, "moved", "it is not there")
     return Verdict(change, "moved", "now " + ", ".join(f"{field} {text!r}" for field, text in now.items()))

@@ -53,7 +53,7 @@ def read_manifest(path: str | PathLike[str]) -> Manifest:
     tables: {routes: routes.csv}
     ```
 
-    - `group:NAME` stands for everybody in a group, as a key of `members` and `permissions`, in another group, and
+    - `group:NAME` means everybody in a group, as a key of `members` and `permissions`, in another group, and
       in tables. A person's own entry goes before a group's.
     - `{name}` in templates and defaults is the package's name without the owner's prefix; `{{name}}` is `{name}`
       itself, and every other brace is left. A package's own words are taken as they are.
