@@ -1,4 +1,4 @@
-"""Changes are data: what to do so that what is there becomes what a manifest says, and what cannot be done."""
+"""Changes are data: what to do so that an organization matches a manifest, and what cannot be done."""
 
 from __future__ import annotations
 

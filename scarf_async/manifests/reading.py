@@ -199,7 +199,7 @@ def _check_version(root: Node, problems: Problems) -> None:
     for key, said in root.pairs if isinstance(root, Table) else ():
         if key.text != "version" or not isinstance(said, Scalar) or said.kind is not Kind.NUMBER:
             continue
-        # Cut, since thousands of digits are no int.
+        # Cut, since int() refuses thousands of digits.
         if said.text.isdecimal() and int(said.text[:9]) > VERSION:
             message = (
                 f"the file is of version {said.text[:9]}; a newer scarf-async reads it, this one version {VERSION}"

@@ -231,9 +231,7 @@ async def test_a_journal_of_other_changes_is_refused(world: World, tmp_path: Pat
     """The error says what changes a journal goes on with."""
     journal = tmp_path / "journal"
     assert (await world.scarf.manifests.apply(Changes(world.changes[:1]), journal=journal)).ok
-    with pytest.raises(
-        JournalError, match=r"belongs to another plan.*need a new journal"
-    ):
+    with pytest.raises(JournalError, match=r"belongs to another plan.*need a new journal"):
         await world.scarf.manifests.apply(Changes(world.changes[1:2]), journal=journal)
 
 
