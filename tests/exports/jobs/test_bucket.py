@@ -280,15 +280,15 @@ async def child(some: Service, days: int, form: str = "csv") -> asyncio.subproce
 async def test_a_run_that_slept_past_its_lease(
     some: Service, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It wakes up when another one has taken over, is told so, and changes nothing that the manifest names."""
+    """It wakes up when another one has taken over, is told so, asks for nothing more, and changes no manifest."""
     monkeypatch.setattr(lease, "_DEAD", 0.2)
     monkeypatch.setattr(lease, "_LOOK", 0.1)
     monkeypatch.setenv("SCARF_TEST_LEASE", "0.2")
     stages: list[ExportProgress] = []
-    sleeper = await child(some, 8)
+    sleeper = await child(some, 16)
     await asyncio.to_thread(store.wait_until, lambda _: store.written("*/data/*") > 0)
     sleeper.send_signal(signal.SIGSTOP)
-    job = some.job(window_days=1, end="2024-01-09")
+    job = some.job(window_days=1, end="2024-01-17")
     assert (await some.scarf.exports.run(job, TO, progress=stages.append)).complete
     assert stages[0].stage == "waiting"
     assert "s for a sign of life" in str(stages[0].waiting_for)
@@ -296,6 +296,7 @@ async def test_a_run_that_slept_past_its_lease(
     sleeper.send_signal(signal.SIGCONT)
     _, errors = await sleeper.communicate()
     assert b"JobBusyError: another run has" in errors
+    assert len(some.asked()) < 2 * 16
     assert store.objects["nightly/events/manifest.json"] == manifest
     assert verify_export(TO) == []
 
