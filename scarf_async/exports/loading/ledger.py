@@ -11,11 +11,15 @@ from uuid import UUID
 import attrs
 import msgspec
 
+from scarf_async.entities import ExportKind
 from scarf_async.exports.jobs.manifest import Manifest, WindowEntry
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.text import printable
 
-__all__ = ["Line", "after", "as_manifest", "job_key", "overlapping"]
+__all__ = ["EVENTS", "Line", "after", "as_manifest", "job_key", "overlapping"]
+
+EVENTS: Final = frozenset({ExportKind.PACKAGE_EVENTS, ExportKind.OWNER_EVENTS, ExportKind.PIXEL_EVENTS})
+"""The exports that a table of events can take."""
 
 # How a directory is written is not what is in it.
 _NOT_OF_A_TABLE: Final = frozenset({"format", "partition_by"})

@@ -14,14 +14,12 @@ import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.errors import MalformedRecordError
+from scarf_async.exports.jobs.output import Refuse
 
-__all__ = ["Batches", "Refuse", "Tally", "checked", "refused", "sent"]
+__all__ = ["Batches", "Tally", "checked", "refused", "sent"]
 
 Batches: TypeAlias = Callable[[], Iterable[pa.RecordBatch]]
 """Returns the rows of a window, in order; more than once, as a connection may be lost."""
-
-Refuse: TypeAlias = Callable[[pa.RecordBatch], tuple[int, str] | None]
-"""Returns the first row that a table cannot take, and why."""
 
 _NUL: Final = "\0"
 _REPLACEMENT: Final = "\ufffd"
@@ -60,10 +58,12 @@ class Tally:
 
     def clean(self, batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
         """Return these columns of some rows, as a database takes them, and count them."""
-        columns = [self._clean(name, batch.column(name)) for name in names]
+        columns = {name: self._clean(name, batch.column(name)) for name in names}
+        # Rows without an id may be many, and a unique index takes an empty one once.
+        columns["id"] = pc.if_else(pc.equal(columns["id"], ""), None, columns["id"])
         self.rows += batch.num_rows
-        self.unidentified += batch.column("id").null_count
-        return pa.record_batch(columns, names=list(names))
+        self.unidentified += columns["id"].null_count
+        return pa.record_batch(columns)
 
     def text(self, batch: pa.RecordBatch) -> memoryview:
         """Return clean rows as the text of COPY, and take it into the digest."""
@@ -148,8 +148,8 @@ def refused(batch: pa.RecordBatch, *, longest: int | None, required: bool) -> tu
         required: whether there must be one.
     """
     ids = batch.column("id")
-    if required and ids.null_count:
-        return pc.index(ids.is_null(), value=True).as_py(), "has no id"
+    if required and (row := pc.index(pc.fill_null(pc.equal(ids, ""), fill_value=True), value=True).as_py()) >= 0:
+        return row, "has no id"
     if longest is not None:
         # In place of U+0000, one byte, comes what has three.
         more = pc.multiply(pc.count_substring(ids, _NUL), len(_REPLACEMENT.encode()) - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 import attrs
@@ -11,7 +11,7 @@ import attrs
 from scarf_async.entities import Event
 from scarf_async.errors import ValidationError
 
-__all__ = ["LEDGER", "Columns", "Dialect", "Layout", "TableName", "as_script", "missing_columns", "read_table"]
+__all__ = ["LEDGER", "Columns", "Dialect", "Found", "Layout", "TableName", "as_script", "lacking", "read_table"]
 
 Columns: TypeAlias = Literal["scarf", "official"]
 Dialect: TypeAlias = Literal["postgresql", "duckdb"]
@@ -42,6 +42,8 @@ _LEDGER: Final = {
 _KEY: Final = ("table", "job", "start")
 
 _PART: Final = re.compile(r'"(?:[^"]|"")+"|[^".]+')
+# What an index of PostgreSQL takes in one entry, less its head.
+_LONGEST_ID: Final = 2692
 # PostgreSQL cuts longer names, and then takes two for the same.
 _LONGEST_NAME: Final = 63
 
@@ -123,9 +125,9 @@ class Layout:
         return types if self.columns == "official" else types | {"scarf_window": "uuid"}
 
     @property
-    def ledger_types(self) -> dict[str, str]:
-        """The types of the ledger's columns by their names."""
-        return dict(_LEDGER)
+    def longest_id(self) -> int | None:
+        """How many bytes an id may have; None: any number."""
+        return _LONGEST_ID if (self.dialect, self.columns) == ("postgresql", "scarf") else None
 
     def quoted(self, table: TableName) -> str:
         """Return a table's name as it is in SQL."""
@@ -135,14 +137,10 @@ class Layout:
         """Return the ledger beside a table."""
         return TableName(table.schema, LEDGER)
 
-    def statements(self, table: TableName, *, events: bool = True, ledger: bool = True) -> list[str]:
+    def creation(self, table: TableName, *, events: bool = True, ledger: bool = True) -> list[str]:
         """Return the statements that make the tables, or one of them."""
         made = self._events(table) if events else []
         return [*made, self._ledger(self.ledger(table))] if ledger else made
-
-    def ddl(self, table: TableName) -> str:
-        """Return them as a text that can be run as it is."""
-        return as_script(self.statements(table))
 
     def _events(self, table: TableName) -> list[str]:
         required = frozenset() if self.columns == "official" else _REQUIRED
@@ -169,10 +167,11 @@ class Layout:
             f"{self.quote(name)} {kind}{' NOT NULL' if name in required else ''}" for name, kind in types.items()
         ]
 
-    def additions(self, table: TableName, missing: Sequence[str]) -> list[str]:
-        """Return the statement that adds columns to a table of events."""
-        added = ", ".join(f"ADD COLUMN {self.quote(name)} {self.types[name]}" for name in missing)
-        return [f"ALTER TABLE {self.quoted(table)} {added}"]
+    def additions(self, table: TableName, there: Collection[str], *, ledger: bool = False) -> list[str]:
+        """Return the statement that adds to a table what it lacks; none where that is nothing."""
+        types = _LEDGER if ledger else self.types
+        added = [f"ADD COLUMN {self.quote(name)} {kind}" for name, kind in types.items() if name not in there]
+        return [f"ALTER TABLE {self.quoted(table)} {one}" for one in added]
 
 
 def as_script(statements: Iterable[str]) -> str:
@@ -184,7 +183,41 @@ def _create(table: str, parts: Iterable[str]) -> str:
     return f"CREATE TABLE {table} (\n  " + ",\n  ".join(parts) + "\n)"
 
 
-def missing_columns(wanted: Iterable[str], there: Iterable[str]) -> list[str]:
-    """Return the columns that a table lacks."""
-    found = set(there)
-    return [name for name in wanted if name not in found]
+@attrs.frozen(kw_only=True)
+class Found:
+    """What is in a database of what a load needs.
+
+    Attributes:
+        events: the columns of the table; None: there is none.
+        ledger: those of the ledger.
+        role: who the load is, where there are rights.
+        has_schema: whether the schema is there.
+        may_create: whether the role may make tables in it.
+        rights: the statements that give the role what it lacks of other rights.
+    """
+
+    events: Collection[str] | None = None
+    ledger: Collection[str] | None = None
+    role: str | None = None
+    has_schema: bool = True
+    may_create: bool = True
+    rights: Sequence[str] = ()
+
+
+def lacking(layout: Layout, table: TableName, found: Found) -> tuple[list[str], list[str]]:
+    """Return the statements for what is missing: those that the load may run, and those that others have to."""
+    quoted = [layout.quoted(table), layout.quoted(layout.ledger(table))]
+    altered = layout.additions(table, found.events) if found.events is not None else []
+    if found.ledger is not None:
+        altered += layout.additions(layout.ledger(table), found.ledger, ledger=True)
+    created = layout.creation(table, events=found.events is None, ledger=found.ledger is None)
+    if not created or (found.has_schema and found.may_create):
+        return created, [*altered, *found.rights]
+    schema = layout.quote(table.schema or "")
+    asked = [] if found.has_schema else [f"CREATE SCHEMA {schema}"]
+    asked += [*created, *altered, *found.rights]
+    if found.role is not None:
+        role = layout.quote(found.role)
+        asked.append(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+        asked += [f"GRANT SELECT, INSERT, DELETE ON {name} TO {role}" for name in quoted]
+    return [], asked
