@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 
-__all__ = ["files", "read"]
+__all__ = ["contents", "files", "manifest_of", "read", "rows_of"]
 
 T = TypeVar("T")
 
 _READ_AT_ONCE: Final = 2**20
+_ROWS_AT_ONCE: Final = 32_768
 # A folder above the data whose name looks like `name=value` must not become a column.
 _TABLES: Final = {
     ExportFormat.PARQUET: "read_parquet({files}, hive_partitioning = false)",
@@ -82,7 +83,7 @@ def files(source: str | os.PathLike[str]) -> list[str]:
         OSError: it cannot be read.
     """
     path = Path(source)
-    return [str(path / name) for name in _names(_manifest(path))]
+    return [str(path / name) for name in _names(manifest_of(path))]
 
 
 def read(
@@ -124,8 +125,8 @@ def read(
 
     # The working directory may change before the relation is asked for something.
     path = Path(source).absolute()
-    manifest = _manifest(path)
-    record, form = _contents(path, manifest)
+    manifest = manifest_of(path)
+    record, form = contents(path, manifest)
     paths = [path / name for name in _names(manifest)]
     with engine_told(str(path)):
         if connection is None:
@@ -145,6 +146,48 @@ def read(
         return rows.project(f"*, {day} AS day")
 
 
+def rows_of(path: Path, form: ExportFormat) -> Iterator[pa.RecordBatch]:
+    """Return the events of one file of a job, some at a time, in a thread without an event loop.
+
+    Raises:
+        ExportError: a record or the file cannot be read.
+        OSError: the file cannot be read.
+    """
+    import duckdb  # noqa: PLC0415 # large, and an extra
+    import pyarrow.parquet as pq  # type: ignore[import-untyped] # noqa: PLC0415 # it ships no types; as above
+
+    from scarf_async.exports.arrow import arrow_told  # noqa: PLC0415 # as above
+    from scarf_async.exports.jobs.engine import engine_told  # noqa: PLC0415 # as above
+
+    match form:
+        case ExportFormat.PARQUET:
+            with arrow_told(str(path)), pq.ParquetFile(path) as file:
+                yield from file.iter_batches(_ROWS_AT_ONCE)
+        case ExportFormat.JSONL:
+            with engine_told(str(path)), duckdb.connect() as connection:
+                lines = _TABLES[form].format(files=_globs([path]), columns=_columns(Event, form))
+                yield from connection.sql(f"FROM {lines}").to_arrow_reader(_ROWS_AT_ONCE)
+        case ExportFormat.CSV:
+            yield from _streamed(path)
+
+
+def _streamed(path: Path) -> Iterator[pa.RecordBatch]:
+    """Return what the service sent, as the streams read it."""
+
+    async def batches() -> AsyncIterator[pa.RecordBatch]:
+        async with _export(path, EventReader) as events:
+            async for batch in events.record_batches(_ROWS_AT_ONCE):
+                yield batch
+
+    async def following() -> pa.RecordBatch | None:
+        return await anext(rows, None)
+
+    rows = batches()
+    with asyncio.Runner() as runner:
+        while (batch := runner.run(following())) is not None:
+            yield batch
+
+
 def _columns(record: type[Event | Aggregate | Aggregation], form: ExportFormat) -> str:
     from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # pyarrow is large, and an extra
 
@@ -159,7 +202,13 @@ def _as_list(field: pa.Field) -> str:
     return f"CAST(CAST({field.name} AS JSON) AS {_LIST}) AS {field.name}" if is_list else str(field.name)
 
 
-def _manifest(path: Path) -> Manifest:
+def manifest_of(path: Path) -> Manifest:
+    """Return what a directory holds.
+
+    Raises:
+        ExportError: it is not that of an export job, or its manifest cannot be used.
+        OSError: it cannot be read.
+    """
     manifest = read_manifest(path)
     if manifest is None:
         # A directory that does not exist is an OSError.
@@ -172,8 +221,12 @@ def _names(manifest: Manifest) -> list[str]:
     return [file.path for entry in manifest.windows for file in entry.files]
 
 
-def _contents(path: Path, manifest: Manifest) -> tuple[type[Event | Aggregate | Aggregation], ExportFormat]:
-    """Return what the records are, and how they are written."""
+def contents(path: Path, manifest: Manifest) -> tuple[type[Event | Aggregate | Aggregation], ExportFormat]:
+    """Return what the records are, and how they are written.
+
+    Raises:
+        ExportError: this version does not know them.
+    """
     job = manifest.job
     try:
         record = _RECORDS[ExportKind(str(job["what"]))]

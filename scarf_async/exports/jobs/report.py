@@ -83,7 +83,7 @@ class ExportProgress:
         rows: rows that this run has written; those of a fetch that was cut off count no more.
         bytes: bytes that this run has received.
         elapsed: seconds.
-        stage: `fetching`, or `writing` where all that is under way has been received.
+        stage: `fetching`, or where all that is under way has been received `writing`, into a database `loading`.
         finished: what became of windows since the last call.
     """
 
@@ -93,7 +93,7 @@ class ExportProgress:
     rows: int
     bytes: int
     elapsed: float
-    stage: Literal["fetching", "writing"] = "fetching"
+    stage: Literal["fetching", "writing", "loading"] = "fetching"
     finished: Sequence[WindowReport] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -127,7 +127,7 @@ class Table:
                 file.part.unlink(missing_ok=True)
         return True
 
-    def _keep(self, made: Iterator[Made], folder: Path) -> None:
+    def _keep(self, made: Iterable[Made], folder: Path) -> None:
         for file in made:
             target = folder / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
