@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
@@ -78,7 +77,7 @@ async def load(
     place = read_target(address)
     from scarf_async.exports.loading.run import connected, database_of  # noqa: PLC0415 # extras
 
-    path = Path(source).absolute()
+    path = Path(source)
     manifest = await run_sync(manifest_of, path)
     record, form = contents(path, manifest)
     if record is not Event:

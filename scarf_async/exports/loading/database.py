@@ -158,7 +158,7 @@ class Statements:
     def read(self, session: Session) -> list[Line]:
         """Return what is in the table of the job."""
         rows = session.execute(
-            'SELECT start, "end", digest, window_id, load_id, "rows", provisional'  # noqa: S608 # quoted
+            'SELECT start, "end", digest, window_id, load_id, "rows", provisional'
             f' FROM {self.ledger} WHERE "table" = $1 AND job = $2 ORDER BY start',
             (self.table.name, self.job),
         )
@@ -170,13 +170,13 @@ class Statements:
         now = after(lines, new)
         for line in old.difference(now):
             session.execute(
-                f'DELETE FROM {self.ledger} WHERE "table" = $1 AND job = $2 AND start = $3',  # noqa: S608 # quoted
+                f'DELETE FROM {self.ledger} WHERE "table" = $1 AND job = $2 AND start = $3',
                 (self.table.name, self.job, line.window.start),
             )
         for line in now:
             if line not in old:
                 session.execute(
-                    f"INSERT INTO {self.ledger} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CURRENT_TIMESTAMP)",  # noqa: S608 # quoted
+                    f"INSERT INTO {self.ledger} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CURRENT_TIMESTAMP)",
                     (
                         *(self.table.name, self.job, line.window.start, line.window.end, line.digest),
                         *(line.window_id, line.load_id, line.rows, line.provisional),
@@ -192,14 +192,14 @@ class Statements:
         if tally.changed_ids:
             # What differed in U+0000 alone is the same now; the first one stays.
             session.execute(
-                f"DELETE FROM {STAGE} WHERE {self._place} IN ("  # noqa: S608 # our own names
+                f"DELETE FROM {STAGE} WHERE {self._place} IN ("
                 f"SELECT {self._place} FROM (SELECT {self._place}, id, row_number() OVER"
                 f" (PARTITION BY id ORDER BY {self._place}) AS number FROM {STAGE}) AS numbered"
                 " WHERE id IS NOT NULL AND number > 1)"
             )
-        session.execute(f"DELETE FROM {self.events} WHERE id IN (SELECT id FROM {STAGE})")  # noqa: S608 # quoted
+        session.execute(f"DELETE FROM {self.events} WHERE id IN (SELECT id FROM {STAGE})")
         if self.layout.columns == "official":
-            session.execute(f"INSERT INTO {self.events} ({self.names}) SELECT {self.names} FROM {STAGE}")  # noqa: S608 # quoted
+            session.execute(f"INSERT INTO {self.events} ({self.names}) SELECT {self.names} FROM {STAGE}")
             return 0
         identified = unidentified = 0
         for line in lines:
@@ -214,7 +214,7 @@ class Statements:
             unidentified += _number(others)
             session.execute(f"DELETE {where}", values)
         session.execute(
-            f"INSERT INTO {self.events} ({self.names}, scarf_window)"  # noqa: S608 # quoted
+            f"INSERT INTO {self.events} ({self.names}, scarf_window)"
             f" SELECT {self.names}, CAST($1 AS uuid) FROM {STAGE}",
             (new.window_id,),
         )
@@ -253,8 +253,8 @@ def load_window(
         session: the connection.
         statements: the table's.
         incoming: the window.
-        load_id: of this load.
-        before: what an earlier attempt of this load came to, if its COMMIT was not answered.
+        load_id: of this loading, in all its attempts.
+        before: what an earlier attempt came to, if its COMMIT was not answered.
 
     Raises:
         MalformedRecordError: a row cannot be taken.

@@ -72,7 +72,7 @@ class _Session:
     def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
         """Put rows into a fresh temporary table, and all of them into the tally's digest."""
         names = statements.names
-        self.execute(f"CREATE TEMP TABLE {STAGE} AS SELECT {names} FROM {statements.events} LIMIT 0")  # noqa: S608 # quoted
+        self.execute(f"CREATE TEMP TABLE {STAGE} AS SELECT {names} FROM {statements.events} LIMIT 0")
         for batch in batches:
             tally.text(batch)
             rows = _without_zone(batch) if statements.layout.columns == "official" else batch
@@ -80,7 +80,7 @@ class _Session:
 
     def _insert(self, rows: pa.RecordBatch, names: str) -> None:
         self._connection.register(_BATCH, rows)
-        self._connection.execute(f"INSERT INTO {STAGE} SELECT {names} FROM {_BATCH}")  # noqa: S608 # quoted
+        self._connection.execute(f"INSERT INTO {STAGE} SELECT {names} FROM {_BATCH}")
         self._connection.unregister(_BATCH)
 
     def roll_back(self) -> None:
@@ -106,7 +106,8 @@ class _Session:
 def _without_zone(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return rows whose times have no zone, which is UTC: others the engine would move to its own zone."""
     columns = [
-        column.cast(pa.timestamp("us")) if pa.types.is_timestamp(column.type) else column for column in batch.columns
+        column.cast(pa.timestamp("us")) if pa.types.is_timestamp(column.type) else column
+        for column in batch.columns
     ]
     return pa.record_batch(columns, names=batch.schema.names)
 
@@ -125,7 +126,6 @@ class DuckDBTable:
         self._path = path
         table = TableName(table.schema or "main", table.name)
         self._statements = Statements(Layout("duckdb", columns, _quote), table, job)
-        self._load_id = uuid.uuid4()
         self._turn = threading.Lock()
         self._session: _Session | None = None
 
@@ -217,7 +217,7 @@ class DuckDBTable:
         tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(1)
         with self._turn:
             ((day,),) = self._open_session.execute(
-                f'SELECT CAST(max("time") AS DATE) FROM {self._statements.events} WHERE "time" < $1',  # noqa: S608 # quoted
+                f'SELECT CAST(max("time") AS DATE) FROM {self._statements.events} WHERE "time" < $1',
                 (tomorrow,),
             )
         return day if isinstance(day, dt.date) else None
@@ -233,7 +233,7 @@ class DuckDBTable:
             session = self._open_session
             session.execute("BEGIN")
             try:
-                loaded = load_window(session, self._statements, incoming, self._load_id)
+                loaded = load_window(session, self._statements, incoming, uuid.uuid4())
                 if loaded.status == "loaded":
                     session.execute(f"DROP TABLE {STAGE}")
                 session.execute("COMMIT")

@@ -43,7 +43,7 @@ class Line:
         window: its days.
         digest: of its rows; empty where only a part of what was loaded together is left.
         window_id: what its rows carry.
-        load_id: of the load that wrote it.
+        load_id: of the loading that wrote it, by which that knows whether its COMMIT worked.
         rows: how many were loaded.
         provisional: whether it had not ended when it was asked for.
     """

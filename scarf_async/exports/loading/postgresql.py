@@ -51,6 +51,11 @@ _PAUSES: Final = (0.1, 1.0, 4.0, 10.0)
 _TRY_AGAIN: Final = frozenset({"40001", "40P01"})
 
 
+# A backend whose client has vanished would keep its locks for hours by default.
+_SETTINGS: Final = (
+    "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;"
+    " SET idle_in_transaction_session_timeout = '5min'"
+)
 _DIRECT: Final = "SELECT, INSERT, DELETE"
 
 
@@ -69,7 +74,7 @@ def _key(purpose: str, *names: str | None) -> int:
 
 
 class _Session:
-    """A connection. What the driver says is told without its exceptions: they hold the connection, and so passwords."""
+    """A connection. The driver's exceptions do not leave it: they hold the connection, and so passwords."""
 
     def __init__(self, server: PostgreSQL) -> None:
         self._server = server
@@ -85,6 +90,7 @@ class _Session:
             "cannot connect: ",
         )
         self._cursor = self._connection.cursor()
+        self.execute(_SETTINGS)
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run a statement; return its rows, if it has some."""
@@ -99,7 +105,7 @@ class _Session:
         names = statements.names
         # Its types are those of the table, whoever made that.
         self.execute(
-            f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS SELECT {names} FROM {statements.events} WITH NO DATA"  # noqa: S608 # quoted
+            f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS SELECT {names} FROM {statements.events} WITH NO DATA"
         )
         self._told(lambda: self._copy(f"COPY pg_temp.{STAGE} ({names}) FROM STDIN", batches, tally))
         self.execute(f"ANALYZE pg_temp.{STAGE}")
@@ -146,10 +152,10 @@ class PostgreSQLTable:
     def __init__(self, server: PostgreSQL, table: TableName, columns: Columns, job: str) -> None:
         self._server = server
         self._statements = Statements(Layout("postgresql", columns, _quote), table, job)
-        self._load_id = uuid.uuid4()
         self._turn = threading.Lock()
         self._holder: _Session | None = None
         self._worker: _Session | None = None
+        self._load_id = uuid.uuid4()
         self._before: Loaded | None = None
 
     @property
@@ -168,10 +174,15 @@ class PostgreSQLTable:
             self._reached(self._open)
 
     def _open(self) -> None:
-        self._holder = _Session(self._server)
-        self._resolve(self._holder)
-        self._hold(self._holder)
-        self._prepare(self._holder)
+        holder = _Session(self._server)
+        try:
+            self._resolve(holder)
+            self._hold(holder)
+            self._prepare(holder)
+        except BaseException:
+            holder.close()
+            raise
+        self._holder = holder
 
     def _reached(self, call: Callable[[], T]) -> T:
         try:
@@ -232,10 +243,13 @@ class PostgreSQLTable:
             return self._reached(self._missing)
 
     def _missing(self) -> str:
-        self._holder = _Session(self._server)
-        self._resolve(self._holder)
-        statements = self._statements
-        created, asked = lacking(statements.layout, statements.table, self._look(self._holder))
+        session = _Session(self._server)
+        try:
+            self._resolve(session)
+            statements = self._statements
+            created, asked = lacking(statements.layout, statements.table, self._look(session))
+        finally:
+            session.close()
         return as_script([*created, *asked])
 
     def _look(self, session: _Session) -> Found:
@@ -269,7 +283,8 @@ class PostgreSQLTable:
             )
             columns.append([str(name) for name, _ in names] or None)
             if names and session.execute(
-                "SELECT 1 FROM unnest(string_to_array($1, ', ')) AS wanted WHERE NOT has_table_privilege($2::oid, wanted)",
+                "SELECT 1 FROM unnest(string_to_array($1, ', ')) AS wanted"
+                " WHERE NOT has_table_privilege($2::oid, wanted)",
                 (_DIRECT, names[0][1]),
             ):
                 rights.append(f"GRANT {_DIRECT} ON {statements.layout.quoted(one)} TO {quoted}")
@@ -292,7 +307,7 @@ class PostgreSQLTable:
         with self._turn:
             ((day,),) = self._reached(
                 lambda: self._held().execute(
-                    f'SELECT max("time")::date FROM {self._statements.events} WHERE "time" < $1::timestamp',  # noqa: S608 # quoted
+                    f'SELECT max("time")::date FROM {self._statements.events} WHERE "time" < $1::timestamp',
                     (tomorrow,),
                 )
             )
@@ -307,7 +322,8 @@ class PostgreSQLTable:
             LoadStoppedError: no window could be loaded any more.
         """
         with self._turn:
-            self._before = None
+            # A number for each window: one may be loaded twice in a run.
+            self._load_id, self._before = uuid.uuid4(), None
             for pause in (0.0, *_PAUSES):
                 time.sleep(pause)
                 try:

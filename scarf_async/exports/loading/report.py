@@ -137,7 +137,8 @@ class LoadReport:
             return
         first = self.failed[0]
         raise LoadError(
-            f"{self.table}: {len(self.failed)} of {len(self.windows)} windows failed; the first, {first}: {first.error}"
+            f"{self.table}: {len(self.failed)} of {len(self.windows)} windows failed;"
+            f" the first, {first}: {first.error}"
         ) from first.error
 
     def to_dict(self) -> dict[str, JSON]:

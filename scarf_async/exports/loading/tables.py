@@ -19,11 +19,32 @@ Dialect: TypeAlias = Literal["postgresql", "duckdb"]
 LEDGER: Final = "scarf_windows"
 
 # Those of the table that Scarf's own exporter makes, in its order.
-_OFFICIAL: Final = (
-    "id type package pixel version time referer user_agent platform variables origin_id origin_latitude"
-    " origin_longitude origin_country origin_city origin_postal origin_connection_type origin_company origin_domain"
-    " dnt confidence endpoint_id origin_state mtc_quota_exceeded"
-).split()
+_OFFICIAL: Final = [
+    "id",
+    "type",
+    "package",
+    "pixel",
+    "version",
+    "time",
+    "referer",
+    "user_agent",
+    "platform",
+    "variables",
+    "origin_id",
+    "origin_latitude",
+    "origin_longitude",
+    "origin_country",
+    "origin_city",
+    "origin_postal",
+    "origin_connection_type",
+    "origin_company",
+    "origin_domain",
+    "dnt",
+    "confidence",
+    "endpoint_id",
+    "origin_state",
+    "mtc_quota_exceeded",
+]
 _NUMBERS: Final = frozenset({"origin_latitude", "origin_longitude", "confidence"})
 _FLAGS: Final = frozenset({"dnt", "mtc_quota_exceeded"})
 _REQUIRED: Final = frozenset({"type", "time", "scarf_window"})

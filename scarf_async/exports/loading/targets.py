@@ -19,11 +19,13 @@ __all__ = ["DuckDBFile", "PostgreSQL", "Target", "hidden", "read_target"]
 
 _SERVICE: Final = re.compile(r"service=[\w.-]+", re.ASCII)
 _PORTS: Final = re.compile(r"[0-9]*(?:,[0-9]*)*", re.ASCII)
-_KINDS: Final = "postgresql://..., service=NAME (libpq's service file), postgresql:// alone (libpq's variables) or duckdb:PATH"
+_KINDS: Final = (
+    "postgresql://..., service=NAME (libpq's service file), postgresql:// alone (libpq's variables) or duckdb:PATH"
+)
 _UNREADABLE: Final = (
-    "the target is not an address of PostgreSQL that can be read; it is not repeated here, as it may hold a password."
-    " Percent-encode what is special in a user or password (/ is %2F, @ is %40), or leave the password to $PGPASSWORD"
-    " or the passfile"
+    "the target is not an address of PostgreSQL that can be read; it is not repeated here, as it may hold a"
+    " password. Percent-encode what is special in a user or password (/ is %2F, @ is %40), or leave the password to"
+    " $PGPASSWORD or the passfile"
 )
 # What libpq waits by default is up to two hours of silence.
 _PATIENCE: Final = {"connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "60000"}

