@@ -98,7 +98,7 @@ async def run_load(
                 spec,
                 concurrency=concurrency,
                 refresh_days=refresh_days,
-                progress=progress,
+                progress=Hook("progress", partial(_tell, progress)),
                 clock=clock,
                 memory_limit=memory_limit,
                 keep_rejects=keep_rejects,
@@ -107,6 +107,11 @@ async def run_load(
             return destination.report(str(table), run)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _tell(progress: Hook[ExportProgress], told: ExportProgress) -> None:
+    """Tell how far a load is: what a directory writes, it loads."""
+    progress.tell(attrs.evolve(told, stage="loading") if told.stage == "writing" else told)
 
 
 def _from_last_day(job: ExportJob, database: Database, refresh_days: int) -> ExportJob:

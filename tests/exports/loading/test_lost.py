@@ -80,7 +80,7 @@ def test_a_server_that_stays_away_ends_the_load(database: str, monkeypatch: pyte
         held = table(address(proxy.conninfo))
         held.open()
         proxy.cuts += ["before", "before", "before"]
-        with pytest.raises(LoadStoppedError, match="PostgreSQL: .*closed") as raised:
+        with pytest.raises(LoadStoppedError, match=r"PostgreSQL: .*closed") as raised:
             held.load(incoming([row("1")]))
         held.close()
     assert isinstance(raised.value.error, LoadError)
