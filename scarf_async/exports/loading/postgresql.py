@@ -125,7 +125,8 @@ class _Session:
         except psycopg.Error as error:
             said = error.diag.message_primary or (str(error) if error.sqlstate is None else type(error).__name__)
             state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-            problem = f"PostgreSQL: {doing}{printable(self._server.redact(said).strip())}{state}"
+            said = printable(" ".join(self._server.redact(said).split()))
+            problem = f"PostgreSQL: {doing}{said}{state}"
             is_lost = error.sqlstate in _TRY_AGAIN or (
                 isinstance(error, psycopg.OperationalError) and (bool(doing) or self._connection.closed)
             )
