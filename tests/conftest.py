@@ -13,7 +13,7 @@ import aiohttp
 import hypothesis
 import pytest
 
-pytest_plugins = ["scarf_async.testing"]
+pytest_plugins = ["scarf_async.testing", "postgres"]
 
 # A busy machine is no failure. `--hypothesis-profile=soak` looks further than there is time for each day.
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=25)

@@ -35,6 +35,8 @@ _NOTHING: Final[dict[str, JSON]] = {
     "elapsed": 0.0,
 }
 
+_STATUS: Final = {"fetched": "loaded", "kept": "unchanged"}
+
 What = Literal["package_events", "owner_events", "pixel_events"]
 
 
@@ -263,7 +265,8 @@ class _Windows(Meter):
         """Show it."""
         if not (self._quiet or self.is_shown):
             for window in progress.finished:
-                say(f"{window.start}..{window.end}: {window.status}, {window.rows:,} rows")
+                status = _STATUS.get(window.status, window.status)
+                say(f"{window.start}..{window.end}: {status}, {window.rows:,} rows")
         windows = (progress.windows_done, progress.windows_total)
         failed, rows = progress.windows_failed, progress.rows
         line = describe(progress.bytes, progress.elapsed, windows=windows, failed=failed, rows=rows)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL, and a database of its own for each test."""
+"""Fixtures: a real PostgreSQL, and a database of its own for each test that asks for one."""
 
 from __future__ import annotations
 
