@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import os
 import re
 import subprocess
 import sys
@@ -60,7 +61,8 @@ def _by_hand(server: PostgresServer, file: Path) -> float:
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("ALTER TABLE scarf_events ALTER scarf_window SET DEFAULT gen_random_uuid()")
     copy = rf"\copy scarf_events ({', '.join(EVENT_COLUMNS)}) FROM '{file}' (FORMAT csv, HEADER)"
-    psql = [str(server.bin_path / "psql"), "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--command", copy, address]
+    options = ["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]
+    psql = [str(server.bin_path / "psql"), *options, "--command", copy, address]
     elapsed = seconds(partial(subprocess.run, psql, check=True))
     assert _rows(address) == _ROWS
     return _ROWS / elapsed
@@ -101,10 +103,9 @@ async def _serve(place: str) -> None:
         request = await reader.readuntil(b"\r\n\r\n")
         found = _DAY.search(request.decode())
         assert found is not None
-        path = Path(place, f"{found[1]}.csv")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % path.stat().st_size)
-        await writer.drain()
-        with path.open("rb") as file:  # noqa: ASYNC230 # in the page cache
+        with Path(place, f"{found[1]}.csv").open("rb") as file:  # noqa: ASYNC230 # in the page cache
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % os.fstat(file.fileno()).st_size)
+            await writer.drain()
             await asyncio.get_running_loop().sendfile(writer.transport, file)
         await reader.read()
         writer.close()
@@ -127,9 +128,7 @@ def run() -> list[Result]:
             server.stop()
     what = f"{_ROWS:,} events from the service into PostgreSQL"
     return [
-        versus(
-            "loading", what, r"\copy from a file", ours, theirs, unit="rows/s", better="more", target=_TARGET
-        )
+        versus("loading", what, r"\copy from a file", ours, theirs, unit="rows/s", better="more", target=_TARGET)
     ]
 
 

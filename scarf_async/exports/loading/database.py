@@ -197,27 +197,38 @@ class Statements:
                 f" (PARTITION BY id ORDER BY {self._place}) AS number FROM {STAGE}) AS numbered"
                 " WHERE id IS NOT NULL AND number > 1)"
             )
-        session.execute(f"DELETE FROM {self.events} WHERE id IN (SELECT id FROM {STAGE})")
-        if self.layout.columns == "official":
-            session.execute(f"INSERT INTO {self.events} ({self.names}) SELECT {self.names} FROM {STAGE}")
-            return 0
+        deleted = 0 if self.layout.columns == "official" else self._delete(session, lines, new.window, tally)
+        names, values = self.names, self.names
+        if self.layout.columns == "scarf":
+            names, values = f"{names}, scarf_window", f"{values}, CAST($1 AS uuid)"
+        insert = f"INSERT INTO {self.events} ({names}) SELECT {values} FROM {STAGE}"
+        if (self.layout.dialect, self.layout.columns) == ("duckdb", "scarf"):
+            # Before 2.0 an index of DuckDB has what the same transaction has deleted.
+            news = ", ".join(
+                f"{name} = excluded.{name}" for name in names.split(", ") if name != self.layout.quote("id")
+            )
+            insert += f" ON CONFLICT (id) DO UPDATE SET {news}"
+        else:
+            session.execute(f"DELETE FROM {self.events} WHERE id IN (SELECT id FROM {STAGE})")
+        session.execute(insert, (new.window_id,) if self.layout.columns == "scarf" else ())
+        return deleted
+
+    def _delete(self, session: Session, lines: Sequence[Line], window: Window, tally: Tally) -> int:
+        """Delete what an earlier load of these days put there and what did not come again; return how much that is."""
         identified = unidentified = 0
         for line in lines:
             # A rule by time alone would take rows of other owners.
             where = (
                 f"FROM {self.events} WHERE scarf_window = $1"
                 " AND time >= CAST($2 AS timestamptz) AND time < CAST($3 AS timestamptz)"
+                f" AND NOT EXISTS (SELECT 1 FROM {STAGE} AS come WHERE come.id = {self.events}.id)"
             )
-            values = (line.window_id, f"{new.window.start} 00:00:00+00", f"{new.window.end} 00:00:00+00")
+            values = (line.window_id, f"{window.start} 00:00:00+00", f"{window.end} 00:00:00+00")
             ((some, others),) = session.execute(f"SELECT count(id), count(*) - count(id) {where}", values)
             identified += _number(some)
             unidentified += _number(others)
             session.execute(f"DELETE {where}", values)
-        session.execute(
-            f"INSERT INTO {self.events} ({self.names}, scarf_window)"
-            f" SELECT {self.names}, CAST($1 AS uuid) FROM {STAGE}",
-            (new.window_id,),
-        )
+        # Of those without an id nobody can tell which came again.
         return identified + max(0, unidentified - tally.unidentified)
 
     @property

@@ -102,7 +102,7 @@ class Tally:
 
 
 def _is_text(column: pa.Array) -> bool:
-    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return bool(pa.types.is_string(column.type)) or bool(pa.types.is_large_string(column.type))
 
 
 def _holds(column: pa.Array, text: str) -> bool:

@@ -102,7 +102,8 @@ def test_the_official_exporters_table_is_filled_as_it_is(database: str) -> None:
     asked(database, OFFICIAL)
     asked(
         database,
-        f"INSERT INTO {NAME} (id, type, time) VALUES ('twice', 'old', '2024-01-01'), ('twice', 'old', '2024-01-01'),"
+        f"INSERT INTO {NAME} (id, type, time) VALUES"
+        " ('twice', 'old', '2024-01-01'), ('twice', 'old', '2024-01-01'),"
         " ('stays', 'old', '2024-01-01'), (NULL, 'old', '2024-01-01'), ('late', 'old', '2031-01-01')",
     )
     columns = asked(database, f"SELECT attname FROM pg_attribute WHERE attrelid = '{NAME}'::regclass")

@@ -139,5 +139,5 @@ def test_a_file_is_found_whatever_its_name(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     assert read_target(hidden("duckdb:it's [a] *x*?y=z")) == DuckDBFile(tmp_path / "it's [a] *x*?y=z")
     for target in ("duckdb:", "duckdb::memory:", "", "events.duckdb", None):
-        with pytest.raises(ConfigurationError, match="must be|needs the path"):
+        with pytest.raises(ConfigurationError, match=r"must be|needs the path"):
             read_target(hidden(target))
