@@ -17,7 +17,17 @@ from scarf_async.exports.loading.ledger import Line, after, overlapping
 from scarf_async.exports.loading.rows import Batches, Tally, checked, refused
 from scarf_async.exports.loading.tables import Layout, TableName
 
-__all__ = ["STAGE", "Database", "Incoming", "LoadStoppedError", "Loaded", "Session", "Statements", "load_window"]
+__all__ = [
+    "STAGE",
+    "Database",
+    "Incoming",
+    "LoadStoppedError",
+    "Loaded",
+    "Row",
+    "Session",
+    "Statements",
+    "load_window",
+]
 
 Row: TypeAlias = tuple[object, ...]
 
@@ -214,7 +224,7 @@ class Statements:
         return deleted
 
     def _delete(self, session: Session, lines: Sequence[Line], window: Window, tally: Tally) -> int:
-        """Delete what an earlier load of these days put there and what did not come again; return how much that is."""
+        """Delete what an earlier load of these days put there and what did not come again; return how much."""
         identified = unidentified = 0
         for line in lines:
             # A rule by time alone would take rows of other owners.
