@@ -20,8 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("arrow", "cli", "data", "emulator", "manifests", "prometheus")
-FLOOR = re.compile(r"([A-Za-z0-9._-]+)>=([0-9][0-9.]*)")
+EXTRAS = ("arrow", "cli", "data", "emulator", "manifests", "postgres", "prometheus")
+FLOOR = re.compile(r"([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?>=([0-9][0-9.]*)")
 
 
 def lowest(core: list[str], extras: dict[str, list[str]]) -> list[str]:

@@ -12,9 +12,10 @@ ScarfError
 ├── TransportError              │   ├── RecordTooLongError
 │   ├── ConnectFailedError      │   ├── StreamConsumedError
 │   │   └── ConnectTimeoutError │   └── StreamClosedError
-│   └── RequestTimeoutError     ├── JournalError
-│       └── ConnectTimeoutError ├── BulkError
-└── APIError                    └── GuardError
+│   └── RequestTimeoutError     ├── LoadError
+│       └── ConnectTimeoutError ├── JournalError
+└── APIError                    ├── BulkError
+    │                           └── GuardError
     ├── BadRequestError 400        ├── ConflictError 409, 422
     ├── AuthenticationError 401    ├── UnprocessableError 422
     ├── PermissionDeniedError 403  ├── RateLimitedError 429
@@ -43,6 +44,7 @@ __all__ = [
     "GuardError",
     "JobBusyError",
     "JournalError",
+    "LoadError",
     "MalformedRecordError",
     "ManifestError",
     "ManifestProblem",
@@ -264,6 +266,18 @@ class ExportError(ScarfError):
 
 class JobBusyError(ExportError):
     """Another run is at work where an export job is to be written; nothing was sent."""
+
+
+class LoadError(ScarfError):
+    """A database cannot be loaded into: it is out of reach, refuses, or lacks what a load needs.
+
+    Attributes:
+        ddl: the statements that make what is missing, for somebody who may; empty where nothing is.
+    """
+
+    def __init__(self, message: str, *, ddl: str = "") -> None:
+        super().__init__(f"{message}\n{ddl}".rstrip("\n"))
+        self.ddl = ddl
 
 
 class TruncatedExportError(ExportError):

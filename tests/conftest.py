@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from exports.jobs.store import Store
 
-pytest_plugins = ["scarf_async.testing"]
+pytest_plugins = ["scarf_async.testing", "postgres"]
 
 # A busy machine is no failure. `--hypothesis-profile=soak` looks further than there is time for each day.
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=25)

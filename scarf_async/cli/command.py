@@ -18,7 +18,7 @@ import typer
 from scarf_async.cli.naming import as_typed, use_options
 from scarf_async.cli.output import Status, occupy_standard_descriptors, say, silence_standard_output, verdict
 from scarf_async.cli.signals import hung_up, interrupt, reacting, status_of_signals
-from scarf_async.errors import GuardError, ManifestError, ScarfError
+from scarf_async.errors import GuardError, LoadError, ManifestError, ScarfError
 
 __all__ = ["command"]
 
@@ -97,8 +97,9 @@ def _finish(main: Callable[[], Outcome | Awaitable[Outcome]]) -> NoReturn:
         # What is wrong with a manifest is in the words of its file.
         if isinstance(error, ScarfError) and not isinstance(error, ManifestError):
             line = as_typed(line, error)
-        # What is wrong with a manifest, or with changes, is a list whose lines are escaped already.
-        for part in line.splitlines() if isinstance(error, ManifestError | GuardError) else filter(None, [line]):
+        # What is wrong with a manifest, or with changes, and DDL are lists whose lines are escaped already.
+        listed = isinstance(error, ManifestError | GuardError | LoadError)
+        for part in line.splitlines() if listed else filter(None, [line]):
             say(f"scarf-async: {part}")
         if isinstance(error, ScarfError):
             for note in getattr(error, "__notes__", ()):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scarf_async.entities import JSON
     from scarf_async.exports.jobs import ExportJob, ExportProgress, ExportReport
 
-__all__ = ["gc", "run", "verify"]
+__all__ = ["days_before", "gc", "run", "verify"]
 
 What = Literal[
     "organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events", "aggregations"
@@ -142,7 +142,7 @@ async def run(
             **counted.of_job(what),
         )
         if days is not None:
-            job = attrs.evolve(job, start=_days_before(job.end, days))
+            job = attrs.evolve(job, start=days_before(job.end, days))
         if not resume and _holds_something(to):
             raise GuardError(
                 f"{to} is not empty, and --no-resume was given: nothing was done; give another destination"
@@ -184,7 +184,12 @@ _NOTHING: Final[dict[str, JSON]] = {
 }
 
 
-def _days_before(end: dt.date | None, days: int) -> dt.date:
+def days_before(end: dt.date | None, days: int) -> dt.date:
+    """Return the day that lies so many days before another, or before today (UTC).
+
+    Raises:
+        ValidationError: there is no such day.
+    """
     behind = dt.datetime.now(dt.UTC).date() if end is None else end
     whole(
         "--days",

@@ -1,4 +1,4 @@
-"""The files of an export job as a table for SQL, DataFrames and other readers (extra `data`).
+"""The files of an export job as a table for SQL, DataFrames, other readers and databases (extra `data`).
 
 ```python
 import duckdb
@@ -10,6 +10,7 @@ print(duckdb.sql("select day, count(*) from events group by day order by day"))
 ```
 """
 
+from scarf_async.data.load import load
 from scarf_async.data.source import files, read
 
-__all__ = ["files", "read"]
+__all__ = ["files", "load", "read"]

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
     from obstore.store import ObjectStore
 
-__all__ = ["files", "read"]
+__all__ = ["contents", "files", "read", "rows_of"]
 
 T = TypeVar("T")
 
 _READ_AT_ONCE: Final = 2**20
+_ROWS_AT_ONCE: Final = 32_768
 # A folder above the data whose name looks like `name=value` must not become a column.
 _TABLES: Final = {
     ExportFormat.PARQUET: "read_parquet({files}, hive_partitioning = false)",
@@ -135,7 +136,7 @@ def read(
     place = place_of(source)
     # The working directory may change before the relation is asked for something.
     found = source_of(place.absolute() if isinstance(place, Path) else source, store)
-    record, form = _contents(found)
+    record, form = contents(found)
     entries = _entries(found.manifest)
     with engine_told(str(source)):
         if connection is None:
@@ -145,13 +146,57 @@ def read(
         elif not entries:
             rows = connection.from_arrow(schema_of(record).empty_table())
         else:
-            names = _globs(_known_to(connection, found))
+            names = _globs(_known_to(connection, found, entries))
             rows = connection.sql("FROM " + _TABLES[form].format(files=names, columns=_columns(record, form)))
             if form is ExportFormat.CSV:
                 rows = rows.project(", ".join(_as_list(field) for field in schema_of(record)))
         # `time::date` would be the date in the connection's time zone.
         day = "CAST(make_timestamp(epoch_us(time)) AS DATE)" if record is Event else "date"
         return rows.project(f"*, {day} AS day")
+
+
+def rows_of(source: Source, file: FileEntry, form: ExportFormat) -> Iterator[pa.RecordBatch]:
+    """Return the events of one file of a job, some at a time, in a thread without an event loop.
+
+    Raises:
+        ExportError: a record or the file cannot be read.
+        OSError: the file cannot be read.
+    """
+    import duckdb  # noqa: PLC0415 # large, and an extra
+    import pyarrow.parquet as pq  # type: ignore[import-untyped] # noqa: PLC0415 # it ships no types; as above
+
+    from scarf_async.exports.arrow import arrow_told  # noqa: PLC0415 # as above
+    from scarf_async.exports.jobs.engine import engine_told  # noqa: PLC0415 # as above
+
+    where = str(source.where(file.path))
+    match form:
+        case ExportFormat.PARQUET:
+            with arrow_told(where), source.open(file.path) as opened, pq.ParquetFile(opened) as rows:
+                yield from rows.iter_batches(_ROWS_AT_ONCE)
+        case ExportFormat.JSONL:
+            with engine_told(where), duckdb.connect() as connection:
+                names = _globs(_known_to(connection, source, [file]))
+                lines = _TABLES[form].format(files=names, columns=_columns(Event, form))
+                yield from connection.sql(f"FROM {lines}").to_arrow_reader(_ROWS_AT_ONCE)
+        case ExportFormat.CSV:
+            yield from _streamed(source, file)
+
+
+def _streamed(source: Source, file: FileEntry) -> Iterator[pa.RecordBatch]:
+    """Return what the service sent, as the streams read it."""
+
+    async def batches() -> AsyncIterator[pa.RecordBatch]:
+        async with _export(source, file, EventReader) as events:
+            async for batch in events.record_batches(_ROWS_AT_ONCE):
+                yield batch
+
+    async def following() -> pa.RecordBatch | None:
+        return await anext(rows, None)
+
+    rows = batches()
+    with asyncio.Runner() as runner:
+        while (batch := runner.run(following())) is not None:
+            yield batch
 
 
 def _columns(record: type[Event | Aggregate | Aggregation], form: ExportFormat) -> str:
@@ -172,9 +217,8 @@ def _entries(manifest: Manifest) -> list[FileEntry]:
     return [file for entry in manifest.windows for file in entry.files]
 
 
-def _known_to(connection: duckdb.DuckDBPyConnection, source: Source) -> list[str]:
-    """Return the names by which a connection reads the files."""
-    entries = _entries(source.manifest)
+def _known_to(connection: duckdb.DuckDBPyConnection, source: Source, entries: list[FileEntry]) -> list[str]:
+    """Return the names by which a connection reads files."""
     if (objects := source.objects) is None:
         return [str(source.where(file.path)) for file in entries]
     from scarf_async.data.objects import StoredFiles  # noqa: PLC0415 # obstore and fsspec are an extra
@@ -184,8 +228,12 @@ def _known_to(connection: duckdb.DuckDBPyConnection, source: Source) -> list[str
     return [stored.name(file.path) for file in entries]
 
 
-def _contents(source: Source) -> tuple[type[Event | Aggregate | Aggregation], ExportFormat]:
-    """Return what the records are, and how they are written."""
+def contents(source: Source) -> tuple[type[Event | Aggregate | Aggregation], ExportFormat]:
+    """Return what the records are, and how they are written.
+
+    Raises:
+        ExportError: this version does not know them.
+    """
     job = source.manifest.job
     try:
         record = _RECORDS[ExportKind(str(job["what"]))]

@@ -11,6 +11,7 @@ from scarf_async.exports.jobs import (
     WindowReport,
     verify_export,
 )
+from scarf_async.exports.loading import LoadedWindow, LoadReport
 from scarf_async.exports.save import SavedExport
 from scarf_async.exports.spec import OnMalformed
 from scarf_async.exports.stream import Export, ExportStream
@@ -25,6 +26,8 @@ __all__ = [
     "ExportStream",
     "Exports",
     "FileProblem",
+    "LoadReport",
+    "LoadedWindow",
     "OnMalformed",
     "SavedExport",
     "WindowReport",

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+import attrs
 from anyio import from_thread
 from anyio.to_thread import run_sync
 
@@ -23,12 +24,17 @@ from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.garbage import collect_garbage
 from scarf_async.exports.jobs.job import ExportJob, Record
+from scarf_async.exports.jobs.manifest import Manifest
 from scarf_async.exports.jobs.memory import memory_bytes
 from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.source import need_store
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
 from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.loading.ledger import EVENTS, job_key
+from scarf_async.exports.loading.report import LoadReport
+from scarf_async.exports.loading.tables import read_table
+from scarf_async.exports.loading.targets import hidden, read_target
 from scarf_async.exports.spec import ExportSpec
 from scarf_async.exports.stream import Export
 
@@ -214,6 +220,118 @@ class Exports(ExportCalls):
             keep_rejects=on_malformed == "keep",
             allow_loss=allow_loss,
             check=check,
+        )
+
+    async def load(
+        self,
+        job: ExportJob,
+        target: str,
+        *,
+        table: str = "scarf_events",
+        columns: Literal["scarf", "official"] = "scarf",
+        concurrency: int = 4,
+        refresh_days: int | None = None,
+        on_malformed: Literal["raise", "keep"] = "raise",
+        memory_limit: int | str = "256MB",
+        temp_dir: str | os.PathLike[str] | None = None,
+        progress: Callable[[ExportProgress], object] | None = None,
+    ) -> LoadReport:
+        """Fetch a job of events into a table of PostgreSQL or DuckDB; run it again to fetch what is missing.
+
+        Needs the extra `postgres`, for DuckDB `data`. The table has the attributes of `Event`, `extra` as `jsonb`,
+        and `scarf_window`; beside it, in `scarf_windows`, is the ledger of the windows that are in it. Both are
+        made where they are missing; schemas are not, and what is there is never altered. Times are UTC.
+
+        A window is received and proven as by `run`, then loaded in one transaction with its line of the ledger:
+        rows whose `id` comes again are replaced, and those that an earlier load of this window of this job put
+        there and that did not come again are deleted. No other row is touched. Where jobs overlap, the last load
+        owns a row. Whenever the process is killed or the connection is lost, at COMMIT too, the table holds each
+        window whole or not at all, and each row once. A window whose rows are those that the ledger has is left as
+        it is.
+
+        ```python
+        job = ExportJob("owner_events", "acme", None, None)
+        report = await scarf.exports.load(job, "postgresql://")
+        report.raise_for_failures()
+        ```
+
+        Which windows are fetched is decided as by `run`, from the ledger. `format` and `partition_by` of the job do
+        not matter, and a directory of the same job that `scarf_async.data.load` has loaded is the same job.
+
+        U+0000, which PostgreSQL does not take, becomes U+FFFD, as do halves of surrogate pairs in `extra`; an empty
+        `id` becomes NULL. A row whose `id` is too long for an index, of more than 2,692 bytes, fails its window.
+
+        `columns="official"` fills the table of Scarf's own exporter as it is: no column is added, rows are replaced
+        by their `id`, which they must have, and no other is deleted. A job without a `start` begins `refresh_days`
+        days before the last day in the table that is not after today.
+
+        Args:
+            job: what to fetch: events.
+            target: `postgresql://...` or `postgres://...`; `service=NAME` of libpq's service file; `postgresql://`
+                alone, which leaves all to libpq's variables, passfile and service file; or `duckdb:PATH`. Leave the
+                password out of it: `$PGPASSWORD` or the passfile have it.
+            table: `name` or `schema.name`, each as it is, a part in double quotes if it has a dot. Without a schema
+                it is looked for as PostgreSQL does, along `search_path`.
+            columns: whose table it is.
+            concurrency: windows fetched at the same time, at the most; they are loaded one after another.
+            refresh_days: fetch the windows again that have any of the last so many days of the range. None: 3 for
+                a job without an `end` or `columns="official"`, else 0.
+            on_malformed: what happens to a record that cannot be read: it fails its window, or is left out and
+                counted; with `temp_dir`, such records are kept in `temp_dir/rejects/`.
+            memory_limit: what the run takes for its windows, as of `run`.
+            temp_dir: where windows are written before they are loaded; None: the system's.
+            progress: called at most ten times a second, and once at the end.
+
+        Returns:
+            What became of each window of the range.
+
+        Raises:
+            ValidationError: an argument cannot be used, the job is not one of events, or it has no start and the
+                table has nothing to go on with; nothing was sent.
+            ConfigurationError: the target cannot be read, of which the message repeats nothing, or psycopg, DuckDB
+                or pyarrow is not installed.
+            JobBusyError: another load of the table, or another process in the DuckDB file; nothing was sent.
+            LoadError: the database is out of reach, or refuses; where a right is missing, `.ddl` has the statements
+                for somebody who has it, and nothing was sent.
+            OSError: a window cannot be written to `temp_dir`.
+            ClientClosedError: the client was closed meanwhile.
+        """
+        # Tracebacks show variables, and an address may hold a password.
+        address = hidden(target)
+        del target
+        instance("job", job, ExportJob, ValidationError, wanted="an ExportJob")
+        if job.what not in EVENTS:
+            raise ValidationError(f"load takes jobs of events; this is one of {job.what}", field="job")
+        whole("concurrency", concurrency, ValidationError)
+        word("columns", columns, ("scarf", "official"), ValidationError)
+        if refresh_days is None:
+            refresh_days = 3 if job.end is None or columns == "official" else 0
+        whole("refresh_days", refresh_days, ValidationError, least=0)
+        word("on_malformed", on_malformed, ("raise", "keep"), ValidationError)
+        memory = memory_bytes(memory_limit)
+        name = read_table(table)
+        job = attrs.evolve(job, format="parquet", partition_by=None)
+        job = job.of_client(self._client.api, self._client.owner)
+        spec = partial(self._spec_of, job)
+        spec(_ANY_DAY)
+        place = read_target(address)
+        from scarf_async.exports.loading.run import database_of, run_load  # noqa: PLC0415 # extras
+
+        begun = Manifest.of(job, self._client.server_of(job.api or self._client.api))
+        return await run_load(
+            job,
+            database_of(place, name, columns, job_key(begun)),
+            begun,
+            spec,
+            table=name,
+            columns=columns,
+            concurrency=concurrency,
+            refresh_days=refresh_days,
+            progress=Hook("progress", progress),
+            clock=self._client.clock,
+            memory_limit=memory,
+            keep_rejects=on_malformed == "keep",
+            temp_dir=None if temp_dir is None else Path(temp_dir),
         )
 
     async def verify(

@@ -209,7 +209,10 @@ def test_file_that_is_no_whole_plan_is_refused(tmp_path: Path, text: str, line: 
         ({"kind": "remove_member", "organization": "acme", "username": "ann", "role": "admin"}, "role"),
         ({"kind": "remove_member", "organization": "acme", "username": ""}, "username"),
         ({"kind": "remove_member", "organization": "acme", "username": 7}, "username"),
-        ({"kind": "remove_member", "organization": "acme", "username": {"name": "ann"}}, "username is not an object"),
+        (
+            {"kind": "remove_member", "organization": "acme", "username": {"name": "ann"}},
+            "username is not an object",
+        ),
         ({"kind": "upsert_member", "organization": "acme", "username": "ann", "role": "king"}, "role"),
         ({"kind": "upsert_member", "organization": "acme", "username": "ann", "role": ["admin"]}, "role"),
         ({"kind": "create_package", "package": "web"}, "package"),

@@ -89,6 +89,7 @@ COMMANDS: list[list[str]] = [
     ["pull"],
     ["copy"],
     ["validate"],
+    ["load"],
     ["schema"],
     ["orgs", "get"],
     ["orgs", "create"],

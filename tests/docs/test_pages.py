@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from cli.shell import SCARF, TOKEN, of
 from imports.service import Waits
+from psycopg.conninfo import conninfo_to_dict
 
 from scarf_async import Scarf
 from scarf_async.emulator import Emulator, Quirks
@@ -30,6 +31,7 @@ FOLLOWED = (
     "how-to/migrate.md",
     "how-to/nightly-export.md",
     "how-to/nightly-bucket.md",
+    "how-to/postgresql.md",
     "how-to/companies.md",
     "how-to/import-events.md",
     "how-to/resume.md",
@@ -42,6 +44,7 @@ FOLLOWED = (
     "how-to/from-v1-scripts.md",
 )
 WITH_A_PACKAGE = (
+    "how-to/postgresql.md",
     "how-to/nightly-export.md",
     "how-to/nightly-bucket.md",
     "how-to/from-v1-scripts.md",
@@ -50,6 +53,7 @@ WITH_A_PACKAGE = (
     "how-to/companies.md",
     "how-to/tables.md",
 )
+_LIBPQ = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE"}
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
 
 
@@ -85,6 +89,9 @@ async def test_a_page_is_true(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """Who does what a page says, in its order, sees what it shows."""
+    if page == "how-to/postgresql.md":
+        for name, value in conninfo_to_dict(request.getfixturevalue("database")).items():
+            monkeypatch.setenv(_LIBPQ[name], str(value))
     if page == "how-to/import-events.md":
         monkeypatch.setattr(Scarf, "_make_clock", Waits)
     if page == "how-to/nightly-bucket.md":

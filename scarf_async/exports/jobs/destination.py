@@ -12,7 +12,7 @@ from scarf_async.exports.jobs.manifest import Manifest, WindowEntry
 
 __all__ = ["Destination", "Made", "Stage"]
 
-Stage: TypeAlias = Literal["writing", "uploading"]
+Stage: TypeAlias = Literal["writing", "uploading", "loading"]
 """What is being done with a window that has been received."""
 
 

@@ -13,7 +13,7 @@ import attrs
 from anyio.to_thread import run_sync
 
 from scarf_async.entities import Event
-from scarf_async.errors import ExportError
+from scarf_async.errors import ExportError, MalformedRecordError
 from scarf_async.exports.arrow import Part, arrow_told, schema_of
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.formats import ExportFormat
@@ -21,7 +21,7 @@ from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.engine import Engine, Ids, engine_told
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
-from scarf_async.exports.jobs.output import Output
+from scarf_async.exports.jobs.output import Output, Refuse
 from scarf_async.exports.jobs.plan import loss
 from scarf_async.exports.jobs.rejects import Rejects
 from scarf_async.exports.jobs.windows import ServiceClock, Window, has_ended
@@ -38,6 +38,7 @@ _BYTES_AT_ONCE: Final = 2**20
 _ROWS_AT_ONCE: Final = 2**16
 # What is longer would make the manifest long.
 _LONG_HEADER: Final = 4096
+_RECORD_SHOWN: Final = 4096
 
 
 @attrs.define(eq=False)
@@ -55,6 +56,7 @@ class Fetch:
         short: whether the window is asked for up to its last day, which only some services send.
         keep: whether records that cannot be read go into a file of the window, and do not fail it.
         guarded: whether rows that are there must not be lost to an answer that knows of less.
+        refuse: tells which rows the destination cannot take.
         ahead: whether a block is read while another one is; several windows keep the machine busy without.
         receiving: whether more may come; else what has come is being written.
         arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
@@ -75,6 +77,7 @@ class Fetch:
     keep: bool = False
     guarded: bool = False
     ahead: bool = True
+    refuse: Refuse | None = None
     receiving: bool = attrs.field(init=False, default=True)
     shown: bool = False
     doubted: bool = False
@@ -113,6 +116,7 @@ class Fetch:
             identified = parser.record is Event
             ids = Ids(self.engine, schema_of(parser.record).names) if identified else None
             output = Output(self.window, writer, ids, self.memory)
+            output.check = self._check
             return await self._filled(output, partial(self._fill, spec, counters, parser), rejects, parser)
 
     async def _open(self) -> Download:
@@ -163,6 +167,20 @@ class Fetch:
             self._tell(0 if entry is None else entry.rows, 0)
             self._told = 0
         return entry
+
+    def _check(self, part: Part) -> None:
+        """Refuse what the destination cannot take, naming its line."""
+        found = None if self.refuse is None else self.refuse(part.batch)
+        if found is None:
+            return
+        row, reason = found
+        line = part.line(row)
+        raise MalformedRecordError(
+            f"{self.spec.description}: line {line} {reason}",
+            line_number=line,
+            reason=reason,
+            record=part.records()[row][:_RECORD_SHOWN],
+        )
 
     def _check_loss(self, output: Output) -> None:
         if not self.guarded:

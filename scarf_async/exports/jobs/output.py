@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 import attrs
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
@@ -20,7 +20,10 @@ from scarf_async.exports.jobs.windows import Window, midnight
 from scarf_async.exports.jobs.writers import Writer
 from scarf_async.exports.spec import EffectiveRange
 
-__all__ = ["Output"]
+__all__ = ["Output", "Refuse"]
+
+Refuse: TypeAlias = Callable[[pa.RecordBatch], tuple[int, str] | None]
+"""Returns the first of some rows that a destination cannot take, and why."""
 
 _DAY: Final = 86_400_000_000
 """Microseconds."""
@@ -59,6 +62,7 @@ class Output:
 
     Attributes:
         window: its days.
+        check: is given what is about to be written, and may raise; None: nothing is checked.
         end_day: a day to look out for: that which the service was given as the end of the range.
         duplicates: how many were left out, since their id had been there.
         conflicting: how many of those were not equal to the first.
@@ -73,6 +77,7 @@ class Output:
 
     def __init__(self, window: Window, writer: Writer, ids: Ids | None, memory: int) -> None:
         self.window: Window = window
+        self.check: Callable[[Part], object] | None = None
         self.end_day: Window | None = None
         self.duplicates: int = 0
         self.conflicting: int = 0
@@ -119,8 +124,12 @@ class Output:
     def write(self, parts: Sequence[Part]) -> None:
         """Write records that were chosen."""
         with self._turn:
-            if not self._over:
-                self._writer.write(parts)
+            if self._over:
+                return
+            if self.check is not None:
+                for part in parts:
+                    self.check(part)
+            self._writer.write(parts)
 
     def _inside(self, part: Part) -> Part:
         if "rollup" in part.batch.schema.names:

@@ -83,8 +83,8 @@ class ExportProgress:
         rows: rows that this run has written; those of a fetch that was cut off count no more.
         bytes: bytes that this run has received.
         elapsed: seconds.
-        stage: `fetching`; `writing`, or into an object store `uploading`, where all that is under way has been
-            received; `waiting` for a run that may have been killed.
+        stage: `fetching`; where all that is in progress has been received, `writing`, into an object store
+            `uploading`, into a database `loading`; `waiting` for a run that may have been killed.
         finished: what became of windows since the last call.
         waiting_for: of `waiting`, for what and how long, in words.
     """
@@ -95,7 +95,7 @@ class ExportProgress:
     rows: int
     bytes: int
     elapsed: float
-    stage: Literal["fetching", "writing", "uploading", "waiting"] = "fetching"
+    stage: Literal["fetching", "writing", "uploading", "loading", "waiting"] = "fetching"
     finished: Sequence[WindowReport] = ()
     waiting_for: str | None = None
 

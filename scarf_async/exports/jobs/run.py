@@ -22,6 +22,7 @@ from scarf_async.exports.jobs.fetch import Fetch
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.memory import FOR_A_WINDOW
+from scarf_async.exports.jobs.output import Refuse
 from scarf_async.exports.jobs.plan import asks_short, longest, make_plan
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport, WindowReport, WindowStatus
 from scarf_async.exports.jobs.windows import ServiceClock, Window, cut, longest_bucket
@@ -64,6 +65,7 @@ async def run_job(
     memory_limit: int = 256 * 10**6,
     keep_rejects: bool = False,
     allow_loss: bool = False,
+    refuse: Refuse | None = None,
     check: Callable[[], Awaitable[None]] = nothing,
 ) -> ExportReport:
     """Run a job; see `Exports.run`."""
@@ -83,6 +85,7 @@ async def run_job(
             engine=engine,
             memory_limit=memory_limit,
             allow_loss=allow_loss,
+            refuse=refuse,
         )
         await run(concurrency, check)
         await run_sync(destination.checkpoint)
@@ -108,6 +111,7 @@ class _Run:
         engine: looks for ids, and what else an engine does.
         memory_limit: bytes for all windows under way; a part of them is the engine's.
         allow_loss: whether rows that are there may be replaced by what knows of less.
+        refuse: tells which rows the destination cannot take.
     """
 
     def __init__(
@@ -123,6 +127,7 @@ class _Run:
         engine: Engine,
         memory_limit: int,
         allow_loss: bool,
+        refuse: Refuse | None,
     ) -> None:
         self._destination = destination
         self._spec = spec
@@ -131,6 +136,7 @@ class _Run:
         self._keep_rejects = keep_rejects
         # Plans forget: what v3 sends today may be less than what it sent before.
         self._guarded = job.query is not None and not allow_loss
+        self._refuse = refuse
         self._engine = engine
         self._memory = memory_limit
         self._memory_each = memory_limit
@@ -247,6 +253,7 @@ class _Run:
             keep=self._keep_rejects,
             guarded=self._guarded,
             ahead=self._ahead,
+            refuse=self._refuse,
         )
         self._fetching.append(fetch)
         try:

@@ -1,0 +1,273 @@
+"""`scarf-async load`: events into a table of PostgreSQL or DuckDB, from the service or from a job's directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
+
+import attrs
+import typer
+
+from scarf_async.cli.command import command
+from scarf_async.cli.export_job import days_before
+from scarf_async.cli.naming import as_typed
+from scarf_async.cli.options import ExportClientOptions
+from scarf_async.cli.output import StandardOutput, Status, say
+from scarf_async.cli.progress import Meter, describe
+from scarf_async.cli.records import write_json
+from scarf_async.errors import ConfigurationError, ScarfError, ValidationError
+
+if TYPE_CHECKING:
+    from scarf_async.entities import JSON
+    from scarf_async.exports import ExportJob, ExportProgress, LoadReport
+    from scarf_async.settings import Secret
+
+__all__ = ["load"]
+
+_VARIABLE: Final = "SCARF_LOAD_URL"
+_NOTHING: Final[dict[str, JSON]] = {
+    "complete": False,
+    "windows": [],
+    "rows": 0,
+    "duplicates": 0,
+    "malformed": 0,
+    "elapsed": 0.0,
+}
+
+_STATUS: Final = {"fetched": "loaded", "kept": "unchanged"}
+
+What = Literal["package_events", "owner_events", "pixel_events"]
+
+
+class _Table(TypedDict):
+    table: str
+    columns: Literal["scarf", "official"]
+
+
+@attrs.frozen(kw_only=True)
+class RangeOptions:
+    """What is fetched of the service."""
+
+    package: Annotated[str | None, typer.Option(help="The package's uuid, for package_events.")] = None
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="The first day, YYYY-MM-DD (UTC). Without it and --days: go on from the first gap in what the"
+            " ledger has, or else from its end.",
+            metavar="DAY",
+        ),
+    ] = None
+    days: Annotated[
+        int | None, typer.Option(help="In place of --start: so many days before --end, or before today.")
+    ] = None
+    end: Annotated[
+        str | None,
+        typer.Option(help="The first day after the range: it is not in it. By default today (UTC).", metavar="DAY"),
+    ] = None
+    window_days: Annotated[
+        int | None, typer.Option(help="The longest window. By default as long as the service takes.")
+    ] = None
+    concurrency: Annotated[int, typer.Option(help="Windows fetched at the same time, at the most.")] = 4
+    refresh_days: Annotated[
+        int | None,
+        typer.Option(
+            help="Fetch the windows again that overlap the last so many days of the range that have begun. By"
+            " default 3 without --end and with --columns official, else 0."
+        ),
+    ] = None
+    on_malformed: Annotated[
+        Literal["raise", "keep"],
+        typer.Option(
+            help="What happens to a record that cannot be read: raise fails its window; keep leaves it out and"
+            " counts it, and writes it below --temp-dir, if that is given."
+        ),
+    ] = "raise"
+    temp_dir: Annotated[
+        Path | None, typer.Option(help="Where windows are written before they are loaded.", metavar="DIRECTORY")
+    ] = None
+
+    def job(self, what: What, owner: str | None) -> ExportJob:
+        """Return the job that these describe.
+
+        Raises:
+            ValidationError: one of them cannot be used.
+        """
+        from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
+
+        if self.start is not None and self.days is not None:
+            raise ValidationError("--start and --days both say where to begin: give one of them")
+        job = ExportJob(what, owner, self.start, self.end, "csv", self.window_days, package=self.package)
+        return job if self.days is None else attrs.evolve(job, start=days_before(job.end, self.days))
+
+
+@command
+async def load(
+    *,
+    what: Annotated[
+        What | None,
+        typer.Argument(
+            metavar="[WHAT]", help="Which export: package_events, owner_events, pixel_events. Not with --from."
+        ),
+    ] = None,
+    account: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[OWNER]", help="The organization, user or owner; by default --owner. Not with --from."
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Load a directory that `export job` has written, without a token.", metavar="DIRECTORY"
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="postgresql://..., service=NAME, postgresql:// alone (libpq's variables) or duckdb:PATH; else"
+            f" ${_VARIABLE}. A password in it is refused: every user of the machine could read it here.",
+            metavar="TARGET",
+        ),
+    ] = None,
+    table: Annotated[str, typer.Option(help="NAME or SCHEMA.NAME.")] = "scarf_events",
+    columns: Annotated[
+        Literal["scarf", "official"],
+        typer.Option(help="Whose table it is: official is that of Scarf's own PostgreSQL exporter."),
+    ] = "scarf",
+    ddl: Annotated[
+        bool,
+        typer.Option("--ddl", help="Write the statements that make what is missing, and make and load nothing."),
+    ] = False,
+    fetched: RangeOptions,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Write what became of it as one JSON object, also where it fails or is busy."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing unless something fails.")] = False,
+    connection: ExportClientOptions,
+) -> Status:
+    """Load events into a table of PostgreSQL or DuckDB, window by window; the same command again goes on.
+
+    Each window is one transaction with its line in the ledger, the table scarf_windows. The tables are made where
+    they are missing. Status 5: another load has the table, or another process the file.
+
+    Example: scarf-async load owner_events acme --days 90 --to postgresql://
+    """
+    from scarf_async.exports.loading.targets import hidden  # noqa: PLC0415 # `--help` must not wait for it
+
+    address = hidden(to)
+    del to
+    try:
+        target = _target(address)
+        where: _Table = {"table": table, "columns": columns}
+        if ddl:
+            return await _write_ddl(target, where)
+        with _Windows(quiet=quiet) as meter:
+            if source is not None:
+                if what is not None or fetched != RangeOptions():
+                    raise ValidationError(
+                        "--from loads what a directory has: it takes no WHAT, OWNER or option of what is fetched"
+                    )
+                from scarf_async.data import load as load_directory  # noqa: PLC0415 # as above
+
+                report = await load_directory(source, target.reveal(), **where, progress=meter.tell)
+            elif what is None:
+                raise ValidationError("give WHAT, to load from the service, or --from DIRECTORY")
+            else:
+                job = fetched.job(what, connection.owner if account is None else account)
+                report = await _fetched(job, target, where, fetched, connection, meter)
+    except (ScarfError, OSError) as error:
+        if as_json:
+            write_json(_NOTHING | {"error": str(error)})
+        raise
+    failed = bool(report.failed or report.stopped_by)
+    if as_json:
+        write_json(report.to_dict() | {"error": report.stopped_by})
+    if failed or not quiet:
+        errors = filter(None, (window.error for window in report.windows))
+        for line in as_typed(str(report), *errors).splitlines():
+            say(line)
+    return Status.FAILED if failed else Status.DONE
+
+
+def _target(given: Secret | None) -> Secret:
+    """Return where to load, from the command line or the environment; make the directory of a new file.
+
+    Raises:
+        ConfigurationError: there is none, it cannot be read, or it has a password where others can read it.
+    """
+    from scarf_async.exports.loading.targets import DuckDBFile, hidden, read_target  # noqa: PLC0415 # as above
+
+    address = given or hidden(os.environ.get(_VARIABLE) or None)
+    if address is None:
+        raise ConfigurationError(f"give --to TARGET, or set ${_VARIABLE}")
+    target = read_target(address)
+    if isinstance(target, DuckDBFile):
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+    elif given is not None and target.passwords:
+        raise ConfigurationError(
+            "--to has a password, which every user of the machine can read there: leave it to $PGPASSWORD or to"
+            f" libpq's passfile (~/.pgpass), or set ${_VARIABLE} to the whole address in place of --to"
+        )
+    return address
+
+
+async def _write_ddl(target: Secret, where: _Table) -> Status:
+    from anyio.to_thread import run_sync  # noqa: PLC0415 # as above
+
+    from scarf_async.exports.loading.run import database_of  # noqa: PLC0415 # as above
+    from scarf_async.exports.loading.tables import read_table  # noqa: PLC0415 # as above
+    from scarf_async.exports.loading.targets import read_target  # noqa: PLC0415 # as above
+
+    database = database_of(read_target(target), read_table(where["table"]), where["columns"], "")
+    missing = await run_sync(database.missing)
+    StandardOutput().write(missing.encode())
+    if not missing:
+        say("nothing is missing")
+    return Status.DONE
+
+
+async def _fetched(  # noqa: PLR0917 # all that it depends on
+    job: ExportJob,
+    target: Secret,
+    where: _Table,
+    fetched: RangeOptions,
+    connection: ExportClientOptions,
+    meter: _Windows,
+) -> LoadReport:
+    async with connection.client(read_only=True) as scarf:
+        try:
+            return await scarf.exports.load(
+                job,
+                target.reveal(),
+                **where,
+                concurrency=fetched.concurrency,
+                refresh_days=fetched.refresh_days,
+                on_malformed=fetched.on_malformed,
+                temp_dir=fetched.temp_dir,
+                progress=meter.tell,
+            )
+        except ValidationError as error:
+            if error.field != "start" or job.start is not None:
+                raise
+    raise ValidationError("the table has nothing that could be gone on with: give --start DAY or --days N")
+
+
+class _Windows(Meter):
+    """Shows how far a load is: a line on a terminal, else one for each window."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(shown=not quiet)
+        self._quiet = quiet
+
+    def tell(self, progress: ExportProgress) -> None:
+        """Show it."""
+        if not (self._quiet or self.is_shown):
+            for window in progress.finished:
+                status = _STATUS.get(window.status, window.status)
+                say(f"{window.start}..{window.end}: {status}, {window.rows:,} rows")
+        windows = (progress.windows_done, progress.windows_total)
+        failed, rows = progress.windows_failed, progress.rows
+        line = describe(progress.bytes, progress.elapsed, windows=windows, failed=failed, rows=rows)
+        self.show(f"{progress.stage}  {line}")

@@ -1,0 +1,172 @@
+"""The directory of an export job into a table of PostgreSQL or DuckDB, without a token."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+from anyio.to_thread import run_sync
+
+from scarf_async.checks import word
+from scarf_async.data.source import contents, rows_of
+from scarf_async.entities import Event
+from scarf_async.errors import ScarfError, ValidationError
+from scarf_async.events import Hook
+from scarf_async.exports.formats import ExportFormat
+from scarf_async.exports.jobs.manifest import WindowEntry
+from scarf_async.exports.jobs.report import ExportProgress, WindowReport
+from scarf_async.exports.jobs.source import Source, source_of
+from scarf_async.exports.loading.ledger import job_key
+from scarf_async.exports.loading.report import LoadedWindow, LoadReport
+from scarf_async.exports.loading.tables import read_table
+from scarf_async.exports.loading.targets import hidden, read_target
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from scarf_async.exports.loading.database import Database
+
+__all__ = ["load"]
+
+
+async def load(
+    source: str | os.PathLike[str],
+    target: str,
+    *,
+    table: str = "scarf_events",
+    columns: Literal["scarf", "official"] = "scarf",
+    progress: Callable[[ExportProgress], object] | None = None,
+    store: ObjectStore | None = None,
+) -> LoadReport:
+    """Load a directory or prefix that `scarf.exports.run` wrote into a table of PostgreSQL or DuckDB.
+
+    Windows that the table's ledger has with the same rows are left as they are. Tables, ledger and promises are
+    those of `scarf.exports.load`; a load of the same job from the service is the same job.
+
+    ```python
+    report = await scarf_async.data.load("events", "postgresql://")
+    report.raise_for_failures()
+    ```
+
+    Args:
+        source: the directory, or the address of the prefix in an object store, of a job of events, in any format.
+        target: `postgresql://...`, `service=NAME`, `postgresql://` alone or `duckdb:PATH`, as of
+            `scarf.exports.load`.
+        table: `name` or `schema.name`.
+        columns: whose table it is: `official` is that of Scarf's own exporter.
+        progress: called after each window.
+        store: an obstore store of the bucket; None: one by the environment.
+
+    Returns:
+        What became of each window of the source.
+
+    Raises:
+        ValidationError: an argument cannot be used, or the job is not one of events.
+        ConfigurationError: the target cannot be read, of which the message repeats nothing, or psycopg, DuckDB or
+            pyarrow is not installed; for a prefix there are no credentials, or obstore is not installed.
+        ExportError: the source is not that of a job, or its manifest cannot be used.
+        JobBusyError: another load of the table, or another process in the DuckDB file.
+        LoadError: the database is out of reach, or refuses; where a right is missing, `.ddl` has the statements for
+            somebody who has it.
+        OSError: the source cannot be read.
+    """
+    # Tracebacks show variables, and an address may hold a password.
+    address = hidden(target)
+    del target
+    word("columns", columns, ("scarf", "official"), ValidationError)
+    name = read_table(table)
+    place = read_target(address)
+    from scarf_async.exports.loading.run import connected, database_of  # noqa: PLC0415 # extras
+
+    found = await run_sync(source_of, source, store)
+    manifest = found.manifest
+    record, form = contents(found)
+    if record is not Event:
+        raise ValidationError(
+            f"load takes jobs of events; {source} is one of {manifest.job['what']}", field="source"
+        )
+    database = database_of(place, name, columns, job_key(manifest))
+    one = _Window(found, os.fspath(source), form, database)
+    windows: list[LoadedWindow] = []
+    hook = Hook("progress", progress)
+    began = monotonic()
+    async with connected(database):
+        for entry in manifest.windows:
+            windows.append(await run_sync(one, entry))
+            hook.tell(_progress(windows, len(manifest.windows), monotonic() - began))
+    return LoadReport(str(name), windows, monotonic() - began)
+
+
+@attrs.frozen
+class _Window:
+    """Loads one window of a source, in a thread.
+
+    Attributes:
+        source: what the job has written.
+        name: the directory or address of it, for messages.
+        form: what its files are.
+        database: the table, open.
+    """
+
+    source: Source
+    name: str
+    form: ExportFormat
+    database: Database
+
+    def __call__(self, entry: WindowEntry) -> LoadedWindow:
+        """Load it; what it fails for goes into the report."""
+        from scarf_async.exports.loading.database import Incoming  # noqa: PLC0415 # pyarrow is large, and an extra
+
+        window = LoadedWindow(
+            entry.start,
+            entry.end,
+            "loaded",
+            entry.provisional,
+            entry.rows,
+            duplicates=entry.duplicates,
+            malformed=entry.malformed,
+        )
+        incoming = Incoming(
+            entry.window,
+            lambda: (batch for file in entry.files for batch in rows_of(self.source, file, self.form)),
+            entry.provisional,
+            f"{self.name} {entry.window}",
+        )
+        try:
+            loaded = self.database.load(incoming)
+        except ScarfError as error:
+            return attrs.evolve(window, status="failed", error=error)
+        return attrs.evolve(
+            window,
+            status=loaded.status,
+            rows=loaded.rows,
+            deleted=loaded.deleted,
+            replaced_characters=loaded.replaced,
+        )
+
+
+def _progress(windows: Sequence[LoadedWindow], total: int, elapsed: float) -> ExportProgress:
+    last = windows[-1]
+    finished = [
+        WindowReport(
+            last.start,
+            last.end,
+            "failed" if last.status == "failed" else "kept" if last.status == "unchanged" else "fetched",
+            last.provisional,
+            last.rows,
+            error=last.error,
+        )
+    ]
+    return ExportProgress(
+        len(windows),
+        total,
+        sum(window.status == "failed" for window in windows),
+        sum(window.rows for window in windows if window.status == "loaded"),
+        0,
+        elapsed,
+        "loading",
+        finished,
+    )

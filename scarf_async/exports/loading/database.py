@@ -1,0 +1,304 @@
+"""What a load asks of a database, and what happens to one window in it: the same steps in PostgreSQL and DuckDB."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, Protocol, TypeAlias
+
+import attrs
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+
+from scarf_async.errors import ScarfError
+from scarf_async.exports.jobs.output import Refuse
+from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.loading.ledger import Line, after, overlapping
+from scarf_async.exports.loading.rows import Batches, Tally, checked, refused
+from scarf_async.exports.loading.tables import Layout, TableName
+
+__all__ = [
+    "STAGE",
+    "Database",
+    "Incoming",
+    "LoadStoppedError",
+    "Loaded",
+    "Row",
+    "Session",
+    "Statements",
+    "load_window",
+]
+
+Row: TypeAlias = tuple[object, ...]
+
+STAGE: Final = "scarf_rows"
+"""The temporary table that a window's rows come into first."""
+
+
+class LoadStoppedError(Exception):
+    """No window could be loaded any more. Never leaves the package: `error` is what does.
+
+    Attributes:
+        error: what happened.
+    """
+
+    def __init__(self, error: ScarfError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@attrs.frozen
+class Incoming:
+    """A window that is to be loaded.
+
+    Attributes:
+        window: its days.
+        batches: its rows; asked for more than once.
+        provisional: whether it had not ended when it was asked for.
+        description: what it is, for messages.
+    """
+
+    window: Window
+    batches: Batches
+    provisional: bool
+    description: str
+
+
+@attrs.frozen
+class Loaded:
+    """What became of a window.
+
+    Attributes:
+        status: `unchanged` where the ledger had just these rows.
+        rows: how many it has.
+        deleted: how many were there and did not come again.
+        replaced: how many U+0000 were replaced.
+    """
+
+    status: Literal["loaded", "unchanged"]
+    rows: int
+    deleted: int
+    replaced: int
+
+
+class Session(Protocol):
+    """A connection within a transaction. Parameters are `$1`, `$2`, ... in both databases."""
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Run a statement; return its rows, if it has some."""
+
+    def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
+        """Put rows into a fresh temporary table, and all of them into the tally's digest."""
+
+
+class Database(Protocol):
+    """A table to load into. All of it blocks, and is called in threads."""
+
+    @property
+    def refuse(self) -> Refuse:
+        """Returns the first row that the table cannot take, and why."""
+
+    def open(self) -> None:
+        """Take hold of the table, made where it is missing.
+
+        Raises:
+            JobBusyError: another load holds it.
+            LoadError: it is out of reach, or lacks something that cannot be made.
+        """
+
+    def lines(self) -> list[Line]:
+        """Return what is in it of the job."""
+
+    def last_day(self) -> dt.date | None:
+        """Return the last day of its rows that is not after today (UTC); None where there is none."""
+
+    def load(self, incoming: Incoming) -> Loaded:
+        """Load a window, whole or not at all.
+
+        Raises:
+            LoadError: the database refuses it.
+            MalformedRecordError: it has a row that the table cannot take.
+            LoadStoppedError: no window could be loaded any more.
+        """
+
+    def missing(self) -> str:
+        """Return the statements that make what is missing, and make nothing.
+
+        Raises:
+            LoadError: it is out of reach.
+        """
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+@attrs.frozen
+class Statements:
+    """The SQL of a load into a table. Pure.
+
+    Attributes:
+        layout: the table's.
+        table: its name, with its schema.
+        job: the job's name in the ledger.
+    """
+
+    layout: Layout
+    table: TableName
+    job: str
+
+    @property
+    def events(self) -> str:
+        """The table, quoted."""
+        return self.layout.quoted(self.table)
+
+    @property
+    def ledger(self) -> str:
+        """The ledger, quoted."""
+        return self.layout.quoted(self.layout.ledger(self.table))
+
+    @property
+    def names(self) -> str:
+        """The columns that an event fills, quoted."""
+        return ", ".join(map(self.layout.quote, self.layout.names))
+
+    def refuse(self, batch: pa.RecordBatch) -> tuple[int, str] | None:
+        """Return the first row that the table cannot take, and why."""
+        return refused(batch, longest=self.layout.longest_id, required=self.layout.columns == "official")
+
+    def read(self, session: Session) -> list[Line]:
+        """Return what is in the table of the job."""
+        rows = session.execute(
+            'SELECT start, "end", digest, window_id, load_id, "rows", provisional'
+            f' FROM {self.ledger} WHERE "table" = $1 AND job = $2 ORDER BY start',
+            (self.table.name, self.job),
+        )
+        return [_line(*row) for row in rows]
+
+    def write(self, session: Session, lines: Sequence[Line], new: Line) -> None:
+        """Put a window into the ledger, in the place of what others have of its days."""
+        old = set(lines)
+        now = after(lines, new)
+        for line in old.difference(now):
+            session.execute(
+                f'DELETE FROM {self.ledger} WHERE "table" = $1 AND job = $2 AND start = $3',
+                (self.table.name, self.job, line.window.start),
+            )
+        for line in now:
+            if line not in old:
+                session.execute(
+                    f"INSERT INTO {self.ledger} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CURRENT_TIMESTAMP)",
+                    (
+                        *(self.table.name, self.job, line.window.start, line.window.end, line.digest),
+                        *(line.window_id, line.load_id, line.rows, line.provisional),
+                    ),
+                )
+
+    def replace(self, session: Session, lines: Sequence[Line], new: Line, tally: Tally) -> int:
+        """Put the rows of the temporary table in the place of those that they replace.
+
+        Returns:
+            How many rows were there and did not come again.
+        """
+        if tally.changed_ids:
+            # What differed in U+0000 alone is the same now; the first one stays.
+            session.execute(
+                f"DELETE FROM {STAGE} WHERE {self._place} IN ("
+                f"SELECT {self._place} FROM (SELECT {self._place}, id, row_number() OVER"
+                f" (PARTITION BY id ORDER BY {self._place}) AS number FROM {STAGE}) AS numbered"
+                " WHERE id IS NOT NULL AND number > 1)"
+            )
+        deleted = 0 if self.layout.columns == "official" else self._delete(session, lines, new.window, tally)
+        names, values = self.names, self.names
+        if self.layout.columns == "scarf":
+            names, values = f"{names}, scarf_window", f"{values}, CAST($1 AS uuid)"
+        insert = f"INSERT INTO {self.events} ({names}) SELECT {values} FROM {STAGE}"
+        if (self.layout.dialect, self.layout.columns) == ("duckdb", "scarf"):
+            # Before 2.0 an index of DuckDB has what the same transaction has deleted.
+            news = ", ".join(
+                f"{name} = excluded.{name}" for name in names.split(", ") if name != self.layout.quote("id")
+            )
+            insert += f" ON CONFLICT (id) DO UPDATE SET {news}"
+        else:
+            session.execute(f"DELETE FROM {self.events} WHERE id IN (SELECT id FROM {STAGE})")
+        session.execute(insert, (new.window_id,) if self.layout.columns == "scarf" else ())
+        return deleted
+
+    def _delete(self, session: Session, lines: Sequence[Line], window: Window, tally: Tally) -> int:
+        """Delete what an earlier load of these days put there and what did not come again; return how much."""
+        identified = unidentified = 0
+        for line in lines:
+            # A rule by time alone would take rows of other owners.
+            where = (
+                f"FROM {self.events} WHERE scarf_window = $1"
+                " AND time >= CAST($2 AS timestamptz) AND time < CAST($3 AS timestamptz)"
+                f" AND NOT EXISTS (SELECT 1 FROM {STAGE} AS come WHERE come.id = {self.events}.id)"
+            )
+            values = (line.window_id, f"{window.start} 00:00:00+00", f"{window.end} 00:00:00+00")
+            ((some, others),) = session.execute(f"SELECT count(id), count(*) - count(id) {where}", values)
+            identified += _number(some)
+            unidentified += _number(others)
+            session.execute(f"DELETE {where}", values)
+        # Of those without an id nobody can tell which came again.
+        return identified + max(0, unidentified - tally.unidentified)
+
+    @property
+    def _place(self) -> str:
+        return "ctid" if self.layout.dialect == "postgresql" else "rowid"
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _line(*values: object) -> Line:
+    match values:
+        case (
+            dt.date() as start,
+            dt.date() as end,
+            str() as digest,
+            uuid.UUID() as window_id,
+            uuid.UUID() as load_id,
+            int() as rows,
+            bool() as provisional,
+        ):
+            return Line(Window(start, end), digest, window_id, load_id, rows, provisional)
+    raise TypeError("the ledger has other types than were made")
+
+
+def load_window(
+    session: Session, statements: Statements, incoming: Incoming, load_id: uuid.UUID, before: Loaded | None = None
+) -> Loaded:
+    """Load a window, within a transaction that nobody else can be in.
+
+    Args:
+        session: the connection.
+        statements: the table's.
+        incoming: the window.
+        load_id: of this loading, in all its attempts.
+        before: what an earlier attempt came to, if its COMMIT was not answered.
+
+    Raises:
+        MalformedRecordError: a row cannot be taken.
+    """
+    window = incoming.window
+    lines = statements.read(session)
+    same = next((line for line in lines if line.window == window), None)
+    if before is not None and same is not None and same.load_id == load_id:
+        return before
+    line = Line(window, "", uuid.uuid4(), load_id, 0, incoming.provisional)
+    if same is not None:
+        line = attrs.evolve(line, window_id=same.window_id)
+    if same is not None and same.digest:
+        seen = Tally()
+        for batch in incoming.batches():
+            seen.text(seen.clean(batch, statements.layout.names))
+        if seen.digest == same.digest:
+            statements.write(session, lines, attrs.evolve(line, digest=seen.digest, rows=seen.rows))
+            return Loaded("unchanged", seen.rows, 0, seen.replaced)
+    tally = Tally()
+    rows = checked(incoming.batches(), statements.refuse, incoming.description)
+    session.stage(statements, (tally.clean(batch, statements.layout.names) for batch in rows), tally)
+    line = attrs.evolve(line, digest=tally.digest, rows=tally.rows)
+    deleted = statements.replace(session, overlapping(lines, window), line, tally)
+    statements.write(session, lines, line)
+    return Loaded("loaded", tally.rows, deleted, tally.replaced)

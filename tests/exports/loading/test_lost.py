@@ -1,0 +1,128 @@
+"""Connections that are lost, and processes that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import random
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from scarf_async import LoadError
+from scarf_async.exports.loading.database import LoadStoppedError
+
+from ..jobs.service import Service, all_events, service
+from .proxy import Cut, proxied
+from .tables import DAY, NEXT, address, asked, ids, incoming, row, table
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+def test_a_connection_that_is_lost_at_commit_loads_a_window_once(database: str, cut: Cut) -> None:
+    """Whether COMMIT came through or only its answer was lost; what was deleted is told all the same."""
+    with proxied(database) as proxy:
+        held = table(address(proxy.conninfo))
+        held.open()
+        held.load(incoming([row("gone"), row("1")]))
+        first = asked(database, "SELECT xmin::text FROM scarf_windows")
+        proxy.cuts += [cut]
+        loaded = held.load(incoming([row("1"), row("2"), row(None)]))
+        assert not proxy.cuts
+        held.load(incoming([row("3", NEXT)], NEXT))
+        held.close()
+    assert (loaded.status, loaded.rows, loaded.deleted) == ("loaded", 3, 1)
+    assert ids(database) == ["1", "2", "3", None]
+    assert asked(database, 'SELECT start, "rows" FROM scarf_windows ORDER BY start') == [
+        (DAY.start, 3),
+        (NEXT.start, 1),
+    ]
+    assert first != asked(database, "SELECT xmin::text FROM scarf_windows")
+
+
+def test_rows_and_ledger_are_there_together_or_not_at_all(database: str) -> None:
+    """What the ledger does not take leaves no row, and what was there stays."""
+    held = table(address(database))
+    held.open()
+    held.load(incoming([row("1")]))
+    asked(
+        database,
+        "CREATE FUNCTION no() RETURNS trigger AS $$ BEGIN RAISE 'no more'; END $$ LANGUAGE plpgsql;"
+        " CREATE TRIGGER no BEFORE INSERT ON scarf_windows FOR EACH ROW EXECUTE FUNCTION no()",
+    )
+    with pytest.raises(LoadError, match="no more"):
+        held.load(incoming([row("2")]))
+    held.close()
+    assert ids(database) == ["1"]
+
+
+def test_a_backend_that_is_ended_is_replaced(database: str) -> None:
+    """Also that which holds the table; a server that stays away ends the load, and says so."""
+    held = table(address(database))
+    held.open()
+    held.load(incoming([row("1")]))
+    asked(database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'scarf-async'")
+    held.load(incoming([row("2", NEXT)], NEXT))
+    second = table(address(database))
+    with pytest.raises(Exception, match="another run"):
+        second.open()
+    held.close()
+    assert ids(database) == ["1", "2"]
+
+
+def test_a_server_that_stays_away_ends_the_load(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only one window."""
+    monkeypatch.setattr("scarf_async.exports.loading.postgresql._PAUSES", (0.0, 0.0))
+    with proxied(database) as proxy:
+        held = table(address(proxy.conninfo))
+        held.open()
+        proxy.cuts += ["before", "before", "before"]
+        with pytest.raises(LoadStoppedError, match=r"PostgreSQL: .*closed") as raised:
+            held.load(incoming([row("1")]))
+        held.close()
+    assert isinstance(raised.value.error, LoadError)
+    assert ids(database) == []
+
+
+async def run_child(some: Service, days: int, target: str, *, killed_after: int = 0) -> str:
+    """Run a process; kill it at a random moment after so many requests, or return what it printed."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).with_name("loading_child.py")),
+        *(some.emulator.url, some.emulator.token, some.web.uuid, str(days), target),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    if killed_after:
+        first = len(some.emulator.requests) + killed_after
+        await some.emulator.wait_until(lambda requests: len(requests) >= first)
+        # Somewhere between two windows: while one is received, copied, committed, entered.
+        await asyncio.sleep(random.uniform(0, 0.2))
+        child.kill()
+    output, _ = await child.communicate()
+    assert child.returncode == (-9 if killed_after else 0)
+    return output.decode().strip()
+
+
+TORN = (
+    "SELECT * FROM (SELECT scarf_window AS w, count(*) AS n FROM scarf_events GROUP BY 1) AS a"
+    ' FULL JOIN scarf_windows ON w = window_id WHERE n IS DISTINCT FROM "rows"'
+)
+
+
+async def test_a_load_that_is_killed_again_and_again_ends_whole(database: str, soak: bool) -> None:
+    """As if nobody had killed it: at each moment the ledger names what is there, and nothing else is there."""
+    kills, days = (20, 120) if soak else (3, 10)
+    target, end = address(database), str(dt.date(2024, 1, 1) + dt.timedelta(days))
+    with psycopg.connect(database, autocommit=True) as reader:
+        async with service(events_per_day=200, duplicate_events=0.05) as some:
+            for number in range(kills):
+                await run_child(some, days, target, killed_after=1 + number)
+                if reader.execute("SELECT to_regclass('scarf_windows')").fetchone() != (None,):
+                    assert reader.execute(TORN).fetchall() == []
+            assert await run_child(some, days, target) == "complete"
+            sent = await all_events(some.scarf, some.web, "2024-01-01", end)
+        assert reader.execute(TORN).fetchall() == []
+        found = reader.execute("SELECT id, time, version FROM scarf_events ORDER BY id").fetchall()
+    assert found == sorted({(event.id, event.time, event.version) for event in sent})
+    assert len(found) == 200 * days
