@@ -1,15 +1,17 @@
-"""The files of an export job as a table for SQL, DataFrames and other readers (extra `data`).
+"""The files of an export job as a table for SQL, DataFrames and other readers, and as a report (extra `data`).
 
 ```python
 import duckdb
 
-from scarf_async.data import read
+from scarf_async.data import read, report
 
 events = read("events")
 print(duckdb.sql("select day, count(*) from events group by day order by day"))
+report("events").save("downloads.html")
 ```
 """
 
+from scarf_async.data.reporting import Report, report
 from scarf_async.data.source import files, read
 
-__all__ = ["files", "read"]
+__all__ = ["Report", "files", "read", "report"]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 
-__all__ = ["files", "read"]
+__all__ = ["files", "manifest_of", "read"]
 
 T = TypeVar("T")
 
@@ -143,6 +143,16 @@ def read(
         # `time::date` would be the date in the connection's time zone.
         day = "CAST(make_timestamp(epoch_us(time)) AS DATE)" if record is Event else "date"
         return rows.project(f"*, {day} AS day")
+
+
+def manifest_of(source: str | os.PathLike[str]) -> Manifest:
+    """Return the manifest of an export job.
+
+    Raises:
+        ExportError: it is not there, or cannot be used.
+        OSError: it cannot be read.
+    """
+    return _manifest(Path(source))
 
 
 def _columns(record: type[Event | Aggregate | Aggregation], form: ExportFormat) -> str:
