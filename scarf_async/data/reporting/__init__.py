@@ -70,7 +70,9 @@ def report_path(path: str | os.PathLike[str]) -> Path:
     """
     found = Path(path)
     if found.suffix.lower() != _ENDING:
-        raise ValidationError(f"a report is an HTML file: give a path that ends in {_ENDING}, unlike {found}", field="path")
+        raise ValidationError(
+            f"a report is an HTML file: give a path that ends in {_ENDING}, unlike {found}", field="path"
+        )
     return found
 
 

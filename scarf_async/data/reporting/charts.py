@@ -1,6 +1,7 @@
 """The charts of a report as Vega-Lite. Pure.
 
-Everything is counted already, and every domain is given: Vega groups by keys that a name such as `__proto__` breaks.
+Everything is counted already, and every domain is given: Vega groups by keys, which a name such as `__proto__`
+breaks.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ __all__ = ["Chart", "downloads", "mean_of", "origins", "ranking", "shares"]
 Chart: TypeAlias = Mapping[str, object]
 
 _LABELS: Final = 6
+_FEW: Final = 12
 _ROW: Final = 38
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 _CONFIG: Final = {
@@ -67,7 +69,9 @@ def downloads(counted: Sequence[Counted], grain: Grain) -> Chart | None:
     layers = [*_bands(buckets, grain), bars]
     if (mean := mean_of(counted)) is not None:
         rule = {"type": "rule", "color": "var(--ink)", "strokeDash": [4, 3], "opacity": 0.7}
-        layers.append({"data": {"values": [{"mean": mean}]}, "mark": rule, "encoding": {"x": None, "y": _counts("mean")}})
+        layers.append(
+            {"data": {"values": [{"mean": mean}]}, "mark": rule, "encoding": {"x": None, "y": _counts("mean")}}
+        )
     return _over_time(buckets, layers, f"Downloads by {grain}")
 
 
@@ -167,7 +171,13 @@ def ranking(ranked: Ranking, description: str) -> Chart | None:
     if not ranked.top:
         return None
     rows = [
-        {"rank": rank, "name": spelled(one.name), "count": one.downloads, "share": one.share, "origins": one.origins}
+        {
+            "rank": rank,
+            "name": spelled(one.name),
+            "count": one.downloads,
+            "share": one.share,
+            "origins": one.origins,
+        }
         for rank, one in enumerate(ranked.top)
     ]
     place = {
@@ -233,12 +243,18 @@ def _over_time(buckets: Sequence[Bucket], layers: Sequence[Mapping[str, object]]
             "x": {
                 "field": "at",
                 "type": "ordinal",
-                "scale": {"type": "band", "domain": [*map(str, days)], "padding": 0.15},
+                "scale": {
+                    "type": "band",
+                    "domain": [*map(str, days)],
+                    "paddingInner": 0.15,
+                    "paddingOuter": max(0.15, (_FEW - len(days)) / 2),
+                },
                 "axis": {
                     "values": [str(day) for day in days[::step]],
                     "labelAngle": 0,
                     "labelExpr": f"utcFormat(toDate(datum.value), '{'%b %Y' if far else '%-d %b'}')",
                     "labelOverlap": "greedy",
+                    "labelSeparation": 10,
                 },
             }
         },
@@ -284,7 +300,8 @@ def _noted(rows: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
 
 
 def _counts(field: str) -> Mapping[str, object]:
-    axis = {"format": "~s", "tickCount": 4, "tickMinStep": 1, "domain": False}
+    # As a format of the axis it would make `0k` of nothing.
+    axis = {"labelExpr": "format(datum.value, '~s')", "tickCount": 4, "tickMinStep": 1, "domain": False}
     return {"field": field, "type": "quantitative", "axis": axis}
 
 

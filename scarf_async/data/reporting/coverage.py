@@ -203,8 +203,6 @@ class Coverage:
         first = first if first == self.whole.start else grain.next(first)
         while (end := grain.next(first)) <= self.whole.end:
             span = Span(first, end)
-            found.append(
-                Bucket(span, span.common_days(self.gaps), bool(span.common_days(self.provisional)))
-            )
+            found.append(Bucket(span, span.common_days(self.gaps), bool(span.common_days(self.provisional))))
             first = end
         return tuple(found)

@@ -1,4 +1,4 @@
-"""The figures of a report, counted by DuckDB: two passes over the events, and everything else from what they leave."""
+"""The figures of a report, counted by DuckDB: two passes over the events, all else from what these leave."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
-from scarf_async.data.reporting.coverage import Bucket, Coverage, Grain, Span
+from scarf_async.data.reporting.coverage import Bucket, Coverage, Grain
 from scarf_async.data.reporting.source import Source
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = [
+    "DRAWN_VERSIONS",
     "Client",
     "Company",
     "Counted",
@@ -34,7 +35,8 @@ _TOP: Final = 6
 _COUNTRIES: Final = 10
 _COMPANIES: Final = 25
 _VERSIONS: Final = 15
-_DRAWN_VERSIONS: Final = 5
+DRAWN_VERSIONS: Final = 5
+"""How many of the versions have a share over time."""
 _CLIENTS: Final = 15
 _PROVIDER: Final = "isp"
 
@@ -107,9 +109,9 @@ WITH of_package AS (
     SELECT package, version, CAST(sum(n) AS BIGINT) AS n, count(DISTINCT origin) AS origins
     FROM by_origin WHERE is_recent GROUP BY ALL
 )
-SELECT package, version, n, seen.origins, coalesce(seen.origins / nullif(of_package.origins, 0), 0) AS share
+SELECT seen.package, version, n, seen.origins, coalesce(seen.origins / nullif(of_package.origins, 0), 0) AS share
 FROM seen JOIN of_package ON seen.package IS NOT DISTINCT FROM of_package.package
-ORDER BY seen.origins DESC, n DESC, package, version
+ORDER BY seen.origins DESC, n DESC, seen.package, version
 """
 _SHARES: Final = """
 WITH drawn AS (SELECT unnest($numbers) AS number, unnest($packages) AS package, unnest($versions) AS version),
@@ -314,7 +316,7 @@ def figures_of(source: Source) -> Figures:
         origins_over_time=_origins(connection, buckets),
         version_count=len(versions),
         versions=tuple(versions[:_VERSIONS]),
-        shares=_shares(connection, buckets, versions[:_DRAWN_VERSIONS]),
+        shares=_shares(connection, buckets, versions[:DRAWN_VERSIONS]),
         packages=_ranking(connection, "package", _TOP),
         connections=_ranking(connection, "connection", _TOP),
         countries=_ranking(connection, "country", _COUNTRIES),

@@ -35,14 +35,15 @@ def joined(*parts: str) -> Html:
     return Html("".join(part if isinstance(part, Html) else html.escape(spelled(part)) for part in parts))
 
 
-def element(name: str, *children: str, **attributes: str) -> Html:
+def element(tag: str, /, *children: str, **attributes: str) -> Html:
     """Return an element; of the name of an attribute a final `_` is cut, and `_` is `-`.
 
     >>> element("p", "a < b", class_="it's")
     '<p class="it&#x27;s">a &lt; b</p>'
     """
     words = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{html.escape(spelled(value))}"' for name, value in attributes.items()
+        f' {name.rstrip("_").replace("_", "-")}="{html.escape(spelled(value))}"'
+        for name, value in attributes.items()
     )
-    end = "" if name in _EMPTY else f"{joined(*children)}</{name}>"
-    return Html(f"<{name}{words}>{end}")
+    end = "" if tag in _EMPTY else f"{joined(*children)}</{tag}>"
+    return Html(f"<{tag}{words}>{end}")

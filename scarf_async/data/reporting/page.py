@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -13,8 +13,8 @@ import msgspec
 
 from scarf_async.data.reporting import charts
 from scarf_async.data.reporting.charts import Chart
-from scarf_async.data.reporting.coverage import Grain
-from scarf_async.data.reporting.figures import Company, Figures, Ranking
+from scarf_async.data.reporting.coverage import Bucket, Grain
+from scarf_async.data.reporting.figures import DRAWN_VERSIONS, Company, Figures, Ranking, Version
 from scarf_async.data.reporting.html import Html, element, joined
 from scarf_async.data.reporting.words import (
     date,
@@ -23,14 +23,13 @@ from scarf_async.data.reporting.words import (
     missing,
     number,
     percent,
+    period,
     plural,
     span_text,
     views,
 )
 
 __all__ = ["Parts", "page_of"]
-
-_LAST: Final = "last 28 days"
 
 
 @attrs.frozen
@@ -70,8 +69,8 @@ def page_of(figures: Figures, parts: Parts, *, title: str | None, made: dt.datet
         title: what it is called; None: after the packages.
         made: when that was.
     """
-    drawn = _Drawn()
-    sections = _sections(figures, drawn)
+    page = _Page(period(figures))
+    sections = _sections(figures, page)
     title = title or default_title(figures)
     head = element(
         "head",
@@ -87,7 +86,7 @@ def page_of(figures: Figures, parts: Parts, *, title: str | None, made: dt.datet
         "body",
         element("main", _beginning(figures, title, made), *sections),
         _footer(),
-        element("script", Html(_json(drawn.charts)), type="application/json", id="charts"),
+        element("script", Html(_json(page.charts)), type="application/json", id="charts"),
         element("script", Html(parts.library)),
         element("script", Html(parts.script)),
     )
@@ -113,9 +112,15 @@ def _json(value: object) -> str:
 
 
 @attrs.define
-class _Drawn:
-    """The charts so far."""
+class _Page:
+    """What its sections share.
 
+    Attributes:
+        period: what they are about, where they do not say it.
+        charts: those so far.
+    """
+
+    period: str
     charts: list[dict[str, object]] = attrs.field(factory=list)
 
     def figure(self, name: str, label: str, chart: Chart, *children: Html) -> Html:
@@ -130,8 +135,8 @@ def _beginning(figures: Figures, title: str, made: dt.datetime) -> Html:
     if told := views(figures):
         more.append(told)
     held = missing(figures)
-    origin = f"Made on {date(made.date())} at {made:%H:%M} UTC"
-    held.append(f"{origin} from what {figures.server} sent." if figures.server else f"{origin}.")
+    source = f" from events of {figures.server}" if figures.server else ""
+    held.append(f"Made on {date(made.date())} at {made:%H:%M} UTC{source}.")
     return element(
         "header",
         element("h1", title),
@@ -149,22 +154,22 @@ def _numbers_whole(sentence: str) -> str:
     return "".join(word + joint for word, joint in zip(words, [*joints, ""], strict=True))
 
 
-def _sections(figures: Figures, drawn: _Drawn) -> list[Html]:
+def _sections(figures: Figures, page: _Page) -> list[Html]:
     if figures.coverage.last is None:
         return []
     grain = figures.coverage.grain
     slow = max(grain, Grain.WEEK, key=list(Grain).index)
     pairs = (
-        (_ranked(drawn, "packages", "By package", figures.packages, "package"),
-         _ranked(drawn, "connections", "By connection type", figures.connections, "type")),
-        (_ranked(drawn, "countries", "By country", figures.countries, "country", "countries"),
-         _clients(figures)),
+        (_ranked(page, _PACKAGES, figures.packages),
+         _ranked(page, _CONNECTIONS, figures.connections)),
+        (_ranked(page, _COUNTRIES, figures.countries),
+         _clients(figures, page)),
     )  # fmt: skip
     return [
-        _over_time(figures, drawn, grain),
-        _companies(figures),
-        _versions(figures, drawn, slow),
-        _origins(figures, drawn, slow),
+        _over_time(figures, page, grain),
+        _companies(figures, page),
+        _versions(figures, page, slow),
+        _origins(figures, page, slow),
         *(element("div", *pair, class_="pair") for pair in pairs),
     ]
 
@@ -174,12 +179,14 @@ def _section(name: str, head: str, *children: Html, note: str = "") -> Html:
     return element("section", element("h2", head, *small), *children, id=f"section-{name}")
 
 
-def _nothing(what: str) -> Html:
+def _said(what: str) -> Html:
     return element("p", what)
 
 
 def _table(columns: Sequence[_Column], rows: Sequence[Sequence[str | None]]) -> Html:
-    heads = element("tr", *(element("th", column.head, class_=column.kind, scope="col") for column in columns))
+    heads = element(
+        "tr", *(element("th", element("bdi", column.head), class_=column.kind, scope="col") for column in columns)
+    )
     lines = [
         element("tr", *(_cell(column, cell) for column, cell in zip(columns, row, strict=True))) for row in rows
     ]
@@ -205,15 +212,21 @@ def _hidden(table: Html) -> Html:
 
 def _key(*entries: tuple[str, str]) -> Html:
     return element(
-        "ul", *(element("li", element("i", class_=kind), element("bdi", name)) for kind, name in entries), class_="key"
+        "ul",
+        *(element("li", element("i", class_=kind), element("bdi", name)) for kind, name in entries),
+        class_="key",
     )
 
 
-def _over_time(figures: Figures, drawn: _Drawn, grain: Grain) -> Html:
+def _others(count: int) -> list[Html]:
+    return [_said(f"And {plural(count, 'other')}.")] if count else []
+
+
+def _over_time(figures: Figures, page: _Page, grain: Grain) -> Html:
     head = f"Downloads by {grain}"
     chart = charts.downloads(figures.over_time, grain)
     if chart is None:
-        return _section("downloads", head, _nothing(_no(figures.over_time, grain, "No downloads in this data.")))
+        return _section("downloads", head, _said(_no(figures.over_time, grain, "No downloads in this data.")))
     said = []
     if (mean := charts.mean_of(figures.over_time)) is not None:
         said.append(f"The line is the mean, {number(round(mean))} a {grain}.")
@@ -228,7 +241,7 @@ def _over_time(figures: Figures, drawn: _Drawn, grain: Grain) -> Html:
     ]
     table = _table([_Column(grain.capitalize(), "date"), _DOWNLOADS], rows)
     caption = [element("figcaption", " ".join(said))] if said else []
-    return _section("downloads", head, drawn.figure("downloads", head, chart, *caption, _hidden(table)))
+    return _section("downloads", head, page.figure("downloads", head, chart, *caption, _hidden(table)))
 
 
 def _no(counted: Sequence[object], grain: Grain, otherwise: str) -> str:
@@ -241,23 +254,22 @@ def _legend(missing: Sequence[bool], unsure: Sequence[bool]) -> list[str]:
     return [*said, "Pale bars are not final."] if any(unsure) else said
 
 
-def _companies(figures: Figures) -> Html:
+def _companies(figures: Figures, page: _Page) -> Html:
     head = "Companies"
     providers = _providers(figures)
     if not figures.companies:
-        return _section("companies", head, _nothing("No company was identified in the last 28 days."), *providers, note=_LAST)
+        return _section("companies", head, _said("No company was identified."), *providers, note=page.period)
     columns = [
         _Column("Company"),
-        _Column("Connection", "short wide"),
+        _Column("Connection", "text wide"),
         _DOWNLOADS,
         _ORIGINS,
         _Column("First seen", "date wide"),
         _Column("Last seen", "date"),
     ]
     rows = [_company(one, figures.has_earlier) for one in figures.companies]
-    rest = figures.company_count - len(figures.companies)
-    more = [element("p", f"And {plural(rest, 'other')}.")] if rest else []
-    return _section("companies", head, _table(columns, rows), *more, *providers, note=_LAST)
+    more = _others(figures.company_count - len(figures.companies))
+    return _section("companies", head, _table(columns, rows), *more, *providers, note=page.period)
 
 
 def _company(one: Company, has_earlier: bool) -> list[str | None]:
@@ -277,96 +289,151 @@ def _providers(figures: Figures) -> list[Html]:
     )
     rest = figures.provider_count - len(figures.providers)
     return [
-        element("p", "Internet providers, counted apart, with their downloads: ", names, f", and {plural(rest, 'other')}." if rest else ".")
+        element(
+            "p",
+            "Internet providers, counted separately, with their downloads: ",
+            names,
+            f", and {plural(rest, 'other')}." if rest else ".",
+        )
     ]
 
 
-def _versions(figures: Figures, drawn: _Drawn, grain: Grain) -> Html:
+def _versions(figures: Figures, page: _Page, grain: Grain) -> Html:
     head = "Versions still in use"
     if not figures.versions:
-        return _section("versions", head, _nothing("No downloads in the last 28 days."), note=_LAST)
+        return _section("versions", head, _said("No downloads."), note=page.period)
     several = len(figures.packages.top) > 1
     shown: list[Html] = []
     chart = charts.shares(figures.shares, figures.versions, grain)
     if chart is None:
-        shown.append(_nothing(_no(figures.shares, grain, "No origins in this data.")))
+        shown.append(_said(_no(figures.shares, grain, "No origins in this data.")))
     else:
-        drawn_versions = figures.versions[: 1 + max(one.number for one in figures.shares)]
-        names = (" ".join(filter(None, [one.package if several else "", one.name or "(none)"])) for one in drawn_versions)
+        names = [_version_name(one, several) for one in figures.versions[:DRAWN_VERSIONS]]
         key = _key(*((f"s{place}", name) for place, name in enumerate(names)))
         label = f"Share of a package's origins by {grain}"
         caption = element("figcaption", f"{label}. An origin may use more than one version.")
-        shown.append(drawn.figure("versions", label, chart, key, caption, _hidden(_share_table(figures, several, grain))))
-    columns = [*([_Column("Package")] if several else []), _Column("Version"), _DOWNLOADS, _ORIGINS, _Column("Share of origins", "number")]
+        table = _hidden(_share_table(figures, names, grain))
+        shown.append(page.figure("versions", label, chart, key, caption, table))
+    columns = [
+        *([_Column("Package")] if several else []),
+        _Column("Version"),
+        _DOWNLOADS,
+        _ORIGINS,
+        _Column("Share of origins", "number"),
+    ]
     rows: list[list[str | None]] = [
-        [*([one.package] if several else []), one.name, number(one.downloads), number(one.origins), percent(one.share)]
+        [
+            *([one.package] if several else []),
+            one.name,
+            number(one.downloads),
+            number(one.origins),
+            percent(one.share),
+        ]
         for one in figures.versions
     ]
-    rest = figures.version_count - len(figures.versions)
-    more = [element("p", f"And {plural(rest, 'other')}.")] if rest else []
-    return _section("versions", head, *shown, _table(columns, rows), *more, note=_LAST)
+    more = _others(figures.version_count - len(figures.versions))
+    return _section("versions", head, *shown, _table(columns, rows), *more, note=page.period)
 
 
-def _share_table(figures: Figures, several: bool, grain: Grain) -> Html:
-    columns = [_Column(grain.capitalize(), "date"), *([_Column("Package")] if several else []), _Column("Version"), _Column("Share of origins", "number")]
-    rows: list[list[str | None]] = []
+def _version_name(one: Version, with_package: bool) -> str:
+    name = one.name or "(none)"
+    return f"{one.package or '(none)'} {name}" if with_package else name
+
+
+def _share_table(figures: Figures, names: Sequence[str], grain: Grain) -> Html:
+    of_bucket: dict[Bucket, list[str]] = {}
     for one in figures.shares:
-        version = figures.versions[one.number]
-        share = "not in the data" if one.share is None else percent(one.share)
-        rows.append([span_text(one.bucket.span), *([version.package] if several else []), version.name, share])
-    return _table(columns, rows)
+        nothing = "not in the data" if one.bucket.is_gap else "no origins"
+        of_bucket.setdefault(one.bucket, []).append(nothing if one.share is None else percent(one.share))
+    columns = [_Column(grain.capitalize(), "date"), *(_Column(name, "number") for name in names)]
+    return _table(columns, [[span_text(bucket.span), *shares] for bucket, shares in of_bucket.items()])
 
 
-def _origins(figures: Figures, drawn: _Drawn, grain: Grain) -> Html:
+def _origins(figures: Figures, page: _Page, grain: Grain) -> Html:
     head = f"Origins by {grain}"
     chart = charts.origins(figures.origins_over_time, grain)
     if chart is None:
-        return _section("origins", head, _nothing(_no(figures.origins_over_time, grain, "No origins in this data.")))
+        return _section("origins", head, _said(_no(figures.origins_over_time, grain, "No origins in this data.")))
     buckets = [one.bucket for one in figures.origins_over_time]
     said = [
-        "New are those that are not in this data before; so all of the first are.",
+        f"New: not in this data in an earlier {grain}, so in the first {grain} all of them are.",
         *_legend([bucket.missing > 0 for bucket in buckets], [False]),
     ]
     rows = [
-        [span_text(one.bucket.span), *(["not in the data"] * 3 if one.bucket.is_gap else [number(one.new), number(one.all - one.new), number(one.all)])]
+        [
+            span_text(one.bucket.span),
+            *(
+                ["not in the data"] * 3
+                if one.bucket.is_gap
+                else [number(one.new), number(one.all - one.new), number(one.all)]
+            ),
+        ]
         for one in figures.origins_over_time
     ]
-    heads = [_Column(grain.capitalize(), "date"), *(_Column(head, "number") for head in ("New", "Returning", "All"))]
+    heads = [
+        _Column(grain.capitalize(), "date"),
+        *(_Column(head, "number") for head in ("New", "Returning", "All")),
+    ]
     key = _key(("", "returning"), ("second", "new"))
     caption = element("figcaption", " ".join(said))
-    figure = drawn.figure("origins", head, chart, key, caption, _hidden(_table(heads, rows)))
+    figure = page.figure("origins", head, chart, key, caption, _hidden(_table(heads, rows)))
     return _section("origins", head, figure)
 
 
-def _ranked(drawn: _Drawn, name: str, head: str, ranked: Ranking, one: str, many: str = "") -> Html:
+@attrs.frozen
+class _Subject:
+    """What downloads are ranked by.
+
+    Attributes:
+        name: the section's.
+        head: its heading.
+        one: the noun.
+        many: its plural.
+    """
+
+    name: str
+    head: str
+    one: str
+    many: str
+
+
+_PACKAGES: Final = _Subject("packages", "By package", "package", "packages")
+_CONNECTIONS: Final = _Subject("connections", "By connection type", "type", "types")
+_COUNTRIES: Final = _Subject("countries", "By country", "country", "countries")
+
+
+def _ranked(page: _Page, subject: _Subject, ranked: Ranking) -> Html:
+    head = subject.head
     chart = charts.ranking(ranked, f"Downloads {head[0].lower()}{head[1:]}")
+    unknown = [f"Unknown: {plural(ranked.of_nobody, 'download')}."] if ranked.of_nobody else []
     if chart is None:
-        return _section(name, head, _nothing("Nothing is known of it in the last 28 days."), note=_LAST)
-    said: list[str] = []
+        return _section(subject.name, head, _said(*(unknown or ["No downloads."])), note=page.period)
     if ranked.others:
-        said.append(f"{plural(ranked.others, f'other {one}', f'other {many or one + chr(115)}')}: {plural(ranked.of_others, 'download')}.")
-    if ranked.of_nobody:
-        said.append(f"Unknown: {plural(ranked.of_nobody, 'download')}.")
+        others = plural(ranked.others, f"other {subject.one}", f"other {subject.many}")
+        unknown.insert(0, f"{others}: {plural(ranked.of_others, 'download')}.")
     rows = [[row.name, number(row.downloads), percent(row.share), number(row.origins)] for row in ranked.top]
-    table = _table([_Column(one.capitalize()), _DOWNLOADS, _SHARE, _ORIGINS], rows)
-    caption = [element("figcaption", " ".join(said))] if said else []
-    return _section(name, head, drawn.figure(name, head, chart, *caption, _hidden(table)), note=_LAST)
+    table = _table([_Column(subject.one.capitalize()), _DOWNLOADS, _SHARE, _ORIGINS], rows)
+    caption = [element("figcaption", " ".join(unknown))] if unknown else []
+    figure = page.figure(subject.name, head, chart, *caption, _hidden(table))
+    return _section(subject.name, head, figure, note=page.period)
 
 
-def _clients(figures: Figures) -> Html:
+def _clients(figures: Figures, page: _Page) -> Html:
     head = "Clients and platforms"
     if not figures.clients:
-        return _section("clients", head, _nothing("No downloads in the last 28 days."), note=_LAST)
+        return _section("clients", head, _said("No downloads."), note=page.period)
     rows = [[one.name, one.platform, number(one.downloads), number(one.origins)] for one in figures.clients]
-    rest = figures.client_count - len(figures.clients)
-    more = [element("p", f"And {plural(rest, 'other')}.")] if rest else []
+    more = _others(figures.client_count - len(figures.clients))
     table = _table([_Column("Client"), _Column("Platform"), _DOWNLOADS, _ORIGINS], rows)
-    return _section("clients", head, table, *more, note=_LAST)
+    return _section("clients", head, table, *more, note=page.period)
 
 
 def _footer() -> Html:
     return element(
         "footer",
-        element("p", "Days are days in UTC. An origin is an anonymous client: two may be one person, and one may be many."),
-        element("p", "Downloads and views of pages are counted apart, and nothing here is an estimate."),
+        element(
+            "p",
+            "Days are in UTC. An origin is an anonymous client: two may be one person, and one may be many people.",
+        ),
+        element("p", "Downloads and page views are counted separately, and nothing here is an estimate."),
     )

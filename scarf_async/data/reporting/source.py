@@ -14,9 +14,9 @@ import attrs
 
 from scarf_async.data.reporting.coverage import Coverage, Held
 from scarf_async.data.source import manifest_of, read
-from scarf_async.entities import Event, ExportKind
-from scarf_async.errors import ExportError, JobBusyError, ValidationError
 from scarf_async.dialects.exports import EXPORTS
+from scarf_async.entities import Event
+from scarf_async.errors import ExportError, JobBusyError, ValidationError
 from scarf_async.exports.formats import need_installed
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _ledger(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Held, ...], ..
     rows = connection.execute(
         'SELECT CAST(job AS VARCHAR), "start", "end", provisional,'
         " CAST(make_timestamp(epoch_us(loaded_at)) AS DATE)"
-        f" FROM source.{_LEDGER} WHERE parse_path(\"table\", '.')[-1] = ? ORDER BY ALL",
+        f" FROM source.{_LEDGER} WHERE parse_path(\"table\", '.')[-1] = ? ORDER BY ALL",  # our own name
         [_TABLE],
     ).fetchall()
     jobs: dict[str, list[Held]] = {}
@@ -178,9 +178,7 @@ def _ledger(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Held, ...], ..
 def _without_ledger(connection: duckdb.DuckDBPyConnection) -> Coverage:
     """Take the days from the events, up to today: what says that it is of later is no measure."""
     today = dt.datetime.now(dt.UTC).date()
-    ((first, last),) = connection.execute(
-        "SELECT min(day), max(day) FROM events WHERE day < ?", [today]
-    ).fetchall()
+    ((first, last),) = connection.execute("SELECT min(day), max(day) FROM events WHERE day < ?", [today]).fetchall()
     if first is None:
         return Coverage((), is_known=False)
     return Coverage(((Held(first, last + dt.timedelta(1), False, today),),), is_known=False)

@@ -6,10 +6,21 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Final
 
-from scarf_async.data.reporting.coverage import Coverage, Span
+from scarf_async.data.reporting.coverage import PERIOD, Coverage, Span
 from scarf_async.data.reporting.figures import Figures, Total
 
-__all__ = ["date", "default_title", "headline", "missing", "number", "percent", "plural", "span_text", "views"]
+__all__ = [
+    "date",
+    "default_title",
+    "headline",
+    "missing",
+    "number",
+    "percent",
+    "period",
+    "plural",
+    "span_text",
+    "views",
+]
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY: Final = dt.timedelta(1)
@@ -87,23 +98,31 @@ def default_title(figures: Figures) -> str:
     return f"Downloads of {plural(count, 'package')}" if count else "Downloads"
 
 
+def period(figures: Figures) -> str:
+    """Return what a table is about that has no period of its own."""
+    last = figures.coverage.last
+    if last is None:
+        return ""
+    return "last 28 days" if last.days == PERIOD.days else span_text(last)
+
+
 def headline(figures: Figures) -> list[str]:
     """Return the sentences that a report begins with."""
     last = figures.coverage.last
     if last is None:
         return ["This source does not hold a whole day yet."]
     count = plural(figures.downloads.last, "download") if figures.downloads.last else "No downloads"
-    sentence = f"{count} in the {plural(last.days, 'day')} {_from_to(last)}"
+    sentence = f"{count} {_on(last)}"
     unknown = _why_no_change(figures.coverage)
     sentence += "" if unknown else f", {_change(figures.downloads)}"
     if figures.downloads.last:
         sentence += f", from {plural(figures.origins, 'origin')}{_companies(figures)}"
     sentences = [f"{sentence}."]
     if unknown:
-        sentences.append(f"How that compares with the 28 days before cannot be told: {unknown}.")
+        sentences.append(f"It cannot be compared with the 28 days before: {unknown}.")
     if figures.provider_count:
         counted = plural(figures.provider_count, "internet provider is", "internet providers are")
-        sentences.append(f"Another {counted} counted apart.")
+        sentences.append(f"{counted} counted separately.")
     return sentences
 
 
@@ -113,16 +132,16 @@ def views(figures: Figures) -> str:
     if last is None or not (seen.last or seen.before):
         return ""
     change = "" if _why_no_change(figures.coverage) else f", {_change(seen)}"
-    return f"Pages with a pixel were viewed {plural(seen.last, 'time')} in these days{change}."
+    return f"Pages with a pixel were viewed {plural(seen.last, 'time')} in the same period{change}."
 
 
-def _from_to(span: Span) -> str:
-    return f"of {date(span.start)}" if span.days == 1 else f"from {span_text(span)}"
+def _on(span: Span) -> str:
+    return f"on {date(span.start)}" if span.days == 1 else f"in the {span.days} days from {span_text(span)}"
 
 
 def _change(total: Total) -> str:
     if not total.before:
-        return "with none in the 28 days before"
+        return f"{'with' if total.last else 'and'} none in the 28 days before"
     change = (total.last - total.before) / total.before
     if not change:
         return "as many as in the 28 days before"
@@ -144,7 +163,7 @@ def _why_no_change(coverage: Coverage) -> str:
     """Say what is in the way of comparing the two periods; nothing is."""
     last, before = coverage.last, coverage.before
     if last is None or before is None:
-        return "it holds no days"
+        return "there are no days"
     if not coverage.is_known:
         return "the table does not say which days it holds in full"
     both = Span(before.start, last.end)
@@ -164,24 +183,30 @@ def missing(figures: Figures) -> list[str]:
     coverage = figures.coverage
     said: list[str] = []
     if coverage.whole is not None:
-        said.append(f"The data is of {span_text(coverage.whole)} (UTC).")
+        said.append(f"The data covers {span_text(coverage.whole)} (UTC).")
     if not coverage.is_known:
-        said.append("The table has no ledger: whether days are missing between its first and its last cannot be told.")
+        said.append(
+            "The table has no ledger, so days that are missing between its first and its last cannot be found."
+        )
     elif coverage.gaps:
-        said.append(f"Missing between these: {_days(coverage.gaps)}.")
+        said.append(f"Missing: {_days(coverage.gaps)}.")
     elif coverage.whole is not None:
-        said.append("No day between these is missing.")
+        said.append("No day is missing.")
     if coverage.provisional:
-        said.append(f"Provisional, so that more may come: {_days(coverage.provisional)}.")
+        said.append(f"Provisional, so more events may come: {_days(coverage.provisional)}.")
     if len(coverage.by_job) > 1:
         said.append(_jobs(coverage))
     if figures.outside:
         events = plural(figures.outside, "event")
-        said.append(f"{events} of days that were not over, or that are not held, {_left(figures.outside)} left out.")
+        said.append(
+            f"{events} on days that were not over, or that are not covered, {_left(figures.outside)} left out."
+        )
     if figures.duplicates:
-        said.append(f"{plural(figures.duplicates, 'duplicate')} had been sent, and {_left(figures.duplicates)} removed.")
+        said.append(f"{plural(figures.duplicates, 'duplicate')} {_left(figures.duplicates)} removed.")
     if figures.malformed:
-        said.append(f"{plural(figures.malformed, 'record')} could not be read, and {_left(figures.malformed)} left out.")
+        said.append(
+            f"{plural(figures.malformed, 'record')} could not be read and {_left(figures.malformed)} left out."
+        )
     return said
 
 
@@ -191,6 +216,7 @@ def _left(count: int) -> str:
 
 def _jobs(coverage: Coverage) -> str:
     spans = sorted({Span(job[0].start, job[-1].end) for job in coverage.by_job})
+    count = len(coverage.by_job)
     if len(spans) == 1:
-        return f"It is of {len(coverage.by_job)} exports of the same days."
-    return f"It is of {len(coverage.by_job)} exports, which are not of the same days: {_spans_text(spans)}."
+        return f"It holds {count} exports of the same days."
+    return f"It holds {count} exports, of different days: {_spans_text(spans)}."
