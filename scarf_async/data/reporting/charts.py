@@ -132,15 +132,18 @@ def shares(counted: Sequence[ShareIn], versions: Sequence[Version], grain: Grain
             "at": str(one.bucket.span.start),
             "when": _when(one.bucket, grain),
             "series": one.number,
-            "version": spelled(version.name or "(none)"),
             "share": one.share,
         }
         for one in counted
-        for version in [versions[one.number]]
     ]
+    names = [{"series": series, "version": spelled(one.name or "(none)")} for series, one in enumerate(versions)]
     drawn = {one.number for one in counted}
     lines = {
         "data": {"values": rows},
+        # Once, since a name may be long.
+        "transform": [
+            {"lookup": "series", "from": {"data": {"values": names}, "key": "series", "fields": ["version"]}}
+        ],
         "mark": {"type": "line", "point": {"size": 22}, "strokeWidth": 2, "invalid": "break-paths-show-domains"},
         "encoding": {
             "y": {

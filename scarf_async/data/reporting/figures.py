@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -28,8 +28,6 @@ __all__ = [
     "Version",
     "figures_of",
 ]
-
-Value: TypeAlias = str | int | dt.date | None
 
 _TOP: Final = 6
 _COUNTRIES: Final = 10
@@ -138,6 +136,15 @@ _CLIENTS_OF: Final = """
 SELECT client, platform, CAST(sum(n) AS BIGINT) AS downloads, count(DISTINCT origin) AS origins
 FROM by_origin WHERE is_recent GROUP BY ALL ORDER BY downloads DESC, origins DESC, client, platform
 """
+# However long names are, a page is not.
+_LONGEST_NAME: Final = 500
+
+
+def _name(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+
+
+_NAME_OR_NONE: Final = attrs.converters.optional(_name)
 
 
 @attrs.frozen
@@ -178,8 +185,8 @@ class ShareIn:
 class Company:
     """A company in the last 28 days; first and last seen at any time."""
 
-    name: str
-    connection: str | None
+    name: str = attrs.field(converter=_name)
+    connection: str | None = attrs.field(converter=_NAME_OR_NONE)
     downloads: int
     origins: int
     first: dt.date
@@ -191,8 +198,8 @@ class Company:
 class Version:
     """A version of a package in the last 28 days, with its share of the package's origins."""
 
-    package: str | None
-    name: str | None
+    package: str | None = attrs.field(converter=_NAME_OR_NONE)
+    name: str | None = attrs.field(converter=_NAME_OR_NONE)
     downloads: int
     origins: int
     share: float
@@ -202,7 +209,7 @@ class Version:
 class Named:
     """Something in the last 28 days, with its share of all downloads."""
 
-    name: str
+    name: str = attrs.field(converter=_name)
     downloads: int
     origins: int
     share: float
@@ -212,8 +219,8 @@ class Named:
 class Client:
     """What fetches, and on what, in the last 28 days."""
 
-    name: str | None
-    platform: str | None
+    name: str | None = attrs.field(converter=_NAME_OR_NONE)
+    platform: str | None = attrs.field(converter=_NAME_OR_NONE)
     downloads: int
     origins: int
 

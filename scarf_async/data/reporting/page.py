@@ -184,15 +184,13 @@ def _said(what: str) -> Html:
 
 
 def _table(columns: Sequence[_Column], rows: Sequence[Sequence[str | None]]) -> Html:
-    heads = element(
-        "tr", *(element("th", element("bdi", column.head), class_=column.kind, scope="col") for column in columns)
-    )
+    heads = (element("th", element("bdi", column.head), class_=column.kind, scope="col") for column in columns)
     lines = [
         element("tr", *(_cell(column, cell) for column, cell in zip(columns, row, strict=True))) for row in rows
     ]
     return element(
         "div",
-        element("table", element("thead", heads), element("tbody", *lines)),
+        element("table", element("thead", element("tr", *heads)), element("tbody", *lines)),
         class_="scroll",
         tabindex="0",
     )

@@ -52,6 +52,10 @@ CREATE OR REPLACE TEMP VIEW events AS SELECT
     CASE WHEN origin_id <> '' THEN hash(origin_id) END AS origin
 FROM {table}
 """
+_HELD: Final = """
+SELECT CAST(job AS VARCHAR), "start", "end", provisional, CAST(make_timestamp(epoch_us(loaded_at)) AS DATE)
+FROM source.scarf_windows WHERE parse_path("table", '.')[-1] = ? ORDER BY ALL
+"""
 
 
 @attrs.frozen
@@ -163,12 +167,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
 
 
 def _ledger(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Held, ...], ...]:
-    rows = connection.execute(
-        'SELECT CAST(job AS VARCHAR), "start", "end", provisional,'
-        " CAST(make_timestamp(epoch_us(loaded_at)) AS DATE)"
-        f" FROM source.{_LEDGER} WHERE parse_path(\"table\", '.')[-1] = ? ORDER BY ALL",  # our own name
-        [_TABLE],
-    ).fetchall()
+    rows = connection.execute(_HELD, [_TABLE]).fetchall()
     jobs: dict[str, list[Held]] = {}
     for job, *window in rows:
         jobs.setdefault(job, []).append(Held(*window))
