@@ -31,6 +31,7 @@ _BENCHMARKS: Final = (
     "parquet_job",
     "job_by_hand",
     "job_memory",
+    "report_page",
     "soak_plans",
 )
 

@@ -144,7 +144,8 @@ def _name(text: str) -> str:
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
 
-_NAME_OR_NONE: Final = attrs.converters.optional(_name)
+def _name_or_none(text: str | None) -> str | None:
+    return None if text is None else _name(text)
 
 
 @attrs.frozen
@@ -186,7 +187,7 @@ class Company:
     """A company in the last 28 days; first and last seen at any time."""
 
     name: str = attrs.field(converter=_name)
-    connection: str | None = attrs.field(converter=_NAME_OR_NONE)
+    connection: str | None = attrs.field(converter=_name_or_none)
     downloads: int
     origins: int
     first: dt.date
@@ -198,8 +199,8 @@ class Company:
 class Version:
     """A version of a package in the last 28 days, with its share of the package's origins."""
 
-    package: str | None = attrs.field(converter=_NAME_OR_NONE)
-    name: str | None = attrs.field(converter=_NAME_OR_NONE)
+    package: str | None = attrs.field(converter=_name_or_none)
+    name: str | None = attrs.field(converter=_name_or_none)
     downloads: int
     origins: int
     share: float
@@ -219,8 +220,8 @@ class Named:
 class Client:
     """What fetches, and on what, in the last 28 days."""
 
-    name: str | None = attrs.field(converter=_NAME_OR_NONE)
-    platform: str | None = attrs.field(converter=_NAME_OR_NONE)
+    name: str | None = attrs.field(converter=_name_or_none)
+    platform: str | None = attrs.field(converter=_name_or_none)
     downloads: int
     origins: int
 
