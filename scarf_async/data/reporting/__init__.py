@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from scarf_async.checks import instance
 from scarf_async.data.reporting.figures import figures_of
 from scarf_async.data.reporting.page import Parts, page_of
 from scarf_async.data.reporting.source import opened
@@ -99,11 +100,13 @@ def report(source: str | os.PathLike[str], *, title: str | None = None) -> Repor
 
     Raises:
         ConfigurationError: DuckDB or pyarrow is not installed.
-        ValidationError: the source is not of events.
+        ValidationError: the source is not of events, or the title is not text.
         ExportError: the source cannot be used.
         JobBusyError: another process holds the database.
         OSError: the source cannot be read.
     """
+    if title is not None:
+        instance("title", title, str, ValidationError, wanted="text")
     with opened(source) as found:
         figures = figures_of(found)
     return Report(page_of(figures, _parts(), title=title, made=dt.datetime.now(dt.UTC)))

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from scarf_async.data.reporting.coverage import Bucket, Grain
 from scarf_async.data.reporting.figures import Counted, OriginsIn, Ranking, ShareIn, Version
-from scarf_async.data.reporting.html import spelled
+from scarf_async.data.reporting.markup import spelled
 from scarf_async.data.reporting.words import date, plural, span_text
 
 __all__ = ["Chart", "downloads", "mean_of", "origins", "ranking", "shares"]

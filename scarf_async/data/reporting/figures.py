@@ -1,4 +1,4 @@
-"""The figures of a report, counted by DuckDB: two passes over the events, all else from what these leave."""
+"""The figures of a report, counted by DuckDB: three passes over the events, all else from what these leave."""
 
 from __future__ import annotations
 
@@ -43,22 +43,33 @@ CREATE OR REPLACE TEMP TABLE days AS
 SELECT CAST(unnest(generate_series(first, last, INTERVAL 1 DAY)) AS DATE) AS day
 FROM (SELECT CAST(unnest($firsts) AS TIMESTAMP) AS first, CAST(unnest($lasts) AS TIMESTAMP) AS last)
 """
-_BY_DAY: Final = """
-CREATE OR REPLACE TEMP TABLE by_day AS
-SELECT day, is_view, package, company, connection, count(*) AS n FROM events GROUP BY ALL
+_TOTALS: Final = """
+CREATE OR REPLACE TEMP TABLE totals AS
+SELECT day, is_view, company, grouping(company) = 1 AS is_of_day, count(*) AS n,
+    min(seen) FILTER (seen < $end) AS first, max(seen) FILTER (seen < $end) AS last
+FROM (SELECT *, day AS seen FROM events) GROUP BY GROUPING SETS ((day, is_view), (company))
 """
+_BY_DAY: Final = "CREATE OR REPLACE TEMP VIEW by_day AS SELECT day, is_view, n FROM totals WHERE is_of_day"
 # Who and where matter for the last days only: for all others that would be a row for nearly each event.
-_BY_ORIGIN: Final = """
-CREATE OR REPLACE TEMP TABLE by_origin AS
-SELECT
-    CAST(date_trunc('{grain}', day) AS DATE) AS bucket, day >= $start AS is_recent, package, version, origin,
-    CASE WHEN day >= $start THEN company END AS company,
-    CASE WHEN day >= $start THEN connection END AS connection,
-    CASE WHEN day >= $start THEN country END AS country,
-    CASE WHEN day >= $start THEN client END AS client,
-    CASE WHEN day >= $start THEN platform END AS platform,
-    count(*) AS n
-FROM events SEMI JOIN days USING (day) WHERE NOT is_view GROUP BY ALL
+_RECENT: Final = """
+CREATE OR REPLACE TEMP TABLE recent AS
+SELECT package, version, company, connection, country, client, platform, origin, count(*) AS n
+FROM events SEMI JOIN days USING (day) WHERE NOT is_view AND day >= $start GROUP BY ALL
+"""
+_DRAWN: Final = """
+CREATE OR REPLACE TEMP TABLE drawn AS
+SELECT rank AS number, package, version, min(rank) OVER (PARTITION BY package) AS of_package
+FROM versions WHERE rank < $most
+"""
+_BY_BUCKET: Final = """
+CREATE OR REPLACE TEMP TABLE by_bucket AS
+SELECT DISTINCT CAST(date_trunc('{grain}', day) AS DATE) AS bucket, origin, packages.of_package, drawn.number
+FROM events SEMI JOIN days USING (day)
+LEFT JOIN (SELECT DISTINCT package, of_package FROM drawn) AS packages
+    ON packages.package IS NOT DISTINCT FROM events.package
+LEFT JOIN drawn
+    ON drawn.package IS NOT DISTINCT FROM events.package AND drawn.version IS NOT DISTINCT FROM events.version
+WHERE NOT is_view AND origin IS NOT NULL
 """
 _IN_PERIOD: Final = """
 SELECT
@@ -75,20 +86,17 @@ FROM by_day SEMI JOIN days USING (day) WHERE NOT is_view GROUP BY bucket
 """
 _OF_COMPANIES: Final = """
 CREATE OR REPLACE TEMP TABLE companies AS
-WITH seen AS (
-    SELECT company, min(day) AS first, max(day) AS last FROM by_day WHERE day < $end GROUP BY company
-), recent AS (
-    SELECT company, connection, sum(n) AS n
-    FROM by_day SEMI JOIN days USING (day) WHERE NOT is_view AND day >= $start GROUP BY ALL
+WITH by_connection AS (
+    SELECT company, connection, sum(n) AS n FROM recent GROUP BY ALL
 ), usual AS (
     SELECT company, CAST(sum(n) AS BIGINT) AS n, first(connection ORDER BY n DESC, connection) AS connection
-    FROM recent GROUP BY company
+    FROM by_connection GROUP BY company
 ), origins AS (
-    SELECT company, count(DISTINCT origin) AS origins FROM by_origin WHERE is_recent GROUP BY company
+    SELECT company, count(DISTINCT origin) AS origins FROM recent GROUP BY company
 )
-SELECT company, connection, n, origins, first, last, first >= $start AS is_new,
+SELECT company, connection, usual.n, origins, first, last, first >= $start AS is_new,
     coalesce(lower(connection) = '{provider}', false) AS is_provider
-FROM usual JOIN seen USING (company) JOIN origins USING (company)
+FROM usual JOIN (FROM totals WHERE NOT is_of_day) USING (company) JOIN origins USING (company)
 """
 _COMPANIES_OF: Final = """
 SELECT company, connection, n, origins, first, last, is_new FROM companies
@@ -97,44 +105,40 @@ WHERE is_provider = ? ORDER BY n DESC, origins DESC, company LIMIT ?
 _RANKED: Final = """
 SELECT {name}, CAST(sum(n) AS BIGINT) AS downloads, count(DISTINCT origin) AS origins,
     sum(n) / sum(sum(n)) OVER () AS share
-FROM by_origin WHERE is_recent GROUP BY {name}
+FROM recent GROUP BY {name}
 ORDER BY {name} IS NULL, downloads DESC, origins DESC, {name}
 """
 _VERSIONS_OF: Final = """
+CREATE OR REPLACE TEMP TABLE versions AS
 WITH of_package AS (
-    SELECT package, count(DISTINCT origin) AS origins FROM by_origin WHERE is_recent GROUP BY package
+    SELECT package, count(DISTINCT origin) AS origins FROM recent GROUP BY package
 ), seen AS (
     SELECT package, version, CAST(sum(n) AS BIGINT) AS n, count(DISTINCT origin) AS origins
-    FROM by_origin WHERE is_recent GROUP BY ALL
+    FROM recent GROUP BY ALL
 )
-SELECT seen.package, version, n, seen.origins, coalesce(seen.origins / nullif(of_package.origins, 0), 0) AS share
+SELECT seen.package, version, n, seen.origins, coalesce(seen.origins / nullif(of_package.origins, 0), 0) AS share,
+    row_number() OVER (ORDER BY seen.origins DESC, n DESC, seen.package, version) - 1 AS rank
 FROM seen JOIN of_package ON seen.package IS NOT DISTINCT FROM of_package.package
-ORDER BY seen.origins DESC, n DESC, seen.package, version
 """
+_FIRST_VERSIONS: Final = "SELECT package, version, n, origins, share FROM versions ORDER BY rank LIMIT ?"
 _SHARES: Final = """
-WITH drawn AS (SELECT unnest($numbers) AS number, unnest($packages) AS package, unnest($versions) AS version),
-of_package AS (
-    SELECT bucket, package, count(DISTINCT origin) AS origins FROM by_origin GROUP BY ALL
+WITH of_package AS (
+    SELECT bucket, of_package, count(DISTINCT origin) AS origins FROM by_bucket GROUP BY ALL
 ), of_version AS (
-    SELECT bucket, number, count(DISTINCT origin) AS origins
-    FROM by_origin JOIN drawn ON by_origin.package IS NOT DISTINCT FROM drawn.package
-        AND by_origin.version IS NOT DISTINCT FROM drawn.version
-    GROUP BY ALL
+    SELECT bucket, number, count(DISTINCT origin) AS origins FROM by_bucket GROUP BY ALL
 )
 SELECT bucket, number, coalesce(of_version.origins, 0) / of_package.origins
-FROM of_package JOIN drawn ON of_package.package IS NOT DISTINCT FROM drawn.package
-LEFT JOIN of_version USING (bucket, number)
-WHERE of_package.origins > 0 ORDER BY ALL
+FROM of_package JOIN drawn USING (of_package) LEFT JOIN of_version USING (bucket, number)
 """
 _ORIGINS: Final = """
-WITH seen AS (SELECT DISTINCT bucket, origin FROM by_origin WHERE origin IS NOT NULL),
+WITH seen AS (SELECT DISTINCT bucket, origin FROM by_bucket),
 first AS (SELECT origin, min(bucket) AS bucket FROM seen GROUP BY origin)
 SELECT seen.bucket, count(*) FILTER (seen.bucket = first.bucket), count(*)
 FROM seen JOIN first USING (origin) GROUP BY seen.bucket
 """
 _CLIENTS_OF: Final = """
 SELECT client, platform, CAST(sum(n) AS BIGINT) AS downloads, count(DISTINCT origin) AS origins
-FROM by_origin WHERE is_recent GROUP BY ALL ORDER BY downloads DESC, origins DESC, client, platform
+FROM recent GROUP BY ALL ORDER BY downloads DESC, origins DESC, client, platform
 """
 # However long names are, a page is not.
 _LONGEST_NAME: Final = 500
@@ -289,6 +293,7 @@ def figures_of(source: Source) -> Figures:
             "lasts": [span.end - dt.timedelta(1) for span in coverage.held],
         },
     )
+    connection.execute(_TOTALS, {"end": last.end if last else dt.date.max})
     connection.execute(_BY_DAY)
     ((outside,),) = connection.execute(_OUTSIDE).fetchall()
     known = Figures(
@@ -301,20 +306,23 @@ def figures_of(source: Source) -> Figures:
     if last is None or before is None:
         return known
     slow = max(coverage.grain, Grain.WEEK, key=list(Grain).index)
-    connection.execute(_BY_ORIGIN.format(grain=slow), {"start": last.start})
-    connection.execute(_OF_COMPANIES.format(provider=_PROVIDER), {"start": last.start, "end": last.end})
+    connection.execute(_RECENT, {"start": last.start})
+    connection.execute(_VERSIONS_OF)
+    connection.execute(_DRAWN, {"most": DRAWN_VERSIONS})
+    connection.execute(_BY_BUCKET.format(grain=slow))
+    connection.execute(_OF_COMPANIES.format(provider=_PROVIDER), {"start": last.start})
     totals = connection.execute(
         _IN_PERIOD, {"start": last.start, "before": before.start, "middle": before.end}
     ).fetchall()[0]
     downloads, downloads_before, views, views_before = map(int, totals)
-    versions = [Version(*row) for row in connection.execute(_VERSIONS_OF).fetchall()]
+    versions = connection.execute(_FIRST_VERSIONS, [_VERSIONS]).fetchall()
     clients = [Client(*row) for row in connection.execute(_CLIENTS_OF).fetchall()]
     buckets = coverage.buckets(slow)
     return attrs.evolve(
         known,
         downloads=Total(downloads, downloads_before),
         views=Total(views, views_before),
-        origins=_count(connection, "SELECT count(DISTINCT origin) FROM by_origin WHERE is_recent"),
+        origins=_count(connection, "SELECT count(DISTINCT origin) FROM recent"),
         company_count=_count(connection, "SELECT count(*) FROM companies WHERE NOT is_provider"),
         new_company_count=_count(connection, "SELECT count(*) FROM companies WHERE NOT is_provider AND is_new"),
         provider_count=_count(connection, "SELECT count(*) FROM companies WHERE is_provider"),
@@ -322,9 +330,9 @@ def figures_of(source: Source) -> Figures:
         providers=_companies(connection, True, _TOP),
         over_time=_over_time(connection, coverage),
         origins_over_time=_origins(connection, buckets),
-        version_count=len(versions),
-        versions=tuple(versions[:_VERSIONS]),
-        shares=_shares(connection, buckets, versions[:DRAWN_VERSIONS]),
+        version_count=_count(connection, "SELECT count(*) FROM versions"),
+        versions=tuple(Version(*row) for row in versions),
+        shares=_shares(connection, buckets),
         packages=_ranking(connection, "package", _TOP),
         connections=_ranking(connection, "connection", _TOP),
         countries=_ranking(connection, "country", _COUNTRIES),
@@ -363,20 +371,11 @@ def _origins(connection: duckdb.DuckDBPyConnection, buckets: Sequence[Bucket]) -
     return tuple(OriginsIn(bucket, *found.get(bucket.span.start, (0, 0))) for bucket in buckets)
 
 
-def _shares(
-    connection: duckdb.DuckDBPyConnection, buckets: Sequence[Bucket], versions: Sequence[Version]
-) -> tuple[ShareIn, ...]:
-    rows = connection.execute(
-        _SHARES,
-        {
-            "numbers": list(range(len(versions))),
-            "packages": [version.package for version in versions],
-            "versions": [version.name for version in versions],
-        },
-    ).fetchall()
-    found = {(bucket, number): share for bucket, number, share in rows}
+def _shares(connection: duckdb.DuckDBPyConnection, buckets: Sequence[Bucket]) -> tuple[ShareIn, ...]:
+    found = {(bucket, number): share for bucket, number, share in connection.execute(_SHARES).fetchall()}
+    drawn = _count(connection, "SELECT count(*) FROM drawn")
     return tuple(
         ShareIn(bucket, number, found.get((bucket.span.start, number)))
-        for number in range(len(versions))
+        for number in range(drawn)
         for bucket in buckets
     )

@@ -15,7 +15,7 @@ from scarf_async.data.reporting import charts
 from scarf_async.data.reporting.charts import Chart
 from scarf_async.data.reporting.coverage import Bucket, Grain
 from scarf_async.data.reporting.figures import DRAWN_VERSIONS, Company, Figures, Ranking, Version
-from scarf_async.data.reporting.html import Html, element, joined
+from scarf_async.data.reporting.markup import Html, element, joined
 from scarf_async.data.reporting.words import (
     date,
     default_title,
