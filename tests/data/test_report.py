@@ -389,7 +389,8 @@ def test_no_person_is_in_it(sources: Path) -> None:
 def test_however_long_names_are_a_page_is_small(tmp_path: Path) -> None:
     """One of two years with names of 5,000 characters has at most 3 MB."""
     events = """SELECT TIMESTAMP '2022-01-01' + INTERVAL 6 HOUR * i AS time, n AS package, n AS version,
-        n AS platform, 'o' || i % 9 AS origin_id, n AS origin_country, n AS origin_company, n AS origin_connection_type
+        n AS platform, 'o' || i % 9 AS origin_id, n AS origin_country, n AS origin_company,
+        n AS origin_connection_type
         FROM (SELECT i, i % 60 || repeat('<', 5000) AS n FROM range(2920) AS numbers(i))"""
     text = report(job_of(tmp_path / "job", events, [window("2022-01-01", "2024-01-01")])).html()
     assert len(text.encode()) <= 3_000_000
