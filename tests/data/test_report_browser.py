@@ -27,6 +27,11 @@ SEEN_MARKS = """figure => [...figure.querySelectorAll(".chart svg [role=graphics
   const colour = style.fill !== "none" && style.fill !== "rgba(0, 0, 0, 0)" ? style.fill : style.stroke;
   return (box.width > 0.5 || box.height > 0.5) && colour !== "none" && colour !== "rgba(0, 0, 0, 0)";
 }).length"""
+# A chart follows its container within a frame or two.
+CHARTS_FIT = """async () => {
+  const fits = svg => Math.abs(svg.clientWidth - svg.parentElement.clientWidth) < 8;
+  while (![...document.querySelectorAll(".chart svg")].every(fits)) await new Promise(requestAnimationFrame);
+}"""
 
 
 def events(names: tuple[str, ...], days: int, count: int) -> str:
@@ -48,6 +53,7 @@ SCENES = {
     "day": (events(PLAIN, 1, 300), [("2024-01-01", "2024-01-02")]),
     "none": (events(PLAIN, 1, 0), [("2024-01-01", "2024-03-01")]),
 }
+OF_TESTS = {"test_it_is_drawn": [*SCENES], "test_names_are_shown_as_they_are_spelt": ["hostile"]}
 
 
 @attrs.frozen
@@ -75,11 +81,8 @@ class Shown:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The browser of this machine."""
-    executable = chromium()
-    if executable is None:
-        pytest.skip("no Chromium or Chrome on this machine: what a report looks like was not tested")
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        found = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield found
         found.close()
 
@@ -90,14 +93,18 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     return {}
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try each scene, or the usual one; skipped tests that have a mark would be told of one by one."""
+    if "scene" in metafunc.fixturenames:
+        metafunc.parametrize("scene", OF_TESTS.get(metafunc.function.__name__, ["usual"]))
+
+
 @pytest.fixture
-def shown(
-    request: pytest.FixtureRequest, browser: Browser, reports: dict[str, Report], tmp_path: Path
-) -> Iterator[Shown]:
-    """A page for the report of a scene, which the test names."""
-    if request.param not in reports:
-        query, days = SCENES[request.param]
-        reports[request.param] = report(job_of(tmp_path / "job", query, [window(*ends) for ends in days]))
+def shown(scene: str, browser: Browser, reports: dict[str, Report], tmp_path: Path) -> Iterator[Shown]:
+    """A page for the report of a scene."""
+    if scene not in reports:
+        query, days = SCENES[scene]
+        reports[scene] = report(job_of(tmp_path / "job", query, [window(*ends) for ends in days]))
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
     page = context.new_page()
     said: list[str] = []
@@ -110,33 +117,22 @@ def shown(
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("dialog", dismissed)
     page.on("request", lambda asked: said.append(asked.url))
-    yield Shown(page, reports[request.param], said)
+    yield Shown(page, reports[scene], said)
     context.close()
 
 
-def of_scenes(*names: str) -> pytest.MarkDecorator:
-    """Run a test with the reports of these scenes."""
-    return pytest.mark.parametrize("shown", names, indirect=True)
-
-
-@of_scenes(*SCENES)
-def test_it_is_drawn(shown: Shown, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_it_is_drawn(shown: Shown, scene: str, tmp_path: Path) -> None:
     """Every chart has marks that are seen, a label and a table, at both widths, in light and dark, without a word.
 
     Nothing is wider than the page, the console is empty, and the file is all that was read.
     """
-    scene = request.node.callspec.params["shown"]
     path = tmp_path / "page.html"
     for colours, ground in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(18, 24, 29)")):
         shown.open(path, color_scheme=colours)
         assert shown.page.evaluate("getComputedStyle(document.body).backgroundColor") == ground
         for width in (390, 1280):
             shown.page.set_viewport_size({"width": width, "height": 900})
-            # A chart follows its container within a frame or two.
-            shown.page.wait_for_function(
-                "[...document.querySelectorAll('.chart svg')].every("
-                "svg => Math.abs(svg.clientWidth - svg.parentElement.clientWidth) < 8)"
-            )
+            shown.page.evaluate(CHARTS_FIT)
             assert shown.page.evaluate("document.documentElement.scrollWidth") == width
             figures = shown.page.query_selector_all("figure")
             there = {"none": [], "day": ["downloads", *FIGURES[3:]]}.get(scene, FIGURES)
@@ -148,7 +144,6 @@ def test_it_is_drawn(shown: Shown, request: pytest.FixtureRequest, tmp_path: Pat
     assert shown.said == [path.as_uri()] * 2
 
 
-@of_scenes("hostile")
 def test_names_are_shown_as_they_are_spelt(shown: Shown, tmp_path: Path) -> None:
     """In the sentence's tables, in the charts and where a chart is pointed at; none is run."""
     shown.open(tmp_path / "page.html")
@@ -165,7 +160,6 @@ def test_names_are_shown_as_they_are_spelt(shown: Shown, tmp_path: Path) -> None
     assert len(shown.said) == 1
 
 
-@of_scenes("usual")
 def test_a_chart_answers_when_it_is_pointed_at(shown: Shown, tmp_path: Path) -> None:
     """It says which day, week or version that is, and how many; of days that are missing, that they are."""
     shown.open(tmp_path / "page.html")
@@ -189,7 +183,6 @@ def test_a_chart_answers_when_it_is_pointed_at(shown: Shown, tmp_path: Path) -> 
     assert drawn == 3
 
 
-@of_scenes("usual")
 def test_on_paper(shown: Shown, tmp_path: Path) -> None:
     """Black on white whatever the screen was; all tables are whole, and the printer's own events open them."""
     shown.open(tmp_path / "page.html", color_scheme="dark", media="print")
@@ -208,7 +201,6 @@ def test_on_paper(shown: Shown, tmp_path: Path) -> None:
     assert shown.page.locator("details[open]").count() == 0
 
 
-@of_scenes("usual")
 def test_its_policy_holds(shown: Shown, tmp_path: Path) -> None:
     """Whatever got into the page could evaluate nothing, add no script and ask for nothing."""
     shown.open(tmp_path / "page.html")
@@ -230,7 +222,6 @@ def test_its_policy_holds(shown: Shown, tmp_path: Path) -> None:
     assert not any(line.startswith("https:") for line in shown.said)
 
 
-@of_scenes("usual")
 def test_in_a_notebook(shown: Shown) -> None:
     """It shows itself in a frame without the notebook's origin, and is drawn there."""
     shown.page.set_content(shown.report._repr_html_())
