@@ -213,7 +213,7 @@ def test_a_database_that_cannot_be_read(tmp_path: Path, sources: Path) -> None:
 
 OF_ALL = "280 downloads in the 28 days from 29 Jan to 25 Feb 2024, "
 NO_CHANGE = "It cannot be compared with the 28 days before: "
-ORIGINS = "from 5 origins at 1 identified company, none of it new in this data."
+ORIGINS = "from 5 origins, among them 1 identified company, which is not new in this data."
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ ORIGINS = "from 5 origins at 1 identified company, none of it new in this data."
         (
             [("2024-02-01", "2024-02-02")],
             [
-                "10 downloads on 1 Feb 2024, from 5 origins at 1 identified company.",
+                "10 downloads on 1 Feb 2024, from 5 origins, among them 1 identified company.",
                 f"{NO_CHANGE}55 days (8 Dec 2023 to 31 Jan 2024) are missing.",
             ],
         ),

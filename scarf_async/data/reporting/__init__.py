@@ -114,7 +114,8 @@ def report(source: str | os.PathLike[str], *, title: str | None = None) -> Repor
 
 def _parts() -> Parts:
     folder = files("scarf_async.data.reporting").joinpath("bundle")
-    style, library, script = (
-        folder.joinpath(name).read_text("utf-8") for name in ("page.css", "vega.js", "page.js")
+    style, licences, library, script = (
+        folder.joinpath(name).read_text("utf-8") for name in ("page.css", "licences.txt", "vega.js", "page.js")
     )
-    return Parts(style, library, script)
+    # Whoever passes the page on passes them on, too.
+    return Parts(style, f"/*!\n{licences}*/\n{library}", script)

@@ -151,12 +151,18 @@ def _change(total: Total) -> str:
 def _companies(figures: Figures) -> str:
     count = figures.company_count
     if not count:
-        return ", at no identified company"
+        return ", none of them at an identified company"
     new = figures.new_company_count
-    told = f" at {plural(count, 'identified company', 'identified companies')}"
+    told = f", among them {plural(count, 'identified company', 'identified companies')}"
     if not figures.has_earlier:
         return told
-    return f"{told}, {number(new) if new else 'none'} of {'it' if count == 1 else 'them'} new in this data"
+    return f"{told}, {_new(new, count)} new in this data"
+
+
+def _new(new: int, count: int) -> str:
+    if count == 1:
+        return "which is" if new else "which is not"
+    return f"{number(new) if new else 'none'} of those"
 
 
 def _why_no_change(coverage: Coverage) -> str:
