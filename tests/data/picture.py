@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from scarf_async import ExportJob, PackageUpsert, Scarf
 from scarf_async.data import report
@@ -25,7 +25,7 @@ __all__ = ["draw"]
 
 _START, _DAYS = dt.date(2024, 1, 1), 84
 _PORT = 8787
-_SIZE = {"width": 1040, "height": 1120}
+_SIZE: ViewportSize = {"width": 1040, "height": 1120}
 _COMPANIES = (
     "Northwind Traders", "Contoso", "Fabrikam", "Tailspin Toys", "Wingtip", "Litware", "Proseware", "Acme, Inc.",
     "Example Institute", "Adatum", "Woodgrove Bank", "Lucerne Publishing", "Cohovineyard", "Alpine Ski House",

@@ -36,6 +36,7 @@ FOLLOWED = (
     "how-to/proxy.md",
     "how-to/notebook.md",
     "how-to/tables.md",
+    "how-to/report.md",
     "how-to/testing.md",
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
@@ -47,6 +48,7 @@ WITH_A_PACKAGE = (
     "how-to/import-events.md",
     "how-to/companies.md",
     "how-to/tables.md",
+    "how-to/report.md",
 )
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
 
