@@ -297,13 +297,19 @@ def test_what_is_missing_is_told(sources: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "grain", "buckets"),
-    [("2024-04-02", Grain.DAY, 92), ("2024-04-03", Grain.WEEK, 13), ("2026-01-01", Grain.WEEK, 104),
-     ("2026-01-02", Grain.MONTH, 24)],
-)  # fmt: skip
-def test_how_time_is_cut(end: str, grain: Grain, buckets: int) -> None:
+    ("start", "end", "grain", "buckets"),
+    [
+        ("2024-01-01", "2024-04-02", Grain.DAY, 92),
+        ("2024-01-01", "2024-04-03", Grain.WEEK, 13),
+        ("2024-01-02", "2024-04-08", Grain.WEEK, 13),
+        ("2024-01-01", "2026-01-01", Grain.WEEK, 104),
+        ("2024-01-01", "2026-01-02", Grain.MONTH, 24),
+        ("2024-01-02", "2026-01-04", Grain.MONTH, 23),
+    ],
+)
+def test_how_time_is_cut(start: str, end: str, grain: Grain, buckets: int) -> None:
     """Days up to 92, then weeks, months beyond two years; what is not whole at either end is left out."""
-    coverage = whole("2024-01-01", end)
+    coverage = whole(start, end)
     assert coverage.grain is grain
     assert len(coverage.buckets(grain)) == buckets
 
