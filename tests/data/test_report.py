@@ -212,7 +212,7 @@ def test_a_database_that_cannot_be_read(tmp_path: Path, sources: Path) -> None:
 
 
 OF_ALL = "280 downloads in the 28 days from 29 Jan to 25 Feb 2024, "
-NO_CHANGE = "It cannot be compared with the 28 days before: "
+NO_CHANGE = "There is no comparison with the 28 days before: "
 ORIGINS = "from 5 origins, among them 1 identified company, which is not new in this data."
 
 

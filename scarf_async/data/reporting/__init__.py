@@ -91,8 +91,8 @@ def report(source: str | os.PathLike[str], *, title: str | None = None) -> Repor
     ```
 
     Args:
-        source: the directory that `scarf.exports.run` wrote, of a job of events, or `duckdb:PATH`, a database that
-            events were loaded into.
+        source: the directory, or the address of the prefix in an object store, that `scarf.exports.run` wrote, of a
+            job of events; or `duckdb:PATH`, a database that events were loaded into.
         title: what it is called; None: after the packages.
 
     Returns:

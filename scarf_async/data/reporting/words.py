@@ -119,7 +119,7 @@ def headline(figures: Figures) -> list[str]:
         sentence += f", from {plural(figures.origins, 'origin')}{_companies(figures)}"
     sentences = [f"{sentence}."]
     if unknown:
-        sentences.append(f"It cannot be compared with the 28 days before: {unknown}.")
+        sentences.append(f"There is no comparison with the 28 days before: {unknown}.")
     if figures.provider_count:
         counted = plural(figures.provider_count, "internet provider is", "internet providers are")
         sentences.append(f"{counted} counted separately.")
