@@ -32,6 +32,7 @@ _BENCHMARKS: Final = (
     "job_by_hand",
     "job_memory",
     "loading",
+    "report_page",
     "soak_plans",
 )
 

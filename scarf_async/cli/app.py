@@ -24,6 +24,7 @@ from scarf_async.cli import (
     permissions,
     pixels,
     plan,
+    report,
     routes,
     users,
 )
@@ -72,6 +73,7 @@ app.add_typer(users.app, name="users", rich_help_panel=_DAILY)
 app.command("search", rich_help_panel=_DAILY)(users.search)
 app.add_typer(export.app, name="export", rich_help_panel=_EVENTS)
 app.command("load", rich_help_panel=_EVENTS)(load.load)
+app.command("report", rich_help_panel=_EVENTS)(report.report)
 app.add_typer(imports.app, name="imports", rich_help_panel=_EVENTS)
 app.command("demo", rich_help_panel=_LOCAL)(demo.demo)
 app.command("emulator", rich_help_panel=_LOCAL)(emulator.emulator)

@@ -39,6 +39,7 @@ FOLLOWED = (
     "how-to/proxy.md",
     "how-to/notebook.md",
     "how-to/tables.md",
+    "how-to/report.md",
     "how-to/testing.md",
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
@@ -52,6 +53,7 @@ WITH_A_PACKAGE = (
     "how-to/import-events.md",
     "how-to/companies.md",
     "how-to/tables.md",
+    "how-to/report.md",
 )
 _LIBPQ = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE"}
 CA_FILE = Path(__file__).with_name("acme-ca.pem")

@@ -1,0 +1,43 @@
+"""`scarf-async report`: what an export holds, as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scarf_async.cli.command import command
+from scarf_async.cli.output import say
+from scarf_async.cli.progress import size_of
+
+__all__ = ["report"]
+
+
+@command
+def report(
+    *,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="What `export job` wrote, of events; or duckdb:PATH, a database that events were loaded into.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the page goes; it ends in .html.")],
+    title: Annotated[str | None, typer.Option(help="What it is called. By default after the packages.")] = None,
+) -> None:
+    """Make a page of an export of events: how many downloads, from whom, of which versions.
+
+    It is one HTML file that needs no network and names no account and no person. This needs the extra `data`, and
+    no token.
+
+    Example: scarf-async report acme -o acme.html
+    """
+    from scarf_async.data import reporting  # noqa: PLC0415 # `--help` must not wait for it
+
+    # A wrong ending is told before the work, not after it.
+    reporting.report_path(output)
+    made = reporting.report(source, title=title)
+    made.save(output)
+    say(f"{output}: {size_of(len(made.html().encode()))}")

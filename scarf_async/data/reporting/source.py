@@ -1,0 +1,184 @@
+"""What a report is made of: a table of events, and the days that it holds. All of it blocks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from scarf_async.data.reporting.coverage import Coverage, Held
+from scarf_async.data.source import read
+from scarf_async.dialects.exports import EXPORTS
+from scarf_async.entities import Event
+from scarf_async.errors import ExportError, JobBusyError, ValidationError
+from scarf_async.exports.formats import need_installed
+from scarf_async.exports.jobs.source import source_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Source", "opened"]
+
+_SCHEME: Final = "duckdb:"
+_TABLE: Final = "scarf_events"
+_LEDGER: Final = "scarf_windows"
+_MEMORY: Final = "600MB"
+_NEEDED: Final = (
+    "time", "package", "pixel", "version", "user_agent", "platform", "origin_id", "origin_country",
+    "origin_company", "origin_connection_type",
+)  # fmt: skip
+_KINDS: Final = frozenset(str(kind) for (_, kind), call in EXPORTS.items() if call.record is Event)
+
+# What is no name, or says that there is none, is null. Of user agents only the product is of interest.
+_EVENTS: Final = """
+CREATE OR REPLACE TEMP VIEW events AS SELECT
+    CAST(make_timestamp(epoch_us(time)) AS DATE) AS day,
+    coalesce(pixel, '') <> '' AS is_view,
+    nullif(package, '') AS package,
+    nullif(version, '') AS version,
+    CASE WHEN trim(origin_company) NOT IN ('', 'UNKNOWN') THEN origin_company END AS company,
+    nullif(origin_connection_type, '') AS connection,
+    nullif(origin_country, '') AS country,
+    nullif(CASE
+        WHEN user_agent LIKE 'Mozilla/%' THEN 'browser'
+        ELSE regexp_extract(user_agent, '^([A-Za-z][A-Za-z0-9_.+-]{{0,39}})(?:[/ (;,]|$)', 1)
+    END, '') AS client,
+    nullif(platform, '') AS platform,
+    CASE WHEN origin_id <> '' THEN hash(origin_id) END AS origin
+FROM {table}
+"""
+_HELD: Final = """
+SELECT CAST(job AS VARCHAR), "start", "end", provisional, CAST(make_timestamp(epoch_us(loaded_at)) AS DATE)
+FROM source.scarf_windows WHERE parse_path("table", '.')[-1] = ? ORDER BY ALL
+"""
+
+
+@attrs.frozen
+class Source:
+    """Events in a table `events`, by day, and what is known of them.
+
+    Attributes:
+        connection: where the table is.
+        coverage: the days that it holds.
+        duplicates: how many were left out because their id had been there; None: nobody knows.
+        malformed: how many could not be read and were left out; None: nobody knows.
+        server: the base address of the service that they are from; None: nobody knows.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    coverage: Coverage
+    duplicates: int | None = None
+    malformed: int | None = None
+    server: str | None = None
+
+
+@contextmanager
+def opened(source: str | os.PathLike[str]) -> Iterator[Source]:
+    """Open a source.
+
+    Raises:
+        ConfigurationError: the extra `data` is not installed.
+        ValidationError: it holds no events.
+        ExportError: it cannot be used.
+        JobBusyError: another process holds the database.
+        OSError: it cannot be read.
+    """
+    need_installed("report()", "scarf-async[data]", "pyarrow", "duckdb")
+    import duckdb  # noqa: PLC0415 # large, and an extra
+
+    from scarf_async.exports.jobs.engine import engine_told  # noqa: PLC0415 # as above
+
+    with TemporaryDirectory(prefix="scarf-report-") as spill, engine_told(f"report of {source}"):
+        connection = duckdb.connect(
+            config={
+                "memory_limit": _MEMORY,
+                "temp_directory": spill,
+                "preserve_insertion_order": "false",
+                # They would be downloaded.
+                "autoinstall_known_extensions": "false",
+            }
+        )
+        try:
+            if isinstance(source, str) and source.startswith(_SCHEME):
+                yield _database(connection, Path(source.removeprefix(_SCHEME)).absolute())
+            else:
+                yield _job(connection, source)
+        finally:
+            connection.close()
+
+
+def _job(connection: duckdb.DuckDBPyConnection, source: str | os.PathLike[str]) -> Source:
+    manifest = source_of(source).manifest
+    if manifest.job.get("what") not in _KINDS:
+        raise ValidationError(
+            f"a report is of events, and {os.fspath(source)} holds {manifest.job.get('what')}", field="source"
+        )
+    read(source, connection=connection).create_view("records")
+    connection.execute(_EVENTS.format(table="records"))
+    windows = manifest.windows
+    held = tuple(
+        Held(one.start, one.end, one.provisional, (one.answered_at or one.finished_at).astimezone(dt.UTC).date())
+        for one in windows
+    )
+    return Source(
+        connection,
+        Coverage((held,)),
+        sum(one.duplicates for one in windows),
+        sum(one.malformed for one in windows),
+        manifest.server,
+    )
+
+
+def _database(connection: duckdb.DuckDBPyConnection, path: Path) -> Source:
+    import duckdb  # noqa: PLC0415 # large, and an extra
+
+    # What does not exist is the system's error, and would be made.
+    path.stat()
+    name = str(path).replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{name}' AS source (READ_ONLY, TYPE duckdb)")
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        problem = f"another process holds the database {path}; try again when it is done"
+        raise JobBusyError(problem) from None
+    columns = _columns(connection, _TABLE)
+    if lacking := [name for name in _NEEDED if name not in columns]:
+        raise ExportError(
+            f"{path} has no table {_TABLE} with {', '.join(lacking)}: load events into it, or name another database"
+        )
+    connection.execute(_EVENTS.format(table=f"source.{_TABLE}"))
+    ledger = _ledger(connection) if _columns(connection, _LEDGER) else ()
+    return Source(connection, Coverage(ledger) if ledger else _without_ledger(connection))
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    rows = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = 'source' AND schema_name = 'main'"
+        " AND table_name = ?",
+        [table],
+    ).fetchall()
+    return {str(name) for (name,) in rows}
+
+
+def _ledger(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Held, ...], ...]:
+    rows = connection.execute(_HELD, [_TABLE]).fetchall()
+    jobs: dict[str, list[Held]] = {}
+    for job, *window in rows:
+        jobs.setdefault(job, []).append(Held(*window))
+    return tuple(map(tuple, jobs.values()))
+
+
+def _without_ledger(connection: duckdb.DuckDBPyConnection) -> Coverage:
+    """Take the days from the events, up to today: what says that it is of later is no measure."""
+    today = dt.datetime.now(dt.UTC).date()
+    ((first, last),) = connection.execute("SELECT min(day), max(day) FROM events WHERE day < ?", [today]).fetchall()
+    if first is None:
+        return Coverage((), is_known=False)
+    return Coverage(((Held(first, last + dt.timedelta(1), False, today),),), is_known=False)
