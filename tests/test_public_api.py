@@ -272,7 +272,7 @@ FLOORS = (
     ("exports", "bulk"),
     ("imports", "manifests", "data"),
     ("client",),
-    ("testing",),
+    ("testing", "dlt", "distributed"),
     ("cli",),
 )
 """The rooms from the ground up. The package's own `__init__` gathers the public names, and is above them all."""
