@@ -21,7 +21,7 @@ from scarf_async import ConfigurationError, Scarf, ValidationError
 from scarf_async import dlt as source
 from scarf_async.dlt import scarf
 from scarf_async.emulator import Emulator
-from scarf_async.entities import JSON
+from scarf_async.emulator.answers import JSON
 
 from .events_service import NOW, EventsService, events_service, row
 from .pipelines import TOKEN, pipeline, query, run, run_here, state
@@ -212,10 +212,10 @@ async def emulator_without_members(emulator: Emulator) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"late_days": -1}, ValidationError, "late_days"),
-        ({"window_days": 99}, ValidationError, "window_days"),
-        ({"start_date": "soon"}, ValidationError, "start must be"),
-        ({"start_date": "2024-01-02", "end_date": "2024-01-01"}, ValidationError, "must be after"),
+        ({"token": TOKEN, "late_days": -1}, ValidationError, "late_days"),
+        ({"token": TOKEN, "window_days": 99}, ValidationError, "window_days"),
+        ({"token": TOKEN, "start_date": "soon"}, ValidationError, "start must be"),
+        ({"token": TOKEN, "start_date": "2024-01-02", "end_date": "2024-01-01"}, ValidationError, "must be after"),
         ({"token": "not a token"}, ConfigurationError, "no header can carry"),
         ({}, ConfigurationError, "SCARF_API_TOKEN"),
         ({"token": TOKEN, "base_url": "http://example.org"}, ConfigurationError, "base_url must be https"),
@@ -225,9 +225,8 @@ def test_what_cannot_be_used_is_refused_at_once(
     arguments: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     """Before a pipeline runs, by this package's own errors."""
-    given: dict[str, Any] = {"owner": "acme", **({} if message == "SCARF_API_TOKEN" else {"token": TOKEN}), **arguments}
     with pytest.raises(error, match=message):
-        scarf(**given)
+        scarf("acme", **arguments)
 
 
 def test_owner_token_and_days_may_be_in_dlts_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
