@@ -13,11 +13,11 @@ from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
 from scarf_async.clock import Clock
-from scarf_async.errors import APIError, ClientClosedError, ScarfError, WrongEventLoopError
+from scarf_async.errors import APIError, ClientClosedError, ClusterLostError, ScarfError, WrongEventLoopError
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.engine import Engine
-from scarf_async.exports.jobs.fetch import Fetch
+from scarf_async.exports.jobs.fetch import Fetch, Fetching
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.memory import FOR_A_WINDOW
@@ -64,8 +64,9 @@ async def run_job(
     keep_rejects: bool = False,
     allow_loss: bool = False,
     check: Callable[[], Awaitable[None]] = nothing,
+    fetch: Callable[..., Fetching] = Fetch,
 ) -> ExportReport:
-    """Run a job; see `Exports.run`."""
+    """Run a job; see `Exports.run`. What fetches a window is made by `fetch`, which takes what `Fetch` takes."""
     began = clock.monotonic()
     # Where windows are sorted, they wait in it.
     engine = Engine(destination.temporary / "engine", memory_limit // 2)
@@ -82,6 +83,7 @@ async def run_job(
             engine=engine,
             memory_limit=memory_limit,
             allow_loss=allow_loss,
+            fetch=fetch,
         )
         await run(concurrency, check)
         await run_sync(destination.checkpoint)
@@ -106,6 +108,7 @@ class _Run:
         engine: looks for ids, and what else an engine does.
         memory_limit: bytes for all windows under way; a part of them is the engine's.
         allow_loss: whether rows that are there may be replaced by what knows of less.
+        fetch: makes what fetches a window.
     """
 
     def __init__(
@@ -121,9 +124,11 @@ class _Run:
         engine: Engine,
         memory_limit: int,
         allow_loss: bool,
+        fetch: Callable[..., Fetching],
     ) -> None:
         self._destination = destination
         self._spec = spec
+        self._make = fetch
         self._progress = progress
         self._elapsed = elapsed
         self._keep_rejects = keep_rejects
@@ -135,7 +140,7 @@ class _Run:
         self._ahead = True
         self._told = -_PROGRESS_INTERVAL
         self._finished: list[WindowReport] = []
-        self._fetching: list[Fetch] = []
+        self._fetching: list[Fetching] = []
         # What had begun for the service has begun, whatever the machine's clock says.
         answered = (entry.answered_at for entry in destination.manifest.windows if entry.provisional)
         self._clock = ServiceClock(utc_now, filter(None, answered))
@@ -165,6 +170,7 @@ class _Run:
         Raises:
             OSError: something cannot be written.
             ClientClosedError: the client was closed meanwhile.
+            ClusterLostError: the cluster that fetches was lost.
             WrongEventLoopError: the client belongs to another event loop.
         """
         at_once = min(concurrency, max(1, self._memory // FOR_A_WINDOW))
@@ -231,7 +237,7 @@ class _Run:
             self._job, window, end_inclusive=self._destination.manifest.end_inclusive
         )
         asked = Window(window.start, window.end - dt.timedelta(short))
-        fetch = Fetch(
+        fetch = self._make(
             self._spec(asked),
             window,
             self._job,
@@ -248,7 +254,7 @@ class _Run:
         self._fetching.append(fetch)
         try:
             entry = await fetch()
-        except (ClientClosedError, WrongEventLoopError):
+        except (ClientClosedError, ClusterLostError, WrongEventLoopError):
             raise
         except ScarfError as error:
             return await self._failed(window, error, short=short)
@@ -280,7 +286,7 @@ class _Run:
             self._stopped_by = self._stopped_by or _why(error)
         return ()
 
-    async def _learn(self, window: Window, fetch: Fetch, entry: WindowEntry | None) -> None:
+    async def _learn(self, window: Window, fetch: Fetching, entry: WindowEntry | None) -> None:
         """Write down how the service reads the end, where its answer shows that."""
         if fetch.shown:
             await run_sync(partial(self._destination.remember, end_inclusive=True))
