@@ -34,7 +34,6 @@ from scarf_async.errors import (
 )
 from scarf_async.events import Hook
 from scarf_async.exports.formats import need_installed
-from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import Manifest
 from scarf_async.exports.jobs.memory import FOR_A_WINDOW
@@ -391,7 +390,10 @@ class _Work:
         self._progress = progress
 
     async def __call__(self, folder: Path) -> ExportReport:
-        from scarf_async.exports.jobs.remote import RemoteFetch  # noqa: PLC0415 # the engine is large, and an extra
+        from scarf_async.exports.jobs.remote import (  # noqa: PLC0415 # the engine is large, and an extra
+            RemoteFetch,
+            SharedDirectory,
+        )
         from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # as above
 
         def fetched(what: RemoteWindow) -> Awaitable[Fetched]:
@@ -399,7 +401,7 @@ class _Work:
 
         return await run_job(
             self.job,
-            Directory(folder, self.job, self.server),
+            SharedDirectory(folder, self.job, self.server),
             self._spec,
             concurrency=self._cluster.concurrency,
             refresh_days=self._refresh_days,

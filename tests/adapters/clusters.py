@@ -50,7 +50,16 @@ class Processes:
 
     def work(self, environment: Mapping[str, str]) -> None:
         """Start a worker."""
-        arguments = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(self.folder))
+        arguments = (
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--no-dashboard",
+            "--death-timeout",
+            "30",
+            "--local-directory",
+            str(self.folder),
+        )
         self.workers.append(
             _started("worker", "--scheduler-file", str(self.file), *arguments, environment=environment)
         )

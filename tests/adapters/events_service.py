@@ -6,7 +6,7 @@ import asyncio
 import csv
 import datetime as dt
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.utils import format_datetime
 
@@ -27,6 +27,7 @@ class EventsService:
         strays: rows that every answer holds, whatever their time.
         asked: the ranges that were asked for.
         now: its time.
+        before: is asked, with the first day and the token, for another answer than that; None: that.
         arrived: is told of each request.
     """
 
@@ -35,6 +36,7 @@ class EventsService:
     strays: list[dict[str, str]] = attrs.field(factory=list)
     asked: list[tuple[str, str]] = attrs.field(factory=list)
     now: dt.datetime = NOW
+    before: Callable[[str, str], Awaitable[web.Response | None]] | None = None
     arrived: asyncio.Condition = attrs.field(factory=asyncio.Condition)
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -43,6 +45,10 @@ class EventsService:
         async with self.arrived:
             self.asked.append((start, end))
             self.arrived.notify_all()
+        if self.before is not None:
+            token = request.headers["Authorization"].removeprefix("Bearer ")
+            if (other := await self.before(start, token)) is not None:
+                return other
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
@@ -63,7 +69,8 @@ async def events_service() -> AsyncIterator[EventsService]:
     service = EventsService()
     application = web.Application()
     application.router.add_get("/v2/packages/{owner}/events", service.answer)
-    runner = web.AppRunner(application, shutdown_timeout=0)
+    # 0 would wait for ever.
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

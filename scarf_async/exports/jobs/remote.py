@@ -21,8 +21,9 @@ from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.run import utc_now
 from scarf_async.exports.jobs.windows import ServiceClock, Window
 from scarf_async.exports.spec import ExportSpec
+from scarf_async.files import sweep
 
-__all__ = ["Fetched", "RemoteFetch", "RemoteWindow", "fetch_here"]
+__all__ = ["Fetched", "RemoteFetch", "RemoteWindow", "SharedDirectory", "fetch_here"]
 
 _MEMORY: Final = 256 * 10**6
 """Bytes for a window."""
@@ -119,6 +120,15 @@ async def fetch_here(what: RemoteWindow, spec: ExportSpec[Record]) -> Fetched:
         finally:
             engine.close()
     return Fetched(entry, destination.parts, sum(received), fetch.shown, fetch.doubted)
+
+
+class SharedDirectory(Directory):
+    """The directory of a job, into which other machines write what is not finished."""
+
+    def checkpoint(self) -> None:
+        """Bring the manifest up to date, and remove what those left that died."""
+        super().checkpoint()
+        sweep(self.temporary)
 
 
 class RemoteFetch:
