@@ -6,12 +6,15 @@ import gc
 import inspect
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
 
 import aiohttp
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from exports.jobs.store import Store
 
 pytest_plugins = ["scarf_async.testing"]
 
@@ -62,3 +65,20 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def soak(request: pytest.FixtureRequest) -> bool:
     """Whether there is time for large numbers: `--hypothesis-profile=soak`."""
     return bool(request.config.getoption("--hypothesis-profile") == "soak")
+
+
+@pytest.fixture(scope="session")
+def _one_store() -> Iterator[Store]:
+    from exports.jobs.store import running  # noqa: PLC0415 # moto is large
+
+    with running() as store:
+        yield store
+
+
+@pytest.fixture
+def store(_one_store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An object store with an empty bucket, that the environment leads to."""
+    _one_store.reset()
+    for name, value in _one_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return _one_store

@@ -27,11 +27,12 @@ __all__ = ["app"]
 T = TypeVar("T")
 
 app: typer.Typer = typer.Typer(
-    help="Fetch events and counts: to standard output, into a file, or window by window into a directory.",
+    help="Fetch events and counts: to standard output, a file, or window by window into a directory or a bucket.",
     no_args_is_help=True,
 )
 app.command("job")(export_job.run)
 app.command("verify")(export_job.verify)
+app.command("gc")(export_job.gc)
 
 
 class _Span(TypedDict):

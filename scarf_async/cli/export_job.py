@@ -1,4 +1,4 @@
-"""`scarf-async export job` and `export verify`: long ranges, window by window, into a directory."""
+"""`scarf-async export job`, `export verify` and `export gc`: long ranges, window by window."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scarf_async.entities import JSON
     from scarf_async.exports.jobs import ExportJob, ExportProgress, ExportReport
 
-__all__ = ["run", "verify"]
+__all__ = ["gc", "run", "verify"]
 
 What = Literal[
     "organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events", "aggregations"
@@ -43,9 +43,13 @@ async def run(
     ] = None,
     package: Annotated[str | None, typer.Option(help="The package's uuid, for package_events.")] = None,
     to: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--to", "--directory", help="Where the files go: a directory, which is made where it is missing."
+            "--to",
+            "--directory",
+            metavar="DEST",
+            help="Where the files go: a directory, which is made where it is missing, or s3://BUCKET/PREFIX (gs://,"
+            " az://, abfs://).",
         ),
     ],
     start: Annotated[
@@ -101,8 +105,8 @@ async def run(
     resume: Annotated[
         bool,
         typer.Option(
-            help="Go on with what the directory holds. With --no-resume a directory that holds anything is refused;"
-            " nothing is ever deleted to start anew."
+            help="Go on with what is there. With --no-resume a directory that holds anything, or a prefix that"
+            " holds a job, is refused; nothing is ever deleted to begin again."
         ),
     ] = True,
     counted: QueryOptions,
@@ -113,11 +117,11 @@ async def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing unless something fails.")] = False,
     connection: ExportClientOptions,
 ) -> Status:
-    """Fetch a long range window by window into a directory; the same command again goes on where it was.
+    """Fetch a long range window by window into a directory or an object store; run it again to go on.
 
     The events and the pixel events of an owner are always those of v2; aggregates are those of v1, aggregations
     those of v3. On a terminal a line shows how far it is; in a pipe there is a line for each window. Status 5:
-    another run is in the directory.
+    another run is at work there.
 
     Example: scarf-async export job owner_events acme --days 90 --to acme
     """
@@ -139,9 +143,9 @@ async def run(
         )
         if days is not None:
             job = attrs.evolve(job, start=_days_before(job.end, days))
-        if not resume and to.exists() and any(to.iterdir()):
+        if not resume and _holds_something(to):
             raise GuardError(
-                f"{to} is not empty, and --no-resume was given: nothing was done; give another directory"
+                f"{to} is not empty, and --no-resume was given: nothing was done; give another destination"
             )
         report = await _run(
             job,
@@ -192,9 +196,20 @@ def _days_before(end: dt.date | None, days: int) -> dt.date:
     return behind - dt.timedelta(days)
 
 
+def _holds_something(to: str) -> bool:
+    from scarf_async.exports.jobs.manifest import MANIFEST  # noqa: PLC0415 # `--help` must not wait for it
+    from scarf_async.exports.jobs.place import place_of  # noqa: PLC0415
+    from scarf_async.exports.jobs.source import objects_at  # noqa: PLC0415
+
+    place = place_of(to)
+    if isinstance(place, Path):
+        return place.exists() and any(place.iterdir())
+    return objects_at(place).first(MANIFEST) is not None
+
+
 async def _run(
     job: ExportJob,
-    to: Path,
+    to: str,
     connection: ExportClientOptions,
     *,
     concurrency: int,
@@ -203,9 +218,20 @@ async def _run(
     allow_loss: bool,
     quiet: bool,
 ) -> ExportReport:
+    from scarf_async.exports.jobs.place import place_of  # noqa: PLC0415 # `--help` must not wait for it
+
+    place = place_of(to)
     with Meter(shown=not quiet) as meter:
+        waiting = False
 
         def show(progress: ExportProgress) -> None:
+            nonlocal waiting
+            if progress.waiting_for is not None:
+                if not (quiet or meter.is_shown or waiting):
+                    say(f"waiting {progress.waiting_for}")
+                meter.show(f"waiting  {progress.waiting_for}")
+                waiting = True
+                return
             if not (quiet or meter.is_shown):
                 for window in progress.finished:
                     rows, size = f"{window.rows:,} rows", size_of(window.bytes)
@@ -216,7 +242,8 @@ async def _run(
             meter.show(f"{progress.stage}  {line}")
 
         async with connection.client(read_only=True) as scarf:
-            to.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(place, Path):
+                place.parent.mkdir(parents=True, exist_ok=True)
             try:
                 return await scarf.exports.run(
                     job,
@@ -238,13 +265,14 @@ async def _run(
 def verify(
     *,
     directory: Annotated[
-        Path, typer.Argument(metavar="DIRECTORY", help="A directory that `export job` has written.")
+        str,
+        typer.Argument(metavar="DEST", help="A directory, or s3://BUCKET/PREFIX, that `export job` has written."),
     ],
     deep: Annotated[
         bool, typer.Option("--deep", help="Read the rows, too, and look for an id that is in two windows.")
     ] = False,
 ) -> Status:
-    """Check a directory of `export job` against its manifest: every file, every byte. Needs no token.
+    """Check what `export job` has written against its manifest: every file, every byte. Needs no token.
 
     Each difference is a line on standard output; the status is then 4.
 
@@ -260,3 +288,27 @@ def verify(
     for problem in problems:
         output.write_line(str(problem))
     return Status.DIFFERENT
+
+
+@command
+def gc(
+    *,
+    destination: Annotated[
+        str, typer.Argument(metavar="DEST", help="s3://BUCKET/PREFIX (gs://, az://, abfs://) of `export job`.")
+    ],
+) -> Status:
+    """Delete in an object store what `export job` replaced, or left when it was killed, a day ago. Needs no token.
+
+    Each object that was deleted is a line on standard output. Status 5: a run is at work there. A directory needs
+    none of this.
+
+    Example: scarf-async export gc s3://bucket/events
+    """
+    from scarf_async.exports.jobs.garbage import collect_garbage  # noqa: PLC0415 # `--help` must not wait for it
+
+    paths = collect_garbage(destination)
+    output = StandardOutput()
+    for path in paths:
+        output.write_line(path)
+    say(f"{len(paths):,} objects deleted in {destination}.")
+    return Status.DONE

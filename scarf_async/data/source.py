@@ -1,4 +1,4 @@
-"""The directory of an export job as a table: what its manifest names, whatever its format. All of it blocks."""
+"""What an export job has written as a table: what its manifest names, whatever its format. All of it blocks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import datetime as dt
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
@@ -22,14 +22,16 @@ from scarf_async.exports.aggregate_reader import AggregateReader
 from scarf_async.exports.aggregation_reader import AggregationReader
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.formats import ExportFormat, need_installed, own_format
-from scarf_async.exports.jobs.directory import read_manifest
-from scarf_async.exports.jobs.manifest import MANIFEST, Manifest
+from scarf_async.exports.jobs.manifest import MANIFEST, FileEntry, Manifest
+from scarf_async.exports.jobs.place import place_of
+from scarf_async.exports.jobs.source import Source, source_of
 from scarf_async.exports.spec import ExportSpec, RecordReader
 from scarf_async.exports.stream import Export
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+    from obstore.store import ObjectStore
 
 __all__ = ["files", "read"]
 
@@ -61,8 +63,8 @@ _LIST: Final = "VARCHAR[]"
 _RECORDS: Final = {kind: call.record for (_, kind), call in EXPORTS.items()}
 
 
-def files(source: str | os.PathLike[str]) -> list[str]:
-    """Return the paths of the data files of an export job, for a reader of your own.
+def files(source: str | os.PathLike[str], *, store: ObjectStore | None = None) -> list[str]:
+    """Return the paths or addresses of the data files of an export job, for a reader of your own.
 
     These are the files that the manifest names, without what a run is still writing, or left when it was killed,
     and without rejected records.
@@ -72,21 +74,26 @@ def files(source: str | os.PathLike[str]) -> list[str]:
     ```
 
     Args:
-        source: the directory that `scarf.exports.run` wrote.
+        source: the directory, or the address of the prefix in an object store, that `scarf.exports.run` wrote.
+        store: an obstore store of the bucket; None: one by the environment.
 
     Returns:
-        Paths below `source`, in order of their days; empty if nothing has been fetched.
+        Paths or addresses below `source`, in order of their days; empty if nothing has been fetched.
 
     Raises:
-        ExportError: it is not such a directory, or its manifest cannot be used.
+        ExportError: it is not that of a job, or its manifest cannot be used.
         OSError: it cannot be read.
+        ConfigurationError: it is another kind of address, there are no credentials, or obstore is not installed.
     """
-    path = Path(source)
-    return [str(path / name) for name in _names(_manifest(path))]
+    found = source_of(source, store)
+    return [str(found.where(file.path)) for file in _entries(found.manifest)]
 
 
 def read(
-    source: str | os.PathLike[str], *, connection: duckdb.DuckDBPyConnection | None = None
+    source: str | os.PathLike[str],
+    *,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    store: ObjectStore | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Return the records of an export job as a relation of DuckDB; needs the extra `data`.
 
@@ -96,7 +103,8 @@ def read(
 
     DuckDB reads the files each time that the relation is asked for something; if a run replaces windows meanwhile
     and a file is gone, call `read` again. Events in CSV and aggregates in JSON lines are files as the service sent
-    them: those are read into memory once, here.
+    them: those are read into memory once, here. Of an object store, DuckDB reads the files through Python, with
+    the store's credentials and without an extension of its own.
 
     ```python
     events = read("events")
@@ -104,17 +112,19 @@ def read(
     ```
 
     Args:
-        source: the directory that `scarf.exports.run` wrote.
+        source: the directory, or the address of the prefix in an object store, that `scarf.exports.run` wrote.
         connection: the connection that the relation belongs to; None: DuckDB's default connection, which
             `duckdb.sql` uses. A connection is for one thread: another one needs its own `connection.cursor()`.
+        store: an obstore store of the bucket; None: one by the environment.
 
     Returns:
         The records of the windows in the manifest; no rows if nothing has been fetched.
 
     Raises:
-        ConfigurationError: DuckDB or pyarrow is not installed.
-        ExportError: it is not such a directory, its manifest cannot be used, or a record or a file cannot be read.
-        OSError: the directory or a file in it cannot be read.
+        ConfigurationError: DuckDB, pyarrow or obstore is not installed, it is another kind of address, or there are
+            no credentials.
+        ExportError: it is not that of a job, its manifest cannot be used, or a record or a file cannot be read.
+        OSError: the directory, the store or a file in it cannot be read.
     """
     need_installed("read()", "scarf-async[data]", "pyarrow", "duckdb")
     import duckdb  # noqa: PLC0415 # large, and an extra
@@ -122,22 +132,21 @@ def read(
     from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # pyarrow, too
     from scarf_async.exports.jobs.engine import engine_told  # noqa: PLC0415 # as above
 
+    place = place_of(source)
     # The working directory may change before the relation is asked for something.
-    path = Path(source).absolute()
-    manifest = _manifest(path)
-    record, form = _contents(path, manifest)
-    paths = [path / name for name in _names(manifest)]
-    with engine_told(str(path)):
+    found = source_of(place.absolute() if isinstance(place, Path) else source, store)
+    record, form = _contents(found)
+    entries = _entries(found.manifest)
+    with engine_told(str(source)):
         if connection is None:
             connection = duckdb.connect(":default:")
         if form is own_format(record):
-            rows = connection.from_arrow(_in_memory(paths, record))
-        elif not paths:
+            rows = connection.from_arrow(_in_memory(found, record))
+        elif not entries:
             rows = connection.from_arrow(schema_of(record).empty_table())
         else:
-            rows = connection.sql(
-                "FROM " + _TABLES[form].format(files=_globs(paths), columns=_columns(record, form))
-            )
+            names = _globs(_known_to(connection, found))
+            rows = connection.sql("FROM " + _TABLES[form].format(files=names, columns=_columns(record, form)))
             if form is ExportFormat.CSV:
                 rows = rows.project(", ".join(_as_list(field) for field in schema_of(record)))
         # `time::date` would be the date in the connection's time zone.
@@ -159,34 +168,38 @@ def _as_list(field: pa.Field) -> str:
     return f"CAST(CAST({field.name} AS JSON) AS {_LIST}) AS {field.name}" if is_list else str(field.name)
 
 
-def _manifest(path: Path) -> Manifest:
-    manifest = read_manifest(path)
-    if manifest is None:
-        # A directory that does not exist is an OSError.
-        os.stat(path)  # noqa: PTH116 # which says that it follows links
-        raise ExportError(f"directory {path} has no {MANIFEST}: it is not that of an export job")
-    return manifest
+def _entries(manifest: Manifest) -> list[FileEntry]:
+    return [file for entry in manifest.windows for file in entry.files]
 
 
-def _names(manifest: Manifest) -> list[str]:
-    return [file.path for entry in manifest.windows for file in entry.files]
+def _known_to(connection: duckdb.DuckDBPyConnection, source: Source) -> list[str]:
+    """Return the names by which a connection reads the files."""
+    entries = _entries(source.manifest)
+    if (objects := source.objects) is None:
+        return [str(source.where(file.path)) for file in entries]
+    from scarf_async.data.objects import StoredFiles  # noqa: PLC0415 # obstore and fsspec are an extra
+
+    stored = StoredFiles(objects, {file.path: file.bytes for file in entries})
+    stored.register(connection)
+    return [stored.name(file.path) for file in entries]
 
 
-def _contents(path: Path, manifest: Manifest) -> tuple[type[Event | Aggregate | Aggregation], ExportFormat]:
+def _contents(source: Source) -> tuple[type[Event | Aggregate | Aggregation], ExportFormat]:
     """Return what the records are, and how they are written."""
-    job = manifest.job
+    job = source.manifest.job
     try:
         record = _RECORDS[ExportKind(str(job["what"]))]
         if record is not None:
             return record, ExportFormat(str(job["format"]))
     except (KeyError, ValueError):
         pass
-    raise ExportError(f"{path / MANIFEST} is of an export that this version of the package does not know: {job}")
+    manifest = source.where(MANIFEST)
+    raise ExportError(f"{manifest} is of an export that this version of the package does not know: {job}")
 
 
-def _globs(paths: Iterable[Path]) -> str:
+def _globs(paths: Iterable[str]) -> str:
     """Return paths as a list in SQL, escaped so that none of them is a glob."""
-    texts = (re.sub(r"[*?\[]", r"[\g<0>]", str(path)).replace("'", "''") for path in paths)
+    texts = (re.sub(r"[*?\[]", r"[\g<0>]", path).replace("'", "''") for path in paths)
     return "[" + ", ".join(f"'{text}'" for text in texts) + "]"
 
 
@@ -194,7 +207,7 @@ def _globs(paths: Iterable[Path]) -> str:
 class _Saved:
     """A file that is read like a download."""
 
-    file: BinaryIO
+    file: IO[bytes]
     status: int
     headers: Mapping[str, str] = MappingProxyType({})
     proven: bool = True
@@ -206,22 +219,25 @@ class _Saved:
         self.file.close()
 
 
-async def _open(path: Path, status: int) -> _Saved:
-    return _Saved(path.open("rb"), status)
+async def _open(source: Source, file: FileEntry) -> _Saved:
+    # An empty file is what a 204 left: a CSV would have a header.
+    return _Saved(source.open(file.path), 200 if file.bytes else 204)
 
 
-def _in_memory(paths: Sequence[Path], record: type[Event | Aggregate | Aggregation]) -> pa.Table:
+def _in_memory(source: Source, record: type[Event | Aggregate | Aggregation]) -> pa.Table:
     """Return what the service sent, as the streams read it."""
     import pyarrow as pa  # noqa: PLC0415 # large, and an extra
 
     from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # as above
 
+    files = _entries(source.manifest)
+
     async def tables() -> list[pa.Table]:
         if record is Event:
-            return [await _export(path, EventReader).to_arrow() for path in paths]
+            return [await _export(source, file, EventReader).to_arrow() for file in files]
         if record is Aggregate:
-            return [await _export(path, AggregateReader).to_arrow() for path in paths]
-        return [await _export(path, lambda _: AggregationReader()).to_arrow() for path in paths]
+            return [await _export(source, file, AggregateReader).to_arrow() for file in files]
+        return [await _export(source, file, lambda _: AggregationReader()).to_arrow() for file in files]
 
     # An event loop may be running in this thread already.
     with ThreadPoolExecutor(1) as executor:
@@ -229,9 +245,8 @@ def _in_memory(paths: Sequence[Path], record: type[Event | Aggregate | Aggregati
     return pa.concat_tables([schema_of(record).empty_table(), *found])
 
 
-def _export(path: Path, reader: Callable[[dt.date | None], RecordReader[T]]) -> Export[T]:
-    size = path.stat().st_size
-    # An empty file is what a 204 left: a CSV would have a header.
-    opened = partial(_open, path, 200 if size else 204)
+def _export(source: Source, file: FileEntry, reader: Callable[[dt.date | None], RecordReader[T]]) -> Export[T]:
+    opened = partial(_open, source, file)
     # The limit of a record was applied when the file was written, and only `save` would try again.
-    return Export(ExportSpec(str(path), opened, reader, None, "raise", max(1, size), 1, asyncio.sleep))
+    most = max(1, file.bytes)
+    return Export(ExportSpec(str(source.where(file.path)), opened, reader, None, "raise", most, 1, asyncio.sleep))

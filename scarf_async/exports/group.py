@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
+from anyio import from_thread
 from anyio.to_thread import run_sync
 
 from scarf_async.checks import flag, instance, whole, word
@@ -18,14 +19,21 @@ from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
 from scarf_async.exports.calls import EVERYTHING, ExportCalls
 from scarf_async.exports.formats import need_installed
+from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.directory import Directory
+from scarf_async.exports.jobs.garbage import collect_garbage
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.memory import memory_bytes
+from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
+from scarf_async.exports.jobs.source import need_store
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.spec import ExportSpec
 from scarf_async.exports.stream import Export
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 __all__ = ["Exports"]
 
@@ -64,18 +72,21 @@ class Exports(ExportCalls):
         on_malformed: Literal["raise", "keep"] = "raise",
         memory_limit: int | str = "256MB",
         allow_loss: bool = False,
+        temp_dir: str | os.PathLike[str] | None = None,
+        store: ObjectStore | None = None,
         progress: Callable[[ExportProgress], object] | None = None,
     ) -> ExportReport:
-        """Fetch a job into a directory, window by window; run it again to fetch what is missing.
+        """Fetch a job into a directory or an object store, window by window; run it again to fetch what is missing.
 
-        Needs the extra `data`. Each window is a request. Its records are checked as typed ones; those outside of
-        the window are dropped, and so are those events whose `id` has been there, of which the first to come stays;
-        where another with its `id` has other values, the report names its line (`conflicts`). A window is written
-        under other names, synced, written into `journal.jsonl` and put in its place: whenever the run is killed,
-        what `manifest.json` and the journal name is whole, and the next run goes on from there. A window that is
-        cut off is fetched again from its start, as often as the client's `RetryPolicy` allows. One that fails does
-        not stop the others, unless all would fail as it did (401, 403, 404, or a 429 that outlasts the retries).
-        Where the service refuses a range for its length, the windows become shorter.
+        Needs the extra `data`, and for an object store `cloud`. Each window is a request. Its records are checked
+        as typed ones; those outside of the window are dropped, and so are those events whose `id` has been there,
+        of which the first to come stays; where another with its `id` has other values, the report names its line
+        (`conflicts`). A window is written under other names, synced, written into `journal.jsonl` and put in its
+        place: whenever the run is killed, what `manifest.json` and the journal name is whole, and the next run goes
+        on from there. A window that is cut off is fetched again from its start, as often as the client's
+        `RetryPolicy` allows. One that fails does not stop the others, unless all would fail as it did (401, 403,
+        404, or a 429 that outlasts the retries). Where the service refuses a range for its length, the windows
+        become shorter.
 
         A directory belongs to one export of one server, in one format, but not to a range: a later `end`, an
         earlier `start` or another `window_days` go on in it. Fetched are the gaps, the windows that had not ended,
@@ -116,9 +127,16 @@ class Exports(ExportCalls):
         The files lie in `data/`, and nothing else does, so that pandas, pyarrow, polars and DuckDB read that folder
         as one table, also while a run is under way: `pandas.read_parquet("events/data")`.
 
+        In an object store a window is written below `temp_dir` and then uploaded, under names that are never used
+        twice; `manifest.json` names what is there, and is replaced within five seconds, if nobody else has. What is
+        replaced stays until `collect_garbage`, since others may be reading it: read what the manifest names, as
+        `scarf_async.data.read` does. A run that was killed holds the prefix for 30 s, which the next one waits.
+
         Args:
             job: what to fetch; the version, and in v2 the owner, that it leaves out are the client's.
-            destination: a directory, made where it is missing, but not those above it.
+            destination: a directory, `file://...` too, made where it is missing, but not those above it; or the
+                address of a prefix in an object store that has conditional writes: `s3://bucket/prefix`, `gs://`,
+                `az://` or `abfs://`, with the credentials that obstore finds in the environment.
             concurrency: windows under way at the most.
             refresh_days: fetch the windows again that have any of the last so many days of the range that have
                 begun, and replace them. None: 3 for a job without an `end`, else 0.
@@ -128,6 +146,10 @@ class Exports(ExportCalls):
                 for all of them, fewer are under way. What is on its way through Python, pyarrow and DuckDB comes
                 on top: with four windows of 600,000 events at once the process had 520 to 810 MB, with one 360 to
                 490.
+            temp_dir: where windows are received that go into an object store; None: where the system keeps
+                temporary files. A directory has its own.
+            store: an obstore store of the bucket, for credentials that are not in the environment; the prefix is
+                still that of the address.
             progress: called at most ten times a second, and once at the end.
 
         Returns:
@@ -138,11 +160,14 @@ class Exports(ExportCalls):
                 nothing was sent.
             UnsupportedError: they are aggregates, and the client speaks v2.
             NotFoundError: a package or pixel that aggregations are to be of is not there.
-            JobBusyError: another run is in the directory; nothing was sent.
-            ExportError: the directory is another export's or another server's, which the message names, or its
+            JobBusyError: another run is at work there; nothing was sent. Or it has taken over a prefix since this
+                one showed no sign of life for 30 s; what the manifest names is whole.
+            ExportError: what is there is another export's or another server's, which the message names, or its
                 manifest cannot be used; nothing was sent.
             OSError: something cannot be written.
-            ConfigurationError: DuckDB or pyarrow is not installed.
+            ConfigurationError: DuckDB, pyarrow or obstore is not installed, the destination is an address of
+                another kind or holds a user or a password, there are no credentials, or the store does not know or
+                ignores conditional writes; nothing was sent.
             ClientClosedError: the client was closed meanwhile.
         """
         instance("job", job, ExportJob, ValidationError, wanted="an ExportJob")
@@ -153,11 +178,22 @@ class Exports(ExportCalls):
         flag("allow_loss", allow_loss, ValidationError)
         word("on_malformed", on_malformed, ("raise", "keep"), ValidationError)
         memory = memory_bytes(memory_limit)
+        place = place_of(destination)
         job = job.of_client(self._client.api, self._client.owner)
         spec = partial(self._spec_of, job)
         need_installed("an export job", "scarf-async[data]", "pyarrow", "duckdb")
         from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # the engine is large, and an extra
 
+        told = Hook("progress", progress)
+        server = self._client.server_of(job.api or self._client.api)
+        target: Destination
+        if isinstance(place, Path):
+            target = Directory(place, job, server)
+        else:
+            need_store(place)
+            from scarf_async.exports.jobs.bucket import Bucket  # noqa: PLC0415 # obstore is an extra
+
+            target = Bucket(place, job, server, store=store, temp_dir=temp_dir, waiting=_waiting(told))
         # What the service's addresses cannot hold is refused before a directory is made.
         spec(_ANY_DAY)
         reads = [] if job.query is None else list(read_artifacts(job.query, job.owner or ""))
@@ -168,11 +204,11 @@ class Exports(ExportCalls):
 
         return await run_job(
             job,
-            Directory(Path(destination), job, self._client.server_of(job.api or self._client.api)),
+            target,
             spec,
             concurrency=concurrency,
             refresh_days=refresh_days,
-            progress=Hook("progress", progress),
+            progress=told,
             clock=self._client.clock,
             memory_limit=memory,
             keep_rejects=on_malformed == "keep",
@@ -180,9 +216,17 @@ class Exports(ExportCalls):
             check=check,
         )
 
-    async def verify(self, directory: str | os.PathLike[str], *, deep: bool = False) -> list[FileProblem]:
-        """Compare the files of a job's directory with its manifest, in a thread; see `verify_export`."""
-        return await run_sync(partial(verify_export, directory, deep=deep))
+    async def verify(
+        self, directory: str | os.PathLike[str], *, deep: bool = False, store: ObjectStore | None = None
+    ) -> list[FileProblem]:
+        """Compare the files of a job with its manifest, in a thread; see `verify_export`."""
+        return await run_sync(partial(verify_export, directory, deep=deep, store=store))
+
+    async def collect_garbage(
+        self, destination: str | os.PathLike[str], *, store: ObjectStore | None = None
+    ) -> list[str]:
+        """Delete what a job no longer needs in an object store, in a thread; see `collect_garbage`."""
+        return await run_sync(partial(collect_garbage, destination, store=store))
 
     def _spec_of(self, job: ExportJob, asked: Window) -> ExportSpec[Record]:
         """Return the export of what a job asks for, with nothing left out: the job does that."""
@@ -205,6 +249,17 @@ class Exports(ExportCalls):
                 export = exports.aggregations(start, end, job.query or EVERYTHING, owner=job.owner)
         # Whoever only reads from it need not know which of them it is.
         return cast("ExportSpec[Record]", export.spec)
+
+
+def _waiting(progress: Hook[ExportProgress]) -> Callable[[float], object]:
+    """Return what tells that another run may have been killed."""
+
+    def tell(seconds: float) -> None:
+        from_thread.check_cancelled()
+        what = f"{seconds:.0f} s for a sign of life of the run that holds the prefix, and may have been killed"
+        from_thread.run_sync(progress.tell, ExportProgress(0, 0, 0, 0, 0, 0.0, "waiting", (), what))
+
+    return tell
 
 
 class _JobExports(ExportCalls):

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import json
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 from scarf_async.emulator import Emulator
 from scarf_async.emulator.faults import FaultRule
+from scarf_async.exports.jobs import lease
+from scarf_async.exports.jobs.lease import Lease
+from scarf_async.exports.jobs.place import place_of
+from scarf_async.exports.jobs.source import objects_at
 from scarf_async.files import lock
 
 from .shell import TOKEN, files_in, finish, invoke, of, run_on_terminal, start, until
+
+if TYPE_CHECKING:
+    from exports.jobs.store import Store
 
 DAYS = ("--start", "2024-01-01", "--end", "2024-01-07", "--window-days", "2")
 
@@ -136,3 +148,51 @@ async def test_an_id_in_two_windows_is_found_by_a_deep_look(tmp_path: Path) -> N
     deep = await invoke("export", "verify", str(tmp_path), "--deep", env={})
     assert (whole.status, deep.status) == (0, 4)
     assert b"such as '1'" in deep.out
+
+
+async def test_a_bucket(store: Store, tmp_path: Path) -> None:
+    """A job goes into it and is verified there; busy, nothing to go on with and garbage are as everywhere."""
+    to = "s3://bucket/a/pixels"
+    async with Emulator(token=TOKEN) as emulator:
+        env = of(emulator) | store.environment
+        nothing = await invoke(*GO_ON, to, env=env)
+        done = await invoke("export", "job", "pixel_events", *DAYS, "--to", to, "--json", env=env)
+        again = await invoke("export", "job", "pixel_events", *DAYS, "--to", to, "--no-resume", env=env)
+        wrong = await invoke(*GO_ON, "s3://key:s3cr3t@bucket/a", env=env)
+        assert len(emulator.requests) == 3
+    assert [some.status for some in (nothing, done, again, wrong)] == [2, 0, 3, 2]
+    assert "--start DAY or --days N" in nothing.err
+    assert "leave out what is before the @" in wrong.err
+    assert "s3cr3t" not in wrong.err
+    told = json.loads(done.out)
+    assert {f"a/pixels/{file['path']}" for file in told["new_files"]} < {*store.objects}
+    whole = await invoke("export", "verify", to, env=store.environment)
+    assert (whole.status, whole.err) == (0, f"{to} is whole.\n")
+    store.age("a/pixels/probe-*", dt.timedelta(days=2))
+    swept = await invoke("export", "gc", to, env=store.environment)
+    assert (swept.status, swept.out.count(b"\n"), swept.err) == (0, 1, f"1 objects deleted in {to}.\n")
+    store.delete(f"a/pixels/{told['new_files'][0]['path']}")
+    gone = await invoke("export", "verify", to, env=store.environment)
+    assert (gone.status, gone.out) == (4, f"{to}/{told['new_files'][0]['path']}: it is missing\n".encode())
+
+
+async def test_a_bucket_that_is_in_use(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe is told once what is waited for, and the status is that of a directory in use."""
+    monkeypatch.setattr(lease, "_RENEWED", 0.05)
+    monkeypatch.setattr(lease, "_LOOK", 0.05)
+    monkeypatch.setenv("SCARF_API_TOKEN", TOKEN)
+    to = "s3://bucket/pixels"
+    place = place_of(to)
+    assert not isinstance(place, Path)
+    holder = Lease(objects_at(place))
+    await asyncio.to_thread(holder.take)
+    async with Emulator(token=TOKEN) as emulator:
+        busy = await invoke(
+            "export", "job", "pixel_events", *DAYS, "--to", to, env=of(emulator) | store.environment
+        )
+        assert not emulator.requests
+    swept = await invoke("export", "gc", to, env=store.environment)
+    await asyncio.to_thread(holder.free)
+    assert (busy.status, busy.err.count("\n"), swept.status) == (5, 2, 1)
+    assert busy.err.startswith("waiting 30 s for a sign of life of the run that holds the prefix")
+    assert "has no manifest.json" in swept.err

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import assert_type
 
 import aiohttp
+from obstore.store import S3Store
 
 import scarf_async
 from scarf_async import (
@@ -367,9 +368,12 @@ async def export_jobs(scarf: Scarf, path: Path) -> None:
         assert_type(window.error, ScarfError | None)
     assert_type(report.complete, bool)
     assert_type(report.to_dict(), dict[str, JSON])
+    assert_type(report.directory, Path | str)
+    await scarf.exports.run(job, "s3://bucket/prefix", temp_dir=path, store=S3Store("bucket"))
     assert_type(await scarf.exports.verify(path), list[FileProblem])
+    assert_type(await scarf.exports.collect_garbage("s3://bucket/prefix"), list[str])
     for problem in verify_export("directory"):
-        assert_type(problem.path, Path)
+        assert_type(problem.path, Path | str)
         assert_type(problem.problem, str)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
@@ -14,7 +14,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 from scarf_async.exports.arrow import Part, PartParser, arrow_told
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.jobs.engine import Crossing, Engine, IdsOfTwo, engine_told
-from scarf_async.exports.jobs.manifest import Manifest
+from scarf_async.exports.jobs.manifest import FileEntry
+from scarf_async.exports.jobs.source import Source
 from scarf_async.exports.parsers import Run
 from scarf_async.exports.spec import Counters
 
@@ -31,8 +32,12 @@ class _Line(msgspec.Struct):
 _line = msgspec.json.Decoder(_Line)
 
 
-def ids_in_two_windows(path: Path, manifest: Manifest) -> list[IdsOfTwo]:
+def ids_in_two_windows(source: Source, description: str) -> list[IdsOfTwo]:
     """Return of which two windows, by their places in the manifest, there is an id in both.
+
+    Args:
+        source: what a job has written.
+        description: where that is, for errors.
 
     Raises:
         ExportError: a file cannot be read as what it is.
@@ -40,42 +45,40 @@ def ids_in_two_windows(path: Path, manifest: Manifest) -> list[IdsOfTwo]:
     """
     with (
         TemporaryDirectory(prefix="scarf-") as spill,
-        engine_told(str(path)),
-        arrow_told(str(path)),
+        engine_told(description),
+        arrow_told(description),
     ):
         engine = Engine(Path(spill), _MEMORY)
         try:
             crossing = Crossing(engine)
-            for number, entry in enumerate(manifest.windows):
+            for number, entry in enumerate(source.manifest.windows):
                 for file in entry.files:
-                    for ids in _ids(path / file.path):
-                        crossing.add(ids, number)
+                    with source.open(file.path) as opened:
+                        for ids in _ids(opened, file):
+                            crossing.add(ids, number)
             return crossing.found()
         finally:
             engine.close()
 
 
-def _ids(file: Path) -> Iterator[pa.Array]:
-    match file.suffix:
+def _ids(file: IO[bytes], entry: FileEntry) -> Iterator[pa.Array]:
+    match Path(entry.path).suffix:
         case ".parquet":
             with pq.ParquetFile(file) as parquet:
                 for batch in parquet.iter_batches(columns=["id"]):
                     yield batch.column(0)
         case ".jsonl":
-            with file.open("rb") as lines:
-                while some := lines.readlines(_READ_AT_ONCE):
-                    yield pa.array([_line.decode(line).id for line in some], pa.string())
+            while some := file.readlines(_READ_AT_ONCE):
+                yield pa.array([_line.decode(line).id for line in some], pa.string())
         case _:
-            yield from _ids_of_csv(file)
+            yield from _ids_of_csv(file, entry)
 
 
-def _ids_of_csv(file: Path) -> Iterator[pa.Array]:
-    size = file.stat().st_size
-    if size:
-        parser = PartParser(EventReader(None), Counters(str(file)), size)
-        with file.open("rb") as csv:
-            while data := csv.read(_READ_AT_ONCE):
-                yield from _columns(parser.feed(data))
+def _ids_of_csv(file: IO[bytes], entry: FileEntry) -> Iterator[pa.Array]:
+    if entry.bytes:
+        parser = PartParser(EventReader(None), Counters(entry.path), entry.bytes)
+        while data := file.read(_READ_AT_ONCE):
+            yield from _columns(parser.feed(data))
         yield from _columns(parser.finish())
 
 

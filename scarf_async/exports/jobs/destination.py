@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
 from scarf_async.exports.jobs.manifest import Manifest, WindowEntry
 
-__all__ = ["Destination", "Made"]
+__all__ = ["Destination", "Made", "Stage"]
+
+Stage: TypeAlias = Literal["writing", "uploading"]
+"""What is being done with a window that has been received."""
 
 
 @attrs.frozen
@@ -29,8 +32,12 @@ class Destination(Protocol):
     """
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Path | str:
         """Where it is, for the report."""
+
+    @property
+    def stage(self) -> Stage:
+        """What it does with a window that has been received, for the progress."""
 
     @property
     def temporary(self) -> Path:

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from scarf_async.errors import ExportError, JobBusyError
-from scarf_async.exports.jobs.destination import Made
+from scarf_async.exports.jobs.destination import Made, Stage
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import (
     DATA,
@@ -129,6 +129,8 @@ class Directory:
         temporary: where what is not finished lies, out of the sight of those who read the data.
         manifest: what is on the disk, by manifest and journal.
     """
+
+    stage: Stage = "writing"
 
     def __init__(self, path: Path, job: ExportJob, server: str) -> None:
         self.path = path

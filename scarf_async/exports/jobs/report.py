@@ -43,7 +43,7 @@ class WindowReport:
         conflicting: how many of the duplicates were not equal to the first with their id.
         conflicts: the lines of the first hundred of these, in what the service sent.
         columns: those of a CSV that is as it was received, which may differ between windows; up to 4 KiB of them.
-        files: the SHA-256 of each of its files, by their paths from the directory on.
+        files: the SHA-256 of each of its files, by their paths from the directory or the prefix on.
     """
 
     start: dt.date
@@ -83,8 +83,10 @@ class ExportProgress:
         rows: rows that this run has written; those of a fetch that was cut off count no more.
         bytes: bytes that this run has received.
         elapsed: seconds.
-        stage: `fetching`, or `writing` where all that is under way has been received.
+        stage: `fetching`; `writing`, or into an object store `uploading`, where all that is under way has been
+            received; `waiting` for a run that may have been killed.
         finished: what became of windows since the last call.
+        waiting_for: of `waiting`, for what and how long, in words.
     """
 
     windows_done: int
@@ -93,8 +95,9 @@ class ExportProgress:
     rows: int
     bytes: int
     elapsed: float
-    stage: Literal["fetching", "writing"] = "fetching"
+    stage: Literal["fetching", "writing", "uploading", "waiting"] = "fetching"
     finished: Sequence[WindowReport] = ()
+    waiting_for: str | None = None
 
 
 @attrs.frozen(eq=False, repr=False, str=False)
@@ -103,14 +106,14 @@ class ExportReport:
 
     Attributes:
         job: the job.
-        directory: where its files are.
+        directory: where its files are: a directory, or the address of a prefix.
         windows: all of them.
         elapsed: seconds.
         stopped_by: why the run asked for nothing more from some point on; None if it went to its end.
     """
 
     job: ExportJob
-    directory: Path
+    directory: Path | str
     windows: Sequence[WindowReport]
     elapsed: float
     stopped_by: str | None = None
@@ -145,7 +148,7 @@ class ExportReport:
 
     @property
     def new_files(self) -> Mapping[str, str]:
-        """The SHA-256 of each file that this run has written, by their paths from the directory on."""
+        """The SHA-256 of each file that this run has written, by their paths in the directory or the prefix."""
         fetched = (window.files for window in self.windows if window.status == "fetched")
         return {path: sha256 for files in fetched for path, sha256 in files.items()}
 

@@ -13,7 +13,14 @@ from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
 from scarf_async.clock import Clock
-from scarf_async.errors import APIError, ClientClosedError, ClusterLostError, ScarfError, WrongEventLoopError
+from scarf_async.errors import (
+    APIError,
+    ClientClosedError,
+    ClusterLostError,
+    JobBusyError,
+    ScarfError,
+    WrongEventLoopError,
+)
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.engine import Engine
@@ -169,6 +176,7 @@ class _Run:
 
         Raises:
             OSError: something cannot be written.
+            JobBusyError: another run has taken over.
             ClientClosedError: the client was closed meanwhile.
             ClusterLostError: the cluster that fetches was lost.
             WrongEventLoopError: the client belongs to another event loop.
@@ -222,7 +230,7 @@ class _Run:
             try:
                 shorter = await self._fetch(window)
             except Exception as error:  # noqa: BLE001 # raised when all have ended, and as itself: groups wrap
-                # No window could be fetched any more: the disk, the client.
+                # No window could be fetched any more: the disk, the client, another run.
                 self._fatal = self._fatal or error
                 workers.cancel_scope.cancel()
                 return
@@ -254,7 +262,7 @@ class _Run:
         self._fetching.append(fetch)
         try:
             entry = await fetch()
-        except (ClientClosedError, ClusterLostError, WrongEventLoopError):
+        except (ClientClosedError, ClusterLostError, JobBusyError, WrongEventLoopError):
             raise
         except ScarfError as error:
             return await self._failed(window, error, short=short)
@@ -308,9 +316,10 @@ class _Run:
         *,
         error: ScarfError | None = None,
     ) -> None:
-        if entry is None:
-            # What was to be replaced is still there.
-            entry = next((old for old in self._destination.manifest.windows if old.window == window), None)
+        if entry is None or status == "fetched":
+            # What was to be replaced is still there; or files have the names that the destination gave them.
+            there = self._destination.manifest.windows
+            entry = next((old for old in there if old.window == window), entry)
         self._dealt_with.add(window)
         self._reports[window] = _report(status, window, entry, error)
         self._finished.append(self._reports[window])
@@ -339,7 +348,7 @@ class _Run:
                 self._rows,
                 self._bytes,
                 now,
-                "writing" if writing else "fetching",
+                self._destination.stage if writing else "fetching",
                 finished,
             )
         )

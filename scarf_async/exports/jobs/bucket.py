@@ -1,0 +1,348 @@
+"""A prefix of an object store as the destination of a job (extra `cloud`). All of it blocks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import msgspec
+
+from scarf_async.errors import ConfigurationError, ExportError, JobBusyError, ScarfError
+from scarf_async.exports.jobs.destination import Made, Stage
+from scarf_async.exports.jobs.document import PROBE, Document, dump, list_path, load, load_list, named
+from scarf_async.exports.jobs.job import ExportJob
+from scarf_async.exports.jobs.lease import Lease
+from scarf_async.exports.jobs.manifest import (
+    MANIFEST,
+    FileEntry,
+    Manifest,
+    UnusableManifestError,
+    WindowEntry,
+    differences,
+)
+from scarf_async.exports.jobs.objects import ChangedError, Found, Objects, nonce
+from scarf_async.exports.jobs.place import Prefix
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+__all__ = ["Bucket", "make_sure_of_conditions", "read_document"]
+
+_BETWEEN_COMMITS: Final = 5.0
+
+
+def read_document(objects: Objects, found: Found) -> Document:
+    """Return what a prefix holds, by its manifest and the lists that this names.
+
+    Raises:
+        ExportError: one of them cannot be used.
+        OSError: one cannot be read.
+    """
+    try:
+        manifest, paths, retired = load(found.data)
+        entries = [
+            load_list(path, None if listed is None else listed.data)
+            for path, listed in zip(paths, objects.read_each(paths), strict=True)
+        ]
+    except UnusableManifestError as error:
+        problem = str(error)
+    else:
+        lists = {entry.window: path for entry, path in zip(entries, paths, strict=True)}
+        return Document(attrs.evolve(manifest, windows=tuple(entries)), lists, retired)
+    raise ExportError(f"{objects.where(MANIFEST)} {problem}; give another prefix")
+
+
+def make_sure_of_conditions(objects: Objects) -> None:
+    """Try with an object of a new name whether the store refuses what its conditions forbid.
+
+    Raises:
+        ConfigurationError: it does not.
+        OSError: it does not answer, or refuses all.
+    """
+    path = f"{PROBE}{nonce()}.json"
+    bodies = (b'{"commit":"%s"}' % nonce().encode() for _ in range(4))
+    first = objects.commit(path, next(bodies), None)
+    _must_be_refused(objects, path, next(bodies), None)
+    objects.commit(path, next(bodies), first)
+    _must_be_refused(objects, path, next(bodies), first)
+
+
+def _must_be_refused(objects: Objects, path: str, data: bytes, old: Found | None) -> None:
+    try:
+        objects.commit(path, data, old)
+    except ChangedError:
+        return
+    raise ConfigurationError(
+        f"{objects.place.root} ignores the conditions of writes (If-None-Match, If-Match), without which two runs"
+        f" could spoil each other's work: take another store; nothing but {objects.where(path)} was written"
+    )
+
+
+class Bucket:
+    """A prefix of an object store, leased.
+
+    What a window consists of is written under names that nothing had before, then its list, then the manifest, if
+    nobody else has written that: whenever a run is killed, what the manifest names is whole. Nothing is deleted
+    here; what is replaced is retired, since readers may still go by the manifest that named it.
+
+    Args:
+        place: the prefix.
+        job: the job.
+        server: the base address of the service that it is asked of.
+        store: an obstore store of the bucket; None: one by the environment.
+        temp_dir: where windows are received; None: where the system keeps temporary files.
+        waiting: is told how many seconds another holder still has to show a sign of life.
+        pause: waits so many seconds.
+
+    Attributes:
+        temporary: a directory of this run alone, which goes when it is closed.
+    """
+
+    stage: Stage = "uploading"
+
+    def __init__(
+        self,
+        place: Prefix,
+        job: ExportJob,
+        server: str,
+        *,
+        store: ObjectStore | None = None,
+        temp_dir: str | os.PathLike[str] | None = None,
+        waiting: Callable[[float], object] = lambda _: None,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._job = job
+        self._empty = Document(Manifest.of(job, server))
+        self._objects = Objects(place, store, pause=pause)
+        self._waiting = waiting
+        self._lease = Lease(self._objects, self._wait, pause=pause)
+        self.temporary: Path = Path(temp_dir or tempfile.gettempdir()) / f"scarf-run-{nonce()}"
+        self._document = self._empty
+        self._committed = self._empty
+        self._found: Found | None = None
+        self._there: dict[str, int] = {}
+        self._turn = threading.Lock()
+        self._committing = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._last = 0.0
+        self._failure: Exception | None = None
+        self._opened = False
+        self._closed = False
+
+    @property
+    def path(self) -> str:
+        """Its address."""
+        return str(self._objects.place)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is there, and what was uploaded since the manifest was last written."""
+        return self._document.manifest
+
+    def open(self) -> None:
+        """Take the lease, once it is sure that the prefix can be used, and shut out whoever had it before.
+
+        Raises:
+            JobBusyError: another run holds it.
+            ConfigurationError: there are no credentials, or the store ignores the conditions of writes.
+            ExportError: the manifest cannot be used, or is another job's.
+            ValidationError: the job has no start, and nothing is there.
+            OSError: the store does not answer, or refuses.
+        """
+        self.temporary.mkdir(mode=0o700, parents=True)
+        found = self._objects.first(MANIFEST)
+        if found is None:
+            self._job.check_start([])
+            make_sure_of_conditions(self._objects)
+        else:
+            self._of_this_job(found)
+        self._lease.take()
+        try:
+            self._begin()
+            with self._turn:
+                self._go_on()
+                self._opened = True
+        except BaseException:
+            self._lease.free()
+            raise
+
+    def _wait(self, seconds: float) -> None:
+        self._go_on()
+        self._waiting(seconds)
+
+    def _go_on(self) -> None:
+        if self._closed:
+            # Whoever called has been cancelled, and does not hear of this.
+            raise JobBusyError(f"the run for {self._objects.place} is over")
+
+    def _begin(self) -> None:
+        # What came in while we waited is read; whoever lost the lease may still write once more.
+        for _ in range(3):
+            found = self._objects.read(MANIFEST)
+            document = self._empty if found is None else self._of_this_job(found)
+            try:
+                # From now on, what another run has in mind to write is refused.
+                self._found = self._objects.commit(MANIFEST, dump(document, nonce()), found)
+            except ChangedError:
+                continue
+            self._last = time.monotonic()
+            self._document = self._committed = document
+            if document.manifest.windows:
+                self._there = {listed.path: listed.size for listed in self._objects.listing()}
+            return
+        raise self._overtaken()
+
+    def _of_this_job(self, found: Found) -> Document:
+        document = read_document(self._objects, found)
+        windows = document.manifest.windows
+        self._job.check_start(windows)
+        if not (different := differences(document.manifest, self._empty.manifest)):
+            return document
+        if windows:
+            raise ExportError(
+                f"{self._objects.place} holds another export: {'; '.join(different)}; give another prefix"
+            )
+        # Nothing has been fetched into it: it belongs to no job.
+        return attrs.evolve(self._empty, retired=document.retired)
+
+    def holds(self, entry: WindowEntry) -> bool:
+        """Tell whether the files of a window are there."""
+        return all(self._there.get(path) == file.bytes for path, file in entry.by_path.items())
+
+    def remember(self, *, limit_days: int | None = None, end_inclusive: bool | None = None) -> None:
+        """Write down what the service has shown, with the next window or at the end; None: nothing new."""
+        with self._turn:
+            manifest = self._document.manifest
+            if limit_days is not None:
+                manifest = attrs.evolve(manifest, limit_days=limit_days)
+            if end_inclusive is not None:
+                manifest = attrs.evolve(manifest, end_inclusive=end_inclusive)
+            self._document = attrs.evolve(self._document, manifest=manifest)
+
+    def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
+        """Upload the files of a window, and see to it that the manifest names it within seconds.
+
+        Returns:
+            False where the run is over.
+
+        Raises:
+            JobBusyError: another run has taken over.
+            OSError: the store does not answer, or refuses.
+        """
+        try:
+            if self._closed:
+                return False
+            self._check()
+            placed, path = self._upload(entry, made)
+        finally:
+            for file in made:
+                file.part.unlink(missing_ok=True)
+        with self._turn:
+            if self._closed:
+                return False
+            self._there |= {path: file.bytes for path, file in placed.by_path.items()}
+            self._document = self._document.having(placed, path, dt.datetime.now(dt.UTC))
+            self._commit_soon()
+        return True
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._lease.check()
+
+    def _upload(self, entry: WindowEntry, made: Sequence[Made]) -> tuple[WindowEntry, str]:
+        parts = {file.path: file.part for file in made}
+
+        def placed(file: FileEntry) -> FileEntry:
+            path = named(file.path, file.sha256, nonce())
+            self._objects.write(path, parts[file.path])
+            return msgspec.structs.replace(file, path=path)
+
+        files = tuple(placed(file) for file in entry.files)
+        rejects = None if entry.rejects is None else placed(entry.rejects)
+        entry = msgspec.structs.replace(entry, files=files, rejects=rejects)
+        path = list_path(entry.window, nonce())
+        self._objects.write(path, msgspec.json.encode(entry))
+        return entry, path
+
+    def _commit_soon(self) -> None:
+        if self._timer is None:
+            wait = max(0.0, self._last + _BETWEEN_COMMITS - time.monotonic())
+            self._timer = threading.Timer(wait, self._commit_what_is_there)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _commit_what_is_there(self) -> None:
+        with self._turn:
+            self._timer = None
+        try:
+            self._commit()
+        except (ScarfError, OSError) as error:
+            # The next window's to raise, or the end's.
+            self._failure = error
+
+    def _commit(self) -> None:
+        """Write the manifest, if there is anything new."""
+        with self._committing:
+            with self._turn:
+                document = self._document
+            if document is self._committed:
+                return
+            self._check()
+            try:
+                self._found = self._objects.commit(MANIFEST, dump(document, nonce()), self._found)
+            except ChangedError:
+                self._failure = self._overtaken()
+                raise self._failure from None
+            finally:
+                self._last = time.monotonic()
+            self._committed = document
+
+    def _overtaken(self) -> JobBusyError:
+        return JobBusyError(
+            f"another run has written {self._objects.where(MANIFEST)}; what it wrote was not changed: run again"
+        )
+
+    def checkpoint(self) -> None:
+        """Write the manifest, and free the lease: the run is at its end.
+
+        Raises:
+            JobBusyError: another run has taken over.
+            OSError: the store does not answer, or refuses.
+        """
+        with self._turn:
+            self._opened = False
+        try:
+            self._commit()
+            self._check()
+        finally:
+            self._lease.free()
+
+    def close(self) -> None:
+        """Let go of it without waiting: what was uploaded is still written into the manifest."""
+        with self._turn:
+            self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
+        if self._opened:
+            self._opened = False
+            # Not a daemon: the process must not end before.
+            threading.Thread(target=self._let_go, name="scarf-close").start()
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def _let_go(self) -> None:
+        try:
+            # What ended the run is told already.
+            with suppress(ScarfError, OSError):
+                self._commit()
+        finally:
+            self._lease.free()

@@ -1,0 +1,395 @@
+"""The objects below a prefix, through obstore, whose exceptions end here (extra `cloud`). All of it blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import errno
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Final, cast
+
+import attrs
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import from_url
+
+from scarf_async.errors import ConfigurationError
+from scarf_async.exports.jobs.place import Prefix
+from scarf_async.text import printable
+
+if TYPE_CHECKING:
+    from obstore import PutMode, UpdateVersion
+    from obstore.store import ObjectStore
+
+__all__ = ["ChangedError", "Found", "Listed", "Objects", "nonce"]
+
+_PATIENCE: Final = 7.0
+"""Seconds for the first answer without credentials in the environment: an instance identity takes less than one."""
+_PAUSES: Final = (0.1, 0.5, 1.0, 2.0)
+_CHUNK: Final = 8 * 2**20
+"""Bytes of a part of an upload; two are under way, so that an upload takes little memory."""
+_READERS: Final = 16
+
+# Where one of these is set, nobody waits for a metadata address.
+_CREDENTIALS: Final = {
+    "s3": (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_SKIP_SIGNATURE",
+    ),
+    "gs": (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_SERVICE_ACCOUNT",
+        "GOOGLE_SERVICE_ACCOUNT_PATH",
+        "GOOGLE_SERVICE_ACCOUNT_KEY",
+        "GOOGLE_SKIP_SIGNATURE",
+    ),
+    "az": (
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_CLIENT_SECRET",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_STORAGE_SAS_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
+        "AZURE_STORAGE_TOKEN",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_SKIP_SIGNATURE",
+    ),
+}
+_METADATA: Final = re.compile(
+    r"169\.254\.|latest/api/token|latest/meta-data|computeMetadata|metadata/identity|identity/oauth2|token request"
+    r"|ExternalAccount|az account"
+)
+_QUERY: Final = re.compile(r"\?[^\s\"')>]*")
+_ELEMENT: Final = re.compile(r"<(Code|Message)>([^<]*)</\1>")
+
+
+class RefusedError(Exception):
+    """A condition of a write did not hold, or its answer was lost."""
+
+
+class ChangedError(Exception):
+    """Somebody else has written the object."""
+
+
+@attrs.frozen
+class Found:
+    """An object as it was read or written.
+
+    Attributes:
+        data: what is in it.
+        version: what tells this version of it from others, by the names that the store gives.
+    """
+
+    data: bytes
+    version: UpdateVersion
+
+
+@attrs.frozen
+class Listed:
+    """An object in a listing: its path below the prefix, its bytes, and when the store says that it was written."""
+
+    path: str
+    size: int
+    modified: dt.datetime
+
+
+def nonce() -> str:
+    """Return what no name had before."""
+    return secrets.token_hex(8)
+
+
+class Objects:
+    """The objects below a prefix, by their paths from there on.
+
+    Args:
+        place: the prefix.
+        store: an obstore store of its bucket; None: one by the environment. No option of our own is set beside what
+            that says, since obstore would then drop some of it.
+        pause: waits so many seconds.
+
+    Raises:
+        ConfigurationError: the store cannot be made of what the environment says.
+    """
+
+    def __init__(
+        self, place: Prefix, store: ObjectStore | None = None, *, pause: Callable[[float], object] = time.sleep
+    ) -> None:
+        self.place = place
+        self._given = store is not None
+        self._pause = pause
+        self.store: ObjectStore = _store_of(place) if store is None else store
+
+    def first(self, path: str) -> Found | None:
+        """Read an object as `read` does, the first one of all: without credentials nobody waits long for it.
+
+        Raises:
+            ConfigurationError: there are no credentials.
+            OSError: the store cannot be reached, or refuses.
+        """
+        variables = _CREDENTIALS.get(self.place.scheme, _CREDENTIALS["az"])
+        if self._given or any(os.environ.get(name) for name in variables):
+            return self.read(path)
+        # An event loop may be running in this thread already.
+        with ThreadPoolExecutor(1) as executor:
+            try:
+                found = executor.submit(asyncio.run, self._first(path)).result()
+            except BaseError as error:
+                problem = str(error)
+                if _METADATA.search(problem) is None:
+                    raise self._failure(error, path) from None
+            except TimeoutError:
+                problem = ""
+            except FileNotFoundError:
+                return self.read(path)
+            else:
+                return found
+        raise ConfigurationError(
+            f"no credentials for {self.place.root}: set {variables[0]} and what belongs to it, or run where the"
+            " machine has an identity of its own (in Python, store= takes others)"
+        )
+
+    async def _first(self, path: str) -> Found:
+        async with asyncio.timeout(_PATIENCE):
+            result = await obstore.get_async(self.store, self.place.key(path))
+            data = await result.bytes_async()
+        return Found(bytes(data), _version(result.meta.get("e_tag"), result.meta.get("version")))
+
+    def read(self, path: str) -> Found | None:
+        """Return an object; None where there is none.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with self._told(path):
+            try:
+                result = obstore.get(self.store, self.place.key(path))
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+            version = _version(result.meta.get("e_tag"), result.meta.get("version"))
+            return Found(bytes(result.bytes()), version)
+
+    def put(self, path: str, data: bytes, old: Found | None) -> Found:
+        """Write an object if it still is what it was; once, whatever comes of it.
+
+        Args:
+            path: the object.
+            data: what is to be in it.
+            old: what it was; None: it was not there.
+
+        Raises:
+            RefusedError: it is not, or this very write had been there when obstore sent it again.
+            OSError: nobody knows whether it was written.
+            ConfigurationError: the store knows no conditions.
+        """
+        mode: PutMode = "create" if old is None else old.version
+        with self._told(path):
+            try:
+                result = obstore.put(self.store, self.place.key(path), data, mode=mode, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError) as error:
+                raise RefusedError(_reason(error)) from None
+            except NotSupportedError as error:
+                raise ConfigurationError(
+                    f"{self.place.root} knows no conditional writes, which jobs need: {_reason(error)}"
+                ) from None
+        return Found(data, _version(result["e_tag"], result["version"]))
+
+    def commit(self, path: str, data: bytes, old: Found | None) -> Found:
+        """Write an object if it still is what it was, and find out what became of it.
+
+        Args:
+            path: the object.
+            data: what is to be in it, which nobody has ever written before.
+            old: what it was; None: it was not there.
+
+        Raises:
+            ChangedError: it is what somebody else has written.
+            OSError: the store does not answer, or refuses.
+        """
+        for pause in (*_PAUSES, None):
+            try:
+                return self.put(path, data, old)
+            except (RefusedError, OSError) as error:
+                problem = getattr(error, "strerror", None) or str(error)
+            found = self.read(path)
+            if found is not None and found.data == data:
+                return found
+            if (found and found.data) != (old and old.data):
+                raise ChangedError
+            if pause is not None:
+                self._pause(pause)
+        raise OSError(errno.EIO, problem, self.where(path))
+
+    def write(self, path: str, data: bytes | Path) -> None:
+        """Write an object, or a file as one, under a name that nothing had before.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        size = len(data) if isinstance(data, bytes) else data.stat().st_size
+        for pause in (*_PAUSES, None):
+            try:
+                with self._told(path):
+                    obstore.put(
+                        self.store,
+                        self.place.key(path),
+                        data,
+                        use_multipart=size > _CHUNK,
+                        chunk_size=_CHUNK,
+                        max_concurrency=2,
+                    )
+            except OSError:
+                with suppress(FileNotFoundError):
+                    if self.size(path) == size:
+                        # The answer was lost. Objects are whole or not there, and nobody else writes this one.
+                        return
+                if pause is None:
+                    raise
+                self._pause(pause)
+            else:
+                return
+
+    def size(self, path: str) -> int:
+        """Return the bytes of an object.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            OSError: it cannot be asked for.
+        """
+        with self._told(path):
+            return obstore.head(self.store, self.place.key(path))["size"]
+
+    def listing(self) -> Iterator[Listed]:
+        """Return all objects below the prefix.
+
+        Raises:
+            OSError: they cannot be listed.
+        """
+        skipped = len(self.place.key(""))
+        with self._told():
+            for some in obstore.list(self.store, self.place.path or None, chunk_size=1000):
+                for meta in some:
+                    yield Listed(meta["path"][skipped:], meta["size"], meta["last_modified"])
+
+    def modified(self, path: str) -> dt.datetime:
+        """Return when an object was written, by the store's clock.
+
+        Raises:
+            OSError: it cannot be asked for.
+        """
+        with self._told(path):
+            return obstore.head(self.store, self.place.key(path))["last_modified"]
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Delete objects; one that is not there is no fault.
+
+        Raises:
+            OSError: they cannot be deleted.
+        """
+        with self._told():
+            try:
+                obstore.delete(self.store, [self.place.key(path) for path in paths])
+            except FileNotFoundError:
+                # Some stores say so of the first one; the others may be there yet.
+                for path in paths if len(paths) > 1 else ():
+                    self.delete([path])
+
+    def fetch(self, path: str) -> IO[bytes]:
+        """Return a copy of an object as a file without a name, which goes when it is closed.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            OSError: it cannot be read.
+        """
+        file: IO[bytes] = TemporaryFile()  # noqa: SIM115 # the caller's
+        try:
+            with self._told(path):
+                for chunk in obstore.get(self.store, self.place.key(path)):
+                    file.write(chunk)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def reader(self, path: str) -> IO[bytes]:
+        """Open an object to be read piece by piece; what fails later are exceptions of obstore.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            OSError: it cannot be asked for.
+        """
+        with self._told(path):
+            return cast("IO[bytes]", obstore.open_reader(self.store, self.place.key(path)))
+
+    def read_each(self, paths: Iterable[str]) -> list[Found | None]:
+        """Read many small objects, several at a time."""
+        with ThreadPoolExecutor(_READERS) as executor:
+            return list(executor.map(self.read, paths))
+
+    def where(self, path: str) -> str:
+        """Return an object's address."""
+        return f"{self.place.root}/{self.place.key(path)}"
+
+    @contextmanager
+    def _told(self, path: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, FileNotFoundError) as error:
+            raise self._failure(error, path) from None
+
+    def _failure(self, error: Exception, path: str | None) -> OSError:
+        where = str(self.place) if path is None else self.where(path)
+        match error:
+            case FileNotFoundError():
+                return FileNotFoundError(errno.ENOENT, _reason(error), where)
+            case PermissionDeniedError() | UnauthenticatedError():
+                return PermissionError(errno.EACCES, _reason(error), where)
+            case _:
+                return OSError(errno.EIO, _reason(error), where)
+
+
+def _store_of(place: Prefix) -> ObjectStore:
+    try:
+        return from_url(place.root)
+    except (BaseError, ValueError) as error:
+        problem = _reason(error)
+    raise ConfigurationError(f"{place.root} cannot be used with what the environment says: {problem}")
+
+
+def _version(e_tag: str | None, version: str | None) -> UpdateVersion:
+    # obstore takes no None here.
+    found: UpdateVersion = {}
+    if e_tag is not None:
+        found["e_tag"] = e_tag
+    if version is not None:
+        found["version"] = version
+    return found
+
+
+def _reason(error: Exception) -> str:
+    """Return what an exception of obstore says, without what it is made of, and without what a URL may hold."""
+    text = str(error).partition("\n\nDebug source")[0]
+    said = ": ".join(value for _, value in _ELEMENT.findall(text))
+    text = _QUERY.sub("", text.partition("<?xml")[0].partition("<Error>")[0]).strip().rstrip(":")
+    if "builder error" in text:
+        text += " (an address that begins with http:// needs AWS_ALLOW_HTTP=true)"
+    return printable(f"{text}: {said}" if said else text)[:500]

@@ -1,0 +1,402 @@
+"""Jobs whose destination is a prefix of an object store that loses answers, fails, hangs and lies."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import re
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import pytest_asyncio
+
+from scarf_async import (
+    ConfigurationError,
+    ExportError,
+    ExportFormat,
+    ExportJob,
+    ExportProgress,
+    JobBusyError,
+    ValidationError,
+    verify_export,
+)
+from scarf_async.data import files, read
+from scarf_async.emulator import FaultRule
+from scarf_async.exports.jobs import bucket, lease, objects
+
+from .service import Service, service
+from .store import CONDITIONS, Store, What
+
+TO = "s3://bucket/nightly/events"
+NAME = re.compile(r"data/2024-01-0\d--2024-01-0\d--[0-9a-f]{12}-[0-9a-f]{16}\.csv")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def some() -> AsyncIterator[Service]:
+    """A service with events, one of them sent again."""
+    async with service(duplicate_events=0.05) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _forgotten(request: pytest.FixtureRequest) -> None:
+    """Count the requests of one test only."""
+    if "some" in request.fixturenames:
+        request.getfixturevalue("some").emulator.requests.clear()
+
+
+def ids(source: object) -> list[str]:
+    """Return the ids that the manifest leads to."""
+    relation = read(str(source), connection=duckdb.connect())
+    return sorted(str(row[0]) for row in relation.project("id").fetchall())
+
+
+def windows(store: Store) -> list[tuple[str, str]]:
+    """Return the days of the windows that the manifest names."""
+    return [(line["start"], line["end"]) for line in store.json("nightly/events/manifest.json")["windows"]]
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize("form", ExportFormat)
+async def test_it_is_what_a_directory_is(some: Service, store: Store, tmp_path: Path, form: ExportFormat) -> None:
+    """The same rows, under names of their own, whatever the prefix is called; nothing is left beside it."""
+    prefix = "it's [a] *x*/é"
+    partition: dict[str, Any] = {"partition_by": "artifact"} if form == "parquet" else {}
+    job = some.job(format=form, **partition)
+    await some.scarf.exports.run(job, tmp_path / "directory")
+    report = await some.scarf.exports.run(job, f"s3://bucket/{prefix}/", temp_dir=tmp_path / "made" / "temp")
+    assert report.complete
+    assert report.directory == f"s3://bucket/{prefix}"
+    named = {path.removeprefix("s3://bucket/") for path in files(report.directory)}
+    assert named == {f"{prefix}/{path}" for path in report.new_files}
+    assert named < store.objects.keys()
+    assert ids(report.directory) == ids(tmp_path / "directory")
+    assert await some.scarf.exports.verify(report.directory, deep=True) == []
+    assert store.json(f"{prefix}/lease.json")["run"] is None
+    assert list((tmp_path / "made" / "temp").iterdir()) == []
+    kinds = Counter(path.removeprefix(f"{prefix}/").partition("/")[0] for path in store.objects)
+    assert {kind[:6]: count for kind, count in kinds.items()} == {
+        "data": 4,
+        "window": 4,
+        "manife": 1,
+        "lease.": 1,
+        "probe-": 1,
+    }
+
+
+async def test_records_that_cannot_be_read(store: Store) -> None:
+    """They go below the prefix, too, and are no data."""
+    async with service(events_per_day=2) as some:
+        await some.emulator.add_events(some.web.uuid, [{"id": "x", "time": "2024-01-02T00:00:00Z", "dnt": "maybe"}])
+        report = await some.scarf.exports.run(some.job(format="jsonl"), TO, on_malformed="keep")
+    assert report.malformed > 0
+    rejects = [path for path in store.objects if fnmatchcase(path, "nightly/events/rejects/*.jsonl")]
+    assert sum(store.objects[path].count(b"\n") for path in rejects) == report.malformed
+    assert not {path.removeprefix("s3://bucket/") for path in files(TO)} & {*rejects}
+    assert verify_export(TO) == []
+
+
+@pytest.mark.parametrize("what", ["lost", "late 503", "503", "drop", "412"])
+async def test_answers_that_tell_nothing(some: Service, store: Store, what: What) -> None:
+    """Lost, or an error although it is done, or before: each window is there once, and was asked for once."""
+    conditional = ["manifest.json", "lease.json", "probe-*"]
+    paths = conditional if what == "412" else [*conditional, "data/*", "windows/*"]
+    faults = [store.fail("PUT", f"nightly/events/{path}", what) for path in paths]
+    report = await some.scarf.exports.run(some.job(), TO)
+    assert report.complete
+    assert {fault.left for fault in faults} == {0}
+    assert len(windows(store)) == len(set(windows(store))) == len(some.asked()) == 4
+    assert verify_export(TO) == []
+    assert store.json("nightly/events/lease.json")["run"] is None
+
+
+async def test_a_store_that_hangs(some: Service, store: Store) -> None:
+    """What it has done meanwhile is not done twice."""
+    for path in ("manifest.json", "data/*"):
+        store.fail("PUT", f"nightly/events/{path}", "hang")
+    report = await some.scarf.exports.run(some.job(), TO, store=store.impatient())
+    assert report.complete
+    assert len(windows(store)) == 4
+    assert verify_export(TO) == []
+
+
+@pytest.mark.parametrize(
+    ("ignored", "what"), [(CONDITIONS, None), (CONDITIONS, "lost"), (CONDITIONS[:1], None), (CONDITIONS[1:], "503")]
+)
+async def test_a_store_that_ignores_conditions(
+    some: Service, store: Store, ignored: tuple[str, ...], what: What | None
+) -> None:
+    """It gets nothing but the probe, and Scarf is asked for nothing."""
+    store.ignored = ignored
+    if what is not None:
+        store.fail("PUT", "*", what)
+    with pytest.raises(ConfigurationError, match=r"s3://bucket ignores the conditions of writes .*; nothing but"):
+        await some.scarf.exports.run(some.job(), TO)
+    (path,) = store.objects
+    assert fnmatchcase(path, "nightly/events/probe-*.json")
+    assert some.asked() == []
+
+
+async def test_a_lease_without_a_manifest_is_no_proof(some: Service, store: Store) -> None:
+    """A store that has a lease is tried all the same: its writer may have ended before it found out."""
+    store.put("nightly/events/lease.json", b'{"run":null,"n":1,"commit":"1"}')
+    store.ignored = CONDITIONS
+    with pytest.raises(ConfigurationError, match="ignores the conditions"):
+        await some.scarf.exports.run(some.job(), TO)
+    assert store.json("nightly/events/lease.json")["n"] == 1
+
+
+async def test_nothing_is_written_for_what_cannot_run(some: Service, store: Store) -> None:
+    """A job without a start where nothing is, and one of another identity."""
+    with pytest.raises(ValidationError, match="give it a start"):
+        await some.scarf.exports.run(ExportJob("package_events", "acme", None, None, package=some.web.uuid), TO)
+    assert store.objects == {}
+    await some.scarf.exports.run(some.job(), TO)
+    store.requests.clear()
+    some.emulator.requests.clear()
+    with pytest.raises(ExportError, match="holds another export: format was 'csv' and is 'parquet'"):
+        await some.scarf.exports.run(some.job(format="parquet"), TO)
+    assert store.written("*") == 0
+    assert some.asked() == []
+
+
+async def test_it_goes_on_like_a_directory(some: Service, store: Store) -> None:
+    """Another range and another length of windows: the gaps alone are asked for, and what is gone."""
+    await some.scarf.exports.run(some.job("2024-01-03", "2024-01-05"), TO)
+    some.emulator.requests.clear()
+    report = await some.scarf.exports.run(some.job(window_days=1, end="2024-01-06"), TO)
+    assert some.asked() == [
+        ("2024-01-01", "2024-01-02"),
+        ("2024-01-02", "2024-01-03"),
+        ("2024-01-05", "2024-01-06"),
+    ]
+    assert report.complete
+    store.delete(files(TO)[0].removeprefix("s3://bucket/"))
+    assert [problem.problem for problem in verify_export(TO)] == ["it is missing"]
+    some.emulator.requests.clear()
+    await some.scarf.exports.run(some.job(end="2024-01-06"), TO)
+    assert some.asked() == [("2024-01-01", "2024-01-02")]
+    assert verify_export(TO) == []
+
+
+async def test_a_refresh_under_a_reader(some: Service, store: Store) -> None:
+    """What the earlier manifest named can still be read, and is retired in the commit that replaces it."""
+    await some.scarf.exports.run(some.job(format="parquet"), TO)
+    relation = read(TO, connection=duckdb.connect())
+    before = files(TO)
+    await some.scarf.exports.run(some.job(format="parquet"), TO, refresh_days=3)
+    after = files(TO)
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False, False]
+    assert len(relation.fetchall()) == 160
+    retired = [line["path"] for line in store.json("nightly/events/manifest.json")["retired"]]
+    assert {f"{TO}/{path}" for path in retired if path.startswith("data/")} == {*before} - {*after}
+    assert sum(path.startswith("windows/") for path in retired) == 2
+    assert verify_export(TO) == []
+
+
+async def test_the_manifest_is_written_once_in_five_seconds(
+    some: Service, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the beginning, which shuts out others, and at the end; without that time, with each window."""
+    await some.scarf.exports.run(some.job(), TO)
+    assert store.written("*/manifest.json") == 2
+    monkeypatch.setattr(bucket, "_BETWEEN_COMMITS", 0.0)
+    store.requests.clear()
+    await some.scarf.exports.run(some.job(window_days=1, end="2024-01-17"), TO, concurrency=1)
+    assert 2 < store.written("*/manifest.json") <= 10
+
+
+# Two runs.
+
+
+async def test_a_run_that_is_at_work(some: Service, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is told within a second, asks for nothing, and spoils nothing; a collection of garbage, too."""
+    monkeypatch.setattr(lease, "_RENEWED", 0.05)
+    monkeypatch.setattr(lease, "_LOOK", 0.05)
+    blocked = store.fail("PUT", "nightly/events/data/*", "hang")
+    first = asyncio.create_task(some.scarf.exports.run(some.job(), TO, concurrency=1))
+    await asyncio.to_thread(store.wait_until, lambda _: blocked.left == 0)
+    asked = len(some.asked())
+    with pytest.raises(JobBusyError, match="s3://bucket/nightly/events is in use by another run"):
+        await some.scarf.exports.run(some.job(), TO)
+    with pytest.raises(JobBusyError):
+        await some.scarf.exports.collect_garbage(TO)
+    assert len(some.asked()) == asked
+    store.release()
+    assert (await first).complete
+    assert verify_export(TO) == []
+
+
+async def test_a_run_that_was_cancelled(some: Service, store: Store) -> None:
+    """What it has uploaded is named, and its lease is free: the next one goes on at once."""
+    job = some.job()
+    some.emulator.faults.add(FaultRule("GET", "*/events/*", 3, "hang"))
+    running = asyncio.create_task(some.scarf.exports.run(job, TO, concurrency=1))
+    await some.emulator.wait_until(lambda _: len(some.asked()) == 3)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await asyncio.to_thread(store.wait_until, lambda _: store.json("nightly/events/lease.json")["run"] is None)
+    there = windows(store)
+    assert len(there) == 2
+    some.emulator.requests.clear()
+    assert (await some.scarf.exports.run(job, TO)).complete
+    assert len(some.asked()) == 4 - len(there)
+
+
+async def child(some: Service, days: int, form: str = "csv") -> asyncio.subprocess.Process:
+    """Begin a run in a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).with_name("killed_child.py")),
+        *(some.emulator.url, some.emulator.token, some.web.uuid, TO, form, str(days)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def test_a_run_that_slept_past_its_lease(
+    some: Service, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wakes up when another one has taken over, is told so, and changes nothing that the manifest names."""
+    monkeypatch.setattr(lease, "_DEAD", 0.2)
+    monkeypatch.setattr(lease, "_LOOK", 0.1)
+    monkeypatch.setenv("SCARF_TEST_LEASE", "0.2")
+    stages: list[ExportProgress] = []
+    sleeper = await child(some, 8)
+    await asyncio.to_thread(store.wait_until, lambda _: store.written("*/data/*") > 0)
+    sleeper.send_signal(signal.SIGSTOP)
+    job = some.job(window_days=1, end="2024-01-09")
+    assert (await some.scarf.exports.run(job, TO, progress=stages.append)).complete
+    assert stages[0].stage == "waiting"
+    assert "s for a sign of life" in str(stages[0].waiting_for)
+    manifest = store.objects["nightly/events/manifest.json"]
+    sleeper.send_signal(signal.SIGCONT)
+    _, errors = await sleeper.communicate()
+    assert b"JobBusyError: another run has" in errors
+    assert store.objects["nightly/events/manifest.json"] == manifest
+    assert verify_export(TO) == []
+
+
+async def test_runs_that_are_killed(
+    some: Service, store: Store, tmp_path: Path, soak: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at any moment, while answers are lost: in the end the rows and windows of a run that nobody killed."""
+    monkeypatch.setenv("SCARF_TEST_LEASE", "0.2")
+    kills, days = (20, 80) if soak else (3, 12)
+    store.odds = 0.05
+    known: list[tuple[str, str]] = []
+    for _ in range(kills):
+        store.requests.clear()
+        running = await child(some, days)
+        # The lease, the manifest, then a window, its list and the manifest, again and again.
+        wanted = 3 + store.random.randrange(8)
+        await asyncio.to_thread(store.wait_until, partial(_has_put, wanted))
+        running.kill()
+        await running.communicate()
+        assert running.returncode == -signal.SIGKILL
+        there = windows(store) if "nightly/events/manifest.json" in store.objects else []
+        store.odds = 0.0
+        assert not there or all("is missing; run the job" in one.problem for one in verify_export(TO))
+        assert {*known} <= {*there}
+        known, store.odds = there, 0.05
+    running = await child(some, days)
+    output, errors = await running.communicate()
+    assert (output.strip(), errors) == (b"complete", b"")
+    store.odds = 0.0
+    assert len(windows(store)) == days
+    end = dt.date(2024, 1, 1) + dt.timedelta(days)
+    await some.scarf.exports.run(some.job(end=str(end), window_days=1), tmp_path)
+    assert ids(TO) == ids(tmp_path)
+    assert verify_export(TO) == []
+
+
+def _has_put(times: int, requests: list[tuple[str, str]]) -> bool:
+    return sum(method == "PUT" for method, _ in requests) >= times
+
+
+# What cannot be reached.
+
+
+async def test_without_credentials(some: Service, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence that says so, not a wait for an address that does not answer."""
+    monkeypatch.setattr(objects, "_PATIENCE", 0.3)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"{store.url}/metadata")
+    store.fail("PUT", "*", "hang", 100)
+    with pytest.raises(ConfigurationError, match=r"no credentials for s3://bucket: set AWS_ACCESS_KEY_ID"):
+        await some.scarf.exports.run(some.job(), TO)
+    assert some.asked() == []
+
+
+async def test_a_bucket_that_is_not_there(some: Service, store: Store) -> None:
+    """It is the system's error, names the address, and shows no key."""
+    with pytest.raises(FileNotFoundError, match="NoSuchBucket") as caught:
+        await some.scarf.exports.run(some.job(), "s3://other/events")
+    assert "s3://other/events/manifest.json" in str(caught.value)
+    assert "s3cr3t" not in repr(caught.getrepr(showlocals=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://bucket/prefix",
+        "ftp://bucket/prefix",
+        "s3:bucket/prefix",
+        "s3:///prefix",
+        "s3://key:s3cr3t@bucket/prefix",
+        "s3://bucket/../other",
+        "s3://bucket/a//b",
+        "s3://bucket/a?region=x",
+        "s3://bucket/a\nb",
+        "file://host/directory",
+        "duckdb://x/y",
+        Path("s3://bucket/prefix"),
+    ],
+)
+async def test_other_addresses(some: Service, text: str | Path) -> None:
+    """They are refused by all that takes one, and no password is repeated."""
+    for call in (
+        some.scarf.exports.run(some.job(), text),
+        some.scarf.exports.verify(text),
+        some.scarf.exports.collect_garbage(text),
+        asyncio.to_thread(files, text),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            await call
+        assert "s3cr3t" not in str(caught.value)
+
+
+async def test_a_file_address_is_a_directory(some: Service, tmp_path: Path) -> None:
+    """Its blanks are written as in an address."""
+    report = await some.scarf.exports.run(some.job(), f"file://{tmp_path}/a%20b")
+    assert report.directory == tmp_path / "a b"
+    assert files(f"file://{tmp_path}/a%20b") == files(tmp_path / "a b")
+    assert await some.scarf.exports.collect_garbage(f"file://{tmp_path}/a%20b") == []
+
+
+@pytest.mark.parametrize("missing", ["obstore", "fsspec"])
+async def test_what_is_not_installed(some: Service, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install, before anything is asked for."""
+    monkeypatch.setitem(sys.modules, missing, None)
+    for call in (
+        some.scarf.exports.run(some.job(), TO),
+        some.scarf.exports.verify(TO),
+        some.scarf.exports.collect_garbage(TO),
+    ):
+        with pytest.raises(
+            ConfigurationError, match=r"s3://.* needs obstore and fsspec: pip install 'scarf-async\[cloud"
+        ):
+            await call
+    assert some.asked() == []
