@@ -37,7 +37,9 @@ from scarf_async.exports.formats import need_installed
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import Manifest
 from scarf_async.exports.jobs.memory import FOR_A_WINDOW
+from scarf_async.exports.jobs.place import Prefix, place_of
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
+from scarf_async.exports.jobs.source import need_store
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.protocol.messages import Answer, Resend, Verdict, judge
 from scarf_async.sending.retry import Course, RetryPolicy, persist
@@ -95,8 +97,9 @@ async def run(
 
     Args:
         jobs: what to fetch, each another export.
-        destination: a directory that this process and all workers have under the same path. One job has it for
-            itself; each of several has a folder in it, which `report.directory` names.
+        destination: a directory that this process and all workers have under the same path, or the address of a
+            prefix in an object store, as `scarf.exports.run` takes it, for which each has credentials of its own.
+            One job has it for itself; each of several has a folder in it, which `report.directory` names.
         client: a `distributed.Client` with `asynchronous=True`.
         concurrency: windows under way at the most, over all jobs. Each takes a thread of a worker, and 500 MB.
         refresh_days: fetch the windows again that have any of the last so many days.
@@ -109,8 +112,8 @@ async def run(
     Raises:
         ConfigurationError: something is not installed, the client is not asynchronous, there are no workers, or the
             workers that are named lack a token, this version of the package or the directory; nothing was sent.
-        JobBusyError: another run is in a directory.
-        ExportError: a directory is another export's, or its manifest cannot be used.
+        JobBusyError: another run is at work there.
+        ExportError: what is there is another export's, or its manifest cannot be used.
         ClusterLostError: the scheduler or the client was lost, which is noticed within a minute. Nothing more is
             submitted, and what was entered is there.
         OSError: something cannot be written, here or by a worker.
@@ -125,13 +128,16 @@ async def run(
     whole("refresh_days", refresh_days, ValidationError, least=0)
     for job in jobs:
         instance("jobs", job, ExportJob, ValidationError, wanted="a sequence of ExportJob")
-    service = _Service.here()
+    service, root = _Service.here(), _shown_to_all(destination)
     cluster = _Cluster(client, service, concurrency)
     sums = _Sums(Hook("progress", progress))
     works = [_Work(service, job, cluster, refresh_days, sums.hook(number)) for number, job in enumerate(jobs)]
-    root, folders = _folders(destination, works)
-    await run_sync(partial(root.mkdir, exist_ok=True))
-    return await cluster.run([partial(work, folder) for work, folder in zip(works, folders, strict=True)], root)
+    if isinstance(root, Prefix):
+        need_store(root)
+    places = _places(root, works)
+    if isinstance(root, Path):
+        await run_sync(partial(root.mkdir, exist_ok=True))
+    return await cluster.run([partial(work, place) for work, place in zip(works, places, strict=True)], root)
 
 
 @attrs.frozen
@@ -291,7 +297,9 @@ class _Cluster:
             except OSError:
                 raise ClusterLostError(_LOST) from None
 
-    async def run(self, calls: Sequence[Callable[[], Awaitable[ExportReport]]], root: Path) -> list[ExportReport]:
+    async def run(
+        self, calls: Sequence[Callable[[], Awaitable[ExportReport]]], root: Path | Prefix
+    ) -> list[ExportReport]:
         """Make calls, as many at a time as there may be tasks; the first one that fails ends all."""
         failures: list[Exception] = []
         reports: dict[int, ExportReport] = {}
@@ -322,8 +330,9 @@ class _Cluster:
             raise failures[0]
         return [reports[number] for number in range(len(calls))]
 
-    async def _check_workers(self, root: Path) -> None:
-        found = await self._client.run(_looker(), TOKEN_VARIABLE, _NEEDED, str(root), on_error="return")
+    async def _check_workers(self, root: Path | Prefix) -> None:
+        needed, folder = (_NEEDED, str(root)) if isinstance(root, Path) else ((*_NEEDED, "obstore"), None)
+        found = await self._client.run(_looker(), TOKEN_VARIABLE, needed, folder, on_error="return")
         problems = [f"{worker} {problem}" for worker, told in found.items() if (problem := _problem(told))]
         if not found:
             problems = ["it has no workers; await client.wait_for_workers(1) first"]
@@ -337,9 +346,9 @@ _LOST: Final = (
 )
 
 
-def _looker() -> Callable[[str, Sequence[str], str], tuple[str | None, bool, list[str], bool]]:
+def _looker() -> Callable[[str, Sequence[str], str | None], tuple[str | None, bool, list[str], bool]]:
     # A function in a function goes over as its code: the worker need not have this package.
-    def look(variable: str, modules: Sequence[str], folder: str) -> tuple[str | None, bool, list[str], bool]:
+    def look(variable: str, modules: Sequence[str], folder: str | None) -> tuple[str | None, bool, list[str], bool]:
         import importlib.util  # noqa: PLC0415 # there
         import os  # noqa: PLC0415 # there
 
@@ -348,7 +357,8 @@ def _looker() -> Callable[[str, Sequence[str], str], tuple[str | None, bool, lis
         except ImportError:
             version = None
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
-        return version, bool(os.environ.get(variable, "").strip()), missing, os.path.isdir(folder)  # noqa: PTH112
+        has_folder = folder is None or os.path.isdir(folder)  # noqa: PTH112 # it goes over as its code
+        return version, bool(os.environ.get(variable, "").strip()), missing, has_folder
 
     return look
 
@@ -368,7 +378,7 @@ def _problem(told: object) -> str:
 
 
 class _Work:
-    """One job: called with its directory, it runs."""
+    """One job: called with the place where its windows go, it runs."""
 
     def __init__(
         self,
@@ -389,10 +399,10 @@ class _Work:
         self._refresh_days = refresh_days
         self._progress = progress
 
-    async def __call__(self, folder: Path) -> ExportReport:
+    async def __call__(self, place: Path | Prefix) -> ExportReport:
         from scarf_async.exports.jobs.remote import (  # noqa: PLC0415 # the engine is large, and an extra
             RemoteFetch,
-            SharedDirectory,
+            shared,
         )
         from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # as above
 
@@ -401,7 +411,7 @@ class _Work:
 
         return await run_job(
             self.job,
-            SharedDirectory(folder, self.job, self.server),
+            shared(place, self.job, self.server),
             self._spec,
             concurrency=self._cluster.concurrency,
             refresh_days=self._refresh_days,
@@ -426,15 +436,22 @@ async def _nothing() -> None:
     """Look up nothing."""
 
 
-def _folders(destination: str | os.PathLike[str], works: Sequence[_Work]) -> tuple[Path, Sequence[Path]]:
-    root = Path(destination).absolute()
+def _shown_to_all(destination: str | os.PathLike[str]) -> Path | Prefix:
+    place = place_of(destination)
+    # Workers have other working directories.
+    return place.absolute() if isinstance(place, Path) else place
+
+
+def _places(root: Path | Prefix, works: Sequence[_Work]) -> Sequence[Path | Prefix]:
     if len(works) == 1:
-        return root, [root]
+        return [root]
     names = [work.identity for work in works]
     if len(set(names)) < len(names):
         twice = next(work.job for work in works if names.count(work.identity) > 1)
         raise ValidationError(f"two jobs are the same export ({twice}): give one of the whole range", field="jobs")
-    return root, [root / name for name in names]
+    if isinstance(root, Path):
+        return [root / name for name in names]
+    return [attrs.evolve(root, path=root.key(name)) for name in names]
 
 
 class _Sums:

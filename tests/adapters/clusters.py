@@ -21,10 +21,10 @@ __all__ = ["Processes", "cluster_here", "processes"]
 async def cluster_here(workers: int = 2) -> AsyncIterator[Client]:
     """Run a cluster whose workers are threads of this process."""
     async with (
-        LocalCluster(
+        LocalCluster(  # type: ignore[no-untyped-call] # Dask is untyped
             n_workers=workers, threads_per_worker=2, processes=False, dashboard_address=None, asynchronous=True
         ) as cluster,
-        Client(cluster, asynchronous=True) as client,
+        Client(cluster, asynchronous=True) as client,  # type: ignore[no-untyped-call] # as above
     ):
         yield client
 
@@ -90,7 +90,9 @@ async def processes(folder: Path, *workers: Mapping[str, str]) -> AsyncIterator[
     try:
         for environment in workers:
             cluster.work(environment)
-        async with Client(scheduler_file=file, asynchronous=True) as client:
+        async with Client(  # type: ignore[no-untyped-call] # Dask is untyped
+            scheduler_file=file, asynchronous=True
+        ) as client:
             await client.wait_for_workers(len(workers))
             yield cluster, client
     finally:

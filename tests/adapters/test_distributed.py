@@ -8,7 +8,7 @@ import pickle
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
 
 import attrs
@@ -21,6 +21,7 @@ from scarf_async import (
     ClusterLostError,
     ConfigurationError,
     ExportError,
+    ExportFormat,
     ExportJob,
     ExportProgress,
     Scarf,
@@ -32,6 +33,9 @@ from scarf_async.clock import Clock
 from scarf_async.exports.jobs.directory import read_manifest
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.version import __version__
+
+if TYPE_CHECKING:
+    from exports.jobs.store import Store
 
 from .clusters import cluster_here, processes
 from .events_service import EventsService, events_service, row
@@ -71,9 +75,9 @@ def data(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("data/**/*.*")}
 
 
-@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize("form", [ExportFormat.PARQUET, ExportFormat.CSV])
 async def test_what_comes_of_it_is_as_of_one_machine(
-    tmp_path: Path, service: EventsService, client: Client, form: str
+    tmp_path: Path, service: EventsService, client: Client, form: ExportFormat
 ) -> None:
     """The same windows, rows, digests and files; nothing is left over, and a second run asks for nothing."""
     job = attrs.evolve(JOB, format=form)
@@ -89,6 +93,23 @@ async def test_what_comes_of_it_is_as_of_one_machine(
     service.asked.clear()
     assert (await distributed.run([job], tmp_path / "there", client=client))[0].complete
     assert service.asked == []
+
+
+async def test_windows_go_into_an_object_store(
+    tmp_path: Path, service: EventsService, client: Client, store: Store
+) -> None:
+    """Workers upload them; the manifest, which this process alone writes, names them, and then what replaces them."""
+    to = "s3://bucket/nightly"
+    (report,) = await distributed.run([JOB], to, client=client)
+    async with Scarf() as scarf:
+        here = await scarf.exports.run(JOB, tmp_path / "here")
+    assert (report.complete, report.rows, report.directory) == (True, here.rows, to)
+    assert verify_export(to) == []
+    assert [window.rows for window in report.windows] == [window.rows for window in here.windows]
+    service.rows = service.rows[:-4]
+    (again,) = await distributed.run([JOB], to, client=client, refresh_days=1)
+    assert (again.rows, [one.status for one in again.windows].count("fetched"), verify_export(to)) == (21, 1, [])
+    assert [path for path in store.objects if path.startswith("nightly/lease")] == ["nightly/lease.json"]
 
 
 async def test_no_more_tasks_than_asked_for_are_with_the_scheduler(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from email.utils import format_datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 from anyio.to_thread import run_sync
@@ -18,12 +18,16 @@ from scarf_async.exports.jobs.engine import Engine
 from scarf_async.exports.jobs.fetch import Fetch
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
+from scarf_async.exports.jobs.place import Prefix, place_of
 from scarf_async.exports.jobs.run import utc_now
 from scarf_async.exports.jobs.windows import ServiceClock, Window
 from scarf_async.exports.spec import ExportSpec
 from scarf_async.files import sweep
 
-__all__ = ["Fetched", "RemoteFetch", "RemoteWindow", "SharedDirectory", "fetch_here"]
+if TYPE_CHECKING:
+    from scarf_async.exports.jobs.remote_bucket import UnheldBucket
+
+__all__ = ["Fetched", "RemoteFetch", "RemoteWindow", "fetch_here", "shared"]
 
 _MEMORY: Final = 256 * 10**6
 """Bytes for a window."""
@@ -36,7 +40,7 @@ class RemoteWindow:
     Attributes:
         job: whose window it is.
         server: as the manifest names it.
-        folder: the directory, which both have under this path.
+        folder: the directory, which both have under this path, or the address of the prefix.
         window: the window.
         short: as `Fetch` has it, like `guarded`.
         there: the windows that are to be replaced.
@@ -60,36 +64,47 @@ class RemoteWindow:
 
 @attrs.frozen
 class Fetched:
-    """What was fetched: the window as it is to be entered, and where its files are, by the paths where they belong.
+    """What was fetched.
 
     Attributes:
+        entry: the window as it is to be entered, if it is.
+        made: its files; where it was uploaded, its list.
         received: bytes of the answers.
         shown: as `Fetch` has it, like `doubted`.
     """
 
     entry: WindowEntry | None
-    parts: Mapping[str, str]
+    made: Sequence[Made]
     received: int
     shown: bool
     doubted: bool
 
 
-class _Unheld(Directory):
+class _UnheldDirectory(Directory):
     """A directory that another process holds: what is to be entered is left to that."""
 
-    def __init__(self, what: RemoteWindow) -> None:
-        super().__init__(Path(what.folder), what.job, what.server)
-        self.manifest = attrs.evolve(self.manifest, windows=tuple(what.there))
-        self.parts: Mapping[str, str] = {}
+    def __init__(self, path: Path, job: ExportJob, server: str, there: Sequence[WindowEntry]) -> None:
+        super().__init__(path, job, server)
+        self.manifest = attrs.evolve(self.manifest, windows=tuple(there))
+        self.entered: tuple[WindowEntry, Sequence[Made]] | None = None
 
-    def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:  # noqa: ARG002 # the caller has it
-        """Tell where the files are."""
-        self.parts = {file.path: str(file.part) for file in made}
+    def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
+        """Tell of the window, and where its files are."""
+        self.entered = entry, made
         return True
 
 
+def _unheld(what: RemoteWindow, temporary: Path) -> _UnheldDirectory | UnheldBucket:
+    place = place_of(what.folder)
+    if isinstance(place, Path):
+        return _UnheldDirectory(place, what.job, what.server, what.there)
+    from scarf_async.exports.jobs.remote_bucket import UnheldBucket  # noqa: PLC0415 # obstore is an extra
+
+    return UnheldBucket(place, what.job, what.server, what.there, temporary)
+
+
 async def fetch_here(what: RemoteWindow, spec: ExportSpec[Record]) -> Fetched:
-    """Fetch a window into the directory's temporary files.
+    """Fetch a window into the directory's temporary files, or upload it.
 
     Args:
         what: the window.
@@ -99,10 +114,10 @@ async def fetch_here(what: RemoteWindow, spec: ExportSpec[Record]) -> Fetched:
         ScarfError: as `Fetch`.
         OSError: something cannot be written; the directory is not there, say.
     """
-    destination = _Unheld(what)
     received: list[int] = []
     with TemporaryDirectory(prefix="scarf-", ignore_cleanup_errors=True) as spill:
-        engine = Engine(Path(spill), _MEMORY // 2)
+        destination = _unheld(what, Path(spill))
+        engine = Engine(Path(spill, "engine"), _MEMORY // 2)
         try:
             fetch = Fetch(
                 spec,
@@ -116,13 +131,23 @@ async def fetch_here(what: RemoteWindow, spec: ExportSpec[Record]) -> Fetched:
                 short=what.short,
                 guarded=what.guarded,
             )
-            entry = await fetch()
+            await fetch()
         finally:
             engine.close()
-    return Fetched(entry, destination.parts, sum(received), fetch.shown, fetch.doubted)
+    entry, made = destination.entered or (None, ())
+    return Fetched(entry, made, sum(received), fetch.shown, fetch.doubted)
 
 
-class SharedDirectory(Directory):
+def shared(place: Path | Prefix, job: ExportJob, server: str) -> Destination:
+    """Return a place that other machines write to, for the process that holds it."""
+    if isinstance(place, Path):
+        return _SharedDirectory(place, job, server)
+    from scarf_async.exports.jobs.remote_bucket import SharedBucket  # noqa: PLC0415 # obstore is an extra
+
+    return SharedBucket(place, job, server)
+
+
+class _SharedDirectory(Directory):
     """The directory of a job, into which other machines write what is not finished."""
 
     def checkpoint(self) -> None:
@@ -162,8 +187,7 @@ class RemoteFetch:
         self._clock = clock
         self._arrived = arrived
         there = destination.manifest.overlapping(window)
-        folder = str(Path(destination.path).absolute())
-        self._what = RemoteWindow(job, server, folder, window, short, guarded, there, clock.now())
+        self._what = RemoteWindow(job, server, str(destination.path), window, short, guarded, there, clock.now())
 
     async def __call__(self) -> WindowEntry | None:
         """Have it fetched; return what was entered, as `Fetch` does."""
@@ -176,5 +200,4 @@ class RemoteFetch:
         if entry.answered_at is not None:
             self._clock.hear({"Date": format_datetime(entry.answered_at, usegmt=True)})
         self._arrived(entry.rows, fetched.received)
-        made = [Made(Path(part), path) for path, part in fetched.parts.items()]
-        return entry if await run_sync(self._destination.enter, entry, made) else None
+        return entry if await run_sync(self._destination.enter, entry, fetched.made) else None
