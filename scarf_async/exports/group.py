@@ -225,7 +225,30 @@ class Exports(ExportCalls):
     async def collect_garbage(
         self, destination: str | os.PathLike[str], *, store: ObjectStore | None = None
     ) -> list[str]:
-        """Delete what a job no longer needs in an object store, in a thread; see `collect_garbage`."""
+        """Delete in an object store what a job no longer needs.
+
+        That is what its manifest stopped naming a day ago, and what was uploaded a day ago and is not named; until
+        then others may be reading it. Nothing else ever deletes. While this is at work, no run can begin. In a
+        directory there is nothing to do, since each run sweeps it.
+
+        ```python
+        deleted = await scarf.exports.collect_garbage("s3://bucket/events")
+        ```
+
+        Args:
+            destination: where `run` has written.
+            store: an obstore store of the bucket; None: one by the environment.
+
+        Returns:
+            The paths, from the prefix on, of what was deleted.
+
+        Raises:
+            JobBusyError: a run is at work there.
+            ConfigurationError: it is neither a directory nor a prefix, there are no credentials, or obstore is not
+                installed.
+            ExportError: it is not that of a job, or its manifest cannot be used.
+            OSError: the store does not answer, or refuses.
+        """
         return await run_sync(partial(collect_garbage, destination, store=store))
 
     def _spec_of(self, job: ExportJob, asked: Window) -> ExportSpec[Record]:

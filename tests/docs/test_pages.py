@@ -29,6 +29,7 @@ FOLLOWED = (
     "errors.md",
     "how-to/migrate.md",
     "how-to/nightly-export.md",
+    "how-to/nightly-bucket.md",
     "how-to/companies.md",
     "how-to/import-events.md",
     "how-to/resume.md",
@@ -42,6 +43,7 @@ FOLLOWED = (
 )
 WITH_A_PACKAGE = (
     "how-to/nightly-export.md",
+    "how-to/nightly-bucket.md",
     "how-to/from-v1-scripts.md",
     "how-to/pixels.md",
     "how-to/import-events.md",
@@ -79,10 +81,14 @@ def reader(emulator: Emulator, directory: Path) -> Reader:
 
 
 @pytest.mark.parametrize("page", FOLLOWED)
-async def test_a_page_is_true(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_is_true(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Who does what a page says, in its order, sees what it shows."""
     if page == "how-to/import-events.md":
         monkeypatch.setattr(Scarf, "_make_clock", Waits)
+    if page == "how-to/nightly-bucket.md":
+        request.getfixturevalue("store").create("acme-scarf")
     async with served(page) as emulator:
         # Imports end at once, and nobody waits for that.
         emulator.quirks = Quirks(import_seconds=0)

@@ -338,21 +338,15 @@ class Bucket:
             self._lease.free()
 
     def close(self) -> None:
-        """Let go of it without waiting: what was uploaded is still written into the manifest."""
+        """Let go of it; what was uploaded is still written into the manifest."""
         with self._turn:
             self._closed = True
+            opened, self._opened = self._opened, False
             if self._timer is not None:
                 self._timer.cancel()
-        if self._opened:
-            self._opened = False
-            # Not a daemon: the process must not end before.
-            threading.Thread(target=self._let_go, name="scarf-close").start()
         shutil.rmtree(self.temporary, ignore_errors=True)
-
-    def _let_go(self) -> None:
-        try:
+        if opened:
             # What ended the run is told already.
             with suppress(ScarfError, OSError):
                 self._commit()
-        finally:
             self._lease.free()

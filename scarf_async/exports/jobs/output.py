@@ -217,7 +217,8 @@ class Output:
                 tuple(columns),
                 *effective,
             )
-            return entry if destination.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
+        # Nobody who gives up waits for this.
+        return entry if destination.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
 
     def discard(self, rejects: Rejects) -> None:
         """Remove whatever is not in its place."""

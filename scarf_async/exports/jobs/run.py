@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -97,8 +98,9 @@ async def run_job(
         return run.report()
     finally:
         engine.close()
-        # Without waiting: a cancellation that comes now must not keep it locked.
-        destination.close()
+        # It begins at once: a cancellation that comes now must not keep the destination locked.
+        closing = asyncio.get_running_loop().run_in_executor(None, destination.close)
+        await asyncio.shield(closing)
 
 
 class _Run:

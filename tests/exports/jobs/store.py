@@ -214,10 +214,14 @@ class Store:
         self.ignored, self.odds = (), 0.0
         for backends in s3_backends.values():
             backends["aws"].reset()
-        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/{BUCKET}", method="PUT")):
-            pass
+        self.create(BUCKET)
         self.requests.clear()
         self._released.clear()
+
+    def create(self, name: str) -> None:
+        """Make a bucket; what is told here is of the first one."""
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/{name}", method="PUT")):
+            pass
 
     def close(self) -> None:
         """Stop it."""
