@@ -101,7 +101,7 @@ def scarf(  # noqa: PLR0917 # the contract with those who pass them in this orde
     address.
 
     ```python
-    pipeline = dlt.pipeline("scarf", destination="duckdb", dataset_name="scarf")
+    pipeline = dlt.pipeline("scarf", destination="duckdb", dataset_name="downloads")
     pipeline.run(scarf("acme"))
     ```
 

@@ -22,7 +22,12 @@ async def cluster_here(workers: int = 2) -> AsyncIterator[Client]:
     """Run a cluster whose workers are threads of this process."""
     async with (
         LocalCluster(  # type: ignore[no-untyped-call] # Dask is untyped
-            n_workers=workers, threads_per_worker=2, processes=False, dashboard_address=None, asynchronous=True
+            n_workers=workers,
+            threads_per_worker=2,
+            processes=False,
+            protocol="tcp",
+            dashboard_address=None,
+            asynchronous=True,
         ) as cluster,
         Client(cluster, asynchronous=True) as client,  # type: ignore[no-untyped-call] # as above
     ):

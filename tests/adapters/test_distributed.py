@@ -98,7 +98,7 @@ async def test_what_comes_of_it_is_as_of_one_machine(
 async def test_windows_go_into_an_object_store(
     tmp_path: Path, service: EventsService, client: Client, store: Store
 ) -> None:
-    """Workers upload them; the manifest, which this process alone writes, names them, and then what replaces them."""
+    """Workers upload them; this process alone writes the manifest, which names them, then what replaces them."""
     to = "s3://bucket/nightly"
     (report,) = await distributed.run([JOB], to, client=client)
     async with Scarf() as scarf:

@@ -34,7 +34,7 @@ from scarf_async.exports.jobs.report import ExportProgress, ExportReport, Window
 from scarf_async.exports.jobs.windows import ServiceClock, Window, cut, longest_bucket
 from scarf_async.exports.spec import ExportSpec
 
-__all__ = ["run_job"]
+__all__ = ["run_job", "utc_now"]
 
 _PROGRESS_INTERVAL: Final = 0.1
 _ALL_WOULD_FAIL: Final = frozenset({401, 403, 404, 429})
