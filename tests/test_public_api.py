@@ -207,7 +207,7 @@ def test_importing_the_package_imports_no_extras() -> None:
     assert "scarf_async.client" in loaded
     extras = ("scarf_async.emulator", "scarf_async.testing", "scarf_async.cli", "pyarrow", "typer", "rich")
     others = ("duckdb", "pandas", "opentelemetry", "prometheus_client", "pytest", "trustme", "aiohttp.web")
-    for extra in (*extras, "scarf_async.observe", *others, "fsspec", "obstore"):
+    for extra in (*extras, "scarf_async.observe", *others, "distributed", "dlt", "fsspec", "obstore"):
         assert [name for name in loaded if within(name, extra)] == []
 
 
