@@ -117,12 +117,16 @@ async def test_no_more_tasks_than_asked_for_are_with_the_scheduler(
 ) -> None:
     """Over all jobs; each has a folder of its own; the token is in no task, key or result; progress is of all."""
     jobs = [attrs.evolve(JOB, owner=f"acme-{number}") for number in range(3)]
-    most = 0
+    most = submitted = 0
     told: list[ExportProgress] = []
     submit = client.submit
 
     def watched(*args: Any, **kwargs: Any) -> object:
-        nonlocal most
+        nonlocal most, submitted
+        submitted += 1
+        if submitted == len(DAYS) - 2:
+            # No job can have come to its end, and so none but the first two may have begun.
+            assert len(list(tmp_path.iterdir())) == 2
         assert TOKEN.encode() not in pickle.dumps(args)
         future = submit(*args, **kwargs)
         assert TOKEN not in str(future.key)
