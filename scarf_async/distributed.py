@@ -87,9 +87,10 @@ async def run(
     ```
 
     Each task fetches one window. At most `concurrency` of them are with the scheduler at a time, however many
-    windows there are. Where the service asks to wait (`Retry-After`), nothing is submitted until that is over. A
-    worker that dies loses its window only, which another one fetches; a window whose workers die again and again
-    (more often than Dask's `distributed.scheduler.allowed-failures` allows) fails, and the others go on.
+    windows there are, and no more than its workers have threads. Where the service asks to wait (`Retry-After`),
+    nothing is submitted until that is over. A worker that dies loses its window only, which another one fetches; a
+    window whose workers die more often than Dask's `distributed.scheduler.allowed-failures` allows fails, and the
+    others go on.
 
     The token is each worker's own `$SCARF_API_TOKEN`: it is in no task, key or result, and this process needs none.
     What is called is for this process to say: `$SCARF_BASE_URL`, `$SCARF_V2_URL`, `$SCARF_V3_URL`,
@@ -235,7 +236,7 @@ class _Cluster:
         self.clock = Clock()
         self._client = client
         self._service = service
-        self._slots = anyio.Semaphore(concurrency)
+        self._slots = anyio.CapacityLimiter(concurrency)
         self._held_until = self.clock.monotonic()
 
     async def do(self, work: Callable[[Scarf], Awaitable[T]]) -> T:
@@ -284,18 +285,23 @@ class _Cluster:
         if self._client.status != "running":
             raise ClusterLostError(_LOST)
 
+    async def _count_threads(self) -> None:
+        """Let no task wait at a worker: it would ask the service also while that is held."""
+        scheduler = self._client.scheduler
+        if scheduler is None:
+            raise ClusterLostError(_LOST)
+        try:
+            threads = await asyncio.wait_for(scheduler.ncores(), _PATIENCE)
+        except OSError:
+            raise ClusterLostError(_LOST) from None
+        self._slots.total_tokens = max(1, min(self.concurrency, sum(threads.values())))
+
     async def _watch(self) -> None:
         """Notice within a minute that the scheduler does not answer any more, also where it does not say so."""
         while True:
             await self.clock.sleep(_BETWEEN_LOOKS)
             self._check()
-            scheduler = self._client.scheduler
-            if scheduler is None:
-                raise ClusterLostError(_LOST)
-            try:
-                await asyncio.wait_for(scheduler.ncores(workers=[]), _PATIENCE)
-            except OSError:
-                raise ClusterLostError(_LOST) from None
+            await self._count_threads()
 
     async def run(
         self, calls: Sequence[Callable[[], Awaitable[ExportReport]]], root: Path | Prefix
@@ -318,6 +324,7 @@ class _Cluster:
 
         async def all_of_them() -> None:
             await self._check_workers(root)
+            await self._count_threads()
             async with anyio.create_task_group() as lines:
                 for _ in range(min(self.concurrency, len(calls))):
                     lines.start_soon(guarded, one_by_one)

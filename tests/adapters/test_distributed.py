@@ -112,10 +112,14 @@ async def test_windows_go_into_an_object_store(
     assert [path for path in store.objects if path.startswith("nightly/lease")] == ["nightly/lease.json"]
 
 
+@pytest.mark.parametrize(("concurrency", "tasks"), [(2, 2), (50, 4)])
 async def test_no_more_tasks_than_asked_for_are_with_the_scheduler(
-    tmp_path: Path, service: EventsService, client: Client
+    tmp_path: Path, service: EventsService, client: Client, concurrency: int, tasks: int
 ) -> None:
-    """Over all jobs; each has a folder of its own; the token is in no task, key or result; progress is of all."""
+    """Nor than workers have threads, over all jobs. Each has a folder of its own, and progress is of all.
+
+    The token is in no task or key.
+    """
     jobs = [attrs.evolve(JOB, owner=f"acme-{number}") for number in range(3)]
     most = submitted = 0
     told: list[ExportProgress] = []
@@ -125,8 +129,8 @@ async def test_no_more_tasks_than_asked_for_are_with_the_scheduler(
         nonlocal most, submitted
         submitted += 1
         if submitted == len(DAYS) - 2:
-            # No job can have come to its end, and so none but the first two may have begun.
-            assert len(list(tmp_path.iterdir())) == 2
+            # No job can have come to its end, and so none but the first ones may have begun.
+            assert len(list(tmp_path.iterdir())) == min(concurrency, 3)
         assert TOKEN.encode() not in pickle.dumps(args)
         future = submit(*args, **kwargs)
         assert TOKEN not in str(future.key)
@@ -134,8 +138,10 @@ async def test_no_more_tasks_than_asked_for_are_with_the_scheduler(
         return future
 
     with patch.object(client, "submit", watched):
-        reports = await distributed.run(jobs, tmp_path, client=client, concurrency=2, progress=told.append)
-    assert most == 2
+        reports = await distributed.run(
+            jobs, tmp_path, client=client, concurrency=concurrency, progress=told.append
+        )
+    assert most == tasks
     assert [report.job.owner for report in reports] == ["acme-0", "acme-1", "acme-2"]
     assert len({report.directory for report in reports}) == 3
     assert all(report.complete and verify_export(report.directory) == [] for report in reports)
@@ -206,12 +212,15 @@ async def test_a_window_that_is_refused_for_good_fails_alone(
         report.raise_for_failures()
 
 
-async def test_a_client_that_is_closed_ends_the_run(tmp_path: Path, service: EventsService, client: Client) -> None:
+@pytest.mark.parametrize("day", [DAYS[4], DAYS[-1]])
+async def test_a_client_that_is_closed_ends_the_run(
+    tmp_path: Path, service: EventsService, client: Client, day: dt.date
+) -> None:
     """What was entered is there, nothing more is submitted, and another run goes on."""
     closed: list[asyncio.Task[None]] = []
 
     async def before(start: str, _token: str) -> web.Response | None:
-        if start == str(DAYS[4]) and not closed:
+        if start == str(day) and not closed:
             closed.append(asyncio.ensure_future(client.close()))  # type: ignore[no-untyped-call] # Dask is untyped
         return None
 
@@ -219,7 +228,7 @@ async def test_a_client_that_is_closed_ends_the_run(tmp_path: Path, service: Eve
     with pytest.raises(ClusterLostError, match="run it again"):
         await distributed.run([JOB], tmp_path / "a", client=client, concurrency=1)
     await closed[0]
-    assert (len(entries(tmp_path / "a")), len(service.asked)) == (4, 5)
+    assert (len(entries(tmp_path / "a")), len(service.asked)) == (DAYS.index(day), DAYS.index(day) + 1)
 
 
 def env(name: str) -> dict[str, str]:
