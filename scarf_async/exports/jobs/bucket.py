@@ -149,7 +149,7 @@ class Bucket:
         return self._document.manifest
 
     def open(self) -> None:
-        """Take the lease, once it is sure that the prefix can be used, and shut out whoever had it before.
+        """Take the lease, once it is certain that the prefix can be used, and shut out the run that had it.
 
         Raises:
             JobBusyError: another run holds it.
@@ -181,11 +181,11 @@ class Bucket:
 
     def _go_on(self) -> None:
         if self._closed:
-            # Whoever called has been cancelled, and does not hear of this.
+            # The caller has been cancelled, and does not hear of this.
             raise JobBusyError(f"the run for {self._objects.place} is over")
 
     def _begin(self) -> None:
-        # What came in while we waited is read; whoever lost the lease may still write once more.
+        # What was written while this run waited counts; a run that lost the lease may still write once more.
         for _ in range(3):
             found = self._objects.read(MANIFEST)
             document = self._empty if found is None else self._of_this_job(found)

@@ -172,7 +172,7 @@ def load(data: bytes) -> tuple[Manifest, Sequence[str], tuple[Retired, ...]]:
     """Read a manifest: what it says but for the windows, the paths of their lists, and what is retired.
 
     Raises:
-        UnusableManifestError: it is none, is damaged, or was written by a newer version.
+        UnusableManifestError: it is not one, is damaged, or was written by a newer version.
     """
     try:
         start = msgspec.json.decode(data, type=_Start)
@@ -194,7 +194,7 @@ def load(data: bytes) -> tuple[Manifest, Sequence[str], tuple[Retired, ...]]:
             raise UnusableManifestError(f"is damaged: the window {line.start}..{line.end} is out of place")
         behind = line.end
         if (match := _LIST.fullmatch(line.files)) is None or match[1] != f"{line.start}--{line.end}":
-            raise UnusableManifestError(f"is damaged: {line.files!r} is no list of its window's files")
+            raise UnusableManifestError(f"is damaged: {line.files!r} is not the list of its window's files")
     for retired in whole.retired:
         # What is named here is deleted one day.
         if not is_ours(retired.path) or retired.at.tzinfo is None:
@@ -211,7 +211,7 @@ def load_list(path: str, data: bytes | None) -> WindowEntry:
         data: what is in it; None: it is not there.
 
     Raises:
-        UnusableManifestError: it is none.
+        UnusableManifestError: it is not one.
     """
     if data is None:
         raise UnusableManifestError(f"names {path}, which is missing")

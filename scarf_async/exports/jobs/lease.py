@@ -1,8 +1,8 @@
 """The lease of a prefix: who writes there, shown by an object that its holder keeps writing. All of it blocks.
 
 It saves the money of two runs for one job. That neither spoils what the other does is for conditional writes of the
-manifest to see. No clocks of two machines are compared: whoever waits for a holder's sign of life counts the
-seconds by its own.
+manifest to see. Clocks of two machines are never compared: a run that waits for a holder's sign of life
+counts the seconds by its own.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _holder(found: Found) -> str | None:
     try:
         return msgspec.json.decode(found.data, type=_Body).run
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # Whatever it is, whoever writes it shows signs of life.
+        # Whatever it is, its writer shows signs of life by changing it.
         return ""
 
 
@@ -90,7 +90,7 @@ class Lease:
         threading.Thread(target=self._keep, name="scarf-lease", daemon=True).start()
 
     def _wait_for_its_end(self) -> Found | None:
-        """Return what the lease is once nobody holds it, or whoever does is dead."""
+        """Return what the lease is once it is free, or its holder is dead."""
         held = self._objects.read(LEASE)
         since = self._monotonic()
         while held is not None and _holder(held) is not None:

@@ -45,7 +45,7 @@ _CHUNK: Final = 8 * 2**20
 """Bytes of a part of an upload; two are under way, so that an upload takes little memory."""
 _READERS: Final = 16
 
-# Where one of these is set, nobody waits for a metadata address.
+# Where one of these is set, there is no metadata address to wait for.
 _CREDENTIALS: Final = {
     "s3": (
         "AWS_ACCESS_KEY_ID",
@@ -137,7 +137,7 @@ class Objects:
         self.store: ObjectStore = _store_of(place) if store is None else store
 
     def first(self, path: str) -> Found | None:
-        """Read an object as `read` does, the first one of all: without credentials nobody waits long for it.
+        """Read an object as `read` does, the first one of all: without credentials it does not wait long.
 
         Raises:
             ConfigurationError: there are no credentials.
@@ -197,7 +197,7 @@ class Objects:
 
         Raises:
             RefusedError: it is not, or this very write had been there when obstore sent it again.
-            OSError: nobody knows whether it was written.
+            OSError: it is not known whether it was written.
             ConfigurationError: the store knows no conditions.
         """
         mode: PutMode = "create" if old is None else old.version
@@ -299,7 +299,7 @@ class Objects:
             return obstore.head(self.store, self.place.key(path))["last_modified"]
 
     def delete(self, paths: Sequence[str]) -> None:
-        """Delete objects; one that is not there is no fault.
+        """Delete objects; one that is not there is not an error.
 
         Raises:
             OSError: they cannot be deleted.

@@ -92,7 +92,7 @@ def _files(source: Source) -> Iterator[FileProblem]:
 def _problem(source: Source, entry: FileEntry) -> str:
     where = source.where(entry.path)
     if isinstance(where, Path) and os.path.lexists(where) and (where.is_symlink() or not where.is_file()):
-        return "it is no regular file"
+        return "it is not a regular file"
     try:
         opened = source.open(entry.path)
     except FileNotFoundError:

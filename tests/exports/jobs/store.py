@@ -146,10 +146,15 @@ class Store:
         self.faults.append(fault := Fault(method, path, what, times))
         return fault
 
-    def wait_until(self, happened: Callable[[list[tuple[str, str]]], bool]) -> None:
-        """Wait until the requests are such."""
+    def wait_until(
+        self, happened: Callable[[list[tuple[str, str]]], bool], unless: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait until the requests are such, unless there is nothing to wait for any more."""
         with self._changed:
-            assert self._changed.wait_for(lambda: happened(self.requests), 60)
+            for _ in range(600):
+                if self._changed.wait_for(lambda: happened(self.requests), 0.1) or unless():
+                    return
+        raise AssertionError(f"nothing came but {self.requests}")
 
     def written(self, pattern: str) -> int:
         """How often objects of such paths were written."""

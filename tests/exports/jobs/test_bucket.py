@@ -31,6 +31,8 @@ from scarf_async import (
 from scarf_async.data import files, read
 from scarf_async.emulator import FaultRule
 from scarf_async.exports.jobs import bucket, lease, objects
+from scarf_async.exports.jobs.place import place_of
+from scarf_async.exports.jobs.source import objects_at
 
 from .service import Service, service
 from .store import CONDITIONS, Store, What
@@ -192,12 +194,13 @@ async def test_it_goes_on_like_a_directory(some: Service, store: Store) -> None:
 async def test_a_refresh_under_a_reader(some: Service, store: Store) -> None:
     """What the earlier manifest named can still be read, and is retired in the commit that replaces it."""
     await some.scarf.exports.run(some.job(format="parquet"), TO)
-    relation = read(TO, connection=duckdb.connect())
+    connection = duckdb.connect()
+    relation = read(TO, connection=connection)
     before = files(TO)
     await some.scarf.exports.run(some.job(format="parquet"), TO, refresh_days=3)
     after = files(TO)
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False, False]
-    assert len(relation.fetchall()) == 160
+    assert len(read(TO, connection=connection).fetchall()) == len(relation.fetchall()) == 160
     retired = [line["path"] for line in store.json("nightly/events/manifest.json")["retired"]]
     assert {f"{TO}/{path}" for path in retired if path.startswith("data/")} == {*before} - {*after}
     assert sum(path.startswith("windows/") for path in retired) == 2
@@ -235,6 +238,15 @@ async def test_a_run_that_is_at_work(some: Service, store: Store, monkeypatch: p
     store.release()
     assert (await first).complete
     assert verify_export(TO) == []
+
+
+async def test_two_that_begin_at_once(some: Service, store: Store) -> None:
+    """Both read that the lease is free; one writes it first, and the other asks Scarf for nothing."""
+    store.fail("PUT", "nightly/events/lease.json", "overtaken")
+    with pytest.raises(JobBusyError, match="in use by another run"):
+        await some.scarf.exports.run(some.job(), TO)
+    assert "nightly/events/manifest.json" not in store.objects
+    assert some.asked() == []
 
 
 async def test_a_run_that_was_cancelled(some: Service, store: Store) -> None:
@@ -301,10 +313,11 @@ async def test_runs_that_are_killed(
         running = await child(some, days)
         # The lease, the manifest, then a window, its list and the manifest, again and again.
         wanted = 3 + store.random.randrange(8)
-        await asyncio.to_thread(store.wait_until, partial(_has_put, wanted))
+        ended = partial(_has_ended, running)
+        await asyncio.to_thread(store.wait_until, partial(_has_put, wanted), ended)
+        assert not ended(), await running.communicate()
         running.kill()
         await running.communicate()
-        assert running.returncode == -signal.SIGKILL
         there = windows(store) if "nightly/events/manifest.json" in store.objects else []
         store.odds = 0.0
         assert not there or all("is missing; run the job" in one.problem for one in verify_export(TO))
@@ -321,8 +334,27 @@ async def test_runs_that_are_killed(
     assert verify_export(TO) == []
 
 
+def _has_ended(process: asyncio.subprocess.Process) -> bool:
+    return process.returncode is not None
+
+
 def _has_put(times: int, requests: list[tuple[str, str]]) -> bool:
     return sum(method == "PUT" for method, _ in requests) >= times
+
+
+@pytest.mark.parametrize("what", [None, "lost", "late 503"])
+async def test_a_file_of_many_parts(store: Store, tmp_path: Path, what: What | None) -> None:
+    """It is there once and whole, also where the answer that says so is lost."""
+    place = place_of("s3://bucket/a")
+    assert not isinstance(place, Path)
+    part = tmp_path / "part"
+    part.write_bytes(bytes(range(256)) * 4 * 9000)
+    if what is not None:
+        # Begins an upload, and the second one ends it.
+        store.fail("POST", "a/b", what, 2)
+    await asyncio.to_thread(objects_at(place).write, "b", part)
+    assert store.objects == {"a/b": part.read_bytes()}
+    assert store.written("a/b") > 1
 
 
 # What cannot be reached.
