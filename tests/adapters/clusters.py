@@ -26,7 +26,8 @@ async def cluster_here(workers: int = 2) -> AsyncIterator[Client]:
             threads_per_worker=2,
             processes=False,
             protocol="tcp",
-            dashboard_address=None,
+            # Without one it takes 8787, which only one cluster of a machine can have.
+            dashboard_address="127.0.0.1:0",
             asynchronous=True,
         ) as cluster,
         Client(cluster, asynchronous=True) as client,  # type: ignore[no-untyped-call] # as above
@@ -90,7 +91,16 @@ def _started(what: str, *arguments: str, environment: Mapping[str, str]) -> subp
 async def processes(folder: Path, *workers: Mapping[str, str]) -> AsyncIterator[tuple[Processes, Client]]:
     """Run a scheduler, and a worker for each of these environments."""
     file = str(folder / "scheduler.json")
-    arguments = ("--scheduler-file", file, "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    arguments = (
+        "--scheduler-file",
+        file,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--dashboard-address",
+        "127.0.0.1:0",
+    )
     cluster = Processes(folder, _started("scheduler", *arguments, "--no-show", environment={}))
     try:
         for environment in workers:
