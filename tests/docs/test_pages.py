@@ -28,6 +28,7 @@ FASTAPI = "how-to/fastapi.md"
 FOLLOWED = (
     "tutorial.md",
     "errors.md",
+    "reference/emulator.md",
     "how-to/migrate.md",
     "how-to/nightly-export.md",
     "how-to/nightly-bucket.md",
