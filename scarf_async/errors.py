@@ -35,6 +35,7 @@ __all__ = [
     "BadRequestError",
     "BulkError",
     "ClientClosedError",
+    "ClusterLostError",
     "ConfigurationError",
     "ConflictError",
     "ConnectFailedError",
@@ -266,6 +267,10 @@ class ExportError(ScarfError):
 
 class JobBusyError(ExportError):
     """Another run is at work where an export job is to be written; nothing was sent."""
+
+
+class ClusterLostError(ExportError):
+    """The Dask cluster that fetches an export job was lost; what was entered is there. Run it again."""
 
 
 class LoadError(ScarfError):

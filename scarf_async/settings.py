@@ -22,6 +22,7 @@ from scarf_async.entities import ApiVersion
 from scarf_async.errors import ConfigurationError
 
 __all__ = [
+    "ADDRESSES",
     "TOKEN_VARIABLE",
     "Proxy",
     "Secret",

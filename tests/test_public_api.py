@@ -206,7 +206,7 @@ def test_importing_the_package_imports_no_extras() -> None:
     loaded = done.stdout.split()
     assert "scarf_async.client" in loaded
     extras = ("scarf_async.emulator", "scarf_async.testing", "scarf_async.cli", "pyarrow", "typer", "rich")
-    readers = ("duckdb", "pandas", "psycopg", "fsspec", "obstore")
+    readers = ("duckdb", "pandas", "psycopg", "fsspec", "obstore", "distributed", "dlt")
     others = ("opentelemetry", "prometheus_client", "pytest", "trustme", "aiohttp.web")
     for extra in (*extras, "scarf_async.observe", *readers, *others):
         assert [name for name in loaded if within(name, extra)] == []
@@ -273,7 +273,7 @@ FLOORS = (
     ("exports", "bulk"),
     ("imports", "manifests", "data"),
     ("client",),
-    ("testing",),
+    ("testing", "dlt", "distributed"),
     ("cli",),
 )
 """The rooms from the ground up. The package's own `__init__` gathers the public names, and is above them all."""

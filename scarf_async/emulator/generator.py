@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Final, TypeAlias
@@ -16,8 +16,10 @@ __all__ = [
     "EVENT_COLUMNS",
     "Cells",
     "EventSource",
+    "PerDay",
     "again",
     "chunks",
+    "count_of",
     "csv_cell",
     "csv_line",
     "day_events",
@@ -53,7 +55,15 @@ _PIXEL: Final = "5d5e3d4c-6a53-4a6e-9f0f-2f1d6c1b7a10"
 Cells: TypeAlias = tuple[str, ...]
 """The cells of an event in the order of `EVENT_COLUMNS`, each as `csv_cell` writes it."""
 
+PerDay: TypeAlias = int | Callable[[date], int]
+"""How many events a day has: the same each day, or what a function says of it."""
+
 _TIME: Final = EVENT_COLUMNS.index("time")
+
+
+def count_of(per_day: PerDay, day: date) -> int:
+    """How many events a day has."""
+    return per_day if isinstance(per_day, int) else per_day(day)
 
 
 def csv_cell(value: str) -> str:
@@ -189,7 +199,7 @@ def event_lines(
     first: date,
     days: int,
     *,
-    per_day: int,
+    per_day: PerDay,
     seed: int,
     columns: Sequence[str],
     now: datetime | None = None,
@@ -202,9 +212,9 @@ def event_lines(
     usual = tuple(columns) == EVENT_COLUMNS
     places = [EVENT_COLUMNS.index(name) if name in EVENT_COLUMNS else None for name in columns]
     for start in reversed(range(0, days, _DAYS_AT_ONCE)):
-        dates = (first + timedelta(days=number) for number in range(start, min(start + _DAYS_AT_ONCE, days)))
+        dates = [first + timedelta(days=number) for number in range(start, min(start + _DAYS_AT_ONCE, days))]
         days_of_rows = [day_events(source, day, per_day=per_day, seed=seed, now=now) for day in dates]
-        for _ in range(per_day):
+        for _ in range(max(count_of(per_day, day) for day in dates)):
             for rows in days_of_rows:
                 cells = next(rows, None)
                 if cells is None:
@@ -215,10 +225,10 @@ def event_lines(
 
 
 def day_events(
-    source: EventSource, day: date, *, per_day: int, seed: int, now: datetime | None = None
+    source: EventSource, day: date, *, per_day: PerDay, seed: int, now: datetime | None = None
 ) -> Iterator[Cells]:
     """The events of one day; later more of them, if the day has not passed by now."""
-    rows = islice(_rows(source, day, seed), per_day)
+    rows = islice(_rows(source, day, seed), count_of(per_day, day))
     if now is None or day < now.astimezone(UTC).date():
         return rows
     # Texts of one form sort as the times do.

@@ -71,7 +71,8 @@ class Emulator(World):
         max_range_days: How many days an export may span; a longer one gets `range-too-long`.
         retention_days: How many days before today the plan keeps: v3 looks at no earlier ones, and says so in the
             headers of its answer. None: all.
-        events_per_day: How many events are invented for each day of a package or of the pixels.
+        events_per_day: How many events are invented for each day of a package or of the pixels: a number, or a
+            function of the day (`lambda day: 0 if day.weekday() > 4 else 100`), for weeks, growth and gaps.
         duplicate_events: Share of the events that an export carries twice, since delivery is at least once.
         columns: The columns of event exports and their order; names that mean nothing give empty cells. Three
             names mean many: `real` the 24 of today, `seed` the 16 of the published description

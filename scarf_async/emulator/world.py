@@ -9,7 +9,7 @@ from os import PathLike
 import attrs
 
 from scarf_async.emulator.faults import Faults
-from scarf_async.emulator.generator import EVENT_COLUMNS, event_columns
+from scarf_async.emulator.generator import EVENT_COLUMNS, PerDay, event_columns
 from scarf_async.emulator.people import People
 from scarf_async.emulator.quirks import Quirks
 from scarf_async.emulator.store import Store
@@ -35,7 +35,7 @@ class World:
     max_members: int | None = attrs.field(default=None, kw_only=True)
     max_range_days: int | None = attrs.field(default=None, kw_only=True)
     retention_days: int | None = attrs.field(default=None, kw_only=True)
-    events_per_day: int = attrs.field(default=50, kw_only=True)
+    events_per_day: PerDay = attrs.field(default=50, kw_only=True)
     duplicate_events: float = attrs.field(default=0.0, kw_only=True)
     columns: Sequence[str] = attrs.field(default=EVENT_COLUMNS, kw_only=True)
     seed: int = attrs.field(default=0, kw_only=True)

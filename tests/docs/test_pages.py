@@ -7,11 +7,12 @@ import re
 import shlex
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
+from adapters.clusters import cluster_here
 from cli.shell import SCARF, TOKEN, of
 from imports.service import Waits
 from psycopg.conninfo import conninfo_to_dict
@@ -28,6 +29,7 @@ FASTAPI = "how-to/fastapi.md"
 FOLLOWED = (
     "tutorial.md",
     "errors.md",
+    "reference/emulator.md",
     "how-to/migrate.md",
     "how-to/nightly-export.md",
     "how-to/nightly-bucket.md",
@@ -40,6 +42,8 @@ FOLLOWED = (
     "how-to/notebook.md",
     "how-to/tables.md",
     "how-to/report.md",
+    "how-to/dlt.md",
+    "how-to/dask.md",
     "how-to/testing.md",
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
@@ -54,6 +58,8 @@ WITH_A_PACKAGE = (
     "how-to/companies.md",
     "how-to/tables.md",
     "how-to/report.md",
+    "how-to/dlt.md",
+    "how-to/dask.md",
 )
 _LIBPQ = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE"}
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
@@ -98,10 +104,18 @@ async def test_a_page_is_true(
         monkeypatch.setattr(Scarf, "_make_clock", Waits)
     if page == "how-to/nightly-bucket.md":
         request.getfixturevalue("store").create("acme-scarf")
-    async with served(page) as emulator:
+    async with served(page) as emulator, AsyncExitStack() as others:
         # Imports end at once, and nobody waits for that.
         emulator.quirks = Quirks(import_seconds=0)
         follower = reader(emulator, tmp_path)
+        if page == "how-to/dlt.md":
+            follower.variables |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(tmp_path)}
+        if page == "how-to/dask.md":
+            cluster = await others.enter_async_context(cluster_here())
+            follower.stand_ins = {
+                "tcp://scheduler:8786": cluster.scheduler_info()["address"],
+                "/shared/events": str(tmp_path / "events"),
+            }
         await follower.follow(page)
     assert follower.ran == len(blocks(page)) > 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def test_the_command_line_is_as_described() -> None:
     assert re.findall(r"^## (.*)$", page, re.MULTILINE) == list(COMMANDS)
     assert {"scarf-async plan", "scarf-async export job", "scarf-async members set"} <= COMMANDS.keys()
     assert "`--output`, `-o` `PLAN`" in page
+
+
+def test_every_extra_is_on_the_page_of_installing() -> None:
+    """With what it takes on the disk; those of this project's own work are not for users."""
+    extras = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (\d+ MB) \|$", text_of("how-to/install.md"), re.MULTILINE))
+    assert extras.keys() - {"benchmarks", "conformance", "docs", "test"} <= rows.keys()
 
 
 def test_every_error_has_its_entry() -> None:

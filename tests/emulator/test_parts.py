@@ -80,6 +80,21 @@ def test_listed_people_alone_exist() -> None:
     assert People("me", {}).by_username("me") == "me"
 
 
+def test_each_day_may_have_another_number_of_events() -> None:
+    """Weekends without any, and growth; a day has the same rows in whatever range it is asked for."""
+
+    def per_day(day: date) -> int:
+        return 0 if day.weekday() > 4 else day.day
+
+    def rows(first: date, days: int) -> list[str]:
+        source = EventSource("acme/file/web", "file", "web")
+        return sorted(event_lines(source, first, days, per_day=per_day, seed=0, columns=("time", "id")))
+
+    some = rows(date(2024, 1, 5), 4)
+    assert [line[8:10] for line in some] == ["05"] * 5 + ["08"] * 8
+    assert rows(date(2024, 1, 8), 1) == some[5:]
+
+
 def test_event_lines_are_made_one_by_one() -> None:
     """The first line of an export without end costs no more than a line."""
     source = EventSource("acme/docker/web", "docker", "web")

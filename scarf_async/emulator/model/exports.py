@@ -21,6 +21,7 @@ from scarf_async.emulator.generator import (
     EventSource,
     again,
     chunks,
+    count_of,
     csv_cell,
     csv_line,
     day_events,
@@ -133,7 +134,8 @@ def recent_installs(world: World, db: Transaction, package_id: int) -> int | Non
     """How many events a package had in the 30 days before today; None where there were none."""
     today = present(world).date()
     if not has_own_events(db, package_id):
-        return world.events_per_day * _MONTH.days or None
+        days = (today - timedelta(number) for number in range(1, _MONTH.days + 1))
+        return sum(count_of(world.events_per_day, day) for day in days) or None
     sql = "SELECT count(*) AS events FROM events WHERE package_id = ? AND day >= ? AND day < ?"
     row = db.one(sql, package_id, (today - _MONTH).isoformat(), today.isoformat())
     return None if row is None else row["events"] or None

@@ -242,10 +242,15 @@ class Bucket:
             if self._closed:
                 return False
             self._check()
-            placed, path = self._upload(entry, made)
+            placed, path = self.upload(entry, made)
         finally:
             for file in made:
                 file.part.unlink(missing_ok=True)
+        return self.enter_uploaded(placed, path)
+
+    def enter_uploaded(self, placed: WindowEntry, path: str) -> bool:
+        """Do what is left of `enter` for a window that `upload` has uploaded, on another machine maybe."""
+        self._check()
         with self._turn:
             if self._closed:
                 return False
@@ -259,7 +264,12 @@ class Bucket:
             raise self._failure
         self._lease.check()
 
-    def _upload(self, entry: WindowEntry, made: Sequence[Made]) -> tuple[WindowEntry, str]:
+    def upload(self, entry: WindowEntry, made: Sequence[Made]) -> tuple[WindowEntry, str]:
+        """Upload the files of a window, which need not be held; return it with their names, and its list's path.
+
+        Raises:
+            OSError: the store does not answer, or refuses.
+        """
         parts = {file.path: file.part for file in made}
 
         def placed(file: FileEntry) -> FileEntry:

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 import attrs
@@ -31,7 +31,7 @@ from scarf_async.exports.reading import Body, Cursor
 from scarf_async.exports.save import fetch_whole
 from scarf_async.exports.spec import Counters, Download, EffectiveRange, ExportSpec, effective_range
 
-__all__ = ["Fetch"]
+__all__ = ["Fetch", "Fetching"]
 
 # What goes into one hop to a thread: hops cost more than writing does.
 _BYTES_AT_ONCE: Final = 2**20
@@ -39,6 +39,17 @@ _ROWS_AT_ONCE: Final = 2**16
 # What is longer would make the manifest long.
 _LONG_HEADER: Final = 4096
 _RECORD_SHOWN: Final = 4096
+
+
+class Fetching(Protocol):
+    """What a run knows of the fetching of a window; see `Fetch`."""
+
+    receiving: bool
+    shown: bool
+    doubted: bool
+
+    async def __call__(self) -> WindowEntry | None:
+        """Fetch it, and enter it."""
 
 
 @attrs.define(eq=False)

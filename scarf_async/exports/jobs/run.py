@@ -14,11 +14,18 @@ from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
 from scarf_async.clock import Clock
-from scarf_async.errors import APIError, ClientClosedError, JobBusyError, ScarfError, WrongEventLoopError
+from scarf_async.errors import (
+    APIError,
+    ClientClosedError,
+    ClusterLostError,
+    JobBusyError,
+    ScarfError,
+    WrongEventLoopError,
+)
 from scarf_async.events import Hook
 from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.engine import Engine
-from scarf_async.exports.jobs.fetch import Fetch
+from scarf_async.exports.jobs.fetch import Fetch, Fetching
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.memory import FOR_A_WINDOW
@@ -28,7 +35,7 @@ from scarf_async.exports.jobs.report import ExportProgress, ExportReport, Window
 from scarf_async.exports.jobs.windows import ServiceClock, Window, cut, longest_bucket
 from scarf_async.exports.spec import ExportSpec
 
-__all__ = ["run_job"]
+__all__ = ["run_job", "utc_now"]
 
 _PROGRESS_INTERVAL: Final = 0.1
 _ALL_WOULD_FAIL: Final = frozenset({401, 403, 404, 429})
@@ -67,8 +74,9 @@ async def run_job(
     allow_loss: bool = False,
     refuse: Refuse | None = None,
     check: Callable[[], Awaitable[None]] = nothing,
+    fetch: Callable[..., Fetching] = Fetch,
 ) -> ExportReport:
-    """Run a job; see `Exports.run`."""
+    """Run a job; see `Exports.run`. What fetches a window is made by `fetch`, which takes what `Fetch` takes."""
     began = clock.monotonic()
     # Where windows are sorted, they wait in it.
     engine = Engine(destination.temporary / "engine", memory_limit // 2)
@@ -86,6 +94,7 @@ async def run_job(
             memory_limit=memory_limit,
             allow_loss=allow_loss,
             refuse=refuse,
+            fetch=fetch,
         )
         await run(concurrency, check)
         await run_sync(destination.checkpoint)
@@ -112,6 +121,7 @@ class _Run:
         memory_limit: bytes for all windows under way; a part of them is the engine's.
         allow_loss: whether rows that are there may be replaced by what knows of less.
         refuse: tells which rows the destination cannot take.
+        fetch: makes what fetches a window.
     """
 
     def __init__(
@@ -128,9 +138,11 @@ class _Run:
         memory_limit: int,
         allow_loss: bool,
         refuse: Refuse | None,
+        fetch: Callable[..., Fetching],
     ) -> None:
         self._destination = destination
         self._spec = spec
+        self._make = fetch
         self._progress = progress
         self._elapsed = elapsed
         self._keep_rejects = keep_rejects
@@ -143,7 +155,7 @@ class _Run:
         self._ahead = True
         self._told = -_PROGRESS_INTERVAL
         self._finished: list[WindowReport] = []
-        self._fetching: list[Fetch] = []
+        self._fetching: list[Fetching] = []
         # What had begun for the service has begun, whatever the machine's clock says.
         answered = (entry.answered_at for entry in destination.manifest.windows if entry.provisional)
         self._clock = ServiceClock(utc_now, filter(None, answered))
@@ -174,6 +186,7 @@ class _Run:
             OSError: something cannot be written.
             JobBusyError: another run has taken over.
             ClientClosedError: the client was closed meanwhile.
+            ClusterLostError: the cluster that fetches was lost.
             WrongEventLoopError: the client belongs to another event loop.
         """
         at_once = min(concurrency, max(1, self._memory // FOR_A_WINDOW))
@@ -240,7 +253,7 @@ class _Run:
             self._job, window, end_inclusive=self._destination.manifest.end_inclusive
         )
         asked = Window(window.start, window.end - dt.timedelta(short))
-        fetch = Fetch(
+        fetch = self._make(
             self._spec(asked),
             window,
             self._job,
@@ -258,7 +271,7 @@ class _Run:
         self._fetching.append(fetch)
         try:
             entry = await fetch()
-        except (ClientClosedError, JobBusyError, WrongEventLoopError):
+        except (ClientClosedError, ClusterLostError, JobBusyError, WrongEventLoopError):
             raise
         except ScarfError as error:
             return await self._failed(window, error, short=short)
@@ -290,7 +303,7 @@ class _Run:
             self._stopped_by = self._stopped_by or _why(error)
         return ()
 
-    async def _learn(self, window: Window, fetch: Fetch, entry: WindowEntry | None) -> None:
+    async def _learn(self, window: Window, fetch: Fetching, entry: WindowEntry | None) -> None:
         """Write down how the service reads the end, where its answer shows that."""
         if fetch.shown:
             await run_sync(partial(self._destination.remember, end_inclusive=True))
