@@ -109,7 +109,7 @@ class Fetch:
         counters = Counters(spec.description, spec.redact)
         parser = BlockParser(spec.reader(None), counters, spec.max_record_bytes)
         with engine_told(spec.description), arrow_told(spec.description):
-            writer = writer_of(temporary, self.window, job, self.engine, parser, self.memory)
+            writer = writer_of(temporary, self.window, job, parser, self.memory)
             identified = parser.record is Event
             ids = Ids(self.engine, schema_of(parser.record).names) if identified else None
             output = Output(self.window, writer, ids, self.memory)

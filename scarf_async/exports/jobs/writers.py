@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,8 +16,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 from scarf_async.exports.arrow import Part, schema_of
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_line, own_format
 from scarf_async.exports.jobs.destination import Made
-from scarf_async.exports.jobs.engine import Engine, JsonLines
 from scarf_async.exports.jobs.job import ExportJob, PartitionBy, Record
+from scarf_async.exports.jobs.json_lines import json_lines
 from scarf_async.exports.jobs.manifest import FileEntry, data_path, file_name, partition
 from scarf_async.exports.jobs.partitions import Partitions
 from scarf_async.exports.jobs.windows import Window
@@ -64,7 +64,7 @@ class Writer(ABC):
         """Remove its files."""
 
     def close(self) -> None:  # noqa: B027 # most have nothing
-        """Let go of what it needs of the engine."""
+        """Let go of what it needs besides."""
 
 
 def _entered(
@@ -83,7 +83,6 @@ class _Text(Writer):
         form: CSV or JSON lines.
         header: returns what comes before the records, once one of them or the end has come.
         text: makes text of records.
-        close: called in the end.
     """
 
     def __init__(
@@ -92,13 +91,11 @@ class _Text(Writer):
         form: ExportFormat,
         header: Callable[[], bytes],
         text: Callable[[Sequence[Part]], Iterable[bytes | memoryview]],
-        close: Callable[[], object] = lambda: None,
     ) -> None:
         self._directory = directory
         self._form = form
         self._header = header
         self._text = text
-        self._close = close
         self._part: PartFile | None = None
 
     def _write(self, parts: Sequence[Part]) -> None:
@@ -114,9 +111,6 @@ class _Text(Writer):
 
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
         return [_entered(self._begun(), window, self._form, self.rows)]
-
-    def close(self) -> None:
-        self._close()
 
     def discard(self) -> None:
         if self._part is not None:
@@ -242,21 +236,20 @@ class _Partitioned(Writer):
             file.discard()
 
 
-def _json_line(sent: bytes) -> bytes:
-    try:
-        msgspec.json.decode(sent)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # Readers of the file are stricter than ours, and would refuse it whole.
-        return msgspec.json.encode(loads(sent)) + b"\n"
-    return sent + b"\n"
+def _json_as_sent(parts: Sequence[Part]) -> Iterator[bytes | memoryview]:
+    for part in parts:
+        lines = part.lines()
+        try:
+            msgspec.json.Decoder().decode_lines(lines)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Readers of the file are stricter than ours, and would refuse it whole.
+            yield b"".join(msgspec.json.encode(loads(line)) + b"\n" for line in bytes(lines).split(b"\n")[:-1])
+        else:
+            yield lines
 
 
-def _json_as_sent(parts: Sequence[Part]) -> list[bytes]:
-    return [_json_line(record) for part in parts for record in part.records()]
-
-
-def _as_sent(parts: Sequence[Part]) -> list[bytes | memoryview]:
-    return [part.lines() for part in parts]
+def _as_sent(parts: Sequence[Part]) -> Iterator[bytes | memoryview]:
+    return (part.lines() for part in parts)
 
 
 def _cell(value: object) -> str | None:
@@ -271,16 +264,13 @@ def _as_csv(parts: Sequence[Part]) -> list[bytes]:
     ]
 
 
-def writer_of(  # noqa: PLR0917 # all that it depends on
-    directory: Path, window: Window, job: ExportJob, engine: Engine, parser: BlockParser[Record], memory: int
-) -> Writer:
+def writer_of(directory: Path, window: Window, job: ExportJob, parser: BlockParser[Record], memory: int) -> Writer:
     """Return what writes a window.
 
     Args:
         directory: where temporary files go.
         window: the window.
         job: says what is written.
-        engine: the run's.
         parser: makes the records; once they have come, it has the header that the service sent.
         memory: bytes of records that may wait.
     """
@@ -294,11 +284,6 @@ def writer_of(  # noqa: PLR0917 # all that it depends on
         return _Text(directory, form, lambda: parser.header and parser.header + b"\n", _as_sent)
     if form is ExportFormat.CSV:
         return _Text(directory, form, lambda: csv_header(record), _as_csv)
-    lines = JsonLines(engine, schema.names)
     return _Text(
-        directory,
-        form,
-        lambda: b"",
-        lambda parts: (text for part in parts for text in lines.lines(part.batch)),
-        lines.close,
+        directory, form, lambda: b"", lambda parts: (text for part in parts for text in json_lines(part.batch))
     )

@@ -161,7 +161,7 @@ def groups(size: int) -> Iterator[None]:
             "jobs.fetch._BYTES_AT_ONCE": 50 * size,
             "jobs.output._LOOKED_FOR_AT_ONCE": size,
             "jobs.writers._ROW_GROUP": size,
-            "jobs.engine._ROWS_AT_ONCE": size,
+            "jobs.json_lines._ROWS_AT_ONCE": size,
         }.items():
             patches.enter_context(patch(f"scarf_async.exports.{name}", value))
         yield
@@ -172,6 +172,7 @@ def _key(row: dict[str, Any]) -> bytes:
 
 
 @example(HEADER + b"\n1,t," + TIME + b",a,,,\n2,t," + TIME + b',"b\r\n",,,\r\r\n', [3], 1, 500, "csv")
+@example(HEADER + (b"\r\n1,t," + TIME + b',"a\n",,,') * 3 + b"\r\n", [], 1000, 500, "csv")
 @example(HEADER + (b"\n1,t," + TIME + b",a,,,") * 3, [], 1, 500, "parquet by month")
 @given(
     body=BODIES,
