@@ -133,6 +133,12 @@ class Part:
     sent: Sent
     rows: pa.Array | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it holds: what was sent is about as long as its columns."""
+        size: int = self.batch.nbytes
+        return 2 * size
+
     def where(self, mask: pa.Array) -> Part:
         """Return those of which a mask says so."""
         if not mask.false_count:

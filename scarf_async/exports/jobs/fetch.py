@@ -190,7 +190,7 @@ class Fetch:
             Body(await spec.open(), counters), parser, _ROWS_AT_ONCE, spec.max_record_bytes, ahead=self.ahead
         )
         cursor = Cursor(source, parser, counters, spec.on_malformed)
-        stages = _Stages(output)
+        stages = _Stages(output, self.ahead)
         waiting: list[Part] = []
         size = received = 0
         try:
@@ -220,9 +220,11 @@ class _Stages:
 
     Attributes:
         output: does both.
+        ahead: whether it does both at once; else less is in memory.
     """
 
     output: Output
+    ahead: bool
     _chosen: asyncio.Future[Sequence[Part]] | None = None
     _written: asyncio.Future[None] | None = None
 
@@ -230,6 +232,8 @@ class _Stages:
         """Begin with the next records, once there is room."""
         await self._pass_on()
         self._chosen = asyncio.ensure_future(run_sync(partial(self.output.choose, parts, last=last)))
+        if not self.ahead:
+            await self.finish()
 
     async def _pass_on(self) -> None:
         if self._chosen is None:

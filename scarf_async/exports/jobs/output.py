@@ -110,7 +110,7 @@ class Output:
                 return inside
             self._waiting += inside
             self._rows += sum(part.batch.num_rows for part in inside)
-            self._bytes += sum(part.batch.nbytes for part in inside)
+            self._bytes += sum(part.nbytes for part in inside)
             enough = max(_LOOKED_FOR_AT_ONCE, self._looked_for // _GROWTH)
             if self._waiting and (last or self._bytes >= self._memory or self._rows >= enough):
                 return self._once(self._ids)
