@@ -67,8 +67,7 @@ async def run_job(
 ) -> ExportReport:
     """Run a job; see `Exports.run`."""
     began = clock.monotonic()
-    # Where windows are sorted, they wait in it.
-    engine = Engine(destination.temporary / "engine", memory_limit // 2)
+    engine = Engine(destination.temporary / "engine", memory_limit // 3)
     try:
         await run_sync(destination.open)
         run = _Run(

@@ -197,7 +197,7 @@ class _Partitioned(Writer):
         self._schema = schema
         self._by = by
         self._first = pa.scalar(str(window.start)[:_MONTH])
-        self._rows = Partitions(directory, schema, memory)
+        self._rows = Partitions(directory, schema, memory // 2)
         self._files: list[_ParquetFile] = []
 
     def _write(self, parts: Sequence[Part]) -> None:
