@@ -33,8 +33,6 @@ from scarf_async.exports.spec import Counters, Download, EffectiveRange, ExportS
 
 __all__ = ["Fetch"]
 
-# What goes into one hop to a thread: hops cost more than writing does.
-_BYTES_AT_ONCE: Final = 2**20
 _ROWS_AT_ONCE: Final = 2**16
 # What is longer would make the manifest long.
 _LONG_HEADER: Final = 4096
@@ -191,18 +189,13 @@ class Fetch:
         )
         cursor = Cursor(source, parser, counters, spec.on_malformed)
         stages = _Stages(output, self.ahead)
-        waiting: list[Part] = []
-        size = received = 0
+        received = 0
         try:
             while parts := await cursor.more():
-                waiting += parts
-                size += sum(part.batch.nbytes for part in parts)
-                if size < _BYTES_AT_ONCE:
-                    continue
-                await stages.take(waiting)
+                await stages.take(parts)
                 self._tell(output.rows, counters.bytes_received - received)
-                waiting, size, received = [], 0, counters.bytes_received
-            await stages.take(waiting, last=True)
+                received = counters.bytes_received
+            await stages.take((), last=True)
             await stages.finish()
             self._tell(output.rows, counters.bytes_received - received)
         finally:

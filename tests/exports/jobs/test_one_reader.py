@@ -162,10 +162,9 @@ def groups(size: int) -> Iterator[None]:
         for name, value in {
             "prefetch.FEW": 0,
             "prefetch.ENOUGH": 40 * size,
-            "jobs.fetch._BYTES_AT_ONCE": 50 * size,
             "jobs.output._LOOKED_FOR_AT_ONCE": size,
             "jobs.writers._ROW_GROUP": size,
-            "jobs.json_lines._ROWS_AT_ONCE": size,
+            "arrow_json._ROWS_AT_ONCE": size,
         }.items():
             patches.enter_context(patch(f"scarf_async.exports.{name}", value))
         yield
