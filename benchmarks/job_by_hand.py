@@ -60,6 +60,8 @@ def _by_hand(form: str, url: str, to: Path) -> None:
     subprocess.run(["curl", "--silent", "--fail", "--output", body, url], check=True)  # noqa: S607 # by hand
     columns = "*, coalesce(package, pixel) AS artifact" if form == "partitioned" else "*"
     with duckdb.connect() as database:
+        # It would show how far it is, where the machine is busy.
+        database.execute("SET enable_progress_bar = false")
         database.execute(_BY_HAND.format(columns=columns, body=body, to=to, how=_HOW[form]))
     body.unlink()
 

@@ -12,6 +12,7 @@ import typer
 from scarf_async.checks import whole
 from scarf_async.cli.aggregations import QueryOptions
 from scarf_async.cli.command import command
+from scarf_async.cli.log import LogOption, logging_to
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
@@ -20,6 +21,8 @@ from scarf_async.cli.records import write_json
 from scarf_async.errors import GuardError, ScarfError, ValidationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scarf_async.entities import JSON
     from scarf_async.exports.jobs import ExportJob, ExportProgress, ExportReport
 
@@ -115,6 +118,7 @@ async def run(
         typer.Option("--json", help="Write what became of it as one JSON object, also where it fails or is busy."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing unless something fails.")] = False,
+    log: LogOption = None,
     connection: ExportClientOptions,
 ) -> Status:
     """Fetch a long range window by window into a directory or an object store; run it again to go on.
@@ -147,16 +151,19 @@ async def run(
             raise GuardError(
                 f"{to} is not empty, and --no-resume was given: nothing was done; give another destination"
             )
-        report = await _run(
-            job,
-            to,
-            connection,
-            concurrency=concurrency,
-            refresh_days=refresh_days,
-            on_malformed=on_malformed,
-            allow_loss=allow_loss,
-            quiet=quiet,
-        )
+        with logging_to(log) as note:
+            report = await _run(
+                job,
+                to,
+                connection,
+                concurrency=concurrency,
+                refresh_days=refresh_days,
+                on_malformed=on_malformed,
+                allow_loss=allow_loss,
+                quiet=quiet,
+                note=note,
+            )
+            note(str(report))
     except (ScarfError, OSError) as error:
         if as_json:
             write_json(_NOTHING | {"error": str(error)})
@@ -222,6 +229,7 @@ async def _run(
     on_malformed: Literal["raise", "keep"],
     allow_loss: bool,
     quiet: bool,
+    note: Callable[[str], None],
 ) -> ExportReport:
     from scarf_async.exports.jobs.place import place_of  # noqa: PLC0415 # `--help` must not wait for it
 
@@ -232,15 +240,20 @@ async def _run(
         def show(progress: ExportProgress) -> None:
             nonlocal waiting
             if progress.waiting_for is not None:
-                if not (quiet or meter.is_shown or waiting):
-                    say(f"waiting {progress.waiting_for}")
-                meter.show(f"waiting  {progress.waiting_for}")
+                line = f"waiting {progress.waiting_for}"
+                if not waiting:
+                    note(line)
+                    if not (quiet or meter.is_shown):
+                        say(line)
+                meter.show(line)
                 waiting = True
                 return
-            if not (quiet or meter.is_shown):
-                for window in progress.finished:
-                    rows, size = f"{window.rows:,} rows", size_of(window.bytes)
-                    say(f"{window.start}..{window.end}: {window.status}, {rows}, {size}")
+            for window in progress.finished:
+                rows, size = f"{window.rows:,} rows", size_of(window.bytes)
+                line = f"{window.start}..{window.end}: {window.status}, {rows}, {size}"
+                note(line if window.error is None else f"{line}: {window.error}")
+                if not (quiet or meter.is_shown):
+                    say(line)
             windows = (progress.windows_done, progress.windows_total)
             failed, written = progress.windows_failed, progress.rows
             line = describe(progress.bytes, progress.elapsed, windows=windows, failed=failed, rows=written)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar, get_args, get_type_hints
@@ -23,7 +23,17 @@ from scarf_async.exports.spec import Counters, RecordReader
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped] # it ships no types
 
-__all__ = ["Part", "PartParser", "RecordBatches", "Sent", "SentRecords", "arrow_told", "frame_of", "schema_of"]
+__all__ = [
+    "Part",
+    "PartParser",
+    "RecordBatches",
+    "Sent",
+    "SentRecords",
+    "arrow_told",
+    "frame_of",
+    "schema_of",
+    "text_of",
+]
 
 T = TypeVar("T")
 
@@ -86,30 +96,27 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
 class Sent(Protocol):
     """Records as they came."""
 
-    def split(self) -> tuple[Sequence[bytes], Sequence[int]]:
-        """Return each record without its line end, and the number of its first line."""
+    def line(self, row: int) -> int:
+        """Return the number of a record's first line."""
 
-    def lines(self) -> bytes | memoryview:
-        """Return the records, each with a line end and nothing between them."""
-
-
-def _lines(records: Iterable[bytes]) -> bytes:
-    # Behind a record that ends in a CR a LF alone would make one line end of the two.
-    return b"".join([record + (b"\r\n" if record.endswith(b"\r") else b"\n") for record in records])
+    def lines(self, rows: pa.Array | None) -> bytes | memoryview:
+        """Return these records, or all, each with a line end and nothing between them."""
 
 
 @attrs.frozen(eq=False)
 class SentRecords:
-    """Records that were cut already."""
+    """Records that were cut already, with the numbers of their first lines."""
 
     records: Sequence[bytes]
     numbers: Sequence[int]
 
-    def split(self) -> tuple[Sequence[bytes], Sequence[int]]:  # noqa: D102 # as `Sent` says
-        return self.records, self.numbers
+    def line(self, row: int) -> int:  # noqa: D102 # as `Sent` says
+        return self.numbers[row]
 
-    def lines(self) -> bytes:  # noqa: D102 # as `Sent` says
-        return _lines(self.records)
+    def lines(self, rows: pa.Array | None) -> bytes:  # noqa: D102 # as `Sent` says
+        records = self.records if rows is None else [self.records[row] for row in rows.to_pylist()]
+        # Behind a record that ends in a CR a LF alone would make one line end of the two.
+        return b"".join([record + (b"\r\n" if record.endswith(b"\r") else b"\n") for record in records])
 
 
 @attrs.frozen(eq=False)
@@ -126,6 +133,12 @@ class Part:
     sent: Sent
     rows: pa.Array | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it holds: what was sent is about as long as its columns."""
+        size: int = self.batch.nbytes
+        return 2 * size
+
     def where(self, mask: pa.Array) -> Part:
         """Return those of which a mask says so."""
         if not mask.false_count:
@@ -135,16 +148,18 @@ class Part:
 
     def line(self, row: int) -> int:
         """Return the number of the first line of a row."""
-        return self.sent.split()[1][row if self.rows is None else self.rows[row].as_py()]
-
-    def records(self) -> Sequence[bytes]:
-        """Return each record as it was sent, without its line end."""
-        records, _ = self.sent.split()
-        return records if self.rows is None else [records[row] for row in self.rows.to_pylist()]
+        return self.sent.line(row if self.rows is None else self.rows[row].as_py())
 
     def lines(self) -> bytes | memoryview:
         """Return the records as they were sent, each with a line end and nothing between them."""
-        return self.sent.lines() if self.rows is None else _lines(self.records())
+        return self.sent.lines(self.rows)
+
+
+def text_of(texts: pa.Array) -> memoryview:
+    """Return large texts, or bytes, one behind another, as they lie in memory."""
+    _, offsets, data = texts.buffers()
+    ends = memoryview(offsets).cast("q")
+    return memoryview(data or b"")[ends[texts.offset] : ends[texts.offset + len(texts)]]
 
 
 def _values(name: str, records: Sequence[T]) -> list[object]:

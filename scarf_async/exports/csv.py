@@ -104,12 +104,7 @@ class CsvSplitter(LineSplitter):
 
     >>> CsvSplitter(100).feed(b'1,"a\nb"\n2,5" disk\n')
     [b'1,"a\nb"', b'2,5" disk']
-
-    Attributes:
-        regular: whether what comes is known to be whole records in regular quotes.
     """
-
-    regular: bool = False
 
     # Of a record that is not kept: whether its quotes are open, and whether a quote that comes next opens them.
     _opened = False
@@ -148,7 +143,7 @@ class CsvSplitter(LineSplitter):
         # odd number of them, the first and the last of a record's several, are looked at one by one.
         odd = [at for at, line in enumerate(lines) if line.count(b'"') % 2]
         whole = odd.pop() if len(odd) % 2 else len(lines)
-        if not self.regular and not in_regular_quotes(b"\n".join((b"", *lines[:whole], b""))):
+        if not in_regular_quotes(b"\n".join((b"", *lines[:whole], b""))):
             return self._careful(lines)
         records: list[bytes] = []
         numbers: list[int] = []

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from struct import Struct
 from typing import Final, Generic, TypeVar
 
 import attrs
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 from anyio import create_task_group
 from anyio.to_thread import run_sync
 
 from scarf_async.entities import Event
 from scarf_async.errors import ScarfError
-from scarf_async.exports.arrow import Part, PartParser, SentRecords, schema_of
+from scarf_async.exports.arrow import Part, PartParser, schema_of, text_of
 from scarf_async.exports.arrow_csv import ColumnReader, Rows
-from scarf_async.exports.csv import CsvSplitter, first_line, whole_records
+from scarf_async.exports.csv import first_line, whole_records
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.parsers import Run
 from scarf_async.exports.reading import Body
 from scarf_async.exports.spec import Counters, RecordReader
 
-__all__ = ["Block", "BlockParser", "BlockSource"]
+__all__ = ["Block", "BlockParser", "BlockSource", "SentBlock"]
 
 T = TypeVar("T")
 
@@ -35,6 +38,9 @@ _READ_AT_ONCE: Final = 2
 _SLOW_AT_ONCE: Final = 2**16
 # Who wants so few rows at once wants them soon.
 _SOON: Final = 2048
+# Where the only text of an array begins and ends.
+_ENDS: Final = Struct("=qq")
+_LINE_END: Final = (pa.scalar(b"", pa.large_binary()), pa.scalar(b"\n", pa.large_binary()))
 
 
 @attrs.frozen(eq=False)
@@ -59,22 +65,49 @@ class _Cut:
 
 
 @attrs.frozen(eq=False)
-class _SentBlock:
-    """The records of a block: whole lines behind a LF, in regular quotes, the first of that number."""
+class SentBlock:
+    """The records of a block: whole lines behind a LF, in regular quotes, without a lone CR.
+
+    No line becomes a Python object: to make them would keep all other threads waiting.
+
+    Attributes:
+        data: the LF, and the lines.
+        number: that of the first line.
+    """
 
     data: bytes
     number: int
 
-    def split(self) -> tuple[Sequence[bytes], Sequence[int]]:
-        splitter = CsvSplitter(len(self.data))
-        splitter.regular = True
-        splitter.pass_over(self.number - 2)
-        return splitter.feed(self.data), splitter.numbers
+    def _cut(self) -> tuple[pa.Array, pa.Array, pa.Array]:
+        """Return the lines of records, without their ends; of each which record it is of, and its number."""
+        ends = pa.py_buffer(_ENDS.pack(1, len(self.data) - 1))
+        whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(self.data)])
+        lines = pc.split_pattern(whole, pattern=b"\n").values
+        numbers = pa.array(range(self.number, self.number + len(lines)), pa.int32())
+        # A record ends where as many quotes have closed as have opened; there a CR is a part of the line end.
+        quotes = pc.subtract(pc.list_value_length(pc.split_pattern(lines, pattern=b'"')), 1)
+        last = pc.equal(pc.bit_wise_and(pc.cumulative_sum(quotes.cast(pa.int64())), 1), 0)
+        if b"\r" in self.data:
+            ended = pc.and_(last, pc.ends_with(lines, pattern=b"\r"))
+            lines = pc.replace_with_mask(lines, ended, pc.binary_slice(lines.filter(ended), 0, -1))
+        blank = pc.and_(last, pc.equal(pc.binary_length(lines), 0))
+        if blank.true_count:
+            last, lines, numbers = (array.filter(pc.invert(blank)) for array in (last, lines, numbers))
+        ended = last.cast(pa.int32())
+        return lines, pc.subtract(pc.cumulative_sum(ended), ended), numbers
 
-    def lines(self) -> bytes | memoryview:
-        if b"\r" in self.data or b"\n\n" in self.data:
-            return SentRecords(*self.split()).lines()
-        return memoryview(self.data)[1:]
+    def line(self, row: int) -> int:  # noqa: D102 # as `Sent` says
+        _, records, numbers = self._cut()
+        number: int = numbers[pc.index(records, row).as_py()].as_py()
+        return number
+
+    def lines(self, rows: pa.Array | None) -> bytes | memoryview:  # noqa: D102 # as `Sent` says
+        if rows is None and b"\r" not in self.data and b"\n\n" not in self.data:
+            return memoryview(self.data)[1:]
+        lines, records, _ = self._cut()
+        if rows is not None:
+            lines = lines.filter(pc.is_in(records, value_set=rows.cast(pa.int32())))
+        return text_of(pc.binary_join_element_wise(lines, *_LINE_END))
 
 
 class BlockParser(Generic[T]):
@@ -119,7 +152,7 @@ class BlockParser(Generic[T]):
         if rows is None:
             yield from self._slow.feed(block.data)
             return
-        sent = _SentBlock(block.data, self._slow.line)
+        sent = SentBlock(block.data, self._slow.line)
         self._slow.pass_over(rows.lines)
         self._counters.records_received += rows.received
         self._counters.records_dropped += rows.received - rows.batch.num_rows

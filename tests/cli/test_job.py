@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,6 +137,28 @@ async def test_a_pipe_gets_a_line_for_each_window(tmp_path: Path) -> None:
     for window in ("2024-01-01..2024-01-03", "2024-01-03..2024-01-05"):
         assert sum(line.startswith(f"{window}: fetched, 100 rows, ") for line in lines) == 1
     assert (quiet.status, quiet.out, quiet.err) == (0, b"", "")
+
+
+async def test_a_log_tells_of_every_run(tmp_path: Path) -> None:
+    """Of each window and of the end, with the time, whatever else is said; of a run that cannot begin, too."""
+    log = tmp_path / "runs.log"
+    async with Emulator(token=TOKEN) as emulator:
+        emulator.faults.add(FaultRule("GET", "*", 2, 500))
+        more = ("--concurrency", "1", "--quiet", "--log", str(log))
+        failed = await invoke(*job(tmp_path / "a", *more), env=of(emulator))
+        done = await invoke(*job(tmp_path / "a", *more), env=of(emulator))
+        await invoke(*job(tmp_path / "a", *more, "--format", "jsonl"), env=of(emulator))
+        nowhere = await invoke(*job(tmp_path / "b", "--log", str(tmp_path / "no" / "log")), env=of(emulator))
+        assert len(emulator.requests) == 4
+    assert (failed.status, done.status, nowhere.status) == (1, 0, 1)
+    assert f"{tmp_path / 'no' / 'log'}: No such file" in nowhere.err
+    lines = log.read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S", line) for line in lines)
+    told = [line.partition(" ")[2] for line in lines]
+    assert [line for line in told if line.startswith("2024-01-03..2024-01-05: failed")]
+    assert len([line for line in told if "fetched, 100 rows" in line]) == 3
+    assert "ended by ExportError: " in told[-1]
+    assert TOKEN not in log.read_text()
 
 
 async def test_an_id_in_two_windows_is_found_by_a_deep_look(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scarf_async.emulator.generator import EVENT_COLUMNS, EventSource, csv_line, event_lines
 from scarf_async.entities import Event
 from scarf_async.errors import ExportError, StreamClosedError
+from scarf_async.exports.csv import CsvSplitter, whole_records
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.parsers import Run
 from scarf_async.exports.spec import OnMalformed
@@ -27,9 +28,9 @@ from .fakes import BODY, COLUMNS, END, TYPES, Hanging, cuts, download, events
 
 pa = pytest.importorskip("pyarrow")
 from scarf_async.exports import prefetch  # noqa: E402 # needs pyarrow
-from scarf_async.exports.arrow import Part, schema_of  # noqa: E402 # needs pyarrow
+from scarf_async.exports.arrow import Part, SentRecords, schema_of  # noqa: E402 # needs pyarrow
 from scarf_async.exports.arrow_csv import ColumnReader, Rows  # noqa: E402 # needs pyarrow
-from scarf_async.exports.prefetch import Block, BlockParser  # noqa: E402 # needs pyarrow
+from scarf_async.exports.prefetch import Block, BlockParser, SentBlock  # noqa: E402 # needs pyarrow
 
 
 @pytest.fixture(autouse=True)
@@ -480,3 +481,27 @@ async def test_rows_before_an_error_that_comes_ahead() -> None:
     seen = await assert_twins(Case(cuts(body, range(0, len(body), 100)), size=1000, proven=False))
     assert seen.error is not None
     assert "after 105 records" in seen.error[1]
+
+
+REGULAR = [b"a", b"1,2", b'"a"', b'1,"a""b"', b'"\n"', b'"a\r\nb",2', b'1,"",2', b'"\n\n\r\n",""""', b"", b""]
+
+
+@given(
+    records=st.lists(st.sampled_from(REGULAR), min_size=1, max_size=12),
+    ends=st.sampled_from([[b"\n"], [b"\r\n"], [b"\n", b"\r\n"]]),
+    chosen=st.sets(st.integers(0, 11)),
+)
+def test_records_of_a_block_come_as_they_were_sent(
+    records: list[bytes], ends: list[bytes], chosen: set[int]
+) -> None:
+    """All or some, without blank lines, with a LF behind each; and each with the number of its line."""
+    data = b"".join(record + ends[at % len(ends)] for at, record in enumerate(records))
+    assert whole_records(b"\n" + data, 1, 1000) == len(data) + 1
+    splitter = CsvSplitter(1000)
+    expected = SentRecords(splitter.feed(data), splitter.numbers)
+    rows = range(len(expected.records))
+    block = SentBlock(b"\n" + data, 1)
+    assert [block.line(row) for row in rows] == list(expected.numbers)
+    assert bytes(block.lines(None)) == expected.lines(None)
+    some = pa.array([row for row in rows if row in chosen], pa.int64())
+    assert bytes(block.lines(some)) == expected.lines(some)

@@ -1,4 +1,4 @@
-"""DuckDB as jobs use it (extra `data`): ids that came before, JSON lines, and partitions. Imported on first use.
+"""DuckDB as jobs use it (extra `data`): ids that came before, in a window and across them. Imported on first use.
 
 It is given typed columns only: what a record means is for the readers to say.
 """
@@ -13,13 +13,24 @@ from typing import Final
 import attrs
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.errors import ExportError
 
-__all__ = ["Again", "Crossing", "Engine", "Ids", "IdsOfTwo", "JsonLines", "engine_told"]
+__all__ = ["Crossing", "Engine", "Ids", "IdsOfTwo", "engine_told"]
 
-_ROWS_AT_ONCE: Final = 16_384
-_LINES_AT_ONCE: Final = 8192
+_AGAIN: Final = """
+    SELECT latest.row, latest.digest <> first.digest AS differs
+    FROM latest JOIN (
+        SELECT key, min(row) AS row, arg_min(digest, row) AS digest
+        FROM (
+            SELECT key, -1 AS row, digest FROM seen SEMI JOIN latest USING (key)
+            UNION ALL SELECT key, row, digest FROM latest
+        )
+        GROUP BY key HAVING count(*) > 1
+    ) AS first USING (key)
+    WHERE latest.row > first.row ORDER BY ALL
+"""
 
 
 @contextmanager
@@ -74,19 +85,6 @@ class Engine:
         self._connection.close()
 
 
-@attrs.frozen
-class Again:
-    """A row whose id has been there before.
-
-    Attributes:
-        row: its place in the table.
-        differs: whether another of its values is not that of the first row with this id.
-    """
-
-    row: int
-    differs: bool
-
-
 class Ids:
     """Tells which rows' ids have been there; rows without an id are never told of."""
 
@@ -99,25 +97,23 @@ class Ids:
         )
         self._cursor.execute("CREATE TEMP TABLE seen (key UHUGEINT, digest UBIGINT)")
 
-    def again(self, table: pa.Table) -> list[Again]:
-        """Return the rows whose id came before, in this table or an earlier one, and take in the others'."""
+    def take_in(self, table: pa.Table) -> tuple[pa.BooleanArray, list[int]]:
+        """Take in the ids of a table.
+
+        Returns:
+            Of each row whether its id is new, in this table and the earlier ones; and the places of those that
+            came again with other values than the first row with this id has.
+        """
         cursor = self._cursor
-        cursor.register("arrived", table.append_column("row", pa.array(range(table.num_rows), pa.int32())))
+        rows = pa.array(range(table.num_rows), pa.int32())
+        cursor.register("arrived", table.append_column("row", rows))
         cursor.execute(self._take_in)
+        again = cursor.sql(_AGAIN).to_arrow_table()
+        cursor.register("arrived", again)
+        cursor.execute("INSERT INTO seen SELECT key, digest FROM latest ANTI JOIN arrived USING (row)")
         cursor.unregister("arrived")
-        found = cursor.execute(
-            "SELECT row, digest <> first_value(digest) OVER of_one_id FROM ("
-            "  SELECT key, -1 AS row, digest FROM seen SEMI JOIN latest USING (key)"
-            "  UNION ALL SELECT key, row, digest FROM latest"
-            ") WINDOW of_one_id AS (PARTITION BY key ORDER BY row)"
-            " QUALIFY row_number() OVER of_one_id > 1 ORDER BY row"
-        ).fetchall()
-        again = [Again(row, differs) for row, differs in found]
-        cursor.execute(
-            "INSERT INTO seen SELECT key, digest FROM latest WHERE row NOT IN (SELECT unnest(?::INTEGER[]))",
-            [[one.row for one in again]],
-        )
-        return again
+        differing = again.filter(again["differs"])["row"].to_pylist()
+        return pc.invert(pc.is_in(rows, value_set=again["row"])), differing
 
     def close(self) -> None:
         """Forget them."""
@@ -161,42 +157,3 @@ class Crossing:
             " WHERE one.number < other.number GROUP BY ALL ORDER BY ALL"
         ).fetchall()
         return [IdsOfTwo(*row) for row in rows]
-
-
-class JsonLines:
-    """Writes rows as JSON objects, each with all its columns; `extra` as an object, times in UTC."""
-
-    def __init__(self, engine: Engine, names: Sequence[str]) -> None:
-        self._cursor = engine.cursor()
-        values = {"time": "strftime(time, '%Y-%m-%dT%H:%M:%S.%fZ')", "extra": "CAST(extra AS JSON)"}
-        row = ", ".join(f"{values.get(name, _quoted(name))} AS {_quoted(name)}" for name in names)
-        self._query = f"SELECT CAST(to_json(line) AS VARCHAR) || chr(10) FROM (SELECT {row} FROM kept) AS line"  # noqa: S608 # our own names
-
-    def lines(self, batch: pa.RecordBatch) -> Iterator[memoryview]:
-        """Return the lines of some rows, some at a time: they are longer than what they are made of."""
-        self._cursor.register("kept", _without_zone(pa.Table.from_batches([batch])))
-        for lines in self._cursor.sql(self._query).to_arrow_reader(_LINES_AT_ONCE):
-            if lines.num_rows:
-                yield _text(lines.column(0))
-        self._cursor.unregister("kept")
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._cursor.close()
-
-
-def _without_zone(table: pa.Table) -> pa.Table:
-    """Return a table whose times have no zone, which is UTC: for others the engine asks a time zone database."""
-    fields = [
-        pa.field(field.name, pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type)
-        for field in table.schema
-    ]
-    return table.cast(pa.schema(fields))
-
-
-def _text(lines: pa.Array) -> memoryview:
-    """Return texts one behind another, as they lie in memory."""
-    _, offsets, data = lines.buffers()
-    width = 8 if pa.types.is_large_string(lines.type) else 4
-    at = memoryview(offsets).cast("q" if width == 8 else "i")
-    return memoryview(data)[at[lines.offset] : at[lines.offset + len(lines)]]

@@ -33,8 +33,6 @@ from scarf_async.exports.spec import Counters, Download, EffectiveRange, ExportS
 
 __all__ = ["Fetch", "Fetching"]
 
-# What goes into one hop to a thread: hops cost more than writing does.
-_BYTES_AT_ONCE: Final = 2**20
 _ROWS_AT_ONCE: Final = 2**16
 # What is longer would make the manifest long.
 _LONG_HEADER: Final = 4096
@@ -123,7 +121,7 @@ class Fetch:
         counters = Counters(spec.description, spec.redact)
         parser = BlockParser(spec.reader(None), counters, spec.max_record_bytes)
         with engine_told(spec.description), arrow_told(spec.description):
-            writer = writer_of(temporary, self.window, job, self.engine, parser, self.memory)
+            writer = writer_of(temporary, self.window, job, parser, self.memory)
             identified = parser.record is Event
             ids = Ids(self.engine, schema_of(parser.record).names) if identified else None
             output = Output(self.window, writer, ids, self.memory)
@@ -219,19 +217,14 @@ class Fetch:
             Body(await spec.open(), counters), parser, _ROWS_AT_ONCE, spec.max_record_bytes, ahead=self.ahead
         )
         cursor = Cursor(source, parser, counters, spec.on_malformed)
-        stages = _Stages(output)
-        waiting: list[Part] = []
-        size = received = 0
+        stages = _Stages(output, self.ahead)
+        received = 0
         try:
             while parts := await cursor.more():
-                waiting += parts
-                size += sum(part.batch.nbytes for part in parts)
-                if size < _BYTES_AT_ONCE:
-                    continue
-                await stages.take(waiting)
+                await stages.take(parts)
                 self._tell(output.rows, counters.bytes_received - received)
-                waiting, size, received = [], 0, counters.bytes_received
-            await stages.take(waiting, last=True)
+                received = counters.bytes_received
+            await stages.take((), last=True)
             await stages.finish()
             self._tell(output.rows, counters.bytes_received - received)
         finally:
@@ -249,9 +242,11 @@ class _Stages:
 
     Attributes:
         output: does both.
+        ahead: whether it does both at once; else less is in memory.
     """
 
     output: Output
+    ahead: bool
     _chosen: asyncio.Future[Sequence[Part]] | None = None
     _written: asyncio.Future[None] | None = None
 
@@ -259,6 +254,8 @@ class _Stages:
         """Begin with the next records, once there is room."""
         await self._pass_on()
         self._chosen = asyncio.ensure_future(run_sync(partial(self.output.choose, parts, last=last)))
+        if not self.ahead:
+            await self.finish()
 
     async def _pass_on(self) -> None:
         if self._chosen is None:

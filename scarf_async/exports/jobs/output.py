@@ -115,7 +115,7 @@ class Output:
                 return inside
             self._waiting += inside
             self._rows += sum(part.batch.num_rows for part in inside)
-            self._bytes += sum(part.batch.nbytes for part in inside)
+            self._bytes += sum(part.nbytes for part in inside)
             enough = max(_LOOKED_FOR_AT_ONCE, self._looked_for // _GROWTH)
             if self._waiting and (last or self._bytes >= self._memory or self._rows >= enough):
                 return self._once(self._ids)
@@ -151,29 +151,19 @@ class Output:
         parts, self._waiting = self._waiting, []
         self._looked_for += self._rows
         self._rows = self._bytes = 0
+        fresh, differing = ids.take_in(pa.Table.from_batches([part.batch for part in parts]))
+        self.duplicates += fresh.false_count
+        self.conflicting += len(differing)
+        named = differing[: _CONFLICTS - len(self._conflicts)]
         kept: list[Part] = []
-        again = iter(ids.again(pa.Table.from_batches([part.batch for part in parts])))
-        one = next(again, None)
         begin = 0
         for part in parts:
-            end = begin + part.batch.num_rows
-            fresh = [True] * part.batch.num_rows
-            while one is not None and one.row < end:
-                fresh[one.row - begin] = False
-                self.duplicates += 1
-                if one.differs:
-                    self._conflict(part.line(one.row - begin))
-                one = next(again, None)
-            kept.append(part if all(fresh) else part.where(pa.array(fresh)))
-            begin = end
+            rows = range(begin, begin := begin + part.batch.num_rows)
+            self._conflicts += [part.line(row - rows.start) for row in named if row in rows]
+            kept.append(part.where(fresh.slice(rows.start, len(rows))))
         # Each thread that was at work would keep some for itself.
         pa.default_memory_pool().release_unused()
         return kept
-
-    def _conflict(self, line: int) -> None:
-        self.conflicting += 1
-        if len(self._conflicts) < _CONFLICTS:
-            self._conflicts.append(line)
 
     @property
     def shown(self) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
@@ -13,9 +14,6 @@ import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 from scarf_async.files import PartFile
 
 __all__ = ["Partitions"]
-
-_OVERHEAD: Final = 8 * 2**10
-"""Bytes that a batch of a few rows takes besides its values."""
 
 
 class Partitions:
@@ -31,8 +29,9 @@ class Partitions:
         self._directory = directory
         self._schema = schema
         self._memory = memory
-        self._waiting: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
-        self._sizes: defaultdict[str, int] = defaultdict(int)
+        self._waiting: list[pa.RecordBatch] = []
+        self._keys: list[pa.Array] = []
+        self._bytes = 0
         # The numbers of the batches in the file.
         self._spilled: defaultdict[str, list[int]] = defaultdict(list)
         self._count = 0
@@ -41,43 +40,47 @@ class Partitions:
 
     def add(self, rows: pa.RecordBatch, keys: pa.Array) -> None:
         """Take some rows, and what tells their partitions apart."""
-        for key, some in _split(rows, keys):
-            self._waiting[key].append(some)
-            self._sizes[key] += some.nbytes + _OVERHEAD
-        if sum(self._sizes.values()) > self._memory:
+        self._waiting.append(rows)
+        self._keys.append(keys)
+        self._bytes += rows.nbytes
+        if self._bytes > self._memory:
             self._relieve()
 
     def _relieve(self) -> None:
-        """Spill the largest partitions until half of the room is free."""
-        held = sum(self._sizes.values())
         if self._writer is None:
             self._spill = PartFile(self._directory)
             self._writer = pa.ipc.new_file(self._spill, self._schema)
-        for key, size in sorted(self._sizes.items(), key=lambda item: item[1], reverse=True):
-            if held <= self._memory // 2:
-                break
-            held -= size
-            del self._sizes[key]
-            for batch in pa.Table.from_batches(self._waiting.pop(key)).combine_chunks().to_batches():
-                self._writer.write_batch(batch)
-                self._spilled[key].append(self._count)
-                self._count += 1
+        # All of it: of what would stay, each small piece keeps a page of memory.
+        for key, rows in self._sorted():
+            self._writer.write_batch(rows)
+            self._spilled[key].append(self._count)
+            self._count += 1
+
+    def _sorted(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Take what waits, one partition after another, in order of arrival."""
+        rows = pa.Table.from_batches(self._waiting, self._schema).combine_chunks()
+        numbered = pa.chunked_array(self._keys, pa.string()).combine_chunks().dictionary_encode()
+        self._waiting, self._keys, self._bytes = [], [], 0
+        rows = rows.take(pc.sort_indices(numbered.indices))
+        at = 0
+        for count in sorted(pc.value_counts(numbered.indices).to_pylist(), key=itemgetter("values")):
+            for some in rows.slice(at, count["counts"]).to_batches():
+                yield numbered.dictionary[count["values"]].as_py(), some
+            at += count["counts"]
 
     def each(self) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
         """Return the rows of each partition, in order of arrival."""
+        waiting: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
+        for key, rows in self._sorted():
+            waiting[key].append(rows)
         spill: pa.RecordBatchFileReader = None
         if self._spill is not None and self._writer is not None:
             self._writer.close()
             self._writer = None
             self._spill.flush()
             spill = pa.ipc.open_file(pa.OSFile(str(self._spill.path)))
-        for key in sorted(self._spilled.keys() | self._waiting.keys()):
-            yield key, self._rows(key, spill)
-
-    def _rows(self, key: str, spill: pa.RecordBatchFileReader) -> Iterator[pa.RecordBatch]:
-        for number in self._spilled[key]:
-            yield spill.get_batch(number)
-        yield from self._waiting.pop(key, [])
+        for key in sorted(self._spilled.keys() | waiting.keys()):
+            yield key, chain((spill.get_batch(number) for number in self._spilled[key]), waiting[key])
 
     def close(self) -> None:
         """Let go of them."""
@@ -85,17 +88,3 @@ class Partitions:
             self._writer.close()
         if self._spill is not None:
             self._spill.discard()
-
-
-def _split(rows: pa.RecordBatch, keys: pa.Array) -> Iterator[tuple[str, pa.RecordBatch]]:
-    if not rows.num_rows:
-        return
-    numbered = pc.dictionary_encode(keys)
-    counts = sorted((count["values"], count["counts"]) for count in pc.value_counts(numbered.indices).to_pylist())
-    order = pc.sort_indices(numbered.indices)
-    at = 0
-    for number, count in counts:
-        # A slice would keep the whole batch in memory.
-        some = rows if len(counts) == 1 else rows.take(order.slice(at, count))
-        yield numbered.dictionary[number].as_py(), some
-        at += count

@@ -78,8 +78,7 @@ async def run_job(
 ) -> ExportReport:
     """Run a job; see `Exports.run`. What fetches a window is made by `fetch`, which takes what `Fetch` takes."""
     began = clock.monotonic()
-    # Where windows are sorted, they wait in it.
-    engine = Engine(destination.temporary / "engine", memory_limit // 2)
+    engine = Engine(destination.temporary / "engine", memory_limit // 3)
     try:
         await run_sync(destination.open)
         run = _Run(
@@ -196,8 +195,9 @@ class _Run:
             await check()
         while due:
             under_way = min(at_once, len(due))
-            self._memory_each = self._memory // under_way // 4
             self._ahead = under_way == 1
+            # What reads ahead has records waiting in three places.
+            self._memory_each = self._memory // (8 if self._ahead else 4 * under_way)
             async with anyio.create_task_group() as workers:
                 for window in due:
                     workers.start_soon(self._work, window, limiter, workers)

@@ -14,9 +14,9 @@ import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.exports.arrow import Part, schema_of
+from scarf_async.exports.arrow_json import json_lines
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_line, own_format
 from scarf_async.exports.jobs.destination import Made
-from scarf_async.exports.jobs.engine import Engine, JsonLines
 from scarf_async.exports.jobs.job import ExportJob, PartitionBy, Record
 from scarf_async.exports.jobs.manifest import FileEntry, data_path, file_name, partition
 from scarf_async.exports.jobs.partitions import Partitions
@@ -48,11 +48,12 @@ class Writer(ABC):
 
     def write(self, parts: Sequence[Part]) -> None:
         """Write records."""
-        self.rows += sum(part.batch.num_rows for part in parts)
-        self._write(parts)
+        for part in parts:
+            self.rows += part.batch.num_rows
+            self._write(part)
 
     @abstractmethod
-    def _write(self, parts: Sequence[Part]) -> None:
+    def _write(self, part: Part) -> None:
         """Write records."""
 
     @abstractmethod
@@ -64,7 +65,7 @@ class Writer(ABC):
         """Remove its files."""
 
     def close(self) -> None:  # noqa: B027 # most have nothing
-        """Let go of what it needs of the engine."""
+        """Let go of what it needs besides."""
 
 
 def _entered(
@@ -81,29 +82,26 @@ class _Text(Writer):
     Args:
         directory: where temporary files go.
         form: CSV or JSON lines.
-        header: returns what comes before the records, once one of them or the end has come.
         text: makes text of records.
-        close: called in the end.
+        header: returns what comes before the records, once one of them or the end has come.
     """
 
     def __init__(
         self,
         directory: Path,
         form: ExportFormat,
-        header: Callable[[], bytes],
-        text: Callable[[Sequence[Part]], Iterable[bytes | memoryview]],
-        close: Callable[[], object] = lambda: None,
+        text: Callable[[Part], Iterable[bytes | memoryview]],
+        header: Callable[[], bytes] = bytes,
     ) -> None:
         self._directory = directory
         self._form = form
         self._header = header
         self._text = text
-        self._close = close
         self._part: PartFile | None = None
 
-    def _write(self, parts: Sequence[Part]) -> None:
+    def _write(self, part: Part) -> None:
         file = self._begun()
-        for text in self._text(parts):
+        for text in self._text(part):
             file.write(text)
 
     def _begun(self) -> PartFile:
@@ -115,19 +113,23 @@ class _Text(Writer):
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
         return [_entered(self._begun(), window, self._form, self.rows)]
 
-    def close(self) -> None:
-        self._close()
-
     def discard(self) -> None:
         if self._part is not None:
             self._part.discard()
 
 
-class _ParquetFile:
-    """One file, in row groups of equal length but for the last."""
+class _Parquet(Writer):
+    """One file, in row groups of equal length but for the last.
 
-    def __init__(self, directory: Path, schema: pa.Schema) -> None:
+    Args:
+        directory: where temporary files go.
+        schema: of the rows.
+        folder: where it will be, if it is one of several.
+    """
+
+    def __init__(self, directory: Path, schema: pa.Schema, folder: str = "") -> None:
         self._schema = schema
+        self._folder = folder
         self._part = PartFile(directory)
         try:
             self._writer = pq.ParquetWriter(
@@ -142,11 +144,13 @@ class _ParquetFile:
         self._waiting: list[pa.RecordBatch] = []
         self._held = 0
         self._bytes = 0
-        self.rows: int = 0
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def _write(self, part: Part) -> None:
+        self.add(part.batch)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Write records, which are counted already."""
         self._waiting.append(batch)
-        self.rows += batch.num_rows
         self._held += batch.num_rows
         self._bytes += batch.nbytes
         while self._held >= _ROW_GROUP or self._bytes >= _LARGE_ROW_GROUP:
@@ -161,34 +165,17 @@ class _ParquetFile:
         self._waiting = rest.to_batches()
         self._held, self._bytes = rest.num_rows, rest.nbytes if rest.num_rows else 0
 
-    def finish(self, window: Window, folder: str) -> tuple[Made, FileEntry]:
+    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
         if self._held:
             self._end_row_group()
         self._writer.close()
-        return _entered(self._part, window, ExportFormat.PARQUET, self.rows, folder)
+        return [_entered(self._part, window, ExportFormat.PARQUET, self.rows, self._folder)]
 
     def discard(self) -> None:
         # Left open, it would write to the closed file when it is collected.
         with suppress(pa.ArrowException, OSError):
             self._writer.close()
         self._part.discard()
-
-
-class _Parquet(Writer):
-    """One file of Parquet."""
-
-    def __init__(self, directory: Path, schema: pa.Schema) -> None:
-        self._file = _ParquetFile(directory, schema)
-
-    def _write(self, parts: Sequence[Part]) -> None:
-        for part in parts:
-            self._file.write(part.batch)
-
-    def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
-        return [self._file.finish(window, "")]
-
-    def discard(self) -> None:
-        self._file.discard()
 
 
 class _Partitioned(Writer):
@@ -203,12 +190,11 @@ class _Partitioned(Writer):
         self._schema = schema
         self._by = by
         self._first = pa.scalar(str(window.start)[:_MONTH])
-        self._rows = Partitions(directory, schema, memory)
-        self._files: list[_ParquetFile] = []
+        self._rows = Partitions(directory, schema, memory // 2)
+        self._files: list[_Parquet] = []
 
-    def _write(self, parts: Sequence[Part]) -> None:
-        for part in parts:
-            self._rows.add(part.batch, self._keys(part.batch))
+    def _write(self, part: Part) -> None:
+        self._rows.add(part.batch, self._keys(part.batch))
 
     def _keys(self, rows: pa.RecordBatch) -> pa.Array:
         if self._by == "artifact":
@@ -224,15 +210,14 @@ class _Partitioned(Writer):
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
         finished: list[tuple[Made, FileEntry]] = []
         for key, rows in self._rows.each():
-            file = _ParquetFile(self._directory, self._schema)
+            folder = partition(key) if self._by == "artifact" else f"month={key}"
+            file = _Parquet(self._directory, self._schema, folder)
             self._files.append(file)
             for batch in rows:
-                file.write(batch)
-            finished.append(file.finish(window, self._folder(key)))
+                file.rows += batch.num_rows
+                file.add(batch)
+            finished += file.finish(window)
         return finished
-
-    def _folder(self, key: str) -> str:
-        return partition(key) if self._by == "artifact" else f"month={key}"
 
     def close(self) -> None:
         self._rows.close()
@@ -242,21 +227,22 @@ class _Partitioned(Writer):
             file.discard()
 
 
-def _json_line(sent: bytes) -> bytes:
+def _as_sent(part: Part) -> Iterable[bytes | memoryview]:
+    return [part.lines()]
+
+
+def _json_as_sent(part: Part) -> Iterable[bytes | memoryview]:
+    lines = part.lines()
     try:
-        msgspec.json.decode(sent)
+        msgspec.json.Decoder().decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # Readers of the file are stricter than ours, and would refuse it whole.
-        return msgspec.json.encode(loads(sent)) + b"\n"
-    return sent + b"\n"
+        return [msgspec.json.encode(loads(line)) + b"\n" for line in bytes(lines).split(b"\n")[:-1]]
+    return [lines]
 
 
-def _json_as_sent(parts: Sequence[Part]) -> list[bytes]:
-    return [_json_line(record) for part in parts for record in part.records()]
-
-
-def _as_sent(parts: Sequence[Part]) -> list[bytes | memoryview]:
-    return [part.lines() for part in parts]
+def _as_json(part: Part) -> Iterable[memoryview]:
+    return json_lines(part.batch)
 
 
 def _cell(value: object) -> str | None:
@@ -265,22 +251,17 @@ def _cell(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _as_csv(parts: Sequence[Part]) -> list[bytes]:
-    return [
-        "".join(csv_line(map(_cell, row.values())) for row in part.batch.to_pylist()).encode() for part in parts
-    ]
+def _as_csv(part: Part) -> Iterable[bytes]:
+    return ["".join(csv_line(map(_cell, row.values())) for row in part.batch.to_pylist()).encode()]
 
 
-def writer_of(  # noqa: PLR0917 # all that it depends on
-    directory: Path, window: Window, job: ExportJob, engine: Engine, parser: BlockParser[Record], memory: int
-) -> Writer:
+def writer_of(directory: Path, window: Window, job: ExportJob, parser: BlockParser[Record], memory: int) -> Writer:
     """Return what writes a window.
 
     Args:
         directory: where temporary files go.
         window: the window.
         job: says what is written.
-        engine: the run's.
         parser: makes the records; once they have come, it has the header that the service sent.
         memory: bytes of records that may wait.
     """
@@ -288,17 +269,8 @@ def writer_of(  # noqa: PLR0917 # all that it depends on
     schema = schema_of(record)
     if form is ExportFormat.PARQUET:
         return _Parquet(directory, schema) if by is None else _Partitioned(directory, schema, by, window, memory)
+    if form is ExportFormat.JSONL:
+        return _Text(directory, form, _json_as_sent if form is own_format(record) else _as_json)
     if form is own_format(record):
-        if form is ExportFormat.JSONL:
-            return _Text(directory, form, lambda: b"", _json_as_sent)
-        return _Text(directory, form, lambda: parser.header and parser.header + b"\n", _as_sent)
-    if form is ExportFormat.CSV:
-        return _Text(directory, form, lambda: csv_header(record), _as_csv)
-    lines = JsonLines(engine, schema.names)
-    return _Text(
-        directory,
-        form,
-        lambda: b"",
-        lambda parts: (text for part in parts for text in lines.lines(part.batch)),
-        lines.close,
-    )
+        return _Text(directory, form, _as_sent, lambda: parser.header and parser.header + b"\n")
+    return _Text(directory, form, _as_csv, lambda: csv_header(record))

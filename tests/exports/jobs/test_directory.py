@@ -175,6 +175,117 @@ def test_whatever_fails_the_next_run_goes_on(
             break
 
 
+class Disk:
+    """What of a directory is on the disk, and what only seems to be: all that was not synced.
+
+    Args:
+        path: the directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._synced: dict[int, bytes] = {}
+        # Open, so that no other file gets its number.
+        self._kept: dict[int, int] = {}
+        # By the number of a folder: each name in it, and the number of what has it.
+        self._names: dict[int, dict[str, int]] = {}
+
+    def _now(self) -> dict[int, dict[str, int]]:
+        folders: dict[int, dict[str, int]] = {}
+        for folder in [self._path, *(found for found in self._path.rglob("*") if found.is_dir())]:
+            names = {entry.name: entry.inode() for entry in os.scandir(folder)}
+            folders[folder.stat().st_ino] = names
+            for name, number in names.items():
+                if number not in self._kept:
+                    self._kept[number] = os.open(folder / name, os.O_RDONLY)
+                    # Parts come synced: writers are looked at elsewhere.
+                    if name.startswith(".part-"):
+                        self.sync(self._kept[number])
+        return folders
+
+    def sync(self, descriptor: int) -> None:
+        """Bring a file, or the names in a folder, to the disk."""
+        number = os.fstat(descriptor).st_ino
+        names = self._now()
+        if number in names:
+            self._names[number] = names[number]
+        else:
+            self._synced[number] = Path(f"/proc/self/fd/{descriptor}").read_bytes()
+
+    def left(self, *, names_too: bool) -> dict[str, bytes | None]:
+        """Return what a loss of power leaves: without data that were not synced, and without such names or with."""
+        now = self._now()
+        left: dict[str, bytes | None] = {}
+
+        def walk(folder: int, before: str) -> None:
+            names = self._names.get(folder, {}) if names_too else now[folder]
+            for name, number in names.items():
+                is_folder = number in now or number in self._names
+                left[before + name] = None if is_folder else self._synced.get(number, b"")
+                if is_folder:
+                    walk(number, f"{before}{name}/")
+
+        walk(self._path.stat().st_ino, "")
+        return left
+
+    def close(self) -> None:
+        """Let go of its files."""
+        for descriptor in self._kept.values():
+            os.close(descriptor)
+
+
+def test_after_a_loss_of_power_the_next_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any time: with or without the names that were not synced, and never with data that were not."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    disk = Disk(path)
+    monkeypatch.setattr(os, "fsync", disk.sync)
+    entered = -1
+    states: dict[tuple[tuple[str, bytes | None], ...], int] = {}
+
+    def look() -> None:
+        for names_too in (True, False):
+            # What was entered by then is to be there.
+            states[tuple(disk.left(names_too=names_too).items())] = entered
+
+    with fault(0, done=True, fatal=False, look=look), opened(path) as directory:
+        for number in range(len(STEPS)):
+            assert enter(directory, number)
+            entered = number
+        directory.checkpoint()
+    disk.close()
+    assert len(states) > len(STEPS)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    for at, (state, least) in enumerate(states.items()):
+        again = tmp_path / str(at)
+        again.mkdir()
+        for name, data in state:
+            if data is None:
+                (again / name).mkdir()
+            else:
+                (again / name).write_bytes(data)
+        Reader(again)()
+        with opened(again) as directory:
+            assert newest(directory.manifest) >= least
+        assert verify_export(again) == []
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_journal_without_its_manifest_is_nobody_s(tmp_path: Path, *, done: bool) -> None:
+    """Whenever a run dies that begins there: no window of it comes back without its files."""
+    journal = placed(tmp_path / "whole")
+    for number in itertools.count(1):
+        path = tmp_path / str(number)
+        path.mkdir()
+        (path / "journal.jsonl").write_bytes(journal)
+        with fault(number, done=done, fatal=True, look=lambda: None) as calls, suppress(KilledError), opened(path):
+            pass
+        found = read_manifest(path)
+        assert found is None or newest(found) == -1
+        if len(calls) < number:
+            break
+
+
 def placed(path: Path, number: int = 0) -> bytes:
     """Enter a window, and return the journal as it is then, with nothing of it in the manifest."""
     with opened(path) as directory:

@@ -1,4 +1,4 @@
-"""The engine: which ids came before, JSON lines, partitions."""
+"""The engine: which ids came before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async import ExportError
-from scarf_async.exports.jobs.engine import Again, Engine, Ids, engine_told
+from scarf_async.exports.jobs.engine import Engine, Ids, engine_told
 
 IDS = st.none() | st.sampled_from(["a", "b", "", "A", "x" * 100, "x" * 101, "\0", "é"]) | st.uuids().map(str)
 ROWS = st.tuples(IDS, st.sampled_from([None, "", "1", "2"]))
@@ -23,14 +23,15 @@ def test_only_the_first_of_an_id_is_new(groups: list[list[tuple[str | None, str 
     ids = Ids(engine, ["id", "value"])
     known: dict[str, str | None] = {}
     for group in groups:
-        expected = []
+        fresh = []
+        differing = []
         for row, (one, value) in enumerate(group):
-            if one and one in known:
-                expected.append(Again(row, known[one] != value))
-            elif one:
-                known[one] = value
+            fresh.append(not one or one not in known)
+            if one and known.setdefault(one, value) != value:
+                differing.append(row)
         columns = [pa.array([row[at] for row in group], pa.string()) for at in (0, 1)]
-        assert ids.again(pa.table(columns, names=["id", "value"])) == expected
+        found, different = ids.take_in(pa.table(columns, names=["id", "value"]))
+        assert (found.to_pylist(), different) == (fresh, differing)
     ids.close()
     engine.close()
 
@@ -41,9 +42,9 @@ def test_many_ids_take_bounded_memory(tmp_path: Path) -> None:
     ids = Ids(engine, ["id"])
     for group in range(12):
         names = pa.array([f"{group}/{number}" for number in range(100_000)])
-        assert ids.again(pa.table([names], names=["id"])) == []
+        assert ids.take_in(pa.table([names], names=["id"]))[0].false_count == 0
     assert list((tmp_path / "spill").iterdir())
-    assert len(ids.again(pa.table([pa.array(["0/0", "11/99999", "new"])], names=["id"]))) == 2
+    assert ids.take_in(pa.table([pa.array(["0/0", "11/99999", "new"])], names=["id"]))[0].false_count == 2
     engine.close()
     assert not list(tmp_path.rglob("*.tmp"))
 
@@ -53,5 +54,5 @@ def test_too_little_memory_is_an_error_of_this_package() -> None:
     engine = Engine(Path("/dev/null/nowhere"), 2**20)
     names = pa.array([f"{number}" for number in range(1_000_000)])
     with pytest.raises((ExportError, OSError)), engine_told("events"):
-        Ids(engine, ["id"]).again(pa.table([names], names=["id"]))
+        Ids(engine, ["id"]).take_in(pa.table([names], names=["id"]))
     engine.close()
