@@ -6,12 +6,14 @@ import gc
 import inspect
 import os
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from unittest.mock import Mock, patch
 
 import aiohttp
 import hypothesis
 import pytest
+from typer.main import get_command
 
 pytest_plugins = ["scarf_async.testing"]
 
@@ -47,6 +49,14 @@ def _answers_of_aioresponses() -> Iterator[None]:
         yield
         return
     with patch("aioresponses.core.ClientResponse", _Response):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_are_made_once() -> Iterator[None]:
+    """Keep what typer makes of a command line: it makes it for each call, of which there are hundreds here."""
+    made = cache(get_command)
+    with patch("typer.main.get_command", made), patch("typer.testing._get_command", made):
         yield
 
 
