@@ -7,13 +7,17 @@ import inspect
 import os
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
 
 import aiohttp
 import hypothesis
 import pytest
 from typer.main import get_command
+
+if TYPE_CHECKING:
+    import duckdb
 
 pytest_plugins = ["scarf_async.testing"]
 
@@ -66,6 +70,26 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith("SCARF_") or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    import duckdb  # noqa: PLC0415 # it is large, and few files of tests need it
+
+    return duckdb.connect(config={"threads": 1, "preserve_insertion_order": "false"})
+
+
+@pytest.fixture(scope="module")
+def shared_engine() -> Iterator[None]:
+    """Let all jobs of a file of tests use one database, which takes longer to open than most of them take to run."""
+    from scarf_async.exports.jobs.engine import Engine  # noqa: PLC0415
+
+    def open_cursor(engine: Engine, spill: Path, memory: int) -> None:
+        # What a job keeps are temporary tables, which belong to a cursor.
+        engine._connection = _database().cursor()
+
+    with patch.object(Engine, "__init__", open_cursor):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar, get_args, get_type_hints
 
@@ -55,6 +56,7 @@ def arrow_told(description: str) -> Iterator[None]:
     raise ExportError(f"{description}: Arrow cannot go on: {problem}")
 
 
+@cache
 def schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
     """Return the schema of a class of records: its attributes in their order, `extra` as a JSON object's text."""
     hints = get_type_hints(record)

@@ -43,7 +43,7 @@ APART: Final = 4
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory, shared_engine: None) -> Iterator[Bench]:
     """One event loop for all cells."""
     directory = tmp_path_factory.mktemp("faults")
     (directory / "manifest.yaml").write_text(MANIFEST)
