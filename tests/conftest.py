@@ -37,10 +37,15 @@ class _Response(aiohttp.ClientResponse):
         super().__init__(*args, stream_writer=Mock(output_size=0), **kwargs)
 
 
+# All that is imported and collected stays.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Spare the garbage collector, which many tests call, the thousands of tests and all that they import."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,7 +86,7 @@ def _database() -> duckdb.DuckDBPyConnection:
 
 @pytest.fixture(scope="module")
 def shared_engine() -> Iterator[None]:
-    """Let all jobs of a file of tests use one database, which takes longer to open than most of them take to run."""
+    """Let all jobs of a file of tests use one database: to open it takes longer than most of them."""
     from scarf_async.exports.jobs.engine import Engine  # noqa: PLC0415
 
     def open_cursor(engine: Engine, spill: Path, memory: int) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from scarf_async import verify_export
 
+from .killed_child import job_of
 from .service import Service, manifest, names, service
 
 
@@ -60,7 +61,7 @@ async def test_a_job_that_is_killed_again_and_again_ends_whole(tmp_path: Path, f
         assert {key: counts[key] for key in final} == final
         assert len(counts) == days
         assert sum(counts.values()) <= days + 2 * kills
-        assert await run_child(some, undisturbed, form, days) == "complete"
+        assert (await some.scarf.exports.run(job_of(some.web.uuid, form, days), undisturbed)).complete
     assert verify_export(directory) == []
     assert names(directory) == names(undisturbed)
     for name in names(undisturbed):
