@@ -29,7 +29,11 @@ hypothesis.settings.load_profile("tests")
 # Each of hundreds of processes would compile the package, the workers of this run the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# The tester's own token, addresses and proxies are kept out of every test.
 _PROXIES = {"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+for _name in list(os.environ):
+    if _name.upper().startswith("SCARF_") or _name.upper() in _PROXIES:
+        del os.environ[_name]
 
 
 class _Response(aiohttp.ClientResponse):
@@ -37,8 +41,9 @@ class _Response(aiohttp.ClientResponse):
         super().__init__(*args, stream_writer=Mock(output_size=0), **kwargs)
 
 
-# All that is imported and collected stays.
-gc.disable()
+def pytest_collectstart() -> None:
+    """Collect no garbage among modules and tests that all stay."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
@@ -67,14 +72,6 @@ def _commands_are_made_once() -> Iterator[None]:
     made = cache(get_command)
     with patch("typer.main.get_command", made), patch("typer.testing._get_command", made):
         yield
-
-
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the tester's own token, addresses and proxies out of every test."""
-    for name in list(os.environ):
-        if name.upper().startswith("SCARF_") or name.upper() in _PROXIES:
-            monkeypatch.delenv(name)
 
 
 @cache

@@ -56,9 +56,13 @@ def arrow_told(description: str) -> Iterator[None]:
     raise ExportError(f"{description}: Arrow cannot go on: {problem}")
 
 
-@cache
 def schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
     """Return the schema of a class of records: its attributes in their order, `extra` as a JSON object's text."""
+    return _schema_of(record)
+
+
+@cache
+def _schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
     hints = get_type_hints(record)
     return pa.schema(
         [
