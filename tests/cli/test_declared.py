@@ -87,7 +87,7 @@ def writes(emulator: Emulator) -> list[str]:
 
 async def test_from_a_manifest_to_no_difference(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
     """Plan, apply, plan again; the difference is on standard output, status 4 tells that there is one."""
-    planned = await run("plan", manifest, "--detailed-exitcode", env=of(emulator))
+    planned = await invoke("plan", manifest, "--detailed-exitcode", env=of(emulator))
     assert (planned.status, planned.err) == (4, "")
     lines = planned.out.decode().splitlines()
     assert lines[0] == "acme"
