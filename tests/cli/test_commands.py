@@ -1,6 +1,5 @@
 """The commands, as a shell runs them."""
 
-import asyncio
 import os
 import re
 import signal
@@ -24,7 +23,6 @@ from scarf_async.cli.app import app
 from scarf_async.cli.rehearsal import Rehearsal
 from scarf_async.emulator import Emulator
 
-from .shell import invoke
 from .shorter_demo import part
 
 SCARF = [sys.executable, "-c", "from scarf_async.cli import main; main()"]
@@ -210,21 +208,12 @@ def test_the_emulator_runs_until_interrupted() -> None:
         assert process.returncode == 130
 
 
-def printed_by_the_emulator(*arguments: str) -> tuple[dict[str, str], str]:
-    """Run it, read what it exports as a shell does, ask it for something, and end it; return what it said too."""
-    with subprocess.Popen(
-        [*SCARF, "emulator", "--port", "0", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        script = "".join(lines) + 'printf "%s\\0" "$SCARF_BASE_URL" "$SCARF_V2_URL" "$SCARF_API_TOKEN"'
-        shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, text=True)
-        values = shell.stdout.split("\0")
-        exported = dict(zip(("SCARF_BASE_URL", "SCARF_V2_URL", "SCARF_API_TOKEN"), values, strict=False))
-        asked = asyncio.run(invoke("packages", "list", env=exported))
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
-    return exported, f"{said}\n{asked.status} {asked.err}"
+def exported(printed: str) -> dict[str, str]:
+    """Return the variables that a shell has when it has read what the emulator prints."""
+    names = ("SCARF_BASE_URL", "SCARF_V2_URL", "SCARF_API_TOKEN")
+    script = printed + "".join(f'printf "%s\\0" "${name}";' for name in names)
+    shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, text=True)
+    return dict(zip(names, shell.stdout.split("\0"), strict=False))
 
 
 @pytest.mark.parametrize(
@@ -236,15 +225,29 @@ def printed_by_the_emulator(*arguments: str) -> tuple[dict[str, str], str]:
         ("::1", "[::1]", "[::1]"),
     ],
 )
-def test_what_the_emulator_prints_is_taken(host: str, called: str, listens: str) -> None:
+def test_what_the_emulator_prints_is_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], host: str, called: str, listens: str
+) -> None:
     """The client takes it as printed, whatever it listens on, and it says what that is."""
-    exported, said = printed_by_the_emulator("--host", host, "--token", "a'$HOME*b")
-    port = exported["SCARF_BASE_URL"].removeprefix(f"http://{called}:").removesuffix("/api/v1")
-    assert exported["SCARF_V2_URL"] == f"http://{called}:{port}/v2"
-    assert exported["SCARF_API_TOKEN"] == "a'$HOME*b"
-    assert f"listens on {listens}:{port}. " in said
-    assert "refuses" not in said
-    assert said.endswith("\n0 ")
+    told: dict[str, str] = {}
+
+    async def ask() -> None:
+        """Ask it for something while it runs."""
+        out, told["err"] = capsys.readouterr()
+        told.update(exported(out))
+        monkeypatch.setenv("SCARF_API_TOKEN", told["SCARF_API_TOKEN"])
+        async with Scarf(base_url=told["SCARF_BASE_URL"], v2_url=told["SCARF_V2_URL"]) as scarf:
+            told["packages"] = str(await scarf.packages.list())
+
+    monkeypatch.setattr("anyio.sleep_forever", ask)
+    with pytest.raises(SystemExit):
+        app(["emulator", "--port", "0", "--host", host, "--token", "a'$HOME*b"])
+    port = told["SCARF_BASE_URL"].removeprefix(f"http://{called}:").removesuffix("/api/v1")
+    assert told["SCARF_V2_URL"] == f"http://{called}:{port}/v2"
+    assert told["SCARF_API_TOKEN"] == "a'$HOME*b"
+    assert f"listens on {listens}:{port}. " in told["err"]
+    assert "refuses" not in told["err"]
+    assert told["packages"] == "[]"
 
 
 def test_an_emulator_that_only_others_reach(
