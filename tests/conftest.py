@@ -6,14 +6,18 @@ import gc
 import inspect
 import os
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
 
 import aiohttp
 import hypothesis
 import pytest
+from typer.main import get_command
 
 if TYPE_CHECKING:
+    import duckdb
     from exports.jobs.store import Store
 
 pytest_plugins = ["scarf_async.testing", "postgres"]
@@ -26,7 +30,11 @@ hypothesis.settings.load_profile("tests")
 # Each of hundreds of processes would compile the package, the workers of this run the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# The tester's own token, addresses and proxies are kept out of every test.
 _PROXIES = {"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+for _name in list(os.environ):
+    if _name.upper().startswith("SCARF_") or _name.upper() in _PROXIES:
+        del os.environ[_name]
 
 
 class _Response(aiohttp.ClientResponse):
@@ -34,10 +42,16 @@ class _Response(aiohttp.ClientResponse):
         super().__init__(*args, stream_writer=Mock(output_size=0), **kwargs)
 
 
+def pytest_collectstart() -> None:
+    """Collect no garbage among modules and tests that all stay."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Spare the garbage collector, which many tests call, the thousands of tests and all that they import."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,12 +67,32 @@ def _answers_of_aioresponses() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the tester's own token, addresses and proxies out of every test."""
-    for name in list(os.environ):
-        if name.upper().startswith("SCARF_") or name.upper() in _PROXIES:
-            monkeypatch.delenv(name)
+@pytest.fixture(scope="session", autouse=True)
+def _commands_are_made_once() -> Iterator[None]:
+    """Keep what typer makes of a command line: it makes it for each call, of which there are hundreds here."""
+    made = cache(get_command)
+    with patch("typer.main.get_command", made), patch("typer.testing._get_command", made):
+        yield
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    import duckdb  # noqa: PLC0415 # it is large, and few files of tests need it
+
+    return duckdb.connect(config={"threads": 1, "preserve_insertion_order": "false"})
+
+
+@pytest.fixture(scope="module")
+def shared_engine() -> Iterator[None]:
+    """Let all jobs of a file of tests use one database: to open it takes longer than most of them."""
+    from scarf_async.exports.jobs.engine import Engine  # noqa: PLC0415
+
+    def open_cursor(engine: Engine, spill: Path, memory: int) -> None:
+        # What a job keeps are temporary tables, which belong to a cursor.
+        engine._connection = _database().cursor()
+
+    with patch.object(Engine, "__init__", open_cursor):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ PIXELS: Final = "/tracking-pixels/acme"
 COLLECTIONS: Final = "/collections/acme"
 
 AN_IMPORT: Final = {"id": 7, "status": "done"}
-LINE: Final = {"$time": "2026-06-15T00:00Z", "$package": "p", "mode": "x"}
+LINE: Final = {"$time": "2026-06-15T00:00:00Z", "$package": "p", "mode": "x"}
 
 KEY: Final = PackageKey("acme", UUID)
 AT: Final = f"/packages/acme/{UUID}"

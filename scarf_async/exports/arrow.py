@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar, get_args, get_type_hints
 
@@ -67,6 +68,11 @@ def arrow_told(description: str) -> Iterator[None]:
 
 def schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
     """Return the schema of a class of records: its attributes in their order, `extra` as a JSON object's text."""
+    return _schema_of(record)
+
+
+@cache
+def _schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
     hints = get_type_hints(record)
     return pa.schema(
         [
@@ -149,6 +155,11 @@ class Part:
     def line(self, row: int) -> int:
         """Return the number of the first line of a row."""
         return self.sent.line(row if self.rows is None else self.rows[row].as_py())
+
+    def record(self, row: int) -> bytes:
+        """Return a row as it was sent, without its line end."""
+        sent = pa.array([row], pa.uint64()) if self.rows is None else self.rows.slice(row, 1)
+        return bytes(self.sent.lines(sent))[:-1]
 
     def lines(self) -> bytes | memoryview:
         """Return the records as they were sent, each with a line end and nothing between them."""

@@ -154,7 +154,7 @@ async def test_run_that_is_killed_again_and_again_does_everything_once(
     base: Base, tmp_path: Path, soak: bool
 ) -> None:
     """500 operations of all kinds: the state is the plan's, and all effects together are the plan, once."""
-    kills, apart = (25, 13) if soak else (3, 100)
+    kills, apart = (25, 13) if soak else (2, 120)
     plan = plan_of_all_kinds(base)
     assert len(plan) == 500
     assert {operation.kind for operation in plan} == set(Kind) - {Kind.UPDATE_ROUTE}
@@ -207,7 +207,7 @@ def plan_of_v2(base: Base) -> BulkPlan:
 
 async def test_run_in_v2_that_is_killed_does_everything_once(base: Base, tmp_path: Path, soak: bool) -> None:
     """The state is the plan's, and nothing was created or deleted twice."""
-    kills, apart = (8, 17) if soak else (3, 45)
+    kills, apart = (8, 17) if soak else (2, 60)
     plan = plan_of_v2(base)
     assert {operation.kind for operation in plan} == set(Kind) - {Kind.CREATE_ORGANIZATION}
     plan.dump(tmp_path / "plan")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from security.terminal import at_terminal
 
 from scarf_async import OrganizationUpsert, PackageUpsert, Permission, Scarf
 from scarf_async.cli.records import plain
@@ -242,7 +243,7 @@ async def test_a_list_is_a_table_on_a_terminal(emulator: Emulator) -> None:
     assert "short_description" in shown
     assert "\\x1b[2J[bold]x" in shown
     assert "\x1b[2J" not in shown
-    _, plain = await run_on_terminal("packages", "list", "acme", env=of(emulator, NO_COLOR="1"))
+    _, plain = await at_terminal("packages", "list", "acme", env=of(emulator), no_color="1")
     assert "\x1b" not in plain
     piped = await lines("packages", "list", "acme", emulator=emulator)
     assert piped[1][-1] == "\\x1b[2J[bold]x"

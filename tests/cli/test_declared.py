@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from security.terminal import at_terminal
 
 from scarf_async import (
     Changes,
@@ -86,7 +87,7 @@ def writes(emulator: Emulator) -> list[str]:
 
 async def test_from_a_manifest_to_no_difference(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
     """Plan, apply, plan again; the difference is on standard output, status 4 tells that there is one."""
-    planned = await run("plan", manifest, "--detailed-exitcode", env=of(emulator))
+    planned = await invoke("plan", manifest, "--detailed-exitcode", env=of(emulator))
     assert (planned.status, planned.err) == (4, "")
     lines = planned.out.decode().splitlines()
     assert lines[0] == "acme"
@@ -173,9 +174,9 @@ async def test_the_question_comes_after_the_difference(emulator: Emulator, manif
 
 async def test_a_difference_is_coloured_for_people(emulator: Emulator, manifest: str) -> None:
     """Green for what is created, on a terminal only; with $NO_COLOR there is no escape at all."""
-    _, coloured = await run_on_terminal("plan", manifest, env=of(emulator))
+    _, coloured = await at_terminal("plan", manifest, env=of(emulator))
     assert "\x1b[32m+ member " in coloured
-    _, plain = await run_on_terminal("plan", manifest, env=of(emulator, NO_COLOR="1"))
+    _, plain = await at_terminal("plan", manifest, env=of(emulator), no_color="1")
     assert "\x1b" not in plain
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -101,9 +102,15 @@ async def test_a_name_is_never_cut(emulator: Emulator, tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["export", "job", "--help"], ["copy", "--help"], ["no-such"]])
 def test_help_does_not_depend_on_it(columns: str, arguments: list[str]) -> None:
     """It is what a terminal of 80 columns is shown."""
-    usual = CliRunner(env={"COLUMNS": "80"}).invoke(app, arguments)
     odd = CliRunner(env={"COLUMNS": columns, "LINES": columns}).invoke(app, arguments)
-    assert (odd.exit_code, odd.output) == (usual.exit_code, usual.output)
+    assert (odd.exit_code, odd.output) == usual(*arguments)
+
+
+@cache
+def usual(*arguments: str) -> tuple[int, str]:
+    """Return the status and the output where there are 80 columns."""
+    shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, arguments)
+    return shown.exit_code, shown.output
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,12 @@ class Call:
     stands: Stands | None = None
     version: str = "v1"
 
+    @property
+    def sort(self) -> str:
+        """Whether it is an operation of a bulk run, a command of the shell, or a call of the client."""
+        first = self.name.split()[0]
+        return first if first in {"bulk", "$"} else "client"
+
 
 def _there(path: str, **fields: object) -> Stands:
     return lambda world: world.count(path, **fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import ssl
 from asyncio import Runner
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -38,10 +38,12 @@ LOCAL: Final = {"validate", "schema", "demo", "emulator", "export verify"}
 # To one of them a refusal is an answer, and v1 does not have the others, whose calls are here.
 OTHERS: Final = {"check", "routes update", "search", "packages overview", "domains status"}
 ONLY_V2: Final = ("pixels ", "collections ", "users ")
+# The calls of a row share the code that is struck. A soak makes all of them in each cell.
+APART: Final = 4
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory, shared_engine: None) -> Iterator[Bench]:
     """One event loop for all cells."""
     directory = tmp_path_factory.mktemp("faults")
     (directory / "manifest.yaml").write_text(MANIFEST)
@@ -53,18 +55,29 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_cell(cell: Cell, bench: Bench) -> None:
+def test_cell(cell: Cell, bench: Bench, soak: bool) -> None:
     """The calls of the row end under the fault of the column as the code says."""
     problems: list[str] = []
     with bench.bounded(60):
-        for call in CALLS:
-            if call.row == cell.row and call.version in cell.versions.split():
-                with bench.serving(cell.fault, (call.method, call.path)) as service:
-                    ended = call.run(bench)
-                problems += [
-                    f"{call.version} {call.name}: {problem}" for problem in differences(call, cell, ended, service)
-                ]
+        for call in in_turn(cell, apart=1 if soak else APART):
+            with bench.serving(cell.fault, (call.method, call.path)) as service:
+                ended = call.run(bench)
+            problems += [
+                f"{call.version} {call.name}: {problem}" for problem in differences(call, cell, ended, service)
+            ]
     assert not problems, "\n".join(problems)
+
+
+def in_turn(cell: Cell, apart: int) -> Iterator[Call]:
+    """Yield one in so many calls of each sort and version, at least one; the next fault has the next ones."""
+    sorts: defaultdict[tuple[str, str], list[Call]] = defaultdict(list)
+    for call in CALLS:
+        if call.row == cell.row and call.version in cell.versions.split():
+            sorts[call.version, call.sort].append(call)
+    turn = list(FAULTS).index(cell.fault)
+    for calls in sorts.values():
+        step = min(apart, len(calls))
+        yield from calls[turn % step :: step]
 
 
 def differences(call: Call, cell: Cell, ended: str, service: Service) -> Iterator[str]:
@@ -109,6 +122,19 @@ def reads_besides(call: Call, looks: int, sends: int) -> float:
 def _differing(what: str, found: int, wanted: int | None) -> Iterator[str]:
     if wanted is not None and found != wanted:
         yield f"{found} {what}, not {wanted}"
+
+
+def test_each_call_has_its_turn() -> None:
+    """Each cell has calls of every sort and version, and each call is made under one in so many of its faults."""
+    turns: Counter[Call] = Counter()
+    faults: Counter[Call] = Counter()
+    for cell in CELLS:
+        spoken, made = set(in_turn(cell, apart=1)), set(in_turn(cell, APART))
+        assert {(call.version, call.sort) for call in made} == {(call.version, call.sort) for call in spoken}, cell
+        turns.update(made)
+        faults.update(spoken)
+    assert faults.keys() == set(CALLS)
+    assert {call.name for call in CALLS if turns[call] < faults[call] // APART - 1} == set()
 
 
 def test_the_table_is_whole() -> None:

@@ -26,7 +26,9 @@ _STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u
 _OURS = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|2K|1A|[0-9]*[AC])|\r(?=\n|\x1b\[2K)|\r(?=\x1b\[1A)")
 
 
-async def at_terminal(*arguments: str, env: Mapping[str, str], width: int = 400) -> tuple[int, str]:
+async def at_terminal(
+    *arguments: str, env: Mapping[str, str], width: int = 400, no_color: str = ""
+) -> tuple[int, str]:
     """Run a command in a thread of this process, its output and its messages on a terminal; return what it got."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (50, width))
@@ -42,7 +44,7 @@ async def at_terminal(*arguments: str, env: Mapping[str, str], width: int = 400)
     def main() -> int:
         reader = threading.Thread(target=read)
         reader.start()
-        variables = {**env, "TERM": "xterm", "COLUMNS": str(width), "NO_COLOR": ""}
+        variables = {**env, "TERM": "xterm", "COLUMNS": str(width), "NO_COLOR": no_color}
         try:
             with (
                 os.fdopen(theirs, "w") as terminal,

@@ -188,7 +188,7 @@ class Fetch:
             f"{self.spec.description}: line {line} {reason}",
             line_number=line,
             reason=reason,
-            record=part.records()[row][:_RECORD_SHOWN],
+            record=part.record(row)[:_RECORD_SHOWN],
         )
 
     def _check_loss(self, output: Output) -> None:

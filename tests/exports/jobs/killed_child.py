@@ -11,6 +11,13 @@ from scarf_async import ExportFormat, ExportJob, Scarf
 from scarf_async.exports.jobs import bucket, lease
 
 
+def job_of(package: str, form: str, days: int) -> ExportJob:
+    """Return a job of so many windows."""
+    start = dt.date(2024, 1, 1)
+    end = start + dt.timedelta(days)
+    return ExportJob("package_events", "acme", start, end, ExportFormat(form), 1, package=package)
+
+
 async def main(url: str, token: str, *values: str) -> None:
     """Run it."""
     package, directory, form, days = values
@@ -18,9 +25,7 @@ async def main(url: str, token: str, *values: str) -> None:
         # The holder that was killed is waited for, and each window is named at once.
         vars(lease)["_DEAD"] = float(os.environ["SCARF_TEST_LEASE"])
         vars(bucket)["_BETWEEN_COMMITS"] = 0.0
-    start = dt.date(2024, 1, 1)
-    end = start + dt.timedelta(int(days))
-    job = ExportJob("package_events", "acme", start, end, ExportFormat(form), 1, package=package)
+    job = job_of(package, form, int(days))
     async with Scarf(token, base_url=url) as scarf:
         report = await scarf.exports.run(job, directory, concurrency=2)
     print("complete" if report.complete else report)

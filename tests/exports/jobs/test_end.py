@@ -128,7 +128,7 @@ async def test_a_service_that_changes_its_mind(tmp_path: Path, form: str, change
     if form == "csv":
         assert sorted(ids(tmp_path)) == expected
     else:
-        with duckdb.connect() as database:
+        with duckdb.cursor() as database:
             found = database.read_parquet(f"{tmp_path}/data/*.parquet").project("id").fetchall()
         assert sorted(id for (id,) in found) == expected  # noqa: A001 # what it is
     assert verify_export(tmp_path) == []

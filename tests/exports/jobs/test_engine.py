@@ -16,6 +16,11 @@ IDS = st.none() | st.sampled_from(["a", "b", "", "A", "x" * 100, "x" * 101, "\0"
 ROWS = st.tuples(IDS, st.sampled_from([None, "", "1", "2"]))
 
 
+@pytest.fixture(scope="module")
+def shared_engine() -> None:
+    """None: the engine itself is what is tested here."""
+
+
 @given(groups=st.lists(st.lists(ROWS, max_size=8), max_size=5))
 def test_only_the_first_of_an_id_is_new(groups: list[list[tuple[str | None, str | None]]]) -> None:
     """Within a group and across them; what has no id is always new. Another value is told of."""

@@ -31,7 +31,7 @@ LONG = ["x" * 300, "é" * 300]
 
 def rows_of(directory: Path, query: str, folder: str = "**") -> list[tuple[Any, ...]]:
     """Read all Parquet files, or those of a folder, as one table, by DuckDB."""
-    with duckdb.connect() as database:
+    with duckdb.cursor() as database:
         return database.execute(
             f"SELECT {query} FROM read_parquet('{directory}/data/{folder}/*.parquet')"  # noqa: S608 # our own
         ).fetchall()

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -32,7 +33,7 @@ VALUES = ["99999999999999999999", "12:30:00", "\u0663", "1.5", "1e400", "2024-01
 
 def by_duckdb(data: str) -> dict[str, str | None]:
     """Read it as the documents do."""
-    with duckdb.connect() as database:
+    with duckdb.cursor() as database:
         return dict(database.read_parquet(f"{data}/**/*.parquet").project("id, package").fetchall())
 
 
@@ -72,11 +73,14 @@ READERS: dict[str, Callable[[str], dict[str, str | None]]] = {
 }
 
 
+PACKAGES = [["007", "123"], ["1", "web"], ["web", "1"], ["", "1"], [*HOSTILE, *LONG, *VALUES]]
+
+
 @pytest.mark.parametrize(
-    "packages",
-    [["007", "123"], ["1", "web"], ["web", "1"], ["", "1"], [*HOSTILE, *LONG, *VALUES], *([one] for one in VALUES)],
+    ("by", "packages"),
+    # One alone is what a reader may take the folders' only value for.
+    [*product([None, "month", "artifact"], PACKAGES), *(("artifact", [one]) for one in VALUES)],
 )
-@pytest.mark.parametrize("by", [None, "month", "artifact"])
 async def test_each_reads_the_whole(tmp_path: Path, packages: list[str], by: str | None) -> None:
     """Whatever packages are named, and into whatever folders they go."""
     async with service(events_per_day=0) as some:
@@ -191,7 +195,7 @@ async def test_late_columns_of_json_lines(tmp_path: Path) -> None:
     (file,) = (tmp_path / "data").iterdir()
     with file.open() as lines:
         assert all(list(json.loads(line)) == COLUMNS for line in lines)
-    with duckdb.connect() as database:
+    with duckdb.cursor() as database:
         found = database.read_json(f"{tmp_path}/data/*.jsonl", sample_size=-1).filter("platform IS NOT NULL")
         assert found.project("id, platform").fetchall() == [("30000", "linux")]
 
@@ -201,6 +205,6 @@ async def test_each_format_is_data_alone(tmp_path: Path) -> None:
     async with service(events_per_day=3) as some:
         for form in ("csv", "jsonl"):
             await some.scarf.exports.run(some.job(format=form), tmp_path / form)
-    with duckdb.connect() as database:
+    with duckdb.cursor() as database:
         assert database.read_json(f"{tmp_path}/jsonl/data/*", sample_size=-1).count("*").fetchall() == [(24,)]
     assert sum(len(pd.read_csv(path)) for path in (tmp_path / "csv" / "data").iterdir()) == 24
