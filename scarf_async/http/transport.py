@@ -357,7 +357,7 @@ class Transport:
         finally:
             response = None  # its repr, in a traceback with local variables, would show headers
             current_attempt.reset(context)
-        if self._taken_away() and not (isinstance(outcome, Answer) and outcome.cut is None):
+        if not (isinstance(outcome, Answer) and outcome.cut is None) and self._taken_away():
             self._ready()  # raises, and says why
         return outcome
 
@@ -419,7 +419,7 @@ class Transport:
             on_send=on_send,
         )
         # Only exports are left open.
-        return cast(Awaitable[Answer | Lost], attempt)
+        return cast("Awaitable[Answer | Lost]", attempt)
 
     async def open(self, url: URL, *, authorize: bool, on_send: Callable[[], None]) -> Answer | Download | Lost:
         """Ask for an export, once: a success comes back open, anything else as `send` gives it.
