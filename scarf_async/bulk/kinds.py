@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from enum import Enum, StrEnum, auto
-from functools import cache
+from functools import cache, lru_cache
 from typing import ClassVar, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
@@ -162,11 +162,20 @@ class Entity:
 def _package(value: str | Package | PackageKey | Ref[Package]) -> PackageKey | Ref[Package]:
     if isinstance(value, Ref):
         return value
+    if isinstance(value, str):
+        return _key(value)
     if isinstance(value, PackageKey):
         path_segment("package", value.id)
         return value
     path_segment("package", value.uuid if isinstance(value, Package) else value)
     return package_key(value)
+
+
+# One key for all operations on a package: a plan has many.
+@lru_cache(maxsize=4096)
+def _key(package: str) -> PackageKey:
+    path_segment("package", package)
+    return package_key(package)
 
 
 def _identity(value: PackageKey | Ref[Package]) -> str | tuple[int]:
