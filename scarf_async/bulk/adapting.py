@@ -12,7 +12,7 @@ import attrs
 from scarf_async.bulk.calls import CreatePackage, RemoveMember, UpdateOrganization, UpsertMember
 from scarf_async.bulk.kinds import ANY_PACKAGE, Call, OnPackage, Root
 from scarf_async.bulk.operations import Operation, Plan
-from scarf_async.bulk.parts import CreateDomain, CreateRoute
+from scarf_async.bulk.parts import CreateDomain, CreateRoute, SetPermission
 from scarf_async.dialects import Dialect
 from scarf_async.entities import LibraryType, MemberUpsert, Package, PackageKey, Role
 from scarf_async.errors import UnsupportedError
@@ -148,6 +148,7 @@ def refuse_unsupported(
         UnsupportedError: `.operations` are all of those.
     """
     reasons: dict[int, str] = {}
+    taken: set[Hashable] = set()
     package = cache(partial(package_of, plan, owners=owners))
     for operation in plan:
         if operation.kind in dialect.traits.never_refused:
@@ -158,9 +159,19 @@ def refuse_unsupported(
         if place != operation.index:
             continue
         call = calls.get(place, operation.call)
+        # Where any user may be named, whom a permission names decides nothing.
+        alike = (
+            (operation.root, call.level)
+            if isinstance(call, SetPermission) and dialect.traits.users_by_email
+            else None
+        )
+        if alike in taken:
+            continue
         reason = dialect.refusal(partial(call.build, dialect, package(operation.root)))
         if reason is not None:
             reasons[place] = reason.removesuffix(_NOTHING_SENT)
+        elif alike is not None:
+            taken.add(alike)
     if not reasons:
         return
     shown = [f"{plan[place]}: {reason}" for place, reason in list(reasons.items())[:_SHOWN]]
