@@ -17,6 +17,7 @@ _BENCHMARKS: Final = (
     "entity_calls",
     "one_call",
     "importing",
+    "starting",
     "membership_upserts",
     "permission_sets",
     "version_2",

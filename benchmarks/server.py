@@ -39,6 +39,7 @@ _PACKAGE_BODY: Final = json.dumps(
 LISTED: Final = 10_000
 """The packages that it lists as v2 does, in pages of a hundred."""
 _LIST_PATH: Final = b"/packages/acme?"
+_V2_PATH: Final = f"/packages/acme/{PACKAGE}".encode()
 _STATISTICS: Final = b"/statistics"
 _ACTUAL: Final = {200: b"OK", 204: b"No Content", 404: b"Not Found", 413: b"Too Large"}
 
@@ -53,24 +54,28 @@ def _page(packages: list[bytes], path: bytes) -> bytes:
     return b'{"results":[' + b",".join(page) + b'],"_links":' + json.dumps(links).encode() + b"}"
 
 
+def _v2_package(package: str, name: str) -> bytes:
+    return json.dumps(
+        {
+            "id": package,
+            "owner": "acme",
+            "name": name,
+            "type": "docker",
+            "backend_registry": "ghcr.io",
+            "repository_name": name,
+            "short_description": "The web server of Acme",
+            "website": "https://acme.example",
+            "created_at": "2024-01-15T13:58:26.021037Z",
+            "updated_at": "2024-01-15T13:58:26.021037Z",
+        }
+    ).encode()
+
+
+_V2_BODY: Final = _v2_package(PACKAGE, "web")
+
+
 def _packages() -> list[bytes]:
-    return [
-        json.dumps(
-            {
-                "id": f"0d0c2a2e-6f3f-4d0e-9a52-{number:012}",
-                "owner": "acme",
-                "name": f"web{number:05}",
-                "type": "docker",
-                "backend_registry": "ghcr.io",
-                "repository_name": f"web{number:05}",
-                "short_description": "The web server of Acme",
-                "website": "https://acme.example",
-                "created_at": "2024-01-15T13:58:26.021037Z",
-                "updated_at": "2024-01-15T13:58:26.021037Z",
-            }
-        ).encode()
-        for number in range(LISTED)
-    ]
+    return [_v2_package(f"0d0c2a2e-6f3f-4d0e-9a52-{number:012}", f"web{number:05}") for number in range(LISTED)]
 
 
 @attrs.frozen(kw_only=True)
@@ -131,6 +136,8 @@ class _Service:
             return 200, _page(self._packages, path)
         if path == _PACKAGE_PATH:
             return 200, _PACKAGE_BODY
+        if path == _V2_PATH:
+            return 200, _V2_BODY
         # A membership is answered with the membership, in which v2 leaves its organization out.
         named = b'{"organizationName":"acme",' + body[1:] if path.endswith(b"/users") else body
         return 200, named if body else b"[]"

@@ -1,4 +1,4 @@
-"""What do a long list, memberships and permissions of v2 lose against hand-written aiohttp that sends the same?"""
+"""What do a long list and changes of v2 lose against hand-written aiohttp that sends the same?"""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cattrs.preconf.json import make_converter
 
 from benchmarks.results import Result, versus
 from benchmarks.rounds import in_turn
-from benchmarks.server import LISTED, Behaviour, serving
-from scarf_async import BulkPlan, PackageKey, Scarf
+from benchmarks.server import LISTED, PACKAGE, Behaviour, serving
+from scarf_async import BulkPlan, PackageKey, PackageUpsert, Scarf
 
 __all__ = ["run"]
 
@@ -24,6 +24,7 @@ _PACKAGES: Final = [f"0d0c2a2e-6f3f-4d0e-9a52-{number:012}" for number in range(
 _USERS: Final = [f"user{number}" for number in range(25)]
 _SETS: Final = len(_PACKAGES) * len(_USERS)
 _UPSERTS: Final = 5_000
+_UPDATES: Final = 1_000
 _AT_ONCE: Final = 64
 _LATENCY: Final = 0.02
 _ROUNDS: Final = 7
@@ -73,6 +74,50 @@ async def _listed_by_hand(url: str, *, typed: bool) -> float:
         took = time.perf_counter() - began
     assert len(packages) == LISTED
     return LISTED / took
+
+
+async def _updates(update: Callable[[], Awaitable[object]]) -> float:
+    """Update, so many at once; return updates a second."""
+    numbers = iter(range(_UPDATES))
+
+    async def work() -> None:
+        for _ in numbers:
+            await update()
+
+    await update()
+    began = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+    return _UPDATES / (time.perf_counter() - began)
+
+
+async def _updated(url: str) -> float:
+    """Update a package, which is read before; return updates a second."""
+    key, upsert = PackageKey("acme", PACKAGE), PackageUpsert(name="web", short_description="The web server of Acme")
+
+    async def update() -> None:
+        package = await scarf.packages.update(key, upsert)
+        assert package.uuid == PACKAGE
+
+    async with Scarf("token", api="v2", owner="acme", v2_url=url) as scarf:
+        return await _updates(update)
+
+
+async def _updated_by_hand(url: str) -> float:
+    """Read it, and put it back with the changes; return updates a second."""
+    address = f"{url}/packages/acme/{PACKAGE}"
+    changes = {"name": "web", "short_description": "The web server of Acme"}
+
+    async def update() -> None:
+        async with session.get(address) as answer:
+            answer.raise_for_status()
+            there = await answer.json()
+        async with session.put(address, json=there | changes) as answer:
+            answer.raise_for_status()
+            package = await answer.json()
+        assert package["id"] == PACKAGE
+
+    async with aiohttp.ClientSession(headers=_TOKEN) as session:
+        return await _updates(update)
 
 
 async def _run(url: str, plan: BulkPlan) -> float:
@@ -144,6 +189,7 @@ def run() -> list[Result]:
     ours, typed, plain = _measured(
         0.0, _listed, partial(_listed_by_hand, typed=True), partial(_listed_by_hand, typed=False)
     )
+    updates, bare_updates = _measured(0.0, _updated, _updated_by_hand)
     members, bare_members = _measured(
         0.0, lambda url: _run(url, _members()), lambda url: _gathered(url, _member_bodies())
     )
@@ -158,6 +204,14 @@ def run() -> list[Result]:
     return [
         row("version_2.list", listing, "bare aiohttp, links followed, json, cattrs", ours, typed, target=0.85),
         row("version_2.list.plain", listing, "bare aiohttp, links followed, json, dictionaries", ours, plain),
+        row(
+            "version_2.update",
+            f"an update of a package of v2, {_AT_ONCE} at once",
+            "bare aiohttp, the same GET and PUT",
+            updates,
+            bare_updates,
+            target=0.85,
+        ),
         row("version_2.members", upserts, gathered, members, bare_members, target=0.7),
         row("version_2.permissions", sets, gathered, permissions, bare_permissions, target=0.9),
     ]

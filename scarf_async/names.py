@@ -8,6 +8,7 @@ one's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 from unicodedata import normalize
 from urllib.parse import urlsplit
@@ -50,6 +51,8 @@ def user_key(user: str) -> str:
     return f"{_fold(local)}@{domain_key(domain)}" if at else _fold(domain)
 
 
+# A run asks for the key of the same few names with each operation.
+@lru_cache(maxsize=1024)
 def organization_key(name: str) -> str:
     """Return the key of an organization's or owner's name: letter case, normal form and blanks do not count."""
     return _fold(name.strip())

@@ -12,9 +12,9 @@ import attrs
 from scarf_async.bulk.calls import CreatePackage, RemoveMember, UpdateOrganization, UpsertMember
 from scarf_async.bulk.kinds import ANY_PACKAGE, Call, OnPackage, Root
 from scarf_async.bulk.operations import Operation, Plan
-from scarf_async.bulk.parts import CreateDomain, CreateRoute
+from scarf_async.bulk.parts import CreateDomain, CreateRoute, SetPermission
 from scarf_async.dialects import Dialect
-from scarf_async.entities import LibraryType, MemberUpsert, Package, PackageKey
+from scarf_async.entities import LibraryType, MemberUpsert, Package, PackageKey, Role
 from scarf_async.errors import UnsupportedError
 from scarf_async.names import domain_key, organization_key
 from scarf_async.protocol.steps import Creation, Steps
@@ -49,6 +49,11 @@ class CreateWithRoute(CreatePackage):
 @attrs.frozen
 class UpsertListed(UpsertMember):
     """A membership to create or change, of whom the list of members tells enough."""
+
+    # Without the checks, which it has passed.
+    organization: str
+    username: str
+    role: Role
 
     def build(self, dialect: Dialect, _: PackageKey, /) -> Steps[object]:  # noqa: D102 # as in `Call`
         return dialect.upsert_member(self.organization, MemberUpsert(self.username, self.role), listed=True)
@@ -98,19 +103,22 @@ def made_with_its_package(plan: Plan, dialect: Dialect, operation: Operation) ->
 def _listed(plan: Plan) -> dict[int, Call]:
     """Return those memberships whose value nothing else in the plan changes."""
     targets: Counter[Hashable] = Counter()
+    upserts: list[tuple[int, UpsertMember, Hashable]] = []
     renamed: set[str] = set()
     for operation in plan:
         call = operation.call
-        if isinstance(call, UpsertMember | RemoveMember):
+        if isinstance(call, UpsertMember):
+            target = call.target(None, organization_key)
+            targets[target] += 1
+            upserts.append((operation.index, call, target))
+        elif isinstance(call, RemoveMember):
             targets[call.target(None, organization_key)] += 1
-        if isinstance(call, UpdateOrganization) and call.renames:
+        elif isinstance(call, UpdateOrganization) and call.renames:
             renamed |= {organization_key(call.name), organization_key(call.organization.name)}
     return {
-        operation.index: UpsertListed(call.organization, call.username, call.role)
-        for operation in plan
-        if isinstance(call := operation.call, UpsertMember)
-        and targets[call.target(None, organization_key)] == 1
-        and organization_key(call.organization) not in renamed
+        place: UpsertListed(call.organization, call.username, call.role)
+        for place, call, target in upserts
+        if targets[target] == 1 and organization_key(call.organization) not in renamed
     }
 
 
@@ -140,6 +148,7 @@ def refuse_unsupported(
         UnsupportedError: `.operations` are all of those.
     """
     reasons: dict[int, str] = {}
+    taken: set[Hashable] = set()
     package = cache(partial(package_of, plan, owners=owners))
     for operation in plan:
         if operation.kind in dialect.traits.never_refused:
@@ -150,9 +159,19 @@ def refuse_unsupported(
         if place != operation.index:
             continue
         call = calls.get(place, operation.call)
+        # Where any user may be named, whom a permission names decides nothing.
+        alike = (
+            (operation.root, call.level)
+            if isinstance(call, SetPermission) and dialect.traits.users_by_email
+            else None
+        )
+        if alike in taken:
+            continue
         reason = dialect.refusal(partial(call.build, dialect, package(operation.root)))
         if reason is not None:
             reasons[place] = reason.removesuffix(_NOTHING_SENT)
+        elif alike is not None:
+            taken.add(alike)
     if not reasons:
         return
     shown = [f"{plan[place]}: {reason}" for place, reason in list(reasons.items())[:_SHOWN]]

@@ -99,7 +99,7 @@ class Bulk:
         try:
             run = Run(
                 session=self._session,
-                plan=plan,
+                plan=list(plan),
                 schedule=schedule,
                 outcomes=Outcomes(
                     plan, schedule, book, Hook("progress", progress), Hook("on_outcome", on_outcome), clock

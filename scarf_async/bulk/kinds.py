@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from enum import Enum, StrEnum, auto
+from functools import cache, lru_cache
 from typing import ClassVar, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
@@ -161,11 +162,20 @@ class Entity:
 def _package(value: str | Package | PackageKey | Ref[Package]) -> PackageKey | Ref[Package]:
     if isinstance(value, Ref):
         return value
+    if isinstance(value, str):
+        return _key(value)
     if isinstance(value, PackageKey):
         path_segment("package", value.id)
         return value
     path_segment("package", value.uuid if isinstance(value, Package) else value)
     return package_key(value)
+
+
+# One key for all operations on a package: a plan has many.
+@lru_cache(maxsize=4096)
+def _key(package: str) -> PackageKey:
+    path_segment("package", package)
+    return package_key(package)
 
 
 def _identity(value: PackageKey | Ref[Package]) -> str | tuple[int]:
@@ -210,6 +220,11 @@ class Shown:
     domains: dict[Root, list[Domain]] = attrs.field(factory=dict)
 
 
+@cache
+def _fields_of(kind: type[Call]) -> Sequence[str]:
+    return [field.name for field in attrs.fields(kind)]
+
+
 @attrs.frozen
 class Call:
     """What an operation does, wherever it is in a plan. Its fields are the parameters of what adds it.
@@ -231,7 +246,7 @@ class Call:
     @property
     def arguments(self) -> Mapping[str, object]:
         """What it was added with, by parameter name."""
-        return {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
+        return {name: getattr(self, name) for name in _fields_of(type(self))}
 
     @classmethod
     def entities(cls) -> Mapping[str, type[attrs.AttrsInstance]]:

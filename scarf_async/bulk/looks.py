@@ -42,7 +42,7 @@ class Looks:
 
     def ready(self, operation: Operation) -> None:
         """Note that everything that comes before an operation is done."""
-        if list_of(operation) in self._shared:
+        if self._shared and list_of(operation) in self._shared:
             self._ready[operation.index] = self._clock.monotonic()
 
     def since(self, operation: Operation, package: PackageKey | None) -> float | None:

@@ -29,6 +29,7 @@ class Outcomes:
 
     Attributes:
         clock: the client's.
+        operations: those of the plan.
         by_place: one for each operation, None until it has one.
         succeeded: for each place of the schedule whether it has succeeded.
         requests: everything that was sent.
@@ -41,6 +42,7 @@ class Outcomes:
     progress: Hook[BulkProgress]
     on_outcome: Hook[Outcome[object]]
     clock: Clock
+    operations: Sequence[Operation] = attrs.field(init=False)
     by_place: list[Outcome[object] | None] = attrs.field(init=False)
     succeeded: bytearray = attrs.field(init=False)
     requests: int = 0
@@ -54,14 +56,15 @@ class Outcomes:
 
     def __attrs_post_init__(self) -> None:
         self._began = self.clock.monotonic()
-        self.by_place = [None] * len(self.plan)
+        self.operations = list(self.plan)
+        self.by_place = [None] * len(self.operations)
         self.succeeded = bytearray(self.schedule.places)
         for place, original in self.schedule.twins.items():
             self._twins[original].append(place)
         if self.journal is not None:
             for place, known in self.journal.known.items():
                 if known.status == "succeeded":
-                    self._settle(place, _outcome_of(self.plan[place], known))
+                    self._settle(place, _outcome_of(self.operations[place], known))
 
     def open_places(self, unit: int) -> list[int]:
         """Return the operations of a unit that have no outcome; of equal ones the first is for all."""
@@ -128,15 +131,7 @@ class Outcomes:
         together = self._with_twins(places)
         outcome: Outcome[object] | None = None
         for place in together:
-            outcome = Outcome(
-                self.plan[place],
-                status,
-                result=result,
-                error=error,
-                attempts=attempts,
-                reconciled=reconciled,
-                unchanged=unchanged,
-            )
+            outcome = Outcome(self.operations[place], status, result, error, attempts, reconciled, unchanged)
             self._settle(place, outcome)
         if outcome is not None and write and self.journal is not None and self.broken is None:
             self.journal.record(together, outcome)
@@ -158,7 +153,8 @@ class Outcomes:
         self.succeeded[place] = outcome.status == "succeeded"
         self._done += 1
         self._failed += outcome.status in {"failed", "unknown"}
-        self.on_outcome.tell(outcome)
+        if self.on_outcome.wanted:
+            self.on_outcome.tell(outcome)
 
     def tell_progress(self, *, at_end: bool = False) -> None:
         """Tell how far the run is, at most ten times a second, and once at the end."""
@@ -181,7 +177,7 @@ class Outcomes:
                 sent = self.known(place).open
                 what = "not settled: sent by an earlier run, and" if sent else "not sent:"
                 error = ScarfError(f"{what} the run stopped first ({stopped_by})")
-                self._settle(place, Outcome(self.plan[place], "unknown" if sent else "skipped", error=error))
+                self._settle(place, Outcome(self.operations[place], "unknown" if sent else "skipped", error=error))
         self.tell_progress(at_end=True)
         return BulkReport(
             plan=self.plan,

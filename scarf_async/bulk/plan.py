@@ -249,12 +249,14 @@ class BulkPlan:
         return estimate(self, permission_batch, api)
 
     def _add(self, call: Call, after: Ref[U] | Iterable[Ref[U]]) -> Ref[T]:
-        if isinstance(call, OnPackage) and isinstance(call.package, Ref):
-            given = self._operations[self._own("package", call.package)].call
-            if not given.gives_package:
-                raise ValidationError(f"package must be a package; {given.kind} gives none", field="package")
-        elif isinstance(call, OnPackage) and isinstance(call.package, PackageKey):
-            self._refuse_another_owner(call.package)
+        if isinstance(call, OnPackage):
+            package = call.package
+            if isinstance(package, Ref):
+                given = self._operations[self._own("package", package)].call
+                if not given.gives_package:
+                    raise ValidationError(f"package must be a package; {given.kind} gives none", field="package")
+            elif package.owner is not None:
+                self._refuse_another_owner(package.id, package.owner)
         places: tuple[int, ...] = ()
         if after != ():
             places = tuple(sorted({self._own("after", ref) for ref in _listed(after)}))
@@ -262,13 +264,11 @@ class BulkPlan:
         self._operations.append(Operation.of(index, call, places))
         return Ref(self, index)
 
-    def _refuse_another_owner(self, package: PackageKey) -> None:
-        if package.owner is None:
-            return
-        owner = self._owners.setdefault(package.id, package.owner)
-        if organization_key(owner) != organization_key(package.owner):
+    def _refuse_another_owner(self, package: str, owner: str) -> None:
+        known = self._owners.setdefault(package, owner)
+        if organization_key(known) != organization_key(owner):
             raise ValidationError(
-                f"package {package.id} is of {owner} in an earlier operation, and not of {package.owner}",
+                f"package {package} is of {known} in an earlier operation, and not of {owner}",
                 field="package",
             )
 

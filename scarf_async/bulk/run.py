@@ -248,7 +248,7 @@ class Run(Sender):
         while the journal has lost the create before it, which would then look for something that is no more;
         nor be lost itself where others wait for it, since a second delete or renaming is refused.
         """
-        if call.effect in {Effect.CREATES, Effect.SETS}:
+        if call.effect is Effect.SETS or call.effect is Effect.CREATES:
             return call.effect is Effect.CREATES
         renames = isinstance(call, UpdateOrganization) and call.renames
         return renames or bool(self.schedule.waits[unit] or self.schedule.followers.get(unit))

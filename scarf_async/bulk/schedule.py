@@ -86,7 +86,8 @@ class _Array:
 
     unit: int
     after: tuple[int, ...]
-    size: int = 1
+    places: list[int]
+    size: int = 0
 
 
 class _Compiler:
@@ -123,7 +124,7 @@ class _Compiler:
         arrays: dict[Root, _Array] = {}
         for operation in self.plan:
             place, call = operation.index, operation.call
-            root = self._root(operation)
+            root = self._root(operation) if isinstance(operation.root, int) else operation.root
             after = self._befores_of(operation)
             identity = (call.kind, root, after, call.details if isinstance(call, OnPackage) else call)
             target = call.target(root, self._name)
@@ -138,7 +139,7 @@ class _Compiler:
                 self.befores[place] = after
             created = joins(self.plan, self.dialect, call, after)
             if root is not None and isinstance(call, SetPermission):
-                self._join(self._array(arrays, root, after), place)
+                self._travel(arrays, root, after, place)
             elif created is not None and created == root and created not in self.joined:
                 self.joined[created] = place
                 self._join(self.unit_of[created], place)
@@ -163,22 +164,22 @@ class _Compiler:
         members.append(place)
         self.unit_of.append(unit)
 
-    def _array(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...]) -> int:
-        """Return the array that a permission travels in: the package's last, if it may still join that.
+    def _travel(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...], place: int) -> None:
+        """Put a permission into an array: the package's last, if it may still join that.
 
         An e-mail address and a username may be one person, so the arrays of a package keep the plan's order.
         """
-        last = arrays.get(root)
-        if last is not None and last.after == after and last.size < self.batch:
-            last.size += 1
-            return last.unit
-        unit = self._new_unit(())
-        if last is not None:
-            self._edge(last.unit, unit)
-        arrays[root] = _Array(unit, after)
-        return unit
+        array = arrays.get(root)
+        if array is None or array.size == self.batch or array.after != after:
+            last, places = array, list[int]()
+            array = arrays[root] = _Array(self._new_unit(places), after, places)
+            if last is not None:
+                self._edge(last.unit, array.unit)
+        array.size += 1
+        array.places.append(place)
+        self.unit_of.append(array.unit)
 
-    def _new_unit(self, places: tuple[int, ...]) -> int:
+    def _new_unit(self, places: tuple[int, ...] | list[int]) -> int:
         self.units.append(places)
         self.waits.append(0)
         return len(self.units) - 1
@@ -283,6 +284,8 @@ class _Compiler:
         )
 
     def _wait_for_creators(self, creators: dict[str, list[int]]) -> None:
+        if not creators and not self.befores:
+            return
         for operation in self._originals():
             places = list(self.befores.get(operation.index, ()))
             if creators:

@@ -45,9 +45,9 @@ __all__ = ["FATAL", "Sender"]
 FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class _Done:
-    """What became of a request."""
+    """What became of a request; not frozen, since one is made for every request."""
 
     work: Work
     status: Status

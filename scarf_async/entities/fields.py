@@ -71,6 +71,8 @@ def _words(kind: type[E]) -> Mapping[str, E]:
 
 def one_of(kind: type[E], field: str, value: object) -> E:
     """Take a known word to its enum member; refuse everything else with a `ValidationError`."""
+    if isinstance(value, kind):
+        return value
     known: E | None = _words(kind).get(value) if isinstance(value, str) else None
     if known is not None:
         return known
@@ -94,6 +96,9 @@ def text_or_unset(instance: object, attribute: attrs.Attribute[T], value: T) -> 
 
 def some_text(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
     """Validate a required string that is not blank."""
+    if type(value) is str and value.isascii() and value.strip():
+        # Nearly all are, and a plan has many.
+        return
     text(instance, attribute, value)
     if not str(value).strip():
         raise ValidationError(f"{attribute.name} must not be empty", field=attribute.name)

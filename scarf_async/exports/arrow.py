@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped] # it ships no types
 
 __all__ = [
+    "MOST",
     "Part",
     "PartParser",
     "RecordBatches",
@@ -40,6 +41,9 @@ T = TypeVar("T")
 
 # Many at once would keep the event loop waiting.
 _CONVERTED_AT_ONCE: Final = 1024
+# Rows of a batch where no size is asked for.
+_LEAST: Final = 4096
+MOST: Final = 65_536
 _TYPES: Final = {
     dt.datetime: pa.timestamp("us", tz="UTC"),
     dt.date: pa.date32(),
@@ -242,11 +246,14 @@ class PartParser(Parser[Part], Generic[T]):
 
 
 class RecordBatches(AsyncIterator[pa.RecordBatch]):
-    """Record batches of so many rows, the last one short; a short one also before an error."""
+    """Record batches of so many rows, the last one short; a short one also before an error.
 
-    def __init__(self, cursor: Cursor[Part], size: int) -> None:
+    Without a size, blocks as they come: only what is short is joined, since that copies it.
+    """
+
+    def __init__(self, cursor: Cursor[Part], size: int | None) -> None:
         self._cursor = cursor
-        self._size = size
+        self._least, self._most = (_LEAST, MOST) if size is None else (size, size)
         self._parts: list[pa.RecordBatch] = []
         self._rows = 0
 
@@ -255,7 +262,7 @@ class RecordBatches(AsyncIterator[pa.RecordBatch]):
 
     async def __anext__(self) -> pa.RecordBatch:
         self._cursor.check_open()
-        while self._rows < self._size:
+        while self._rows < self._least:
             try:
                 parts = await self._cursor.more()
             except ScarfError:
@@ -276,7 +283,7 @@ class RecordBatches(AsyncIterator[pa.RecordBatch]):
     def _joined(self) -> pa.RecordBatch:
         """Take so many rows from the parts; only where they are of several parts, and short, they are copied."""
         taken: list[pa.RecordBatch] = []
-        wanted = min(self._size, self._rows)
+        wanted = min(self._most, self._rows)
         self._rows -= wanted
         while wanted:
             part = self._parts.pop(0)

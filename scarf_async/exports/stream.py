@@ -180,7 +180,7 @@ class ExportStream(Generic[T]):
         )
         return Items(self._cursor(parser))
 
-    def record_batches(self, size: int = 65536) -> AsyncIterator[pa.RecordBatch]:
+    def record_batches(self, size: int | None = None) -> AsyncIterator[pa.RecordBatch]:
         """Read Arrow record batches; needs pyarrow (extra `arrow`).
 
         The schema is fixed: the attributes of the records in their order, strings but for times
@@ -190,7 +190,8 @@ class ExportStream(Generic[T]):
         Events are read by Arrow itself, a few MB at once in a thread, while at the most as much comes in ahead.
 
         Args:
-            size: rows of a batch; the last one is short, and so is one before an error.
+            size: rows of a batch; the last one is short, and so is one before an error. None: some thousands, at
+                most 65,536, as they come, which spares a copy.
 
         Raises:
             ImportError: pyarrow is not installed.
@@ -199,9 +200,9 @@ class ExportStream(Generic[T]):
             StreamClosedError: its block has ended.
             ExportError: while reading, besides the others: a number does not fit into 64 bits.
         """
-        size = whole("size", size, ValidationError)
+        size = None if size is None else whole("size", size, ValidationError)
         try:
-            from scarf_async.exports.arrow import RecordBatches  # noqa: PLC0415 # pyarrow is large,
+            from scarf_async.exports.arrow import MOST, RecordBatches  # noqa: PLC0415 # pyarrow is large,
             from scarf_async.exports.prefetch import BlockParser, BlockSource  # noqa: PLC0415 # and an extra
         except ImportError as error:
             raise ImportError(
@@ -209,7 +210,7 @@ class ExportStream(Generic[T]):
             ) from error
         spec = self._spec
         blocks = BlockParser(spec.reader(spec.end), self._counters, spec.max_record_bytes)
-        source = BlockSource(self._body, blocks, size, spec.max_record_bytes)
+        source = BlockSource(self._body, blocks, size or MOST, spec.max_record_bytes)
         return RecordBatches(self._cursor_of(source, blocks), size)
 
     def chunks(self, format: ExportFormatLike | None = None) -> AsyncIterator[bytes]:  # noqa: A002 # what users look for

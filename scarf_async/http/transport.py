@@ -200,7 +200,6 @@ class Transport:
     def _ready(self) -> aiohttp.ClientSession:
         if self.closed:
             raise ClientClosedError
-        self.bind()
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=Connector(ssl=self.settings.tls or True),
@@ -226,6 +225,7 @@ class Transport:
 
     def _respond(
         self,
+        session: aiohttp.ClientSession,
         method: str,
         url: URL,
         body: bytes | None,
@@ -245,7 +245,6 @@ class Transport:
                 total=None, sock_connect=attempt.connect_timeout, sock_read=attempt.timeout
             )
         proxy = self.settings.proxy if self.settings.proxy and self.settings.proxy.serves(url) else None
-        session = self._ready()
         if export and not self._borrowed:
             session = self._for_exports()
         return session.request(
@@ -313,7 +312,9 @@ class Transport:
         export: bool,
         on_send: Callable[[], None],
     ) -> Answer | Download | Lost:
-        self._ready()
+        if self.closed:
+            raise ClientClosedError
+        self.bind()
         attempt = Attempt(self._deadlines, self.settings.connect_timeout, timeout)
         response: aiohttp.ClientResponse | None = None
         outcome: Answer | Download | Lost
@@ -323,11 +324,13 @@ class Transport:
                 async with _NO_LIMIT if export else self._places:
                     if not self.pacer.free:
                         await self.pacer.turn()
+                    session = self._ready()
                     on_send()
                     if self._borrowed and self.open_exports:
                         self._deadlines.limit(attempt, self.settings.export_timeout)
                     try:
                         response = await self._respond(
+                            session,
                             method,
                             url,
                             body,
@@ -357,7 +360,7 @@ class Transport:
         finally:
             response = None  # its repr, in a traceback with local variables, would show headers
             current_attempt.reset(context)
-        if self._taken_away() and not (isinstance(outcome, Answer) and outcome.cut is None):
+        if not (isinstance(outcome, Answer) and outcome.cut is None) and self._taken_away():
             self._ready()  # raises, and says why
         return outcome
 
@@ -419,7 +422,7 @@ class Transport:
             on_send=on_send,
         )
         # Only exports are left open.
-        return cast(Awaitable[Answer | Lost], attempt)
+        return cast("Awaitable[Answer | Lost]", attempt)
 
     async def open(self, url: URL, *, authorize: bool, on_send: Callable[[], None]) -> Answer | Download | Lost:
         """Ask for an export, once: a success comes back open, anything else as `send` gives it.

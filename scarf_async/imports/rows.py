@@ -86,7 +86,8 @@ class Checker:
             ValidationError: it cannot be imported.
         """
         if self.unique_id is None:
-            _refuse_other_encodings(number, text)
+            if not text.isascii():
+                _refuse_other_encodings(number, text)
             return self._checked(number, text)
         return self.row(number, _object(number, text))
 
@@ -106,7 +107,7 @@ class Checker:
             raise _refusal(number, "$time is not an ISO timestamp") from None
         if time.tzinfo is None:
             raise _refusal(number, "$time has no time zone")
-        return Line(text, time, _is_unique(known.unique_id))
+        return Line(text, time, known.unique_id is not None and known.unique_id != "")
 
 
 def _refuse_other_encodings(number: int, text: bytes) -> None:

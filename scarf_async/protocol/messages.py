@@ -115,6 +115,7 @@ class Endpoint(Generic[T_co]):
         conflicts: codes of a 422 that say what a 409 says.
         remark: what an answer that is not the promised one may mean in this version, where that is known.
         content: the headers that say what its body is.
+        reads: whether it changes nothing; a search is a POST that does not.
     """
 
     method: str
@@ -126,17 +127,17 @@ class Endpoint(Generic[T_co]):
     conflicts: Collection[str] = ()
     remark: Callable[[str, Answer], str | None] = attrs.field(default=lambda _, __: None, eq=False)
     content: Mapping[str, str] = attrs.field(default=_JSON_BODY, eq=False)
+    reads: bool = attrs.field(init=False)
+
+    @reads.default
+    def _reads(self) -> bool:
+        return self.method in _READING or self.resend is Resend.READ
 
     @property
     def name(self) -> str:
         """Method and path template, as errors and events show it; those of v1 are told without their version."""
         prefix = "" if self.version == "v1" else f"/{self.version}"
         return f"{self.method} {prefix}{self.template}"
-
-    @property
-    def reads(self) -> bool:
-        """Whether it changes nothing; a search is a POST that does not."""
-        return self.method in _READING or self.resend is Resend.READ
 
     def request(self, body: object = None, *, query: Query | None = None, **values: str) -> Request[T_co]:
         """Build the request.

@@ -20,7 +20,7 @@ from scarf_async.errors import (
     StreamConsumedError,
     ValidationError,
 )
-from scarf_async.exports import arrow_csv, prefetch
+from scarf_async.exports import arrow, arrow_csv, prefetch
 from scarf_async.exports.arrow import RecordBatches
 
 from .fakes import BODY, TYPES, aggregates, csv_body, download, event_rows, events, import_log, ndjson, row
@@ -36,6 +36,21 @@ async def test_batches_hold_all_rows(size: int) -> None:
         assert stream.complete
     assert {batch.num_rows for batch in batches[:-1]} <= {size}
     assert 0 < batches[-1].num_rows <= size
+    assert [one for batch in batches for one in batch["type"].to_pylist()] == [f"t{n}" for n in range(3000)]
+
+
+@pytest.mark.parametrize("block", [2000, 5000, 20_000])
+async def test_blocks_as_they_come(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a size only short blocks are joined, and only long ones are cut."""
+    monkeypatch.setattr(prefetch, "ENOUGH", block)
+    monkeypatch.setattr(arrow, "_LEAST", 100)
+    monkeypatch.setattr(arrow, "MOST", 250)
+    async with events(download(csv_body(event_rows(3000)), step=500)) as stream:
+        batches = [batch async for batch in stream.record_batches()]
+    *rows, last = [batch.num_rows for batch in batches]
+    assert all(100 <= count <= 250 for count in rows)
+    assert 0 < last <= 250
+    assert (max(rows) == 250) == (block == 20_000)
     assert [one for batch in batches for one in batch["type"].to_pylist()] == [f"t{n}" for n in range(3000)]
 
 

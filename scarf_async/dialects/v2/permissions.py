@@ -49,6 +49,7 @@ def set_permissions(
     Raises:
         ValidationError: at once: v2 does not have one of them, or a value cannot be in a path.
     """
+    removed: list[str] = []
     for entry in permissions:
         if entry.permission_level is PermissionLevel.BLOCKED:
             raise UnsupportedError(
@@ -60,9 +61,12 @@ def set_permissions(
                 f"v2 knows users by their names only; got {entry.user_query!r}, and nothing was sent",
                 field="user_query",
             )
-    removed = [("username", entry.user_query) for entry in permissions if entry.permission_level is _NONE]
-    for name, value in (("owner", owner), ("package", package), *removed):
-        path_segment(name, value)
+        if entry.permission_level is _NONE:
+            removed.append(entry.user_query)
+    path_segment("owner", owner)
+    path_segment("package", package)
+    for username in removed:
+        path_segment("username", username)
 
     def request(entry: PermissionSet) -> Request[None]:
         if entry.permission_level is _NONE:

@@ -1,0 +1,87 @@
+"""How long does a command take from its start to its end, against a bare program that does the same?
+
+The bare program imports the same libraries, and prints, or asks an emulator for the same list.
+Both are whole processes, the start of Python included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+from benchmarks.results import Result, versus
+from benchmarks.rounds import in_turn, seconds, server_process
+
+__all__ = ["run"]
+
+_ROUNDS: Final = 9
+_COMMAND: Final = "from scarf_async.cli import main; main()"
+_VERSION: Final = """
+import attrs, typer
+typer.echo("scarf-async 0.1.0")
+"""
+_HELP: Final = """
+import attrs, typer
+app = typer.Typer()
+for number in range(20):
+    app.command(f"command-{number}", help="Do something.")(lambda name: None)
+app()
+"""
+_LIST: Final = """
+import asyncio, os
+import aiohttp, anyio, attrs, cattrs.preconf.msgspec, msgspec, tenacity, typer
+async def show():
+    headers = {"Authorization": "Bearer " + os.environ["SCARF_API_TOKEN"]}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        async with session.get(os.environ["SCARF_BASE_URL"] + "/organizations/acme/packages") as answer:
+            answer.raise_for_status()
+            for package in await answer.json():
+                print(package["uuid"], package["name"], package["libraryType"])
+asyncio.run(show())
+"""
+
+
+def _milliseconds(code: str, arguments: list[str], environment: Mapping[str, str]) -> float:
+    """Run a program to its end."""
+    command = [sys.executable, "-c", code, *arguments]
+    run = partial(subprocess.run, command, capture_output=True, check=True, timeout=60, env=environment)
+    return seconds(run) * 1000
+
+
+def run() -> list[Result]:
+    """Measure."""
+    rows = []
+    with (
+        tempfile.TemporaryDirectory() as bytecode,
+        server_process("benchmarks.parquet_job", "1") as told,
+    ):
+        # What is installed is compiled; a checkout may not be. The round that is not counted compiles both.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment |= {"PYTHONPYCACHEPREFIX": bytecode, **json.loads(told)}
+        for name, arguments, bare in (
+            ("version", ["--version"], _VERSION),
+            ("help", ["--help"], _HELP),
+            ("list", ["packages", "list", "acme"], _LIST),
+        ):
+            ours, theirs = in_turn(
+                [partial(_milliseconds, code, arguments, environment) for code in (_COMMAND, bare)], _ROUNDS
+            )
+            rows.append(
+                versus(
+                    f"starting.{name}",
+                    f"scarf-async {' '.join(arguments)}, the whole process",
+                    "a bare program on the same libraries",
+                    ours,
+                    theirs,
+                    unit="ms",
+                    better="less",
+                    target=1.5,
+                )
+            )
+    return rows
