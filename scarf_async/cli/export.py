@@ -16,7 +16,8 @@ from scarf_async.cli.malformed import on_malformed_of
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
-from scarf_async.errors import ValidationError
+from scarf_async.errors import GuardError, ValidationError
+from scarf_async.files import refuse_open_stream
 
 if TYPE_CHECKING:
     from scarf_async.exports.spec import OnMalformed
@@ -94,21 +95,34 @@ class OutputOptions:
             "--output",
             "-o",
             metavar="FILE",
-            help="A file, which appears under its name once it is whole; - is standard output.",
+            help="Write to this file, which appears under its name once it is complete; - is standard output. The"
+            " ending chooses the format: .csv, .jsonl, .ndjson, .parquet; .gz and .zst compress the text formats.",
         ),
     ] = "-"
+    replace: Annotated[bool, typer.Option("--replace", help="Replace FILE if it exists.")] = False
     format: Annotated[
         Literal["csv", "jsonl", "parquet"] | None,
-        typer.Option(help="By default what the service sends: csv for events, jsonl for all others."),
+        typer.Option(
+            help="The format, whatever the ending of FILE says. Without either: what the service sends, csv for"
+            " events and jsonl for everything else."
+        ),
     ] = None
 
     async def write(self, export: Export[T]) -> Status:
         """Fetch an export to where it goes."""
         if self.output == "-":
             return await self._print(export, StandardOutput())
+        path = self._free(Path(self.output))
         with _Transfer() as meter:
-            done = await export.save(Path(self.output), format=self.format, progress=meter.received)
+            done = await export.save(path, format=self.format, overwrite=self.replace, progress=meter.received)
         return meter.summarize(done.bytes, done.records, done.sha256, self.output)
+
+    def _free(self, path: Path) -> Path:
+        """Return the file's path, unless something is there that may not be replaced."""
+        if path.is_file() and not self.replace:
+            refuse_open_stream(path)
+            raise GuardError(f"{path} exists, and nothing was requested; replace it with --replace")
+        return path
 
     async def _print(self, export: Export[T], target: StandardOutput) -> Status:
         from anyio.to_thread import run_sync  # noqa: PLC0415 # `--help` must not wait for it

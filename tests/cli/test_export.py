@@ -109,6 +109,19 @@ async def test_parquet_goes_into_a_file(emulator: Emulator, tmp_path: Path) -> N
     assert files_in(tmp_path) == ["events.parquet"]
 
 
+async def test_an_existing_file_is_replaced_only_on_request(emulator: Emulator, tmp_path: Path) -> None:
+    """Without --replace the status is 3 and nothing is requested; the ending chooses the format."""
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"mine")
+    kept = await invoke(*EVENTS, "-o", str(file), env=of(emulator))
+    assert (kept.status, emulator.requests, file.read_bytes()) == (3, [], b"mine")
+    assert "--replace" in kept.err
+    replaced = await invoke(*EVENTS, "-o", str(file), "--replace", env=of(emulator))
+    assert (replaced.status, file.read_bytes()[:1]) == (0, b"{")
+    unknown = await invoke(*EVENTS, "-o", str(tmp_path / "events.xlsx"), env=of(emulator))
+    assert (unknown.status, len(emulator.requests), files_in(tmp_path)) == (2, 1, ["events.jsonl"])
+
+
 async def test_a_reader_that_leaves_is_no_error() -> None:
     """As with `| head -1`: no message, no traceback, none when Python ends, and the status of a broken pipe."""
     body = HEADER + ROW * 400_000
