@@ -54,6 +54,7 @@ _LOCAL = "A Scarf of one's own"
 
 app.command("check", rich_help_panel=_FIRST)(check.check)
 app.command("plan", rich_help_panel=_DECLARED)(plan.plan)
+app.command("show", rich_help_panel=_DECLARED)(plan.show)
 app.command("apply", rich_help_panel=_DECLARED)(plan.apply)
 app.command("pull", rich_help_panel=_DECLARED)(manifests.pull)
 app.command("copy", rich_help_panel=_DECLARED)(copying.copy)

@@ -40,6 +40,10 @@ class ApplyOptions:
 
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, and send no change.")] = False
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Show everything, on a terminal too, which by default shortens long lists."),
+    ] = False
     journal: Annotated[
         Path | None,
         typer.Option(help="A file that makes an interrupted run go on where it was.", metavar="FILE"),
@@ -97,14 +101,14 @@ class ApplyOptions:
         from scarf_async.cli.difference import show_difference  # noqa: PLC0415 # it takes rich
         from scarf_async.manifests.saved import write_changes  # noqa: PLC0415
 
-        show_difference(changes, notes=True)
+        show_difference(changes, notes=True, full=self.full)
         if self.dry_run:
             if self.as_json:
                 write_json(changes.to_dict())
             say("Nothing was changed, since this is a dry run.")
             return Status.DONE
-        if changes.applicable:
-            await confirm(f"Make these {len(changes.applicable):,} changes?", yes=self.yes)
+        if count := len(changes.applicable):
+            await confirm(f"Make {'this change' if count == 1 else f'these {count:,} changes'}?", yes=self.yes)
         kept = plan or self._kept_plan
         if plan is None and kept is not None:
             # While the question waited, another run may have begun it, and needs the plan that it has kept.

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial, wraps
+from functools import wraps
 from importlib.util import find_spec
 from typing import NoReturn, TypeAlias, get_args, get_type_hints
 
@@ -52,8 +52,12 @@ def command(function: Command) -> Callable[..., None]:
     @wraps(function)
     def run(**values: object) -> None:
         use_options(values, token_file=values.get("token_file") is not None)
-        made = {name: _take(kind, values) for name, kind in groups.items()}
-        _finish(partial(function, **made, **values))
+
+        def call() -> Outcome | Awaitable[Outcome]:
+            made = {name: _take(kind, values) for name, kind in groups.items()}
+            return function(**made, **values)
+
+        _finish(call)
 
     named = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     # typer reads both.

@@ -1,4 +1,4 @@
-"""`scarf-async plan` and `apply`: what differs from a manifest, and making it so."""
+"""`scarf-async plan`, `show` and `apply`: what differs from a manifest, and making it so."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from scarf_async.cli.applying import ApplyOptions
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status, say
+from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.records import write_json
 from scarf_async.errors import ValidationError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scarf_async.client import Scarf
     from scarf_async.manifests import Changes
 
-__all__ = ["CompareOptions", "apply", "plan"]
+__all__ = ["CompareOptions", "apply", "plan", "show"]
 
 _HEAD: Final = 4096
 
@@ -49,6 +49,35 @@ class CompareOptions:
         return await scarf.manifests.diff(manifest, prune=self.prune, rewrite_addresses=self.rewrite_addresses)
 
 
+@attrs.frozen(kw_only=True)
+class _ViewOptions:
+    """How a difference is shown."""
+
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Show everything, on a terminal too, which by default shortens long lists."),
+    ] = False
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write Markdown, for a comment on a pull request.")
+    ] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Write the difference as JSON.")] = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.as_json and self.markdown:
+            raise ValidationError("--json and --markdown exclude each other")
+
+    def show(self, changes: Changes) -> None:
+        """Write a difference to standard output."""
+        from scarf_async.cli.difference import markdown, show_difference  # noqa: PLC0415 # it takes rich
+
+        if self.as_json:
+            write_json(changes.to_dict())
+        elif self.markdown:
+            StandardOutput().write(markdown(changes).encode())
+        else:
+            show_difference(changes, full=self.full)
+
+
 @command
 async def plan(
     *,
@@ -56,26 +85,23 @@ async def plan(
     compare: CompareOptions,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PLAN", help="Keep the plan, for `apply` to do exactly this."),
+        typer.Option(
+            "--output", "-o", metavar="PLAN", help="Save the plan, for `apply` to make exactly these changes."
+        ),
     ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="End with status 4 where anything differs.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write the difference as JSON.")] = False,
+    view: _ViewOptions,
     connection: ClientOptions,
 ) -> Status:
-    """Show what differs between a manifest and what is there; changes nothing.
+    """Show how an organization differs from a manifest; changes nothing.
 
     Example: scarf-async plan acme.yaml -o acme.plan
     """
     async with connection.client(read_only=True) as scarf:
         changes = await compare.compare(scarf, file)
-    if as_json:
-        write_json(changes.to_dict())
-    else:
-        from scarf_async.cli.difference import show_difference  # noqa: PLC0415 # it takes rich
-
-        show_difference(changes)
+    view.show(changes)
     if output is not None:
         from scarf_async.manifests.saved import write_changes  # noqa: PLC0415
 
@@ -83,6 +109,23 @@ async def plan(
         say(f"The plan is in {output}; to make exactly these changes: scarf-async apply {output}")
     differs = any(change.action != "uncompared" for change in changes)
     return Status.DIFFERENT if detailed_exitcode and differs else Status.DONE
+
+
+@command
+def show(
+    *,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan that `plan -o` has saved.")],
+    view: _ViewOptions,
+) -> None:
+    """Show a plan that was saved; asks the service nothing and needs no token.
+
+    Example: scarf-async show acme.plan --full
+    """
+    from scarf_async.manifests.saved import read_changes  # noqa: PLC0415 # `--help` must not wait for it
+
+    saved = read_changes(plan)
+    view.show(saved.changes)
+    say(f"This plan is for {saved.server}; to make exactly these changes: scarf-async apply {plan}")
 
 
 @command
