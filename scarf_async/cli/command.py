@@ -57,7 +57,8 @@ def command(function: Command) -> Callable[..., None]:
             made = {name: _take(kind, values) for name, kind in groups.items()}
             return function(**made, **values)
 
-        _finish(call)
+        deadline = values.get("deadline")
+        _finish(call, deadline if isinstance(deadline, float) else None)
 
     named = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     # typer reads both.
@@ -86,10 +87,14 @@ def _take(kind: type[attrs.AttrsInstance], values: dict[str, object]) -> attrs.A
     return kind(**{field.name: values.pop(field.name) for field in attrs.fields(kind)})
 
 
-def _finish(main: Callable[[], Outcome | Awaitable[Outcome]]) -> NoReturn:
+class _DeadlineError(ScarfError):
+    """The time that the command was given is over."""
+
+
+def _finish(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | None) -> NoReturn:
     try:
         with reacting(interrupt):
-            status = _run(main)
+            status = _run(main, deadline)
     except BaseException as error:
         ending = verdict(error)
         if ending is None:
@@ -114,7 +119,7 @@ def _finish(main: Callable[[], Outcome | Awaitable[Outcome]]) -> NoReturn:
     raise typer.Exit(status or Status.DONE)
 
 
-def _run(main: Callable[[], Outcome | Awaitable[Outcome]]) -> Outcome:
+def _run(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | None) -> Outcome:
     outcome = main()
     if outcome is None or isinstance(outcome, Status):
         return outcome
@@ -139,7 +144,15 @@ def _run(main: Callable[[], Outcome | Awaitable[Outcome]]) -> Outcome:
             loop.call_soon_threadsafe(task.cancel)
 
         with reacting(cancel):
-            return await outcome
+            try:
+                async with asyncio.timeout(deadline) as limit:
+                    return await outcome
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+            raise _DeadlineError(
+                f"not finished within --deadline {deadline:g} s; a change that was under way may have taken effect"
+            )
 
     try:
         return anyio.run(wait, backend_options={"use_uvloop": find_spec("uvloop") is not None})

@@ -154,10 +154,17 @@ TAIL = {"before": {"website": "w" * 99 + "a"}, "after": {"website": "w" * 99 + "
     ],
 )
 def test_a_value_is_shortened_to_where_it_differs(
-    values: Mapping[str, Mapping[str, str]], longest: int | None, shown: str
+    values: dict[str, Mapping[str, str]], longest: int | None, shown: str
 ) -> None:
     """Only on request: what changes can be seen in either case."""
-    change = Change(action="update", kind="package", organization="acme", package="web", **values)
+    change = Change(
+        action="update",
+        kind="package",
+        organization="acme",
+        package="web",
+        before=values["before"],
+        after=values["after"],
+    )
     assert change.describe(longest) == shown
     assert change.details == change.describe()
 
