@@ -12,10 +12,12 @@ import typer
 from scarf_async.cli import export_job
 from scarf_async.cli.aggregations import QueryOptions, warnings_said
 from scarf_async.cli.command import command
+from scarf_async.cli.finding import package_id, pixel_id, with_ids
 from scarf_async.cli.malformed import on_malformed_of
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
+from scarf_async.cli.writes import Type
 from scarf_async.errors import GuardError, ValidationError
 from scarf_async.files import refuse_open_stream
 
@@ -201,7 +203,7 @@ async def aggregations(
 
     async with connection.client(read_only=True) as scarf:
         export = scarf.exports.aggregations(
-            query=what.query or AggregationQuery(), owner=connection.owner, **span.of(target)
+            query=await with_ids(scarf, what.query or AggregationQuery()), owner=connection.owner, **span.of(target)
         )
         with warnings_said():
             return await target.write(export)
@@ -211,18 +213,27 @@ async def aggregations(
 @command
 async def package_events(
     *,
-    account: Annotated[str, typer.Argument(metavar="OWNER", help="The package's owner.")],
-    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package's uuid.")],
+    account: Annotated[
+        str, typer.Argument(metavar="OWNER|OWNER/NAME", help="The package's owner; or owner and name.")
+    ],
+    package: Annotated[
+        str | None, typer.Argument(metavar="[PACKAGE]", help="The package's name or uuid, after its owner.")
+    ] = None,
+    type: Type = None,  # the option's name  # noqa: A002
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
     """Export the events of a package, in no order; the same event may come more than once.
 
-    Example: scarf-async export package-events acme PACKAGE --start 2024-01-01 --end 2024-02-01 -o events.csv
+    Example: scarf-async export package-events acme/web --start 2024-01-01 --end 2024-02-01 -o events.csv
     """
+    owner, _, name = account.partition("/") if package is None else (account, "", package)
+    if not (owner and name):
+        raise ValidationError("say which package: OWNER/NAME, or OWNER and its name or uuid")
     async with connection.client(read_only=True) as scarf:
-        return await target.write(scarf.exports.package_events(account, package, **span.of_range(target)))
+        wanted = await package_id(scarf, name, owner, type)
+        return await target.write(scarf.exports.package_events(owner, wanted, **span.of_range(target)))
 
 
 @app.command()
@@ -280,7 +291,9 @@ async def pixel_rollup(*, span: RangeOptions, target: OutputOptions, connection:
 @command
 async def pixel_events(
     *,
-    pixel: Annotated[str | None, typer.Option(help="The id of the one pixel that is wanted; from v2.")] = None,
+    pixel: Annotated[
+        str | None, typer.Option(help="The name or id of the one pixel that is wanted; from v2.")
+    ] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
@@ -296,7 +309,7 @@ async def pixel_events(
         return await target.write(
             scarf.exports.pixel_events(
                 owner=connection.owner,
-                pixel=pixel,
+                pixel=None if pixel is None else await pixel_id(scarf, pixel),
                 api=connection.api or ("v2" if connection.owner else None),
                 **span.of_range(target),
             )

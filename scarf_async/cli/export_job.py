@@ -12,11 +12,13 @@ import typer
 from scarf_async.checks import whole
 from scarf_async.cli.aggregations import QueryOptions
 from scarf_async.cli.command import command
+from scarf_async.cli.finding import job_with_ids
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
 from scarf_async.cli.records import write_json
+from scarf_async.cli.writes import Type
 from scarf_async.errors import GuardError, ScarfError, ValidationError
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ async def run(
             help="The organization, user or owner; by default --owner, and in v1 whatever the token's user sees.",
         ),
     ] = None,
-    package: Annotated[str | None, typer.Option(help="The package's uuid, for package_events.")] = None,
+    package: Annotated[
+        str | None, typer.Option(help="For package_events: the package, as OWNER/NAME, its name, or its uuid.")
+    ] = None,
+    type: Type = None,  # the option's name  # noqa: A002
     to: Annotated[
         Path,
         typer.Option(
@@ -152,6 +157,7 @@ async def run(
             on_malformed=on_malformed,
             allow_loss=allow_loss,
             quiet=quiet,
+            type=type,
         )
     except (ScarfError, OSError) as error:
         if as_json:
@@ -202,6 +208,7 @@ async def _run(
     on_malformed: Literal["raise", "keep"],
     allow_loss: bool,
     quiet: bool,
+    type: str | None,  # as the option  # noqa: A002
 ) -> ExportReport:
     with Meter(shown=not quiet) as meter:
 
@@ -219,7 +226,7 @@ async def _run(
             to.parent.mkdir(parents=True, exist_ok=True)
             try:
                 return await scarf.exports.run(
-                    job,
+                    await job_with_ids(scarf, job, type),
                     to,
                     concurrency=concurrency,
                     refresh_days=refresh_days,

@@ -8,6 +8,7 @@ import attrs
 import typer
 
 from scarf_async.cli.command import command
+from scarf_async.cli.finding import package_id, pixel_id
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import Status, say
 from scarf_async.cli.progress import Meter
@@ -36,11 +37,14 @@ class TargetOptions:
     """Where rows go, and how."""
 
     package: Annotated[
-        str | None, typer.Option(help="The uuid of the package that all rows are of; else each has its $package.")
+        str | None,
+        typer.Option(
+            help="The package of all rows (OWNER/NAME, name or uuid); without it each row has its $package."
+        ),
     ] = None
     pixel: Annotated[
         str | None,
-        typer.Option(help="The id of the pixel that all rows are of; else each has its $tracking_pixel."),
+        typer.Option(help="The pixel of all rows (name or id); without it each row has its $tracking_pixel."),
     ] = None
     batch: Annotated[int, typer.Option(help="Rows that are sent together.")] = 10_000
     concurrency: Annotated[int, typer.Option(help="Batches that are sent at once.")] = 4
@@ -78,8 +82,8 @@ async def send(
         async with writes.client(connection) as scarf:
             call = scarf.imports.send(
                 "/dev/stdin" if file == "-" else file,
-                package=target.package,
-                pixel=target.pixel,
+                package=None if target.package is None else await package_id(scarf, target.package),
+                pixel=None if target.pixel is None else await pixel_id(scarf, target.pixel),
                 batch=target.batch,
                 concurrency=target.concurrency,
                 patience=target.patience,

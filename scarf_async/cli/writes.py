@@ -21,19 +21,20 @@ if TYPE_CHECKING:
     from scarf_async.dialects import Traits
     from scarf_async.entities import Package
 
-__all__ = ["PackageChoice", "WriteOptions", "Yes", "sent", "traits_of"]
+__all__ = ["PackageChoice", "Type", "WriteOptions", "Yes", "asks", "sent", "traits_of"]
 
 T = TypeVar("T", bound=attrs.AttrsInstance | None)
 
-Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
+Type = Annotated[str | None, typer.Option(help="The package's type, where several have its name.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Skip confirmation.")]
 
 
 @attrs.frozen(kw_only=True)
 class PackageChoice:
     """Which package is meant."""
 
-    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package's uuid, its name, or OWNER/NAME.")]
-    type: Annotated[str | None, typer.Option(help="Its type: tells packages of one name apart.")] = None
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package: OWNER/NAME, name or uuid.")]
+    type: Type = None
 
     async def find(self, scarf: Scarf) -> Package:
         """Read the package; an owner in front of its name counts unless another one is given.
@@ -103,6 +104,11 @@ class WriteOptions:
         if shown is not None and result is not None:
             shown.write(result, columns)
         return result
+
+
+def asks(yes: bool, writes: WriteOptions) -> bool:
+    """Tell whether a command asks before it takes something away."""
+    return not (yes or writes.dry_run)
 
 
 def traits_of(scarf: Scarf) -> Traits:

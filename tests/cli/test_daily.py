@@ -155,10 +155,36 @@ async def test_routes_and_domains(emulator: Emulator) -> None:
     assert await lines("routes", "list", "acme/web", emulator=emulator) == [[route, path, url]]
     given, added = await lines("domains", "list", "acme/web", emulator=emulator)
     assert (given[1], added) == ("acme.gateway.scarf.sh", [domain, "dl.example"])
-    await lines("routes", "remove", "acme/web", route, emulator=emulator)
-    await lines("domains", "remove", "acme/web", domain, emulator=emulator)
+    await lines("routes", "remove", "acme/web", route, "--yes", emulator=emulator)
+    await lines("domains", "remove", "acme/web", domain, "--yes", emulator=emulator)
     assert await entities("routes", "list", "acme/web", emulator=emulator) == []
     assert await lines("domains", "list", "acme/web", emulator=emulator) == [given]
+
+
+async def test_routes_and_domains_by_their_names(emulator: Emulator) -> None:
+    """A path and a name mean what an id does; where several routes have the path, all ids are named."""
+    for url in ("https://a.example", "https://b.example"):
+        await lines("routes", "add", "acme/web", "/x", url, emulator=emulator)
+    await lines("routes", "add", "acme/web", "/y", "https://y.example", emulator=emulator)
+    await lines("domains", "add", "acme/web", "dl.example", emulator=emulator)
+    emulator.requests.clear()
+    twice = await invoke("routes", "remove", "acme/web", "/x", "--yes", env=of(emulator))
+    assert (twice.status, writes(emulator)) == (2, [])
+    assert "to https://a.example" in twice.err
+    missing = await invoke("routes", "get", "acme/web", "/z", env=of(emulator))
+    assert (missing.status, "there is no route /z" in missing.err) == (1, True)
+    assert (await lines("routes", "get", "acme/web", "/y", emulator=emulator))[0][1:] == ["/y", "https://y.example"]
+    assert (await lines("domains", "get", "acme/web", "DL.example", emulator=emulator))[0][1] == "dl.example"
+    for words, asked in (
+        (("routes", "remove", "acme/web", "/y"), "Remove the route /y to 'https://y.example' ("),
+        (("domains", "remove", "acme/web", "dl.example"), "Remove the domain dl.example ("),
+    ):
+        refused = await invoke(*words, env=of(emulator))
+        assert (refused.status, writes(emulator)) == (3, [])
+        assert asked in (await invoke(*words, "--dry-run", env=of(emulator))).err.replace("remove", "Remove")
+    await lines("routes", "remove", "acme/web", "/y", "--yes", emulator=emulator)
+    await lines("domains", "remove", "acme/web", "dl.example", "--yes", emulator=emulator)
+    assert writes(emulator) == ["DELETE", "DELETE"]
 
 
 @pytest.mark.parametrize(
