@@ -1,4 +1,4 @@
-"""What does importing the SDK take beyond importing what it stands on?
+"""What does importing the SDK take beyond importing its dependencies?
 
 Names are lazy, and so are the groups of calls that a service may never use: measured is the import of the client,
 and besides that of everything that `__all__` names.

@@ -27,7 +27,7 @@ __all__ = [
 Better = Literal["more", "less"]
 Verdict = Literal["ok", "MISSED", "reported"]
 Direction = Literal["slower", "faster", "within the spread", "new", "not run"]
-"""`slower` stands for worse: more memory, or more requests, too."""
+"""`slower` means worse: more memory, or more requests, too."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,11 +37,11 @@ class Result:
     Attributes:
         name: the benchmark and, after a dot, the row.
         what: what was measured.
-        against: what it was measured against; empty for a figure that stands alone.
+        against: what it was measured against; empty for a figure without a comparison.
         unit: of `ours` and `theirs`.
         ours: the median of our rounds.
-        theirs: the median of the others'; None for a figure that stands alone.
-        ratio: the median of ours by theirs, round by round; None for a figure that stands alone.
+        theirs: the median of the others'; None for a figure without a comparison.
+        ratio: the median of ours by theirs, round by round; None for a figure without a comparison.
         low: the lower quartile of the ratio, or of ours where there is none.
         high: the upper quartile.
         rounds: how many there were.
@@ -148,7 +148,7 @@ def versus(
 def single(
     name: str, what: str, ours: Sequence[float], *, unit: str, better: Better, target: float | None = None
 ) -> Result:
-    """Return the row of a figure that stands alone, from its rounds."""
+    """Return the row of a figure without a comparison, from its rounds."""
     low, high = _quartiles(ours)
     return Result(
         name=name,
@@ -267,7 +267,7 @@ def changes_table(found: Iterable[Change]) -> str:
 
 
 def selected(results: Iterable[Result], names: Sequence[str]) -> list[Result]:
-    """Return the rows that are called so, or stand under such a name; all where there are no names."""
+    """Return the rows with these names or below them; all if there are no names."""
     return [
         row
         for row in results

@@ -95,7 +95,7 @@ def _held(server: Server) -> Held:
 
 
 def _left(before: Held, warm: Held, end: Held) -> list[str]:
-    """Say what is there at the end and should not be."""
+    """Say what is left at the end and should not be."""
     found = [f"{end.tasks} tasks are left"] if end.tasks else []
     if end.files > warm.files:
         found.append(f"{end.files - warm.files} file handles are left")

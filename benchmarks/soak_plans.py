@@ -30,7 +30,7 @@ _FEW_SECONDS: Final = 20.0
 
 async def _soak(first: int, plans: int, seconds: float, most: int, api: ApiVersion = "v1") -> tuple[int, int]:
     """Check plans; return how many were checked, and how many of them did not come true once."""
-    # The tests are no package, and not installed.
+    # The tests are not a package, and not installed.
     sys.path.insert(0, str(_TESTS))
     from bulk.crashes import base_of, check, draw  # noqa: PLC0415 # only now it can be found
 

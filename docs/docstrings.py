@@ -12,7 +12,7 @@ _CLASSES: Final = {"attrs.frozen", "attrs.define"}
 
 
 def fenced(text: str) -> str:
-    """Put a fence around each example that stands among the sentences of a docstring."""
+    """Put a fence around each example within the text of a docstring."""
     return _EXAMPLE.sub(lambda match: f"```pycon\n{match.group().rstrip()}\n```\n", text)
 
 

@@ -19,7 +19,7 @@ NAMES = {"bob": None, "cyd": "cydney"}  # bob does not come along, cyd has anoth
 
 async def migrate(old: Scarf, source: str, new: Scarf, target: str, *, apply: bool = True) -> bool:
     """Make `target` a copy of `source`, maybe on another server; tell whether it is one afterwards."""
-    # The way back, and something for version control: what is there before anything is changed.
+    # The way back, and something for version control: the organization before anything is changed.
     write_manifest(await old.manifests.pull(source), f"{source}.json")
     changes = await old.manifests.changes_to_copy(source, target, to=new, members=NAMES)
     print(changes)

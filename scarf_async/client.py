@@ -359,7 +359,7 @@ class Scarf:
 
     @property
     def imports(self) -> Imports:
-        """Events of one's own into Scarf."""
+        """Your own events, sent to Scarf."""
         if self._imports is None:
             from scarf_async.imports.group import Imports  # noqa: PLC0415
 

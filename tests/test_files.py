@@ -49,7 +49,7 @@ def test_who_may_read_it_stays(tmp_path: Path) -> None:
 
 
 def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
-    """What is no regular file, such as /dev/null, is refused and not replaced."""
+    """What is not a regular file, such as /dev/null, is refused and not replaced."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     with pytest.raises(OSError, match="not a regular file") as refused:

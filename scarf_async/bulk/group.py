@@ -127,7 +127,7 @@ class Bulk:
         package which the plan deletes. Addresses of packages are compared in v2, which gives them back.
 
         In v1, what became of a package that is changed or deleted by its uuid shows in the list of the token's
-        user's packages, where those of the user's organizations are too. So whoever owns a package there of the
+        user's packages, where those of the user's organizations are too. So the owner of a package there of the
         name of one that the plan creates for the user is asked for once: it may be an organization. Permissions
         by e-mail address are not compared, since v1 gives usernames back. In v2, permissions that cannot be read
         are a difference with nothing found.

@@ -177,7 +177,7 @@ class Journal:
 
     def _refuse_devices(self) -> None:
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-            raise self._error("is no regular file")
+            raise self._error("is not a regular file")
 
     def _lock(self) -> None:
         try:
@@ -225,7 +225,7 @@ class Journal:
     def _check(self, first: bytes, header: Mapping[str, object]) -> None:
         found = _read(first)
         if found is None or found.get("format") != FORMAT:
-            raise self._error("is no journal: its first line is not a journal's")
+            raise self._error("is not a journal: its first line is not a journal's")
         for name, problem in (
             ("version", "was written by another version of this package"),
             ("api", "belongs to another version of the service ({found}, and the client speaks {this})"),

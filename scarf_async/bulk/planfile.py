@@ -123,7 +123,7 @@ def _decode(line: bytes, where: str) -> dict[str, object]:
 
 def _expected(header: Mapping[str, object], where: str) -> int:
     if header.get("format") != FORMAT:
-        raise ValidationError(f"{where}: is no plan: its first line has no format {FORMAT!r}")
+        raise ValidationError(f"{where}: is not a plan: its first line has no format {FORMAT!r}")
     version, operations = header.get("version"), header.get("operations")
     if type(version) is not int or version != VERSION:
         raise ValidationError(f"{where}: is a plan of version {version!r}; this package reads version {VERSION}")
@@ -155,7 +155,7 @@ def _listed(value: object) -> Iterable[object]:
 
 def _ref(place: object, refs: _Refs) -> Ref[object]:
     if type(place) is not int or not 0 <= place < len(refs):
-        raise ValueError(f"{place!r} is no place of an earlier operation")
+        raise ValueError(f"{place!r} is not the place of an earlier operation")
     return refs[place]
 
 
@@ -168,6 +168,6 @@ def _argument(cls: type[Call], name: str, value: object, refs: _Refs) -> object:
         return PackageKey(**value)
     entity = cls.entities().get(name)
     if entity is None:
-        raise ValueError(f"{name} is no object")
+        raise ValueError(f"{name} is not an object")
     build: Callable[..., object] = entity
     return build(**dict.fromkeys(_MAY_BE_UNSET & attrs.fields_dict(entity).keys(), UNSET) | value)

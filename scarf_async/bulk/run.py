@@ -269,7 +269,7 @@ class Run(Sender):
         members = self.full.get(organization_key(member.organization))
         if members is None:
             return False
-        # Its members are being read maybe; whoever is one of them can still be changed.
+        # Its members may be being read; those that are there can still be changed.
         await asyncio.wait([members])
         return user_key(member.username) not in members.result()
 

@@ -148,7 +148,7 @@ class _Compiler:
                 self._give(target, place)
 
     def _give(self, target: Hashable, place: int) -> None:
-        """Take down that an operation gives a target a value."""
+        """Note that an operation gives a target a value."""
         earlier = self.last.get(target)
         self.last[target] = place
         if earlier is not None:

@@ -243,7 +243,7 @@ class _Reading:
         await readings.make()
 
     def _owner(self, package: Root) -> str | None:
-        """Return whose list shows a package; None: that of whoever is meant without an owner."""
+        """Return whose list shows a package; None: that of the default owner."""
         if isinstance(package, int):
             return self._target.owner(package)
         owner = self._target.owners.get(package) if self._traits.owners_in_paths else None

@@ -50,7 +50,7 @@ _FIRST = "To begin with"
 _DECLARED = "Organizations declared in a file"
 _DAILY = "One thing at a time"
 _EVENTS = "Events and aggregates"
-_LOCAL = "A Scarf of one's own"
+_LOCAL = "Local server"
 
 app.command("check", rich_help_panel=_FIRST)(check.check)
 app.command("plan", rich_help_panel=_DECLARED)(plan.plan)

@@ -52,7 +52,7 @@ class ApplyOptions:
         int | None, typer.Option(min=0, help="Refuse to remove more than so many things.", metavar="N")
     ] = None
     me: Annotated[
-        str | None, typer.Option(help="The username that the token belongs to, who is never shut out.")
+        str | None, typer.Option(help="The username that the token belongs to, who never loses access.")
     ] = None
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at the most.")] = 32
     patience: Annotated[
@@ -79,8 +79,8 @@ class ApplyOptions:
         """
         if self.journal is not None and self.journal.exists() and self.journal.stat().st_size:
             raise GuardError(
-                f"nothing was changed: the journal {self.journal} was begun with other changes; to go on with them:"
-                f" {self._again(self._kept_plan, connection)}; to compare anew, give another journal"
+                f"nothing was changed: the journal {self.journal} was begun with other changes; to continue them:"
+                f" {self._again(self._kept_plan, connection)}; to compare again, give another journal"
             )
 
     async def carry_out(

@@ -29,7 +29,7 @@ async def confirm(question: str, *, yes: bool) -> None:
         raise GuardError("nothing was changed: there is no terminal to ask at; give --yes if this is what you want")
     from anyio.to_thread import run_sync  # noqa: PLC0415 # `--help` must not wait for it
 
-    # Whoever thinks about the answer must not keep Ctrl-C waiting.
+    # Thinking about the answer must not keep Ctrl-C waiting.
     answer = await run_sync(_ask, question, abandon_on_cancel=True)
     if answer.strip().lower() not in {"y", "yes"}:
         raise GuardError("nothing was changed: the answer was not yes")

@@ -26,7 +26,7 @@ _STYLES: Final[Mapping[Action, str]] = {
     "uncompared": "dim",
 }
 _PLURALS: Final = {"member": "members", "permission": "permissions", "route": "routes", "domain": "domains"}
-# Whoever approves must see all that is lost, and all that stays undone.
+# A reviewer must see all that is lost, and all that is not done.
 _NEVER_HIDDEN: Final = frozenset[Action]({"remove", "blocked"})
 _FEW: Final = 4
 _PACKAGES: Final = 3

@@ -140,7 +140,7 @@ class OutputOptions:
         with _Transfer(shown=not target.is_terminal) as meter:
             async with export as stream:
                 async for chunk in stream.chunks(self.format):
-                    # Whoever reads slowly must not keep Ctrl-C waiting.
+                    # A slow reader must not keep Ctrl-C waiting.
                     await run_sync(write, chunk, abandon_on_cancel=True)
                     digest.update(chunk)
                     size += len(chunk)

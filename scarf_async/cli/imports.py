@@ -1,4 +1,4 @@
-"""`scarf-async imports`: events of one's own into Scarf."""
+"""`scarf-async imports`: send your own events to Scarf."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
-    help="Send events of one's own, and see what became of them. From v2, whatever --api says.",
+    help="Send your own events, and see what became of them. From v2, whatever --api says.",
     no_args_is_help=True,
 )
 

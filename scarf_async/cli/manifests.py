@@ -58,7 +58,7 @@ async def pull(
     if keep and replace:
         raise ValidationError("--keep and --replace exclude each other")
     if output is not None and format is not None and output.suffix.lower() not in _ENDS[format]:
-        raise ValidationError(f"{output} is no name of a {format} file: its end must be {_ENDS[format][0]}")
+        raise ValidationError(f"{output} is not the name of a {format} file: it must end in {_ENDS[format][0]}")
     if output is not None and output.is_file() and not (keep or replace):
         raise GuardError(
             f"{output} is there, and nothing was written: with --keep what only it says stays, such as addresses;"

@@ -45,10 +45,10 @@ def read_map(path: Path) -> NameMap:
     """
     try:
         data = msgspec.convert(_parse(path, path.read_text("utf-8")), dict[str, dict[str, str | None]])
-    # In msgspec's older versions its errors are no ValueErrors.
+    # In older versions of msgspec its errors are not ValueErrors.
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         reason = printable(str(error).splitlines()[0])
-        raise ValidationError(f"{path} is no map of names: {reason}") from None
+        raise ValidationError(f"{path} is not a map of names: {reason}") from None
     if unknown := sorted(data.keys() - _SECTIONS):
         raise ValidationError(
             f"{path} has the section {printable(unknown[0])!r}; known are members, packages, domains"

@@ -26,7 +26,7 @@ _HEAD: Final = 4096
 
 @attrs.frozen(kw_only=True)
 class CompareOptions:
-    """How a manifest is compared with what is there."""
+    """How a manifest is compared with the live organization."""
 
     prune: Annotated[bool, typer.Option("--prune", help="Remove what a section of the manifest does not name.")] = (
         False
@@ -40,7 +40,7 @@ class CompareOptions:
     ] = False
 
     async def compare(self, scarf: Scarf, file: Path, me: str | None = None) -> Changes:
-        """Read a manifest and compare it with what is there."""
+        """Read a manifest and compare it with the live organization."""
         from scarf_async.manifests import read_manifest  # noqa: PLC0415 # `--help` must not wait for it
 
         manifest = read_manifest(file)
@@ -95,7 +95,7 @@ async def plan(
     view: _ViewOptions,
     connection: ClientOptions,
 ) -> Status:
-    """Show how an organization differs from a manifest; changes nothing.
+    """Show what differs between a manifest and the live organization; changes nothing.
 
     Example: scarf-async plan acme.yaml -o acme.plan
     """
@@ -136,7 +136,7 @@ async def apply(
     options: ApplyOptions,
     connection: ClientOptions,
 ) -> Status:
-    """Make what is there what a manifest says; shows the difference and asks before anything is changed.
+    """Make an organization match a manifest; shows the difference and asks before anything is changed.
 
     The first Ctrl-C or SIGTERM lets what is under way end and keeps the journal; the second stops at once.
 

@@ -208,7 +208,7 @@ class Rehearsal:
         return found + await self._doubled(scarf, manifest)
 
     async def _doubled(self, scarf: Scarf, manifest: Manifest) -> list[str]:
-        """Look for what is there more than once, which a comparison takes for one."""
+        """Look for duplicates, which a comparison would take for one."""
         (organization,) = manifest.organizations
         wanted = organization.packages or ()
         packages = await scarf.packages.list(organization.name)
@@ -257,7 +257,7 @@ def _peak_memory() -> int:
 
 
 def _kept_port(directory: Path) -> int:
-    """Return the port of the run that is gone on with: a journal is bound to its server's address."""
+    """Return the port of the run that is being resumed: a journal is bound to its server's address."""
     file = directory / "port"
     return int(file.read_text("ascii")) if file.is_file() else 0
 

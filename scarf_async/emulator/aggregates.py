@@ -64,7 +64,7 @@ def cells_as(*names: str) -> Callable[..., Iterator[Detail]]:
 
 
 def cloud_provider_of(kind: str, name: str, domain: str) -> Iterator[Detail]:
-    """Who hosts it, where somebody does."""
+    """The account that hosts it, if one does."""
     if kind == "hosting" and name:
         yield _filled({"cloud_provider_name": name, "cloud_provider_domain": domain})
 

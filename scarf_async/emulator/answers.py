@@ -14,7 +14,7 @@ JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | Non
 
 @attrs.frozen
 class Answer:
-    """A whole answer: a status and, mostly, a JSON body. None is no body, and not JSON's `null`.
+    """A whole answer: a status and, mostly, a JSON body. None means no body, and not JSON's `null`.
 
     `text` is a body instead, sent without a content type.
     """

@@ -48,7 +48,7 @@ effect, and the status hides it."""
 
 def _check_status(status: int) -> int:
     if not 200 <= status <= 599:
-        raise ValueError(f"{status} is no status that an answer can have")
+        raise ValueError(f"{status} is not a status that an answer can have")
     return status
 
 

@@ -1,4 +1,4 @@
-"""Who exists, and by which words a person can be found."""
+"""The people of the service, and the words that find them."""
 
 from __future__ import annotations
 

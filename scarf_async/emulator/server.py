@@ -305,6 +305,6 @@ class Emulator(World):
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            # Whoever is in no loop may let the emulator's run again.
+            # A caller outside any loop may let the emulator's run again.
             return
         raise RuntimeError(_ELSEWHERE)

@@ -87,7 +87,7 @@ def text(_: object, attribute: attrs.Attribute[str], value: object) -> None:
 
 
 def text_or_unset(instance: object, attribute: attrs.Attribute[T], value: T) -> None:
-    """Validate a string that may also be UNSET (v2: what is there stays)."""
+    """Validate a string that may also be UNSET (v2: the current value is kept)."""
     if value is not UNSET:
         text(instance, attribute, value)  # type: ignore[arg-type] # attrs has no covariant Attribute
 

@@ -50,7 +50,7 @@ class ImportLogEntry:
     Attributes:
         type: `progress`, `failed-to-decode` or `artifact-not-found`; the list is open.
         class_: how bad it is: `info`, `warning` or `error` (`class` on the wire); the list is open.
-        line: the line of the import that it speaks of, as the service counts; what is no number is in `extra`.
+        line: the line of the import that it speaks of, as the service counts; anything else is in `extra`.
         human_friendly_message: what happened.
         events_count: how many events it speaks of.
         failed_events_count: how many of them failed.

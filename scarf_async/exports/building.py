@@ -43,7 +43,7 @@ class Slots(Generic[R]):
         for field in attrs.fields(record):
             slot = vars(record)[field.name]
             if not isinstance(slot, MemberDescriptorType):
-                raise TypeError(f"{record.__name__}.{field.name} is no slot")
+                raise TypeError(f"{record.__name__}.{field.name} is not a slot")
             self._put[field.name] = slot.__set__
 
     def make(self, count: int) -> list[R]:

@@ -157,7 +157,7 @@ class Converted(AsyncIterator[bytes], Generic[B]):
     async def __anext__(self) -> bytes:
         if self._torn:
             raise StreamConsumedError(
-                f"{self._description}: the conversion was cancelled in the middle of a piece; ask anew"
+                f"{self._description}: the conversion was cancelled in the middle of a piece; export it again"
             )
         while not self._ended:
             try:

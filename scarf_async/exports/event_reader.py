@@ -29,7 +29,7 @@ def _moment(text: str) -> dt.datetime:
         return parse_time(text)
     except ValueError:
         pass
-    raise RecordError(f"column 'time': {shown(text)} is no time" if text else "column 'time' is empty")
+    raise RecordError(f"column 'time': {shown(text)} is not a time" if text else "column 'time' is empty")
 
 
 def moments(column: Sequence[str]) -> list[dt.datetime]:
@@ -76,7 +76,7 @@ def _number(name: str, text: str) -> float | None:
         return None
     number = float(text) if _NUMBER.fullmatch(text) else math.inf
     if math.isinf(number):
-        raise RecordError(f"column {name!r}: {shown(text)} is no number")
+        raise RecordError(f"column {name!r}: {shown(text)} is not a number")
     return number
 
 
@@ -93,7 +93,7 @@ def _numbers(name: str, column: Column) -> list[float | None]:
 def _flag(name: str, text: str) -> bool | None:
     word = text.lower()
     if word not in _FLAG_OF:
-        raise RecordError(f"column {name!r}: {shown(text)} is no truth value")
+        raise RecordError(f"column {name!r}: {shown(text)} is not a boolean")
     return _FLAG_OF[word]
 
 

@@ -203,7 +203,7 @@ class Exports(ExportCalls):
                 export = exports.pixel_events(start, end, owner=job.owner, api=job.client_api, unfiltered=True)
             case ExportKind.AGGREGATIONS:
                 export = exports.aggregations(start, end, job.query or EVERYTHING, owner=job.owner)
-        # Whoever only reads from it need not know which of them it is.
+        # Readers need not know which of them it is.
         return cast("ExportSpec[Record]", export.spec)
 
 

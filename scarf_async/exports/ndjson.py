@@ -24,7 +24,7 @@ def _loads(record: bytes) -> object:
     except RecursionError:
         raise RecordError("its JSON is nested too deeply") from None
     except ValueError as error:
-        raise RecordError(f"it is no JSON ({error})") from None
+        raise RecordError(f"it is not JSON ({error})") from None
 
 
 def fields_of(record: bytes) -> dict[str, JSON]:
@@ -35,7 +35,7 @@ def fields_of(record: bytes) -> dict[str, JSON]:
     """
     value = _loads(record)
     if not isinstance(value, dict):
-        raise RecordError("it is no JSON object")
+        raise RecordError("it is not a JSON object")
     return value
 
 

@@ -197,7 +197,7 @@ class Cursor(Generic[T]):
     """Hands out what a parser makes of a body, and its errors where they are.
 
     It is not an async generator, on purpose: one that is cancelled in the middle of a read is finished, and
-    whoever asked it again would take that for the end of the export.
+    asking it again would look like the end of the export.
     """
 
     def __init__(

@@ -58,6 +58,6 @@ class RollupReader(CsvFormat):
     def _is_late(self, row: Sequence[str]) -> bool:
         if self._end is None or self._date is None:
             return False
-        # What is no day of this form may be of any.
+        # A date in another form may be of any day.
         day = _DAY.match(row[self._date])
         return day is not None and day.group() >= self._end

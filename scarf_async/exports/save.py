@@ -182,7 +182,7 @@ async def _save_once(
         await run_sync(file.create)
         async with export as stream:
             await _fetch(stream, form, compression, file, progress)
-        # Two hops: whoever is cancelled during the slow one finds nothing under the final name.
+        # Two hops: a cancellation during the slow one leaves nothing under the final name.
         await run_sync(file.finish)
         await run_sync(file.publish)
     finally:

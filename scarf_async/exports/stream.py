@@ -373,7 +373,7 @@ class Export(Generic[T]):
             ValidationError: there is no such format, or the ending names none. Nothing was sent.
             ImportError: Parquet or zstd is wanted, and pyarrow is not installed. Nothing was sent.
             TruncatedExportError: every attempt was cut, or the content is although its end is proven.
-            ExportError: the answer is no such export, or a record is longer than `max_record_bytes`, or, in another
+            ExportError: the answer is not such an export, or a record exceeds `max_record_bytes`, or, in another
                 format, cannot be read.
             TransportError: no answer, or nothing for `export_timeout`.
             APIError: the service said no.
@@ -399,7 +399,7 @@ class Export(Generic[T]):
             ConfigurationError: pyarrow is not installed. Nothing was sent.
             TruncatedExportError: the export ended, or the connection was lost, before the end. It is not fetched
                 again.
-            ExportError: the answer is no such export, a record cannot be read, or a number does not fit into
+            ExportError: the answer is not such an export, a record cannot be read, or a number does not fit into
                 64 bits.
             TransportError: no answer, or nothing for `export_timeout`.
             APIError: the service said no.

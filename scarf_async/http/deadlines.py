@@ -65,12 +65,12 @@ class Attempt:
             raise TimeoutError from error
 
     def connecting(self) -> None:
-        """Take down that it starts to connect."""
+        """Note that it starts to connect."""
         self.phase = Phase.CONNECTING
         self.deadlines.limit(self, self.connect_timeout)
 
     def connected(self) -> None:
-        """Take down that it has a connection."""
+        """Note that it has a connection."""
         # The first sign counts: what comes later must not wind up the time limit again.
         if self.phase is not Phase.CONNECTED:
             self.phase = Phase.CONNECTED

@@ -1,6 +1,6 @@
 """Content encodings of a body, undone in bounded pieces: gzip and deflate. Pure.
 
-A cut gzip body looks complete to whoever only takes what comes out; `Inflater.ended` tells whether the mark of
+A cut gzip body looks complete if only its output is read; `Inflater.ended` tells whether the mark of
 its end was seen.
 """
 

@@ -157,7 +157,7 @@ class Transport:
         self._export_session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         # For ordinary calls alone, which give their places back by themselves: when an export gives its own back is
-        # its reader's business, who may wait for a call. The pool of a caller's session has a queue of its own.
+        # its reader's business, and it may wait for a call. The pool of a caller's session has a queue of its own.
         self._places: AbstractAsyncContextManager[None] = (
             _NO_LIMIT if self._borrowed else asyncio.Semaphore(settings.max_connections)
         )
@@ -290,7 +290,7 @@ class Transport:
             cut, garbled = TransportError(reason, method=response.method, url=url), True
         except (aiohttp.ClientError, OSError, ValueError) as error:
             attempt = current_attempt.get()
-            assert attempt is not None  # noqa: S101 # set by whoever sent this request
+            assert attempt is not None  # noqa: S101 # set when this request was sent
             cut = self.lost(error, attempt, response.method, url).error
         finally:
             # Nothing to a body that was read to its end, whose connection is back in the pool.

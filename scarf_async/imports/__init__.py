@@ -1,4 +1,4 @@
-"""Imports: events of one's own into Scarf, in batches."""
+"""Imports: your own events into Scarf, in batches."""
 
 from scarf_async.imports.group import Imports
 from scarf_async.imports.report import ImportBatch, ImportProgress, ImportReport

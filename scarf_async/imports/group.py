@@ -35,7 +35,7 @@ Rows: TypeAlias = Iterable[Row] | AsyncIterable[Row] | str | os.PathLike[str]
 
 
 class Imports:
-    """`scarf.imports`: send events of one's own into Scarf, and see what became of them. From v2, on every client.
+    """`scarf.imports`: send your own events to Scarf, and see what became of them. From v2, on every client.
 
     ```python
     report = await scarf.imports.send(rows, package=package, unique_id=lambda row: row["request_id"])

@@ -297,7 +297,7 @@ class Sending:
                     task.exception()
 
     def _log_what_is_known(self) -> None:
-        """Say once which imports there are, and how much may be one: whoever called gets no report."""
+        """Say once which imports there are, and how much may be one: the caller gets no report."""
         shown = [sent.shown for sent in self._sent]
         known = [f"{one.id} ({one.rows} rows, {one.status})" for one in shown if one.id is not None]
         lost = [sent.shown.rows for sent in self._sent if sent.is_lost]

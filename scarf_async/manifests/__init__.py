@@ -1,4 +1,4 @@
-"""The declared organization: read from a file, compared with what is there, applied."""
+"""The declared organization: read from a file, compared with the live organization, applied."""
 
 from scarf_async.manifests.apply import ApplyReport
 from scarf_async.manifests.changes import Change, Changes

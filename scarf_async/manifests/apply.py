@@ -1,4 +1,4 @@
-"""Changes carried out: guarded, held once more against what is there, and sent as a bulk run."""
+"""Changes applied: guarded, checked once more for drift, and sent as a bulk run."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _given(journal: Journal, closing: ExitStack) -> Journal:
 async def _hold_whole(
     session: Session, changes: Changes, plan: BulkPlan, me: str | None, journal: Journal | None
 ) -> None:
-    """Hold all changes that are not known to be done against what is there.
+    """Check for drift all changes that are not known to be done.
 
     Raises:
         GuardError: one has drifted, or an organization would be left without an owner.
@@ -158,8 +158,8 @@ def _begun(session: Session, path: str | os.PathLike[str], plan: BulkPlan) -> Jo
         return open_journal(session, path, plan)
     except JournalError as error:
         raise JournalError(
-            f"{error} (a journal goes on only with the very changes that it was begun with, kept in a file: changes"
-            " that were compared anew take a new journal, and leave out what was done)",
+            f"{error} (a journal continues only the very changes that it was begun with, saved in a file: changes"
+            " that were compared again need a new journal; they leave out what was done)",
             path=error.path,
         ) from None
 
@@ -175,10 +175,10 @@ def _take_for_done(journal: Journal, plan: BulkPlan, places: Sequence[int]) -> N
 
 
 def _is_ours(verdict: Verdict, effect: Effect, known: Mapping[int, Known], place: int) -> bool:
-    """Tell whether what is there is what the change was made for, or what an earlier run of it left behind."""
+    """Tell whether the live state is the one the change was made for, or what an earlier run of it left behind."""
     if verdict.state == "done":
-        # A removal may be sent before its intent is on the disk, and what is gone is gone, whoever removed it.
-        # Sending a value is right where it is so already. Only what is created could be another's.
+        # A removal may be sent before its intent is on the disk, and what is gone is gone, no matter by whom.
+        # Sending a value is right where it is already applied. Only what is created could be another's.
         return bool(known) and (effect is not Effect.CREATES or known.get(place, NOTHING_KNOWN).open)
     return verdict.state == "open"
 
@@ -201,4 +201,4 @@ def _refuse_drift(moved: Iterable[Verdict]) -> None:
         return
     if len(problems) > _NAMED:
         problems[_NAMED:] = [f"and {len(problems) - _NAMED} more"]
-    raise refused([*problems, "what is there is not what these changes were made for: compare again"])
+    raise refused([*problems, "the live organization is not the one these changes were made for: compare again"])

@@ -35,8 +35,9 @@ class Change:
     """One thing that is not as the manifest says.
 
     Attributes:
-        action: `create`, `update`, `remove`; `set`: the service does not show what is there, so it is set without
-            comparing; `blocked`: it cannot be done, `note` says why; `uncompared`: it was not compared and is left.
+        action: `create`, `update`, `remove`; `set`: the service does not show the current value, so it is set
+            without comparing; `blocked`: it cannot be done, `note` says why; `uncompared`: it was left without
+            being compared.
         kind: what it is.
         organization: the organization; None: the token's user, for packages.
         owner: the token's user, for packages, where the service has to be told who that is.

@@ -1,4 +1,4 @@
-"""Changes are data: what to do so that what is there becomes what a manifest says, and what cannot be done."""
+"""Changes are data: what to do so that an organization matches a manifest, and what cannot be done."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class Changes(Sequence[Change]):
         """
         version = data.get("version") if isinstance(data, Mapping) else data
         if type(version) is not int or version != VERSION:
-            raise ValidationError(f"these are no changes of version {VERSION}: version is {version!r}")
+            raise ValidationError(f"these changes are not of version {VERSION}: version is {version!r}")
         try:
             _refuse_unknown(data)
             saved = msgspec.convert(data, _Saved)
@@ -177,7 +177,7 @@ class Changes(Sequence[Change]):
             reason = str(error)
         else:
             return cls(saved.changes, saved.ownerless, saved.there, saved.me, saved.api)
-        raise ValidationError(f"these are no changes: {printable(reason)}")
+        raise ValidationError(f"these are not saved changes: {printable(reason)}")
 
     def __repr__(self) -> str:
         return f"<Changes: {self._counted or 'none'}>"

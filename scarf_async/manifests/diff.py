@@ -1,4 +1,4 @@
-"""What has to change so that what is there becomes what a manifest says. Pure.
+"""What has to change so that the live organization matches a manifest. Pure.
 
 Names and texts are compared by their keys (`names`), what a manifest does not speak of stays, and nothing is
 removed unless that is asked for.
@@ -49,14 +49,14 @@ def diff(
     dialect: Dialect = _V1,
     traits: Traits | None = None,
 ) -> Changes:
-    """Compare a manifest with what is there.
+    """Compare a manifest with the live organization.
 
     Args:
         manifest: what should be.
-        live: what is there, of all that the manifest speaks of.
+        live: the live state of everything that the manifest mentions.
         prune: remove what a section of the manifest does not name: members, packages, permissions, routes,
             domains. Sections that the manifest does not have are left alone, as are domains below `scarf.sh`,
-            that of a `public_url` that the manifest says, and whoever is shown as the owner of a package.
+            that of a `public_url` that the manifest says, and the person shown as the owner of a package.
         rewrite_addresses: set the addresses that the manifest names and the service does not give back, so that it
             does not show whether they differ.
         dialect: how the service is spoken: what it cannot do is blocked.

@@ -35,7 +35,7 @@ def permissions(
     changes = [rules.fitting(change) for change in _wanted(said, shown, make, rules, is_new=live is None)]
     yield from changes
     if rules.prune:
-        # Whoever is set or cannot be set by an address may be anybody who is shown.
+        # A person who is set, or cannot be set, by an address may be any of those that are shown.
         strangers = [
             change.name for change in changes if change.action in {"set", "blocked"} and "@" in (change.name or "")
         ]

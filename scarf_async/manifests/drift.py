@@ -1,4 +1,4 @@
-"""Has what is there moved since it was compared? Pure: what to read again, and what that says of each change."""
+"""Has the live state drifted since it was compared? Pure: what to read again, and what that says of each change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scarf_async.names import domain_key, user_key
 __all__ = ["State", "Verdict", "touched", "verdicts"]
 
 State: TypeAlias = Literal["open", "done", "moved"]
-"""`open`: what is there is what the change was made for; `done`: it is as it should be; `moved`: it is neither."""
+"""`open`: the live state is the one the change was made for; `done`: it is as it should be; `moved`: neither."""
 
 _NOTHING: Final = LiveOrganization()
 
@@ -41,8 +41,8 @@ class Verdict:
 
     Attributes:
         change: the change; on a package that was to be created and is there, with its uuid.
-        state: what is there.
-        now: what is there, in words; empty where the change is open.
+        state: how the live state compares with it.
+        now: the live state, in words; empty where the change is open.
     """
 
     change: Change
@@ -96,7 +96,7 @@ def verdicts(
     created: Container[str | None] = (),
     traits: Traits = V1.traits,
 ) -> list[Verdict]:
-    """Hold each change against what is there.
+    """Compare each change with the live state.
 
     Args:
         changes: the changes, what creates a thing before what hangs on it, as `Changes.applicable` has them.
@@ -282,7 +282,7 @@ def _compared(
     if _keys(now) == _keys(before) and (now or change.action != "remove"):
         return Verdict(change, "open")
     if _keys(now) == _keys(after):
-        return Verdict(change, "done", "it is so already")
+        return Verdict(change, "done", "it is already applied")
     if now is None:
         return Verdict(change, "moved", "it is not there")
     return Verdict(change, "moved", "now " + ", ".join(f"{field} {text!r}" for field, text in now.items()))

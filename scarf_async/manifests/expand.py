@@ -96,7 +96,7 @@ class _Expansion:
         return layers
 
     def check_unused(self, drafts: Iterable[FieldsDraft | None]) -> None:
-        """Check those that no package stands on, field by field: what a package would add is not known."""
+        """Check the templates that no package uses, field by field: what a package would add is not known."""
         for draft in drafts:
             if draft is None or draft.place in self._used:
                 continue
@@ -144,7 +144,7 @@ class _Expansion:
             if first is None and spec.library_type is None:
                 first = named.get(key)
             if first is not None:
-                message = f"the package {shown(spec.name)} stands here a second time; first at {first.place}"
+                message = f"the package {shown(spec.name)} was already given at {first.place}"
                 self._problems.add(draft.name.place, draft.name.path, message)
             typed.setdefault((key, spec.library_type), draft.name)
             named.setdefault(key, draft.name)
@@ -206,7 +206,7 @@ class _Expansion:
             route = RouteCreate(layer.fill(draft.outgoing_url).text or None, layer.fill(draft.template_path).text)
             _, first = routes.setdefault(route_key(route.template_path, route.outgoing_url), (route, draft))
             if first is not draft:
-                message = f"the route stands here a second time; first at {first.place}"
+                message = f"the route was already given at {first.place}"
                 self._problems.add(draft.place, draft.path, message)
         return tuple(route for route, _ in routes.values())
 
@@ -216,7 +216,7 @@ class _Expansion:
             domain = DomainCreate(layer.fill(said).text)
             _, first = names.setdefault(domain_key(domain.name), (domain, said))
             if first is not said:
-                message = f"the domain stands here a second time; first at {first.place}"
+                message = f"the domain was already given at {first.place}"
                 self._problems.add(said.place, said.path, message)
         return tuple(domain.name for domain, _ in names.values())
 
@@ -241,9 +241,7 @@ def expand(document: DocumentDraft, problems: Problems) -> Manifest:
     for name, draft in document.organizations or ():
         first = names.setdefault(organization_key(name.text), name)
         if first is not name:
-            problems.add(
-                name.place, name.path, f"the organization stands here a second time; first at {first.place}"
-            )
+            problems.add(name.place, name.path, f"the organization was already given at {first.place}")
         organizations.append(expansion.organization(name, draft))
     me = _text(document.me)
     packages = expansion.packages(document.packages, document.defaults, me)

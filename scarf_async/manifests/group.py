@@ -1,4 +1,4 @@
-"""`scarf.manifests`: describe what is there, compare it with what should be, and make it so."""
+"""`scarf.manifests`: describe organizations, compare them with a manifest, and make them match it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Manifests:
         return await pull(self._session, organizations, user_packages=user_packages, me=me)
 
     async def diff(self, manifest: Manifest, *, prune: bool = False, rewrite_addresses: bool = False) -> Changes:
-        """Compare a manifest with what is there; works on a read-only client.
+        """Compare a manifest with the live organization; works on a read-only client.
 
         What the manifest does not speak of is not read, and an organization that is not there is one to create. A
         name or text that the service only spells another way is not a difference.

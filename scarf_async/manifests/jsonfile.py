@@ -79,6 +79,6 @@ def parse_json(text: str, file: str, problems: Problems) -> Node:
         if "{end}" in words:
             words = words.format(end=_scan(text[: error.pos], file, problems)[1][-1])
         place = Place(file, error.lineno, error.colno)
-        raise problems.refuse(place, "", f"this is no JSON: {words}") from None
+        raise problems.refuse(place, "", f"this is not JSON: {words}") from None
     places = iter(_scan(text, file, problems)[0])
     return as_node(document, "", lambda _: next(places), problems)

@@ -77,7 +77,7 @@ class Live:
 
 @attrs.frozen
 class Match:
-    """A package of a manifest, and what is there under its name.
+    """A package of a manifest, and the live packages of its name.
 
     Attributes:
         spec: the package as it should be.
@@ -93,7 +93,7 @@ class Match:
 def match_packages(
     specs: Iterable[PackageSpec], shown: Iterable[LivePackage], owner: str | None, alike: Collection[str] = ()
 ) -> list[Match]:
-    """Find what is there under each name: with or without `owner/`, and of the same type where one is given.
+    """Find the live packages of each name: with or without `owner/`, and of the same type where one is given.
 
     Args:
         specs: the packages as they should be.

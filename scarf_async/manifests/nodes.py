@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 DEPTH_LIMIT: Final = 64
-"""How deep lists and tables may stand in each other."""
+"""How deep lists and tables may be nested."""
 
 _SHOWN: Final = 80
 _PROBLEMS: Final = 1000
@@ -40,7 +40,7 @@ _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_$-]+")
 
 @attrs.frozen
 class Place:
-    """Where something stands: lines and columns count from 1; where they are not known (0), the path says it."""
+    """Where something is in a file: lines and columns count from 1; 0 means not known, and then the path tells."""
 
     file: str
     line: int = 0
@@ -49,7 +49,7 @@ class Place:
 
     @classmethod
     def after(cls, text: str, file: str) -> Self:
-        """Return the place behind the beginning of a file's text."""
+        """Return the place reached after this beginning of a file's text."""
         return cls(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ class Items:
 
 @attrs.frozen(eq=False)
 class Table:
-    """Keys and values in the order of the file; a key may stand there twice."""
+    """Keys and values in the order of the file; a key may occur twice."""
 
     place: Place
     pairs: tuple[tuple[Scalar, Node], ...]
@@ -103,7 +103,7 @@ def shown(text: str) -> str:
 
 
 def child(path: str, key: str | int) -> str:
-    """Return the path of what stands under a key or an index.
+    """Return the path of the value under a key or an index.
 
     >>> child(child("packages", 3), "type"), child("permissions", "bob@example.com")
     ('packages[3].type', 'permissions["bob@example.com"]')
@@ -119,14 +119,14 @@ class Problems:
     """What is wrong with a manifest, as it is found."""
 
     def __init__(self) -> None:
-        # A template's fault would show at each of its packages.
+        # An error in a template would otherwise be reported for each of its packages.
         self._found: dict[tuple[Place, str], ManifestProblem] = {}
 
     def add(self, place: Place, path: str, message: str) -> None:
         """Note a problem, once.
 
         Raises:
-            ManifestError: there are so many that this is no manifest.
+            ManifestError: there are so many that this cannot be a manifest.
         """
         problem = ManifestProblem(escaped(place.file), place.line, place.column, path, message)
         self._found.setdefault((place, message), problem)
@@ -140,7 +140,7 @@ class Problems:
 
     def too_deep(self, place: Place) -> ManifestError:
         """Note that the document is nested too deeply, and return the error to raise."""
-        return self.refuse(place, "", f"lists and tables stand more than {DEPTH_LIMIT} deep")
+        return self.refuse(place, "", f"lists and tables are nested more than {DEPTH_LIMIT} deep")
 
     def error(self) -> ManifestError:
         """Return the error that has them all, file by file, in the order of the lines."""
@@ -151,13 +151,13 @@ class Problems:
 
 
 class Numeral(str):
-    """A number as it was written: its value is not needed, and thousands of digits are no int."""
+    """A number as it was written: its value is not needed, and int() refuses thousands of digits."""
 
     __slots__ = ()
 
 
 class KeyValues(list[tuple[str, object]]):
-    """A table's keys and values, among which a key may stand twice."""
+    """A table's keys and values, in which a key may occur twice."""
 
 
 def as_node(value: object, path: str, place_of: Callable[[str], Place], problems: Problems, depth: int = 0) -> Node:

@@ -58,11 +58,11 @@ def report_cycles(edges: Mapping[str, Sequence[Said]], what: str, problems: Prob
         TopologicalSorter({name: [said.text for said in to] for name, to in edges.items()}).prepare()
     except CycleError as error:
         cycle: list[str] = error.args[1][::-1]
-        # It may begin anywhere: begin with what stands first in the file.
+        # It may begin anywhere: begin with the first one in the file.
         start = cycle.index(next(name for name in edges if name in cycle))
         cycle = [*cycle[start:-1], *cycle[: start + 1]] if start else cycle
         link = next(said for said in edges[cycle[0]] if said.text == cycle[1])
-        problems.add(link.place, link.path, f"{what} stand in a circle: {' -> '.join(map(shown, cycle))}")
+        problems.add(link.place, link.path, f"{what} form a circle: {' -> '.join(map(shown, cycle))}")
         return True
     return False
 
@@ -85,15 +85,13 @@ class People:
             self._groups = dict.fromkeys(self._groups, ())
 
     def _of(self, pairs: Pairs[Said]) -> dict[str, str]:
-        """Check that no person and no address stands there twice."""
+        """Check that no person and no address occurs twice."""
         names: dict[str, Said] = {}
         people = {}
         for name, email in pairs:
             first = names.setdefault(user_key(name.text), name)
             if first is not name:
-                self._problems.add(
-                    name.place, name.path, f"the person stands here a second time; first at {first.place}"
-                )
+                self._problems.add(name.place, name.path, f"the person was already given at {first.place}")
                 continue
             other = self._usernames.setdefault(user_key(email.text), name)
             if other is not name:
@@ -106,7 +104,7 @@ class People:
     def _named(self, groups: Pairs[tuple[Said, ...]]) -> Iterable[tuple[str, tuple[Said, ...]]]:
         for name, users in groups:
             if name.text.startswith(GROUP):
-                message = f"a group's name stands without {shown(GROUP)} here"
+                message = f"write a group's name without {shown(GROUP)} here"
                 self._problems.add(name.place, name.path, message)
             yield name.text, users
 

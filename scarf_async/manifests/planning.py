@@ -99,7 +99,7 @@ class Planner:
             self.plan.remove_member(organization, username, after=after)
             return
         if not isinstance(wanted, Role):
-            raise ValidationError(f"{change.target}: {wanted!r} is no role", field="role")
+            raise ValidationError(f"{change.target}: {wanted!r} is not a role", field="role")
         made = self.plan.upsert_member(organization, username, wanted, after=after)
         if wanted is Role.OWNER:
             owners.append(made)
@@ -123,7 +123,7 @@ class Planner:
         if change.action != "remove":
             level = _said(change, "level", stated(PermissionFields, change.after).level)
         if not isinstance(level, PermissionLevel):
-            raise ValidationError(f"{change.target}: {level!r} is no level", field="level")
+            raise ValidationError(f"{change.target}: {level!r} is not a level", field="level")
         self.plan.set_permission(self._on(change), _said(change, "name", change.name), level)
 
     def _route(self, change: Change) -> None:

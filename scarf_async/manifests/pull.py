@@ -22,8 +22,8 @@ async def pull(
     """Read organizations, and packages of the token's user, and describe them.
 
     Raises:
-        ValidationError: a name cannot be in an address, what is there cannot be described, or nobody says who the
-            user is and that does not show.
+        ValidationError: a name cannot be in an address, the organization cannot be described, or the user is
+            neither given nor visible.
         NotFoundError: an organization is not there.
         APIError: the service refused to show something.
         TransportError: no answer came.
@@ -40,7 +40,7 @@ async def pull(
 
 
 def described(live: Live, traits: Traits = V1.traits) -> Manifest:
-    """Describe what is there; compared with it, the description differs in nothing.
+    """Describe an organization as a manifest; comparing the two finds no difference.
 
     What was not read, and what the service does not show, is None; a text that is not there is `""`. Permissions of
     the levels `default` and `owner` are left out, and equal routes are one.

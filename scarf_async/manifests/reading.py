@@ -53,7 +53,7 @@ def read_manifest(path: str | PathLike[str]) -> Manifest:
     tables: {routes: routes.csv}
     ```
 
-    - `group:NAME` stands for everybody in a group, as a key of `members` and `permissions`, in another group, and
+    - `group:NAME` means everybody in a group, as a key of `members` and `permissions`, in another group, and
       in tables. A person's own entry goes before a group's.
     - `{name}` in templates and defaults is the package's name without the owner's prefix; `{{name}}` is `{name}`
       itself, and every other brace is left. A package's own words are taken as they are.
@@ -199,7 +199,7 @@ def _check_version(root: Node, problems: Problems) -> None:
     for key, said in root.pairs if isinstance(root, Table) else ():
         if key.text != "version" or not isinstance(said, Scalar) or said.kind is not Kind.NUMBER:
             continue
-        # Cut, since thousands of digits are no int.
+        # Cut, since int() refuses thousands of digits.
         if said.text.isdecimal() and int(said.text[:9]) > VERSION:
             message = (
                 f"the file is of version {said.text[:9]}; a newer scarf-async reads it, this one version {VERSION}"

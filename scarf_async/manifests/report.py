@@ -28,8 +28,8 @@ class ApplyReport:
         sent: those of them that were sent; the change of an outcome of `bulk` is
             `sent.applicable[outcome.operation.index]`.
         bulk: what became of those; None: nothing had to be sent.
-        found: changes that were not sent, since what is there was as they wanted it already.
-        drifted: changes that were not sent, since what is there had moved; the note of each says to what.
+        found: changes that were not sent, since they were already applied.
+        drifted: changes that were not sent, since the live state had changed; the note of each says to what.
         me_unchecked: whether somebody is removed or gets another role, and nobody said who the token's user is.
     """
 

@@ -27,7 +27,7 @@ Make: TypeAlias = Callable[..., Change]
 
 @attrs.frozen
 class People:
-    """Who is behind an e-mail address.
+    """The person behind an e-mail address.
 
     Attributes:
         usernames: username by address, as `user_key` gives them.

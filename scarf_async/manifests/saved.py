@@ -110,7 +110,9 @@ def read_changes(path: str | PathLike[str]) -> SavedChanges:
     try:
         document: object = msgspec.json.decode(Path(path).read_bytes())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ValidationError(f"{name}: is cut off, or is no JSON: compare again, and write it anew") from None
+        raise ValidationError(
+            f"{name}: is cut off, or not JSON: compare again, and save the changes again"
+        ) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValidationError(f"{name}: holds no saved changes: it has no format {FORMAT!r}")
     version, server, data = document.get("version"), document.get("server"), document.get("changes")
@@ -119,7 +121,7 @@ def read_changes(path: str | PathLike[str]) -> SavedChanges:
     owner = document.get("owner")
     whole = data if owner is None else [data, owner]
     if not isinstance(server, str) or not isinstance(owner, str | None) or document.get("sha256") != _digest(whole):
-        raise ValidationError(f"{name}: is damaged, or was edited: compare again, and write it anew")
+        raise ValidationError(f"{name}: is damaged, or was edited: compare again, and save the changes again")
     changes = Changes.from_dict(data)
     return SavedChanges(attrs.evolve(changes, api=changes.api or UNSAID_API), server, owner)
 

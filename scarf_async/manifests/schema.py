@@ -50,11 +50,9 @@ class RouteDraft(Draft):
 
 @attrs.frozen(kw_only=True)
 class FieldsDraft(Draft):
-    """What templates, defaults and packages say of a package."""
+    """The keys that templates, defaults and packages have in common."""
 
-    template: Said | None = entry(
-        _NAME, "A template to stand on; in a package, it takes the place of the defaults."
-    )
+    template: Said | None = entry(_NAME, "The template to use; in a package, it replaces the defaults.")
     library_type: Said | None = entry(OpenWord(LibraryType), "The type; it cannot change later.", key="type")
     short_description: Said | None = entry(Text(), "One line.")
     long_description: Said | None = entry(Text(), "A longer text.")
@@ -133,10 +131,10 @@ DOCUMENT = Record(DocumentDraft)
 
 
 def manifest_schema() -> dict[str, JSON]:
-    """Return the JSON Schema (2020-12) of manifests, for editors; it stands in `schema.json` beside this file too.
+    """Return the JSON Schema (2020-12) of manifests, for editors; `schema.json` beside this file holds it, too.
 
-    It says what may stand where. What refers to each other (groups, templates), addresses and what may not stand
-    there twice is checked by `read_manifest` alone.
+    It describes the structure. References (groups, templates), addresses and duplicates are checked only by
+    `read_manifest`.
 
     >>> manifest_schema()["$ref"]
     '#/$defs/Document'

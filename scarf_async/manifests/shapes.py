@@ -1,4 +1,4 @@
-"""What may stand in a manifest: each shape reads a node, and says in JSON Schema what it reads."""
+"""What a manifest may contain: each shape reads a node, and says in JSON Schema what it reads."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _COMPARED: Final = 500  # comparing takes long
 
 @attrs.frozen
 class Said:
-    """A text, and where it was said."""
+    """A text, and where it is written."""
 
     text: str
     place: Place
@@ -55,7 +55,7 @@ Pairs: TypeAlias = tuple[tuple[Said, T], ...]
 
 
 class Shape(Protocol[T_co]):
-    """What may stand at a place."""
+    """What is allowed at one place of a manifest."""
 
     def read(self, node: Node, path: str, problems: Problems) -> T_co | None:
         """Return what a node says, or None after noting what is wrong with it."""
@@ -84,7 +84,7 @@ def _instead_of_nothing(empty: str, path: str) -> str:
 
 
 def found(node: Node) -> str:
-    """Say what stands there instead."""
+    """Describe what was found instead."""
     if isinstance(node, Items):
         return "found a list"
     if isinstance(node, Table):
@@ -268,13 +268,13 @@ class Draft:
 
 
 def entry(shape: Shape[T], about: str, *, key: str | None = None) -> T | None:
-    """Declare a field of a draft: what stands under its key, None if it is not there."""
+    """Declare a field of a draft: the value of its key, None if the key is missing."""
     field: T | None = attrs.field(default=None, metadata={_SHAPE: _Entry(key, shape, False, about)})
     return field
 
 
 def needed(shape: Shape[T], about: str) -> T:
-    """Declare a field of a draft that must be there."""
+    """Declare a required field of a draft."""
     field: T = attrs.field(metadata={_SHAPE: _Entry(None, shape, True, about)})
     return field
 
@@ -285,7 +285,7 @@ class Record(Generic[D]):
 
     Attributes:
         draft: the class.
-        short: the field that a text alone stands for, if one does.
+        short: the field that a plain text sets, if there is one.
     """
 
     draft: type[D]
@@ -296,7 +296,7 @@ class Record(Generic[D]):
         return {what.key or name: (name, what) for name, what in fields.items() if isinstance(what, _Entry)}
 
     def read(self, node: Node, path: str, problems: Problems) -> D | None:
-        """Read a record; None if it is none, or misses a key that is needed."""
+        """Read a record; None if it is not one, or a required key is missing."""
         if self.short is not None and isinstance(node, Scalar) and not _is_nothing(node):
             said = self._entries()[self.short][1].shape.read(node, path, problems)
             return None if said is None else self.draft(place=node.place, path=path, **{self.short: said})
@@ -345,7 +345,7 @@ class Record(Generic[D]):
 
 def _unknown_key(key: Scalar, path: str, known: Collection[str], problems: Problems) -> None:
     hint = suggestion(key.text, known) or f"; known here: {', '.join(known)}"
-    problems.add(key.place, child(path, key.text), f"is no key of the format{hint}")
+    problems.add(key.place, child(path, key.text), f"is an unknown key{hint}")
 
 
 def _pairs(table: Table, path: str, problems: Problems) -> list[tuple[Scalar, Node]]:
@@ -355,7 +355,7 @@ def _pairs(table: Table, path: str, problems: Problems) -> list[tuple[Scalar, No
     for key, value in table.pairs:
         if key.text in first:
             where = child(path, key.text)
-            problems.add(key.place, where, f"the key stands here a second time; first at {first[key.text]}")
+            problems.add(key.place, where, f"this key was already given at {first[key.text]}")
             continue
         first[key.text] = key.place
         pairs.append((key, value))

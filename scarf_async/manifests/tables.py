@@ -151,10 +151,10 @@ def _header(
             continue
         good = False
         if name in known:
-            problems.add(cell.place, name, "the column stands here a second time")
+            problems.add(cell.place, name, "the column was already given")
         else:
             hint = suggestion(name, known) or f"; known here: {', '.join(known)}"
-            problems.add(cell.place, "", f"{shown(name)} is no column of this table{hint}")
+            problems.add(cell.place, "", f"{shown(name)} is an unknown column{hint}")
     for name in columns.needed:
         if name not in names:
             good = False

@@ -27,8 +27,8 @@ def parse_toml(text: str, file: str, problems: Problems) -> Node:
         told = _AT.fullmatch(str(error))
         said, line, column = told.groups() if told else (str(error), None, None)
         place = Place(file, int(line), int(column)) if line and column else Place.after(text, file)
-        raise problems.refuse(place, "", f"this is no TOML: {escaped(said)}") from None
+        raise problems.refuse(place, "", f"this is not TOML: {escaped(said)}") from None
     except ValueError as error:
         # A number of thousands of digits.
-        raise problems.refuse(Place(file), "", f"this is no TOML: {escaped(str(error))}") from None
+        raise problems.refuse(Place(file), "", f"this is not TOML: {escaped(str(error))}") from None
     return as_node(document, "", lambda path: Place(file, path=path), problems)

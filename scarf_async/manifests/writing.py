@@ -48,7 +48,7 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool 
         path: the file; `.yaml`, `.yml` or `.json`.
         keep: if the file is there, keep what it says and `manifest` does not: addresses, people, `me`, how names
             and texts are spelled, organizations that are not in `manifest`. If nothing has to change, the
-            file is not touched. If something has, it is written anew: groups, templates and tables are then
+            file is not touched. If something has, the whole file is written: groups, templates and tables are then
             expanded, and comments are gone.
 
     Raises:

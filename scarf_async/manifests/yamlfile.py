@@ -169,7 +169,7 @@ class _Builder:
         known = self._anchors.get(event.anchor)
         if known is None:
             inside = any(level.anchor == event.anchor for level in self._stack)
-            what = "stands inside of what it names" if inside else "names no anchor before it"
+            what = "is inside the value that it names" if inside else "names no anchor before it"
             raise self._problems.refuse(place, self._path(), f"the alias {shown('*' + event.anchor)} {what}")
         self._put(known[0], known[1], place)
 
@@ -209,7 +209,7 @@ def parse_yaml(text: str, file: str, problems: Problems) -> Node | None:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = last if mark is None else _place(file, mark)
-        raise problems.refuse(place, "", f"this is no YAML: {_said(error, text)}") from None
+        raise problems.refuse(place, "", f"this is not YAML: {_said(error, text)}") from None
     except ManifestError:  # a ValueError too
         raise
     except ReaderError as error:
@@ -222,7 +222,7 @@ def parse_yaml(text: str, file: str, problems: Problems) -> Node | None:
         # An escape such as \U99999999 reaches chr().
         of_escape = isinstance(error, OverflowError) or str(error).startswith("chr()")
         reason = "an escape names no character" if of_escape else escaped(str(error).splitlines()[0])
-        raise problems.refuse(last, "", f"this is no YAML: {reason}") from None
+        raise problems.refuse(last, "", f"this is not YAML: {reason}") from None
     return builder.root
 
 

@@ -106,7 +106,7 @@ class PackageIndex:
             self._uuids[package.uuid.casefold()] = package
 
     def named(self, name: str) -> Sequence[Package]:
-        """Return those that may have a name, whoever their owner is: all whose names end alike."""
+        """Return those that may have a name, whatever their owner: all whose names end alike."""
         return self._named.get(last_part(name), ())
 
     def called(self, name: str, owner: str | None) -> list[Package]:
@@ -119,7 +119,7 @@ class PackageIndex:
 
 
 def last_part(name: str) -> str:
-    """Return the end of a package's name, which all its spellings share, whoever the owner is.
+    """Return the end of a package's name, which all its spellings share, whatever the owner.
 
     >>> last_part("acme/web")
     'web'

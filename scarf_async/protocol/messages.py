@@ -223,7 +223,7 @@ def path_segment(name: str, value: str) -> str:
         raise ValidationError(f"{name} must be a string; got {type(value).__name__}", field=name)
     segment = _segment(value)
     if segment is None:
-        raise ValidationError(f"{name} {value!r} cannot stand in an address; nothing was sent", field=name)
+        raise ValidationError(f"{name} {value!r} cannot be part of a URL; nothing was sent", field=name)
     return segment
 
 

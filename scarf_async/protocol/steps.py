@@ -68,11 +68,11 @@ class Read(Generic[T_co]):
 
 @attrs.frozen
 class Rewrite(Generic[T_co]):
-    """A request that is made of what is there now, and made again for every send.
+    """A request that depends on the current state, so it is built again for every send.
 
     Attributes:
         endpoint: what it is a request of.
-        make: reads what is there, by requests of its own that nobody shares, and returns the request.
+        make: reads the current state, with requests of its own that are not shared, and returns the request.
     """
 
     endpoint: Endpoint[T_co]

@@ -291,7 +291,7 @@ class Wire:
         try:
             return loads(body)
         except (ValueError, RecursionError):
-            raise UnreadableError("", "the answer is no JSON" if body.strip() else "the answer is empty") from None
+            raise UnreadableError("", "the answer is not JSON" if body.strip() else "the answer is empty") from None
 
     def structure(self, value: object, target: type[T], path: str = "") -> T:
         """Make an entity or a list of entities of JSON that was at a path of the answer.

@@ -39,7 +39,7 @@ def check_same_type(package: Package, upsert: PackageUpsert, alike: Collection[s
     """Raise `ValidationError` for a change of type, which the service does not allow (seed).
 
     Args:
-        package: what is there.
+        package: the package as it is now.
         upsert: what it is to be.
         alike: words that mean the same type.
     """

@@ -189,7 +189,7 @@ class _Create(Generic[E]):
         if look_failure is not None:
             state = f"looking for it failed ({look_failure})"
         elif different is not None:
-            state = f"something else stands there: {different}"
+            state = f"something else is there: {different}"
         else:
             state = "it was not there when looked for; it may still come"
         unknown = OutcomeUnknownError(

@@ -16,7 +16,7 @@ __all__ = ["BUDGET_NOTE", "Course", "RetryBudget", "RetryPolicy", "persist"]
 O = TypeVar("O")  # noqa: E741 # an outcome
 
 _NO_RETRYING: Final = tenacity.AsyncRetrying()
-"""What tenacity wants to know of whoever asks for a wait."""
+"""What tenacity wants to know of its caller."""
 _LARGEST_POWER: Final = 64
 _MINUTE: Final = 60
 _FREE_RETRIES: Final = 100

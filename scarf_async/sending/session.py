@@ -102,7 +102,7 @@ class Session:
         await self.transport.sleep(max(0.0, work.looks_from - self.transport.clock.monotonic()))
 
     def looked(self) -> None:
-        """Take down that from now on only fresh reads tell anything."""
+        """Note that from now on only fresh reads count."""
         if self.work is not None:
             self.work.looks_from = None
 
@@ -111,12 +111,12 @@ class Session:
         return LookContext(age, in_bulk=self.work is not None, sent=sent)
 
     def reconciled(self) -> None:
-        """Take down that the outcome of the write was found by looking."""
+        """Note that the outcome of the write was recovered by reading it back."""
         if self.work is not None:
             self.work.reconciled = True
 
     def unchanged(self) -> None:
-        """Take down that there was nothing to do."""
+        """Note that there was nothing to do."""
         if self.work is not None:
             self.work.unchanged = True
 

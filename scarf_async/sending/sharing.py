@@ -37,8 +37,8 @@ class SharedReads(Generic[T]):
     """Lets those who want to read the same thing wait for one read.
 
     A read that is under way may have been answered before its next caller asked, so that one waits for a further
-    read, together with all who come until it begins. Who can do with what was read since some moment says so,
-    and is given the earliest of those reads.
+    read, together with everyone who asks until it begins. A reader that accepts what was read since some moment
+    says so, and is given the earliest of those reads.
     """
 
     def __init__(self, clock: Clock) -> None:

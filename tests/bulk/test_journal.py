@@ -602,8 +602,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """Directories, pipes and devices: endless zeros are not read."""
     os.mkfifo(tmp_path / "pipe")
     assert "cannot be opened: Is a directory" in refusal(tmp_path, members(1))
-    assert "is no regular file" in refusal(tmp_path / "pipe", members(1))
-    assert "is no regular file" in refusal(Path("/dev/zero"), members(1))
+    assert "is not a regular file" in refusal(tmp_path / "pipe", members(1))
+    assert "is not a regular file" in refusal(Path("/dev/zero"), members(1))
 
 
 def test_journal_of_another_plan_is_refused(tmp_path: Path) -> None:

@@ -106,8 +106,8 @@ def test_a_token_of_a_file_is_not_looked_for_in_a_variable() -> None:
 
 def test_a_manifest_is_quoted_as_it_is() -> None:
     """Its problems are about its own words."""
-    problem = ManifestProblem("a.yaml", 1, 1, "ca_file", "is no key of the format")
-    assert said(ManifestError([problem])) == "a.yaml:1:1: ca_file: is no key of the format"
+    problem = ManifestProblem("a.yaml", 1, 1, "ca_file", "is an unknown key")
+    assert said(ManifestError([problem])) == "a.yaml:1:1: ca_file: is an unknown key"
 
 
 async def test_a_record_that_is_too_long(emulator: Emulator, tmp_path: Path) -> None:

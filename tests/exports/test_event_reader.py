@@ -145,7 +145,7 @@ def test_numbers(text: str, number: float | None) -> None:
 )
 def test_what_is_no_number(text: str) -> None:
     """What Python would take for a number, or for infinity, is refused where it is none."""
-    with pytest.raises(RecordError, match=r"column 'confidence': .* is no number"):
+    with pytest.raises(RecordError, match=r"column 'confidence': .* is not a number"):
         one(confidence=text)
 
 
@@ -165,7 +165,7 @@ def test_flags(text: str, flag: bool | None) -> None:
 @pytest.mark.parametrize("text", ["yes", "2", " true", "truth", "null"])
 def test_what_is_no_flag(text: str) -> None:
     """Other words are refused."""
-    with pytest.raises(RecordError, match=r"column 'mtc_quota_exceeded': .* is no truth value"):
+    with pytest.raises(RecordError, match=r"column 'mtc_quota_exceeded': .* is not a boolean"):
         one(mtc_quota_exceeded=text)
 
 

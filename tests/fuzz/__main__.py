@@ -15,7 +15,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-# The tests are no package, and not installed.
+# The tests are not a package, and not installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fuzz.made import Target  # only now it can be found
 from fuzz.targets import TARGETS  # only now it can be found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-untyped] # it is in no extra
 
-# The tests are no package, and not installed.
+# The tests are not a package, and not installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 with atheris.instrument_imports(include=["scarf_async"]):
     from fuzz.targets import TARGETS

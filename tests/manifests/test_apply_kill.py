@@ -118,7 +118,9 @@ async def test_many_changes_end_well_though_they_are_killed(
     scarf_emulator.requests.clear()
     killing = Killing(scarf_emulator, changes, tmp_path)
     await killing.run(killed_after=killed_after)
-    with pytest.raises(GuardError, match="what is there is not what these changes were made for: compare again"):
+    with pytest.raises(
+        GuardError, match="the live organization is not the one these changes were made for: compare again"
+    ):
         await scarf.manifests.apply(changes, whole=True)
     await killing.run(killed_after=killed_after)
     counts = await killing.run()

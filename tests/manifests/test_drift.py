@@ -122,7 +122,7 @@ def test_what_was_to_be_created_and_is_there_gets_what_hangs_on_it() -> None:
     admin = on(kind="permission", name="ann", after={"level": "admin"})
     live = acme(LivePackage(package=package(), permissions=()))
     assert verdicts([create, admin], touched([create, admin], None), live) == [
-        Verdict(create, "done", "it is so already"),
+        Verdict(create, "done", "it is already applied"),
         Verdict(attrs.evolve(admin, uuid="u-web-npm"), "open"),
     ]
 

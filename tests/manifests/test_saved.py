@@ -56,9 +56,9 @@ def _with(**fields: JSON) -> Callable[[str], str]:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda text: text[:-20], "is cut off, or is no JSON"),
-        (lambda _: "", "is cut off, or is no JSON"),
-        (lambda _: "[" * 100_000, "is cut off, or is no JSON"),
+        (lambda text: text[:-20], "is cut off, or not JSON"),
+        (lambda _: "", "is cut off, or not JSON"),
+        (lambda _: "[" * 100_000, "is cut off, or not JSON"),
         (lambda _: "[]", "holds no saved changes"),
         (_with(format="else"), "holds no saved changes"),
         (_with(version=2), "is of version 2; this package reads version 1"),

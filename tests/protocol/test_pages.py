@@ -207,7 +207,7 @@ def test_a_list_that_is_not_paged(body: object) -> None:
     ("body", "path", "reason"),
     [
         (b"", "", "the answer is empty"),
-        (b"<html>", "", "the answer is no JSON"),
+        (b"<html>", "", "the answer is not JSON"),
         (b"null", "", "expected an array, found null"),
         (b"{}", "", "expected an array, found an object"),
         (b'{"results": null}', "", "expected an array, found an object"),

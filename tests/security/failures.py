@@ -29,7 +29,7 @@ ROW: Final = "x,2024-01-01T00:00:00Z"
 NAMES: Final = ("302", "400", "401", "403", "404", "409", "418", "422", "429", "500", "home", "..")
 """Organizations: `reflect` answers with the status that the name is; none with an organization."""
 BODIES: Final = {
-    "a value that is no number": f'type,time,origin_latitude\n{ROW},"{ECHO}"\n',
+    "a value that is not a number": f'type,time,origin_latitude\n{ROW},"{ECHO}"\n',
     "a column that is there twice": f'type,time,"{ECHO}","{ECHO}"\n',
     "a record that is too long": f"type,time\n{'x' * 99}{ROW}\n",
     "a page": f"<html>{ECHO}</html>",

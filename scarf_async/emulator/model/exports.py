@@ -112,7 +112,7 @@ def events_of_pixels(
 
 
 def events_of_all_pixels(world: World, db: Transaction, days: Days) -> Stream:
-    """The events of all pixels, which v1 shows to whoever asks, as CSV."""
+    """The events of all pixels, which v1 shows to anyone who asks, as CSV."""
     feed = Feed(EventSource(f"pixels of {world.user}"), None, has_own_events(db, None))
     return Stream("text/csv", _event_chunks(world, [feed], days), "pixel-events.csv")
 

@@ -205,7 +205,7 @@ def refuse_other_owner(db: Transaction, owner: Owner, name: str) -> None:
 
 
 def refuse_other_registry(db: Transaction, host: str, backend_url: str, package_id: int | None = None) -> None:
-    """422 for a docker package behind a host that leads to another registry, whoever owns it."""
+    """422 for a docker package behind a host that leads to another registry, whatever its owner."""
     registry = registry_of(backend_url)
     other = registry_behind(db, host, package_id=package_id)
     if other not in {None, registry}:

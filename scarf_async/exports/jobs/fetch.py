@@ -91,7 +91,7 @@ class Fetch:
 
         Raises:
             TruncatedExportError: every attempt was cut, or the content is although its end is proven.
-            ExportError: the answer is no such export, a record cannot be read, or rows would be lost.
+            ExportError: the answer is not such an export, a record cannot be read, or rows would be lost.
             TransportError: no answer came.
             APIError: the service said no.
             OSError: something cannot be written.

@@ -85,7 +85,7 @@ def _problem(path: Path, entry: FileEntry) -> str:
     if not os.path.lexists(path):
         return "it is missing"
     if path.is_symlink() or not path.is_file():
-        return "it is no regular file"
+        return "it is not a regular file"
     size = path.stat().st_size
     if size != entry.bytes:
         return f"it has {size} bytes, and was written with {entry.bytes}"

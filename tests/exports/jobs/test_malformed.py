@@ -56,8 +56,8 @@ async def test_kept_records_are_in_a_file_of_their_window(tmp_path: Path, form: 
     assert "malformed: 2 left out, in 1 of 1 windows" in str(report)
     lines = [json.loads(line) for line in (tmp_path / REJECTS).read_text().splitlines()]
     assert [(line["line"], line["reason"]) for line in lines] == [
-        (3, "column 'time': '2024-01-01 bad' is no time"),
-        (4, "column 'confidence': 'high' is no number"),
+        (3, "column 'time': '2024-01-01 bad' is not a time"),
+        (4, "column 'confidence': 'high' is not a number"),
     ]
     assert "2,t," in lines[0]["record"]
     assert "ünï" in lines[0]["record"]

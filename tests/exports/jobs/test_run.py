@@ -214,7 +214,7 @@ async def test_a_record_that_cannot_be_read_fails_its_window(tmp_path: Path) -> 
         await some.emulator.add_events(some.web.uuid, [row])
         report = await some.scarf.exports.run(some.job(end="2024-01-03"), tmp_path)
     assert [window.status for window in report.windows] == ["failed"]
-    assert "column 'confidence': 'high' is no number" in str(report.windows[0].error)
+    assert "column 'confidence': 'high' is not a number" in str(report.windows[0].error)
     assert names(tmp_path) == ["lock", "manifest.json"]
 
 

@@ -39,7 +39,7 @@ async def test_every_change_is_found(tmp_path: Path, form: str) -> None:
     file.unlink()
     assert problem() == "it is missing"
     file.mkdir()
-    assert problem() == "it is no regular file"
+    assert problem() == "it is not a regular file"
     file.rmdir()
     file.write_bytes(whole)
     manifest.write_text(text.replace('"rows": 40', '"rows": 41'))
