@@ -62,14 +62,14 @@ async def package_id(scarf: Scarf, given: str, owner: str | None = None, type: s
 
 async def with_ids(scarf: Scarf, query: AggregationQuery) -> AggregationQuery:
     """Return a query with the ids of the packages and pixels that it names."""
-    found: dict[str, object] = {}
     if isinstance(query.packages, tuple):
-        found["packages"] = [await package_id(scarf, key.id, key.owner) for key in query.packages]
+        packages = [await package_id(scarf, key.id, key.owner) for key in query.packages]
+        query = attrs.evolve(query, packages=packages)
     if isinstance(query.pixels, tuple):
-        found["pixels"] = [await pixel_id(scarf, key.id) for key in query.pixels]
+        query = attrs.evolve(query, pixels=[await pixel_id(scarf, key.id) for key in query.pixels])
     if (key := query.pixels_of_package) is not None:
-        found["pixels_of_package"] = await package_id(scarf, key.id, key.owner)
-    return attrs.evolve(query, **found) if found else query
+        query = attrs.evolve(query, pixels_of_package=await package_id(scarf, key.id, key.owner))
+    return query
 
 
 async def job_with_ids(scarf: Scarf, job: ExportJob, type: str | None) -> ExportJob:  # noqa: A002 # as the option
