@@ -11,9 +11,10 @@ from scarf_async.cli.command import command
 from scarf_async.cli.finding import find_route
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, asks, sent
+from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, asks, need_change, sent
 from scarf_async.entities import UNSET, RouteCreate
 from scarf_async.entities.fields import without_user
+from scarf_async.errors import ValidationError
 
 __all__ = ["app"]
 
@@ -55,11 +56,12 @@ async def add(
     *,
     package: PackageChoice,
     path: Annotated[str, typer.Argument(metavar="PATH", help="The path, such as /web/{version}.tgz.")],
-    url: Annotated[
+    url: Annotated[str | None, typer.Argument(metavar="[URL]", help="The same as --to.")] = None,
+    to: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[URL]",
-            help="The address that it leads to, with the same braces; without one it only counts (v2).",
+        typer.Option(
+            metavar="URL",
+            help="The address that the route leads to, with the same braces; without one it only counts (v2).",
         ),
     ] = None,
     writes: WriteOptions,
@@ -68,9 +70,11 @@ async def add(
 ) -> None:
     """Add a route; an equal one that is there is kept.
 
-    Example: scarf-async routes add acme/downloads "/web/{version}.tgz" "https://example.org/web-{version}.tgz"
+    Example: scarf-async routes add acme/downloads "/web/{version}.tgz" --to "https://example.org/web-{version}.tgz"
     """
-    route = RouteCreate(url, path)
+    if url is not None and to is not None:
+        raise ValidationError("the address is given twice: as an argument and as --to")
+    route = RouteCreate(url if to is None else to, path)
     async with writes.client(connection) as scarf:
         await writes.carry_out(
             scarf.routes.create(await package.identify(scarf), route, if_exists="keep"),
@@ -98,6 +102,7 @@ async def update(
 
     Example: scarf-async routes update acme/downloads /x --outgoing-url https://example.org/x --api v2
     """
+    need_change({"path": path, "outgoing_url": outgoing_url})
     async with writes.client(connection) as scarf:
         there = await package.identify(scarf)
         if path is None or route.startswith("/"):
