@@ -11,7 +11,7 @@ from scarf_async.cli.command import command
 from scarf_async.cli.finding import find_collection
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import WriteOptions, Yes, sent
+from scarf_async.cli.writes import WriteOptions, Yes, need_change, sent
 from scarf_async.entities import UNSET, CollectionUpsert
 
 __all__ = ["app"]
@@ -90,6 +90,7 @@ async def update(
 
     Example: scarf-async collections update "acme/*" --backend-domain quay.io --owner acme
     """
+    need_change({"pattern": pattern, "backend_domain": backend_domain, "public_domain": public_domain})
     async with writes.client(connection) as scarf:
         there = await find_collection(scarf, collection)
         upsert = CollectionUpsert(

@@ -10,7 +10,9 @@ import typer
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
+from scarf_async.cli.plan import library_types
 from scarf_async.cli.records import write_json
+from scarf_async.cli.writes import warn_of_type
 from scarf_async.errors import GuardError, ManifestError, ValidationError
 
 if TYPE_CHECKING:
@@ -131,6 +133,8 @@ def validate(
             status = Status.FAILED
         else:
             say(f"{file}: {summarize(manifest)}")
+            for word in library_types(manifest):
+                warn_of_type(word)
     return status
 
 

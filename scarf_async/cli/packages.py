@@ -12,7 +12,16 @@ from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import say
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, sent, traits_of
+from scarf_async.cli.writes import (
+    IfExists,
+    PackageChoice,
+    WriteOptions,
+    Yes,
+    need_change,
+    sent,
+    traits_of,
+    warn_of_type,
+)
 from scarf_async.entities import UNSET, PackageUpsert, RouteCreate
 from scarf_async.entities.enums import address_fields
 from scarf_async.errors import ValidationError
@@ -101,7 +110,11 @@ async def list_(
     Example: scarf-async packages list acme | cut -f3
     """
     async with connection.client(read_only=True) as scarf:
-        shown.write_all(await scarf.packages.list(organization, types=type or ()), _COLUMNS)
+        found = await scarf.packages.list(organization, types=type or ())
+        if not found:
+            for word in type or ():
+                warn_of_type(word)
+        shown.write_all(found, _COLUMNS)
 
 
 @app.command()
@@ -152,6 +165,7 @@ async def create(
     ] = None,
     fields: _Fields,
     first: _FirstRoute,
+    if_exists: IfExists = "fail",
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
@@ -160,13 +174,16 @@ async def create(
 
     Example: scarf-async packages create downloads --api v2 --owner acme --type file --route "/{version}.tgz"
     """
+    warn_of_type(type)
     upsert = PackageUpsert(name=name, short_description="")
     upsert = fields.over(upsert if type is None else attrs.evolve(upsert, library_type=type))
     route = first.made()
     what = sent(upsert) if route is None else f"{sent(upsert)}, {sent(route)}"
     async with writes.client(connection) as scarf:
         await writes.carry_out(
-            scarf.packages.create(upsert, organization, route=route), f"create the package {name}: {what}", shown
+            scarf.packages.create(upsert, organization, route=route, if_exists=if_exists),
+            f"create the package {name}: {what}",
+            shown,
         )
 
 
@@ -185,6 +202,7 @@ async def update(
 
     Example: scarf-async packages update acme/web --short-description "The web client"
     """
+    need_change({"name": name, **attrs.asdict(fields)})
     async with writes.client(connection) as scarf:
         there = await package.find(scarf)
         kept = PackageUpsert(name=there.name, short_description=UNSET)

@@ -12,7 +12,7 @@ from scarf_async.cli.command import command
 from scarf_async.cli.finding import find_pixel, find_pixel_domain, is_uuid, pixel_id
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, asks, sent
+from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, asks, need_change, sent
 from scarf_async.entities import UNSET, TrackingPixelUpsert
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ async def update(
 
     Example: scarf-async pixels update Documentation --owner acme --importance low
     """
+    need_change({"name": name, **attrs.asdict(fields)})
     async with writes.client(connection) as scarf:
         if name is None or not is_uuid(pixel):
             found = await find_pixel(scarf, pixel)

@@ -13,15 +13,23 @@ from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.records import write_json
+from scarf_async.cli.writes import warn_of_type
 from scarf_async.errors import ValidationError
 
 if TYPE_CHECKING:
     from scarf_async.client import Scarf
-    from scarf_async.manifests import Changes
+    from scarf_async.manifests import Changes, Manifest
 
-__all__ = ["CompareOptions", "apply", "plan", "show"]
+__all__ = ["CompareOptions", "apply", "library_types", "plan", "show"]
 
 _HEAD: Final = 4096
+
+
+def library_types(manifest: Manifest) -> list[str]:
+    """Return the types of packages in a manifest, each once."""
+    packages = [spec for organization in manifest.organizations for spec in organization.packages or ()]
+    packages += manifest.packages or ()
+    return list(dict.fromkeys(str(spec.library_type) for spec in packages if spec.library_type is not None))
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +54,8 @@ class CompareOptions:
         manifest = read_manifest(file)
         if me is not None:
             manifest = attrs.evolve(manifest, me=me)
+        for word in library_types(manifest):
+            warn_of_type(word)
         return await scarf.manifests.diff(manifest, prune=self.prune, rewrite_addresses=self.rewrite_addresses)
 
 

@@ -139,7 +139,10 @@ async def test_an_address_that_may_be_lost_is_told(emulator: Emulator) -> None:
 
 async def test_permissions(emulator: Emulator) -> None:
     """They are set by name or e-mail address and listed."""
-    await lines("permissions", "set", "acme/web", "bob", "member", emulator=emulator)
+    emulator.requests.clear()
+    await lines("permissions", "set", "acme/web", "bob", "eve", "member", emulator=emulator)
+    assert writes(emulator) == ["POST"]
+    assert ["eve", "member"] in await lines("permissions", "list", "acme/web", emulator=emulator)
     assert ["bob", "member"] in await lines("permissions", "list", "acme/web", emulator=emulator)
     listed = await entities("permissions", "list", "acme/web", "--type", "file", emulator=emulator)
     assert {"username": "bob", "permission_level": "member", "user_id": None, "extra": {}} in listed
@@ -185,6 +188,42 @@ async def test_routes_and_domains_by_their_names(emulator: Emulator) -> None:
     await lines("routes", "remove", "acme/web", "/y", "--yes", emulator=emulator)
     await lines("domains", "remove", "acme/web", "dl.example", "--yes", emulator=emulator)
     assert writes(emulator) == ["DELETE", "DELETE"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("orgs", "update", "acme"), 2, "nothing to change: give --name, --description"),
+        (("packages", "update", "acme/web"), 2, "nothing to change: give --name, --short-description"),
+        (("pixels", "update", "x", "--owner", "acme"), 2, "nothing to change: give --name"),
+        (("collections", "update", "x", "--owner", "acme"), 2, "nothing to change: give --pattern"),
+        (("routes", "update", "acme/web", "x", "--api", "v2"), 2, "nothing to change: give --path"),
+        (("routes", "add", "acme/web", "https://x.example", "/x"), 2, "swapped?"),
+        (("routes", "add", "acme/web", "/x", "https://x.example", "--to", "https://x.example"), 2, "given twice"),
+        (
+            ("packages", "create", "x", "--type", "dokcer", "--dry-run"),
+            0,
+            "dokcer is unknown; did you mean docker?",
+        ),
+        (("packages", "list", "acme", "--type", "zzz"), 0, "zzz is unknown; known are docker, npm"),
+    ],
+)
+async def test_what_is_likely_a_mistake_is_told(
+    emulator: Emulator, arguments: tuple[str, ...], status: int, says: str
+) -> None:
+    """Before anything is sent; what cannot be meant is refused."""
+    done = await invoke(*arguments, env=of(emulator))
+    assert (done.status, says in done.err, writes(emulator)) == (status, True, []), done.err
+
+
+async def test_what_is_there_may_be_kept(emulator: Emulator) -> None:
+    """Created again is an error, or with --if-exists keep the one that is there."""
+    org = ("orgs", "create", "umbra")
+    package = ("packages", "create", "cli", "--organization", "acme", "--type", "npm")
+    for words in (org, package):
+        made = await entities(*words, emulator=emulator)
+        assert (await invoke(*words, env=of(emulator))).status == 1
+        assert await entities(*words, "--if-exists", "keep", emulator=emulator) == made
 
 
 @pytest.mark.parametrize(
