@@ -106,7 +106,12 @@ async def update(
 @app.command()
 @command
 async def delete(
-    *, collection: CollectionChoice, yes: Yes = False, writes: WriteOptions, connection: ClientOptions
+    *,
+    collection: CollectionChoice,
+    yes: Yes = False,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
 ) -> None:
     """Delete a collection; asks first.
 
@@ -116,4 +121,4 @@ async def delete(
         there = await find_collection(scarf, collection)
         what = f"the collection {there.pattern} ({there.id}) of {there.owner}"
         await confirm(f"Delete {what}?", yes=yes or writes.dry_run)
-        await writes.carry_out(scarf.collections.delete(there), f"delete {what}")
+        await writes.carry_out(scarf.collections.delete(there), f"delete {what}", shown)

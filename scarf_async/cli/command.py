@@ -17,7 +17,9 @@ import typer
 
 from scarf_async.cli.naming import as_typed, use_options
 from scarf_async.cli.output import Status, occupy_standard_descriptors, say, silence_standard_output, verdict
+from scarf_async.cli.records import JsonWritten, write_json
 from scarf_async.cli.signals import hung_up, interrupt, reacting, status_of_signals
+from scarf_async.entities import JSON
 from scarf_async.errors import GuardError, ManifestError, ScarfError
 
 __all__ = ["command"]
@@ -58,6 +60,7 @@ def command(function: Command) -> Callable[..., None]:
             return function(**made, **values)
 
         deadline = values.get("deadline")
+        JsonWritten.done = values.get("as_json") is not True
         _finish(call, deadline if isinstance(deadline, float) else None)
 
     named = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
@@ -107,6 +110,8 @@ def _finish(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | 
         if isinstance(error, ScarfError) and not isinstance(error, ManifestError):
             line = as_typed(line, error)
         # What is wrong with a manifest, or with changes, is a list whose lines are escaped already.
+        if not JsonWritten.done and status not in {Status.INTERRUPTED, Status.BROKEN_PIPE}:
+            _write_error(error, line, status)
         for part in line.splitlines() if isinstance(error, ManifestError | GuardError) else filter(None, [line]):
             say(f"scarf-async: {part}")
         if isinstance(error, ScarfError):
@@ -117,6 +122,15 @@ def _finish(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | 
     if status is Status.INTERRUPTED:
         _leave(status_of_signals())
     raise typer.Exit(status or Status.DONE)
+
+
+def _write_error(error: BaseException, line: str, status: Status) -> None:
+    """Write an error as JSON, where that was asked for; nobody reads it where standard output is closed."""
+    told: dict[str, JSON] = {"error": line, "type": type(error).__name__, "exit_code": int(status)}
+    if isinstance(error, ManifestError):
+        told["problems"] = [problem._asdict() for problem in error.problems]
+    with contextlib.suppress(ScarfError, OSError):
+        write_json(told)
 
 
 def _run(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | None) -> Outcome:

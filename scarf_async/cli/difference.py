@@ -145,7 +145,7 @@ class _View:
         if hidden:
             count = sum(map(len, hidden))
             self.hidden += count
-            yield _more(f"{len(hidden):,} more packages, {count:,} changes", 2)
+            yield _more(f"{len(hidden):,} more packages, {counted(count, 'change')}", 2)
 
     def _package(self, changes: Sequence[Change]) -> Iterator[Text]:
         first = changes[0]

@@ -77,6 +77,7 @@ async def remove(
     domain: Domain,
     yes: Yes = False,
     writes: WriteOptions,
+    shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
     """Remove a domain; asks first.
@@ -90,7 +91,7 @@ async def remove(
             found = await find_domain(scarf, there, domain)
             domain, what = found.id, f"the domain {found.name} ({found.id}) of {package.package}"
         await confirm(f"Remove {what}?", yes=not asks(yes, writes))
-        await writes.carry_out(scarf.domains.delete(there, domain), f"remove {what}")
+        await writes.carry_out(scarf.domains.delete(there, domain), f"remove {what}", shown)
 
 
 @app.command()

@@ -17,9 +17,12 @@ from scarf_async.cli.malformed import on_malformed_of
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
+from scarf_async.cli.records import AsJson, write_json
 from scarf_async.cli.writes import Type
+from scarf_async.entities import JSON
 from scarf_async.errors import GuardError, ValidationError
 from scarf_async.files import refuse_open_stream
+from scarf_async.text import counted
 
 if TYPE_CHECKING:
     from scarf_async.exports.spec import OnMalformed
@@ -110,13 +113,20 @@ class OutputOptions:
         ),
     ] = None
 
+    as_json: AsJson = False
+
     async def write(self, export: Export[T]) -> Status:
         """Fetch an export to where it goes."""
         if self.output == "-":
+            if self.as_json:
+                raise ValidationError("--json tells of a file: give -o FILE; for records as JSON: --format jsonl")
             return await self._print(export, StandardOutput())
         path = self._free(Path(self.output))
         with _Transfer() as meter:
             done = await export.save(path, format=self.format, overwrite=self.replace, progress=meter.received)
+        if self.as_json:
+            counts: dict[str, JSON] = {"rows": done.records, "bytes": done.bytes, "elapsed": meter.elapsed}
+            write_json({"file": self.output, "sha256": done.sha256, **counts})
         return meter.summarize(done.bytes, done.records, done.sha256, self.output)
 
     def _free(self, path: Path) -> Path:
@@ -156,7 +166,8 @@ class _Transfer(Meter):
 
     def summarize(self, size: int, records: int, sha256: str, place: str) -> Status:
         """Say what was written where."""
-        say(f"{records:,} rows, {size:,} bytes ({size_of(size)}) to {place}, sha256 {sha256}, {self.elapsed:.1f} s")
+        written = f"{counted(records, 'row')}, {counted(size, 'byte')} ({size_of(size)}) to {place}"
+        say(f"{written}, sha256 {sha256}, {self.elapsed:.1f} s")
         return Status.DONE
 
 

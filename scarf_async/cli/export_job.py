@@ -17,9 +17,10 @@ from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
-from scarf_async.cli.records import write_json
+from scarf_async.cli.records import AsJson, write_json
 from scarf_async.cli.writes import Type
 from scarf_async.errors import GuardError, ScarfError, ValidationError
+from scarf_async.text import counted as in_words
 
 if TYPE_CHECKING:
     from scarf_async.entities import JSON
@@ -171,7 +172,8 @@ async def run(
         for line in as_typed(str(report), *errors).splitlines():
             say(line)
         size = size_of(report.bytes)
-        say(f"{report.rows:,} rows, {report.bytes:,} bytes ({size}) in {to}, {report.elapsed:.1f} s")
+        written = f"{in_words(report.rows, 'row')}, {in_words(report.bytes, 'byte')} ({size})"
+        say(f"{written} in {to}, {report.elapsed:.1f} s")
     return Status.FAILED if failed else Status.DONE
 
 
@@ -215,7 +217,7 @@ async def _run(
         def show(progress: ExportProgress) -> None:
             if not (quiet or meter.is_shown):
                 for window in progress.finished:
-                    rows, size = f"{window.rows:,} rows", size_of(window.bytes)
+                    rows, size = in_words(window.rows, "row"), size_of(window.bytes)
                     say(f"{window.start}..{window.end}: {window.status}, {rows}, {size}")
             windows = (progress.windows_done, progress.windows_total)
             failed, written = progress.windows_failed, progress.rows
@@ -250,6 +252,7 @@ def verify(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read the rows, too, and look for an id that is in two windows.")
     ] = False,
+    as_json: AsJson = False,
 ) -> Status:
     """Check a directory of `export job` against its manifest: every file, every byte. Needs no token.
 
@@ -260,10 +263,14 @@ def verify(
     from scarf_async.exports.jobs import verify_export  # noqa: PLC0415 # `--help` must not wait for it
 
     problems = verify_export(directory, deep=deep)
+    if as_json:
+        found: list[JSON] = [{"path": str(problem.path), "problem": problem.problem} for problem in problems]
+        write_json({"whole": not problems, "problems": found})
     if not problems:
         say(f"{directory} is whole.")
         return Status.DONE
-    output = StandardOutput()
-    for problem in problems:
-        output.write_line(str(problem))
+    if not as_json:
+        output = StandardOutput()
+        for problem in problems:
+            output.write_line(str(problem))
     return Status.DIFFERENT

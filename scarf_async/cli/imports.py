@@ -15,6 +15,7 @@ from scarf_async.cli.progress import Meter
 from scarf_async.cli.records import RecordOptions, write_json
 from scarf_async.cli.writes import WriteOptions
 from scarf_async.entities import JSON
+from scarf_async.text import counted
 
 if TYPE_CHECKING:
     from scarf_async.imports.report import ImportBatch, ImportProgress, ImportReport
@@ -77,7 +78,9 @@ async def send(
     with Meter() as meter:
 
         def show(progress: ImportProgress) -> None:
-            meter.show(f"{progress.sent:,} rows, {progress.imported:,} imported, {progress.failed:,} failed")
+            meter.show(
+                f"{counted(progress.sent, 'row')}, {progress.imported:,} imported, {progress.failed:,} failed"
+            )
 
         async with writes.client(connection) as scarf:
             call = scarf.imports.send(
@@ -92,6 +95,8 @@ async def send(
             )
             report = await writes.carry_out(call, f"send {file}")
     if report is None:
+        if shown.as_json:
+            write_json({"dry_run": True, "change": f"send {file}"})
         return Status.DONE
     _write(report, shown)
     return Status.FAILED if report.failed or report.unknown else Status.DONE
@@ -147,13 +152,15 @@ async def get(*, event_import: Import, shown: RecordOptions, connection: ClientO
 
 @app.command()
 @command
-async def abort(*, event_import: Import, writes: WriteOptions, connection: ClientOptions) -> None:
+async def abort(
+    *, event_import: Import, writes: WriteOptions, shown: RecordOptions, connection: ClientOptions
+) -> None:
     """End an import; what it has imported stays.
 
     Example: scarf-async imports abort 7b2d5c1e-0c0f-4f6e-8a55-3f4f0f4d7c11 --owner acme
     """
     async with writes.client(connection) as scarf:
-        await writes.carry_out(scarf.imports.abort(event_import), f"end the import {event_import}")
+        await writes.carry_out(scarf.imports.abort(event_import), f"end the import {event_import}", shown)
 
 
 @app.command()

@@ -226,7 +226,12 @@ async def update(
 @app.command()
 @command
 async def delete(
-    *, package: PackageChoice, yes: Yes = False, writes: WriteOptions, connection: ClientOptions
+    *,
+    package: PackageChoice,
+    yes: Yes = False,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
 ) -> None:
     """Delete a package with all that hangs on it; asks first.
 
@@ -235,4 +240,4 @@ async def delete(
     async with writes.client(connection) as scarf:
         there = await package.find(scarf)
         await confirm(f"Delete {_named(there)}?", yes=yes or writes.dry_run)
-        await writes.carry_out(scarf.packages.delete(there), f"delete {_named(there)}")
+        await writes.carry_out(scarf.packages.delete(there), f"delete {_named(there)}", shown)

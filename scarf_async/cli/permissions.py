@@ -43,6 +43,7 @@ async def set_(
         typer.Argument(metavar="LEVEL", help="The level."),
     ],
     writes: WriteOptions,
+    shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
     """Set the level of one user or more on a package.
@@ -56,4 +57,5 @@ async def set_(
         await writes.carry_out(
             scarf.permissions.set(there, [PermissionSet(user, level) for user in users]),
             f"set {', '.join(users)} to {level} on {package.package}",
+            shown,
         )

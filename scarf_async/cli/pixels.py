@@ -142,7 +142,14 @@ async def update(
 
 @app.command()
 @command
-async def delete(*, pixel: PixelChoice, yes: Yes = False, writes: WriteOptions, connection: ClientOptions) -> None:
+async def delete(
+    *,
+    pixel: PixelChoice,
+    yes: Yes = False,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> None:
     """Delete a tracking pixel; asks first.
 
     Example: scarf-async pixels delete Documentation --owner acme --yes
@@ -151,7 +158,7 @@ async def delete(*, pixel: PixelChoice, yes: Yes = False, writes: WriteOptions, 
         there = await find_pixel(scarf, pixel)
         what = f"the tracking pixel {there.name} ({there.id}) of {there.owner}"
         await confirm(f"Delete {what}?", yes=yes or writes.dry_run)
-        await writes.carry_out(scarf.pixels.delete(there), f"delete {what}")
+        await writes.carry_out(scarf.pixels.delete(there), f"delete {what}", shown)
 
 
 @app.command()
@@ -196,6 +203,7 @@ async def remove_domain(
     domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain's name, or its id.")],
     yes: Yes = False,
     writes: WriteOptions,
+    shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
     """Remove a domain of a tracking pixel; asks first.
@@ -208,4 +216,4 @@ async def remove_domain(
         if "." in domain:
             domain = (await find_pixel_domain(scarf, there, domain)).id
         await confirm(f"Remove {what}?", yes=not asks(yes, writes))
-        await writes.carry_out(scarf.pixels.delete_domain(there, domain), f"remove {what}")
+        await writes.carry_out(scarf.pixels.delete_domain(there, domain), f"remove {what}", shown)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import attrs
 import typer
@@ -14,7 +14,15 @@ import typer
 from scarf_async.cli.output import StandardOutput, data_console
 from scarf_async.entities import JSON, UNSET, PackageKey
 
-__all__ = ["RecordOptions", "plain", "write_json"]
+__all__ = ["AsJson", "JsonWritten", "RecordOptions", "plain", "write_json"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, also for an error.")]
+
+
+class JsonWritten:
+    """Whether the command that is running has written its JSON, so that an error is not a second document."""
+
+    done: ClassVar[bool] = False
 
 
 def plain(entity: attrs.AttrsInstance) -> dict[str, JSON]:
@@ -29,6 +37,7 @@ def plain(entity: attrs.AttrsInstance) -> dict[str, JSON]:
 
 def write_json(data: JSON) -> None:
     """Write JSON data to standard output; in ASCII, so that nothing in it steers a terminal."""
+    JsonWritten.done = True
     StandardOutput().write(f"{json.dumps(data, indent=2)}\n".encode())
 
 

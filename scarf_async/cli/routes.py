@@ -125,6 +125,7 @@ async def remove(
     route: RouteChoice,
     yes: Yes = False,
     writes: WriteOptions,
+    shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
     """Remove a route; asks first.
@@ -140,4 +141,4 @@ async def remove(
             leads = f" to {without_user(found.outgoing_url)}" if found.outgoing_url else ""
             what = f"the route {found.template_path}{leads} ({route}) of {package.package}"
         await confirm(f"Remove {what}?", yes=not asks(yes, writes))
-        await writes.carry_out(scarf.routes.delete(there, route), f"remove {what}")
+        await writes.carry_out(scarf.routes.delete(there, route), f"remove {what}", shown)

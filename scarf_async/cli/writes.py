@@ -12,7 +12,7 @@ import typer
 from scarf_async.cli.naming import option_name
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import say
-from scarf_async.cli.records import RecordOptions, plain
+from scarf_async.cli.records import RecordOptions, plain, write_json
 from scarf_async.entities import LibraryType
 from scarf_async.entities.fields import without_user
 from scarf_async.errors import NotFoundError, ReadOnlyError, ValidationError
@@ -116,10 +116,14 @@ class WriteOptions:
             if not self.dry_run:
                 raise
             say(f"Not sent, since this is a dry run: {what}")
+            if shown is not None and shown.as_json:
+                write_json({"dry_run": True, "change": what})
             return None
-        say(f"{'It is so already' if self.dry_run else 'Done'}: {what}")
+        say(f"{'Already applied' if self.dry_run else 'Done'}: {what}")
         if shown is not None and result is not None:
             shown.write(result, columns)
+        elif shown is not None and shown.as_json:
+            write_json({"dry_run": self.dry_run, "change": what})
         return result
 
 

@@ -264,7 +264,7 @@ async def test_a_dry_run_of_what_is_there(emulator: Emulator) -> None:
     arguments = ("domains", "add", "acme/web", "dl.example")
     await lines(*arguments, emulator=emulator)
     done = await invoke(*arguments, "--dry-run", env=of(emulator))
-    assert (done.status, done.err) == (0, "It is so already: add the domain dl.example to acme/web\n")
+    assert (done.status, done.err) == (0, "Already applied: add the domain dl.example to acme/web\n")
 
 
 DELETE = ("packages", "delete", "acme/web")

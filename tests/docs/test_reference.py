@@ -137,3 +137,8 @@ def test_the_files_of_the_architecture_exist() -> None:
     package = Path(scarf_async.__file__).parent
     assert len(named) > 40
     assert {name for name in named if not (package / name).exists() and not (DOCS.parent / name).exists()} == set()
+
+
+def test_every_command_writes_json() -> None:
+    """Programs need no other way to read what a command says."""
+    assert [words for words, command in COMMANDS.items() if "--json" not in options(command)] == []
