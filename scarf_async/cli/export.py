@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, TypeVar
@@ -12,6 +13,7 @@ import typer
 from scarf_async.cli import export_job
 from scarf_async.cli.aggregations import QueryOptions, warnings_said
 from scarf_async.cli.command import command
+from scarf_async.cli.days import Days, Month, Since, days_before, read_range, refuse_future, today
 from scarf_async.cli.finding import package_id, pixel_id, with_ids
 from scarf_async.cli.malformed import on_malformed_of
 from scarf_async.cli.options import ExportClientOptions
@@ -41,8 +43,8 @@ app.command("verify")(export_job.verify)
 
 
 class _Span(TypedDict):
-    start: str
-    end: str
+    start: dt.date
+    end: dt.date
     on_malformed: OnMalformed
 
 
@@ -54,8 +56,13 @@ class _Range(_Span):
 class SpanOptions:
     """Which days of an export are wanted."""
 
-    start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")]
-    end: Annotated[str, typer.Option(help="The first day after the range: it is not in it.", metavar="DAY")]
+    start: Annotated[str | None, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")] = None
+    end: Annotated[
+        str | None, typer.Option(help="The first day after the range, by default today (UTC).", metavar="DAY")
+    ] = None
+    days: Days = None
+    since: Since = None
+    month: Month = None
     on_malformed: Annotated[
         str,
         typer.Option(
@@ -67,7 +74,26 @@ class SpanOptions:
 
     def of(self, target: OutputOptions) -> _Span:
         """Return what the calls of the SDK are given of it, for an export to there."""
-        return _Span(start=self.start, end=self.end, on_malformed=on_malformed_of(self.on_malformed, target.output))
+        start, end = self.range
+        return _Span(start=start, end=end, on_malformed=on_malformed_of(self.on_malformed, target.output))
+
+    @property
+    def range(self) -> tuple[dt.date, dt.date]:
+        """The first day and the day behind the last.
+
+        Raises:
+            ValidationError: they are not said, cannot be read, or are in the future.
+        """
+        from scarf_async.exports.spec import date_range  # noqa: PLC0415 # `--help` must not wait for it
+
+        start, end = read_range(self.start, self.end, days=self.days, since=self.since, month=self.month)
+        if start is None and self.days is None:
+            raise ValidationError("which days? Give --start DAY, --days N, --since 30d or --month 2024-01")
+        # So many days before a day that cannot be read are of no interest.
+        behind = today() if end is None else date_range(dt.date.min, end)[1]
+        first, behind = date_range(start or days_before(behind, self.days or 0), behind)
+        refuse_future(first, behind)
+        return first, behind
 
 
 @attrs.frozen(kw_only=True)
@@ -175,22 +201,25 @@ class _Transfer(Meter):
 @command
 async def aggregates(
     *,
-    organization: Annotated[str | None, typer.Option(help="Aggregates of an organization's packages.")] = None,
-    user: Annotated[str | None, typer.Option(help="Aggregates of a user's packages.")] = None,
+    account: Annotated[
+        str | None, typer.Argument(metavar="[ORG]", help="The organization whose packages they are of.")
+    ] = None,
+    organization: Annotated[str | None, typer.Option(help="The same as ORG.")] = None,
+    user: Annotated[str | None, typer.Option(help="A user whose packages they are of, instead of ORG.")] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
     """Export the daily counts of all packages of an organization or a user, of v1; v2 has aggregations instead.
 
-    Example: scarf-async export aggregates --organization acme --start 2024-01-01 --end 2024-02-01 | jq .total
+    Example: scarf-async export aggregates acme --start 2024-01-01 --end 2024-02-01 | jq .total
     """
-    if (organization is None) == (user is None):
-        raise ValidationError("give either --organization or --user")
+    named = [name for name in (account, organization, user) if name is not None]
+    if len(named) != 1:
+        raise ValidationError("say whose once: give either --organization or --user, or ORG")
     async with connection.client(read_only=True) as scarf:
-        of_user = organization is None
-        call = scarf.exports.user_aggregates if of_user else scarf.exports.organization_aggregates
-        export = call(str(user if of_user else organization), **span.of_range(target))
+        call = scarf.exports.organization_aggregates if user is None else scarf.exports.user_aggregates
+        export = call(named[0], **span.of_range(target))
         return await target.write(export)
 
 

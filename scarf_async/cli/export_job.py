@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 import attrs
 import typer
 
-from scarf_async.checks import whole
 from scarf_async.cli.aggregations import QueryOptions
 from scarf_async.cli.command import command
+from scarf_async.cli.days import Days, Month, Since, days_before, read_range, refuse_future
 from scarf_async.cli.finding import job_with_ids
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
@@ -62,9 +61,9 @@ async def run(
             metavar="DAY",
         ),
     ] = None,
-    days: Annotated[
-        int | None, typer.Option(help="In place of --start: so many days before --end, or before today.")
-    ] = None,
+    days: Days = None,
+    since: Since = None,
+    month: Month = None,
     end: Annotated[
         str | None,
         typer.Option(help="The first day after the range: it is not in it. By default today (UTC).", metavar="DAY"),
@@ -130,8 +129,7 @@ async def run(
     from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
 
     try:
-        if start is not None and days is not None:
-            raise ValidationError("--start and --days both say where to begin: give one of them")
+        start, end = read_range(start, end, days=days, since=since, month=month)
         job = ExportJob(
             what,
             connection.owner if account is None else account,
@@ -144,7 +142,8 @@ async def run(
             **counted.of_job(what),
         )
         if days is not None:
-            job = attrs.evolve(job, start=_days_before(job.end, days))
+            job = attrs.evolve(job, start=days_before(job.end, days))
+        refuse_future(job.start, job.end)
         if not resume and to.exists() and any(to.iterdir()):
             raise GuardError(
                 f"{to} is not empty, and --no-resume was given: nothing was done; give another directory"
@@ -186,18 +185,6 @@ _NOTHING: Final[dict[str, JSON]] = {
     "malformed": 0,
     "elapsed": 0.0,
 }
-
-
-def _days_before(end: dt.date | None, days: int) -> dt.date:
-    behind = dt.datetime.now(dt.UTC).date() if end is None else end
-    whole(
-        "--days",
-        days,
-        ValidationError,
-        most=behind.toordinal() - 1,
-        bounds=f"of at least 1, and not before {dt.date.min}",
-    )
-    return behind - dt.timedelta(days)
 
 
 async def _run(

@@ -88,7 +88,8 @@ async def test_of_an_error(emulator: Emulator, tmp_path: Path) -> None:
     file = tmp_path / "acme.yaml"
     file.write_text("version: 1\norganisations: {}\n")
     wrong = await told("plan", str(file), env=nowhere, status=2)
-    (problem,) = wrong["problems"]  # type: ignore[misc] # a list of JSON
+    assert isinstance(problems := wrong["problems"], list)
+    problem = problems[0]
     assert (problem["file"], problem["line"]) == (str(file), 2)
     assert (await told("validate", str(file), env={}, status=1)) == {"valid": False, "problems": [problem]}
 
