@@ -56,7 +56,7 @@ class QueryOptions:
         str | None,
         typer.Option(
             metavar="PATTERN",
-            help="Count what has such a name, as io.acme*,acme/web; for a job of owner_events: fetch it.",
+            help="Count what has such a name, as io.acme*,acme/web; for a job of owner-events: fetch it.",
         ),
     ] = None
     pixels_of_package: Annotated[

@@ -7,14 +7,16 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from importlib.util import find_spec
-from typing import NoReturn, TypeAlias, get_args, get_type_hints
+from typing import Annotated, NoReturn, TypeAlias, get_args, get_origin, get_type_hints
 
 import attrs
 import typer
+from typer.models import OptionInfo
 
+from scarf_async.cli.help import metavar_of
 from scarf_async.cli.naming import as_typed, use_options
 from scarf_async.cli.output import Status, occupy_standard_descriptors, say, silence_standard_output, verdict
 from scarf_async.cli.records import JsonWritten, write_json
@@ -45,6 +47,7 @@ def command(function: Command) -> Callable[..., None]:
         for name, parameter in signature.parameters.items()
         if inspect.isclass(parameter.annotation) and attrs.has(parameter.annotation)
     }
+    _name_values(signature.parameters.values())
     parameters = [
         option
         for name, parameter in signature.parameters.items()
@@ -70,12 +73,21 @@ def command(function: Command) -> Callable[..., None]:
     return run
 
 
+def _name_values(parameters: Iterable[inspect.Parameter]) -> None:
+    """Give each option that takes a value a word for it in the help."""
+    for parameter in parameters:
+        if get_origin(parameter.annotation) is Annotated:
+            kind, info = get_args(parameter.annotation)
+            if isinstance(info, OptionInfo) and info.metavar is None and bool not in {kind, *get_args(kind)}:
+                info.metavar = metavar_of(kind)
+
+
 def _options(kind: type[attrs.AttrsInstance]) -> list[inspect.Parameter]:
     hints = get_type_hints(kind, include_extras=True)
     if (panel := getattr(kind, "panel", None)) is not None:
         for field in attrs.fields(kind):
             get_args(hints[field.name])[1].rich_help_panel = panel
-    return [
+    options = [
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
@@ -84,6 +96,8 @@ def _options(kind: type[attrs.AttrsInstance]) -> list[inspect.Parameter]:
         )
         for field in attrs.fields(kind)
     ]
+    _name_values(options)
+    return options
 
 
 def _take(kind: type[attrs.AttrsInstance], values: dict[str, object]) -> attrs.AttrsInstance:

@@ -17,7 +17,7 @@ from scarf_async.entities import DomainCreate
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
-    help="List, show, add and remove the domains of a package; the status of one.", no_args_is_help=True
+    help="List, show, add and delete the domains of a package; the status of one.", no_args_is_help=True
 )
 
 Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain's name, or its id.")]
@@ -71,7 +71,7 @@ async def add(
 
 @app.command()
 @command
-async def remove(
+async def delete(
     *,
     package: PackageChoice,
     domain: Domain,
@@ -80,9 +80,9 @@ async def remove(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Remove a domain; asks first.
+    """Delete a domain; asks first.
 
-    Example: scarf-async domains remove acme/downloads downloads.acme.example
+    Example: scarf-async domains delete acme/downloads downloads.acme.example
     """
     async with writes.client(connection) as scarf:
         there = await package.identify(scarf)
@@ -90,8 +90,8 @@ async def remove(
         if "." in domain or asks(yes, writes):
             found = await find_domain(scarf, there, domain)
             domain, what = found.id, f"the domain {found.name} ({found.id}) of {package.package}"
-        await confirm(f"Remove {what}?", yes=not asks(yes, writes))
-        await writes.carry_out(scarf.domains.delete(there, domain), f"remove {what}", shown)
+        await confirm(f"Delete {what}?", yes=not asks(yes, writes))
+        await writes.carry_out(scarf.domains.delete(there, domain), f"delete {what}", shown)
 
 
 @app.command()

@@ -202,7 +202,7 @@ class _Transfer(Meter):
 async def aggregates(
     *,
     account: Annotated[
-        str | None, typer.Argument(metavar="[ORG]", help="The organization whose packages they are of.")
+        str | None, typer.Argument(metavar="ORG", help="The organization whose packages they are of.")
     ] = None,
     organization: Annotated[str | None, typer.Option(help="The same as ORG.")] = None,
     user: Annotated[str | None, typer.Option(help="A user whose packages they are of, instead of ORG.")] = None,
@@ -257,7 +257,7 @@ async def package_events(
         str, typer.Argument(metavar="OWNER|OWNER/NAME", help="The package's owner; or owner and name.")
     ],
     package: Annotated[
-        str | None, typer.Argument(metavar="[PACKAGE]", help="The package's name or uuid, after its owner.")
+        str | None, typer.Argument(metavar="PACKAGE", help="The package's name or uuid, after its owner.")
     ] = None,
     type: Type = None,  # the option's name  # noqa: A002
     span: RangeOptions,
@@ -283,7 +283,7 @@ async def owner_events(
     account: Annotated[
         str | None,
         typer.Argument(
-            metavar="[OWNER]", help="The organization or user whose packages they are; by default --owner."
+            metavar="OWNER", help="The organization or user whose packages they are; by default --owner."
         ),
     ] = None,
     names: Annotated[str | None, _NAMES] = None,

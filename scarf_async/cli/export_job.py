@@ -35,16 +35,18 @@ What = Literal[
 @command
 async def run(
     *,
-    what: Annotated[What, typer.Argument(metavar="WHAT", help=f"Which export: {', '.join(get_args(What))}.")],
+    what: Annotated[
+        What, typer.Argument(metavar="WHAT", help=f"Which export: {', '.join(get_args(What)).replace('_', '-')}.")
+    ],
     account: Annotated[
         str | None,
         typer.Argument(
-            metavar="[OWNER]",
+            metavar="OWNER",
             help="The organization, user or owner; by default --owner, and in v1 whatever the token's user sees.",
         ),
     ] = None,
     package: Annotated[
-        str | None, typer.Option(help="For package_events: the package, as OWNER/NAME, its name, or its uuid.")
+        str | None, typer.Option(help="For package-events: the package, as OWNER/NAME, its name, or its uuid.")
     ] = None,
     type: Type = None,  # the option's name  # noqa: A002
     to: Annotated[
@@ -124,7 +126,7 @@ async def run(
     those of v3. On a terminal a line shows how far it is; in a pipe there is a line for each window. Status 5:
     another run is in the directory.
 
-    Example: scarf-async export job owner_events acme --days 90 --to acme
+    Example: scarf-async export job owner-events acme --days 90 --to acme
     """
     from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
 

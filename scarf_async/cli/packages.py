@@ -97,7 +97,7 @@ async def list_(
     *,
     organization: Annotated[
         str | None,
-        typer.Argument(metavar="[ORG]", help="Whose; by default --owner, in v1 all that the token's user can see."),
+        typer.Argument(metavar="ORG", help="Whose; by default --owner, in v1 all that the token's user can see."),
     ] = None,
     type: Annotated[  # the option's name  # noqa: A002
         list[str] | None, typer.Option(help="Only packages of this type; may be given several times.")
@@ -121,7 +121,7 @@ async def list_(
 @command
 async def overview(
     *,
-    owner_name: Annotated[str | None, typer.Argument(metavar="[OWNER]", help="Whose; by default --owner.")] = None,
+    owner_name: Annotated[str | None, typer.Argument(metavar="OWNER", help="Whose; by default --owner.")] = None,
     type: Annotated[  # the option's name  # noqa: A002
         list[str] | None, typer.Option(help="Only packages of this type; may be given several times.")
     ] = None,

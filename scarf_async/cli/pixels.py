@@ -197,7 +197,7 @@ async def add_domain(
 
 @app.command()
 @command
-async def remove_domain(
+async def delete_domain(
     *,
     pixel: PixelChoice,
     domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain's name, or its id.")],
@@ -206,14 +206,14 @@ async def remove_domain(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Remove a domain of a tracking pixel; asks first.
+    """Delete a domain of a tracking pixel; asks first.
 
-    Example: scarf-async pixels remove-domain Documentation px.acme.example --owner acme
+    Example: scarf-async pixels delete-domain Documentation px.acme.example --owner acme
     """
     async with writes.client(connection) as scarf:
         there = await pixel_id(scarf, pixel)
         what = f"the domain {domain} of the tracking pixel {pixel}"
         if "." in domain:
             domain = (await find_pixel_domain(scarf, there, domain)).id
-        await confirm(f"Remove {what}?", yes=not asks(yes, writes))
-        await writes.carry_out(scarf.pixels.delete_domain(there, domain), f"remove {what}", shown)
+        await confirm(f"Delete {what}?", yes=not asks(yes, writes))
+        await writes.carry_out(scarf.pixels.delete_domain(there, domain), f"delete {what}", shown)

@@ -19,7 +19,7 @@ from scarf_async.errors import ValidationError
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
-    help="List, show, add, change and remove the routes of a file package.", no_args_is_help=True
+    help="List, show, add, change and delete the routes of a file package.", no_args_is_help=True
 )
 
 RouteChoice = Annotated[str, typer.Argument(metavar="ROUTE", help="The route's path, or its id.")]
@@ -56,7 +56,7 @@ async def add(
     *,
     package: PackageChoice,
     path: Annotated[str, typer.Argument(metavar="PATH", help="The path, such as /web/{version}.tgz.")],
-    url: Annotated[str | None, typer.Argument(metavar="[URL]", help="The same as --to.")] = None,
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="The same as --to.")] = None,
     to: Annotated[
         str | None,
         typer.Option(
@@ -119,7 +119,7 @@ async def update(
 
 @app.command()
 @command
-async def remove(
+async def delete(
     *,
     package: PackageChoice,
     route: RouteChoice,
@@ -128,9 +128,9 @@ async def remove(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Remove a route; asks first.
+    """Delete a route; asks first.
 
-    Example: scarf-async routes remove acme/downloads "/web/{version}.tgz"
+    Example: scarf-async routes delete acme/downloads "/web/{version}.tgz"
     """
     async with writes.client(connection) as scarf:
         there = await package.identify(scarf)
@@ -140,5 +140,5 @@ async def remove(
             route = found.id
             leads = f" to {without_user(found.outgoing_url)}" if found.outgoing_url else ""
             what = f"the route {found.template_path}{leads} ({route}) of {package.package}"
-        await confirm(f"Remove {what}?", yes=not asks(yes, writes))
-        await writes.carry_out(scarf.routes.delete(there, route), f"remove {what}", shown)
+        await confirm(f"Delete {what}?", yes=not asks(yes, writes))
+        await writes.carry_out(scarf.routes.delete(there, route), f"delete {what}", shown)

@@ -179,12 +179,12 @@ async def test_routes_and_domains_by_their_names(emulator: Emulator) -> None:
     assert (await lines("routes", "get", "acme/web", "/y", emulator=emulator))[0][1:] == ["/y", "https://y.example"]
     assert (await lines("domains", "get", "acme/web", "DL.example", emulator=emulator))[0][1] == "dl.example"
     for words, asked in (
-        (("routes", "remove", "acme/web", "/y"), "Remove the route /y to 'https://y.example' ("),
-        (("domains", "remove", "acme/web", "dl.example"), "Remove the domain dl.example ("),
+        (("routes", "remove", "acme/web", "/y"), "Delete the route /y to 'https://y.example' ("),
+        (("domains", "remove", "acme/web", "dl.example"), "Delete the domain dl.example ("),
     ):
         refused = await invoke(*words, env=of(emulator))
         assert (refused.status, writes(emulator)) == (3, [])
-        assert asked in (await invoke(*words, "--dry-run", env=of(emulator))).err.replace("remove", "Remove")
+        assert asked in (await invoke(*words, "--dry-run", env=of(emulator))).err.replace("delete", "Delete")
     await lines("routes", "remove", "acme/web", "/y", "--yes", emulator=emulator)
     await lines("domains", "remove", "acme/web", "dl.example", "--yes", emulator=emulator)
     assert writes(emulator) == ["DELETE", "DELETE"]
@@ -244,9 +244,9 @@ async def test_what_is_there_may_be_kept(emulator: Emulator) -> None:
         (("packages", "delete", "acme/web"), "delete the package web (file) of acme"),
         (("permissions", "set", "acme/web", "bob", "admin"), "set bob to admin on acme/web"),
         (("routes", "add", "acme/web", "/x", "https://x.example"), "template_path '/x'"),
-        (("routes", "remove", "acme/web", "1"), "remove the route 1"),
+        (("routes", "remove", "acme/web", "1"), "delete the route 1"),
         (("domains", "add", "acme/web", "x.example"), "add the domain x.example"),
-        (("domains", "remove", "acme/web", "1"), "remove the domain 1"),
+        (("domains", "remove", "acme/web", "1"), "delete the domain 1"),
     ],
 )
 async def test_a_dry_run_sends_no_change(emulator: Emulator, arguments: tuple[str, ...], says: str) -> None:

@@ -88,7 +88,8 @@ async def test_of_an_error(emulator: Emulator, tmp_path: Path) -> None:
     file = tmp_path / "acme.yaml"
     file.write_text("version: 1\norganisations: {}\n")
     wrong = await told("plan", str(file), env=nowhere, status=2)
-    assert isinstance(problems := wrong["problems"], list)
+    problems = wrong["problems"]
+    assert isinstance(problems, list)
     problem = problems[0]
     assert (problem["file"], problem["line"]) == (str(file), 2)
     assert (await told("validate", str(file), env={}, status=1)) == {"valid": False, "problems": [problem]}
@@ -103,7 +104,8 @@ async def test_of_files(emulator: Emulator, tmp_path: Path) -> None:
     assert (written["file"], written["rows"]) == (file, 50)
     assert (await told("export", "owner-events", "acme", *days, env=of(emulator), status=2))["exit_code"] == 2
     pulled = await told("pull", "acme", "-o", str(tmp_path / "a.yaml"), env=of(emulator))
-    assert isinstance(counts := pulled["counts"], dict)
+    counts = pulled["counts"]
+    assert isinstance(counts, dict)
     assert (counts["organizations"], counts["packages"]) == (1, 1)
     assert (await told("pull", "acme", env=of(emulator)))["version"] == 1
 
