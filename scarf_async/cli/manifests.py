@@ -27,7 +27,9 @@ _ENDS = {"yaml": (".yaml", ".yml"), "json": (".json",)}
 @command
 async def pull(
     *,
-    organizations: Annotated[list[str], typer.Argument(metavar="ORG...", help="The organizations.")],
+    organizations: Annotated[
+        list[str] | None, typer.Argument(metavar="ORG...", help="The organizations; none with --user-packages.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Where it goes; by default to standard output."),
@@ -57,6 +59,8 @@ async def pull(
     """
     from scarf_async.manifests import write_manifest  # noqa: PLC0415 # `--help` must not wait for it
 
+    if not organizations and not user_packages:
+        raise ValidationError("say what to pull: organizations, or --user-packages")
     if as_json and output is None and format == "yaml":
         raise ValidationError("--json and --format yaml exclude each other")
     if output is None and keep:
@@ -71,7 +75,7 @@ async def pull(
             " with --replace it is replaced"
         )
     async with connection.client(read_only=True) as scarf:
-        manifest = await scarf.manifests.pull(*organizations, user_packages=user_packages, me=me)
+        manifest = await scarf.manifests.pull(*(organizations or ()), user_packages=user_packages, me=me)
     if output is None:
         StandardOutput().write(serialize(manifest, "json" if as_json else format or "yaml"))
     else:

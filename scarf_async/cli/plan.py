@@ -56,7 +56,9 @@ class CompareOptions:
             manifest = attrs.evolve(manifest, me=me)
         for word in library_types(manifest):
             warn_of_type(word)
-        return await scarf.manifests.diff(manifest, prune=self.prune, rewrite_addresses=self.rewrite_addresses)
+        changes = await scarf.manifests.diff(manifest, prune=self.prune, rewrite_addresses=self.rewrite_addresses)
+        await scarf.manifests.check_names(changes)
+        return changes
 
 
 @attrs.frozen(kw_only=True)
