@@ -98,7 +98,7 @@ class _Exports:
         str,
         typer.Option(
             metavar="NAME,...",
-            help="The columns of event exports; unknown ones are empty. `real` means the 24 of today, `seed` "
+            help="The columns of event exports; unknown ones are empty. `real` means the 24 of today, `published` "
             "the 16 of the published description, `2022` the 18 of that year.",
         ),
     ] = "real"

@@ -1,4 +1,4 @@
-"""Packages and what hangs on them: permissions, routes, domains (seed: 'Packages', 'File Packages')."""
+"""Packages and what hangs on them: permissions, routes, domains."""
 
 from __future__ import annotations
 
@@ -137,8 +137,8 @@ class PackageUpsert:
     In v2 an update leaves what is `UNSET` as it is, and None clears it; what is None is left out of a create.
     `importance`, and a `short_description` that is `UNSET`, are v2's alone: v1 refuses them at the call.
 
-    The type cannot change after creation (seed). The seed says what addresses look like, and that is checked
-    here: `backend_url` and `public_url` (docker) are absolute, have a path of components that match
+    The type cannot change after creation. The published description says what addresses look like, and that is
+    checked here: `backend_url` and `public_url` (docker) are absolute, have a path of components that match
     `[a-z0-9]+(?:[._-][a-z0-9]+)*` and the same path; `repository_url` (pypi, python) is absolute.
 
     Raises:

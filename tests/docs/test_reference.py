@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from collections import Counter
@@ -11,7 +12,8 @@ import pytest
 from ruamel.yaml import YAML
 
 import scarf_async
-from scarf_async import errors
+from scarf_async import ExportKind, errors
+from scarf_async.exports.group import Exports
 
 from .commands import COMMANDS, options, reference
 from .pages import DOCS, blocks
@@ -144,3 +146,11 @@ def test_every_command_writes_json() -> None:
     assert [words for words, command in COMMANDS.items() if "--json" not in options(command)] == [
         "scarf-async help"
     ]
+
+
+@pytest.mark.parametrize("name", [*ExportKind, "company_events", "pixel_rollup"])
+def test_every_export_says_what_it_raises(name: str) -> None:
+    """A reader of the reference, or of an editor's hint, need not look elsewhere."""
+    said = inspect.getdoc(getattr(Exports, name)) or ""
+    assert "Raises:" in said
+    assert "Args:" in said
