@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shlex
 import shutil
 import sys
@@ -255,7 +254,11 @@ def _summary(rows: dict[str, str]) -> Table:
 
 
 def _peak_memory() -> int:
-    """Return the most memory that this process has held, in bytes."""
+    """Return the most memory that this process has held, in bytes; 0 where the system does not tell."""
+    try:
+        import resource  # noqa: PLC0415 # there is none on Windows
+    except ImportError:
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts KiB, macOS bytes.
     return peak if sys.platform == "darwin" else peak * 1024
