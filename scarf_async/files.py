@@ -65,7 +65,7 @@ def lock(descriptor: int) -> None:
     except ImportError:
         raise OSError(
             errno.ENOSYS,
-            "journals and export jobs need file locks, which Windows does not have: use Linux, macOS or WSL",
+            "journals and export jobs need file locks, which Windows lacks: use Linux, macOS or WSL",
         ) from None
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -413,6 +413,6 @@ def test_without_locks_the_error_says_what_needs_them(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with (
         (tmp_path / "a").open("wb") as file,
-        pytest.raises(OSError, match="journals and export jobs need file locks"),
+        pytest.raises(OSError, match="export jobs need file locks"),
     ):
         lock(file.fileno())

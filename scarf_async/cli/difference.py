@@ -30,7 +30,6 @@ _PLURALS: Final = {"member": "members", "permission": "permissions", "route": "r
 _NEVER_HIDDEN: Final = frozenset[Action]({"remove", "blocked"})
 _FEW: Final = 4
 _PACKAGES: Final = 3
-_LONGEST_VALUE: Final = 60
 # GitHub takes comments of 65,536 characters.
 _LONGEST_COMMENT: Final = 60_000
 
@@ -175,7 +174,7 @@ class _View:
         if change.kind == "package":
             line.append(printable(_type(change)))
         # Of a new thing, what does not fit is cut below; of a change it is where the values differ that counts.
-        longest = None if self.width is None or change.action == "create" else _LONGEST_VALUE
+        longest = None if self.width is None or change.action == "create" else max(24, self.width // 3)
         details = change.describe(longest)
         self.cut |= details != change.details
         if details:

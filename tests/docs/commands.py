@@ -28,8 +28,8 @@ and for a local server with TLS `emulator`; `scarf-async[all]` has all of them. 
 Data goes to standard output, everything else to standard error, so that pipes get nothing but data. On a terminal
 lists are tables; in a pipe they are lines with tabs, and `--json` gives JSON.
 
-On Windows, journals (`apply --journal`, `demo`) and export jobs refuse to run, since they need file locks that it does
-not have; everything else works there.
+On Windows, journals (`apply --journal`, `demo`) and export jobs refuse to run, since they need file locks that it
+does not have; everything else works there.
 
 | status | what it means |
 |---|---|
