@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from typing import Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Final, Literal, get_args, get_origin
 
 import typer
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from scarf_async.cli.output import data_console, settle_size
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
 
 __all__ = ["Command", "Commands", "metavar_of"]
 
@@ -112,7 +112,7 @@ def _about(option: TyperOption) -> str:
     about = option.help or ""
     if option.required:
         return f"{about} Required."
-    if option.default in {None, False, ""} or callable(option.default) or "default" in about:
+    if option.default is None or option.default is False or callable(option.default) or "default" in about:
         return about
     return f"{about} By default {'on' if option.default is True else option.default}."
 
@@ -120,6 +120,9 @@ def _about(option: TyperOption) -> str:
 def _show(
     ctx: typer.Context, words: str | None, usage: list[str], panels: Iterable[tuple[str, list[tuple[str, str]]]]
 ) -> None:
+    from rich.padding import Padding  # noqa: PLC0415 # commands need not wait for it
+    from rich.text import Text  # noqa: PLC0415
+
     console = data_console()
     above = ctx.parent.command_path if ctx.parent is not None and usage[0] != "[OPTIONS]" else ctx.command_path
     console.print(Text.assemble(("Usage: ", "bold"), " ".join([above, *usage])))
@@ -129,12 +132,15 @@ def _show(
     for name, rows in panels:
         console.print()
         console.print(Text(f"{name}:", "bold"))
-        for line in _rows(rows, console):
+        for line in _rows(rows, console.width):
             console.print(Padding(line, (0, 0, 0, 2)))
 
 
-def _rows(rows: list[tuple[str, str]], console: Console) -> Iterator[Table | Text]:
+def _rows(rows: list[tuple[str, str]], width: int) -> Iterator[Table | Text]:
     """Yield what each name is followed by; a long name has a line of its own."""
+    from rich.table import Table  # noqa: PLC0415 # as above
+    from rich.text import Text  # noqa: PLC0415
+
     widest = max([len(name) for name, _ in rows if len(name) <= _WIDEST_NAME], default=_WIDEST_NAME)
     for name, about in rows:
         shown = Text(name, "cyan")
@@ -143,6 +149,6 @@ def _rows(rows: list[tuple[str, str]], console: Console) -> Iterator[Table | Tex
             shown = Text()
         table = Table.grid(padding=(0, 2))
         table.add_column(width=widest)
-        table.add_column(overflow="fold", width=console.width - widest - 4)
+        table.add_column(overflow="fold", width=width - widest - 4)
         table.add_row(shown, Text(" ".join(about.split())))
         yield table
