@@ -94,11 +94,21 @@ class RequestFinished(ScarfEvent):
 
 @attrs.frozen(kw_only=True)
 class RetryScheduled(ScarfEvent):
-    """The request will be tried again `delay` seconds after the `attempt`-th attempt, for the `reason`."""
+    """The request will be tried again `delay` seconds after the `attempt`-th attempt, for the `reason`.
+
+    Attributes:
+        attempt: the number of the attempt that failed, from 1.
+        delay: seconds.
+        reason: what happened, in one of a few phrases.
+        attempts: how many there may be, the first included; 0 where something else bounds them, as in a bulk run.
+        detail: what happened in full, such as which host refused the connection.
+    """
 
     attempt: int
     delay: float
     reason: str
+    attempts: int = 0
+    detail: str = ""
 
 
 @attrs.frozen(kw_only=True)

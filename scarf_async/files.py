@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 __all__ = [
+    "NO_FOLLOW",
     "PartFile",
     "destination",
     "is_temporary",
@@ -29,6 +30,8 @@ __all__ = [
     "write_whole",
 ]
 
+NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+"""Opens no link, where the system knows how to."""
 _PART: Final = re.compile(r"\.scarf-[0-9a-f]{16}\.part", re.ASCII)
 _TEMPORARY: Final = re.compile(r"\.scarf-[0-9a-f]{16}\.(?:part|seen|seen-journal)", re.ASCII)
 # What systems answer that cannot sync a directory, or not one that may only be written, or cannot set a mode.
@@ -60,7 +63,10 @@ def lock(descriptor: int) -> None:
     try:
         import fcntl  # noqa: PLC0415 # there is none on Windows, where all but journals and export jobs works
     except ImportError:
-        raise OSError(errno.ENOSYS, "this system has no such locks") from None
+        raise OSError(
+            errno.ENOSYS,
+            "journals and export jobs need file locks, which Windows lacks: use Linux, macOS or WSL",
+        ) from None
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -224,7 +230,7 @@ def _remove_if_dead(part: Path) -> None:
         if not stat.S_ISREG(part.lstat().st_mode):
             return
         # Some network file systems lock only what is open for writing.
-        descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = os.open(part, os.O_RDWR | NO_FOLLOW)
         try:
             lock(descriptor)
             # No name is used twice, so this is the file that is locked, or none.

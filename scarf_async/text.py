@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["aligned", "printable"]
+__all__ = ["aligned", "counted", "printable"]
 
 
 def printable(text: str) -> str:
@@ -18,6 +18,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "request"), counted(3133, "request"), counted(0, "reply", "replies")
+    ('1 request', '3,133 requests', '0 replies')
+    """
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:

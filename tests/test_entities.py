@@ -384,6 +384,17 @@ def test_required_fields_cannot_be_none(row: Row) -> None:
             row.kind(**{**row.required, name: None})
 
 
+def test_swapped_addresses_of_a_route_are_refused() -> None:
+    """A template that is an absolute address, and an address that is a path: the hint says what is which."""
+    for url, path, field in (
+        ("https://a.example", "HTTPS://a.example/x", "template_path"),
+        ("/x", "/y", "outgoing_url"),
+    ):
+        with pytest.raises(ValidationError, match="swapped") as refused:
+            RouteCreate(url, path)
+        assert refused.value.field == field
+
+
 def test_some_required_texts_may_be_unset() -> None:
     """In v2 UNSET leaves as it is what v1 has to be given."""
     assert OrganizationUpsert(name="acme", description=UNSET, billing_email=UNSET).description is UNSET

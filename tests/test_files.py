@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scarf_async.files import PartFile, sweep, write_whole
+from scarf_async.files import PartFile, lock, sweep, write_whole
 
 
 def mode(path: Path) -> int:
@@ -406,3 +406,13 @@ def test_a_part_that_is_swept_as_it_comes_into_being(tmp_path: Path, monkeypatch
     write_whole(tmp_path / "file", [b"new"])
     assert made
     assert [path.read_text() for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_without_locks_the_error_says_what_needs_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As on Windows, where nothing else of the package fails for it."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with (
+        (tmp_path / "a").open("wb") as file,
+        pytest.raises(OSError, match="export jobs need file locks"),
+    ):
+        lock(file.fileno())

@@ -275,6 +275,7 @@ FLOORS = (
     ("client",),
     ("testing", "dlt", "distributed"),
     ("cli",),
+    ("__main__",),
 )
 """The rooms from the ground up. The package's own `__init__` gathers the public names, and is above them all."""
 

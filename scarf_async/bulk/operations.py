@@ -9,7 +9,8 @@ import attrs
 
 from scarf_async.bulk.calls import CALLS
 from scarf_async.bulk.kinds import Call, Kind, Ref, Root
-from scarf_async.entities import DomainCreate, OrganizationUpsert, PackageUpsert
+from scarf_async.entities import DomainCreate, OrganizationUpsert, PackageUpsert, RouteCreate
+from scarf_async.entities.fields import without_user
 from scarf_async.text import printable
 
 __all__ = ["Operation", "Plan"]
@@ -81,4 +82,7 @@ class Plan(Protocol):
 def _shown(value: object) -> str:
     if isinstance(value, OrganizationUpsert | PackageUpsert | DomainCreate):
         return value.name
+    if isinstance(value, RouteCreate):
+        leads = f" -> {without_user(value.outgoing_url)}" if isinstance(value.outgoing_url, str) else ""
+        return f"{value.template_path}{leads}"
     return f"#{value.index}" if isinstance(value, Ref) else str(value)

@@ -51,6 +51,8 @@ class Outcomes:
     _flushing: bool = False
     _done: int = 0
     _failed: int = 0
+    _unknown: int = 0
+    _skipped: int = 0
     _began: float = attrs.field(init=False)
     _told: float = float("-inf")
 
@@ -153,6 +155,8 @@ class Outcomes:
         self.succeeded[place] = outcome.status == "succeeded"
         self._done += 1
         self._failed += outcome.status in {"failed", "unknown"}
+        self._unknown += outcome.status == "unknown"
+        self._skipped += outcome.status == "skipped"
         if self.on_outcome.wanted:
             self.on_outcome.tell(outcome)
 
@@ -167,7 +171,8 @@ class Outcomes:
         self._told = now
         rate = self._done / max(now - self._began, 1e-9)
         eta = (total - self._done) / rate if self._done else None
-        self.progress.tell(BulkProgress(self._done, self._failed, total, self.requests, rate, eta))
+        counts = (self._done, self._failed, total, self.requests, rate, eta, self._unknown, self._skipped)
+        self.progress.tell(BulkProgress(*counts))
 
     def report(self, stopped_by: str | None, resume_after: float | None) -> BulkReport:
         """End: what has no outcome was skipped."""

@@ -13,7 +13,7 @@ from scarf_async.bulk.kinds import Ref
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.entities import JSON
 from scarf_async.errors import BulkError, ScarfError, ValidationError
-from scarf_async.text import aligned
+from scarf_async.text import aligned, counted
 
 __all__ = ["BulkProgress", "BulkReport", "Outcome", "Status"]
 
@@ -59,6 +59,8 @@ class BulkProgress:
         requests: what was sent so far, looks and retries included.
         rate: operations a second since the start.
         eta: seconds to the end at this rate; None before the first outcome.
+        unknown: those of `failed` whose outcome is unknown.
+        skipped: those of `done` that were not sent.
     """
 
     done: int
@@ -67,6 +69,8 @@ class BulkProgress:
     requests: int
     rate: float
     eta: float | None
+    unknown: int = 0
+    skipped: int = 0
 
 
 @attrs.frozen(eq=False, repr=False, str=False)
@@ -158,7 +162,7 @@ class BulkReport:
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
             errors.append(error)
-        raise BulkError(f"{len(bad)} of {len(self.outcomes)} operations did not succeed", errors)
+        raise BulkError(f"{len(bad):,} of {counted(len(self.outcomes), 'operation')} did not succeed", errors)
 
     def to_dict(self) -> dict[str, JSON]:
         """Return the report as JSON data."""
@@ -184,7 +188,7 @@ class BulkReport:
         }
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
+        counts = ", ".join(f"{count:,} {status}" for status, count in self.counts.items() if count)
         return f"<BulkReport: {counts or 'no operations'}>"
 
     def __str__(self) -> str:
@@ -192,16 +196,16 @@ class BulkReport:
         for outcome in self.outcomes:
             table.setdefault(outcome.operation.kind, Counter())[outcome.status] += 1
         rows = [["operation", *_STATUSES]]
-        rows += [[kind, *(str(counts[status]) for status in _STATUSES)] for kind, counts in table.items()]
-        rows.append(["all", *(str(count) for count in self.counts.values())])
+        rows += [[kind, *(f"{counts[status]:,}" for status in _STATUSES)] for kind, counts in table.items()]
+        rows.append(["all", *(f"{count:,}" for count in self.counts.values())])
         lines = aligned(rows)
-        lines.append(f"{self.requests} requests in {self.elapsed:.1f} s")
+        lines.append(f"{counted(self.requests, 'request')} in {self.elapsed:.1f} s")
         if self.stopped_by:
             lines.append(f"stopped: {self.stopped_by}")
         bad = self._of("failed", "unknown")
         lines += [f"{outcome.status}: {outcome.operation}: {outcome.error}" for outcome in bad[:_SHOWN]]
         if len(bad) > _SHOWN:
-            lines.append(f"... and {len(bad) - _SHOWN} more")
+            lines.append(f"... and {len(bad) - _SHOWN:,} more")
         return "\n".join(lines)
 
 

@@ -43,21 +43,24 @@ class QueryOptions:
     ] = "daily"
     packages: Annotated[
         list[str] | None,
-        typer.Option(metavar="UUID", help="Count this package, and others; or all, or none."),
+        typer.Option(
+            metavar="PACKAGE",
+            help="Count this package: OWNER/NAME, name or uuid; repeatable; or all, or none.",
+        ),
     ] = None
     pixels: Annotated[
         list[str] | None,
-        typer.Option(metavar="UUID", help="Count this pixel, and others; or all, or none."),
+        typer.Option(metavar="PIXEL", help="Count this pixel: name or id; repeatable; or all, or none."),
     ] = None
     names: Annotated[
         str | None,
         typer.Option(
             metavar="PATTERN",
-            help="Count what has such a name, as io.acme*,acme/web; for a job of owner_events: fetch it.",
+            help="Count what has such a name, as io.acme*,acme/web; for a job of owner-events: fetch it.",
         ),
     ] = None
     pixels_of_package: Annotated[
-        str | None, typer.Option(metavar="UUID", help="Count the pixels of a package.")
+        str | None, typer.Option(metavar="PACKAGE", help="Count the pixels of a package.")
     ] = None
     filter: Annotated[str | None, typer.Option(help="The id of a filter that is saved with Scarf.")] = None
     company: Annotated[str | None, typer.Option(help="Count one company, by its domain.")] = None

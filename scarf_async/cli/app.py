@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from scarf_async.cli import (
     check,
@@ -28,23 +27,22 @@ from scarf_async.cli import (
     routes,
     users,
 )
-from scarf_async.cli.output import settle_size
+from scarf_async.cli.command import command
+from scarf_async.cli.help import Command, Commands
+from scarf_async.cli.records import AsJson, write_json
 from scarf_async.version import __version__
 
 __all__ = ["app"]
 
 
-class _Commands(TyperGroup):
-    def main(self, *args: object, **kwargs: object) -> object:
-        """Run the command line; what typer prints by itself is whole too."""
-        settle_size()
-        return super().main(*args, **kwargs)  # type: ignore[arg-type] # as they came
-
-
 app: typer.Typer = typer.Typer(
-    cls=_Commands,
     help="Manage packages on Scarf and export their events.",
     no_args_is_help=True,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # Options and words may be spelt with either.
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+    },
     # A traceback with local variables would show what this package takes care never to show.
     pretty_exceptions_show_locals=False,
 )
@@ -56,6 +54,7 @@ _LOCAL = "Local server"
 
 app.command("check", rich_help_panel=_FIRST)(check.check)
 app.command("plan", rich_help_panel=_DECLARED)(plan.plan)
+app.command("show", rich_help_panel=_DECLARED)(plan.show)
 app.command("apply", rich_help_panel=_DECLARED)(plan.apply)
 app.command("pull", rich_help_panel=_DECLARED)(manifests.pull)
 app.command("copy", rich_help_panel=_DECLARED)(copying.copy)
@@ -88,7 +87,45 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Manage packages on Scarf and export their events."""
+
+
+@app.command("version", rich_help_panel=_FIRST)
+@command
+def version_(*, as_json: AsJson = False) -> None:
+    """Print the version.
+
+    Example: scarf-async version
+    """
+    if as_json:
+        write_json({"version": __version__})
+    else:
+        typer.echo(f"scarf-async {__version__}")
+
+
+@app.command("help", rich_help_panel=_FIRST)
+def help_(
+    words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND...", help="The command.")] = None,
+) -> None:
+    """Show the help of a command, as --help does.
+
+    Example: scarf-async help export job
+    """
+    app([*(words or []), "--help"])
+
+
+def _dress(group: typer.Typer) -> None:
+    """Let everything below a group show our help."""
+    group.info.cls = Commands
+    for each in group.registered_commands:
+        each.cls = Command
+    for below in group.registered_groups:
+        below.cls = Commands
+        if below.typer_instance is not None:
+            _dress(below.typer_instance)
+
+
+_dress(app)

@@ -19,7 +19,7 @@ from scarf_async.cli.progress import Meter
 from scarf_async.cli.records import write_json
 from scarf_async.cli.signals import name_of_first
 from scarf_async.errors import GuardError
-from scarf_async.text import printable
+from scarf_async.text import counted, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scarf_async.manifests import Changes
     from scarf_async.manifests.report import ApplyReport
 
-__all__ = ["ApplyOptions", "failures", "failures_table", "say_stopping"]
+__all__ = ["ApplyOptions", "failures", "failures_table", "other_ends", "progress_line", "say_stopping"]
 
 _ROWS: Final = 20
 
@@ -40,6 +40,10 @@ class ApplyOptions:
 
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, and send no change.")] = False
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Show everything, on a terminal too, which by default shortens long lists."),
+    ] = False
     journal: Annotated[
         Path | None,
         typer.Option(help="A file that makes an interrupted run go on where it was.", metavar="FILE"),
@@ -97,14 +101,14 @@ class ApplyOptions:
         from scarf_async.cli.difference import show_difference  # noqa: PLC0415 # it takes rich
         from scarf_async.manifests.saved import write_changes  # noqa: PLC0415
 
-        show_difference(changes, notes=True)
+        show_difference(changes, notes=True, full=self.full)
         if self.dry_run:
             if self.as_json:
                 write_json(changes.to_dict())
             say("Nothing was changed, since this is a dry run.")
             return Status.DONE
-        if changes.applicable:
-            await confirm(f"Make these {len(changes.applicable):,} changes?", yes=self.yes)
+        if count := len(changes.applicable):
+            await confirm(f"Make {'this change' if count == 1 else f'these {count:,} changes'}?", yes=self.yes)
         kept = plan or self._kept_plan
         if plan is None and kept is not None:
             # While the question waited, another run may have begun it, and needs the plan that it has kept.
@@ -130,7 +134,7 @@ class ApplyOptions:
                 me=self.me,
                 whole=whole,
                 stop=stop,
-                progress=lambda progress: meter.show(_progress_line(progress)),
+                progress=lambda progress: meter.show(progress_line(progress)),
             )
             return report, stop.is_set()
         return None, True
@@ -142,7 +146,7 @@ class ApplyOptions:
             _write_failures(failed)
         counts = ", ".join(f"{count:,} {end}" for end, count in report.counts.items() if count)
         bulk = report.bulk
-        sent = "" if bulk is None else f"; {bulk.requests:,} requests in {bulk.elapsed:.1f} s"
+        sent = "" if bulk is None else f"; {counted(bulk.requests, 'request')} in {bulk.elapsed:.1f} s"
         say(f"{counts or 'There was nothing to change'}{sent}")
         if bulk is not None and bulk.stopped_by is not None:
             say(f"Stopped: {as_typed(bulk.stopped_by, *filter(None, (outcome.error for outcome in bulk)))}")
@@ -162,15 +166,25 @@ def say_stopping() -> None:
     say(f"Stopping when what is under way has ended; {name_of_first()} again stops at once")
 
 
-def _progress_line(progress: BulkProgress) -> str:
-    """Say how far a run is."""
-    parts = [f"{progress.done:,} of {progress.total:,} changes ({100 * progress.done // max(progress.total, 1)}%)"]
-    if progress.failed:
-        parts.append(f"{progress.failed:,} failed")
-    parts.append(f"{progress.requests:,} requests")
+def progress_line(progress: BulkProgress) -> str:
+    """Say how far a run is, in the words and counts that its report ends with."""
+    done = progress.done - progress.skipped
+    share = 100 * done // max(progress.total, 1)
+    parts = [f"{done:,} of {counted(progress.total, 'change')} ({share}%)", *other_ends(progress)]
+    parts.append(counted(progress.requests, "request"))
     if progress.eta is not None and progress.done < progress.total:
         parts.append(f"{progress.eta:.0f} s left")
     return "  ".join(parts)
+
+
+def other_ends(progress: BulkProgress) -> list[str]:
+    """Return how many operations ended otherwise than well."""
+    ends = {
+        "failed": progress.failed - progress.unknown,
+        "unknown": progress.unknown,
+        "skipped": progress.skipped,
+    }
+    return [f"{count:,} {end}" for end, count in ends.items() if count]
 
 
 def failures(report: ApplyReport) -> list[tuple[str, str, str]]:

@@ -8,9 +8,10 @@ import typer
 
 from scarf_async.cli.asking import confirm
 from scarf_async.cli.command import command
+from scarf_async.cli.finding import find_collection
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import WriteOptions, Yes, sent
+from scarf_async.cli.writes import WriteOptions, Yes, need_change, sent
 from scarf_async.entities import UNSET, CollectionUpsert
 
 __all__ = ["app"]
@@ -19,8 +20,8 @@ app: typer.Typer = typer.Typer(
     help="List, show, create, update and delete collections of docker images (v2).", no_args_is_help=True
 )
 
-CollectionId = Annotated[
-    str, typer.Argument(metavar="ID", help="The collection's id, as `collections list` shows it.")
+CollectionChoice = Annotated[
+    str, typer.Argument(metavar="COLLECTION", help="The collection's pattern, such as acme/*, or its id.")
 ]
 PublicDomain = Annotated[
     str | None,
@@ -42,13 +43,13 @@ async def list_(*, shown: RecordOptions, connection: ClientOptions) -> None:
 
 @app.command()
 @command
-async def get(*, collection: CollectionId, shown: RecordOptions, connection: ClientOptions) -> None:
+async def get(*, collection: CollectionChoice, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show a collection.
 
-    Example: scarf-async collections get 3kTMd --owner acme --json
+    Example: scarf-async collections get "acme/*" --owner acme --json
     """
     async with connection.client(read_only=True) as scarf:
-        shown.write(await scarf.collections.get(collection))
+        shown.write(await find_collection(scarf, collection))
 
 
 @app.command()
@@ -77,7 +78,7 @@ async def create(
 @command
 async def update(
     *,
-    collection: CollectionId,
+    collection: CollectionChoice,
     pattern: Annotated[str | None, typer.Option(help="Which images.")] = None,
     backend_domain: Annotated[str | None, typer.Option(metavar="REGISTRY", help="Their registry.")] = None,
     public_domain: PublicDomain = None,
@@ -87,10 +88,11 @@ async def update(
 ) -> None:
     """Change a collection; what is not said stays as it is.
 
-    Example: scarf-async collections update 3kTMd --backend-domain quay.io --owner acme
+    Example: scarf-async collections update "acme/*" --backend-domain quay.io --owner acme
     """
+    need_change({"pattern": pattern, "backend_domain": backend_domain, "public_domain": public_domain})
     async with writes.client(connection) as scarf:
-        there = await scarf.collections.get(collection)
+        there = await find_collection(scarf, collection)
         upsert = CollectionUpsert(
             pattern=there.pattern if pattern is None else pattern,
             backend_domain=there.backend_domain if backend_domain is None else backend_domain,
@@ -104,14 +106,19 @@ async def update(
 @app.command()
 @command
 async def delete(
-    *, collection: CollectionId, yes: Yes = False, writes: WriteOptions, connection: ClientOptions
+    *,
+    collection: CollectionChoice,
+    yes: Yes = False,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
 ) -> None:
     """Delete a collection; asks first.
 
-    Example: scarf-async collections delete 3kTMd --owner acme --yes
+    Example: scarf-async collections delete "acme/*" --owner acme --yes
     """
     async with writes.client(connection) as scarf:
-        there = await scarf.collections.get(collection)
+        there = await find_collection(scarf, collection)
         what = f"the collection {there.pattern} ({there.id}) of {there.owner}"
         await confirm(f"Delete {what}?", yes=yes or writes.dry_run)
-        await writes.carry_out(scarf.collections.delete(there), f"delete {what}")
+        await writes.carry_out(scarf.collections.delete(there), f"delete {what}", shown)

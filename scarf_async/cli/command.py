@@ -7,17 +7,21 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
-from functools import partial, wraps
+from collections.abc import Awaitable, Callable, Iterable
+from functools import wraps
 from importlib.util import find_spec
-from typing import NoReturn, TypeAlias, get_args, get_type_hints
+from typing import Annotated, NoReturn, TypeAlias, get_args, get_origin, get_type_hints
 
 import attrs
 import typer
+from typer.models import OptionInfo
 
+from scarf_async.cli.help import metavar_of
 from scarf_async.cli.naming import as_typed, use_options
 from scarf_async.cli.output import Status, occupy_standard_descriptors, say, silence_standard_output, verdict
+from scarf_async.cli.records import JsonWritten, write_json
 from scarf_async.cli.signals import hung_up, interrupt, reacting, status_of_signals
+from scarf_async.entities import JSON
 from scarf_async.errors import GuardError, LoadError, ManifestError, ScarfError
 
 __all__ = ["command"]
@@ -43,6 +47,7 @@ def command(function: Command) -> Callable[..., None]:
         for name, parameter in signature.parameters.items()
         if inspect.isclass(parameter.annotation) and attrs.has(parameter.annotation)
     }
+    _name_values(signature.parameters.values())
     parameters = [
         option
         for name, parameter in signature.parameters.items()
@@ -52,8 +57,14 @@ def command(function: Command) -> Callable[..., None]:
     @wraps(function)
     def run(**values: object) -> None:
         use_options(values, token_file=values.get("token_file") is not None)
-        made = {name: _take(kind, values) for name, kind in groups.items()}
-        _finish(partial(function, **made, **values))
+
+        def call() -> Outcome | Awaitable[Outcome]:
+            made = {name: _take(kind, values) for name, kind in groups.items()}
+            return function(**made, **values)
+
+        deadline = values.get("deadline")
+        JsonWritten.done = values.get("as_json") is not True
+        _finish(call, deadline if isinstance(deadline, float) else None)
 
     named = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     # typer reads both.
@@ -62,12 +73,21 @@ def command(function: Command) -> Callable[..., None]:
     return run
 
 
+def _name_values(parameters: Iterable[inspect.Parameter]) -> None:
+    """Give each option that takes a value a word for it in the help."""
+    for parameter in parameters:
+        if get_origin(parameter.annotation) is Annotated:
+            kind, info = get_args(parameter.annotation)
+            if isinstance(info, OptionInfo) and info.metavar is None and bool not in {kind, *get_args(kind)}:
+                info.metavar = metavar_of(kind)
+
+
 def _options(kind: type[attrs.AttrsInstance]) -> list[inspect.Parameter]:
     hints = get_type_hints(kind, include_extras=True)
     if (panel := getattr(kind, "panel", None)) is not None:
         for field in attrs.fields(kind):
             get_args(hints[field.name])[1].rich_help_panel = panel
-    return [
+    options = [
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
@@ -76,16 +96,22 @@ def _options(kind: type[attrs.AttrsInstance]) -> list[inspect.Parameter]:
         )
         for field in attrs.fields(kind)
     ]
+    _name_values(options)
+    return options
 
 
 def _take(kind: type[attrs.AttrsInstance], values: dict[str, object]) -> attrs.AttrsInstance:
     return kind(**{field.name: values.pop(field.name) for field in attrs.fields(kind)})
 
 
-def _finish(main: Callable[[], Outcome | Awaitable[Outcome]]) -> NoReturn:
+class _DeadlineError(ScarfError):
+    """The time that the command was given is over."""
+
+
+def _finish(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | None) -> NoReturn:
     try:
         with reacting(interrupt):
-            status = _run(main)
+            status = _run(main, deadline)
     except BaseException as error:
         ending = verdict(error)
         if ending is None:
@@ -99,6 +125,8 @@ def _finish(main: Callable[[], Outcome | Awaitable[Outcome]]) -> NoReturn:
             line = as_typed(line, error)
         # What is wrong with a manifest, or with changes, and DDL are lists whose lines are escaped already.
         listed = isinstance(error, ManifestError | GuardError | LoadError)
+        if not JsonWritten.done and status not in {Status.INTERRUPTED, Status.BROKEN_PIPE}:
+            _write_error(error, line, status)
         for part in line.splitlines() if listed else filter(None, [line]):
             say(f"scarf-async: {part}")
         if isinstance(error, ScarfError):
@@ -111,7 +139,16 @@ def _finish(main: Callable[[], Outcome | Awaitable[Outcome]]) -> NoReturn:
     raise typer.Exit(status or Status.DONE)
 
 
-def _run(main: Callable[[], Outcome | Awaitable[Outcome]]) -> Outcome:
+def _write_error(error: BaseException, line: str, status: Status) -> None:
+    """Write an error as JSON, where that was asked for; nobody reads it where standard output is closed."""
+    told: dict[str, JSON] = {"error": line, "type": type(error).__name__, "exit_code": int(status)}
+    if isinstance(error, ManifestError):
+        told["problems"] = [problem._asdict() for problem in error.problems]
+    with contextlib.suppress(ScarfError, OSError):
+        write_json(told)
+
+
+def _run(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | None) -> Outcome:
     outcome = main()
     if outcome is None or isinstance(outcome, Status):
         return outcome
@@ -136,7 +173,15 @@ def _run(main: Callable[[], Outcome | Awaitable[Outcome]]) -> Outcome:
             loop.call_soon_threadsafe(task.cancel)
 
         with reacting(cancel):
-            return await outcome
+            try:
+                async with asyncio.timeout(deadline) as limit:
+                    return await outcome
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+            raise _DeadlineError(
+                f"not finished within --deadline {deadline:g} s; a change that was under way may have taken effect"
+            )
 
     try:
         return anyio.run(wait, backend_options={"use_uvloop": find_spec("uvloop") is not None})

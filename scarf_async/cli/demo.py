@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from scarf_async.cli.command import command
-from scarf_async.cli.output import Status
+from scarf_async.cli.output import Status, data_console, notes_console
+from scarf_async.cli.records import AsJson
 from scarf_async.entities import ApiVersion
 from scarf_async.errors import ValidationError
 
@@ -42,6 +43,7 @@ async def demo(
             help="Where the local server's state and the journal are kept; an interrupted run goes on there."
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> Status:
     """Plan and apply an organization of 115 container images on a local Scarf, and check that all of it is there.
 
@@ -61,5 +63,8 @@ async def demo(
         directory=directory,
         api=api,
         strict=strict,
+        as_json=as_json,
+        # Only the figures are data then.
+        console=notes_console() if as_json else data_console(),
     )
     return await rehearsal.run()

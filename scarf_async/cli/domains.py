@@ -6,19 +6,21 @@ from typing import Annotated
 
 import typer
 
+from scarf_async.cli.asking import confirm
 from scarf_async.cli.command import command
+from scarf_async.cli.finding import find_domain
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import PackageChoice, WriteOptions
+from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, asks
 from scarf_async.entities import DomainCreate
 
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
-    help="List, show, add and remove the domains of a package; the status of one.", no_args_is_help=True
+    help="List, show, add and delete the domains of a package; the status of one.", no_args_is_help=True
 )
 
-Domain = Annotated[str, typer.Argument(metavar="ID", help="The domain's id, as `domains list` shows it.")]
+Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain's name, or its id.")]
 _COLUMNS = ("id", "name")
 
 
@@ -38,10 +40,10 @@ async def list_(*, package: PackageChoice, shown: RecordOptions, connection: Cli
 async def get(*, package: PackageChoice, domain: Domain, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show a domain of a package.
 
-    Example: scarf-async domains get acme/downloads 17
+    Example: scarf-async domains get acme/downloads downloads.acme.example
     """
     async with connection.client(read_only=True) as scarf:
-        shown.write(await scarf.domains.get(await package.identify(scarf), domain), _COLUMNS)
+        shown.write(await find_domain(scarf, await package.identify(scarf), domain), _COLUMNS)
 
 
 @app.command()
@@ -69,22 +71,27 @@ async def add(
 
 @app.command()
 @command
-async def remove(
+async def delete(
     *,
     package: PackageChoice,
     domain: Domain,
+    yes: Yes = False,
     writes: WriteOptions,
+    shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Remove a domain.
+    """Delete a domain; asks first.
 
-    Example: scarf-async domains remove acme/downloads 17
+    Example: scarf-async domains delete acme/downloads downloads.acme.example
     """
     async with writes.client(connection) as scarf:
         there = await package.identify(scarf)
-        await writes.carry_out(
-            scarf.domains.delete(there, domain), f"remove the domain {domain} of {package.package}"
-        )
+        what = f"the domain {domain} of {package.package}"
+        if "." in domain or asks(yes, writes):
+            found = await find_domain(scarf, there, domain)
+            domain, what = found.id, f"the domain {found.name} ({found.id}) of {package.package}"
+        await confirm(f"Delete {what}?", yes=not asks(yes, writes))
+        await writes.carry_out(scarf.domains.delete(there, domain), f"delete {what}", shown)
 
 
 @app.command()

@@ -14,6 +14,7 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.output import Status, say
+from scarf_async.cli.records import AsJson, write_json
 from scarf_async.entities import ApiVersion
 from scarf_async.errors import ConfigurationError
 
@@ -97,7 +98,7 @@ class _Exports:
         str,
         typer.Option(
             metavar="NAME,...",
-            help="The columns of event exports; unknown ones are empty. `real` means the 24 of today, `seed` "
+            help="The columns of event exports; unknown ones are empty. `real` means the 24 of today, `published` "
             "the 16 of the published description, `2022` the 18 of that year.",
         ),
     ] = "real"
@@ -161,7 +162,13 @@ class ClientLines:
 
 @command
 async def emulator(
-    *, place: _Place, state: _State, exports: _Exports, faults: _Faults, client: ClientLines
+    *,
+    place: _Place,
+    state: _State,
+    exports: _Exports,
+    faults: _Faults,
+    client: ClientLines,
+    as_json: AsJson = False,
 ) -> Status:
     """Run a local Scarf server until Ctrl-C. It speaks v1, v2 and v3 at once.
 
@@ -198,13 +205,19 @@ async def emulator(
         if state.load is not None and not server.loaded:
             say(f"{state.database} holds something already; {state.load} was not loaded.")
         say(f"A local Scarf is running. It listens on {' and '.join(server.listening)}. In another shell:")
-        typer.echo(f"export SCARF_BASE_URL={server.url}")
-        typer.echo(f"export SCARF_V2_URL={server.v2_url}")
-        typer.echo(f"export SCARF_API_TOKEN={shlex.quote(state.token)}")
-        if server.ca_file is not None:
-            typer.echo(f"export SSL_CERT_FILE={shlex.quote(str(server.ca_file))}")
-        for name, value in {"SCARF_V3_URL": server.v3_url, **told}.items():
-            typer.echo(f"export {name}={shlex.quote(value)}")
+        variables = {
+            "SCARF_BASE_URL": server.url,
+            "SCARF_V2_URL": server.v2_url,
+            "SCARF_API_TOKEN": state.token,
+            **({} if server.ca_file is None else {"SSL_CERT_FILE": str(server.ca_file)}),
+            "SCARF_V3_URL": server.v3_url,
+            **told,
+        }
+        if as_json:
+            write_json(dict(variables))
+        else:
+            for name, value in variables.items():
+                typer.echo(f"export {name}={shlex.quote(value)}")
         if client.api is None:
             say("Clients speak v1 unless they are told otherwise; --api v2 prints what tells them.")
         if isinstance(problem := read_base_url("SCARF_BASE_URL", server.url), str):

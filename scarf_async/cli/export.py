@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, TypeVar
@@ -12,11 +13,18 @@ import typer
 from scarf_async.cli import export_job
 from scarf_async.cli.aggregations import QueryOptions, warnings_said
 from scarf_async.cli.command import command
+from scarf_async.cli.days import Days, Month, Since, days_before, read_range, refuse_future, today
+from scarf_async.cli.finding import package_id, pixel_id, with_ids
 from scarf_async.cli.malformed import on_malformed_of
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
-from scarf_async.errors import ValidationError
+from scarf_async.cli.records import AsJson, write_json
+from scarf_async.cli.writes import Type
+from scarf_async.entities import JSON
+from scarf_async.errors import GuardError, ValidationError
+from scarf_async.files import refuse_open_stream
+from scarf_async.text import counted
 
 if TYPE_CHECKING:
     from scarf_async.exports.spec import OnMalformed
@@ -36,8 +44,8 @@ app.command("gc")(export_job.gc)
 
 
 class _Span(TypedDict):
-    start: str
-    end: str
+    start: dt.date
+    end: dt.date
     on_malformed: OnMalformed
 
 
@@ -49,8 +57,13 @@ class _Range(_Span):
 class SpanOptions:
     """Which days of an export are wanted."""
 
-    start: Annotated[str, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")]
-    end: Annotated[str, typer.Option(help="The first day after the range: it is not in it.", metavar="DAY")]
+    start: Annotated[str | None, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")] = None
+    end: Annotated[
+        str | None, typer.Option(help="The first day after the range, by default today (UTC).", metavar="DAY")
+    ] = None
+    days: Days = None
+    since: Since = None
+    month: Month = None
     on_malformed: Annotated[
         str,
         typer.Option(
@@ -62,7 +75,26 @@ class SpanOptions:
 
     def of(self, target: OutputOptions) -> _Span:
         """Return what the calls of the SDK are given of it, for an export to there."""
-        return _Span(start=self.start, end=self.end, on_malformed=on_malformed_of(self.on_malformed, target.output))
+        start, end = self.range
+        return _Span(start=start, end=end, on_malformed=on_malformed_of(self.on_malformed, target.output))
+
+    @property
+    def range(self) -> tuple[dt.date, dt.date]:
+        """The first day and the day behind the last.
+
+        Raises:
+            ValidationError: they are not said, cannot be read, or are in the future.
+        """
+        from scarf_async.exports.spec import date_range  # noqa: PLC0415 # `--help` must not wait for it
+
+        start, end = read_range(self.start, self.end, days=self.days, since=self.since, month=self.month)
+        if start is None and self.days is None:
+            raise ValidationError("which days? Give --start DAY, --days N, --since 30d or --month 2024-01")
+        # So many days before a day that cannot be read are of no interest.
+        behind = today() if end is None else date_range(dt.date.min, end)[1]
+        first, behind = date_range(start or days_before(behind, self.days or 0), behind)
+        refuse_future(first, behind)
+        return first, behind
 
 
 @attrs.frozen(kw_only=True)
@@ -95,21 +127,41 @@ class OutputOptions:
             "--output",
             "-o",
             metavar="FILE",
-            help="A file, which appears under its name once it is whole; - is standard output.",
+            help="Write to this file, which appears under its name once it is complete; - is standard output. The"
+            " ending chooses the format: .csv, .jsonl, .ndjson, .parquet; .gz and .zst compress the text formats.",
         ),
     ] = "-"
+    replace: Annotated[bool, typer.Option("--replace", help="Replace FILE if it exists.")] = False
     format: Annotated[
         Literal["csv", "jsonl", "parquet"] | None,
-        typer.Option(help="By default what the service sends: csv for events, jsonl for all others."),
+        typer.Option(
+            help="The format, whatever the ending of FILE says. Without either: what the service sends, csv for"
+            " events and jsonl for everything else."
+        ),
     ] = None
+
+    as_json: AsJson = False
 
     async def write(self, export: Export[T]) -> Status:
         """Fetch an export to where it goes."""
         if self.output == "-":
+            if self.as_json:
+                raise ValidationError("--json tells of a file: give -o FILE; for records as JSON: --format jsonl")
             return await self._print(export, StandardOutput())
+        path = self._free(Path(self.output))
         with _Transfer() as meter:
-            done = await export.save(Path(self.output), format=self.format, progress=meter.received)
+            done = await export.save(path, format=self.format, overwrite=self.replace, progress=meter.received)
+        if self.as_json:
+            counts: dict[str, JSON] = {"rows": done.records, "bytes": done.bytes, "elapsed": meter.elapsed}
+            write_json({"file": self.output, "sha256": done.sha256, **counts})
         return meter.summarize(done.bytes, done.records, done.sha256, self.output)
+
+    def _free(self, path: Path) -> Path:
+        """Return the file's path, unless something is there that may not be replaced."""
+        if path.is_file() and not self.replace:
+            refuse_open_stream(path)
+            raise GuardError(f"{path} exists, and nothing was requested; replace it with --replace")
+        return path
 
     async def _print(self, export: Export[T], target: StandardOutput) -> Status:
         from anyio.to_thread import run_sync  # noqa: PLC0415 # `--help` must not wait for it
@@ -141,7 +193,8 @@ class _Transfer(Meter):
 
     def summarize(self, size: int, records: int, sha256: str, place: str) -> Status:
         """Say what was written where."""
-        say(f"{records:,} rows, {size:,} bytes ({size_of(size)}) to {place}, sha256 {sha256}, {self.elapsed:.1f} s")
+        written = f"{counted(records, 'row')}, {counted(size, 'byte')} ({size_of(size)}) to {place}"
+        say(f"{written}, sha256 {sha256}, {self.elapsed:.1f} s")
         return Status.DONE
 
 
@@ -149,22 +202,25 @@ class _Transfer(Meter):
 @command
 async def aggregates(
     *,
-    organization: Annotated[str | None, typer.Option(help="Aggregates of an organization's packages.")] = None,
-    user: Annotated[str | None, typer.Option(help="Aggregates of a user's packages.")] = None,
+    account: Annotated[
+        str | None, typer.Argument(metavar="ORG", help="The organization whose packages they are of.")
+    ] = None,
+    organization: Annotated[str | None, typer.Option(help="The same as ORG.")] = None,
+    user: Annotated[str | None, typer.Option(help="A user whose packages they are of, instead of ORG.")] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
     """Export the daily counts of all packages of an organization or a user, of v1; v2 has aggregations instead.
 
-    Example: scarf-async export aggregates --organization acme --start 2024-01-01 --end 2024-02-01 | jq .total
+    Example: scarf-async export aggregates acme --start 2024-01-01 --end 2024-02-01 | jq .total
     """
-    if (organization is None) == (user is None):
-        raise ValidationError("give either --organization or --user")
+    named = [name for name in (account, organization, user) if name is not None]
+    if len(named) != 1:
+        raise ValidationError("say whose once: give either --organization or --user, or ORG")
     async with connection.client(read_only=True) as scarf:
-        of_user = organization is None
-        call = scarf.exports.user_aggregates if of_user else scarf.exports.organization_aggregates
-        export = call(str(user if of_user else organization), **span.of_range(target))
+        call = scarf.exports.organization_aggregates if user is None else scarf.exports.user_aggregates
+        export = call(named[0], **span.of_range(target))
         return await target.write(export)
 
 
@@ -188,7 +244,7 @@ async def aggregations(
 
     async with connection.client(read_only=True) as scarf:
         export = scarf.exports.aggregations(
-            query=what.query or AggregationQuery(), owner=connection.owner, **span.of(target)
+            query=await with_ids(scarf, what.query or AggregationQuery()), owner=connection.owner, **span.of(target)
         )
         with warnings_said():
             return await target.write(export)
@@ -198,18 +254,27 @@ async def aggregations(
 @command
 async def package_events(
     *,
-    account: Annotated[str, typer.Argument(metavar="OWNER", help="The package's owner.")],
-    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package's uuid.")],
+    account: Annotated[
+        str, typer.Argument(metavar="OWNER|OWNER/NAME", help="The package's owner; or owner and name.")
+    ],
+    package: Annotated[
+        str | None, typer.Argument(metavar="PACKAGE", help="The package's name or uuid, after its owner.")
+    ] = None,
+    type: Type = None,  # the option's name  # noqa: A002
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
     """Export the events of a package, in no order; the same event may come more than once.
 
-    Example: scarf-async export package-events acme PACKAGE --start 2024-01-01 --end 2024-02-01 -o events.csv
+    Example: scarf-async export package-events acme/web --start 2024-01-01 --end 2024-02-01 -o events.csv
     """
+    owner, _, name = account.partition("/") if package is None else (account, "", package)
+    if not (owner and name):
+        raise ValidationError("say which package: OWNER/NAME, or OWNER and its name or uuid")
     async with connection.client(read_only=True) as scarf:
-        return await target.write(scarf.exports.package_events(account, package, **span.of_range(target)))
+        wanted = await package_id(scarf, name, owner, type)
+        return await target.write(scarf.exports.package_events(owner, wanted, **span.of_range(target)))
 
 
 @app.command()
@@ -219,7 +284,7 @@ async def owner_events(
     account: Annotated[
         str | None,
         typer.Argument(
-            metavar="[OWNER]", help="The organization or user whose packages they are; by default --owner."
+            metavar="OWNER", help="The organization or user whose packages they are; by default --owner."
         ),
     ] = None,
     names: Annotated[str | None, _NAMES] = None,
@@ -267,7 +332,9 @@ async def pixel_rollup(*, span: RangeOptions, target: OutputOptions, connection:
 @command
 async def pixel_events(
     *,
-    pixel: Annotated[str | None, typer.Option(help="The id of the one pixel that is wanted; from v2.")] = None,
+    pixel: Annotated[
+        str | None, typer.Option(help="The name or id of the one pixel that is wanted; from v2.")
+    ] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
@@ -283,7 +350,7 @@ async def pixel_events(
         return await target.write(
             scarf.exports.pixel_events(
                 owner=connection.owner,
-                pixel=pixel,
+                pixel=None if pixel is None else await pixel_id(scarf, pixel),
                 api=connection.api or ("v2" if connection.owner else None),
                 **span.of_range(target),
             )

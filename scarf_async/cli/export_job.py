@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 import attrs
 import typer
 
-from scarf_async.checks import whole
 from scarf_async.cli.aggregations import QueryOptions
 from scarf_async.cli.command import command
+from scarf_async.cli.days import Days, Month, Since, days_before, read_range, refuse_future
+from scarf_async.cli.finding import job_with_ids
 from scarf_async.cli.log import LogOption, logging_to
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
-from scarf_async.cli.records import write_json
+from scarf_async.cli.records import AsJson, write_json
+from scarf_async.cli.writes import Type
 from scarf_async.errors import GuardError, ScarfError, ValidationError
+from scarf_async.text import counted as in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from scarf_async.entities import JSON
     from scarf_async.exports.jobs import ExportJob, ExportProgress, ExportReport
 
-__all__ = ["days_before", "gc", "run", "verify"]
+__all__ = ["gc", "run", "verify"]
 
 What = Literal[
     "organization_aggregates", "user_aggregates", "package_events", "owner_events", "pixel_events", "aggregations"
@@ -36,15 +38,20 @@ What = Literal[
 @command
 async def run(
     *,
-    what: Annotated[What, typer.Argument(metavar="WHAT", help=f"Which export: {', '.join(get_args(What))}.")],
+    what: Annotated[
+        What, typer.Argument(metavar="WHAT", help=f"Which export: {', '.join(get_args(What)).replace('_', '-')}.")
+    ],
     account: Annotated[
         str | None,
         typer.Argument(
-            metavar="[OWNER]",
+            metavar="OWNER",
             help="The organization, user or owner; by default --owner, and in v1 whatever the token's user sees.",
         ),
     ] = None,
-    package: Annotated[str | None, typer.Option(help="The package's uuid, for package_events.")] = None,
+    package: Annotated[
+        str | None, typer.Option(help="For package-events: the package, as OWNER/NAME, its name, or its uuid.")
+    ] = None,
+    type: Type = None,  # the option's name  # noqa: A002
     to: Annotated[
         str,
         typer.Option(
@@ -63,9 +70,9 @@ async def run(
             metavar="DAY",
         ),
     ] = None,
-    days: Annotated[
-        int | None, typer.Option(help="In place of --start: so many days before --end, or before today.")
-    ] = None,
+    days: Days = None,
+    since: Since = None,
+    month: Month = None,
     end: Annotated[
         str | None,
         typer.Option(help="The first day after the range: it is not in it. By default today (UTC).", metavar="DAY"),
@@ -127,13 +134,12 @@ async def run(
     those of v3. On a terminal a line shows how far it is; in a pipe there is a line for each window. Status 5:
     another run is at work there.
 
-    Example: scarf-async export job owner_events acme --days 90 --to acme
+    Example: scarf-async export job owner-events acme --days 90 --to acme
     """
     from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
 
     try:
-        if start is not None and days is not None:
-            raise ValidationError("--start and --days both say where to begin: give one of them")
+        start, end = read_range(start, end, days=days, since=since, month=month)
         job = ExportJob(
             what,
             connection.owner if account is None else account,
@@ -147,6 +153,7 @@ async def run(
         )
         if days is not None:
             job = attrs.evolve(job, start=days_before(job.end, days))
+        refuse_future(job.start, job.end)
         if not resume and _holds_something(to):
             raise GuardError(
                 f"{to} is not empty, and --no-resume was given: nothing was done; give another destination"
@@ -162,6 +169,7 @@ async def run(
                 allow_loss=allow_loss,
                 quiet=quiet,
                 note=note,
+                type=type,
             )
             note(str(report))
     except (ScarfError, OSError) as error:
@@ -176,7 +184,8 @@ async def run(
         for line in as_typed(str(report), *errors).splitlines():
             say(line)
         size = size_of(report.bytes)
-        say(f"{report.rows:,} rows, {report.bytes:,} bytes ({size}) in {to}, {report.elapsed:.1f} s")
+        written = f"{in_words(report.rows, 'row')}, {in_words(report.bytes, 'byte')} ({size})"
+        say(f"{written} in {to}, {report.elapsed:.1f} s")
     return Status.FAILED if failed else Status.DONE
 
 
@@ -189,23 +198,6 @@ _NOTHING: Final[dict[str, JSON]] = {
     "malformed": 0,
     "elapsed": 0.0,
 }
-
-
-def days_before(end: dt.date | None, days: int) -> dt.date:
-    """Return the day that lies so many days before another, or before today (UTC).
-
-    Raises:
-        ValidationError: there is no such day.
-    """
-    behind = dt.datetime.now(dt.UTC).date() if end is None else end
-    whole(
-        "--days",
-        days,
-        ValidationError,
-        most=behind.toordinal() - 1,
-        bounds=f"of at least 1, and not before {dt.date.min}",
-    )
-    return behind - dt.timedelta(days)
 
 
 def _holds_something(to: str) -> bool:
@@ -230,6 +222,7 @@ async def _run(
     allow_loss: bool,
     quiet: bool,
     note: Callable[[str], None],
+    type: str | None,  # as the option  # noqa: A002
 ) -> ExportReport:
     from scarf_async.exports.jobs.place import place_of  # noqa: PLC0415 # `--help` must not wait for it
 
@@ -249,7 +242,7 @@ async def _run(
                 waiting = True
                 return
             for window in progress.finished:
-                rows, size = f"{window.rows:,} rows", size_of(window.bytes)
+                rows, size = in_words(window.rows, "row"), size_of(window.bytes)
                 line = f"{window.start}..{window.end}: {window.status}, {rows}, {size}"
                 note(line if window.error is None else f"{line}: {window.error}")
                 if not (quiet or meter.is_shown):
@@ -264,7 +257,7 @@ async def _run(
                 place.parent.mkdir(parents=True, exist_ok=True)
             try:
                 return await scarf.exports.run(
-                    job,
+                    await job_with_ids(scarf, job, type),
                     to,
                     concurrency=concurrency,
                     refresh_days=refresh_days,
@@ -289,6 +282,7 @@ def verify(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read the rows, too, and look for an id that is in two windows.")
     ] = False,
+    as_json: AsJson = False,
 ) -> Status:
     """Check what `export job` has written against its manifest: every file, every byte. Needs no token.
 
@@ -299,12 +293,16 @@ def verify(
     from scarf_async.exports.jobs import verify_export  # noqa: PLC0415 # `--help` must not wait for it
 
     problems = verify_export(directory, deep=deep)
+    if as_json:
+        found: list[JSON] = [{"path": str(problem.path), "problem": problem.problem} for problem in problems]
+        write_json({"whole": not problems, "problems": found})
     if not problems:
         say(f"{directory} is whole.")
         return Status.DONE
-    output = StandardOutput()
-    for problem in problems:
-        output.write_line(str(problem))
+    if not as_json:
+        output = StandardOutput()
+        for problem in problems:
+            output.write_line(str(problem))
     return Status.DIFFERENT
 
 
@@ -314,6 +312,7 @@ def gc(
     destination: Annotated[
         str, typer.Argument(metavar="DEST", help="s3://BUCKET/PREFIX (gs://, az://, abfs://) of `export job`.")
     ],
+    as_json: AsJson = False,
 ) -> Status:
     """Delete in an object store what `export job` replaced, or left when it was killed, a day ago. Needs no token.
 
@@ -325,8 +324,11 @@ def gc(
     from scarf_async.exports.jobs.garbage import collect_garbage  # noqa: PLC0415 # `--help` must not wait for it
 
     paths = collect_garbage(destination)
+    if as_json:
+        write_json({"deleted": list(paths)})
+        return Status.DONE
     output = StandardOutput()
     for path in paths:
         output.write_line(path)
-    say(f"{len(paths):,} objects deleted in {destination}.")
+    say(f"{in_words(len(paths), 'object')} deleted in {destination}.")
     return Status.DONE

@@ -8,12 +8,14 @@ import attrs
 import typer
 
 from scarf_async.cli.command import command
+from scarf_async.cli.finding import package_id, pixel_id
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import Status, say
 from scarf_async.cli.progress import Meter
 from scarf_async.cli.records import RecordOptions, write_json
 from scarf_async.cli.writes import WriteOptions
 from scarf_async.entities import JSON
+from scarf_async.text import counted
 
 if TYPE_CHECKING:
     from scarf_async.imports.report import ImportBatch, ImportProgress, ImportReport
@@ -36,11 +38,14 @@ class TargetOptions:
     """Where rows go, and how."""
 
     package: Annotated[
-        str | None, typer.Option(help="The uuid of the package that all rows are of; else each has its $package.")
+        str | None,
+        typer.Option(
+            help="The package of all rows (OWNER/NAME, name or uuid); without it each row has its $package."
+        ),
     ] = None
     pixel: Annotated[
         str | None,
-        typer.Option(help="The id of the pixel that all rows are of; else each has its $tracking_pixel."),
+        typer.Option(help="The pixel of all rows (name or id); without it each row has its $tracking_pixel."),
     ] = None
     batch: Annotated[int, typer.Option(help="Rows that are sent together.")] = 10_000
     concurrency: Annotated[int, typer.Option(help="Batches that are sent at once.")] = 4
@@ -73,13 +78,15 @@ async def send(
     with Meter() as meter:
 
         def show(progress: ImportProgress) -> None:
-            meter.show(f"{progress.sent:,} rows, {progress.imported:,} imported, {progress.failed:,} failed")
+            meter.show(
+                f"{counted(progress.sent, 'row')}, {progress.imported:,} imported, {progress.failed:,} failed"
+            )
 
         async with writes.client(connection) as scarf:
             call = scarf.imports.send(
                 "/dev/stdin" if file == "-" else file,
-                package=target.package,
-                pixel=target.pixel,
+                package=None if target.package is None else await package_id(scarf, target.package),
+                pixel=None if target.pixel is None else await pixel_id(scarf, target.pixel),
                 batch=target.batch,
                 concurrency=target.concurrency,
                 patience=target.patience,
@@ -88,6 +95,8 @@ async def send(
             )
             report = await writes.carry_out(call, f"send {file}")
     if report is None:
+        if shown.as_json:
+            write_json({"dry_run": True, "change": f"send {file}"})
         return Status.DONE
     _write(report, shown)
     return Status.FAILED if report.failed or report.unknown else Status.DONE
@@ -143,13 +152,15 @@ async def get(*, event_import: Import, shown: RecordOptions, connection: ClientO
 
 @app.command()
 @command
-async def abort(*, event_import: Import, writes: WriteOptions, connection: ClientOptions) -> None:
+async def abort(
+    *, event_import: Import, writes: WriteOptions, shown: RecordOptions, connection: ClientOptions
+) -> None:
     """End an import; what it has imported stays.
 
     Example: scarf-async imports abort 7b2d5c1e-0c0f-4f6e-8a55-3f4f0f4d7c11 --owner acme
     """
     async with writes.client(connection) as scarf:
-        await writes.carry_out(scarf.imports.abort(event_import), f"end the import {event_import}")
+        await writes.carry_out(scarf.imports.abort(event_import), f"end the import {event_import}", shown)
 
 
 @app.command()

@@ -10,12 +10,14 @@ import attrs
 import typer
 
 from scarf_async.cli.command import command
-from scarf_async.cli.export_job import days_before
+from scarf_async.cli.days import Days, Month, Since, days_before, read_range, refuse_future
+from scarf_async.cli.finding import job_with_ids
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe
 from scarf_async.cli.records import write_json
+from scarf_async.cli.writes import Type
 from scarf_async.errors import ConfigurationError, ScarfError, ValidationError
 
 if TYPE_CHECKING:
@@ -49,7 +51,10 @@ class _Table(TypedDict):
 class RangeOptions:
     """What is fetched of the service."""
 
-    package: Annotated[str | None, typer.Option(help="The package's uuid, for package_events.")] = None
+    package: Annotated[
+        str | None, typer.Option(help="For package-events: the package, as OWNER/NAME, its name, or its uuid.")
+    ] = None
+    type: Type = None
     start: Annotated[
         str | None,
         typer.Option(
@@ -58,9 +63,9 @@ class RangeOptions:
             metavar="DAY",
         ),
     ] = None
-    days: Annotated[
-        int | None, typer.Option(help="In place of --start: so many days before --end, or before today.")
-    ] = None
+    days: Days = None
+    since: Since = None
+    month: Month = None
     end: Annotated[
         str | None,
         typer.Option(help="The first day after the range: it is not in it. By default today (UTC).", metavar="DAY"),
@@ -95,10 +100,12 @@ class RangeOptions:
         """
         from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
 
-        if self.start is not None and self.days is not None:
-            raise ValidationError("--start and --days both say where to begin: give one of them")
-        job = ExportJob(what, owner, self.start, self.end, "csv", self.window_days, package=self.package)
-        return job if self.days is None else attrs.evolve(job, start=days_before(job.end, self.days))
+        start, end = read_range(self.start, self.end, days=self.days, since=self.since, month=self.month)
+        job = ExportJob(what, owner, start, end, "csv", self.window_days, package=self.package)
+        if self.days is not None:
+            job = attrs.evolve(job, start=days_before(job.end, self.days))
+        refuse_future(job.start, job.end)
+        return job
 
 
 @command
@@ -107,7 +114,7 @@ async def load(
     what: Annotated[
         What | None,
         typer.Argument(
-            metavar="[WHAT]", help="Which export: package_events, owner_events, pixel_events. Not with --from."
+            metavar="[WHAT]", help="Which export: package-events, owner-events, pixel-events. Not with --from."
         ),
     ] = None,
     account: Annotated[
@@ -117,9 +124,11 @@ async def load(
         ),
     ] = None,
     source: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--from", help="Load a directory that `export job` has written, without a token.", metavar="DIRECTORY"
+            "--from",
+            help="Load a directory or prefix that `export job` has written, without a token.",
+            metavar="SOURCE",
         ),
     ] = None,
     to: Annotated[
@@ -152,7 +161,7 @@ async def load(
     Each window is one transaction with its line in the ledger, the table scarf_windows. The tables are made where
     they are missing. Status 5: another load has the table, or another process the file.
 
-    Example: scarf-async load owner_events acme --days 90 --to postgresql://
+    Example: scarf-async load owner-events acme --days 90 --to postgresql://
     """
     from scarf_async.exports.loading.targets import hidden  # noqa: PLC0415 # `--help` must not wait for it
 
@@ -167,13 +176,13 @@ async def load(
             if source is not None:
                 if what is not None or fetched != RangeOptions():
                     raise ValidationError(
-                        "--from loads what a directory has: it takes no WHAT, OWNER or option of what is fetched"
+                        "--from loads what a job has written: it takes no WHAT, OWNER or option of what is fetched"
                     )
                 from scarf_async.data import load as load_directory  # noqa: PLC0415 # as above
 
                 report = await load_directory(source, target.reveal(), **where, progress=meter.tell)
             elif what is None:
-                raise ValidationError("give WHAT, to load from the service, or --from DIRECTORY")
+                raise ValidationError("give WHAT, to load from the service, or --from SOURCE")
             else:
                 job = fetched.job(what, connection.owner if account is None else account)
                 report = await _fetched(job, target, where, fetched, connection, meter)
@@ -239,7 +248,7 @@ async def _fetched(  # noqa: PLR0917 # all that it depends on
     async with connection.client(read_only=True) as scarf:
         try:
             return await scarf.exports.load(
-                job,
+                await job_with_ids(scarf, job, fetched.type),
                 target.reveal(),
                 **where,
                 concurrency=fetched.concurrency,
@@ -251,7 +260,7 @@ async def _fetched(  # noqa: PLR0917 # all that it depends on
         except ValidationError as error:
             if error.field != "start" or job.start is not None:
                 raise
-    raise ValidationError("the table has nothing that could be gone on with: give --start DAY or --days N")
+    raise ValidationError("the table has nothing to continue from: give --start DAY or --days N")
 
 
 class _Windows(Meter):

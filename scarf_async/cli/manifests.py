@@ -10,8 +10,11 @@ import typer
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
-from scarf_async.cli.records import write_json
-from scarf_async.errors import GuardError, ManifestError, ValidationError
+from scarf_async.cli.plan import library_types
+from scarf_async.cli.records import AsJson, write_json
+from scarf_async.cli.writes import warn_of_type
+from scarf_async.errors import GuardError, ManifestError, ManifestProblem, ValidationError
+from scarf_async.text import counted
 
 if TYPE_CHECKING:
     from scarf_async.manifests import Manifest
@@ -24,7 +27,9 @@ _ENDS = {"yaml": (".yaml", ".yml"), "json": (".json",)}
 @command
 async def pull(
     *,
-    organizations: Annotated[list[str], typer.Argument(metavar="ORG...", help="The organizations.")],
+    organizations: Annotated[
+        list[str] | None, typer.Argument(metavar="ORG...", help="The organizations; none with --user-packages.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Where it goes; by default to standard output."),
@@ -45,6 +50,7 @@ async def pull(
     format: Annotated[  # the option's name  # noqa: A002
         Literal["yaml", "json"] | None, typer.Option(help="By default what FILE's name says, else yaml.")
     ] = None,
+    as_json: AsJson = False,
     connection: ClientOptions,
 ) -> Status:
     """Write organizations, as they are, as a manifest.
@@ -53,6 +59,10 @@ async def pull(
     """
     from scarf_async.manifests import write_manifest  # noqa: PLC0415 # `--help` must not wait for it
 
+    if not organizations and not user_packages:
+        raise ValidationError("say what to pull: organizations, or --user-packages")
+    if as_json and output is None and format == "yaml":
+        raise ValidationError("--json and --format yaml exclude each other")
     if output is None and keep:
         raise ValidationError("--keep needs the file whose words are kept: give it with -o FILE")
     if keep and replace:
@@ -65,11 +75,13 @@ async def pull(
             " with --replace it is replaced"
         )
     async with connection.client(read_only=True) as scarf:
-        manifest = await scarf.manifests.pull(*organizations, user_packages=user_packages, me=me)
+        manifest = await scarf.manifests.pull(*(organizations or ()), user_packages=user_packages, me=me)
     if output is None:
-        StandardOutput().write(serialize(manifest, format or "yaml"))
+        StandardOutput().write(serialize(manifest, "json" if as_json else format or "yaml"))
     else:
         write_manifest(manifest, output, keep=keep)
+        if as_json:
+            write_json({"file": str(output), "counts": count_of(manifest)})
         say(f"{summarize(manifest)} to {output}")
     return Status.DONE
 
@@ -91,10 +103,15 @@ def serialize(manifest: Manifest, form: str) -> bytes:
 
 def summarize(manifest: Manifest) -> str:
     """Say how much a manifest speaks of."""
+    return ", ".join(counted(count, name[:-1]) for name, count in count_of(manifest).items())
+
+
+def count_of(manifest: Manifest) -> dict[str, int]:
+    """Say how much a manifest speaks of."""
     organizations = manifest.organizations
     packages = [spec for organization in organizations for spec in organization.packages or ()]
     packages += manifest.packages or ()
-    counts = {
+    return {
         "organizations": len(organizations),
         "members": sum(len(organization.members or ()) for organization in organizations),
         "packages": len(packages),
@@ -102,12 +119,13 @@ def summarize(manifest: Manifest) -> str:
         "routes": sum(len(spec.routes or ()) for spec in packages),
         "domains": sum(len(spec.domains or ()) for spec in packages),
     }
-    return ", ".join(f"{count:,} {name if count != 1 else name[:-1]}" for name, count in counts.items())
 
 
 @command
 def validate(
-    *, files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Manifests; directories of tables too.")]
+    *,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Manifests; directories of tables too.")],
+    as_json: AsJson = False,
 ) -> Status:
     """Check manifests without asking the service; needs no token.
 
@@ -117,25 +135,32 @@ def validate(
     """
     from scarf_async.manifests import read_manifest  # noqa: PLC0415 # `--help` must not wait for it
 
-    status = Status.DONE
+    problems: list[ManifestProblem] = []
     for file in files:
         try:
             manifest = read_manifest(file)
         except ManifestError as error:
-            output = StandardOutput()
-            for problem in error.problems:
-                output.write_line(str(problem))
-            status = Status.FAILED
+            problems += error.problems
         except OSError as error:
-            StandardOutput().write_line(f"{file}: {error.strerror}")
-            status = Status.FAILED
+            problems.append(ManifestProblem(str(file), 0, 0, "", str(error.strerror)))
         else:
             say(f"{file}: {summarize(manifest)}")
-    return status
+            for word in library_types(manifest):
+                warn_of_type(word)
+    if as_json:
+        write_json({"valid": not problems, "problems": [problem._asdict() for problem in problems]})
+    elif problems:
+        output = StandardOutput()
+        for problem in problems:
+            output.write_line(str(problem))
+    return Status.FAILED if problems else Status.DONE
 
 
 @command
-def schema() -> None:
+def schema(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = False,  # noqa: ARG001 # as all take it
+) -> None:
     """Print the JSON Schema of manifests, for editors.
 
     Example: scarf-async schema > scarf-manifest.schema.json

@@ -71,7 +71,13 @@ async def set_(
 @app.command()
 @command
 async def remove(
-    *, organization: Organization, user: User, yes: Yes = False, writes: WriteOptions, connection: ClientOptions
+    *,
+    organization: Organization,
+    user: User,
+    yes: Yes = False,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
 ) -> None:
     """Remove a member; asks first.
 
@@ -79,4 +85,6 @@ async def remove(
     """
     async with writes.client(connection) as scarf:
         await confirm(f"Remove {user} from {organization}?", yes=yes or writes.dry_run)
-        await writes.carry_out(scarf.members.remove(organization, user), f"remove {user} from {organization}")
+        await writes.carry_out(
+            scarf.members.remove(organization, user), f"remove {user} from {organization}", shown
+        )

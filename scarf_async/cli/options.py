@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TypedDict
 
@@ -66,6 +65,16 @@ class ClientOptions:
         ),
     ] = None
     ca_file: Annotated[Path | None, typer.Option(help="Certificates (PEM) to trust beside the system's.")] = None
+    retries: Annotated[
+        int | None, typer.Option(min=0, help="How often a request that failed is sent again; by default 7.")
+    ] = None
+    deadline: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds after which the command ends with status 1, whatever it is waiting for."),
+    ] = None
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Report every request on standard error; retries always are.")
+    ] = False
 
     max_response_bytes: Annotated[
         int | None, typer.Option(help="The longest answer to take, exports apart; by default 64 MiB.")
@@ -91,21 +100,21 @@ class ClientOptions:
             raise ConfigurationError(no_address(version, next(iter(bases))))
         return str(bases[version])
 
-    def client(self, *, read_only: bool = False, retries: int | None = None) -> Scarf:
-        """Make the client that these options describe; it sends a request again so often at the most.
+    def client(self, *, read_only: bool = False) -> Scarf:
+        """Make the client that these options describe.
 
         Raises:
             ConfigurationError: an option or a variable cannot be used.
         """
-        from scarf_async.client import Scarf  # noqa: PLC0415 # `--help` must not wait for it
+        from scarf_async.cli.telling import Teller  # noqa: PLC0415 # `--help` must not wait for it
+        from scarf_async.client import Scarf  # noqa: PLC0415
         from scarf_async.sending.retry import RetryPolicy  # noqa: PLC0415
         from scarf_async.settings import TOKEN_VARIABLE  # noqa: PLC0415
 
         if self.token_file is None and not os.environ.get(TOKEN_VARIABLE, "").strip():
             raise ConfigurationError(f"no token: set ${TOKEN_VARIABLE}, or give --token-file FILE")
         timeout, export_timeout = _TIMEOUTS if self.timeout is None else (self.timeout, self.timeout)
-        make = Scarf if retries is None else partial(Scarf, retry=RetryPolicy(attempts=retries + 1))
-        return make(
+        return Scarf(
             None if self.token_file is None else read_token_file(self.token_file),
             api=self.api,
             owner=self.owner,
@@ -115,6 +124,8 @@ class ClientOptions:
             read_only=read_only,
             timeout=timeout,
             export_timeout=export_timeout,
+            retry=RetryPolicy() if self.retries is None else RetryPolicy(attempts=self.retries + 1),
+            on_event=Teller(verbose=self.verbose),
             **self._limits,
         )
 
@@ -141,10 +152,6 @@ class ExportClientOptions(ClientOptions):
             " and a refused request sent again; by default 7. 0 turns it off.",
         ),
     ] = None
-
-    def client(self, *, read_only: bool = False, retries: int | None = None) -> Scarf:
-        """Make the client that these options describe."""
-        return super().client(read_only=read_only, retries=self.retries if retries is None else retries)
 
 
 def spelled(options: attrs.AttrsInstance) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import WriteOptions, sent, traits_of
+from scarf_async.cli.writes import IfExists, WriteOptions, need_change, sent, traits_of
 from scarf_async.entities import UNSET, OrganizationUpsert
 
 __all__ = ["Organization", "app"]
@@ -53,6 +53,7 @@ async def create(
     *,
     organization: Organization,
     fields: _Fields,
+    if_exists: IfExists = "fail",
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
@@ -64,7 +65,9 @@ async def create(
     upsert = fields.over(OrganizationUpsert(name=organization, description="", billing_email=""))
     async with writes.client(connection) as scarf:
         await writes.carry_out(
-            scarf.organizations.create(upsert), f"create the organization {organization}: {sent(upsert)}", shown
+            scarf.organizations.create(upsert, if_exists=if_exists),
+            f"create the organization {organization}: {sent(upsert)}",
+            shown,
         )
 
 
@@ -83,6 +86,7 @@ async def update(
 
     Example: scarf-async orgs update acme --website https://acme.example
     """
+    need_change({"name": name, **attrs.asdict(fields)})
     async with writes.client(connection) as scarf:
         there = await scarf.organizations.get(organization)
         kept = OrganizationUpsert(name=there.name, description=UNSET, billing_email=UNSET)

@@ -12,7 +12,16 @@ from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import say
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, sent, traits_of
+from scarf_async.cli.writes import (
+    IfExists,
+    PackageChoice,
+    WriteOptions,
+    Yes,
+    need_change,
+    sent,
+    traits_of,
+    warn_of_type,
+)
 from scarf_async.entities import UNSET, PackageUpsert, RouteCreate
 from scarf_async.entities.enums import address_fields
 from scarf_async.errors import ValidationError
@@ -88,7 +97,7 @@ async def list_(
     *,
     organization: Annotated[
         str | None,
-        typer.Argument(metavar="[ORG]", help="Whose; by default --owner, in v1 all that the token's user can see."),
+        typer.Argument(metavar="ORG", help="Whose; by default --owner, in v1 all that the token's user can see."),
     ] = None,
     type: Annotated[  # the option's name  # noqa: A002
         list[str] | None, typer.Option(help="Only packages of this type; may be given several times.")
@@ -101,14 +110,18 @@ async def list_(
     Example: scarf-async packages list acme | cut -f3
     """
     async with connection.client(read_only=True) as scarf:
-        shown.write_all(await scarf.packages.list(organization, types=type or ()), _COLUMNS)
+        found = await scarf.packages.list(organization, types=type or ())
+        if not found:
+            for word in type or ():
+                warn_of_type(word)
+        shown.write_all(found, _COLUMNS)
 
 
 @app.command()
 @command
 async def overview(
     *,
-    owner_name: Annotated[str | None, typer.Argument(metavar="[OWNER]", help="Whose; by default --owner.")] = None,
+    owner_name: Annotated[str | None, typer.Argument(metavar="OWNER", help="Whose; by default --owner.")] = None,
     type: Annotated[  # the option's name  # noqa: A002
         list[str] | None, typer.Option(help="Only packages of this type; may be given several times.")
     ] = None,
@@ -152,6 +165,7 @@ async def create(
     ] = None,
     fields: _Fields,
     first: _FirstRoute,
+    if_exists: IfExists = "fail",
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
@@ -160,13 +174,16 @@ async def create(
 
     Example: scarf-async packages create downloads --api v2 --owner acme --type file --route "/{version}.tgz"
     """
+    warn_of_type(type)
     upsert = PackageUpsert(name=name, short_description="")
     upsert = fields.over(upsert if type is None else attrs.evolve(upsert, library_type=type))
     route = first.made()
     what = sent(upsert) if route is None else f"{sent(upsert)}, {sent(route)}"
     async with writes.client(connection) as scarf:
         await writes.carry_out(
-            scarf.packages.create(upsert, organization, route=route), f"create the package {name}: {what}", shown
+            scarf.packages.create(upsert, organization, route=route, if_exists=if_exists),
+            f"create the package {name}: {what}",
+            shown,
         )
 
 
@@ -185,6 +202,7 @@ async def update(
 
     Example: scarf-async packages update acme/web --short-description "The web client"
     """
+    need_change({"name": name, **attrs.asdict(fields)})
     async with writes.client(connection) as scarf:
         there = await package.find(scarf)
         kept = PackageUpsert(name=there.name, short_description=UNSET)
@@ -208,7 +226,12 @@ async def update(
 @app.command()
 @command
 async def delete(
-    *, package: PackageChoice, yes: Yes = False, writes: WriteOptions, connection: ClientOptions
+    *,
+    package: PackageChoice,
+    yes: Yes = False,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
 ) -> None:
     """Delete a package with all that hangs on it; asks first.
 
@@ -217,4 +240,4 @@ async def delete(
     async with writes.client(connection) as scarf:
         there = await package.find(scarf)
         await confirm(f"Delete {_named(there)}?", yes=yes or writes.dry_run)
-        await writes.carry_out(scarf.packages.delete(there), f"delete {_named(there)}")
+        await writes.carry_out(scarf.packages.delete(there), f"delete {_named(there)}", shown)

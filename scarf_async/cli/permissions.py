@@ -34,22 +34,28 @@ async def list_(*, package: PackageChoice, shown: RecordOptions, connection: Cli
 async def set_(
     *,
     package: PackageChoice,
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user's name, or e-mail address (v1).")],
+    users: Annotated[
+        list[str],
+        typer.Argument(metavar="USER...", help="Names, or e-mail addresses (v1), of one user or more."),
+    ],
     level: Annotated[
         Literal["blocked", "default", "member", "admin", "owner"],
         typer.Argument(metavar="LEVEL", help="The level."),
     ],
     writes: WriteOptions,
+    shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Set somebody's level on a package.
+    """Set the level of one user or more on a package.
 
     LEVEL is one of blocked (v1), default, member, admin, owner (v2); default takes a special level back.
 
-    Example: scarf-async permissions set acme/web bob@example.com member
+    Example: scarf-async permissions set acme/web ann bob member
     """
     async with writes.client(connection) as scarf:
         there = await package.identify(scarf)
         await writes.carry_out(
-            scarf.permissions.set(there, PermissionSet(user, level)), f"set {user} to {level} on {package.package}"
+            scarf.permissions.set(there, [PermissionSet(user, level) for user in users]),
+            f"set {', '.join(users)} to {level} on {package.package}",
+            shown,
         )

@@ -9,9 +9,10 @@ import typer
 
 from scarf_async.cli.asking import confirm
 from scarf_async.cli.command import command
+from scarf_async.cli.finding import find_pixel, find_pixel_domain, is_uuid, pixel_id
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.records import RecordOptions
-from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, sent
+from scarf_async.cli.writes import PackageChoice, WriteOptions, Yes, asks, need_change, sent
 from scarf_async.entities import UNSET, TrackingPixelUpsert
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ app: typer.Typer = typer.Typer(
     help="List, show, create, update and delete tracking pixels, and their domains (v2).", no_args_is_help=True
 )
 
-PixelId = Annotated[str, typer.Argument(metavar="ID", help="The pixel's id, as `pixels list` shows it.")]
+PixelChoice = Annotated[str, typer.Argument(metavar="PIXEL", help="The pixel's name, or its id.")]
 _COLUMNS = ("id", "name", "importance", "short_description")
 _DOMAIN_COLUMNS = ("id", "name")
 
@@ -64,7 +65,8 @@ def _sent(pixel: TrackingPixelUpsert, fields: _Fields) -> str:
 async def list_(
     *,
     package: Annotated[
-        str | None, typer.Option(metavar="PACKAGE", help="Only those of this package: its uuid, or its name.")
+        str | None,
+        typer.Option(metavar="PACKAGE", help="Only those of this package: OWNER/NAME, name or uuid."),
     ] = None,
     shown: RecordOptions,
     connection: ClientOptions,
@@ -80,13 +82,13 @@ async def list_(
 
 @app.command()
 @command
-async def get(*, pixel: PixelId, shown: RecordOptions, connection: ClientOptions) -> None:
+async def get(*, pixel: PixelChoice, shown: RecordOptions, connection: ClientOptions) -> None:
     """Show a tracking pixel.
 
-    Example: scarf-async pixels get dbba955a-7567-4300-8630-088054db2222 --owner acme --json
+    Example: scarf-async pixels get Documentation --owner acme --json
     """
     async with connection.client(read_only=True) as scarf:
-        shown.write(await scarf.pixels.get(pixel))
+        shown.write(await find_pixel(scarf, pixel))
 
 
 @app.command()
@@ -116,7 +118,7 @@ async def create(
 @command
 async def update(
     *,
-    pixel: PixelId,
+    pixel: PixelChoice,
     name: Annotated[str | None, typer.Option(help="Its new name.")] = None,
     fields: _Fields,
     writes: WriteOptions,
@@ -125,11 +127,13 @@ async def update(
 ) -> None:
     """Change a tracking pixel; what is not said stays as it is.
 
-    Example: scarf-async pixels update dbba955a-7567-4300-8630-088054db2222 --owner acme --importance low
+    Example: scarf-async pixels update Documentation --owner acme --importance low
     """
+    need_change({"name": name, **attrs.asdict(fields)})
     async with writes.client(connection) as scarf:
-        if name is None:
-            name = (await scarf.pixels.get(pixel)).name or ""
+        if name is None or not is_uuid(pixel):
+            found = await find_pixel(scarf, pixel)
+            pixel, name = found.id, found.name or "" if name is None else name
         upsert = await fields.of(name, scarf)
         await writes.carry_out(
             scarf.pixels.update(pixel, upsert), f"update the tracking pixel {pixel}: {_sent(upsert, fields)}", shown
@@ -138,34 +142,41 @@ async def update(
 
 @app.command()
 @command
-async def delete(*, pixel: PixelId, yes: Yes = False, writes: WriteOptions, connection: ClientOptions) -> None:
+async def delete(
+    *,
+    pixel: PixelChoice,
+    yes: Yes = False,
+    writes: WriteOptions,
+    shown: RecordOptions,
+    connection: ClientOptions,
+) -> None:
     """Delete a tracking pixel; asks first.
 
-    Example: scarf-async pixels delete dbba955a-7567-4300-8630-088054db2222 --owner acme --yes
+    Example: scarf-async pixels delete Documentation --owner acme --yes
     """
     async with writes.client(connection) as scarf:
-        there = await scarf.pixels.get(pixel)
+        there = await find_pixel(scarf, pixel)
         what = f"the tracking pixel {there.name} ({there.id}) of {there.owner}"
         await confirm(f"Delete {what}?", yes=yes or writes.dry_run)
-        await writes.carry_out(scarf.pixels.delete(there), f"delete {what}")
+        await writes.carry_out(scarf.pixels.delete(there), f"delete {what}", shown)
 
 
 @app.command()
 @command
-async def domains(*, pixel: PixelId, shown: RecordOptions, connection: ClientOptions) -> None:
+async def domains(*, pixel: PixelChoice, shown: RecordOptions, connection: ClientOptions) -> None:
     """List the domains of a tracking pixel.
 
-    Example: scarf-async pixels domains dbba955a-7567-4300-8630-088054db2222 --owner acme
+    Example: scarf-async pixels domains Documentation --owner acme
     """
     async with connection.client(read_only=True) as scarf:
-        shown.write_all(await scarf.pixels.list_domains(pixel), _DOMAIN_COLUMNS)
+        shown.write_all(await scarf.pixels.list_domains(await pixel_id(scarf, pixel)), _DOMAIN_COLUMNS)
 
 
 @app.command()
 @command
 async def add_domain(
     *,
-    pixel: PixelId,
+    pixel: PixelChoice,
     domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The name, such as px.acme.example.")],
     writes: WriteOptions,
     shown: RecordOptions,
@@ -173,11 +184,11 @@ async def add_domain(
 ) -> None:
     """Serve a tracking pixel under a domain; one that it has is kept.
 
-    Example: scarf-async pixels add-domain dbba955a-7567-4300-8630-088054db2222 px.acme.example --owner acme
+    Example: scarf-async pixels add-domain Documentation px.acme.example --owner acme
     """
     async with writes.client(connection) as scarf:
         await writes.carry_out(
-            scarf.pixels.create_domain(pixel, domain, if_exists="keep"),
+            scarf.pixels.create_domain(await pixel_id(scarf, pixel), domain, if_exists="keep"),
             f"add the domain {domain} to the tracking pixel {pixel}",
             shown,
             _DOMAIN_COLUMNS,
@@ -186,18 +197,23 @@ async def add_domain(
 
 @app.command()
 @command
-async def remove_domain(
+async def delete_domain(
     *,
-    pixel: PixelId,
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain's id, as `pixels domains` shows it.")],
+    pixel: PixelChoice,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain's name, or its id.")],
+    yes: Yes = False,
     writes: WriteOptions,
+    shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Remove a domain of a tracking pixel.
+    """Delete a domain of a tracking pixel; asks first.
 
-    Example: scarf-async pixels remove-domain dbba955a-7567-4300-8630-088054db2222 17 --owner acme
+    Example: scarf-async pixels delete-domain Documentation px.acme.example --owner acme
     """
     async with writes.client(connection) as scarf:
-        await writes.carry_out(
-            scarf.pixels.delete_domain(pixel, domain), f"remove the domain {domain} of the tracking pixel {pixel}"
-        )
+        there = await pixel_id(scarf, pixel)
+        what = f"the domain {domain} of the tracking pixel {pixel}"
+        if "." in domain:
+            domain = (await find_pixel_domain(scarf, there, domain)).id
+        await confirm(f"Delete {what}?", yes=not asks(yes, writes))
+        await writes.carry_out(scarf.pixels.delete_domain(there, domain), f"delete {what}", shown)

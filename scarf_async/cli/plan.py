@@ -1,4 +1,4 @@
-"""`scarf-async plan` and `apply`: what differs from a manifest, and making it so."""
+"""`scarf-async plan`, `show` and `apply`: what differs from a manifest, and making it so."""
 
 from __future__ import annotations
 
@@ -11,17 +11,25 @@ import typer
 from scarf_async.cli.applying import ApplyOptions
 from scarf_async.cli.command import command
 from scarf_async.cli.options import ClientOptions
-from scarf_async.cli.output import Status, say
+from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.records import write_json
+from scarf_async.cli.writes import warn_of_type
 from scarf_async.errors import ValidationError
 
 if TYPE_CHECKING:
     from scarf_async.client import Scarf
-    from scarf_async.manifests import Changes
+    from scarf_async.manifests import Changes, Manifest
 
-__all__ = ["CompareOptions", "apply", "plan"]
+__all__ = ["CompareOptions", "apply", "library_types", "plan", "show"]
 
 _HEAD: Final = 4096
+
+
+def library_types(manifest: Manifest) -> list[str]:
+    """Return the types of packages in a manifest, each once."""
+    packages = [spec for organization in manifest.organizations for spec in organization.packages or ()]
+    packages += manifest.packages or ()
+    return list(dict.fromkeys(str(spec.library_type) for spec in packages if spec.library_type is not None))
 
 
 @attrs.frozen(kw_only=True)
@@ -46,7 +54,40 @@ class CompareOptions:
         manifest = read_manifest(file)
         if me is not None:
             manifest = attrs.evolve(manifest, me=me)
-        return await scarf.manifests.diff(manifest, prune=self.prune, rewrite_addresses=self.rewrite_addresses)
+        for word in library_types(manifest):
+            warn_of_type(word)
+        changes = await scarf.manifests.diff(manifest, prune=self.prune, rewrite_addresses=self.rewrite_addresses)
+        await scarf.manifests.check_names(changes)
+        return changes
+
+
+@attrs.frozen(kw_only=True)
+class _ViewOptions:
+    """How a difference is shown."""
+
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Show everything, on a terminal too, which by default shortens long lists."),
+    ] = False
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write Markdown, for a comment on a pull request.")
+    ] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Write the difference as JSON.")] = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.as_json and self.markdown:
+            raise ValidationError("--json and --markdown exclude each other")
+
+    def show(self, changes: Changes) -> None:
+        """Write a difference to standard output."""
+        from scarf_async.cli.difference import markdown, show_difference  # noqa: PLC0415 # it takes rich
+
+        if self.as_json:
+            write_json(changes.to_dict())
+        elif self.markdown:
+            StandardOutput().write(markdown(changes).encode())
+        else:
+            show_difference(changes, full=self.full)
 
 
 @command
@@ -56,12 +97,14 @@ async def plan(
     compare: CompareOptions,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PLAN", help="Keep the plan, for `apply` to do exactly this."),
+        typer.Option(
+            "--output", "-o", metavar="PLAN", help="Save the plan, for `apply` to make exactly these changes."
+        ),
     ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="End with status 4 where anything differs.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write the difference as JSON.")] = False,
+    view: _ViewOptions,
     connection: ClientOptions,
 ) -> Status:
     """Show what differs between a manifest and the live organization; changes nothing.
@@ -70,12 +113,7 @@ async def plan(
     """
     async with connection.client(read_only=True) as scarf:
         changes = await compare.compare(scarf, file)
-    if as_json:
-        write_json(changes.to_dict())
-    else:
-        from scarf_async.cli.difference import show_difference  # noqa: PLC0415 # it takes rich
-
-        show_difference(changes)
+    view.show(changes)
     if output is not None:
         from scarf_async.manifests.saved import write_changes  # noqa: PLC0415
 
@@ -83,6 +121,23 @@ async def plan(
         say(f"The plan is in {output}; to make exactly these changes: scarf-async apply {output}")
     differs = any(change.action != "uncompared" for change in changes)
     return Status.DIFFERENT if detailed_exitcode and differs else Status.DONE
+
+
+@command
+def show(
+    *,
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan that `plan -o` has saved.")],
+    view: _ViewOptions,
+) -> None:
+    """Show a plan that was saved; asks the service nothing and needs no token.
+
+    Example: scarf-async show acme.plan --full
+    """
+    from scarf_async.manifests.saved import read_changes  # noqa: PLC0415 # `--help` must not wait for it
+
+    saved = read_changes(plan)
+    view.show(saved.changes)
+    say(f"This plan is for {saved.server}; to make exactly these changes: scarf-async apply {plan}")
 
 
 @command

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from scarf_async.cli.output import notes_console
+from scarf_async.text import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -47,14 +48,14 @@ def describe(
     parts = []
     if windows is not None:
         done, whole = windows
-        parts.append(f"{done} of {whole} windows ({100 * done // max(whole, 1)}%)")
+        parts.append(f"{done:,} of {counted(whole, 'window')} ({100 * done // max(whole, 1)}%)")
     if failed:
         parts.append(f"{failed} failed")
     parts.append(
         f"{size_of(received)} of {size_of(total)} ({100 * received // total}%)" if total else size_of(received)
     )
     if rows is not None:
-        parts.append(f"{rows:,} rows")
+        parts.append(counted(rows, "row"))
     if elapsed > 0:
         parts.append(f"{size_of(received / elapsed)}/s")
     return "  ".join(parts)

@@ -6,16 +6,23 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import attrs
 import typer
 
-from scarf_async.cli.output import StandardOutput, data_console, print_table
+from scarf_async.cli.output import StandardOutput, data_console
 from scarf_async.entities import JSON, UNSET, PackageKey
-from scarf_async.text import printable
 
-__all__ = ["RecordOptions", "plain", "write_json"]
+__all__ = ["AsJson", "JsonWritten", "RecordOptions", "plain", "write_json"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, also for an error.")]
+
+
+class JsonWritten:
+    """Whether the command that is running has written its JSON, so that an error is not a second document."""
+
+    done: ClassVar[bool] = False
 
 
 def plain(entity: attrs.AttrsInstance) -> dict[str, JSON]:
@@ -30,6 +37,7 @@ def plain(entity: attrs.AttrsInstance) -> dict[str, JSON]:
 
 def write_json(data: JSON) -> None:
     """Write JSON data to standard output; in ASCII, so that nothing in it steers a terminal."""
+    JsonWritten.done = True
     StandardOutput().write(f"{json.dumps(data, indent=2)}\n".encode())
 
 
@@ -77,14 +85,9 @@ def _write(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
         for row in rows:
             output.write_line(*row)
         return
-    from rich.table import Table  # noqa: PLC0415 # pipes end without it
-    from rich.text import Text  # noqa: PLC0415
+    from scarf_async.cli.tables import show_fields, show_rows  # noqa: PLC0415 # pipes end without it
 
-    table = Table(show_header=bool(columns), box=None, pad_edge=False)
-    width = max(map(len, [*rows, columns]))
-    for number, name in enumerate(columns or [""] * width, start=1):
-        # The last one, which may be long, wraps; no id is cut or broken.
-        table.add_column(name.rpartition(".")[2], overflow="fold", no_wrap=number < width)
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    print_table(table, data_console())
+    if columns:
+        show_rows([name.rpartition(".")[2] for name in columns], rows, data_console())
+    else:
+        show_fields(rows, data_console())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shlex
 import shutil
 import sys
@@ -21,10 +20,11 @@ from rich.table import Table
 from rich.text import Text
 
 from scarf_async.bulk import BulkProgress
-from scarf_async.cli.applying import failures, failures_table, say_stopping
+from scarf_async.cli.applying import failures, failures_table, other_ends, say_stopping
 from scarf_async.cli.asking import stoppable
 from scarf_async.cli.difference import difference_lines
 from scarf_async.cli.output import Status, data_console, print_table
+from scarf_async.cli.records import write_json
 from scarf_async.client import Scarf
 from scarf_async.emulator import Emulator, Faults, Quirks
 from scarf_async.entities import ApiVersion
@@ -33,6 +33,7 @@ from scarf_async.files import write_whole
 from scarf_async.manifests import Change, Changes, Manifest, read_manifest, write_manifest
 from scarf_async.manifests.report import ApplyReport
 from scarf_async.manifests.saved import read_changes, write_changes
+from scarf_async.text import counted
 
 __all__ = ["Rehearsal", "read_example"]
 
@@ -66,14 +67,17 @@ class Rehearsal:
     retries: int = 0
     blocked: int = 0
     interrupted: bool = False
+    as_json: bool = False
 
     async def run(self) -> Status:
         """Run; return what the process ends with: done only if everything is as the manifest says."""
+        # What it needs is looked for first: there is nothing to go on with then.
+        manifest = read_example()
         directory = self.directory or Path(tempfile.mkdtemp(prefix="scarf-async-demo-"))
         directory.mkdir(parents=True, exist_ok=True)
         status = Status.INTERRUPTED
         try:
-            status = await self._rehearse(directory)
+            status = await self._rehearse(directory, manifest)
         finally:
             if status is Status.INTERRUPTED:
                 version = [] if self.api == "v1" else ["--api", self.api, *(["--strict"] if self.strict else [])]
@@ -86,9 +90,8 @@ class Rehearsal:
     def _say(self, line: str) -> None:
         self.console.print(line, soft_wrap=True)
 
-    async def _rehearse(self, directory: Path) -> Status:
+    async def _rehearse(self, directory: Path, manifest: Manifest) -> Status:
         began = time.perf_counter()
-        manifest = read_example()
         (name,) = [organization.name for organization in manifest.organizations]
         async with Emulator(
             directory / "scarf.db",
@@ -125,23 +128,24 @@ class Rehearsal:
         for line in found[:_SHOWN]:
             self.console.print(line, style="red")
         counts = report.bulk.counts
-        self.console.print(
-            _summary(
-                {
-                    "operations": f"{len(report.bulk):,}",
-                    "succeeded": f"{counts['succeeded']:,}",
-                    "found by looking": f"{sum(outcome.reconciled for outcome in report.bulk):,}",
-                    "HTTP requests": f"{arrived:,}",
-                    "retries": f"{self.retries:,}",
-                    "faults injected": f"{injected:,}",
-                    "differences": f"{len(found):,}",
-                    **({f"blocked by {self.api}": f"{self.blocked:,}"} if self.blocked else {}),
-                    **{f"{what} streamed": f"{count:,}" for what, count in exported.items()},
-                    "peak memory": f"{_peak_memory() / 2**20:.0f} MiB, the local server's included",
-                    "time": f"{time.perf_counter() - began:.1f} s",
-                }
-            )
-        )
+        figures = {
+            "operations": len(report.bulk),
+            "succeeded": counts["succeeded"],
+            "found by looking": sum(outcome.reconciled for outcome in report.bulk),
+            "HTTP requests": arrived,
+            "retries": self.retries,
+            "faults injected": injected,
+            "differences": len(found),
+            **({f"blocked by {self.api}": self.blocked} if self.blocked else {}),
+            **{f"{what} streamed": count for what, count in exported.items()},
+        }
+        elapsed = time.perf_counter() - began
+        if self.as_json:
+            write_json({**figures, "peak memory": _peak_memory(), "time": elapsed})
+        else:
+            memory = f"{_peak_memory() / 2**20:.0f} MiB, the local server's included"
+            shown = {name: f"{figure:,}" for name, figure in figures.items()}
+            self.console.print(_summary({**shown, "peak memory": memory, "time": f"{elapsed:.1f} s"}))
         as_expected = counts["succeeded"] + self.blocked == len(report.bulk)
         if not as_expected:
             print_table(failures_table(failures(report)), self.console)
@@ -167,20 +171,20 @@ class Rehearsal:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[requests]} requests"),
+            TextColumn("{task.fields[requests]}"),
             TimeElapsedColumn(),
         )
-        self._say(f"Applying {len(changes.applicable):,} changes")
+        self._say(f"Applying {counted(len(changes.applicable), 'change')}")
         with stoppable(say_stopping) as stop, Progress(*columns, console=self.console) as display:
-            task = display.add_task("operations", total=len(changes.applicable), requests=0)
+            task = display.add_task("operations", total=len(changes.applicable), requests="")
 
             def show(progress: BulkProgress) -> None:
-                failed = f" [red]{progress.failed} failed[/red]" if progress.failed else ""
+                told = "".join(f", [red]{end}[/red]" for end in other_ends(progress))
                 display.update(
                     task,
-                    completed=progress.done,
-                    requests=f"{progress.requests:,}",
-                    description=f"operations{failed}",
+                    completed=progress.done - progress.skipped,
+                    requests=counted(progress.requests, "request"),
+                    description=f"operations{told}",
                 )
 
             report = await scarf.manifests.apply(
@@ -250,7 +254,11 @@ def _summary(rows: dict[str, str]) -> Table:
 
 
 def _peak_memory() -> int:
-    """Return the most memory that this process has held, in bytes."""
+    """Return the most memory that this process has held, in bytes; 0 where the system does not tell."""
+    try:
+        import resource  # noqa: PLC0415 # there is none on Windows
+    except ImportError:
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts KiB, macOS bytes.
     return peak if sys.platform == "darwin" else peak * 1024

@@ -10,6 +10,7 @@ import typer
 from scarf_async.cli.command import command
 from scarf_async.cli.output import say
 from scarf_async.cli.progress import size_of
+from scarf_async.cli.records import AsJson, write_json
 
 __all__ = ["report"]
 
@@ -26,6 +27,7 @@ def report(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the page goes; it ends in .html.")],
     title: Annotated[str | None, typer.Option(help="What it is called. By default after the packages.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a page of an export of events: how many downloads, from whom, of which versions.
 
@@ -40,4 +42,8 @@ def report(
     reporting.report_path(output)
     made = reporting.report(source, title=title)
     made.save(output)
-    say(f"{output}: {size_of(len(made.html().encode()))}")
+    size = len(made.html().encode())
+    if as_json:
+        write_json({"path": str(output), "bytes": size})
+    else:
+        say(f"{output}: {size_of(size)}")

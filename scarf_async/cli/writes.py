@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from uuid import UUID
 
 import attrs
 import typer
 
+from scarf_async.cli.naming import option_name
 from scarf_async.cli.options import ClientOptions
 from scarf_async.cli.output import say
-from scarf_async.cli.records import RecordOptions, plain
+from scarf_async.cli.records import RecordOptions, plain, write_json
+from scarf_async.entities import LibraryType
 from scarf_async.entities.fields import without_user
 from scarf_async.errors import NotFoundError, ReadOnlyError, ValidationError
 from scarf_async.names import organization_key, package_key
@@ -21,19 +23,35 @@ if TYPE_CHECKING:
     from scarf_async.dialects import Traits
     from scarf_async.entities import Package
 
-__all__ = ["PackageChoice", "WriteOptions", "Yes", "sent", "traits_of"]
+__all__ = [
+    "IfExists",
+    "PackageChoice",
+    "Type",
+    "WriteOptions",
+    "Yes",
+    "asks",
+    "need_change",
+    "sent",
+    "traits_of",
+    "warn_of_type",
+]
 
 T = TypeVar("T", bound=attrs.AttrsInstance | None)
 
-Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
+Type = Annotated[str | None, typer.Option(help="The package's type, where several have its name.")]
+IfExists = Annotated[
+    Literal["fail", "keep"],
+    typer.Option(help="What happens if it exists: keep accepts one that is equal and leaves it as it is."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Skip confirmation.")]
 
 
 @attrs.frozen(kw_only=True)
 class PackageChoice:
     """Which package is meant."""
 
-    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package's uuid, its name, or OWNER/NAME.")]
-    type: Annotated[str | None, typer.Option(help="Its type: tells packages of one name apart.")] = None
+    package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package: OWNER/NAME, name or uuid.")]
+    type: Type = None
 
     async def find(self, scarf: Scarf) -> Package:
         """Read the package; an owner in front of its name counts unless another one is given.
@@ -98,11 +116,45 @@ class WriteOptions:
             if not self.dry_run:
                 raise
             say(f"Not sent, since this is a dry run: {what}")
+            if shown is not None and shown.as_json:
+                write_json({"dry_run": True, "change": what})
             return None
-        say(f"{'It is so already' if self.dry_run else 'Done'}: {what}")
+        say(f"{'Already applied' if self.dry_run else 'Done'}: {what}")
         if shown is not None and result is not None:
             shown.write(result, columns)
+        elif shown is not None and shown.as_json:
+            write_json({"dry_run": self.dry_run, "change": what})
         return result
+
+
+def asks(yes: bool, writes: WriteOptions) -> bool:
+    """Tell whether a command asks before it takes something away."""
+    return not (yes or writes.dry_run)
+
+
+def need_change(said: Mapping[str, object]) -> None:
+    """Refuse a change of nothing, before anything is sent.
+
+    Args:
+        said: the parameters that state a change; None: not given.
+
+    Raises:
+        ValidationError: none is given.
+    """
+    if all(value is None for value in said.values()):
+        raise ValidationError(f"there is nothing to change: give {', '.join(map(option_name, said))}")
+
+
+def warn_of_type(word: str | None) -> None:
+    """Say that a library type is unknown, which the service may take all the same, and what it may be a typo of."""
+    if word is None or word in set(LibraryType):
+        return
+    from difflib import get_close_matches  # noqa: PLC0415 # hardly ever needed
+
+    known = [str(kind) for kind in LibraryType]
+    close = get_close_matches(word.lower(), known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+    say(f"Warning: the library type {word} is unknown; {hint}")
 
 
 def traits_of(scarf: Scarf) -> Traits:

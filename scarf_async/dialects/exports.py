@@ -1,4 +1,4 @@
-"""Every export of the service: one table for all versions (seed: 'Data Export'; the v2 addresses there too)."""
+"""Every export of the service: one table for all versions."""
 
 from __future__ import annotations
 

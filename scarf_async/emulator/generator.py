@@ -46,7 +46,12 @@ _COLUMNS_OF_2022: Final = (
     "origin_latitude", "origin_longitude", "origin_country", "origin_city", "origin_postal",
     "origin_connection_type", "origin_company", "origin_domain", "dnt",
 )  # fmt: skip
-_COLUMN_SETS: Final = {"real": EVENT_COLUMNS, "seed": _PUBLISHED_COLUMNS, "2022": _COLUMNS_OF_2022}
+_COLUMN_SETS: Final = {
+    "real": EVENT_COLUMNS,
+    "published": _PUBLISHED_COLUMNS,
+    "seed": _PUBLISHED_COLUMNS,
+    "2022": _COLUMNS_OF_2022,
+}
 
 _DAYS_AT_ONCE: Final = 16
 _LINES_PER_CHUNK: Final = 256

@@ -1,4 +1,4 @@
-"""The closed word lists of the seed. Unknown words that the service sends stay plain strings."""
+"""The closed word lists of the published description. Unknown words that the service sends stay plain strings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Role(StrEnum):
-    """A member's role in an organization (seed: OrganizationMemberV1)."""
+    """A member's role in an organization."""
 
     MEMBER = "member"
     ADMIN = "admin"
@@ -42,7 +42,7 @@ class Role(StrEnum):
 
 
 class PermissionLevel(StrEnum):
-    """A user's level on a package (seed: PackagePermissionLevelV1); `blocked` is v1's alone, `owner` v2's."""
+    """A user's level on a package; `blocked` is v1's alone, `owner` v2's."""
 
     BLOCKED = "blocked"
     DEFAULT = "default"
@@ -60,7 +60,10 @@ class Importance(StrEnum):
 
 
 class LibraryType(StrEnum):
-    """A package's type: the seed's five; `file`, seen from the service; `python` and `repository-jvm` of v2.
+    """A package's type.
+
+    The published description has the first five; the service was seen to send `file`; v2 adds `python` and
+    `repository-jvm`.
 
     The list is open: every string is taken and given. Python packages are `pypi` in v1 and `python` in v2, where
     both words mean the same.
@@ -92,7 +95,7 @@ def has_domains(library_type: str | None) -> bool:
 
 
 def address_fields(library_type: str | None) -> tuple[str, ...]:
-    """Name the addresses that a package of a type has (seed: PackageUpsertV1)."""
+    """Name the addresses that a package of a type has."""
     match library_type:
         case LibraryType.DOCKER:
             return "backend_url", "public_url"
@@ -103,7 +106,7 @@ def address_fields(library_type: str | None) -> tuple[str, ...]:
 
 
 class Breakdown(StrEnum):
-    """What an aggregate counts by (seed: AggregateV1)."""
+    """What an aggregate counts by."""
 
     COMPANY = "company"
     CLOUD_PROVIDER = "cloud_provider"

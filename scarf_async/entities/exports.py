@@ -1,4 +1,4 @@
-"""The records of the exports (seed: AggregateV1 and 'Download format')."""
+"""The records of the exports."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Event:
     """One row of an event export, read by column name; an empty cell is None.
 
     The columns `id`, `pixel`, `platform`, `origin_state`, `dnt`, `confidence`, `endpoint_id` and
-    `mtc_quota_exceeded` are not in the seed; the service sends them.
+    `mtc_quota_exceeded` are not in the published description; the service sends them.
 
     Attributes:
         type: what happened, free text (image pull, pixel fetch, file-download, ...); `""` where the cell is empty.

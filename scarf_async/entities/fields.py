@@ -49,7 +49,7 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 """A field that is left out of the body; `None` in its place is sent as JSON `null`."""
 
-# One path component of a docker address, as the seed gives it.
+# One path component of a docker address, as the published description gives it.
 _COMPONENT = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -144,7 +144,7 @@ def absolute_url(field: str, value: str) -> SplitResult:
 
 
 def docker_url(field: str, value: str) -> str:
-    """Return the path of a docker address (seed: PackageUpsertV1), or raise `ValidationError`."""
+    """Return the path of a docker address, or raise `ValidationError`."""
     parts = absolute_url(field, value)
     if "@" in parts.netloc or "?" in value or "#" in value:
         raise ValidationError(f"{field} must carry no user, query or fragment; got a URL with one", field=field)

@@ -1,4 +1,4 @@
-"""Organizations and their members (seed: OrganizationV1, OrganizationUpsertV1, OrganizationMember*V1)."""
+"""Organizations and their members."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Packages and what hangs on them: permissions, routes, domains (seed: 'Packages', 'File Packages')."""
+"""Packages and what hangs on them: permissions, routes, domains."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeVar
@@ -136,8 +137,8 @@ class PackageUpsert:
     In v2 an update leaves what is `UNSET` as it is, and None clears it; what is None is left out of a create.
     `importance`, and a `short_description` that is `UNSET`, are v2's alone: v1 refuses them at the call.
 
-    The type cannot change after creation (seed). The seed says what addresses look like, and that is checked
-    here: `backend_url` and `public_url` (docker) are absolute, have a path of components that match
+    The type cannot change after creation. The published description says what addresses look like, and that is
+    checked here: `backend_url` and `public_url` (docker) are absolute, have a path of components that match
     `[a-z0-9]+(?:[._-][a-z0-9]+)*` and the same path; `repository_url` (pypi, python) is absolute.
 
     Raises:
@@ -244,6 +245,9 @@ class Route:
     extra: Mapping[str, JSON] = extra()
 
 
+_ABSOLUTE = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
 def _some_url(instance: object, attribute: attrs.Attribute[T], value: T) -> None:
     if value is not None and value is not UNSET:
         some_text(instance, attribute, value)  # type: ignore[arg-type] # attrs has no covariant Attribute
@@ -259,11 +263,27 @@ class RouteCreate:
         template_path: the path that is asked for.
 
     Raises:
-        ValidationError: an address is not a string, or empty.
+        ValidationError: an address is not a string, or empty; the template is an absolute address, or the address
+            is a path.
     """
 
     outgoing_url: str | None | Unset = attrs.field(validator=_some_url)
     template_path: str = attrs.field(validator=some_text)
+
+    def __attrs_post_init__(self) -> None:
+        # The two are easily swapped, and the service would take them.
+        if _ABSOLUTE.match(self.template_path):
+            raise ValidationError(
+                f"template_path is the path that is asked for, such as /{{version}}.tgz, and"
+                f" {without_user(self.template_path)} is an address: are template_path and outgoing_url swapped?",
+                field="template_path",
+            )
+        if isinstance(self.outgoing_url, str) and self.outgoing_url.startswith("/"):
+            raise ValidationError(
+                f"outgoing_url is the address that the route leads to, such as https://example.org/{{version}}.tgz,"
+                f" and {self.outgoing_url!r} is a path: are template_path and outgoing_url swapped?",
+                field="outgoing_url",
+            )
 
 
 @attrs.frozen

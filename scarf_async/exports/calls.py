@@ -61,10 +61,27 @@ class ExportCalls:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Aggregate]:
-        """Aggregates of an organization's packages, of v1.
+        """Daily counts of an organization's packages, of v1.
+
+        Nothing is sent before the stream is opened, which raises as `ExportStream` says.
+
+        Example:
+            ```python
+            async with scarf.exports.organization_aggregates("acme", "2024-01-01", "2024-02-01") as counts:
+                async for count in counts:
+                    print(count)
+            ```
+
+        Args:
+            organization: whose packages.
+            start: the first day.
+            end: the first day after the range.
+            unfiltered: keep what the service sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
 
         Raises:
             UnsupportedError: the client speaks v2; use `aggregations`.
+            ValidationError: a day or another argument cannot be used; nothing was sent.
         """
         return self._export(
             ExportKind.ORGANIZATION_AGGREGATES,
@@ -87,10 +104,27 @@ class ExportCalls:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Aggregate]:
-        """Aggregates of a user's packages, of v1.
+        """Daily counts of a user's packages, of v1.
+
+        Nothing is sent before the stream is opened, which raises as `ExportStream` says.
+
+        Example:
+            ```python
+            async with scarf.exports.user_aggregates("acme", "2024-01-01", "2024-02-01") as counts:
+                async for count in counts:
+                    print(count)
+            ```
+
+        Args:
+            username: whose packages.
+            start: the first day.
+            end: the first day after the range.
+            unfiltered: keep what the service sends from `end` on.
+            on_malformed: what happens to a record that cannot be read.
 
         Raises:
             UnsupportedError: the client speaks v2; use `aggregations`.
+            ValidationError: a day or another argument cannot be used; nothing was sent.
         """
         return self._export(
             ExportKind.USER_AGGREGATES,
@@ -128,6 +162,10 @@ class ExportCalls:
             api: which version to ask; None: that of the client.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
+
+        Raises:
+            ValidationError: a day or another argument cannot be used; nothing was sent.
+            UnsupportedError: the version that is asked does not have this export; nothing was sent.
         """
         api = self._client.api if api is None else api
         key = package_key(package_id)
@@ -167,6 +205,10 @@ class ExportCalls:
                 text, braces around alternatives (`io.dapr*`, `acme/{web,api}`). Several are joined by commas.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
+
+        Raises:
+            ValidationError: a day or another argument cannot be used, or nobody says whose; nothing was sent.
+            UnsupportedError: the version that is asked does not have this export; nothing was sent.
         """
         owner = needed_owner(owner, self._client.owner)
         return self._export(
@@ -201,6 +243,10 @@ class ExportCalls:
             owner: whose packages and pixels; None: the client's owner's.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
+
+        Raises:
+            ValidationError: a day or another argument cannot be used, or nobody says whose; nothing was sent.
+            UnsupportedError: the version that is asked does not have this export; nothing was sent.
         """
         return self._export(
             COMPANY_EVENTS,
@@ -235,6 +281,10 @@ class ExportCalls:
             owner: whose pixels; None: the client's owner's.
             unfiltered: keep what the service sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
+
+        Raises:
+            ValidationError: a day or another argument cannot be used, or nobody says whose; nothing was sent.
+            UnsupportedError: the version that is asked does not have this export; nothing was sent.
         """
         owner = needed_owner(owner, self._client.owner)
         return self._export(
@@ -270,6 +320,10 @@ class ExportCalls:
             api: which version to ask; None: that of the client, but v2 for one pixel.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
+
+        Raises:
+            ValidationError: a day or another argument cannot be used, or nobody says whose; nothing was sent.
+            UnsupportedError: the version that is asked does not have this export; nothing was sent.
         """
         pixel_id: str | None = None
         if pixel is not None:

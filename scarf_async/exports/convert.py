@@ -17,7 +17,7 @@ from scarf_async.exports.reading import Cursor
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 
-__all__ = ["AsSent", "Converted", "Converter", "CsvConverter", "JsonLinesConverter", "ParquetConverter"]
+__all__ = ["AsSent", "Converted", "Converter", "CsvConverter", "JsonLinesConverter", "ParquetConverter", "Pipe"]
 
 B = TypeVar("B")
 B_contra = TypeVar("B_contra", contravariant=True)
@@ -65,7 +65,7 @@ class CsvConverter(_TextConverter):
         super().__init__(csv_header(record), csv_rows(record))
 
 
-class _Pipe(io.RawIOBase):
+class Pipe(io.RawIOBase):
     """Takes what pyarrow writes until somebody fetches it."""
 
     def __init__(self) -> None:
@@ -73,18 +73,22 @@ class _Pipe(io.RawIOBase):
         self._size = 0
 
     def writable(self) -> bool:
+        """It is."""
         return True
 
     def tell(self) -> int:
+        """Return how many bytes were written."""
         return self._size
 
     def write(self, data: object) -> int:
+        """Keep bytes until they are taken."""
         piece = bytes(data)  # type: ignore[call-overload] # any buffer
         self._pieces.append(piece)
         self._size += len(piece)
         return len(piece)
 
     def take(self) -> bytes:
+        """Return what has come since the last call."""
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
 
@@ -98,7 +102,7 @@ class ParquetConverter:
         from scarf_async.exports.arrow import arrow_told, schema_of  # noqa: PLC0415 # as above
 
         self._told = partial(arrow_told, "Parquet")
-        self._pipe = _Pipe()
+        self._pipe = Pipe()
         self._writer = pq.ParquetWriter(self._pipe, schema_of(record), compression="zstd")
 
     def begin(self) -> bytes:

@@ -19,6 +19,7 @@ from anyio.to_thread import run_sync
 from scarf_async.entities.fields import one_of
 from scarf_async.errors import TruncatedExportError
 from scarf_async.events import Hook
+from scarf_async.exports.endings import Compression, compressor, read_ending
 from scarf_async.exports.formats import ExportFormat, ExportFormatLike, need_arrow
 from scarf_async.exports.spec import ExportSpec
 from scarf_async.files import PartFile, destination, naming, resemble
@@ -142,9 +143,11 @@ async def save(
 ) -> SavedExport:
     """Fetch an export, which this is the spec of, into a file; see `Export.save`."""
     target = Path(path)
-    form = None if form is None else one_of(ExportFormat, "format", form)
+    form, compression = read_ending(target, None if form is None else one_of(ExportFormat, "format", form))
     need_arrow(form, spec.reader(None).record)
-    once = partial(_save_once, export, target, form, overwrite=overwrite, progress=progress)
+    if compression is not None:
+        compressor(compression)  # what it needs must be there before anything is asked for
+    once = partial(_save_once, export, target, form, compression, overwrite=overwrite, progress=progress)
     return await fetch_whole(spec, once)
 
 
@@ -169,6 +172,7 @@ async def _save_once(
     export: AbstractAsyncContextManager[S],
     target: Path,
     form: ExportFormat | None,
+    compression: Compression | None,
     *,
     overwrite: bool,
     progress: Hook[S],
@@ -177,7 +181,7 @@ async def _save_once(
     try:
         await run_sync(file.create)
         async with export as stream:
-            await _fetch(stream, form, file, progress)
+            await _fetch(stream, form, compression, file, progress)
         # Two hops: a cancellation during the slow one leaves nothing under the final name.
         await run_sync(file.finish)
         await run_sync(file.publish)
@@ -191,14 +195,23 @@ async def _save_once(
     return SavedExport(target, file.size, stream.records_kept, file.sha256)
 
 
-async def _fetch(stream: S, form: ExportFormat | None, file: AtomicFile, progress: Hook[S]) -> None:
+async def _fetch(
+    stream: S, form: ExportFormat | None, compression: Compression | None, file: AtomicFile, progress: Hook[S]
+) -> None:
+    packer = None if compression is None else compressor(compression)
+
+    def write(data: bytes) -> None:
+        file.write(data if packer is None else packer.compress(data))
+
     chunks: list[bytes] = []
     waiting = 0
     async for chunk in stream.chunks(form):
         chunks.append(chunk)
         waiting += len(chunk)
         if waiting >= _WRITTEN_AT_ONCE:
-            await run_sync(file.write, b"".join(chunks))
+            await run_sync(write, b"".join(chunks))
             chunks, waiting = [], 0
         progress.tell(stream)
-    await run_sync(file.write, b"".join(chunks))
+    await run_sync(write, b"".join(chunks))
+    if packer is not None:
+        await run_sync(lambda: file.write(packer.flush()))

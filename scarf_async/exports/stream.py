@@ -350,6 +350,10 @@ class Export(Generic[T]):
         so. An answer whose end is proven is never fetched again. In another format than the service's own, what
         is saved are the records; see `ExportStream.chunks`.
 
+        The format follows the name's ending: `.csv`, `.jsonl` or `.ndjson`, `.parquet`; the text formats are
+        compressed where `.gz` or `.zst` follows (`.zst` needs the extra `arrow`). Without an ending the file gets
+        what the service sends.
+
         ```python
         saved = await scarf.exports.organization_aggregates("acme", "2024-01-01", "2024-02-01").save("acme.jsonl")
         ```
@@ -357,7 +361,7 @@ class Export(Generic[T]):
         Args:
             path: where to.
             overwrite: False: an existing file stays as it is, and is an error.
-            format: what is written; None for what the service sends.
+            format: what is written, whatever the ending says; None: what the ending says.
             progress: called with the stream whenever something was read from it, to look at its `bytes_received`,
                 `bytes_total` and `records_received`.
 
@@ -367,8 +371,8 @@ class Export(Generic[T]):
         Raises:
             OSError: the file cannot be written: `FileExistsError`, `IsADirectoryError`, `FileNotFoundError`
                 (no such directory), `PermissionError`, before anything is sent.
-            ValidationError: there is no such format. Nothing was sent.
-            ImportError: the format is Parquet, and pyarrow is not installed. Nothing was sent.
+            ValidationError: there is no such format, or the ending names none. Nothing was sent.
+            ImportError: Parquet or zstd is wanted, and pyarrow is not installed. Nothing was sent.
             TruncatedExportError: every attempt was cut, or the content is although its end is proven.
             ExportError: the answer is not such an export, or a record exceeds `max_record_bytes`, or, in another
                 format, cannot be read.

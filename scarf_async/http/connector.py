@@ -8,7 +8,9 @@ token on: given in `headers=` it would be in the frame locals of every traceback
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
+import os
 import ssl
 from contextvars import ContextVar
 from functools import partial, partialmethod
@@ -210,6 +212,23 @@ def _mistrust(error: Exception) -> str:
     return f"no connection: the server's certificate does not hold: {error.verify_message.rstrip('.')}; {help_}"
 
 
+def _unreachable(error: aiohttp.ClientConnectorError) -> str:
+    """Say why there is no connection, and what can be done about it."""
+    host = f"[{error.host}]" if ":" in error.host else error.host
+    cause = error.os_error
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        why = "the name cannot be resolved; check the address, and this machine's network and DNS"
+    elif isinstance(error, aiohttp.ClientConnectorSSLError):
+        why = (
+            f"the TLS handshake failed ({cause}); if the server speaks plain http, its address begins with http://"
+        )
+    elif cause.errno == errno.ECONNREFUSED:
+        why = "connection refused; check the address, and that the server is running"
+    else:
+        why = os.strerror(cause.errno) if cause.errno else str(cause)
+    return f"no connection to {host}:{error.port}: {why}"
+
+
 def as_lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
     """Take an error of aiohttp's to ours, and tell whether the request may have left."""
     kind: type[TransportError]
@@ -221,7 +240,9 @@ def as_lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
         kind, reason, sent = ConnectFailedError, f"the proxy refused with status {error.status}{hint}", False
     elif isinstance(error, aiohttp.ClientConnectorCertificateError):
         kind, reason, sent = ConnectFailedError, _mistrust(error.certificate_error), False
-    elif isinstance(error, aiohttp.ClientConnectorError) or attempt.phase is Phase.CONNECTING:
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        kind, reason, sent = ConnectFailedError, _unreachable(error), False
+    elif attempt.phase is Phase.CONNECTING:
         # A proxy's broken answer is not quoted: it may repeat the user and password that the proxy was given.
         words = "the proxy's answer to CONNECT cannot be read" if unreadable else str(error)
         kind, reason, sent = ConnectFailedError, f"no connection: {words}", False

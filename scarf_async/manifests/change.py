@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from os.path import commonprefix
 from typing import Final, Literal, TypeAlias
 
 import attrs
@@ -27,7 +28,6 @@ _SIGNS: Final[Mapping[Action, str]] = {
     "blocked": "!",
     "uncompared": "?",
 }
-_SHOWN: Final = 60
 
 
 @attrs.frozen(kw_only=True)
@@ -118,21 +118,36 @@ class Change:
     @property
     def details(self) -> str:
         """What differs, for people; empty where nothing is to be said beside the action, or nothing is compared."""
-        return "" if self.after is None or self.action == "uncompared" else ", ".join(self._details())
+        return self.describe()
 
-    def _details(self) -> Iterator[str]:
+    def describe(self, longest: int | None = None) -> str:
+        """Return what differs, for people, and where a route led that is removed.
+
+        Args:
+            longest: characters of a value; longer ones are shortened to where they differ. None: all are whole.
+        """
+        if self.action == "uncompared":
+            return ""
+        return ", ".join(self._details(longest))
+
+    def _details(self, longest: int | None) -> Iterator[str]:
         for field, before, after in self.differences:
+            old, new = _shown(before, after, longest)
             if self.kind == "domain":
                 continue
             if self.kind == "route":
                 if field == "outgoing_url":
-                    yield f"{_quoted(before)} -> {_quoted(after)}" if before else f"-> {_quoted(after)}"
+                    yield f"{old} -> {new}" if before and after else f"-> {new if after else old}"
+            elif self.after is None:
+                continue
             elif self.kind in {"member", "permission"}:
                 yield f"{before} -> {after}" if before else f"{after}"
-            elif self.before is None or before is None:
-                yield f"{field} {_quoted(after)}"
+            elif before is None:
+                yield f"{field} {new}"
+            elif old == new:
+                yield f"{field} {new} (its user or password differs)"
             else:
-                yield f"{field} {_quoted(before)} -> {_quoted(after)}"
+                yield f"{field} {old} -> {new}"
 
     def __str__(self) -> str:
         library_type = f" ({self.library_type})" if self.kind == "package" and self.library_type else ""
@@ -141,7 +156,20 @@ class Change:
         return printable(f"{self.sign} {self.kind} {self.target}{library_type}{details}{note}")
 
 
-def _quoted(value: str | None) -> str:
+def _shown(before: str | None, after: str | None, longest: int | None) -> tuple[str, str]:
+    """Return two values in quotes, shortened to the part that begins just before they differ."""
     # An address may carry a user and a password.
-    text = without_user(value or "")
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...{text[-1]}"
+    old, new = without_user(before or ""), without_user(after or "")
+    if longest is None:
+        return old, new
+    alike = commonprefix([old, new])  # noqa: RUF071 # it is of characters that it is wanted
+    start = 0 if before is None or after is None else len(alike) - longest // 3
+    return _excerpt(old, start, longest), _excerpt(new, start, longest)
+
+
+def _excerpt(text: str, start: int, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    start = max(0, min(start, len(text) - longest))
+    end = start + longest
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"

@@ -97,7 +97,7 @@ class Changes(Sequence[Change]):
 
     @property
     def _counted(self) -> str:
-        return ", ".join(f"{count} {_WORDS[action]}" for action in _WORDS if (count := self.counts[action]))
+        return ", ".join(f"{count:,} {_WORDS[action]}" for action in _WORDS if (count := self.counts[action]))
 
     def _of(self, action: Action) -> Sequence[Change]:
         return [change for change in self._changes if change.action == action]

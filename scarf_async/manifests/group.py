@@ -12,7 +12,7 @@ import attrs
 
 from scarf_async.bulk.report import BulkProgress, Outcome
 from scarf_async.checks import instance
-from scarf_async.errors import ValidationError
+from scarf_async.errors import NotFoundError, ValidationError
 from scarf_async.manifests.apply import ApplyReport, Sending, apply
 from scarf_async.manifests.changes import Changes
 from scarf_async.manifests.copying import Copying, Names
@@ -21,6 +21,7 @@ from scarf_async.manifests.live import Live, read_live
 from scarf_async.manifests.model import Manifest
 from scarf_async.manifests.pull import pull
 from scarf_async.manifests.saved import SavedChanges
+from scarf_async.manifests.users import missing, refuse_users
 from scarf_async.sending.session import Session
 
 __all__ = ["Manifests"]
@@ -63,14 +64,18 @@ class Manifests:
                 an organization.
 
         Raises:
-            ValidationError: a name cannot be in an address; a role or level is unknown to this package; it does
-                not show which packages are the user's own.
+            ValidationError: a name cannot be in an address, or is a user's; a role or level is unknown to this
+                package; it does not show which packages are the user's own.
             NotFoundError: an organization is not there, or something went away while it was read.
             APIError: the service refused to show something.
             TransportError: no answer came.
             DecodeError: an answer is not what was promised.
         """
-        return await pull(self._session, organizations, user_packages=user_packages, me=me)
+        try:
+            return await pull(self._session, organizations, user_packages=user_packages, me=me)
+        except NotFoundError:
+            await refuse_users(self._session, await missing(self._session, dict.fromkeys(organizations)), me)
+            raise
 
     async def diff(self, manifest: Manifest, *, prune: bool = False, rewrite_addresses: bool = False) -> Changes:
         """Compare a manifest with the live organization; works on a read-only client.
@@ -106,6 +111,21 @@ class Manifests:
         instance("manifest", manifest, Manifest, ValidationError, wanted="a Manifest")
         live = await read_live(self._session, manifest, prune=prune)
         return _compared(self._session, manifest, live, prune=prune, rewrite_addresses=rewrite_addresses)
+
+    async def check_names(self, changes: Changes) -> None:
+        """Look whether an organization that changes would create has a user's name; takes a read if it creates any.
+
+        A comparison cannot tell: a user's name is no organization's. In v1, which shows no accounts, only a user
+        with a package is recognized.
+
+        Raises:
+            ValidationError: one has; it says how packages of a user are written.
+            APIError: the service refused to show something.
+            TransportError: no answer came.
+            DecodeError: an answer is not what was promised.
+        """
+        new = [change for change in changes if change.kind == "organization" and change.before is None]
+        await refuse_users(self._session, [change.organization or "" for change in new], changes.me)
 
     async def apply(
         self,

@@ -11,7 +11,7 @@ import attrs
 from scarf_async.bulk.report import BulkReport, Outcome
 from scarf_async.entities import JSON
 from scarf_async.manifests.changes import Change, Changes
-from scarf_async.text import aligned, printable
+from scarf_async.text import aligned, counted, printable
 
 __all__ = ["ApplyReport"]
 
@@ -107,16 +107,16 @@ class ApplyReport:
         raise TypeError("a report is neither true nor false: look at .ok")
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count} {end}" for end, count in self.counts.items() if count)
+        counts = ", ".join(f"{count:,} {end}" for end, count in self.counts.items() if count)
         return f"<ApplyReport: {counts or 'no changes'}>"
 
     def __str__(self) -> str:
         rows = [["change", *_COLUMNS]]
-        rows += [[kind, *(str(counts[end]) for end in _COLUMNS)] for kind, counts in self._table.items()]
-        rows.append(["all", *map(str, self.counts.values())])
+        rows += [[kind, *(f"{counts[end]:,}" for end in _COLUMNS)] for kind, counts in self._table.items()]
+        rows.append(["all", *(f"{count:,}" for count in self.counts.values())])
         lines = aligned(rows)
         if self.bulk is not None:
-            lines.append(f"{self.bulk.requests} requests in {self.bulk.elapsed:.1f} s")
+            lines.append(f"{counted(self.bulk.requests, 'request')} in {self.bulk.elapsed:.1f} s")
             if self.bulk.stopped_by:
                 lines.append(printable(f"stopped: {self.bulk.stopped_by}"))
         bad = [
@@ -126,7 +126,7 @@ class ApplyReport:
         ]
         lines += bad[:_SHOWN]
         if len(bad) > _SHOWN:
-            lines.append(f"... and {len(bad) - _SHOWN} more")
+            lines.append(f"... and {len(bad) - _SHOWN:,} more")
         if self.me_unchecked:
             lines.append("not checked: whether the token's user loses anything, since nobody said who that is (me)")
         return "\n".join(lines)

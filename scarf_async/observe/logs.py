@@ -26,8 +26,8 @@ class LoggingHook:
 
     `scarf_event` is the kind of event, such as `RequestFinished`; the others are named after its fields:
     `scarf_endpoint`, `scarf_attempt`, `scarf_status`, `scarf_error`, `scarf_elapsed` (seconds), `scarf_url`,
-    `scarf_delay`, `scarf_reason`, `scarf_seconds`, `scarf_bytes_received`, `scarf_complete`. A formatter that
-    writes JSON finds them there.
+    `scarf_delay`, `scarf_reason`, `scarf_attempts`, `scarf_detail`, `scarf_seconds`, `scarf_bytes_received`,
+    `scarf_complete`. A formatter that writes JSON finds them there.
 
     The start of a request is logged at DEBUG; its end at INFO, or at WARNING where the server or the way to it is
     at fault (no answer, 5xx, 429). Retries, pauses, and exports that were not read to a proven end are WARNINGs.

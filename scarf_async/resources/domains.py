@@ -1,4 +1,4 @@
-"""Domains of packages (seed: 'File Packages', 'Python Packages')."""
+"""Domains of packages."""
 
 from __future__ import annotations
 

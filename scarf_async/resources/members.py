@@ -1,4 +1,4 @@
-"""Members of organizations (seed: 'List users' and the two calls after it)."""
+"""Members of organizations."""
 
 from __future__ import annotations
 

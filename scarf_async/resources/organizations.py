@@ -1,4 +1,4 @@
-"""Organizations (seed: 'Organizations')."""
+"""Organizations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages of all types (seed: 'Packages (All Package Types)' and the two package calls of organizations)."""
+"""Packages of all types."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def package_key(package: str | Package | PackageKey, owner: str | None = None) -
 
 
 def check_same_type(package: Package, upsert: PackageUpsert, alike: Collection[str] = ()) -> None:
-    """Raise `ValidationError` for a change of type, which the service does not allow (seed).
+    """Raise `ValidationError` for a change of type, which the service does not allow.
 
     Args:
         package: the package as it is now.
@@ -157,7 +157,7 @@ class Packages:
         return await create(self._session, creation, if_exists)
 
     async def update(self, package: str | Package | PackageKey, upsert: PackageUpsert) -> Package:
-        """Change a package to what is given; its type cannot change (seed).
+        """Change a package to what is given; its type cannot change.
 
         v1 does not say whether it clears fields that are left out: give all of them, addresses too. In v2 the
         package is read first, what is UNSET stays, and what another changes between the two requests is lost.

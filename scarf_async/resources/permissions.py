@@ -1,4 +1,4 @@
-"""Permissions on packages (seed: 'Get package permissions', 'Set package permissions')."""
+"""Permissions on packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of file packages (seed: 'File Packages')."""
+"""Routes of file packages."""
 
 from __future__ import annotations
 

@@ -138,15 +138,25 @@ class Attempts:
             sleep=self.transport.sleep,
             reserve=lambda _: reserve(),
             spare=lambda outcome: paced and isinstance(outcome, Answer | Lost) and is_refusal(outcome),
-            on_retry=lambda *retry: self.announce(request, *retry),
+            on_retry=lambda *retry: self.announce(request, *retry, attempts=0 if paced else self.retry.attempts),
         )
 
-    def announce(self, request: Addressed[T], outcome: object, attempt: int, delay: float) -> None:
+    def announce(
+        self, request: Addressed[T], outcome: object, attempt: int, delay: float, *, attempts: int = 0
+    ) -> None:
         """Tell that a request will be tried again."""
         if self.notices.wanted:
             reason = f"status {outcome.status}" if isinstance(outcome, Answer) else "no answer"
+            detail = outcome.error.args[0] if isinstance(outcome, Lost) else f"the service answered with {reason}"
             self.notices.tell(
-                RetryScheduled(endpoint=request.endpoint.name, attempt=attempt, delay=delay, reason=reason)
+                RetryScheduled(
+                    endpoint=request.endpoint.name,
+                    attempt=attempt,
+                    delay=delay,
+                    reason=reason,
+                    attempts=attempts,
+                    detail=detail,
+                )
             )
 
     def failure(self, request: Addressed[T], outcome: Answer | Lost, course: Course) -> APIError | TransportError:

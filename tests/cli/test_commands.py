@@ -81,8 +81,11 @@ def test_strict_is_about_v2() -> None:
 
 COMMANDS: list[list[str]] = [
     [],
+    ["version"],
+    ["help"],
     ["check"],
     ["plan"],
+    ["show"],
     ["apply"],
     ["pull"],
     ["copy"],
@@ -108,14 +111,14 @@ COMMANDS: list[list[str]] = [
     ["routes", "get"],
     ["routes", "add"],
     ["routes", "update"],
-    ["routes", "remove"],
+    ["routes", "delete"],
     ["domains", "list"],
     ["domains", "get"],
     ["domains", "add"],
-    ["domains", "remove"],
+    ["domains", "delete"],
     ["domains", "status"],
     *(["pixels", name] for name in ("list", "get", "create", "update", "delete")),
-    *(["pixels", name] for name in ("domains", "add-domain", "remove-domain")),
+    *(["pixels", name] for name in ("domains", "add-domain", "delete-domain")),
     *(["collections", name] for name in ("list", "get", "create", "update", "delete")),
     ["users", "get"],
     ["users", "organizations"],
@@ -188,8 +191,47 @@ def test_the_shell_completes() -> None:
 
 
 def test_version() -> None:
-    """`--version` prints the version."""
-    assert run("--version").stdout.strip() == f"scarf-async {__version__}"
+    """However it is asked for, also of the module."""
+    for words in (["--version"], ["-V"], ["version"]):
+        assert CliRunner().invoke(app, words).stdout == f"scarf-async {__version__}\n"
+    module = subprocess.run([sys.executable, "-m", "scarf_async", "-V"], capture_output=True, text=True, check=True)
+    assert module.stdout == f"scarf-async {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["export", "job"], []])
+def test_help_however_it_is_asked_for(words: list[str]) -> None:
+    """`-h`, `--help` and `help` show the same."""
+    shown = [
+        CliRunner().invoke(app, asked).stdout for asked in ([*words, "-h"], [*words, "--help"], ["help", *words])
+    ]
+    assert shown[0].startswith(f"Usage: scarf-async {' '.join(words)}".rstrip())
+    assert shown[0] == shown[1] == shown[2]
+
+
+def test_nothing_in_the_help_is_typers() -> None:
+    """No types of Python, no brackets twice; what must be given says so."""
+    for command in COMMANDS:
+        shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, "-h"]).stdout
+        assert not re.search(r"<\w+>|\[\[|\[default", shown), command
+
+
+def test_words_may_be_spelt_either_way() -> None:
+    """With `_` or `-`; delete and remove; a word that is not there is not taken for another."""
+    for words in (
+        "packages remove",
+        "routes remove",
+        "members delete",
+        "export owner_events",
+        "pixels remove_domain",
+    ):
+        assert CliRunner().invoke(app, [*words.split(), "-h"]).exit_code == 0, words
+    missing = CliRunner().invoke(
+        app, ["export", "job", "owner-events", "acme", "--to", "/dev/null/x", "--days", "0"]
+    )
+    assert "--days must be" in missing.stderr
+    unknown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["vresions"]).stderr
+    assert "permissions" not in unknown.partition("Known are")[0]
+    assert "Did you mean 'packages'?" in CliRunner(env={"COLUMNS": "200"}).invoke(app, ["packags"]).stderr
 
 
 def test_the_emulator_runs_until_interrupted() -> None:

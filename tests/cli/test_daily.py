@@ -140,7 +140,10 @@ async def test_an_address_that_may_be_lost_is_told(emulator: Emulator) -> None:
 
 async def test_permissions(emulator: Emulator) -> None:
     """They are set by name or e-mail address and listed."""
-    await lines("permissions", "set", "acme/web", "bob", "member", emulator=emulator)
+    emulator.requests.clear()
+    await lines("permissions", "set", "acme/web", "bob", "eve", "member", emulator=emulator)
+    assert writes(emulator) == ["POST"]
+    assert ["eve", "member"] in await lines("permissions", "list", "acme/web", emulator=emulator)
     assert ["bob", "member"] in await lines("permissions", "list", "acme/web", emulator=emulator)
     listed = await entities("permissions", "list", "acme/web", "--type", "file", emulator=emulator)
     assert {"username": "bob", "permission_level": "member", "user_id": None, "extra": {}} in listed
@@ -156,10 +159,72 @@ async def test_routes_and_domains(emulator: Emulator) -> None:
     assert await lines("routes", "list", "acme/web", emulator=emulator) == [[route, path, url]]
     given, added = await lines("domains", "list", "acme/web", emulator=emulator)
     assert (given[1], added) == ("acme.gateway.scarf.sh", [domain, "dl.example"])
-    await lines("routes", "remove", "acme/web", route, emulator=emulator)
-    await lines("domains", "remove", "acme/web", domain, emulator=emulator)
+    await lines("routes", "remove", "acme/web", route, "--yes", emulator=emulator)
+    await lines("domains", "remove", "acme/web", domain, "--yes", emulator=emulator)
     assert await entities("routes", "list", "acme/web", emulator=emulator) == []
     assert await lines("domains", "list", "acme/web", emulator=emulator) == [given]
+
+
+async def test_routes_and_domains_by_their_names(emulator: Emulator) -> None:
+    """A path and a name mean what an id does; where several routes have the path, all ids are named."""
+    for url in ("https://a.example", "https://b.example"):
+        await lines("routes", "add", "acme/web", "/x", url, emulator=emulator)
+    await lines("routes", "add", "acme/web", "/y", "https://y.example", emulator=emulator)
+    await lines("domains", "add", "acme/web", "dl.example", emulator=emulator)
+    emulator.requests.clear()
+    twice = await invoke("routes", "remove", "acme/web", "/x", "--yes", env=of(emulator))
+    assert (twice.status, writes(emulator)) == (2, [])
+    assert "to https://a.example" in twice.err
+    missing = await invoke("routes", "get", "acme/web", "/z", env=of(emulator))
+    assert (missing.status, "there is no route /z" in missing.err) == (1, True)
+    assert (await lines("routes", "get", "acme/web", "/y", emulator=emulator))[0][1:] == ["/y", "https://y.example"]
+    assert (await lines("domains", "get", "acme/web", "DL.example", emulator=emulator))[0][1] == "dl.example"
+    for words, asked in (
+        (("routes", "remove", "acme/web", "/y"), "Delete the route /y to 'https://y.example' ("),
+        (("domains", "remove", "acme/web", "dl.example"), "Delete the domain dl.example ("),
+    ):
+        refused = await invoke(*words, env=of(emulator))
+        assert (refused.status, writes(emulator)) == (3, [])
+        assert asked in (await invoke(*words, "--dry-run", env=of(emulator))).err.replace("delete", "Delete")
+    await lines("routes", "remove", "acme/web", "/y", "--yes", emulator=emulator)
+    await lines("domains", "remove", "acme/web", "dl.example", "--yes", emulator=emulator)
+    assert writes(emulator) == ["DELETE", "DELETE"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("orgs", "update", "acme"), 2, "nothing to change: give --name, --description"),
+        (("packages", "update", "acme/web"), 2, "nothing to change: give --name, --short-description"),
+        (("pixels", "update", "x", "--owner", "acme"), 2, "nothing to change: give --name"),
+        (("collections", "update", "x", "--owner", "acme"), 2, "nothing to change: give --pattern"),
+        (("routes", "update", "acme/web", "x", "--api", "v2"), 2, "nothing to change: give --path"),
+        (("routes", "add", "acme/web", "https://x.example", "/x"), 2, "swapped?"),
+        (("routes", "add", "acme/web", "/x", "https://x.example", "--to", "https://x.example"), 2, "given twice"),
+        (
+            ("packages", "create", "x", "--type", "dokcer", "--dry-run"),
+            0,
+            "dokcer is unknown; did you mean docker?",
+        ),
+        (("packages", "list", "acme", "--type", "zzz"), 0, "zzz is unknown; known are docker, npm"),
+    ],
+)
+async def test_what_is_likely_a_mistake_is_told(
+    emulator: Emulator, arguments: tuple[str, ...], status: int, says: str
+) -> None:
+    """Before anything is sent; what cannot be meant is refused."""
+    done = await invoke(*arguments, env=of(emulator))
+    assert (done.status, says in done.err, writes(emulator)) == (status, True, []), done.err
+
+
+async def test_what_is_there_may_be_kept(emulator: Emulator) -> None:
+    """Created again is an error, or with --if-exists keep the one that is there."""
+    org = ("orgs", "create", "umbra")
+    package = ("packages", "create", "cli", "--organization", "acme", "--type", "npm")
+    for words in (org, package):
+        made = await entities(*words, emulator=emulator)
+        assert (await invoke(*words, env=of(emulator))).status == 1
+        assert await entities(*words, "--if-exists", "keep", emulator=emulator) == made
 
 
 @pytest.mark.parametrize(
@@ -180,9 +245,9 @@ async def test_routes_and_domains(emulator: Emulator) -> None:
         (("packages", "delete", "acme/web"), "delete the package web (file) of acme"),
         (("permissions", "set", "acme/web", "bob", "admin"), "set bob to admin on acme/web"),
         (("routes", "add", "acme/web", "/x", "https://x.example"), "template_path '/x'"),
-        (("routes", "remove", "acme/web", "1"), "remove the route 1"),
+        (("routes", "remove", "acme/web", "1"), "delete the route 1"),
         (("domains", "add", "acme/web", "x.example"), "add the domain x.example"),
-        (("domains", "remove", "acme/web", "1"), "remove the domain 1"),
+        (("domains", "remove", "acme/web", "1"), "delete the domain 1"),
     ],
 )
 async def test_a_dry_run_sends_no_change(emulator: Emulator, arguments: tuple[str, ...], says: str) -> None:
@@ -200,7 +265,7 @@ async def test_a_dry_run_of_what_is_there(emulator: Emulator) -> None:
     arguments = ("domains", "add", "acme/web", "dl.example")
     await lines(*arguments, emulator=emulator)
     done = await invoke(*arguments, "--dry-run", env=of(emulator))
-    assert (done.status, done.err) == (0, "It is so already: add the domain dl.example to acme/web\n")
+    assert (done.status, done.err) == (0, "Already applied: add the domain dl.example to acme/web\n")
 
 
 DELETE = ("packages", "delete", "acme/web")

@@ -123,6 +123,13 @@ async def test_a_kept_plan_is_applied_as_it_is(emulator: Emulator, manifest: str
     """Whatever the manifest says by then; what has moved since refuses all of it, with status 3."""
     plan = str(tmp_path / "acme.txt")
     assert (await invoke("plan", manifest, "-o", plan, env=of(emulator))).status == 0
+    (planned, shown) = [
+        (await invoke(*words, env=of(emulator))).out for words in (["plan", manifest], ["show", plan])
+    ]
+    assert planned == shown
+    listed = await invoke("show", plan, "--markdown", env={})
+    assert (listed.status, listed.out.decode().splitlines()[0]) == (0, f"**{CHANGES} to create**")
+    assert (await invoke("show", plan, "--markdown", "--json", env={})).status == 2
     written(tmp_path, "version: 2")
     refused = await invoke("apply", plan, "--prune", "--yes", env=of(emulator))
     assert (refused.status, writes(emulator)) == (2, [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scarf_async.cli.difference import difference_lines
+from scarf_async.cli.difference import difference_lines, markdown
 from scarf_async.manifests.changes import Action, Change, Changes
 
 ORGANIZATION = Change(action="update", kind="organization", organization="acme", before={}, after={"website": "w"})
@@ -65,6 +65,38 @@ def test_long_lists_are_shortened_for_a_width_only() -> None:
     assert max(map(len, lines)) == 40
     assert lines.count("      … and 4 more permissions") == 3
     assert lines[-2] == "  … and 6 more packages, 54 changes"
+
+
+def test_a_comment_on_a_pull_request_is_a_diff() -> None:
+    """Signs are in front, where they are coloured; nothing in a name ends the block."""
+    text = markdown(Changes((ORGANIZATION, package("a```b"), *levels(1, "cli", "remove"))))
+    assert text.splitlines() == [
+        "**1 to create, 1 to update, 1 to remove**",
+        "",
+        "<details><summary>Changes</summary>",
+        "",
+        "````diff",
+        "  acme",
+        "!   organization acme: website 'w'",
+        f"+   package a```b (npm): short_description '{'x' * 50}'",
+        "      package cli (npm)",
+        "-       permission u0",
+        "````",
+        "",
+        "</details>",
+    ]
+    assert markdown(Changes()) == "**no changes**\n"
+
+
+def test_a_comment_is_not_longer_than_github_takes() -> None:
+    """What goes is shown first; what is not shown is counted."""
+    many = [change for place in range(900) for change in (package(f"p{place}"), *levels(1, f"p{place}", "remove"))]
+    text = markdown(Changes(tuple(many)))
+    assert len(text) < 65_536
+    lines = text.splitlines()
+    assert sum(line.startswith("- ") for line in lines) == 900
+    shown = sum(line.startswith("+ ") for line in lines)
+    assert lines[-1] == f"{900 - shown} changes not shown: a comment is too short for all of them."
 
 
 def test_what_is_lost_is_never_left_out() -> None:

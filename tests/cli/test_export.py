@@ -112,6 +112,38 @@ async def test_parquet_goes_into_a_file(emulator: Emulator, tmp_path: Path) -> N
     assert files_in(tmp_path) == ["events.parquet"]
 
 
+@pytest.mark.parametrize(
+    ("words", "days"),
+    [
+        (("--month", "2024-02"), ("2024-02-01", "2024-03-01")),
+        (("--days", "3", "--end", "2024-01-04"), ("2024-01-01", "2024-01-04")),
+        (("--since", "2w", "--end", "2024-01-15"), ("2024-01-01", "2024-01-15")),
+        (("--since", "2024-01-01", "--end", "2024-01-02"), ("2024-01-01", "2024-01-02")),
+    ],
+)
+async def test_days_as_people_say_them(emulator: Emulator, words: tuple[str, ...], days: tuple[str, str]) -> None:
+    """What is asked for is the same as with --start and --end; a package may be named."""
+    await package_of(emulator)
+    emulator.requests.clear()
+    for what in (("owner-events", "acme"), ("package-events", "acme/web"), ("aggregates", "acme")):
+        done = await invoke("export", *what, *words, env=of(emulator))
+        assert done.status == 0, done.err
+        assert set(days) <= {value[:10] for value in emulator.requests[-1].query.values()}, emulator.requests[-1]
+
+
+async def test_an_existing_file_is_replaced_only_on_request(emulator: Emulator, tmp_path: Path) -> None:
+    """Without --replace the status is 3 and nothing is requested; the ending chooses the format."""
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"mine")
+    kept = await invoke(*EVENTS, "-o", str(file), env=of(emulator))
+    assert (kept.status, emulator.requests, file.read_bytes()) == (3, [], b"mine")
+    assert "--replace" in kept.err
+    replaced = await invoke(*EVENTS, "-o", str(file), "--replace", env=of(emulator))
+    assert (replaced.status, file.read_bytes()[:1]) == (0, b"{")
+    unknown = await invoke(*EVENTS, "-o", str(tmp_path / "events.xlsx"), env=of(emulator))
+    assert (unknown.status, len(emulator.requests), files_in(tmp_path)) == (2, 1, ["events.jsonl"])
+
+
 async def test_a_reader_that_leaves_is_no_error() -> None:
     """As with `| head -1`: no message, no traceback, none when Python ends, and the status of a broken pipe."""
     body = HEADER + ROW * 400_000
@@ -341,7 +373,20 @@ async def test_what_the_shell_redirected_is_not_replaced(emulator: Emulator, tmp
     [
         (("owner-events", "acme", *RANGE, "--on-malformed", "keep"), "--on-malformed keep is for jobs"),
         (("aggregates", *RANGE), "give either --organization or --user"),
+        (("aggregates", "acme", "--user", "ann", *RANGE), "say whose once"),
         (("owner-events", "acme", "--start", "2024-01-02", "--end", "2024-01-01"), "must be after start"),
+        (("owner-events", "acme"), "which days? Give --start DAY"),
+        (
+            ("owner-events", "acme", "--start", "9000-01-01", "--end", "9000-01-02"),
+            "is in the future: today",
+        ),
+        (("owner-events", "acme", "--month", "2024-13"), "--month is a year and a month"),
+        (("owner-events", "acme", "--since", "3x"), "--since is a number of days or weeks"),
+        (("owner-events", "acme", "--since", "3d", "--days", "3"), "--days and --since exclude each other"),
+        (("owner-events", "acme", "--month", "2024-01", "--end", "2024-02-01"), "--month and --end exclude"),
+        (("package-events", "web", *RANGE), "say which package: OWNER/NAME"),
+        (("job", "owner_events", "acme", "--to", "x", "--since", "9000-01-01"), "is in the future"),
+        (("job", "owner_events", "acme", "--to", "x", "--month", "2024-01", "--days", "3"), "exclude each other"),
         (("pixel-events", "--owner", "acme", "--api", "v1", *RANGE), "an owner needs --api v2"),
         (("owner-events", "acme", *RANGE, "--timeout", "0"), "--timeout must be a positive number"),
         (("owner-events", "acme", *RANGE, "--base-url", "http://example.org"), "--base-url must be https"),
@@ -352,7 +397,8 @@ def test_wrong_usage_sends_nothing(monkeypatch: pytest.MonkeyPatch, arguments: t
     """Status 2, and a message that names what is wrong."""
     for name, value in environment("http://127.0.0.1:9").items():
         monkeypatch.setenv(name, value)
-    done = CliRunner().invoke(app, ["export", *arguments, "-o", "events"])
+    output = () if arguments[0] == "job" else ("-o", "events")
+    done = CliRunner().invoke(app, ["export", *arguments, *output])
     assert done.exit_code == 2
     assert words in done.stderr
 

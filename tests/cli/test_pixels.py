@@ -62,10 +62,10 @@ async def test_pixels(emulator: Emulator) -> None:
     shown = dict(await told(emulator, "pixels", "get", identifier))
     assert (shown["name"], shown["importance"], shown["short_description"]) == ("Docs", "low", "")
     assert (shown["package"], shown["track_companies"]) == (made["package"]["id"], "False")
-    changed = await entity(emulator, "pixels", "update", identifier, "--name", "Pages", "--package", "")
+    changed = await entity(emulator, "pixels", "update", "Docs", "--name", "Pages", "--package", "")
     assert (changed["name"], changed["package"], changed["importance"]) == ("Pages", None, "low")
     deleted = f"Done: delete the tracking pixel Pages ({identifier}) of acme"
-    await told(emulator, "pixels", "delete", identifier, "--yes", said=deleted)
+    await told(emulator, "pixels", "delete", "Pages", "--yes", said=deleted)
     assert await told(emulator, "pixels", "list") == []
 
 
@@ -76,7 +76,8 @@ async def test_the_domains_of_pixels(emulator: Emulator) -> None:
     assert await entity(emulator, "pixels", "add-domain", identifier, "px.acme.example") == domain
     assert await told(emulator, "pixels", "domains", identifier) == [[str(domain["id"]), "px.acme.example"]]
     assert ["verification_status", "verified"] in await told(emulator, "domains", "status", "px.acme.example")
-    await told(emulator, "pixels", "remove-domain", identifier, str(domain["id"]))
+    assert await told(emulator, "pixels", "domains", "Docs") == [[str(domain["id"]), "px.acme.example"]]
+    await told(emulator, "pixels", "remove-domain", "Docs", "px.acme.example", "--yes")
     done = await invoke("domains", "status", "px.acme.example", "--owner", "acme", env=of(emulator))
     assert done.status == 1
 
@@ -91,10 +92,10 @@ async def test_collections(emulator: Emulator) -> None:
     changed = await entity(emulator, "collections", "update", identifier, "--backend-domain", "quay.io")
     assert (changed["pattern"], changed["backend_domain"]) == ("acme/*", "quay.io")
     assert changed["public_domain"] == "cr.acme.example"
-    changed = await entity(emulator, "collections", "update", identifier, "--public-domain", "")
+    changed = await entity(emulator, "collections", "update", "acme/*", "--public-domain", "")
     assert changed == await entity(emulator, "collections", "get", identifier)
     assert changed["public_domain"] == "acme.docker.scarf.sh"
-    await told(emulator, "collections", "delete", identifier, "--yes", said="Done: delete the collection acme/*")
+    await told(emulator, "collections", "delete", "acme/*", "--yes", said="Done: delete the collection acme/*")
     assert await told(emulator, "collections", "list") == []
 
 

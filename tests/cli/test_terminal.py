@@ -86,7 +86,7 @@ async def test_a_question_is_asked(emulator: Emulator, manifest: str, columns: s
     assert status == 3, shown
     # A line that a terminal of 80 columns is not shown to its end.
     assert "', billing_email ''" in shown
-    assert "Make these 1 changes? [y/N]" in shown
+    assert "Make this change? [y/N]" in shown
 
 
 async def test_a_name_is_never_cut(emulator: Emulator, tmp_path: Path) -> None:
@@ -96,6 +96,23 @@ async def test_a_name_is_never_cut(emulator: Emulator, tmp_path: Path) -> None:
     file.write_text(f"version: 1\norganizations:\n  {name}: {{}}\n")
     _, shown = await run_on_terminal("plan", str(file), env=of(emulator, COLUMNS="80"))
     assert f"organization \x1b[0m\x1b[1;32m{name}" in shown
+
+
+async def test_what_a_terminal_does_not_show_is_counted(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
+    """A line says how to see it; with --full, and of a saved plan, all of it is shown."""
+    plan = str(tmp_path / "acme.plan")
+    for words, whole in [
+        (("plan", manifest, "-o", plan), False),
+        (("show", plan), False),
+        (("show", plan, "--full"), True),
+        (("apply", manifest, "--full", "--dry-run"), True),
+    ]:
+        status, shown = await run_on_terminal(*words, env=of(emulator, COLUMNS="80"))
+        assert status == 0, shown
+        assert ("Not shown: parts of long lines; --full shows everything" in shown, "word-59" in shown) == (
+            not whole,
+            whole,
+        )
 
 
 @pytest.mark.parametrize("columns", [*NONSENSE, "79"])

@@ -9,8 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Final, Literal, get_args, get_origin
+from typing import Annotated, Final, get_args, get_origin
 
 import typer
 from typer.models import ArgumentInfo, OptionInfo
@@ -28,6 +27,9 @@ them. Each command shows its options with `--help`.
 
 Data goes to standard output, everything else to standard error, so that pipes get nothing but data. On a terminal
 lists are tables; in a pipe they are lines with tabs, and `--json` gives JSON.
+
+On Windows, journals (`apply --journal`, `demo`) and export jobs refuse to run, since they need file locks that it
+does not have; everything else works there.
 
 | status | what it means |
 |---|---|
@@ -53,9 +55,6 @@ every user of the machine could read it. The addresses come from `--base-url` an
 `--api v2` speaks v2, which is what answers today, and `--owner` says whose packages are meant there; else
 `$SCARF_API_VERSION` and `$SCARF_OWNER` do. `scarf-async check` tells whether all of it works.
 """
-
-
-_KINDS: Final = {int: "N", float: "NUMBER", Path: "PATH"}
 
 
 def _commands(group: typer.Typer, path: str) -> Iterator[tuple[str, Callable[..., object]]]:
@@ -132,16 +131,7 @@ def _names(parameter: inspect.Parameter, info: OptionInfo) -> tuple[str, ...]:
 
 def _spelling(parameter: inspect.Parameter, info: OptionInfo) -> str:
     names = ", ".join(f"`{name}`" for name in _names(parameter, info))
-    return names if parameter.annotation is bool else f"{names} `{info.metavar or _kind(parameter.annotation)}`"
-
-
-def _kind(annotation: object) -> str:
-    if get_origin(annotation) is Literal:
-        return ", ".join(map(str, get_args(annotation)))
-    (kind,) = [part for part in get_args(annotation) if part is not NoneType] or [annotation]
-    if get_origin(kind) is Literal:
-        return _kind(kind)
-    return next((shown for known, shown in _KINDS.items() if kind is known), "TEXT")
+    return names if parameter.annotation is bool else f"{names} `{(info.metavar or 'TEXT').replace('|', ', ')}`"
 
 
 def _about(parameter: inspect.Parameter, info: OptionInfo) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import tomllib
@@ -12,7 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 import scarf_async
-from scarf_async import errors
+from scarf_async import ExportKind, errors
+from scarf_async.exports.group import Exports
 
 from .commands import COMMANDS, options, reference
 from .pages import DOCS, blocks
@@ -145,3 +147,18 @@ def test_the_files_of_the_architecture_exist() -> None:
     package = Path(scarf_async.__file__).parent
     assert len(named) > 40
     assert {name for name in named if not (package / name).exists() and not (DOCS.parent / name).exists()} == set()
+
+
+def test_every_command_writes_json() -> None:
+    """Programs need no other way to read what a command says."""
+    assert [words for words, command in COMMANDS.items() if "--json" not in options(command)] == [
+        "scarf-async help"
+    ]
+
+
+@pytest.mark.parametrize("name", [*ExportKind, "company_events", "pixel_rollup"])
+def test_every_export_says_what_it_raises(name: str) -> None:
+    """A reader of the reference, or of an editor's hint, need not look elsewhere."""
+    said = inspect.getdoc(getattr(Exports, name)) or ""
+    assert "Raises:" in said
+    assert "Args:" in said

@@ -1,4 +1,4 @@
-"""Version 1 of the service (seed): the paths, what a write answers with, and how a create is looked for."""
+"""Version 1 of the service: the paths, what a write answers with, and how a create is looked for."""
 
 from __future__ import annotations
 

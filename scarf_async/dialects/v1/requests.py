@@ -1,4 +1,4 @@
-"""Every request of the v1 API: method, path, what it answers with, and whether it may be sent twice (seed)."""
+"""Every request of the v1 API: method, path, what it answers with, and whether it may be sent twice."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _OF_V2: Final = frozenset(
 
 
 def _name(kind: type, attribute: str) -> str | None:
-    """Return a field's name: camelCase, but for `repositoryURL` (seed); None for what v1 does not have."""
+    """Return a field's name: camelCase, but for `repositoryURL`; None for what v1 does not have."""
     if (kind, attribute) in _OF_V2:
         return None
     if attribute == "repository_url":

@@ -39,7 +39,7 @@ from scarf_async.exports.jobs.manifest import (
     load_lines,
     with_journal,
 )
-from scarf_async.files import is_temporary, lock, resemble, sweep, sync_directory, write_whole
+from scarf_async.files import NO_FOLLOW, is_temporary, lock, resemble, sweep, sync_directory, write_whole
 
 __all__ = ["Directory", "data_files", "read_manifest", "sha256_of", "temporary_files"]
 
@@ -245,7 +245,7 @@ class Directory:
         return True
 
     def _take_lock(self) -> None:
-        self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o644)
         try:
             lock(self._lock)
         except BlockingIOError:

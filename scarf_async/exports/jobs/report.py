@@ -13,7 +13,7 @@ import attrs
 from scarf_async.entities import JSON
 from scarf_async.errors import ExportError, ScarfError
 from scarf_async.exports.jobs.job import ExportJob
-from scarf_async.text import aligned, printable
+from scarf_async.text import aligned, counted, printable
 
 __all__ = ["ExportProgress", "ExportReport", "WindowReport", "WindowStatus"]
 
@@ -176,7 +176,7 @@ class ExportReport:
         if not self.failed:
             return
         first = self.failed[0]
-        words = f"{len(self.failed)} of {len(self.windows)} windows failed"
+        words = f"{len(self.failed):,} of {counted(len(self.windows), 'window')} failed"
         skipped = sum(window.status == "skipped" for window in self.windows)
         if skipped:
             words += f", and {skipped} were not asked for"
