@@ -304,6 +304,12 @@ def test_a_client_takes_no_further_attributes() -> None:
         Scarf(TOKEN).timeuot = 3  # type: ignore[attr-defined] # what the types forbid
 
 
+def test_a_client_is_not_for_a_plain_with() -> None:
+    """A `with` without `async` fails before its body and says what to write."""
+    with pytest.raises(TypeError, match="write `async with"), Scarf(TOKEN):
+        pytest.fail("the body must not run")
+
+
 async def test_an_echoed_token_is_redacted(caplog: pytest.LogCaptureFixture) -> None:
     """A service that repeats the token in its error does not get it into ours, nor into the log."""
     caplog.set_level(logging.DEBUG)

@@ -39,6 +39,9 @@ FOLLOWED = (
     "how-to/testing.md",
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
+    "how-to/scripts.md",
+    "how-to/many-packages.md",
+    "how-to/observability.md",
 )
 WITH_A_PACKAGE = (
     "how-to/nightly-export.md",
@@ -47,6 +50,7 @@ WITH_A_PACKAGE = (
     "how-to/import-events.md",
     "how-to/companies.md",
     "how-to/tables.md",
+    "how-to/scripts.md",
 )
 CA_FILE = Path(__file__).with_name("acme-ca.pem")
 
