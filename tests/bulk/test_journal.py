@@ -595,7 +595,7 @@ def begun(path: Path, plan: BulkPlan, *more: bytes) -> Path:
 def test_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     """Whatever it holds."""
     (tmp_path / "file").write_bytes(content)
-    assert "is no journal" in refusal(tmp_path / "file", members(1))
+    assert "is not a journal" in refusal(tmp_path / "file", members(1))
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -92,11 +92,11 @@ def test_missing_fields(name: str) -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (b"{", "it is no JSON"),
-        (b'{"a": 1} {"a": 2}', "it is no JSON"),
+        (b"{", "it is not JSON"),
+        (b'{"a": 1} {"a": 2}', "it is not JSON"),
         (b"[1]", "it is not a JSON object"),
         (b"null", "it is not a JSON object"),
-        (b"type,time", "it is no JSON"),
+        (b"type,time", "it is not JSON"),
         (b'{"a":' + b"[" * 100_000, "nested too deeply"),
         (b'{"total": ' + b"9" * 6000 + b"}", "total"),
     ],
