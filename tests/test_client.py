@@ -261,7 +261,7 @@ async def test_a_session_brings_its_own_connections(name: str, value: object) ->
 
 
 async def test_a_session_goes_around_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that was not asked for is no conflict: the session has its own."""
+    """A proxy that was not asked for is not a conflict: the session has its own."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
     async with aiohttp.ClientSession() as session:
         assert settings(Scarf(TOKEN, session=session)).proxy is None
