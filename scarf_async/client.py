@@ -408,6 +408,11 @@ class Scarf:
         )
         return view
 
+    def __enter__(self) -> NoReturn:
+        raise TypeError("a client is asynchronous: write `async with Scarf(...)`, inside of a coroutine")
+
+    def __exit__(self, *_: object) -> None: ...
+
     async def __aenter__(self) -> Self:
         # It is closed on this event loop. A call from another one must fail, not wait for this one to run.
         self._session.transport.bind()

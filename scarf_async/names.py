@@ -1,8 +1,7 @@
 """How names are compared: each function returns what all spellings of one name have in common. Pure.
 
 Nothing but the host of a public address is sent in this form: what is sent stays as it was spelled. A difference
-that might tell two things apart is kept, since a change too many does less harm than taking another's thing for
-one's own.
+that might tell two things apart is kept, since an unneeded change does less harm than taking two things for one.
 """
 
 from __future__ import annotations

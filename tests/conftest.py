@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["scarf_async.testing", "postgres"]
 
-# A busy machine is no failure. `--hypothesis-profile=soak` looks further than there is time for each day.
+# A busy machine is not a failure. `--hypothesis-profile=soak` looks further than there is time for each day.
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=25)
 hypothesis.settings.register_profile("soak", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("tests")

@@ -94,7 +94,7 @@ def test_what_is_saved_is_read_back() -> None:
 
 @pytest.mark.parametrize("told", [b"", b"[]", b'{"format":"other","machine":{},"versions":{},"results":[]}'])
 def test_another_file_is_refused(told: bytes) -> None:
-    """What `--json` did not write is no run."""
+    """What `--json` did not write is not a run."""
     with pytest.raises(ValueError, match=r".+"):
         load(told)
 

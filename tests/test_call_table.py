@@ -1,4 +1,4 @@
-"""Every management call of v1, as it stands on the wire: method, address, body, and what comes of an answer."""
+"""Every management call of v1, as it is on the wire: method, address, body, and what comes of an answer."""
 
 from __future__ import annotations
 
@@ -412,7 +412,7 @@ ROWS: Final = [
 
 
 def test_no_call_is_left_out() -> None:
-    """Every endpoint of v1 stands in the table."""
+    """Every endpoint of v1 is in the table."""
     endpoints = {name: value for name, value in vars(endpoints_v1).items() if isinstance(value, Endpoint)}
     tried = [row.endpoint for row in ROWS]
     assert [name for name, endpoint in endpoints.items() if endpoint not in tried] == []
@@ -464,7 +464,7 @@ async def test_the_table(row: Row) -> None:
 
 
 async def test_no_permissions_are_not_sent() -> None:
-    """An empty set of permissions is no request."""
+    """An empty set of permissions is not a request."""
     async with Scarf("token") as scarf:
         with aioresponses() as service:
             await scarf.permissions.set(UUID, [])

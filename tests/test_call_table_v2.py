@@ -533,7 +533,7 @@ async def _sent(scarf: Scarf, **target: Any) -> tuple[str | None, str]:
 
 def test_no_call_is_left_out() -> None:
     """Every endpoint of v2 is in the table."""
-    # An export of an import's log is no call.
+    # An export of an import's log is not a call.
     endpoints = {
         name: value for name, value in vars(V2).items() if isinstance(value, Endpoint) and name != "IMPORT_LOG"
     }

@@ -261,7 +261,7 @@ async def test_a_session_brings_its_own_connections(name: str, value: object) ->
 
 
 async def test_a_session_goes_around_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that was not asked for is no conflict: the session has its own."""
+    """A proxy that was not asked for is not a conflict: the session has its own."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
     async with aiohttp.ClientSession() as session:
         assert settings(Scarf(TOKEN, session=session)).proxy is None
@@ -302,6 +302,12 @@ def test_a_client_takes_no_further_attributes() -> None:
     """A misspelt option is an error and not a new attribute."""
     with pytest.raises(AttributeError):
         Scarf(TOKEN).timeuot = 3  # type: ignore[attr-defined] # what the types forbid
+
+
+def test_a_client_is_not_for_a_plain_with() -> None:
+    """A `with` without `async` fails before its body and says what to write."""
+    with pytest.raises(TypeError, match="write `async with"), Scarf(TOKEN):
+        pytest.fail("the body must not run")
 
 
 async def test_an_echoed_token_is_redacted(caplog: pytest.LogCaptureFixture) -> None:

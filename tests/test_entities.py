@@ -139,7 +139,7 @@ def test_the_attributes(row: Row) -> None:
 
 @every
 def test_the_values(row: Row) -> None:
-    """What was given stands in the attributes; what was not has its default."""
+    """What was given is in the attributes; what was not has its default."""
     entity = row.make()
     assert {name: getattr(entity, name) for name in row.required} == row.required
     assert {name: getattr(entity, name) for name in row.defaults} == row.defaults

@@ -303,7 +303,7 @@ def test_the_class_of_a_status(status: int, kind: type[APIError]) -> None:
 
 
 def test_the_attributes_of_an_answer() -> None:
-    """What the service answered stands in the attributes."""
+    """What the service answered is in the attributes."""
     error = answered(NotFoundError, 404)
     assert (error.status, error.method, error.url, error.message) == (404, "GET", URL, "no such thing")
     assert (error.code, error.attempts, error.retry_after) == ("some-code", 3, 1.5)
@@ -317,7 +317,7 @@ def test_the_defaults_of_an_answer() -> None:
 
 
 def test_a_conflict_holds_both_sides() -> None:
-    """What was asked for and what is there both stand on the error."""
+    """What was asked for and what was found are both on the error."""
     error = ConflictError("it differs", method="POST", url=URL, requested=WANTED, found=THERE)
     assert (error.status, error.requested, error.found) == (409, WANTED, THERE)
 

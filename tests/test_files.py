@@ -261,7 +261,7 @@ def test_a_directory_that_cannot_be_synced(
 
 
 def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of the disk itself, in syncing a directory, is no refusal."""
+    """An error of the disk itself, in syncing a directory, is not a refusal."""
 
     def broken(descriptor: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
@@ -353,7 +353,7 @@ LEFT = ".scarf-0123456789abcdef.part"
 
 
 def test_the_part_of_a_dead_process_is_swept(tmp_path: Path) -> None:
-    """By whoever writes beside it next; what only looks like one stays, and so do links and other kinds of file."""
+    """By the next writer beside it; what only looks like one stays, and so do links and other kinds of file."""
     (tmp_path / LEFT).touch()
     others = [".scarf-0123456789abcdef.seen", ".scarf-123.part", "scarf-0123456789abcdef.part", f"{LEFT}.csv"]
     for name in others:

@@ -30,7 +30,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def place(path: Path) -> str:
-    """Return where a file stands in the package."""
+    """Return where a file is in the package."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -59,7 +59,7 @@ def within(name: str, module: str) -> bool:
 
 
 def outside(*places: str) -> list[Path]:
-    """Return the files that do not stand in these places."""
+    """Return the files that are not in these places."""
     return [path for path in FILES if not place(path).startswith(places)]
 
 
@@ -78,7 +78,7 @@ def test_the_names_are_sorted_and_there() -> None:
 
 
 def test_nothing_else_is_offered() -> None:
-    """Whatever the package imports from itself for its users stands in `__all__`."""
+    """Whatever the package imports from itself for its users is in `__all__`."""
     source = ast.parse((ROOT / "__init__.py").read_text())
     imported = {
         alias.asname or alias.name

@@ -62,7 +62,7 @@ def test_a_secret_shows_itself_to_nobody() -> None:
 
 
 def test_a_secret_redacts_itself() -> None:
-    """Wherever it stands in a text or in bytes, three stars stand afterwards."""
+    """Wherever it is in a text or in bytes, there are three stars afterwards."""
     secret = Secret("s3cr3t")
     assert secret.redact("Bearer s3cr3t, s3cr3t!") == "Bearer ***, ***!"
     assert secret.redact_bytes(b"Bearer s3cr3t") == b"Bearer ***"
@@ -94,7 +94,7 @@ def test_a_token(argument: str | None, variable: str | None, token: str) -> None
     ("argument", "variable"), [(None, None), (None, ""), (None, " \n"), ("", "abc"), ("  ", "abc"), ("\n", None)]
 )
 def test_no_token(argument: str | None, variable: str | None) -> None:
-    """Without a token the sentence names the variable; an empty argument is no invitation to look further."""
+    """Without a token the sentence names the variable; an empty argument is not an invitation to look further."""
     read = read_token(argument, {} if variable is None else {"SCARF_API_TOKEN": variable})
     assert isinstance(read, str)
     assert "SCARF_API_TOKEN" in read
@@ -413,7 +413,7 @@ def test_numbers_out_of_range(field: str, value: object) -> None:
     ],
 )
 def test_numbers_in_range(field: str, value: object) -> None:
-    """Whole numbers are numbers of seconds too, and no rate is no limit."""
+    """Whole numbers are numbers of seconds too, and no rate means no limit."""
     assert getattr(evolve(**{field: value}), field) == value
 
 

@@ -207,7 +207,7 @@ async def test_a_script_with_a_step_that_is_none(step: Action, scarf_emulator: E
 
 
 async def test_the_log_is_readable(scarf_emulator: Emulator, scarf: Scarf) -> None:
-    """Paths are decoded and stand without what all of them begin with; so do those of the other API, with it."""
+    """Paths are decoded, without what all of them begin with; so do those of the other API, with it."""
     with pytest.raises(NotFoundError):
         await scarf.packages.get("linuxserver/nginx")
     async with scarf.exports.owner_events("emulator-user", "2024-01-01", "2024-01-02"):

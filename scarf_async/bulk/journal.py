@@ -76,7 +76,7 @@ class Known:
         status: its last outcome; None for an intent without one.
         result: what it gave.
         attempts: how often its request was sent.
-        reconciled: whether its outcome was found by looking.
+        reconciled: whether its outcome was recovered by a look-up.
         unchanged: whether nothing was sent for it.
         opened_at: when the first of the requests was about to leave whose effect is not known, in seconds since
             the epoch.

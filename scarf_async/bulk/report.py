@@ -35,7 +35,7 @@ class Outcome(Generic[T]):
         result: what it gave: the entity, or None.
         error: why it did not succeed.
         attempts: how often a request was sent that changes something; looks and other reads are not counted.
-        reconciled: whether its outcome was found by looking, after a request without an answer.
+        reconciled: whether its outcome was recovered by a look-up, after a request without an answer.
         unchanged: whether nothing was sent, since what was asked for was there.
     """
 

@@ -124,7 +124,7 @@ class _Target:
         return names[1:]
 
     def packages(self) -> Iterable[Root]:
-        """Yield every package that something is said of."""
+        """Yield every package that something is said about."""
         return dict.fromkeys(operation.root for operation in self.plan if operation.root is not None)
 
     def owner(self, place: int) -> str | None:
@@ -138,7 +138,7 @@ class _Target:
         return call
 
     def is_asked_for(self, package: Root) -> bool:
-        """Tell whether something is said of a package itself."""
+        """Tell whether something is said about a package itself."""
         return ("packages", package, "") in self.last
 
     def upserts(self, place: int) -> tuple[PackageUpsert, PackageUpsert]:

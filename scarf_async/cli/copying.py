@@ -50,7 +50,7 @@ class _Target:
         )
         if self.to_url is None:
             return there
-        # For every version, lest what the environment says of the source's server be taken for the target's.
+        # For every version: what the environment says about the source's server must not be taken for the target's.
         return attrs.evolve(there, base_url=self.to_url, v2_url=self.to_url)
 
 

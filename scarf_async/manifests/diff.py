@@ -163,7 +163,7 @@ def _old_organization(
 
 
 def _with_texts(fields: F, said: F) -> F:
-    """Add what is said of a new thing; an empty text need not be sent."""
+    """Add what is said about a new thing; an empty text need not be sent."""
     return attrs.evolve(fields, **{field: text for field, text in said.items() if text})
 
 
@@ -276,7 +276,7 @@ def _types(packages: Iterable[LivePackage]) -> str:
 
 
 def _said(spec: PackageSpec, rules: Rules, *omitted: str) -> PackageFields:
-    """Return what is said of a package, as far as the service knows it."""
+    """Return what is said about a package, as far as the service knows it."""
     unknown = () if rules.traits.importances else ("importance",)
     return attrs.evolve(PackageFields.of(spec), **dict.fromkeys((*omitted, *unknown)))
 

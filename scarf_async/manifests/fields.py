@@ -217,7 +217,7 @@ class RouteFields(Fields):
 
     @classmethod
     def said(cls, route: RouteCreate) -> RouteFields:
-        """Return what is said of a route; one that only counts leads to `""`."""
+        """Return what is said about a route; one that only counts leads to `""`."""
         return cls(template_path=route.template_path, outgoing_url=route.outgoing_url or "")
 
     @classmethod

@@ -98,7 +98,7 @@ class TablesDraft(Draft):
     """The tables beside the manifest."""
 
     members: Said | None = entry(_NAME, "CSV: organization, username, role.")
-    packages: Said | None = entry(_NAME, "CSV: organization, package, and what is said of it.")
+    packages: Said | None = entry(_NAME, "CSV: organization, package, and what is said about it.")
     permissions: Said | None = entry(_NAME, "CSV: organization, package, type, user, level.")
     routes: Said | None = entry(_NAME, "CSV: organization, package, type, template_path, outgoing_url.")
 

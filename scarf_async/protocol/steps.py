@@ -164,7 +164,7 @@ class LookContext:
     Attributes:
         age: tells how many seconds ago it was first sent; None: it was not.
         in_bulk: whether it is one of many, which may give several owners a package of one name.
-        sent: whether it was sent, so that it may be what is there.
+        sent: whether it was sent, so that what is found may be its effect.
     """
 
     age: Callable[[], float] | None = None

@@ -34,7 +34,7 @@ class Work:
         requests: everything that was sent: retries, looks and reads included.
         writes: how often a write was sent; in some versions an operation is several.
         course: how its last write went.
-        reconciled: whether its outcome was found by looking and not told by an answer.
+        reconciled: whether its outcome was recovered by a look-up and not told by an answer.
         unchanged: whether nothing was sent, since what was asked for was there.
     """
 

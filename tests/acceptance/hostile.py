@@ -117,7 +117,7 @@ def hang(*, effect: bool = False) -> Act:
 def answer(
     status: int, body: object = b"", *, effect: bool = False, headers: Mapping[str, str] | None = None
 ) -> Act:
-    """Answer with a status, before or after the effect; a body that is no bytes goes out as JSON."""
+    """Answer with a status, before or after the effect; a body that is not bytes goes out as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Act(effect=effect, status=status, body=data, headers=headers or {})
 

@@ -19,7 +19,7 @@ _LISTED: Final = ("/packages/", "/tracking-pixels/", "/collections/")
 
 
 class HostileV2(Hostile):
-    """The service: `store` has what is there, by its path below the base address."""
+    """The service: `store` holds the state, by its path below the base address."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -588,7 +588,7 @@ class TestLimits:
     """Where trying again ends."""
 
     async def test_the_time_of_a_call(self) -> None:
-        """After `max_elapsed` the last error stands, however many attempts are left."""
+        """After `max_elapsed` the last error is raised, however many attempts are left."""
         retry = RetryPolicy(attempts=1000, initial_delay=0.01, max_delay=0.01, max_elapsed=0.1)
         async with furnished() as service, connect(service, retry=retry) as scarf:
             service.on("GET", "*", *[answer(503)] * 1000)

@@ -318,7 +318,7 @@ class TestText:
             assert caught.value.code == "odd"
 
     async def test_what_is_not_json(self) -> None:
-        """What no reader takes is no answer still, and is not asked for again."""
+        """What no reader takes is still not an answer, and is not asked for again."""
         async with Hostile() as service, connect(service) as scarf:
             for body in (b"[1,]", b"{'a': 1}", b"[" * 100_000, b"{}{}"):
                 service.on("GET", "*", answer(200, body))

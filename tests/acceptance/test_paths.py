@@ -204,7 +204,7 @@ async def test_never_leaves(call: Call) -> None:
     async with Raw(head("404 Not Found", length=0)) as service, _client(service) as scarf:
         for value in [*REFUSED, 7, b"p1"]:
             with pytest.raises(ValidationError):
-                await call(scarf, value)  # type: ignore[arg-type] # some are no strings
+                await call(scarf, value)  # type: ignore[arg-type] # some are not strings
         assert not service.requests
         assert not service.open
 

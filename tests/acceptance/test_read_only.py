@@ -1,4 +1,4 @@
-"""`read_only=True`: nothing but reading leaves the client, whoever asks."""
+"""`read_only=True`: nothing but reading leaves the client, no matter who asks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def furnished() -> Hostile:
 
 
 def test_the_table_is_whole() -> None:
-    """Every call that is no GET is tried here."""
+    """Every call that is not a GET is tried here."""
     names = {
         endpoint.name
         for endpoint in vars(endpoints_v1).values()
@@ -100,7 +100,7 @@ async def test_reads_go_on() -> None:
 
 
 async def test_keep_reads_before_it_writes() -> None:
-    """With `keep` what is there is returned; only what would be created is refused."""
+    """With `keep` what exists is returned; only what would be created is refused."""
     async with furnished() as service, Scarf(TOKEN, base_url=service.url, read_only=True) as scarf:
         assert (await scarf.organizations.create(_HOME, if_exists="keep")).name == "home"
         with pytest.raises(ReadOnlyError):
@@ -109,7 +109,7 @@ async def test_keep_reads_before_it_writes() -> None:
 
 
 async def test_a_plan_is_refused() -> None:
-    """Bulk runs stand above the same wall."""
+    """Bulk runs are above the same wall."""
     plan = BulkPlan()
     plan.upsert_member("home", "ann", "admin")
     plan.create_organization(_HOME, if_exists="keep")

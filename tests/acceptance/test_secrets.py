@@ -167,7 +167,7 @@ class TestEcho:
     @pytest.mark.parametrize(
         "data",
         [
-            f"{KEY} is no HTTP\r\n\r\n",
+            f"{KEY} is not HTTP\r\n\r\n",
             f"HTTP/1.1 200 OK\r\nno colon {KEY}\r\n\r\n",
             f"HTTP/1.1 200 OK\r\nX-{KEY}: 1\r\n\r\n",
             f"HTTP/1.1 200 OK\r\nContent-Length: {KEY}\r\n\r\n",

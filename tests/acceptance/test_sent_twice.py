@@ -346,7 +346,7 @@ class TestCreates:
     @every_kind
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
     async def test_resend_refused_and_absent(self, kind: Kind, status: int) -> None:
-        """A resend that is refused while nothing stands there: the refusal is the answer."""
+        """A resend that is refused while nothing is there: the refusal is the answer."""
         async with furnished() as service, connect(service) as scarf:
             service.on("POST", kind.path, drop(), answer(status))
             with pytest.raises(error_for(status)) as caught:
@@ -357,7 +357,7 @@ class TestCreates:
     @every_named_kind
     @pytest.mark.parametrize("when", [0, 1, 2], ids=["first look", "second look", "after a refused resend"])
     async def test_found_different(self, kind: Kind, when: int) -> None:
-        """Something else stands under the same name: nobody can tell what happened, and nothing is sent again."""
+        """Something else is under the same name: nobody can tell what happened, and nothing is sent again."""
         async with furnished() as service, connect(service) as scarf:
             assert kind.different is not None
             other = kind.different
@@ -632,7 +632,7 @@ class TestKeep:
     @pytest.mark.parametrize("status", [409, 422])
     @every_kind
     async def test_somebody_was_faster_with_an_equal_one(self, kind: Kind, status: int) -> None:
-        """Created by somebody else after the look: the refusal leads to what is there now."""
+        """Created by somebody else after the look: the refusal leads to the current state."""
         async with furnished() as service, connect(service) as scarf:
             service.on("POST", kind.path, answer(status, effect=True))
             assert isinstance(await kind.create(scarf, "keep"), kind.entity)

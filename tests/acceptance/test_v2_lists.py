@@ -1,4 +1,4 @@
-"""Lists of v2 over sockets: links elsewhere, pages that fail or are slow, and answers that are no lists."""
+"""Lists of v2 over sockets: links elsewhere, pages that fail or are slow, and answers that are not lists."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ ACTS: Final[Mapping[str, Act]] = {
 
 
 async def carried_out(call: Call, acts: Mapping[int, Act]) -> tuple[object, object, int]:
-    """Make a call; return what it gives, what is there then, and how many requests it took."""
+    """Make a call; return what it gives, the state afterwards, and how many requests it took."""
     async with Struck(acts) as service, connect_v2(service) as scarf:
         result = await call(scarf)
         return result, service.store, len(service.arrivals)
@@ -104,7 +104,7 @@ async def carried_out(call: Call, acts: Mapping[int, Act]) -> tuple[object, obje
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_one_request_is_struck(name: str) -> None:
-    """Whichever of them it is, and however it is struck, the result and what is there are the same."""
+    """Whichever of them it is, and however it is struck, the result and the state are the same."""
     call = CALLS[name]
     result, there, count = await carried_out(call, {})
     for number in range(count):

@@ -226,7 +226,7 @@ class Interpreter:
                 if arguments(operation)["if_exists"] == "keep" and there.state["shortDescription"] == (
                     wanted.short_description
                 ):
-                    # Those who refer to what was to be created mean what is there.
+                    # Those who refer to what was to be created mean what exists.
                     self.packages[operation.index] = self.packages[key]
                     return
                 raise _RefusedError

@@ -795,7 +795,7 @@ async def test_full_disk_stops_the_run(
 async def test_disk_that_is_full_from_the_start_sends_nothing(
     service: Service, client: Scarf, tmp_path: Path
 ) -> None:
-    """The empty file it leaves is no obstacle later."""
+    """The empty file it leaves is not an obstacle later."""
     with on_write(no_space), pytest.raises(JournalError, match="No space left"):
         await client.bulk.run(members(3), journal=tmp_path / "journal")
     assert service.calls == []

@@ -104,7 +104,7 @@ def conflict(*words: str) -> list[tuple[int, ...]]:
 
 
 def test_equal_operation_does_not_hide_a_contradiction() -> None:
-    """Given anew after another value, the first value contradicts that one: nothing says which is last."""
+    """Given again after another value, the first value contradicts that one: nothing says which is last."""
     with pytest.raises(ValidationError) as caught:
         conflict("member", "blocked", "member")
     assert "#1 set_permission p, ann, blocked and #2 set_permission p, ann, member" in str(caught.value)

@@ -168,7 +168,7 @@ async def test_each_further_round_lowers_the_pace_by_a_factor() -> None:
 
 @in_virtual_time
 async def test_failures_now_and_then_do_not_lower_the_pace() -> None:
-    """Once there is a pace, less than a tenth of refusals is no sign of too much."""
+    """Once there is a pace, less than a tenth of refusals is not a sign of too much."""
     pacer = await paced(400, 1.0)
     before = pacer.rate
     for _ in range(20):
@@ -351,7 +351,7 @@ async def test_looks_pass_after_a_stop() -> None:
 
 @in_virtual_time
 async def test_first_reason_to_stop_stands() -> None:
-    """What follows from it is no reason."""
+    """What follows from it is not a reason."""
     pacer = AdaptivePacer(600.0, virtual.CLOCK)
     pacer.stop("one")
     pacer.stop("two")

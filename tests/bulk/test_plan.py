@@ -161,7 +161,7 @@ def test_adder_refuses_at_once_what_cannot_be_sent(
 @pytest.mark.parametrize(("name", "given"), ON_PACKAGE)
 @pytest.mark.parametrize("package", ["", "..", "a\tb", 5, None])
 def test_package_that_is_none_is_refused(name: str, given: tuple[object, ...], package: object) -> None:
-    """What cannot stand in an address is no package, whatever is to be done with it."""
+    """What cannot be in an address is not a package, whatever is to be done with it."""
     plan = BulkPlan()
     with pytest.raises(ValidationError) as caught:
         adder(plan, name)(package, *given)
@@ -196,7 +196,7 @@ def test_id_alone_tells_packages_apart(name: str, given: tuple[object, ...]) -> 
 
 @pytest.mark.parametrize(("name", "given"), ON_PACKAGE)
 def test_ref_of_what_is_no_package_is_refused(name: str, given: tuple[object, ...]) -> None:
-    """A route or a member is no package, and the message says what it is."""
+    """A route or a member is not a package, and the message says what it is."""
     plan = BulkPlan()
     route = plan.create_route("u-1", ROUTE)
     with pytest.raises(ValidationError, match="create_route gives none"):

@@ -501,7 +501,7 @@ async def test_owner_that_cannot_be_asked_for_leaves_the_outcome_unknown(world: 
 
 
 async def test_absent_create_is_looked_for_twice_with_time_between(world: World) -> None:
-    """By a clock that stands still: after the first look the whole of `settle`, and then the second."""
+    """By a clock that does not move: after the first look the whole of `settle`, and then the second."""
     sleeps: list[tuple[float, int]] = []
 
     class Still(Clock):

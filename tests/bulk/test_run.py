@@ -683,7 +683,7 @@ class Ticking(Clock):
 
 
 async def test_progress_is_told_ten_times_a_second_at_the_most(service: Service) -> None:
-    """By a clock that stands still: after the first outcome, and once at the end."""
+    """By a clock that does not move: after the first outcome, and once at the end."""
     told: list[BulkProgress] = []
     async with client_of(service.url, clock=Ticking(0.0)) as client:
         await client.bulk.run(removals(50), concurrency=1, progress=told.append)

@@ -181,7 +181,7 @@ EQUALS: list[Callable[[BulkPlan], AnyRef]] = [
 
 @pytest.mark.parametrize("add", EQUALS)
 def test_equal_operations_share_one_request(add: Callable[[BulkPlan], AnyRef]) -> None:
-    """Equal to the letter: one request, whatever stands between them."""
+    """Equal to the letter: one request, whatever is between them."""
     plan = BulkPlan()
     add(plan)
     plan.upsert_member("other", "bob", "member")
@@ -386,7 +386,7 @@ def test_organization_is_created_before_what_is_in_it() -> None:
 
 
 def test_renaming_comes_before_the_new_name_and_after_the_old() -> None:
-    """Whoever names the new one waits for the renaming, which waits for whoever names the old one."""
+    """What names the new one waits for the rename, which waits for what names the old one."""
     plan = BulkPlan()
     new: list[AnyRef] = [plan.upsert_member("new", "ann", "member"), plan.create_package(package(), "new")]
     old: list[AnyRef] = [plan.upsert_member("old", "ann", "member"), plan.create_package(package(), "old")]

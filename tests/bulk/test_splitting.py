@@ -114,7 +114,7 @@ def test_exactly_the_good_ones_are_set(case: tuple[int, frozenset[int]], status:
 
 
 def test_one_bad_entry_in_a_hundred() -> None:
-    """Fifteen requests and no more, wherever it stands."""
+    """Fifteen requests and no more, wherever it is."""
     costs = []
     for bad in range(100):
         service = Array(frozenset({bad}))

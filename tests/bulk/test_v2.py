@@ -250,7 +250,7 @@ async def test_the_domain_of_a_public_url_is_read_back(world: World) -> None:
 
 
 async def test_permissions_go_one_by_one_in_order(world: World) -> None:
-    """Of one package in the plan's order; a refused one holds up nothing, and is no reason to read."""
+    """Of one package in the plan's order; a refused one holds up nothing, and is not a reason to read."""
     there = await world.package()
     plan = BulkPlan()
     for user in ("ann", "unknown-1", "bob"):

@@ -72,7 +72,7 @@ async def world(scarf: Scarf) -> World:
 
 
 def agrees(world: World) -> BulkPlan:
-    """A plan that asks for what is there, in other letters where these do not count."""
+    """A plan that asks for what exists, in other letters where these do not count."""
     plan = BulkPlan()
     plan.update_organization("acme", organization(description="Tools"))
     plan.upsert_member("acme", " ann ", "admin")
@@ -348,7 +348,7 @@ async def test_last_of_several_values_counts(world: World) -> None:
 
 
 async def test_nothing_that_hangs_on_a_deleted_package_is_compared(world: World) -> None:
-    """Wherever in the plan its deletion stands."""
+    """Wherever in the plan its deletion is."""
     plan = BulkPlan()
     web = plan.create_package(package("new"), "acme")
     plan.delete_package(web)
@@ -390,7 +390,7 @@ async def test_renamed_organization_is_looked_for_under_its_last_name(world: Wor
 
 
 async def test_renaming_that_did_not_happen_is_a_difference(world: World) -> None:
-    """Nothing stands under the new name, and nobody is a member of it."""
+    """Nothing is under the new name, and nobody is a member of it."""
     plan = BulkPlan()
     plan.update_organization("acme", organization("globex"))
     plan.upsert_member("globex", "ann", "admin")

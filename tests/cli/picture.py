@@ -75,7 +75,7 @@ async def draw() -> str:
     ]
     console.print(failures_table(shown))
     picture = console.export_svg(title="scarf-async", theme=MONOKAI, unique_id="plan")
-    # Whoever looks at it need not fetch fonts from somewhere.
+    # A viewer need not fetch fonts from somewhere.
     return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
 
 

@@ -239,7 +239,7 @@ async def test_a_cut_download_fails(emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 async def test_a_cut_download_into_a_file_is_fetched_again(emulator: Emulator, tmp_path: Path, form: str) -> None:
-    """A file may be begun anew, converted or not, and holds everything once."""
+    """A file may be started again, converted or not, and holds everything once."""
     emulator.faults.add(FaultRule("GET", "*events*", 1, "cut_download"))
     file = tmp_path / "events"
     done = await invoke(*EVENTS, "--format", form, "-o", str(file), env=of(emulator))

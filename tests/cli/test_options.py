@@ -113,7 +113,7 @@ def test_a_group_is_its_options(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["paint", "spray"])
 def test_an_error_is_one_line(name: str) -> None:
-    """It goes to standard error, without a traceback; what is no error of ours is raised."""
+    """It goes to standard error, without a traceback; what is not one of our errors is raised."""
     done = CliRunner().invoke(app_of([], ReadOnlyError("no\x1b")), [name, "north"])
     assert (done.exit_code, done.stdout, done.stderr) == (3, "", "scarf-async: no\\x1b\n")
     assert isinstance(

@@ -71,7 +71,7 @@ def assert_whole(shown: str) -> None:
 async def test_a_list_is_whole(
     emulator: Emulator, columns: str, size: tuple[int, int], term: str | None, more: dict[str, str]
 ) -> None:
-    """Whatever is said of width and kind, by the environment and by the terminal, no id is broken, no word lost."""
+    """Whatever environment and terminal say about width and kind, no id is broken, no word lost."""
     env = of(emulator, COLUMNS=columns, LINES=columns, **more)
     status, shown = await run_on_terminal("packages", "list", env=env, size=size, term=term)
     assert status == 0, shown

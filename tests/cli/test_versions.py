@@ -72,7 +72,7 @@ async def test_a_check(
 
 
 async def test_a_check_of_a_wrong_token(emulator: Emulator) -> None:
-    """It is no error, and no token is shown."""
+    """It is not an error, and no token is shown."""
     done = await invoke("check", *ACME, "--json", env=of(emulator, SCARF_API_TOKEN="wrong"))
     assert (done.status, json.loads(done.out)["token"]) == (1, False)
 

@@ -43,7 +43,7 @@ def inlined(root: Document, node: JSON) -> JSON:
 
 
 def operations(root: Document) -> Iterator[tuple[str, str, Schema]]:
-    """Each operation: its method, its path, and what is said of it, the path's parameters included."""
+    """Each operation: its method, its path, and what is said about it, the path's parameters included."""
     paths = cast(dict[str, Schema], inlined(root, root["paths"]))
     for path, item in paths.items():
         shared = cast(list[JSON], item.get("parameters", []))

@@ -8,7 +8,7 @@ from typing import TypeAlias
 __all__ = ["Facts", "differences", "field"]
 
 Facts: TypeAlias = Mapping[str, str]
-"""What is said, by what it is said of: `POST /packages body website`: `string or null, optional`."""
+"""What is said, by what it is said about: `POST /packages body website`: `string or null, optional`."""
 
 
 def field(kinds: Iterable[str], *, required: bool, words: Iterable[str] = (), is_open: bool = False) -> str:

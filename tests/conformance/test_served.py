@@ -62,7 +62,7 @@ async def test_it_is_given_to_everybody(emulator: Emulator, version: str) -> Non
 
 
 def _within(node: JSON, key: str) -> Iterator[JSON]:
-    """Everything that stands under a key, however deep."""
+    """Everything that is under a key, however deep."""
     if isinstance(node, list):
         for item in node:
             yield from _within(item, key)

@@ -63,7 +63,7 @@ class Fields:
     def upsert(
         self, machine: Machine, library_type: str, *, is_users: bool, host: str | None, type_said: bool = True
     ) -> PackageUpsert:
-        """Return what to send. v1 finds packages by name whoever owns them, so those of owners differ."""
+        """Return what to send. v1 finds packages by name no matter who owns them, so those of owners differ."""
         name, addresses = self.name, {}
         if library_type == "docker":
             name = self.path.removeprefix(f"{machine.owner(is_users)}/") if self.is_bare else self.path

@@ -233,5 +233,5 @@ async def test_what_is_made_is_verified_and_exported() -> None:
 
 @given(program=programs(), quirks=_QUIRKS)
 def test_a_program_leaves_equal_stores(runner: asyncio.Runner, program: list[Step], quirks: Quirks) -> None:
-    """Each call gives the same, or an error of the same class, and what is there in the end is the same."""
+    """Each call gives the same, or an error of the same class, and the live state in the end is the same."""
     assert runner.run(differences(program, quirks)) == []

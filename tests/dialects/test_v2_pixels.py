@@ -80,7 +80,7 @@ def wanted(**fields: Any) -> TrackingPixelUpsert:
     ],
 )
 def test_a_change_of_a_pixel(fields: Mapping[str, Any], shown: TrackingPixel, sent: Mapping[str, object]) -> None:
-    """UNSET is what was read, None clears what is there, and neither invents a value."""
+    """UNSET is what was read, None clears the field, and neither invents a value."""
     assert pixel_over(wanted(**fields), shown) == {"name": "Docs", **sent}
 
 

@@ -37,6 +37,7 @@ _FENCE: Final = re.compile(
 # What is another each time: the page shows what it was once.
 _CHANGING: Final = (
     (re.compile(r"\b\d+\.\d+ ?s\b"), "0.1 s"),
+    (re.compile(r"\b\d+ ms\b"), "20 ms"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "SHA-256"),
     (re.compile(r"[\d,]+ bytes \([^)]*\)"), "some bytes"),

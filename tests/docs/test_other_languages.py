@@ -38,7 +38,7 @@ def fetched(words: list[str], port: int, ca_file: Path) -> bytes:
 
 
 def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its first emulator command runs with its file, each curl command gets what is there, and all is logged."""
+    """Its first emulator command runs with its file, each curl command gets the state, and all is logged."""
     monkeypatch.chdir(tmp_path)
     found = blocks(PAGE)
     (state,) = (block for block in found if block.title == "acme.json")

@@ -47,6 +47,9 @@ FOLLOWED = (
     "how-to/testing.md",
     "explanation/versions.md",
     "how-to/from-v1-scripts.md",
+    "how-to/scripts.md",
+    "how-to/many-packages.md",
+    "how-to/observability.md",
 )
 WITH_A_PACKAGE = (
     "how-to/postgresql.md",
@@ -60,6 +63,7 @@ WITH_A_PACKAGE = (
     "how-to/report.md",
     "how-to/dlt.md",
     "how-to/dask.md",
+    "how-to/scripts.md",
 )
 _LIBPQ = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE"}
 CA_FILE = Path(__file__).with_name("acme-ca.pem")

@@ -39,7 +39,7 @@ def test_the_number_of_faults() -> None:
 async def test_the_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One call, a bulk run, an export and a test of one's own."""
+    """One call, a bulk run, an export and your own test."""
     monkeypatch.chdir(tmp_path)
     assert len(list(programs())) == 4
     async with Emulator(token=TOKEN, load={"organizations": [{"name": "acme"}]}) as emulator:

@@ -66,7 +66,7 @@ def test_commands_exist(page: str) -> None:
 def test_the_command_line_is_as_described() -> None:
     """The page of the commands is what the commands say; `python -m tests.docs.commands` writes it."""
     page = text_of(COMMAND_LINE)
-    assert page == reference(), f"write it anew: python -m tests.docs.commands docs/{COMMAND_LINE}"
+    assert page == reference(), f"write it again: python -m tests.docs.commands docs/{COMMAND_LINE}"
     assert re.findall(r"^## (.*)$", page, re.MULTILINE) == list(COMMANDS)
     assert {"scarf-async plan", "scarf-async export job", "scarf-async members set"} <= COMMANDS.keys()
     assert "`--output`, `-o` `PLAN`" in page

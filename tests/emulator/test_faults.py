@@ -44,7 +44,7 @@ async def test_injected_status_has_no_effect(call: Client, status: int) -> None:
 
 
 async def test_retry_after_is_sent_with_429_and_503(call: Client) -> None:
-    """The header stands on the two statuses that ask for patience, and on others where a rule says so."""
+    """The header is on the two statuses that ask for patience, and on others where a rule says so."""
     faults = call.emulator.faults = Faults(retry_after=1.5)
     for nth, status in enumerate((429, 503, 500), 1):
         faults.add(FaultRule("GET", "*", nth, status))

@@ -62,7 +62,7 @@ def image(name: str, registry: str, host: str | None) -> dict[str, JSON]:
 
 
 async def test_two_registries_behind_one_public_host_are_refused(call: Client) -> None:
-    """Whoever owns the packages, and however host and port are written; one registry is fine for all."""
+    """No matter who owns the packages, and how host and port are written; one registry is fine for all."""
     await call.organization()
     for path in ("/packages", "/organizations/acme/packages"):
         for name, registry, host, status in (

@@ -49,7 +49,7 @@ async def test_a_line_for_each_request(session: aiohttp.ClientSession, tmp_path:
 
 
 async def test_no_token_is_written(session: aiohttp.ClientSession, tmp_path: Path) -> None:
-    """Neither the emulator's own nor another that was sent, even where they are no business of a request."""
+    """Neither the emulator's own nor another that was sent, even where they do not concern a request."""
     file = tmp_path / "requests.jsonl"
     async with Emulator(token="hidden/1", log=file) as emulator:
         call = Client(session, emulator)

@@ -94,7 +94,7 @@ async def test_rename_to_a_taken_name_changes_nothing(call: Client) -> None:
 
 
 async def test_update_without_website_takes_it_away(call: Client) -> None:
-    """A PUT states all fields anew."""
+    """A PUT states all fields again."""
     await call("POST", "/organizations", organization_body(website="https://acme.example"))
     await call("PUT", "/organizations/acme", organization_body())
     assert "website" not in (await call("GET", "/organizations/acme")).object()

@@ -44,7 +44,7 @@ async def test_lists_of_user_and_organization(call: Client) -> None:
 
 
 async def test_packages_of_an_organization_the_user_left_are_not_listed(call: Client) -> None:
-    """Who is no member sees neither the package in the list nor its name."""
+    """A user who is not a member sees neither the package in the list nor its name."""
     await call.organization()
     await call.package("shared", organization="acme")
     await call("POST", "/organizations/acme/users", {"username": "ann", "role": "owner"})

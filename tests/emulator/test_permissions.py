@@ -71,7 +71,7 @@ async def test_bad_single_object_is_refused_by_field(call: Client) -> None:
 
 
 async def test_address_and_name_are_one_person(call: Client) -> None:
-    """Without a list of people the name is what stands before the @; the later of two entries counts."""
+    """Without a list of people the name is what comes before the @; the later of two entries counts."""
     path = f"/packages/{await call.package()}/permissions"
     await call("POST", path, [entry("Ann"), entry(" ann@acme.example ", "admin")])
     assert (await call("GET", path)).json == [{"username": "ann", "permissionLevel": "admin"}]

@@ -108,7 +108,7 @@ def test_what_is_no_json_object(record: bytes, reason: str) -> None:
 
 
 def test_invalid_utf8_is_replaced() -> None:
-    """Bytes that are no UTF-8 do not cost the record."""
+    """Bytes that are not UTF-8 do not cost the record."""
     broken = msgspec.json.encode(row(company_name="Acme")).replace(b"Acme", b"Ac\xffme")
     assert one(broken).company_name == "Ac�me"
     assert AggregateReader(dt.date(2024, 1, 1)).late([broken]) == [True]

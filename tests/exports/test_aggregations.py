@@ -285,7 +285,7 @@ async def test_a_mistyped_field_is_a_malformed_record(wrong: dict[str, object]) 
 
 @pytest.mark.parametrize("body", [b'{"data": []}', b"[]", b'{"detail":"Organization not found"}\n'])
 async def test_another_answer_is_a_malformed_record(body: bytes) -> None:
-    """One document instead of lines, or an error that calls itself a success; a web page is no export at all."""
+    """One document instead of lines, or an error that calls itself a success; a web page is not an export."""
     with pytest.raises(MalformedRecordError):
         await read(body)
     with pytest.raises(ExportError, match="HTML"):

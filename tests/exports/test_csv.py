@@ -66,7 +66,7 @@ def _strictly(record: bytes) -> Iterator[list[str]]:
 
 @given(st.lists(st.binary(min_size=1).filter(lambda record: b"\n" not in record), min_size=1, max_size=4))
 def test_the_fast_way_and_the_slow_way_agree(records: list[bytes]) -> None:
-    """The csv module is only asked where it reads what is meant; bytes that are no UTF-8 are replaced."""
+    """The csv module is only asked where it reads what is meant; bytes that are not UTF-8 are replaced."""
     records = [record for record in records if not _ends_in_quotes(record)]
 
     def slowly() -> list[list[str]] | None:

@@ -109,7 +109,7 @@ def test_times(text: str, time: dt.datetime) -> None:
     ],
 )
 def test_what_is_no_time(text: str) -> None:
-    """What Python would take for a time, or swallow, is refused where it is no timestamp."""
+    """What Python would take for a time, or swallow, is refused where it is not a timestamp."""
     with pytest.raises(RecordError, match="column 'time'"):
         one(time=text)
 
@@ -187,7 +187,7 @@ def test_an_event_may_have_no_type() -> None:
 
 
 def test_invalid_utf8_is_replaced() -> None:
-    """A byte that is no UTF-8 does not cost the record."""
+    """A byte that is not UTF-8 does not cost the record."""
     (event,), _ = reader("type", "time").decode([b"p\xffll,2024-01-02 03:04:05"])
     assert event.type == "p�ll"
 

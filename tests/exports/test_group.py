@@ -184,7 +184,7 @@ async def test_a_client_of_v2_asks_there(call: Callable[[Exports], Any], target:
     ],
 )
 async def test_a_rollup_is_mappings(body: str, rows: list[dict[str, str | None]] | None) -> None:
-    """By whatever columns come, without days that were not asked for; what is no day stays, no header is none."""
+    """By whatever columns come, without days that were not asked for; a value that is not a day stays."""
     export = Exports(Client(body.encode())).pixel_rollup(START, BEHIND, owner="acme")
     async with export as stream:
         if rows is None:

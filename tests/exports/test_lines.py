@@ -62,7 +62,7 @@ def test_with_their_ends_the_lines_are_the_body(splitter: type[LineSplitter], bo
     keeping = splitter(1000, keep_ends=True)
     lines, _ = split(keeping, cuts(body, at))
     assert keeping.bom + b"".join(lines) == body
-    # What ends inside quotes may end in a line break that is no line end.
+    # What ends inside quotes may end in a line break that is not a line end.
     whole = lines[:-1] if keeping.in_quotes else lines
     expected = slow_split(body, 1000, quotes=splitter is CsvSplitter).records
     assert [record for line in whole if (record := bare(line))] == expected[: -1 if keeping.in_quotes else None]

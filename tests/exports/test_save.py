@@ -120,7 +120,7 @@ BROKEN = [
 async def test_on_an_error_nothing_is_touched(
     tmp_path: Path, pieces: list[bytes | Exception], expected: type[Exception], before: bytes | None
 ) -> None:
-    """What stood under the name stands there still, nothing else is left, and it is not fetched again."""
+    """What was under the name is still there, nothing else is left, and it is not fetched again."""
     target = tmp_path / "acme.csv"
     if before is not None:
         target.write_bytes(before)

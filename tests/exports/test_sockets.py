@@ -130,7 +130,7 @@ async def test_cut_answers(cut: bytes) -> None:
 
 
 async def test_lost_before_the_first_byte() -> None:
-    """It is no truncation, and, since exports may cost money, it is not sent again."""
+    """It is not a truncation, and, since exports may cost money, it is not sent again."""
     server = Server(answer(b"", length=10), answer(BODY, length=len(BODY)))
     server.hang.set()
     async with scarf_of(server) as scarf:

@@ -83,7 +83,7 @@ async def test_sizes_that_are_none(size: int) -> None:
 
 
 async def test_lines_are_bytes_as_they_came() -> None:
-    """Quotes, line breaks inside them and bytes that are no UTF-8 stay; BOM, line ends and blank lines go."""
+    """Quotes, line breaks inside them and bytes that are not UTF-8 stay; BOM, line ends and blank lines go."""
     body = b'\xef\xbb\xbftime,"type"\r\n\r\nx,"a\r\n\nb"\nx,\xff\nshort\n\n'
     async with events(download(body, step=1)) as stream:
         lines = [line async for line in stream.lines()]
@@ -171,7 +171,7 @@ async def test_two_tasks_on_one_stream() -> None:
 
 
 async def test_an_export_is_data() -> None:
-    """Nothing is sent by making one; it is no iterable; it shows what it is."""
+    """Nothing is sent by making one; it is not an iterable; it shows what it is."""
     shop = Shop([download(BODY)])
     export = events(shop=shop)
     assert repr(export) == "<Export events of acme>"

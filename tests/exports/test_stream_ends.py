@@ -80,7 +80,7 @@ async def test_a_cut_gzip_body_is_truncated_though_its_length_is_right() -> None
 
 
 async def test_a_corrupt_gzip_body() -> None:
-    """What cannot be inflated is an error that is no truncation, after every record before it."""
+    """What cannot be inflated is an error that is not a truncation, after every record before it."""
     got, error = await until_error(events(download(gzip.compress(BODY) + b"junk", encoding="gzip")))
     assert got == TYPES
     assert "corrupt" in str(error)
@@ -255,6 +255,6 @@ async def test_a_page_where_ndjson_was_promised() -> None:
 
 
 async def test_a_refused_header_names_the_export_once() -> None:
-    """The reason stands behind it, without the export's name again."""
+    """The reason follows it, without the export's name again."""
     _, error = await until_error(events(download(b"null")))
     assert str(error).count("events of") == 1

@@ -46,7 +46,7 @@ async def test_the_table_is_the_batches() -> None:
 
 @pytest.mark.parametrize("body", [TYPED, EMPTY])
 async def test_events_of_pandas(body: bytes) -> None:
-    """The types do not depend on what is there: not on what is missing, and not on whether there are rows."""
+    """The types do not depend on the rows: not on what is missing, and not on whether there are rows."""
     frame = await events(download(body)).to_pandas()
     text = str(pd.DataFrame({"text": ["x"]}).dtypes["text"])
     expected = {name: OTHERS.get(name, text) for name in schema_of(Event).names}

@@ -84,7 +84,7 @@ class Call:
         method: of the request that is meant.
         path: of the request that is meant.
         run: makes it; returns how it ended: `ok`, `unknown`, `skipped`, `later`, or the class of an error.
-        stands: how often what it makes stands in the world; None where it makes nothing.
+        stands: how often what it makes is in the world; None where it makes nothing.
         version: the version that it speaks.
     """
 
@@ -164,7 +164,7 @@ _RENAMES: Final = ("rename", _there("organizations", name="house"))
 def makes(
     method: str, path: str, version: ApiVersion = "v1", *, renames: bool = False
 ) -> tuple[str, Stands | None]:
-    """Return the row of a request, and how often what it makes stands in the world."""
+    """Return the row of a request, and how often what it makes is in the world."""
     if method == "GET":
         return "read", None
     return _RENAMES if renames else (_MAKES if version == "v1" else _MAKES_V2)[method, path]

@@ -91,7 +91,7 @@ def differences(call: Call, cell: Cell, ended: str, service: Service) -> Iterato
     yield from _differing("requests that follow", len(service.followed), code.followed)
     if call.stands is not None:
         stands = int(code.ok or fault.effect)
-        yield from _differing("things that stand there", call.stands(service.worlds[call.version]), stands)
+        yield from _differing("things that are there", call.stands(service.worlds[call.version]), stands)
         # A command that adds looks whether what refused it is there already.
         wanted = None if call.name.startswith("$") and not code.ok else code.looks
         if wanted is not None and not wanted <= len(looks) <= wanted + reads_besides(call, wanted, len(aimed)):
@@ -111,9 +111,9 @@ def arriving(code: Code, fault: str) -> int | None:
 
 
 def reads_besides(call: Call, looks: int, sends: int) -> float:
-    """Return how many reads there may be that are no looks."""
+    """Return how many reads there may be that are not looks."""
     if call.version == "v2":
-        # A change is made of what is there, for every send. A look reads pages, and the routes of a new package.
+        # A change is made of the live state, for every send. A look reads pages, and the routes of a new package.
         return sends if call.method == "PUT" else math.inf if looks else 0
     # Whether a package that was found is the user's own, a bulk run asks.
     return int(call.name == "bulk create_package, the user's" and looks > 0)

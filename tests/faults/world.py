@@ -1,4 +1,4 @@
-"""What a healthy service holds and answers. It refuses nothing: whatever is made twice stands there twice."""
+"""What a healthy service holds and answers. It refuses nothing: whatever is made twice is there twice."""
 
 from __future__ import annotations
 

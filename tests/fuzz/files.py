@@ -235,7 +235,7 @@ def _changes_document() -> dict[str, Any]:
 
 
 def _resealed(document: Any) -> bytes:
-    """Write changes with the digest that they should have: whoever edits may know it."""
+    """Write changes with the digest that they should have: an editor may know it."""
     if isinstance(document, dict) and "changes" in document:
         try:
             sealed = msgspec.json.encode(msgspec.json.decode(written(document["changes"])), order="deterministic")

@@ -232,7 +232,7 @@ def _check_blocks(case: Arriving) -> None:
     data = b"\n" + case.body
     end = whole_records(data, 1, case.limit)
     assert end == 1 or data[end - 1] == 0x0A
-    # The BOM here is in the middle of a body, where it is no mark.
+    # The BOM here is in the middle of a body, where it is not a mark.
     slow = slow_split(b"\n" + data[:end], case.limit, quotes=True)
     assert slow.too_long is None
     assert not slow.in_quotes

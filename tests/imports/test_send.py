@@ -56,7 +56,7 @@ async def test_one_row_without_a_unique_id_keeps_its_batch_from_being_sent_again
 
 
 async def test_unique_id_makes_what_a_row_lacks() -> None:
-    """It is called once for a row, however often the row is sent, and leaves alone what is there."""
+    """It is called once for a row, however often the row is sent, and leaves existing values alone."""
     given = rows(2)
     del given[1]["$unique_id"]
     made = iter(["made"])

@@ -117,7 +117,7 @@ async def test_nothing_is_sent_where_nothing_differs(scarf: Scarf, scarf_emulato
 
 
 async def test_the_report_tells_changes(scarf: Scarf, scarf_emulator: Emulator) -> None:
-    """Failures are told with their change, and the table counts by kind; blocked changes are no success."""
+    """Failures are told with their change, and the table counts by kind; blocked changes are not successes."""
     await scarf.organizations.create(ACME)
     scarf_emulator.faults.add(FaultRule("POST", "/organizations/acme/users", action=422))
     manifest = Manifest(

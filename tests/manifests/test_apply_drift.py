@@ -142,7 +142,7 @@ async def _gone(world: World) -> None:
 async def test_what_moved_is_left_alone(
     world: World, meddle: Callable[[World], Awaitable[None]], drifted: set[str] | int, why: str
 ) -> None:
-    """It is told with what is there now; the rest is done. As a whole, nothing is sent, and what moved is named."""
+    """It is told with the current state; the rest is done. As a whole, nothing is sent, and what moved is named."""
     await meddle(world)
     world.emulator.requests.clear()
     with pytest.raises(GuardError) as caught:
@@ -202,7 +202,7 @@ async def test_who_is_still_an_owner_is_counted_again(scarf: Scarf) -> None:
 
 
 async def test_a_journal_makes_it_all_or_nothing(world: World, tmp_path: Path) -> None:
-    """It belongs to exactly these changes; a refusal leaves no journal that would stand in the way."""
+    """It belongs to exactly these changes; a refusal leaves no journal that would be in the way."""
     await _role(world)
     world.emulator.requests.clear()
     with pytest.raises(GuardError, match="member acme/bob: now role 'admin'"):

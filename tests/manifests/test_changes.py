@@ -120,7 +120,7 @@ def test_what_they_state_is_read_as_texts() -> None:
 
 
 def test_a_part_of_them_is_had_without_parsing_text() -> None:
-    """What is said of a change is data, and so is the count of all."""
+    """What is said about a change is data, and so is the count of all."""
     shown = [(change.sign, change.label, change.details) for change in ALL]
     assert shown == [
         ("~", "ann", "owner -> member"),
@@ -184,7 +184,7 @@ def test_nothing_in_them_steers_a_terminal() -> None:
 
 
 def test_no_password_is_shown() -> None:
-    """An address may carry one; it stands in the data, and not in what people see."""
+    """An address may carry one; it is in the data, and not in what people see."""
     address = f"https://ann:{'secret' * 20}@pypi.example/simple/"
     change = on("u", action="set", kind="package", after={"repository_url": address})
     assert "repository_url 'https://***@pypi.example/simple/'" in str(change)
@@ -215,7 +215,7 @@ def test_owners_are_made_before_others_cease_to_be_owners() -> None:
 
 
 def test_what_the_tokens_user_loses_comes_last() -> None:
-    """Whoever may change the other things of an organization loses that right after all of them."""
+    """A user who may change the other things of an organization loses that right after all of them."""
     loss = Change(
         action="update",
         kind="member",

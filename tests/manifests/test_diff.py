@@ -24,7 +24,7 @@ def test_an_empty_manifest_changes_nothing() -> None:
 
 
 def test_sections_that_are_not_there_are_left_alone() -> None:
-    """None says nothing, and not even prune removes what is there; an empty section says that there is nothing."""
+    """None says nothing, and not even prune removes the live state; an empty section says that there is nothing."""
     live = acme(package(), members={"ann": Role.OWNER})
     untold = diff(Manifest(organizations=(OrganizationSpec(name="acme"),)), acme(package()), prune=True)
     assert (lines(untold), untold.ownerless) == ([], ())
@@ -35,7 +35,7 @@ def test_sections_that_are_not_there_are_left_alone() -> None:
 
 
 def test_a_new_organization_gets_what_the_service_asks_for() -> None:
-    """Description and billing address are not optional: empty where nothing is said of them."""
+    """Description and billing address are not optional: empty where nothing is said about them."""
     live = Live(organizations={"acme": LiveOrganization()})
     (change,) = diff(Manifest(organizations=(OrganizationSpec(name="acme", website=""),)), live)
     assert (change.action, change.after) == ("create", {"description": "", "billing_email": ""})
@@ -60,7 +60,7 @@ def test_who_creates_an_organization_is_its_owner() -> None:
 
 
 def test_what_is_not_said_of_an_organization_stays() -> None:
-    """A change states all fields anew, those that the manifest does not name as they are."""
+    """A change states all fields again, those that the manifest does not name as they are."""
     (change,) = diff(Manifest(organizations=(OrganizationSpec(name="acme", description="Toys"),)), acme())
     assert change.after == {
         "description": "Toys",
@@ -170,7 +170,7 @@ def test_a_new_package_without_a_type_is_created_without() -> None:
 
 
 def test_a_type_does_not_change() -> None:
-    """Another type is blocked with the reason, and what is there is not pruned instead."""
+    """Another type is blocked with the reason, and the existing package is not pruned instead."""
     spec = PackageSpec(name="web", library_type="docker", permissions={"ann": PermissionLevel.ADMIN})
     (change,) = diff(said(spec), acme(package()), prune=True)
     assert change.action == "blocked"
@@ -313,7 +313,7 @@ def test_a_docker_package_is_not_created_without_a_registry() -> None:
 
 
 def test_what_cannot_be_sent_is_blocked_with_the_reason() -> None:
-    """One package that cannot be is no reason to stop the comparison of the others."""
+    """One package that cannot be is not a reason to stop the comparison of the others."""
     wrong = attrs.evolve(with_addresses(PYPI), library_type="npm")
     changes = diff(said(wrong, PackageSpec(name="cli", library_type="npm")), acme())
     assert [change.action for change in changes] == ["blocked", "create"]

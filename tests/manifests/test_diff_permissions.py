@@ -57,7 +57,7 @@ def test_a_permission_is_taken_back_by_setting_default() -> None:
 
 
 def test_an_address_is_compared_through_people() -> None:
-    """Whoever has the address in people is meant, whatever the case of either."""
+    """The person with the address in people is meant, whatever the case of either."""
     people = {"Ann": "Ann@acme.example"}
     live = acme(with_levels(ann="admin"))
     assert lines(diff(granting({"ann@ACME.example": "admin"}, people), live, prune=True)) == []

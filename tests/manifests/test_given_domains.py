@@ -93,7 +93,7 @@ async def test_prune_takes_a_public_domain_that_nothing_declares(there: Scarf) -
 
 
 async def test_pull_leaves_out_scarfs_own(there: Scarf) -> None:
-    """What every package has is not said; what is pulled is what is there, with and without prune."""
+    """What every package has is not said; what is pulled is the live state, with and without prune."""
     pulled = await there.manifests.pull("acme")
     (spec,) = pulled.organizations
     assert [package.domains for package in spec.packages or ()] == [("img.acme.example",), ()]

@@ -38,7 +38,7 @@ def test_with_prune_what_is_there_becomes_what_is_wanted(live: Live, manifest: M
 
 @given(lives(), wanted())
 def test_without_prune_nothing_goes(live: Live, manifest: Manifest) -> None:
-    """Without prune, what is there stays beside what is wanted."""
+    """Without prune, the live state stays beside what is wanted."""
     changes = diff(manifest, live)
     assert changes.removals == []
     assert ordered(described(applied(changes, live))) == union(ordered(described(live)), ordered(manifest))

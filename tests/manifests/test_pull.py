@@ -1,4 +1,4 @@
-"""Reading what is there: what is asked for, what is described, and what a service in motion answers."""
+"""Reading the live state: what is asked for, what is described, and what a service in motion answers."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ async def test_pull_describes_what_is_there(acme: Scarf, scarf_emulator: Emulato
 
 @pytest.mark.parametrize("prune", [False, True])
 async def test_what_was_pulled_differs_in_nothing(acme: Scarf, prune: bool) -> None:
-    """Nothing is to be changed in what is there so that it becomes what it is."""
+    """Nothing is to be changed in the live state so that it becomes what it is."""
     manifest = await acme.manifests.pull("acme", "umbra", user_packages=True)
     assert [spec.name for spec in manifest.packages or ()] == ["mine"]
     assert list(await acme.manifests.diff(manifest, prune=prune)) == []
@@ -179,7 +179,7 @@ async def test_what_a_manifest_does_not_speak_of_is_not_read(acme: Scarf, scarf_
 
 
 async def test_an_organization_that_is_not_there_is_one_to_create(acme: Scarf, scarf_emulator: Emulator) -> None:
-    """It is no error to compare with it, and nothing more is asked of it; to describe it is one."""
+    """It is not an error to compare with it, and nothing more is asked of it; to describe it is one."""
     spec = attrs.evolve(ACME, name="nova", packages=ACME.packages[1:] if ACME.packages else ())
     changes = await acme.manifests.diff(Manifest(organizations=(spec,), me=ME))
     assert dict(changes.counts) | {"create": 0} == dict.fromkeys(changes.counts, 0)
@@ -227,7 +227,7 @@ async def test_a_manifest_can_say_whose_the_token_is(acme: Scarf, scarf_emulator
 
 
 async def test_nobody_is_taken_for_the_user_by_chance(acme: Scarf, scarf_emulator: Emulator) -> None:
-    """Where two owners are no organizations that can be seen, it is not guessed."""
+    """Where two owners are not organizations that can be seen, it is not guessed."""
     scarf_emulator.faults.add(FaultRule("GET", "*/organizations/umbra", nth=None, action=404))
     with pytest.raises(ValidationError, match=f"the token's user may be '{ME}' or 'umbra'.*say it in the manifest"):
         await acme.manifests.diff(Manifest(packages=()), prune=True)
@@ -329,7 +329,7 @@ def test_the_level_default_is_left_out() -> None:
     ],
 )
 def test_what_a_manifest_cannot_say_is_an_error(live: Live, message: str) -> None:
-    """Leaving it out would have it removed by whoever applies the description with prune."""
+    """Leaving it out would have it removed by anyone who applies the description with prune."""
     with pytest.raises(ValidationError, match=message):
         described(live)
 
@@ -389,7 +389,7 @@ async def test_changes_that_are_run_leave_what_the_manifest_says(acme: Scarf, sc
 
 
 async def test_owners_change_hands(acme: Scarf, scarf: Scarf) -> None:
-    """Whoever is to be owner is made so before the last one ceases to be."""
+    """The new owner is made one before the last one ceases to be."""
     manifest = Manifest(organizations=(OrganizationSpec(name="acme", members={ME: Role.ADMIN, "ann": Role.OWNER}),))
     changes = await acme.manifests.diff(manifest)
     assert changes.ownerless == ()

@@ -198,7 +198,7 @@ def test_the_example() -> None:
 
 
 def test_a_persons_own_entry_goes_before_a_groups(tmp_path: Path) -> None:
-    """In whatever order they stand, and however the person is spelled."""
+    """In whatever order they are, and however the person is spelled."""
     body = """
 people: {bob: bob@example.com}
 groups: {g: [ann, Bob]}
@@ -289,7 +289,7 @@ def test_what_is_not_said_stays_unsaid(tmp_path: Path) -> None:
 
 
 def test_anchors(tmp_path: Path) -> None:
-    """A list or table that has an anchor can stand in other places too."""
+    """A list or table that has an anchor can be in other places too."""
     body = "groups: {a: &people [ann, bob], b: *people}\norganizations: {x: {members: {group:b: member}}}"
     assert read_body(body, tmp_path).organizations[0].members == {"ann": Role.MEMBER, "bob": Role.MEMBER}
 
@@ -429,7 +429,7 @@ def test_places_in_toml(text: str, path: str, tmp_path: Path) -> None:
     ],
 )
 def test_places_in_json(text: str, place: tuple[int, int, str], tmp_path: Path) -> None:
-    """Problems are found where they stand, whatever texts hold and however deep it goes."""
+    """Problems are located, whatever texts hold and however deep it goes."""
     assert first_problem(text, tmp_path, "acme.json") == place
 
 

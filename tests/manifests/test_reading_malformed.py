@@ -1,4 +1,4 @@
-"""What is wrong with a manifest is said so that a person can mend it: the messages, word for word."""
+"""What is wrong with a manifest is said so that a person can fix it: the messages, word for word."""
 
 from __future__ import annotations
 

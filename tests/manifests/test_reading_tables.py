@@ -101,7 +101,7 @@ def test_a_directory_with_a_manifest_and_tables(tmp_path: Path) -> None:
 
 
 def test_a_directory_without_anything(tmp_path: Path) -> None:
-    """An empty directory is no manifest, and two manifests are none either."""
+    """An empty directory is not a manifest, and two manifests are none either."""
     with pytest.raises(ManifestError, match=r"has none of manifest\.yaml"):
         read_manifest(tmp_path)
     for name in ("manifest.yaml", "manifest.json"):

@@ -112,7 +112,7 @@ async def test_changes_that_were_made_already_are_done(world: World) -> None:
 
 
 async def test_other_change_is_sent_alone(world: World) -> None:
-    """What is only spelled otherwise is no reason for a change, and changes nothing else."""
+    """What is only spelled otherwise is not a reason for a change, and changes nothing else."""
     wanted = attrs.evolve(SPEC, short_description="Another", routes=(), domains=(MUNICH.upper(),))
     organization = attrs.evolve(MANIFEST.organizations[0], packages=(wanted,))
     changes = await world.scarf.manifests.diff(Manifest(organizations=(organization,)), prune=True)
@@ -124,7 +124,7 @@ async def test_other_change_is_sent_alone(world: World) -> None:
 
 
 async def test_pull_keeps_the_spelling_of_the_file(world: World, tmp_path: Path) -> None:
-    """A file that says what is there is not touched."""
+    """A file that says the live state is not touched."""
     path = tmp_path / "acme.yaml"
     write_manifest(MANIFEST, path)
     before = path.read_bytes()

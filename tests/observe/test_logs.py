@@ -90,7 +90,7 @@ async def test_the_fields_of_an_event_are_attributes_of_the_record(
 
 
 def test_another_logger_serves(caplog: pytest.LogCaptureFixture) -> None:
-    """A logger of one's own is used, with its own level."""
+    """Your own logger is used, with its own level."""
     own = logging.getLogger("acme.scarf")
     own.setLevel(logging.WARNING)
     for event in (finished(200), finished(502)):

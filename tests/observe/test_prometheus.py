@@ -112,7 +112,7 @@ def test_a_registry_of_the_service() -> None:
 
 @given(reason=st.text(), endpoint=st.text(alphabet='a"\\\n{}/ '))
 def test_every_label_is_escaped(reason: str, endpoint: str) -> None:
-    """Whatever stands in a label is read back as it was."""
+    """Whatever is in a label is read back as it was."""
     counters = PrometheusHook()
     counters(RetryScheduled(endpoint=f"GET /{endpoint}", attempt=1, delay=1, reason=reason))
     labels = frozenset({("method", "GET"), ("endpoint", f"/{endpoint}"), ("reason", reason)})

@@ -91,7 +91,7 @@ def test_an_organization(shown: Organization | None, found: Found[Organization])
     ("found", "there"), [(Found(), False), (Found(equal=WEB), True), (Found(different=WEB), True)]
 )
 def test_something_or_nothing(found: Found[Package], there: bool) -> None:
-    """A find is true where anything stands under the identity."""
+    """A find is true where anything is under the identity."""
     assert bool(found) is there
 
 
@@ -114,7 +114,7 @@ def test_something_or_nothing(found: Found[Package], there: bool) -> None:
 )
 @pytest.mark.parametrize("organization", ["acme", None])
 def test_names_with_and_without_the_owner(wanted: str, shown: str, same: bool, organization: str | None) -> None:
-    """A package is recognized by its name, whether the owner stands in front of it or not."""
+    """A package is recognized by its name, whether the owner is in front of it or not."""
     package = attrs.evolve(WEB, name=shown)
     found = find_package(attrs.evolve(WANTED, name=wanted), [package], organization=organization)
     assert (found.equal, found.different) == (package if same else None, None)
@@ -131,7 +131,7 @@ def test_the_spelling_to_the_letter_counts_before_others() -> None:
 
 @pytest.mark.parametrize("name", ["web", "acme/web", "Acme/web", " web"])
 def test_an_index_gives_all_that_may_have_a_name(name: str) -> None:
-    """Whoever their owner is; and the one with a uuid, in whatever case."""
+    """No matter who their owner is; and the one with a uuid, in whatever case."""
     shown = [attrs.evolve(WEB, uuid=f"u-{place}", name=one) for place, one in enumerate(["web", "acme/web", "x"])]
     index = PackageIndex(shown)
     assert index.named(name) == shown[:2]

@@ -330,7 +330,7 @@ def test_what_proves_a_cursor(behind: str, understood: bool) -> None:
     ],
 )
 def test_what_was_asked_for(query: Query, count: int) -> None:
-    """What is no number is as if nothing had been asked for: 10."""
+    """What is not a number is as if nothing had been asked for: 10."""
     assert asked(query) == count
 
 

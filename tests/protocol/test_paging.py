@@ -281,7 +281,7 @@ def test_the_kinds_of_cursor_in_turn() -> None:
 
 @st.composite
 def changes(draw: st.DrawFn) -> list[frozenset[int]]:
-    """Make what is there at each request, as numbers; after the last one nothing changes any more."""
+    """Set the elements at each request, as numbers; after the last one nothing changes any more."""
     there = frozenset(range(0, 2 * draw(st.sampled_from([8, 10, 12, 30, 60, 105, 160])), 2))
     moments = [there]
     numbers = st.frozensets(st.integers(0, 330), max_size=4)

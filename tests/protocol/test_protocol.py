@@ -337,7 +337,7 @@ def test_the_message_is_found_in_a_body_longer_than_what_is_kept() -> None:
 
 
 def test_an_error_knows_its_request() -> None:
-    """Method, address, number of sends and the wait that was asked for stand on the error."""
+    """Method, address, number of sends and the wait that was asked for are on the error."""
     error = error_for(b"", 503, {"Retry-After": "7"})
     assert isinstance(error, ServerError)
     assert (error.method, error.url, error.attempts, error.retry_after) == ("GET", f"{BASE}/packages", 2, 7.0)
@@ -406,7 +406,7 @@ def test_only_strings_stand_in_a_path(value: object) -> None:
 
 @given(st.text(min_size=1))
 def test_a_segment_decodes_back(value: str) -> None:
-    """On a raw split of the path the segment stands alone and decodes to the same string; else it is refused."""
+    """On a raw split of the path the segment is alone and decodes to the same string; else it is refused."""
     try:
         request = endpoints_v1.LIST_ROUTES.request(package=value)
     except ValidationError:

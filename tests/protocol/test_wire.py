@@ -164,7 +164,7 @@ def read(value: object, kind: type[attrs.AttrsInstance]) -> attrs.AttrsInstance:
 
 
 def fault(value: object, kind: type[attrs.AttrsInstance]) -> UnreadableError:
-    """Return what is said of a JSON value that is no such entity."""
+    """Return what is said about a JSON value that is not such an entity."""
     with pytest.raises(UnreadableError) as caught:
         read(value, kind)
     return caught.value
@@ -214,7 +214,7 @@ def test_required_fields_cannot_be_left_out(kind: type[attrs.AttrsInstance], row
 
 @least
 def test_required_fields_have_their_type(kind: type[attrs.AttrsInstance], row: dict[str, object]) -> None:
-    """A required field of another type is refused where it stands, and its value is not repeated."""
+    """A required field of another type is refused with its place, and its value is not repeated."""
     for name in row:
         for value in (False, 7.25, ["s3cr3t"], {"s3cr3t": "s3cr3t"}):
             unreadable = fault({**row, name: value}, kind)
@@ -360,7 +360,7 @@ def test_unknown_words_are_kept(kind: type[attrs.AttrsInstance], row: dict[str, 
 
 @least
 def test_unknown_fields_are_kept(kind: type[attrs.AttrsInstance], row: dict[str, object]) -> None:
-    """What the service adds stands in `extra` under its own name, whatever it is."""
+    """What the service adds is in `extra` under its own name, whatever it is."""
     added = {"isPrivate": None, "some_thing": [1, {"deep": True}], "extra": 7, "": "", "namE": "x"}
     assert getattr(read({**row, **added}, kind), "extra", None) == added
 
@@ -374,7 +374,7 @@ def test_odd_timestamps_cost_nothing(text: str) -> None:
 
 
 def test_the_last_of_two_equal_keys_counts() -> None:
-    """A key that stands twice does not make the answer unreadable."""
+    """A key that occurs twice does not make the answer unreadable."""
     assert wire.read(b'{"name": "old", "name": "acme"}', Organization).name == "acme"
 
 

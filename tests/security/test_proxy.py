@@ -168,7 +168,7 @@ async def test_a_proxy_behind_tls(call: Call, authority: trustme.CA, ca_file: st
 
 @calls
 async def test_a_proxy_that_reads_along(call: Call, authority: trustme.CA, ca_file: str) -> None:
-    """One that leads elsewhere gets no token: whoever is at the end must show the service's own certificate."""
+    """One that leads elsewhere gets no token: the host at the end must show the service's own certificate."""
     stranger, wrong = trustme.CA().issue_cert(NAME), authority.issue_cert("other.example")
     async with secure(authority.issue_cert(NAME)) as service:
         for certificate in (stranger, wrong):
@@ -221,7 +221,7 @@ async def test_a_proxy_that_fails(call: Call, answer: bytes, words: str) -> None
 @pytest.mark.parametrize(
     "answer",
     [
-        f"{BASIC} is no HTTP\r\n\r\n",
+        f"{BASIC} is not HTTP\r\n\r\n",
         f"HTTP/1.1 200 OK\r\nno colon: Basic {BASIC}\x1b[2J\r\nno colon {PASSWORD}\r\n\r\n",
         f"HTTP/1.1 2{BASIC} OK\r\n\r\n",
         f"HTTP/1.1 407 {BASIC}\u009b2J\r\nX-Echo: {BASIC}\r\nContent-Length: 9\r\n\r\n{PASSWORD}",

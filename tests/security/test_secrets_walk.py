@@ -86,7 +86,7 @@ class World:
         self.found += things
 
     def texts(self) -> list[bytes]:
-        """Return what stands in all files."""
+        """Return what is in all files."""
         return [path.read_bytes() for path in self.directory.rglob("*") if path.is_file()]
 
 

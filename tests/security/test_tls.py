@@ -103,7 +103,7 @@ async def test_ca_file_is_added_to_the_systems(
 
 @calls
 async def test_a_name_that_is_another(call: Call, authority: trustme.CA, tmp_path: Path) -> None:
-    """A certificate for another host is refused, though its authority is trusted; `ca_file` is no advice then."""
+    """A certificate for another host is refused, and `ca_file` is not suggested then."""
     certificate = authority.issue_cert("scarf.example")
     text = await refused(call, certificate, written(authority, tmp_path))
     assert "certificate is not valid for '127.0.0.1'" in text
@@ -126,7 +126,7 @@ async def test_a_certificate_out_of_its_time(
 
 @calls
 async def test_an_old_protocol(call: Call, authority: trustme.CA, tmp_path: Path) -> None:
-    """A service that speaks nothing newer than TLS 1.1 is no service."""
+    """A service that speaks nothing newer than TLS 1.1 is not a service."""
     async with secure(authority.issue_cert("127.0.0.1"), old=True) as service:
         async with client(service.url, ca_file=written(authority, tmp_path)) as scarf:
             with pytest.raises(ConnectFailedError):

@@ -189,7 +189,7 @@ SHOWN = [
 
 @pytest.mark.parametrize("arguments", SHOWN, ids=" ".join)
 async def test_what_is_there_is_shown_as_text(service: Hostile, arguments: tuple[str, ...], tmp_path: Path) -> None:
-    """Names and descriptions stand in tables and differences with their escapes and markup spelled out."""
+    """Names and descriptions are in tables and differences with their escapes and markup spelled out."""
     file = tmp_path / "acme.yaml"
     file.write_text(MANIFEST)
     words = [str(file) if word == "FILE" else word for word in arguments]

@@ -15,7 +15,7 @@ from scarf_async.testing import no_waiting
 
 
 class Time(Clock):
-    """A clock that stands still but for who sleeps by it, and for `overshoots`: how late each sleep returns."""
+    """A clock that does not move but for who sleeps by it, and for `overshoots`: how late each sleep returns."""
 
     def __init__(self, overshoots: Iterator[float] | None = None) -> None:
         super().__init__()

@@ -192,7 +192,7 @@ async def test_earliest_that_serves_is_given(source: Source, begin: Begin) -> No
 
 
 async def test_error_is_told_to_all_who_share_it(source: Source, begin: Begin) -> None:
-    """The next who asks reads anew."""
+    """The next who asks reads again."""
     first = begin()
     await source.until(1)
     others = [begin() for _ in range(3)]

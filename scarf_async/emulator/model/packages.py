@@ -243,7 +243,7 @@ def _checked(wanted: Addresses, library_type: str, kept: Addresses | None = None
         kept.repository_url if wanted.repository_url is None else wanted.repository_url,
     )
     if addresses.backend_url is not None and addresses.public_url is not None:
-        # What is said of publicUrl: a "valid URL matching backendUrl's path parts".
+        # What is said about publicUrl: a "valid URL matching backendUrl's path parts".
         backend, public = _path("backend_url", addresses.backend_url), _path("public_url", addresses.public_url)
         if backend != public:
             raise WrongField("public_url", f"its path {public!r} is not backendUrl's path {backend!r}")

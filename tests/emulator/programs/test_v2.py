@@ -166,7 +166,7 @@ async def test_dhisana_checks_its_token(send: Send) -> None:
 
 
 async def test_open_mcp_asks_by_name(call: Client, send: Send) -> None:
-    """It does not encode the slash of an image's name, which is no path; a user it finds, and sums of a month."""
+    """It does not encode the slash of an image's name, not a path; a user it finds, and sums of a month."""
     url = "https://ghcr.io/openchoreo/img"
     await call.package("openchoreo/img", "docker", organization="openchoreo", backendUrl=url)
     assert (await send("GET", "/v2/packages/openchoreo/docker/openchoreo/img", BUN))[0] == 404
