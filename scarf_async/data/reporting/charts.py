@@ -183,12 +183,8 @@ def ranking(ranked: Ranking, description: str) -> Chart | None:
         }
         for rank, one in enumerate(ranked.top)
     ]
-    place = {
-        "field": "rank",
-        "type": "ordinal",
-        "axis": None,
-        "scale": {"domain": list(range(len(rows))), "padding": 0},
-    }
+    scale = {"domain": list(range(len(rows))), "padding": 0}
+    place = {"field": "rank", "type": "ordinal", "axis": None, "scale": scale}
     tooltip = [
         _shown("name", "Name"),
         _number("count", "Downloads"),
