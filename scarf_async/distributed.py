@@ -267,7 +267,6 @@ class _Cluster:
             while (wait := self._held_until - self.clock.monotonic()) > 0:
                 await self.clock.sleep(wait)
             self._check()
-            course.sending()
             try:
                 outcome: T | _Held | _Failed = await self._client.submit(
                     _on_worker, self._service, work, pure=False
@@ -276,9 +275,12 @@ class _Cluster:
                 raise ClusterLostError(_LOST) from None
             except KilledWorker as error:
                 return _Failed(ExportError(f"{error.allowed_failures + 1} workers died over it"))
-            if isinstance(outcome, _Held) and outcome.seconds <= _POLICY.max_elapsed:
-                # To the service all workers are one.
-                self._held_until = max(self._held_until, self.clock.monotonic() + outcome.seconds)
+            if isinstance(outcome, _Held):
+                # How long the window took before is not for the policy.
+                course.sending()
+                if outcome.seconds <= _POLICY.max_elapsed:
+                    # To the service all workers are one.
+                    self._held_until = max(self._held_until, self.clock.monotonic() + outcome.seconds)
             return outcome
 
     def _check(self) -> None:
@@ -339,7 +341,10 @@ class _Cluster:
 
     async def _check_workers(self, root: Path | Prefix) -> None:
         needed, folder = (_NEEDED, str(root)) if isinstance(root, Path) else ((*_NEEDED, "obstore"), None)
-        found = await self._client.run(_looker(), TOKEN_VARIABLE, needed, folder, on_error="return")
+        try:
+            found = await self._client.run(_looker(), TOKEN_VARIABLE, needed, folder, on_error="return")
+        except OSError:
+            raise ClusterLostError(_LOST) from None
         problems = [f"{worker} {problem}" for worker, told in found.items() if (problem := _problem(told))]
         if not found:
             problems = ["it has no workers; await client.wait_for_workers(1) first"]
