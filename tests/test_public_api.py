@@ -206,9 +206,8 @@ def test_importing_the_package_imports_no_extras() -> None:
     loaded = done.stdout.split()
     assert "scarf_async.client" in loaded
     extras = ("scarf_async.emulator", "scarf_async.testing", "scarf_async.cli", "pyarrow", "typer", "rich")
-    others = ("duckdb", "pandas", "psycopg")
-    others += ("opentelemetry", "prometheus_client", "pytest", "trustme", "aiohttp.web")
-    for extra in (*extras, "scarf_async.observe", *others):
+    others = ("duckdb", "pandas", "opentelemetry", "prometheus_client", "pytest", "trustme", "aiohttp.web")
+    for extra in (*extras, "scarf_async.observe", "psycopg", *others):
         assert [name for name in loaded if within(name, extra)] == []
 
 

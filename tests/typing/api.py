@@ -44,6 +44,8 @@ from scarf_async import (
     ImportReport,
     LibraryType,
     LibraryTypeLike,
+    LoadedWindow,
+    LoadReport,
     MalformedRecordError,
     Member,
     Membership,
@@ -83,6 +85,7 @@ from scarf_async import (
     WriteConfirmedError,
     verify_export,
 )
+from scarf_async.data import load as load_directory
 from scarf_async.emulator import Emulator
 from scarf_async.testing import no_waiting
 
@@ -368,6 +371,13 @@ async def export_jobs(scarf: Scarf, path: Path) -> None:
     assert_type(report.complete, bool)
     assert_type(report.to_dict(), dict[str, JSON])
     assert_type(await scarf.exports.verify(path), list[FileProblem])
+    loads = await scarf.exports.load(job, "postgresql://", table="stats.events", columns="official", progress=watch)
+    assert_type(loads, LoadReport)
+    assert_type(await load_directory(path, "duckdb:events.duckdb"), LoadReport)
+    loads.raise_for_failures()
+    for loaded in loads.windows:
+        assert_type(loaded, LoadedWindow)
+        assert_type(loaded.deleted, int)
     for problem in verify_export("directory"):
         assert_type(problem.path, Path)
         assert_type(problem.problem, str)
