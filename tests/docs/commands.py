@@ -23,7 +23,7 @@ _HEAD = """\
 # Command line
 
 `scarf-async` needs the extra `cli`, for manifests in YAML `manifests`, for Parquet `arrow`, for export jobs `data`,
-for loads into PostgreSQL `postgres`, and for a local server with TLS `emulator`; `scarf-async[all]` has all of them.
+for loads into PostgreSQL `postgres`, and for a local server with TLS `emulator`; `scarf-async[all]` has them all.
 Each command shows its options with `--help`.
 
 Data goes to standard output, everything else to standard error, so that pipes get nothing but data. On a terminal
