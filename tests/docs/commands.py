@@ -22,8 +22,8 @@ _HEAD = """\
 # Command line
 
 `scarf-async` needs the extra `cli`, for manifests in YAML `manifests`, for Parquet `arrow`, for export jobs `data`,
-for those that go into a bucket `cloud`, and for a local server with TLS `emulator`; `scarf-async[all]` has all of
-them. Each command shows its options with `--help`.
+for those that go into a bucket `cloud`, for loads into PostgreSQL `postgres`, and for a local server with TLS
+`emulator`; `scarf-async[all]` has all of them. Each command shows its options with `--help`.
 
 Data goes to standard output, everything else to standard error, so that pipes get nothing but data. On a terminal
 lists are tables; in a pipe they are lines with tabs, and `--json` gives JSON.
@@ -38,7 +38,7 @@ does not have; everything else works there.
 | 2 | the command, a file or the configuration cannot be used; nothing was sent |
 | 3 | refused, by a guard or by your answer; nothing was sent |
 | 4 | something differs: `plan --detailed-exitcode`, `export verify` |
-| 5 | busy: another run holds the directory or the prefix |
+| 5 | busy: another run holds the directory, the prefix or the table |
 | 129 | SIGHUP, as when the terminal is closed |
 | 130 | SIGINT: Ctrl-C |
 | 141 | nobody reads the output any more |

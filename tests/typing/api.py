@@ -45,6 +45,8 @@ from scarf_async import (
     ImportReport,
     LibraryType,
     LibraryTypeLike,
+    LoadedWindow,
+    LoadReport,
     MalformedRecordError,
     Member,
     Membership,
@@ -84,6 +86,7 @@ from scarf_async import (
     WriteConfirmedError,
     verify_export,
 )
+from scarf_async.data import load as load_directory
 from scarf_async.emulator import Emulator
 from scarf_async.testing import no_waiting
 
@@ -372,6 +375,13 @@ async def export_jobs(scarf: Scarf, path: Path) -> None:
     await scarf.exports.run(job, "s3://bucket/prefix", temp_dir=path, store=S3Store("bucket"))
     assert_type(await scarf.exports.verify(path), list[FileProblem])
     assert_type(await scarf.exports.collect_garbage("s3://bucket/prefix"), list[str])
+    loads = await scarf.exports.load(job, "postgresql://", table="stats.events", columns="official", progress=watch)
+    assert_type(loads, LoadReport)
+    assert_type(await load_directory(path, "duckdb:events.duckdb"), LoadReport)
+    loads.raise_for_failures()
+    for loaded in loads.windows:
+        assert_type(loaded, LoadedWindow)
+        assert_type(loaded.deleted, int)
     for problem in verify_export("directory"):
         assert_type(problem.path, Path | str)
         assert_type(problem.problem, str)

@@ -95,7 +95,10 @@ async def run_child(some: Service, days: int, target: str, *, killed_after: int 
     )
     if killed_after:
         first = len(some.emulator.requests) + killed_after
-        await some.emulator.wait_until(lambda requests: len(requests) >= first)
+        ended = asyncio.create_task(child.wait())
+        moment = asyncio.create_task(some.emulator.wait_until(lambda requests: len(requests) >= first))
+        await asyncio.wait([ended, moment], return_when=asyncio.FIRST_COMPLETED)
+        moment.cancel()
         # Somewhere between two windows: while one is received, copied, committed, entered.
         await asyncio.sleep(random.uniform(0, 0.2))
         child.kill()
@@ -117,7 +120,7 @@ async def test_a_load_that_is_killed_again_and_again_ends_whole(database: str, s
     with psycopg.connect(database, autocommit=True) as reader:
         async with service(events_per_day=200, duplicate_events=0.05) as some:
             for number in range(kills):
-                await run_child(some, days, target, killed_after=1 + number)
+                await run_child(some, days, target, killed_after=1 + number % 4)
                 if reader.execute("SELECT to_regclass('scarf_windows')").fetchone() != (None,):
                     assert reader.execute(TORN).fetchall() == []
             assert await run_child(some, days, target) == "complete"
