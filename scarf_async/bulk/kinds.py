@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from enum import Enum, StrEnum, auto
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import ClassVar, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
@@ -220,11 +220,6 @@ class Shown:
     domains: dict[Root, list[Domain]] = attrs.field(factory=dict)
 
 
-@cache
-def _fields_of(kind: type[Call]) -> Sequence[str]:
-    return [field.name for field in attrs.fields(kind)]
-
-
 @attrs.frozen
 class Call:
     """What an operation does, wherever it is in a plan. Its fields are the parameters of what adds it.
@@ -246,7 +241,7 @@ class Call:
     @property
     def arguments(self) -> Mapping[str, object]:
         """What it was added with, by parameter name."""
-        return {name: getattr(self, name) for name in _fields_of(type(self))}
+        return {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
 
     @classmethod
     def entities(cls) -> Mapping[str, type[attrs.AttrsInstance]]:
