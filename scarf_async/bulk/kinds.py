@@ -162,13 +162,16 @@ class Entity:
 def _package(value: str | Package | PackageKey | Ref[Package]) -> PackageKey | Ref[Package]:
     if isinstance(value, Ref):
         return value
-    if isinstance(value, str):
-        return _key(value)
     if isinstance(value, PackageKey):
         path_segment("package", value.id)
         return value
-    path_segment("package", value.uuid if isinstance(value, Package) else value)
-    return package_key(value)
+    if isinstance(value, Package):
+        path_segment("package", value.uuid)
+        return package_key(value)
+    if type(value) is not str:
+        # Refused, before it is asked for its hash.
+        path_segment("package", value)
+    return _key(value)
 
 
 # One key for all operations on a package: a plan has many.
