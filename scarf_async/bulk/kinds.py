@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from enum import Enum, StrEnum, auto
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import ClassVar, Final, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
@@ -162,13 +162,16 @@ class Entity:
 def _package(value: str | Package | PackageKey | Ref[Package]) -> PackageKey | Ref[Package]:
     if isinstance(value, Ref):
         return value
-    if isinstance(value, str):
-        return _key(value)
     if isinstance(value, PackageKey):
         path_segment("package", value.id)
         return value
-    path_segment("package", value.uuid if isinstance(value, Package) else value)
-    return package_key(value)
+    if isinstance(value, Package):
+        path_segment("package", value.uuid)
+        return package_key(value)
+    if type(value) is not str:
+        # Refused, before it is asked for its hash.
+        path_segment("package", value)
+    return _key(value)
 
 
 # One key for all operations on a package: a plan has many.
@@ -220,11 +223,6 @@ class Shown:
     domains: dict[Root, list[Domain]] = attrs.field(factory=dict)
 
 
-@cache
-def _fields_of(kind: type[Call]) -> Sequence[str]:
-    return [field.name for field in attrs.fields(kind)]
-
-
 @attrs.frozen
 class Call:
     """What an operation does, wherever it is in a plan. Its fields are the parameters of what adds it.
@@ -246,7 +244,7 @@ class Call:
     @property
     def arguments(self) -> Mapping[str, object]:
         """What it was added with, by parameter name."""
-        return {name: getattr(self, name) for name in _fields_of(type(self))}
+        return {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
 
     @classmethod
     def entities(cls) -> Mapping[str, type[attrs.AttrsInstance]]:
