@@ -45,7 +45,7 @@ FROM (SELECT i, hash(i) AS h, CAST(sqrt(hash(i + 7) % 900000000) AS INT) AS o FR
 
 def _make(source: str) -> None:
     """Make a report; print its seconds, megabytes, and size."""
-    from scarf_async.data import report  # noqa: PLC0415 # whoever makes the events does without
+    from scarf_async.data import report  # noqa: PLC0415 # the process that makes the events needs none
 
     began = perf_counter()
     size = len(report(source).html())

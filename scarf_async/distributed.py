@@ -114,7 +114,7 @@ async def run(
         ConfigurationError: something is not installed, the client is not asynchronous, there are no workers, or the
             workers that are named lack a token, this version of the package or the directory; nothing was sent.
         JobBusyError: another run is at work there.
-        ExportError: what is there is another export's, or its manifest cannot be used.
+        ExportError: the destination is another export's, or its manifest cannot be used.
         ClusterLostError: the scheduler or the client was lost, which is noticed within a minute. Nothing more is
             submitted, and what was entered is there.
         OSError: something cannot be written, here or by a worker.

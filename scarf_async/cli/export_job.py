@@ -65,8 +65,8 @@ async def run(
     start: Annotated[
         str | None,
         typer.Option(
-            help="The first day, YYYY-MM-DD (UTC). Without it and --days: go on from the first gap in what is"
-            " there, or else from its end.",
+            help="The first day, YYYY-MM-DD (UTC). Without it and --days: continue from the first gap in"
+            " the destination, or else from its end.",
             metavar="DAY",
         ),
     ] = None,
@@ -115,7 +115,7 @@ async def run(
     resume: Annotated[
         bool,
         typer.Option(
-            help="Go on with what is there. With --no-resume a directory that holds anything, or a prefix that"
+            help="Continue what the destination holds. With --no-resume a directory that holds anything, or a prefix that"
             " holds a job, is refused; nothing is ever deleted to begin again."
         ),
     ] = True,
@@ -268,7 +268,7 @@ async def _run(
             except ValidationError as error:
                 if error.field != "start" or job.start is not None:
                     raise
-                problem = f"{to} holds nothing that could be gone on with"
+                problem = f"{to} holds nothing to continue from"
     raise ValidationError(f"{problem}: give --start DAY or --days N")
 
 

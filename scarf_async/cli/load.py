@@ -58,8 +58,8 @@ class RangeOptions:
     start: Annotated[
         str | None,
         typer.Option(
-            help="The first day, YYYY-MM-DD (UTC). Without it and --days: go on from the first gap in what the"
-            " ledger has, or else from its end.",
+            help="The first day, YYYY-MM-DD (UTC). Without it and --days: continue from the first gap in the"
+            " ledger, or else from its end.",
             metavar="DAY",
         ),
     ] = None

@@ -71,7 +71,7 @@ class Rehearsal:
 
     async def run(self) -> Status:
         """Run; return what the process ends with: done only if everything is as the manifest says."""
-        # What it needs is looked for first: there is nothing to go on with then.
+        # What it needs is looked for first: there is nothing to continue then.
         manifest = read_example()
         directory = self.directory or Path(tempfile.mkdtemp(prefix="scarf-async-demo-"))
         directory.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ class Rehearsal:
         figures = {
             "operations": len(report.bulk),
             "succeeded": counts["succeeded"],
-            "found by looking": sum(outcome.reconciled for outcome in report.bulk),
+            "recovered after a lost response": sum(outcome.reconciled for outcome in report.bulk),
             "HTTP requests": arrived,
             "retries": self.retries,
             "faults injected": injected,

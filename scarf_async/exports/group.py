@@ -117,7 +117,7 @@ class Exports(ExportCalls):
         Windows of aggregations are whole buckets of the rollup, but for the first and the last one. What the query
         names by id is read once before the first of them. Their rows are all kept, equal ones too. A window that
         holds rows fails where the service now sends none, or has looked at fewer days than before: plans forget,
-        and what is there stays, unless `allow_loss`.
+        and the rows that are there stay, unless `allow_loss`.
 
         A record that cannot be read, or is longer than `max_record_bytes`, fails its window, unless `on_malformed`
         is `"keep"`: that leaves it out and writes it to `rejects/<window>.jsonl` in the directory, a JSON object
@@ -134,7 +134,7 @@ class Exports(ExportCalls):
         as one table, also while a run is under way: `pandas.read_parquet("events/data")`.
 
         In an object store a window is written below `temp_dir` and then uploaded, under names that are never used
-        twice; `manifest.json` names what is there, and is replaced within five seconds, if nobody else has. What is
+        twice; `manifest.json` names the files, and is replaced within five seconds, if nobody else has. What is
         replaced stays until `collect_garbage`, since others may be reading it: read what the manifest names, as
         `scarf_async.data.read` does. A run that was killed holds the prefix for 30 s, which the next one waits.
 
@@ -168,7 +168,7 @@ class Exports(ExportCalls):
             NotFoundError: a package or pixel that aggregations are to be of is not there.
             JobBusyError: another run is at work there; nothing was sent. Or it has taken over a prefix since this
                 one showed no sign of life for 30 s; what the manifest names is whole.
-            ExportError: what is there is another export's or another server's, which the message names, or its
+            ExportError: the destination is another export's or another server's, which the message names, or its
                 manifest cannot be used; nothing was sent.
             OSError: something cannot be written.
             ConfigurationError: DuckDB, pyarrow or obstore is not installed, the destination is an address of
@@ -240,7 +240,7 @@ class Exports(ExportCalls):
 
         Needs the extra `postgres`, for DuckDB `data`. The table has the attributes of `Event`, `extra` as `jsonb`,
         and `scarf_window`; beside it, in `scarf_windows`, is the ledger of the windows that are in it. Both are
-        made where they are missing; schemas are not, and what is there is never altered. Times are UTC.
+        made where they are missing; schemas are not, and existing tables are never altered. Times are UTC.
 
         A window is received and proven as by `run`, then loaded in one transaction with its line of the ledger:
         rows whose `id` comes again are replaced, and those that an earlier load of this window of this job put
@@ -287,7 +287,7 @@ class Exports(ExportCalls):
 
         Raises:
             ValidationError: an argument cannot be used, the job is not one of events, or it has no start and the
-                table has nothing to go on with; nothing was sent.
+                table has nothing to continue from; nothing was sent.
             ConfigurationError: the target cannot be read, of which the message repeats nothing, or psycopg, DuckDB
                 or pyarrow is not installed.
             JobBusyError: another load of the table, or another process in the DuckDB file; nothing was sent.

@@ -115,7 +115,7 @@ class Manifests:
     async def check_names(self, changes: Changes) -> None:
         """Look whether an organization that changes would create has a user's name; takes a read if it creates any.
 
-        A comparison cannot tell: a user's name is no organization's. In v1, which shows no accounts, only a user
+        A comparison cannot tell: a user's name is not an organization's. In v1, which shows no accounts, only a user
         with a package is recognized.
 
         Raises:

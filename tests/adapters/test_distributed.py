@@ -237,7 +237,7 @@ def env(name: str) -> dict[str, str]:
 
 
 async def test_a_worker_that_dies_loses_its_window_only(tmp_path: Path, service: EventsService) -> None:
-    """Another worker fetches that one. A window that kills whoever has it fails, and the others go on.
+    """Another worker fetches that one. A window that kills every worker that has it fails, and the others go on.
 
     A worker without a token is named before anything is asked for, and no log has that of another.
     """

@@ -174,7 +174,7 @@ async def test_an_id_in_two_windows_is_found_by_a_deep_look(tmp_path: Path) -> N
 
 
 async def test_a_bucket(store: Store, tmp_path: Path) -> None:
-    """A job goes into it and is verified there; busy, nothing to go on with and garbage are as everywhere."""
+    """A job goes into it and is verified there; busy, nothing to continue from and garbage are as everywhere."""
     to = "s3://bucket/a/pixels"
     async with Emulator(token=TOKEN) as emulator:
         env = of(emulator) | store.environment

@@ -174,7 +174,7 @@ def test_a_database_gives_the_same(sources: Path) -> None:
 
 
 def test_a_database_without_a_ledger(tmp_path: Path, sources: Path) -> None:
-    """Whether its days are whole is not known, and is said in place of a percentage; the future is no day of it."""
+    """Whether its days are whole is not known, and is said in place of a percentage; the future is not a day of it."""
     copy = tmp_path / "it's"
     copy.write_bytes((sources / "loaded").read_bytes())
     with duckdb.connect(str(copy)) as connection:
@@ -404,7 +404,7 @@ def test_however_long_names_are_a_page_is_small(tmp_path: Path) -> None:
 
 
 def test_saving(tmp_path: Path, sources: Path) -> None:
-    """A page replaces a page; another ending is refused, and what is there is left alone."""
+    """A page replaces a page; another ending is refused, and the existing file is left alone."""
     made = report(sources / "job", title="Acme")
     target = tmp_path / "page.html"
     target.write_text("old")
@@ -419,7 +419,7 @@ def test_saving(tmp_path: Path, sources: Path) -> None:
 
 
 def test_what_is_not_of_events(tmp_path: Path) -> None:
-    """A job of aggregates is refused, and so is a title that is no text."""
+    """A job of aggregates is refused, and so is a title that is not text."""
     job = job_of(tmp_path / "job", "SELECT now()::TIMESTAMP AS time", [])
     manifest = job / "manifest.json"
     manifest.write_text(manifest.read_text().replace("owner_events", "organization_aggregates"))

@@ -35,7 +35,7 @@ _NEEDED: Final = (
 )  # fmt: skip
 _KINDS: Final = frozenset(str(kind) for (_, kind), call in EXPORTS.items() if call.record is Event)
 
-# What is no name, or says that there is none, is null. Of user agents only the product is of interest.
+# A value that is not a name, or says that there is none, is null. Of user agents only the product matters.
 _EVENTS: Final = """
 CREATE OR REPLACE TEMP VIEW events AS SELECT
     CAST(make_timestamp(epoch_us(time)) AS DATE) AS day,
@@ -176,7 +176,7 @@ def _ledger(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Held, ...], ..
 
 
 def _without_ledger(connection: duckdb.DuckDBPyConnection) -> Coverage:
-    """Take the days from the events, up to today: what says that it is of later is no measure."""
+    """Take the days from the events, up to today: later times are errors."""
     today = dt.datetime.now(dt.UTC).date()
     ((first, last),) = connection.execute("SELECT min(day), max(day) FROM events WHERE day < ?", [today]).fetchall()
     if first is None:

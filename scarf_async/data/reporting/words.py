@@ -37,7 +37,7 @@ def number(value: int) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in percent; what is there is never nothing.
+    """Return a share in percent; a share above zero never reads as none.
 
     >>> percent(0.1234), percent(0.0004), percent(1.0), percent(0.0)
     ('12.3%', '<0.1%', '100%', '0%')

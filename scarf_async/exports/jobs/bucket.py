@@ -149,7 +149,7 @@ class Bucket:
         return self._document.manifest
 
     def open(self) -> None:
-        """Take the lease, once it is certain that the prefix can be used, and shut out the run that had it.
+        """Take the lease, once it is certain that the prefix can be used, and stop the run that had it.
 
         Raises:
             JobBusyError: another run holds it.

@@ -52,7 +52,7 @@ class Destination(Protocol):
 
         Raises:
             JobBusyError: another run holds it.
-            ExportError: what is there cannot be used, or is of another job.
+            ExportError: its content cannot be used, or belongs to another job.
             ValidationError: the job has no start, and nothing is there.
             OSError: it cannot be read or written.
         """

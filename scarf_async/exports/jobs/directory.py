@@ -120,7 +120,7 @@ class Directory:
     Its methods run in threads: a lock of its own keeps them apart, and after `close` none of them does anything,
     since a cancelled task does not wait for its thread.
 
-    What changes is a line of the journal first, synced; a run that is killed is gone on with from there. Whenever
+    What changes is a line of the journal first, synced; a run that is killed is resumed from there. Whenever
     that happens, what manifest and journal name is whole. Where a change fails, it is the last one: how much of it
     is on the disk is for the next run to see, which goes on with it.
 
@@ -215,7 +215,7 @@ class Directory:
         """Put the files of a window in their places, and the window into the journal; they are this one's now.
 
         Those that it replaces leave the journal before their files are touched. A file of the same name is replaced
-        in one step, and what is left over goes in the end: whoever reads the data meanwhile finds each file whole.
+        in one step, and what is left over goes in the end: anyone who reads the data meanwhile finds each file whole.
 
         Returns:
             False where the run is over.
@@ -345,6 +345,6 @@ class Directory:
         if self._journal is not None:
             os.close(self._journal)
             self._journal = None
-        # Another file: whoever reads the old one finds it as it was.
+        # Another file: a reader of the old one finds it as it was.
         write_whole(self.path / JOURNAL, [])
         self._journal = os.open(self.path / JOURNAL, os.O_WRONLY | os.O_APPEND)

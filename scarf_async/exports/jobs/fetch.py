@@ -96,7 +96,7 @@ class Fetch:
     _told: int = attrs.field(init=False, default=0)
 
     async def __call__(self) -> WindowEntry | None:
-        """Fetch it; what was cut off, anew from its start, as `Export.save` does.
+        """Fetch it; what was cut off, again from its start, as `Export.save` does.
 
         Returns:
             What was entered; None where the run is over, or the last day is in doubt.

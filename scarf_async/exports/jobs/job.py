@@ -57,7 +57,7 @@ class ExportJob:
         what: the export.
         owner: the organization, the username or the owner, as the export wants it. None for package events and
             pixel events of v1, where they have none; in v2 it is that of the client that runs the job.
-        start: the first day (UTC). None: the first that is missing from what is there, or else the end of that,
+        start: the first day (UTC). None: the first that is missing from the destination, or else the end of that,
             less the days that are to be refreshed.
         end: the first day after the range. None: the day (UTC) on which the job runs.
         format: what is written.
@@ -168,7 +168,7 @@ class ExportJob:
         return None if self.api == "v3" else self.api
 
     def check_start(self, there: Sequence[object]) -> None:
-        """Refuse to go on with what is there where nothing is.
+        """Refuse to continue where nothing is.
 
         Raises:
             ValidationError: the job has no start, and nothing is there.
@@ -179,10 +179,10 @@ class ExportJob:
             )
 
     def range(self, there: Sequence[Window], today: dt.date, refresh_days: int) -> Window:
-        """Return its days, maybe none: those that it leaves open are told by what is there, and by today.
+        """Return its days, maybe none: those that it leaves open depend on the destination and on today.
 
         Raises:
-            ValidationError: it goes on with what is there, and nothing is.
+            ValidationError: it continues a destination, and that has nothing.
         """
         self.check_start(there)
         start, end = self.start, today if self.end is None else self.end

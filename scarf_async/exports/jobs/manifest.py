@@ -107,7 +107,7 @@ def partition(artifact: str | None) -> str:
     """Return the folder of a package or pixel.
 
     Its name is percent-encoded, its capital letters too, since some file systems take `A` and `a` for the same.
-    Of one that would be too long the beginning stands there, and a digest of the whole; so it does for one over
+    Of one that would be too long the beginning is there, and a digest of the whole; so it does for one over
     which readers stumble, encoded or not. The files hold it as it is.
 
     >>> partition("acme/Web"), partition(None)
@@ -223,7 +223,7 @@ class WindowEntry(msgspec.Struct, frozen=True):
 class Placing(msgspec.Struct, frozen=True, tag=True):
     """A window's files are whole and are put into their places; the windows that it overlaps are gone.
 
-    Whoever finds this as the last line of a journal goes on with it.
+    A run that finds this as the last line of a journal continues with it.
 
     Attributes:
         entry: the window.
@@ -348,7 +348,7 @@ def dump_line(line: Line) -> bytes:
 
 
 def load_lines(data: bytes) -> list[Line]:
-    """Read a journal, up to the line in which whoever wrote it was killed.
+    """Read a journal, up to the line in which its writer was killed.
 
     Raises:
         UnusableManifestError: a line before the last is damaged.
@@ -430,7 +430,7 @@ def _problem(manifest: Manifest) -> str:
         return ""
     for part in manifest.placing.parts.values():
         if _PART.fullmatch(part) is None:
-            return f"{part!r} is no temporary file"
+            return f"{part!r} is not a temporary file"
     return _problem_of(manifest.placing.entry)
 
 
@@ -439,7 +439,7 @@ def _problem_of(entry: WindowEntry) -> str:
     for file in entry.files:
         inside = is_data(file.path) and file.path != rejects_path(entry.window)
         if not inside or file.path.rpartition("/")[2] not in names:
-            return f"{file.path!r} is no file of the window {entry.window}"
+            return f"{file.path!r} is not a file of the window {entry.window}"
     if len({file.path for file in entry.files}) != len(entry.files):
         return f"a file of the window {entry.window} is there twice"
     if entry.rejects is not None and entry.rejects.path != rejects_path(entry.window):

@@ -23,11 +23,11 @@ def memory_bytes(limit: int | str) -> int:
     (256000000, 536870912, 100000000)
 
     Raises:
-        ValidationError: it is no size, or too little for one window.
+        ValidationError: it is not a size, or too little for one window.
     """
     size = limit
     if isinstance(limit, str) and (match := _SIZE.fullmatch(limit.strip())) is not None:
         number, unit = match[1], (match[2] or "").upper()
         size = int(float(number) * (1024 if "I" in unit else 1000) ** " KMGT".index(unit[:1] or " "))
     bounds = f"of bytes, or a text such as '256MB', at least {FOR_A_WINDOW // 10**6} MB"
-    return whole("memory_limit", size, ValidationError, least=FOR_A_WINDOW, bounds=bounds)  # type: ignore[arg-type] # what is no number is refused
+    return whole("memory_limit", size, ValidationError, least=FOR_A_WINDOW, bounds=bounds)  # type: ignore[arg-type] # what is not a number is refused

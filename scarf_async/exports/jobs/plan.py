@@ -61,7 +61,7 @@ def make_plan(  # noqa: PLR0917 # all that it depends on
     Args:
         job: the job.
         whole: its days.
-        manifest: what is there, and what is known of the service.
+        manifest: the windows that are held, and what is known about the service.
         tried: the windows that this run has dealt with.
         refresh_days: the windows that touch so many days at the end of what has begun are fetched again.
         now: the time, by the service's clock as far as that is known.

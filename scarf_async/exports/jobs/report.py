@@ -168,7 +168,7 @@ class ExportReport:
         return [window for window in self.windows if window.status == "failed"]
 
     def raise_for_failures(self) -> None:
-        """Raise if a window failed. One that has not begun, or not ended, is no failure.
+        """Raise if a window failed. One that has not begun, or not ended, is not a failure.
 
         Raises:
             ExportError: says how many failed; its cause is the first one's error.

@@ -72,7 +72,7 @@ def cut(window: Window, days: int, rollup: Rollup = "daily") -> Iterator[Window]
 
 def _border(start: dt.date, days: int, end: dt.date, rollup: Rollup) -> dt.date:
     """Return the last border of buckets that is not more than so many days away, or the end if that is nearer."""
-    # The last day that a date can have is no reason to fail.
+    # The last day that a date can have is not a reason to fail.
     day = dt.date.fromordinal(min(start.toordinal() + days, end.toordinal()))
     return end if day == end else _bucket(day, rollup)
 

@@ -103,7 +103,7 @@ class _Session:
     def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
         """Put rows into a fresh temporary table, and all of them into the tally's digest."""
         names = statements.names
-        # Its types are those of the table, whoever made that.
+        # Its types are those of the table, no matter who made it.
         self.execute(
             f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS SELECT {names} FROM {statements.events} WITH NO DATA"
         )

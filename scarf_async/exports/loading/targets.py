@@ -65,7 +65,7 @@ Target: TypeAlias = PostgreSQL | DuckDBFile
 
 
 def hidden(target: object) -> Secret | None:
-    """Return an argument in a wrapping that shows nothing; None where it is no text."""
+    """Return an argument in a wrapping that shows nothing; None where it is not text."""
     return Secret(target) if isinstance(target, str) else None
 
 

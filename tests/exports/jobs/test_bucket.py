@@ -97,7 +97,7 @@ async def test_it_is_what_a_directory_is(some: Service, store: Store, tmp_path: 
 
 
 async def test_records_that_cannot_be_read(store: Store) -> None:
-    """They go below the prefix, too, and are no data."""
+    """They go below the prefix, too, and are not data."""
     async with service(events_per_day=2) as some:
         await some.emulator.add_events(some.web.uuid, [{"id": "x", "time": "2024-01-02T00:00:00Z", "dnt": "maybe"}])
         report = await some.scarf.exports.run(some.job(format="jsonl"), TO, on_malformed="keep")

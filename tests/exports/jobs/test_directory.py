@@ -100,7 +100,7 @@ class Reader:
         self.newest: int = -1
 
     def __call__(self) -> None:
-        """Look: each file that is named is there, whole; whoever read the journal earlier finds no gap."""
+        """Look: each file that is named is there, whole; an earlier reader of the journal finds no gap."""
         found = read_manifest(self._path)
         if found is None:
             return
@@ -131,7 +131,7 @@ def fault(number: int, *, done: bool, fatal: bool, look: Callable[[], object]) -
                 # Half of it has come to the disk.
                 call(values[0], values[1][: len(values[1]) // 2])
             result = call(*values, **options) if done or not failing else None
-            # Whoever looks at every call looks at all: it is the same each time up to the one that fails.
+            # Looking at every call is looking at all: it is the same each time up to the one that fails.
             if number == 0 or failing:
                 look()
             if not failing:
@@ -308,8 +308,8 @@ def test_a_last_line_that_is_not_whole(tmp_path: Path, end: bytes) -> None:
     [
         (b'{"number":1', b'{"numb', "journal.jsonl is damaged"),
         (b'{"number":1,', b'{"number":2,', "lacks its lines from 1 to 1"),
-        (b'"tmp/', b'"../', "is no temporary file"),
-        (b'"data/', b'"../', "is no file of the window"),
+        (b'"tmp/', b'"../', "is not a temporary file"),
+        (b'"data/', b'"../', "is not a file of the window"),
     ],
 )
 def test_a_journal_that_nobody_wrote(tmp_path: Path, old: bytes, new: bytes, problem: str) -> None:

@@ -93,7 +93,7 @@ def test_a_list_that_cannot_be_used(changes: dict[str, object]) -> None:
 
 
 def test_a_list_that_is_missing_or_damaged() -> None:
-    """Each is said of the manifest that names it."""
+    """Each is said about the manifest that names it."""
     path = list_path(entry(1, 3).window, UNIQUE)
     with pytest.raises(UnusableManifestError, match="is missing"):
         load_list(path, None)

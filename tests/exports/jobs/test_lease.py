@@ -16,7 +16,7 @@ from scarf_async.exports.jobs.place import Prefix
 
 
 class Clock:
-    """A clock of one's own; whoever waits by it lets the world go on."""
+    """A clock of its own; waiting by it lets the world go on."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -126,7 +126,7 @@ def test_two_that_wait_for_a_dead_one(objects: Objects) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"run": 5}', b"\xff"])
 def test_one_that_cannot_be_read(objects: Objects, text: bytes) -> None:
-    """It is held by somebody: whoever it is, is waited for."""
+    """It is held by somebody, who is waited for."""
     obstore.put(objects.store, "a/lease.json", text)
     clock = Clock()
     one = lease(objects, clock)

@@ -189,5 +189,5 @@ async def test_rejects_are_no_data(tmp_path: Path) -> None:
     whole = json.loads((tmp_path / "manifest.json").read_bytes())
     (window,) = whole["windows"]
     window["files"], window["rejects"], window["rows"] = [window["rejects"]], None, window["malformed"]
-    with pytest.raises(UnusableManifestError, match="is no file of the window"):
+    with pytest.raises(UnusableManifestError, match="is not a file of the window"):
         load(json.dumps(whole).encode())

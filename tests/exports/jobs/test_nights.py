@@ -1,4 +1,4 @@
-"""One directory for all nights: jobs that go on with what is there."""
+"""One directory for all nights: jobs that continue it."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def test_columns_that_differ_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit", ["", "lots", "1", "63MB", -1, 0, 63_999_999, True, None, 1e9, "256 XB", "-256MB"])
 async def test_too_little_memory_is_refused(tmp_path: Path, limit: Any) -> None:
-    """And what is no size; before anything is made or sent."""
+    """And what is not a size; before anything is made or sent."""
     async with service() as some:
         with pytest.raises(ValidationError, match=r"memory_limit must be .*at least 64 MB") as caught:
             await some.scarf.exports.run(some.job(), tmp_path / "new", memory_limit=limit)

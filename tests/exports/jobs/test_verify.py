@@ -1,4 +1,4 @@
-"""What is said of files that are not as they were written."""
+"""What is said about files that are not as they were written."""
 
 from __future__ import annotations
 
