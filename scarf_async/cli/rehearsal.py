@@ -82,7 +82,7 @@ class Rehearsal:
             if status is Status.INTERRUPTED:
                 version = [] if self.api == "v1" else ["--api", self.api, *(["--strict"] if self.strict else [])]
                 again = shlex.join(["scarf-async", "demo", *version, "--directory", str(directory)])
-                self._say(f"Not finished; to go on: {again}")
+                self._say(f"Not finished; to continue: {again}")
             elif self.directory is None:
                 shutil.rmtree(directory)
         return status
@@ -101,6 +101,7 @@ class Rehearsal:
             quirks=Quirks(permissions_of_organizations="refused" if self.strict else "works"),
         ) as emulator:
             _keep_port(directory, emulator.url)
+            self._say(_opening(manifest, faults=self.faults))
             if self.faults:
                 emulator.faults = Faults(seed=self.seed, status={503: 0.03, 429: 0.02}, drop_after=0.02)
             emulator.faults.latency = self.latency
@@ -149,7 +150,13 @@ class Rehearsal:
         as_expected = counts["succeeded"] + self.blocked == len(report.bulk)
         if not as_expected:
             print_table(failures_table(failures(report)), self.console)
-        return Status.DONE if not found and as_expected else Status.FAILED
+        if found or not as_expected:
+            return Status.FAILED
+        self._say(
+            f"{counted(injected, 'fault')} met, nothing created twice, nothing missing.\n"
+            "Next: the same server for your own programs: scarf-async emulator --api v2"
+        )
+        return Status.DONE
 
     def _count(self, event: ScarfEvent) -> None:
         self.retries += isinstance(event, RetryScheduled)
@@ -158,7 +165,7 @@ class Rehearsal:
         """Return the plan, which an interrupted run has kept: a journal belongs to one plan."""
         kept = _kept_plan(file)
         if kept is not None:
-            self._say("Going on with the plan of the run before")
+            self._say("Continuing with the plan of the previous run")
             return kept
         changes = await scarf.manifests.diff(manifest)
         write_changes(changes, file, server=server)
@@ -239,6 +246,16 @@ class Rehearsal:
                 async for _ in aggregate_stream:
                     counts["aggregates"] += 1
         return counts
+
+
+def _opening(manifest: Manifest, *, faults: bool) -> str:
+    """Say what is about to happen."""
+    packages = sum(len(organization.packages or ()) for organization in manifest.organizations)
+    bad = "answers 5% of requests with an error and drops 2% of connections after the request took effect"
+    return (
+        f"A local Scarf server{f', which {bad},' if faults else ''} is about to get an organization of"
+        f" {counted(packages, 'container image')}: planned, applied, read back, compared and exported.\n"
+    )
 
 
 def _differing(changes: Iterable[Change]) -> list[str]:

@@ -14,10 +14,8 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from scarf_async import Manifest, Scarf, read_manifest
-from scarf_async.cli.applying import failures, failures_table
 from scarf_async.cli.difference import difference_lines
 from scarf_async.emulator import Emulator
-from scarf_async.emulator.faults import FaultRule
 
 __all__ = ["draw"]
 
@@ -55,25 +53,16 @@ organizations:
 
 
 async def draw() -> str:
-    """Change an organization on a server that refuses one request; return what a terminal shows as SVG."""
+    """Compare an organization with a manifest; return what a terminal shows as SVG."""
     console = Console(
         file=io.StringIO(), record=True, width=_WIDTH, force_terminal=True, highlight=False, markup=False
     )
     async with Emulator() as emulator, Scarf(emulator.token, base_url=emulator.url) as scarf:
         await scarf.manifests.apply(await scarf.manifests.diff(_manifest(_BEFORE)))
-        emulator.faults.add(FaultRule("POST", "*/domains", action=422))
         changes = await scarf.manifests.diff(_manifest(_AFTER), prune=True)
-        console.print(Text("$ scarf-async apply acme.yaml --prune", "bold"))
-        for line in difference_lines(changes, width=_WIDTH):
-            console.print(line, soft_wrap=True)
-        report = await scarf.manifests.apply(changes)
-    console.print(f"Make these {len(changes.applicable)} changes? [y/N] y\n")
-    # The server's port and the package are others each time.
-    shown = [
-        (status, change, re.sub(r"http\S+/packages/[^/]+", "/packages/2f64a1c8", why))
-        for status, change, why in failures(report)
-    ]
-    console.print(failures_table(shown))
+    console.print(Text("$ scarf-async plan acme.yaml --prune", "bold"))
+    for line in difference_lines(changes, width=_WIDTH):
+        console.print(line, soft_wrap=True)
     picture = console.export_svg(title="scarf-async", theme=MONOKAI, unique_id="plan")
     # A viewer need not fetch fonts from somewhere.
     return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
