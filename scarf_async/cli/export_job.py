@@ -115,8 +115,8 @@ async def run(
     resume: Annotated[
         bool,
         typer.Option(
-            help="Continue what the destination holds. With --no-resume a directory that holds anything, or a prefix"
-            " that holds a job, is refused; nothing is ever deleted to begin again."
+            help="Continue what the destination holds. With --no-resume a directory that holds anything, or a"
+            " prefix that holds a job, is refused; nothing is ever deleted to begin again."
         ),
     ] = True,
     counted: QueryOptions,

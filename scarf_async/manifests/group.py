@@ -115,8 +115,8 @@ class Manifests:
     async def check_names(self, changes: Changes) -> None:
         """Look whether an organization that changes would create has a user's name; takes a read if it creates any.
 
-        A comparison cannot tell: a user's name is not an organization's. In v1, which shows no accounts, only a user
-        with a package is recognized.
+        A comparison cannot tell: it finds no organization of a user's name. In v1, which shows no accounts, only a
+        user with a package is recognized.
 
         Raises:
             ValidationError: one has; it says how packages of a user are written.

@@ -174,7 +174,7 @@ def test_a_database_gives_the_same(sources: Path) -> None:
 
 
 def test_a_database_without_a_ledger(tmp_path: Path, sources: Path) -> None:
-    """Whether its days are whole is not known, and is said in place of a percentage; the future is not a day of it."""
+    """Whether its days are whole is not known, and is said in place of a percentage; the future does not count."""
     copy = tmp_path / "it's"
     copy.write_bytes((sources / "loaded").read_bytes())
     with duckdb.connect(str(copy)) as connection:

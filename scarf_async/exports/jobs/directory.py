@@ -215,7 +215,7 @@ class Directory:
         """Put the files of a window in their places, and the window into the journal; they are this one's now.
 
         Those that it replaces leave the journal before their files are touched. A file of the same name is replaced
-        in one step, and what is left over goes in the end: anyone who reads the data meanwhile finds each file whole.
+        in one step, and what is left over goes in the end: a reader of the data meanwhile finds each file whole.
 
         Returns:
             False where the run is over.

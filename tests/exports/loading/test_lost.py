@@ -114,7 +114,7 @@ TORN = (
 
 
 async def test_a_load_that_is_killed_again_and_again_ends_whole(database: str, soak: bool) -> None:
-    """As if nobody had killed it: at each moment the ledger names what is in the table, and nothing else is in it."""
+    """As if nobody had killed it: at each moment the ledger names what is in the table."""
     kills, days = (20, 120) if soak else (3, 10)
     target, end = address(database), str(dt.date(2024, 1, 1) + dt.timedelta(days))
     with psycopg.connect(database, autocommit=True) as reader:
