@@ -107,9 +107,9 @@ def scarf(  # noqa: PLR0917 # the contract with those who pass them in this orde
 
     Events come from an export job in the pipeline's working directory: each window is verified as complete, and
     after a run that was killed the next one continues. When the last window is there, the day before which
-    everything is loaded goes into the state of `events` (`loaded_before`); the next run begins `late_days` before it, and ends
-    with yesterday (UTC). An event without an `id` gets `row:` and a digest of its values, which it has
-    again in the next load.
+    everything is loaded goes into the state of `events` (`loaded_before`); the next run begins `late_days`
+    before it, and ends with yesterday (UTC). An event without an `id` gets `row:` and a digest of its values,
+    which it has again in the next load.
 
     Args:
         owner: whose: an organization or a user; else dlt's configuration, `sources.scarf.owner`.
