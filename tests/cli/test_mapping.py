@@ -29,15 +29,15 @@ def test_three_formats(tmp_path: Path, name: str, text: str, wanted: NameMap) ->
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("m.yaml", "members: [ann]", "no map of names"),
-        ("m.yaml", "members: {ann: 1}", "no map of names"),
-        ("m.yaml", "members: {", "no map of names"),
-        ("m.yaml", "members: !!python/object:os.system {}", "no map of names"),
-        ("m.json", "[" * 100_000, "no map of names"),
-        ("m.toml", "members", "no map of names"),
+        ("m.yaml", "members: [ann]", "not a map of names"),
+        ("m.yaml", "members: {ann: 1}", "not a map of names"),
+        ("m.yaml", "members: {", "not a map of names"),
+        ("m.yaml", "members: !!python/object:os.system {}", "not a map of names"),
+        ("m.json", "[" * 100_000, "not a map of names"),
+        ("m.toml", "members", "not a map of names"),
         ("m.json", '{"teams\\u001b": {}}', "section 'teams"),
         ("m.txt", "", "must end in"),
-        ("m.json", "\udcff", "no map of names"),
+        ("m.json", "\udcff", "not a map of names"),
     ],
 )
 def test_what_is_no_map_is_refused(tmp_path: Path, name: str, text: str, says: str) -> None:

@@ -117,5 +117,5 @@ def _parts() -> Parts:
     style, licences, library, script = (
         folder.joinpath(name).read_text("utf-8") for name in ("page.css", "licences.txt", "vega.js", "page.js")
     )
-    # Whoever passes the page on passes them on, too.
+    # They are passed on together with the page.
     return Parts(style, f"/*!\n{licences}*/\n{library}", script)
