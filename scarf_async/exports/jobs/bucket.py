@@ -292,13 +292,16 @@ class Bucket:
             self._timer.start()
 
     def _commit_what_is_there(self) -> None:
-        with self._turn:
-            self._timer = None
         try:
             self._commit()
         except (ScarfError, OSError) as error:
             # The next window's to raise, or the end's.
             self._failure = error
+        with self._turn:
+            # Not before: the store may take longer than the time between two.
+            self._timer = None
+            if self._opened and self._failure is None and self._document is not self._committed:
+                self._commit_soon()
 
     def _commit(self) -> None:
         """Write the manifest, if there is anything new."""
