@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 import re
 import signal
 import sys
@@ -37,6 +38,7 @@ from scarf_async.exports.jobs import bucket, lease, objects
 from scarf_async.exports.jobs.document import list_path
 from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.source import objects_at
+from scarf_async.files import lock
 
 from .service import Service, service
 from .store import CONDITIONS, Store, What
@@ -211,6 +213,19 @@ async def test_a_refresh_under_a_reader(some: Service, store: Store) -> None:
     assert verify_export(TO) == []
 
 
+async def test_what_killed_runs_received_is_swept(some: Service, store: Store, tmp_path: Path) -> None:
+    """Nobody holds it any more; what a living process holds stays, and what no run has made."""
+    dead, alive, strange = (tmp_path / f"scarf-run-{name}" for name in ("0" * 16, "1" * 16, "notes"))
+    for folder in (dead, alive, strange):
+        folder.mkdir()
+        (folder / "part").touch()
+    held = os.open(alive, os.O_RDONLY)
+    lock(held)
+    await some.scarf.exports.run(some.job(), TO, temp_dir=tmp_path)
+    os.close(held)
+    assert {*await asyncio.to_thread(os.listdir, tmp_path)} == {alive.name, strange.name}
+
+
 async def test_a_prefix_is_loaded_and_reported(some: Service, store: Store, tmp_path: Path) -> None:
     """All rows of it, as of a directory; a second load leaves them as they are."""
     await some.scarf.exports.run(some.job(format="jsonl"), TO)
@@ -244,14 +259,14 @@ async def test_windows_that_come_while_the_manifest_is_written(monkeypatch: pyte
 
         cancel = start
 
-    monkeypatch.setattr(bucket.threading, "Timer", Timer)
+    monkeypatch.setattr("threading.Timer", Timer)
     place = place_of("s3://bucket/a")
     assert not isinstance(place, Path)
     job = ExportJob("owner_events", "acme", None, "2024-02-01", api="v2")
     one = bucket.Bucket(place, attrs.evolve(job, start="2024-01-01"), "https://api", store=MemoryStore())
     one.open()
     commit = one._objects.commit
-    found = []
+    found: list[int] = []
 
     def slow(*values: Any) -> objects.Found:
         one.enter_uploaded(second, list_path(second.window, "1" * 16))
