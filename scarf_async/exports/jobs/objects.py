@@ -438,7 +438,11 @@ def _store_of(place: Prefix) -> ObjectStore:
         return from_url(place.root)
     except (BaseError, ValueError) as error:
         problem = _reason(error)
-    raise ConfigurationError(f"{place.root} cannot be used with what the environment says: {problem}")
+    if "Account must be specified" in problem:
+        problem += " (AZURE_STORAGE_ACCOUNT_NAME)"
+    raise ConfigurationError(
+        f"{place.root} cannot be used with the credentials and settings in the environment: {problem}"
+    )
 
 
 def _version(e_tag: str | None, version: str | None) -> UpdateVersion:

@@ -450,6 +450,26 @@ async def test_without_credentials(some: Service, store: Store, monkeypatch: pyt
     assert some.asked() == []
 
 
+@pytest.mark.parametrize(
+    ("address", "variables", "named"),
+    [
+        ("az://container/a", {}, "AZURE_STORAGE_ACCOUNT_NAME"),
+        (TO, {"AWS_ACCESS_KEY_ID": "s3cr3t"}, "SecretAccessKey"),
+    ],
+)
+async def test_half_of_what_is_needed(
+    some: Service, monkeypatch: pytest.MonkeyPatch, address: str, variables: dict[str, str], named: str
+) -> None:
+    """The sentence is of credentials, too, and says what is missing."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"credentials.*{named}") as caught:
+        await some.scarf.exports.run(some.job(), address)
+    assert "s3cr3t" not in str(caught.value)
+
+
 async def test_a_bucket_that_is_not_there(some: Service, store: Store) -> None:
     """It is the system's error, names the address, and shows no key."""
     with pytest.raises(FileNotFoundError, match="NoSuchBucket") as caught:
