@@ -416,14 +416,14 @@ class _Work:
             RemoteFetch,
             shared,
         )
-        from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # as above
+        from scarf_async.exports.jobs.run import run_job, tell_of_waiting  # noqa: PLC0415 # as above
 
         def fetched(what: RemoteWindow) -> Awaitable[Fetched]:
             return self._cluster.do(partial(_fetch, what))
 
         return await run_job(
             self.job,
-            shared(place, self.job, self.server),
+            shared(place, self.job, self.server, tell_of_waiting(self._progress)),
             self._spec,
             concurrency=self._cluster.concurrency,
             refresh_days=self._refresh_days,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped] # it ships no types
 
-from scarf_async.exports.jobs.objects import Objects
+from scarf_async.exports.jobs.objects import Objects, StoredFile
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,6 +64,6 @@ class StoredFiles(AbstractFileSystem):  # type: ignore[misc] # as above
         """Return when a file was written: always the same."""
         return _WRITTEN
 
-    def open(self, path: str, mode: str = "rb", **_: object) -> IO[bytes]:  # noqa: ARG002 # DuckDB's
+    def open(self, path: str, mode: str = "rb", **_: object) -> StoredFile:  # noqa: ARG002 # DuckDB's
         """Open a file."""
         return self._objects.reader(self._path(path))

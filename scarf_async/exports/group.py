@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 import attrs
-from anyio import from_thread
 from anyio.to_thread import run_sync
 
 from scarf_async.checks import flag, instance, whole, word
@@ -188,7 +187,7 @@ class Exports(ExportCalls):
         job = job.of_client(self._client.api, self._client.owner)
         spec = partial(self._spec_of, job)
         need_installed("an export job", "scarf-async[data]", "pyarrow", "duckdb")
-        from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # the engine is large, and an extra
+        from scarf_async.exports.jobs.run import run_job, tell_of_waiting  # noqa: PLC0415 # the engine is large, an extra
 
         told = Hook("progress", progress)
         server = self._client.server_of(job.api or self._client.api)
@@ -199,7 +198,7 @@ class Exports(ExportCalls):
             need_store(place)
             from scarf_async.exports.jobs.bucket import Bucket  # noqa: PLC0415 # obstore is an extra
 
-            target = Bucket(place, job, server, store=store, temp_dir=temp_dir, waiting=_waiting(told))
+            target = Bucket(place, job, server, store=store, temp_dir=temp_dir, waiting=tell_of_waiting(told))
         # What the service's addresses cannot hold is refused before a directory is made.
         spec(_ANY_DAY)
         reads = [] if job.query is None else list(read_artifacts(job.query, job.owner or ""))
@@ -390,17 +389,6 @@ class Exports(ExportCalls):
                 export = exports.aggregations(start, end, job.query or EVERYTHING, owner=job.owner)
         # Readers need not know which of them it is.
         return cast("ExportSpec[Record]", export.spec)
-
-
-def _waiting(progress: Hook[ExportProgress]) -> Callable[[float], object]:
-    """Return what tells that another run may have been killed."""
-
-    def tell(seconds: float) -> None:
-        from_thread.check_cancelled()
-        what = f"{seconds:.0f} s for a sign of life of the run that holds the prefix, and may have been killed"
-        from_thread.run_sync(progress.tell, ExportProgress(0, 0, 0, 0, 0, 0.0, "waiting", (), what))
-
-    return tell
 
 
 class _JobExports(ExportCalls):

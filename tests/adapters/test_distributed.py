@@ -30,6 +30,7 @@ from scarf_async import (
     verify_export,
 )
 from scarf_async.clock import Clock
+from scarf_async.exports.jobs import lease
 from scarf_async.exports.jobs.directory import read_manifest
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.version import __version__
@@ -96,11 +97,18 @@ async def test_what_comes_of_it_is_as_of_one_machine(
 
 
 async def test_windows_go_into_an_object_store(
-    tmp_path: Path, service: EventsService, client: Client, store: Store
+    tmp_path: Path, service: EventsService, client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers upload them; this process alone writes the manifest, which names them, then what replaces them."""
+    """Workers upload them; this process alone writes the manifest, which names them, then what replaces them.
+
+    While it waits for a run that was killed, it says so.
+    """
     to = "s3://bucket/nightly"
-    (report,) = await distributed.run([JOB], to, client=client)
+    monkeypatch.setattr(lease, "_DEAD", 0.1)
+    store.put("nightly/lease.json", b'{"run":"killed"}')
+    told: list[ExportProgress] = []
+    (report,) = await distributed.run([JOB], to, client=client, progress=told.append)
+    assert told[0].stage == "waiting"
     async with Scarf() as scarf:
         here = await scarf.exports.run(JOB, tmp_path / "here")
     assert (report.complete, report.rows, report.directory) == (True, here.rows, to)

@@ -31,6 +31,7 @@ from scarf_async.exports.jobs.manifest import (
 )
 from scarf_async.exports.jobs.objects import ChangedError, Found, Objects, nonce
 from scarf_async.exports.jobs.place import Prefix
+from scarf_async.files import NO_FOLLOW, lock
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Bucket", "make_sure_of_conditions", "read_document"]
 
 _BETWEEN_COMMITS: Final = 5.0
+_RUN: Final = "scarf-run-"
 
 
 def read_document(objects: Objects, found: Found) -> Document:
@@ -125,7 +127,8 @@ class Bucket:
         self._objects = Objects(place, store, pause=pause)
         self._waiting = waiting
         self._lease = Lease(self._objects, self._wait, pause=pause)
-        self.temporary: Path = Path(temp_dir or tempfile.gettempdir()) / f"scarf-run-{nonce()}"
+        self.temporary: Path = Path(temp_dir or tempfile.gettempdir()) / f"{_RUN}{nonce()}"
+        self._lock: int | None = None
         self._document = self._empty
         self._committed = self._empty
         self._found: Found | None = None
@@ -158,7 +161,7 @@ class Bucket:
             ValidationError: the job has no start, and nothing is there.
             OSError: the store does not answer, or refuses.
         """
-        self.temporary.mkdir(mode=0o700, parents=True)
+        self._make_temporary()
         found = self._objects.first(MANIFEST)
         if found is None:
             self._job.check_start([])
@@ -174,6 +177,24 @@ class Bucket:
         except BaseException:
             self._lease.free()
             raise
+
+    def _make_temporary(self) -> None:
+        """Make it, locked while this process lives, and remove those whose processes were killed."""
+        new = self.temporary.with_name(self.temporary.name.replace(_RUN, "scarf-new-"))
+        new.mkdir(mode=0o700, parents=True)
+        # Where there are no such locks, nothing is swept.
+        with suppress(OSError):
+            self._lock = os.open(new, os.O_RDONLY)
+            lock(self._lock)
+        new.rename(self.temporary)
+        for path in self.temporary.parent.glob(f"{_RUN}{'[0-9a-f]' * 16}"):
+            with suppress(OSError):
+                descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW)
+                try:
+                    lock(descriptor)
+                    shutil.rmtree(path)
+                finally:
+                    os.close(descriptor)
 
     def _wait(self, seconds: float) -> None:
         self._go_on()
@@ -292,13 +313,16 @@ class Bucket:
             self._timer.start()
 
     def _commit_what_is_there(self) -> None:
-        with self._turn:
-            self._timer = None
         try:
             self._commit()
         except (ScarfError, OSError) as error:
             # The next window's to raise, or the end's.
             self._failure = error
+        with self._turn:
+            # Not before: the store may take longer than the time between two.
+            self._timer = None
+            if self._opened and self._failure is None and self._document is not self._committed:
+                self._commit_soon()
 
     def _commit(self) -> None:
         """Write the manifest, if there is anything new."""
@@ -345,6 +369,9 @@ class Bucket:
             if self._timer is not None:
                 self._timer.cancel()
         shutil.rmtree(self.temporary, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
         if opened:
             # What ended the run is told already.
             with suppress(ScarfError, OSError):

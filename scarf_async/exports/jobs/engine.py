@@ -5,6 +5,7 @@ It is given typed columns only: what a record means is for the readers to say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,9 @@ _AGAIN: Final = """
     WHERE latest.row > first.row ORDER BY ALL
 """
 
+# What a file system in Python raises, DuckDB tells of as Python does.
+_OF_A_STORE: Final = re.compile(r"Traceback \(most recent call last\):\n(?: .*\n)*[\w.]+: (.*)")
+
 
 @contextmanager
 def engine_told(description: str) -> Iterator[None]:
@@ -39,7 +43,7 @@ def engine_told(description: str) -> Iterator[None]:
 
     Raises:
         ExportError: the engine cannot go on, for want of memory, say.
-        OSError: the disk, where it keeps what has no room in memory, cannot be written.
+        OSError: a file cannot be read, or the disk, where it keeps what has no room in memory, not be written.
     """
     try:
         yield
@@ -48,6 +52,8 @@ def engine_told(description: str) -> Iterator[None]:
         raise OSError(problem) from None
     except duckdb.Error as error:
         problem = str(error)
+        if (failed := _OF_A_STORE.match(problem)) is not None:
+            raise OSError(failed[1]) from None
     else:
         return
     raise ExportError(f"{description}: the engine cannot go on: {problem}")

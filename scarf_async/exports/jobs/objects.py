@@ -8,13 +8,15 @@ import errno
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import IO, TYPE_CHECKING, Final, TypeVar
 
 import attrs
 import obstore
@@ -26,17 +28,19 @@ from obstore.exceptions import (
     PreconditionError,
     UnauthenticatedError,
 )
-from obstore.store import from_url
+from obstore.store import AzureStore, GCSStore, HTTPStore, LocalStore, MemoryStore, S3Store, from_url
 
-from scarf_async.errors import ConfigurationError
+from scarf_async.errors import ConfigurationError, ValidationError
 from scarf_async.exports.jobs.place import Prefix
 from scarf_async.text import printable
 
 if TYPE_CHECKING:
-    from obstore import PutMode, UpdateVersion
+    from obstore import PutMode, ReadableFile, UpdateVersion
     from obstore.store import ObjectStore
 
-__all__ = ["ChangedError", "Found", "Listed", "Objects", "nonce"]
+__all__ = ["ChangedError", "Found", "Listed", "Objects", "StoredFile", "nonce"]
+
+T = TypeVar("T")
 
 _PATIENCE: Final = 7.0
 """Seconds for the first answer without credentials in the environment: an instance identity takes less than one."""
@@ -44,6 +48,7 @@ _PAUSES: Final = (0.1, 0.5, 1.0, 2.0)
 _CHUNK: Final = 8 * 2**20
 """Bytes of a part of an upload; two are under way, so that an upload takes little memory."""
 _READERS: Final = 16
+_STORES: Final = (AzureStore, GCSStore, HTTPStore, LocalStore, MemoryStore, S3Store)
 
 # Where one of these is set, there is no metadata address to wait for.
 _CREDENTIALS: Final = {
@@ -115,6 +120,30 @@ def nonce() -> str:
     return secrets.token_hex(8)
 
 
+@attrs.frozen
+class StoredFile:
+    """An object that is read piece by piece, as far as DuckDB asks for it; errors are the system's."""
+
+    _file: ReadableFile
+    _ask: Callable[[Callable[[], bytes]], bytes]
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes, or what there is."""
+        return self._ask(lambda: bytes(self._file.read(size)))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()
+
+
 class Objects:
     """The objects below a prefix, by their paths from there on.
 
@@ -126,6 +155,7 @@ class Objects:
 
     Raises:
         ConfigurationError: the store cannot be made of what the environment says.
+        ValidationError: `store` is something else.
     """
 
     def __init__(
@@ -134,6 +164,11 @@ class Objects:
         self.place = place
         self._given = store is not None
         self._pause = pause
+        if store is not None and not isinstance(store, _STORES):
+            raise ValidationError(
+                f"store must be an obstore store of the bucket, such as S3Store, not {type(store).__name__}",
+                field="store",
+            )
         self.store: ObjectStore = _store_of(place) if store is None else store
 
     def first(self, path: str) -> Found | None:
@@ -177,7 +212,8 @@ class Objects:
         Raises:
             OSError: it cannot be read.
         """
-        with self._told(path):
+
+        def found() -> Found | None:
             try:
                 result = obstore.get(self.store, self.place.key(path))
             except FileNotFoundError as error:
@@ -186,6 +222,8 @@ class Objects:
                 return None
             version = _version(result.meta.get("e_tag"), result.meta.get("version"))
             return Found(bytes(result.bytes()), version)
+
+        return self._ask(found, path)
 
     def put(self, path: str, data: bytes, old: Found | None) -> Found:
         """Write an object if it still is what it was; once, whatever comes of it.
@@ -201,7 +239,8 @@ class Objects:
             ConfigurationError: the store knows no conditions.
         """
         mode: PutMode = "create" if old is None else old.version
-        with self._told(path):
+
+        def written() -> Found:
             try:
                 result = obstore.put(self.store, self.place.key(path), data, mode=mode, use_multipart=False)
             except (AlreadyExistsError, PreconditionError) as error:
@@ -210,7 +249,9 @@ class Objects:
                 raise ConfigurationError(
                     f"{self.place.root} knows no conditional writes, which jobs need: {_reason(error)}"
                 ) from None
-        return Found(data, _version(result["e_tag"], result["version"]))
+            return Found(data, _version(result["e_tag"], result["version"]))
+
+        return self._ask(written, path)
 
     def commit(self, path: str, data: bytes, old: Found | None) -> Found:
         """Write an object if it still is what it was, and find out what became of it.
@@ -245,17 +286,18 @@ class Objects:
             OSError: it cannot be written.
         """
         size = len(data) if isinstance(data, bytes) else data.stat().st_size
+        put = partial(
+            obstore.put,
+            self.store,
+            self.place.key(path),
+            data,
+            use_multipart=size > _CHUNK,
+            chunk_size=_CHUNK,
+            max_concurrency=2,
+        )
         for pause in (*_PAUSES, None):
             try:
-                with self._told(path):
-                    obstore.put(
-                        self.store,
-                        self.place.key(path),
-                        data,
-                        use_multipart=size > _CHUNK,
-                        chunk_size=_CHUNK,
-                        max_concurrency=2,
-                    )
+                self._ask(put, path)
             except OSError:
                 with suppress(FileNotFoundError):
                     if self.size(path) == size:
@@ -274,8 +316,7 @@ class Objects:
             FileNotFoundError: it is not there.
             OSError: it cannot be asked for.
         """
-        with self._told(path):
-            return obstore.head(self.store, self.place.key(path))["size"]
+        return self._ask(partial(obstore.head, self.store, self.place.key(path)), path)["size"]
 
     def listing(self) -> Iterator[Listed]:
         """Return all objects below the prefix.
@@ -284,10 +325,10 @@ class Objects:
             OSError: they cannot be listed.
         """
         skipped = len(self.place.key(""))
-        with self._told():
-            for some in obstore.list(self.store, self.place.path or None, chunk_size=1000):
-                for meta in some:
-                    yield Listed(meta["path"][skipped:], meta["size"], meta["last_modified"])
+        lists = self._ask(partial(obstore.list, self.store, self.place.path or None, chunk_size=1000))
+        while (some := self._ask(partial(next, lists, None))) is not None:
+            for meta in some:
+                yield Listed(meta["path"][skipped:], meta["size"], meta["last_modified"])
 
     def modified(self, path: str) -> dt.datetime:
         """Return when an object was written, by the store's clock.
@@ -295,8 +336,7 @@ class Objects:
         Raises:
             OSError: it cannot be asked for.
         """
-        with self._told(path):
-            return obstore.head(self.store, self.place.key(path))["last_modified"]
+        return self._ask(partial(obstore.head, self.store, self.place.key(path)), path)["last_modified"]
 
     def delete(self, paths: Sequence[str]) -> None:
         """Delete objects; one that is not there is not an error.
@@ -304,13 +344,12 @@ class Objects:
         Raises:
             OSError: they cannot be deleted.
         """
-        with self._told():
-            try:
-                obstore.delete(self.store, [self.place.key(path) for path in paths])
-            except FileNotFoundError:
-                # Some stores say so of the first one; the others may be there yet.
-                for path in paths if len(paths) > 1 else ():
-                    self.delete([path])
+        try:
+            self._ask(partial(obstore.delete, self.store, [self.place.key(path) for path in paths]))
+        except FileNotFoundError:
+            # Some stores say so of the first one; the others may be there yet.
+            for path in paths if len(paths) > 1 else ():
+                self.delete([path])
 
     def fetch(self, path: str) -> IO[bytes]:
         """Return a copy of an object as a file without a name, which goes when it is closed.
@@ -320,25 +359,36 @@ class Objects:
             OSError: it cannot be read.
         """
         file: IO[bytes] = TemporaryFile()  # noqa: SIM115 # the caller's
+
+        def copy() -> None:
+            for chunk in obstore.get(self.store, self.place.key(path)):
+                file.write(chunk)
+
         try:
-            with self._told(path):
-                for chunk in obstore.get(self.store, self.place.key(path)):
-                    file.write(chunk)
+            self._ask(copy, path)
             file.seek(0)
         except BaseException:
             file.close()
             raise
         return file
 
-    def reader(self, path: str) -> IO[bytes]:
-        """Open an object to be read piece by piece; what fails later are exceptions of obstore.
+    def reader(self, path: str) -> StoredFile:
+        """Open an object to be read piece by piece.
 
         Raises:
             FileNotFoundError: it is not there.
             OSError: it cannot be asked for.
         """
-        with self._told(path):
-            return cast("IO[bytes]", obstore.open_reader(self.store, self.place.key(path)))
+        file = self._ask(partial(obstore.open_reader, self.store, self.place.key(path)), path)
+
+        def read(call: Callable[[], bytes]) -> bytes:
+            try:
+                return _interruptible(call)
+            except (BaseError, OSError) as error:
+                # A reader of obstore raises the system's, with all that a URL holds.
+                raise self._failure(error, path) from None
+
+        return StoredFile(file, read)
 
     def read_each(self, paths: Iterable[str]) -> list[Found | None]:
         """Read many small objects, several at a time."""
@@ -349,10 +399,9 @@ class Objects:
         """Return an object's address."""
         return f"{self.place.root}/{self.place.key(path)}"
 
-    @contextmanager
-    def _told(self, path: str | None = None) -> Iterator[None]:
+    def _ask(self, call: Callable[[], T], path: str | None = None) -> T:
         try:
-            yield
+            return _interruptible(call)
         except (BaseError, FileNotFoundError) as error:
             raise self._failure(error, path) from None
 
@@ -367,12 +416,33 @@ class Objects:
                 return OSError(errno.EIO, _reason(error), where)
 
 
+def _interruptible(call: Callable[[], T]) -> T:
+    """Call what waits for a store without looking for signals; in the main thread these end the wait."""
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    outcome: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001 # the caller's
+            outcome.set_exception(error)
+
+    # The end of the process does not wait for it.
+    threading.Thread(target=work, name="scarf-store", daemon=True).start()
+    return outcome.result()
+
+
 def _store_of(place: Prefix) -> ObjectStore:
     try:
         return from_url(place.root)
     except (BaseError, ValueError) as error:
         problem = _reason(error)
-    raise ConfigurationError(f"{place.root} cannot be used with what the environment says: {problem}")
+    if "Account must be specified" in problem:
+        problem += " (AZURE_STORAGE_ACCOUNT_NAME)"
+    raise ConfigurationError(
+        f"{place.root} cannot be used with the credentials and settings in the environment: {problem}"
+    )
 
 
 def _version(e_tag: str | None, version: str | None) -> UpdateVersion:

@@ -138,13 +138,13 @@ async def fetch_here(what: RemoteWindow, spec: ExportSpec[Record]) -> Fetched:
     return Fetched(entry, made, sum(received), fetch.shown, fetch.doubted)
 
 
-def shared(place: Path | Prefix, job: ExportJob, server: str) -> Destination:
-    """Return a place that other machines write to, for the process that holds it."""
+def shared(place: Path | Prefix, job: ExportJob, server: str, waiting: Callable[[float], object]) -> Destination:
+    """Return a place that other machines write to, for the process that holds it; `waiting` as `Bucket` has it."""
     if isinstance(place, Path):
         return _SharedDirectory(place, job, server)
     from scarf_async.exports.jobs.remote_bucket import SharedBucket  # noqa: PLC0415 # obstore is an extra
 
-    return SharedBucket(place, job, server)
+    return SharedBucket(place, job, server, waiting=waiting)
 
 
 class _SharedDirectory(Directory):

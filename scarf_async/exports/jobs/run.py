@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 import anyio
+from anyio import from_thread
 from anyio.abc import TaskGroup
 from anyio.to_thread import run_sync
 
@@ -35,7 +36,7 @@ from scarf_async.exports.jobs.report import ExportProgress, ExportReport, Window
 from scarf_async.exports.jobs.windows import ServiceClock, Window, cut, longest_bucket
 from scarf_async.exports.spec import ExportSpec
 
-__all__ = ["run_job", "utc_now"]
+__all__ = ["run_job", "tell_of_waiting", "utc_now"]
 
 _PROGRESS_INTERVAL: Final = 0.1
 _ALL_WOULD_FAIL: Final = frozenset({401, 403, 404, 429})
@@ -58,6 +59,17 @@ def is_too_long(error: ScarfError) -> bool:
 
 async def nothing() -> None:
     """Do nothing before the first window."""
+
+
+def tell_of_waiting(progress: Hook[ExportProgress]) -> Callable[[float], object]:
+    """Return what tells, in a thread, that another run may have been killed."""
+
+    def tell(seconds: float) -> None:
+        from_thread.check_cancelled()
+        what = f"{seconds:.0f} s for a sign of life of the run that holds the prefix, and may have been killed"
+        from_thread.run_sync(progress.tell, ExportProgress(0, 0, 0, 0, 0, 0.0, "waiting", (), what))
+
+    return tell
 
 
 async def run_job(

@@ -25,8 +25,8 @@ from obstore.store import S3Store, from_url
 BUCKET = "bucket"
 CONDITIONS = ("if-match", "if-none-match")
 
-What = Literal["lost", "late 503", "503", "drop", "hang", "412", "overtaken"]
-"""The answer is lost, or is 503 or 412 although it is done; 503 or the connection closed before; no answer; or
+What = Literal["lost", "late 503", "503", "drop", "hang", "404", "412", "overtaken"]
+"""The answer is lost, or is 503, 404 or 412 although it is done; 503 or the connection closed before; no answer; or
 somebody else, who writes nearly the same, was faster."""
 
 
@@ -100,7 +100,7 @@ class Store:
             status, headers, data = self._forward(request, body, self.ignored)
         with self._changed:
             self._changed.notify_all()
-        if what in {"late 503", "503", "412"}:
+        if what in {"late 503", "503", "404", "412"}:
             status, headers, data = int(what[-3:]), [], b""
         if what == "hang":
             self._released.wait()

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 import re
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import attrs
 import duckdb
 import pytest
 import pytest_asyncio
+from data.jobs import window
+from obstore.store import MemoryStore
 
 from scarf_async import (
     ConfigurationError,
@@ -28,11 +32,13 @@ from scarf_async import (
     ValidationError,
     verify_export,
 )
-from scarf_async.data import files, read
+from scarf_async.data import files, load, read, report
 from scarf_async.emulator import FaultRule
 from scarf_async.exports.jobs import bucket, lease, objects
+from scarf_async.exports.jobs.document import list_path
 from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.source import objects_at
+from scarf_async.files import lock
 
 from .service import Service, service
 from .store import CONDITIONS, Store, What
@@ -207,6 +213,77 @@ async def test_a_refresh_under_a_reader(some: Service, store: Store) -> None:
     assert verify_export(TO) == []
 
 
+async def test_what_killed_runs_received_is_swept(some: Service, store: Store, tmp_path: Path) -> None:
+    """Nobody holds it any more; what a living process holds stays, and what no run has made."""
+    dead, alive, strange = (tmp_path / f"scarf-run-{name}" for name in ("0" * 16, "1" * 16, "notes"))
+    for folder in (dead, alive, strange):
+        folder.mkdir()
+        (folder / "part").touch()
+    held = os.open(alive, os.O_RDONLY)
+    lock(held)
+    await some.scarf.exports.run(some.job(), TO, temp_dir=tmp_path)
+    os.close(held)
+    assert {*await asyncio.to_thread(os.listdir, tmp_path)} == {alive.name, strange.name}
+
+
+async def test_a_prefix_is_loaded_and_reported(some: Service, store: Store, tmp_path: Path) -> None:
+    """All rows of it, as of a directory; a second load leaves them as they are."""
+    await some.scarf.exports.run(some.job(format="jsonl"), TO)
+    target = f"duckdb:{tmp_path / 'events.duckdb'}"
+    first, second = await load(TO, target), await load(TO, target, store=store.impatient())
+    assert (first.rows, [window.status for window in second.windows]) == (160, ["unchanged"] * 4)
+    assert await asyncio.to_thread(lambda: re.search("(?s)<h1.*web", report(TO).html()))
+
+
+@pytest.mark.parametrize("what", ["404", "503"])
+async def test_a_file_that_cannot_be_read(some: Service, store: Store, what: Literal["404", "503"]) -> None:
+    """It is the system's error, in one line, without how DuckDB came to know of it."""
+    await some.scarf.exports.run(some.job(format="parquet"), TO)
+    store.fail("GET", "*/data/*", what, 100)
+    with pytest.raises(OSError, match=r"s3://bucket/nightly/events/data/.*parquet") as caught:
+        read(TO, connection=duckdb.connect(), store=store.impatient())
+    assert "Traceback" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_windows_that_come_while_the_manifest_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are in the next one, which waits its time from the end of this one on, however long the store takes."""
+    timers: list[Callable[[], None]] = []
+
+    class Timer:
+        def __init__(self, _: float, function: Callable[[], None]) -> None:
+            timers.append(function)
+
+        def start(self) -> None:
+            pass
+
+        cancel = start
+
+    monkeypatch.setattr("threading.Timer", Timer)
+    place = place_of("s3://bucket/a")
+    assert not isinstance(place, Path)
+    job = ExportJob("owner_events", "acme", None, "2024-02-01", api="v2")
+    one = bucket.Bucket(place, attrs.evolve(job, start="2024-01-01"), "https://api", store=MemoryStore())
+    one.open()
+    commit = one._objects.commit
+    found: list[int] = []
+
+    def slow(*values: Any) -> objects.Found:
+        one.enter_uploaded(second, list_path(second.window, "1" * 16))
+        found.append(len(timers))
+        return commit(*values)
+
+    first, second = window("2024-01-01", "2024-01-02"), window("2024-01-02", "2024-01-03")
+    one.enter_uploaded(first, list_path(first.window, "0" * 16))
+    monkeypatch.setattr(one._objects, "commit", slow)
+    timers[0]()
+    monkeypatch.undo()
+    assert (found, len(timers)) == ([1], 2)
+    timers[1]()
+    assert one._committed.manifest.windows == (first, second)
+    one.close()
+
+
 async def test_the_manifest_is_written_once_in_five_seconds(
     some: Service, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,6 +450,26 @@ async def test_without_credentials(some: Service, store: Store, monkeypatch: pyt
     assert some.asked() == []
 
 
+@pytest.mark.parametrize(
+    ("address", "variables", "named"),
+    [
+        ("az://container/a", {}, "AZURE_STORAGE_ACCOUNT_NAME"),
+        (TO, {"AWS_ACCESS_KEY_ID": "s3cr3t"}, "SecretAccessKey"),
+    ],
+)
+async def test_half_of_what_is_needed(
+    some: Service, monkeypatch: pytest.MonkeyPatch, address: str, variables: dict[str, str], named: str
+) -> None:
+    """The sentence is of credentials, too, and says what is missing."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"credentials.*{named}") as caught:
+        await some.scarf.exports.run(some.job(), address)
+    assert "s3cr3t" not in str(caught.value)
+
+
 async def test_a_bucket_that_is_not_there(some: Service, store: Store) -> None:
     """It is the system's error, names the address, and shows no key."""
     with pytest.raises(FileNotFoundError, match="NoSuchBucket") as caught:
@@ -417,6 +514,18 @@ async def test_a_file_address_is_a_directory(some: Service, tmp_path: Path) -> N
     assert report.directory == tmp_path / "a b"
     assert files(f"file://{tmp_path}/a%20b") == files(tmp_path / "a b")
     assert await some.scarf.exports.collect_garbage(f"file://{tmp_path}/a%20b") == []
+
+
+async def test_what_is_not_a_store(some: Service) -> None:
+    """It is refused by all that take one, before anything is asked for."""
+    for call in (
+        some.scarf.exports.run(some.job(), TO, store="s3"),  # type: ignore[arg-type] # as a caller may
+        some.scarf.exports.verify(TO, store="s3"),  # type: ignore[arg-type] # as above
+        some.scarf.exports.collect_garbage(TO, store="s3"),  # type: ignore[arg-type] # as above
+    ):
+        with pytest.raises(ValidationError, match="store must be an obstore store of the bucket"):
+            await call
+    assert some.asked() == []
 
 
 @pytest.mark.parametrize("missing", ["obstore", "fsspec"])
