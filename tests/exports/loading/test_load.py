@@ -107,8 +107,11 @@ async def test_records_that_cannot_be_read_are_kept(database: str, tmp_path: Pat
 
 
 @TARGETS
-async def test_a_busy_table_costs_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+async def test_a_busy_table_costs_nothing(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second load of it is refused before anything is asked of the service."""
+    monkeypatch.setattr("scarf_async.exports.loading.postgresql._PATIENCE", 0)
     target = target_of(kind, request, tmp_path)
     held = table(target)
     held.open()
