@@ -138,7 +138,7 @@ class _Window:
         try:
             loaded = self.database.load(incoming)
         except ScarfError as error:
-            return attrs.evolve(window, status="failed", error=error)
+            return LoadedWindow(entry.start, entry.end, "failed", entry.provisional, error=error)
         return attrs.evolve(
             window,
             status=loaded.status,

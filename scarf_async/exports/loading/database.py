@@ -214,7 +214,8 @@ class Statements:
         insert = f"INSERT INTO {self.events} ({names}) SELECT {values} FROM {STAGE}"
         inserts = [insert]
         if (self.layout.dialect, self.layout.columns) == ("duckdb", "scarf"):
-            # Before 2.0 an index of DuckDB has what the same transaction has deleted, and rows without an id conflict.
+            # Before 2.0 an index of DuckDB has what the same transaction has deleted; rows without an id conflict
+            # with each other.
             news = ", ".join(
                 f"{name} = excluded.{name}" for name in names.split(", ") if name != self.layout.quote("id")
             )

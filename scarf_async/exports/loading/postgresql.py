@@ -70,7 +70,7 @@ def _quote(name: str) -> str:
 
 
 def _password(connection: PGconn) -> Secret:
-    """Return what a server was given, and may send back: the service file, the environment or the passfile has it."""
+    """Return what a server was given, and may send back; the passfile, say, had it."""
     return Secret(connection.password.decode(errors="replace"))
 
 
