@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +26,7 @@ from scarf_async.exports.loading.tables import read_table
 from scarf_async.exports.loading.targets import hidden, read_target
 
 if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
     from obstore.store import ObjectStore
 
     from scarf_async.exports.loading.database import Database
@@ -129,16 +131,18 @@ class _Window:
             duplicates=entry.duplicates,
             malformed=entry.malformed,
         )
-        incoming = Incoming(
-            entry.window,
-            lambda: (batch for file in entry.files for batch in rows_of(self.source, file, self.form)),
-            entry.provisional,
-            f"{self.name} {entry.window}",
-        )
         try:
-            loaded = self.database.load(incoming)
+            with ExitStack() as opened:
+                incoming = Incoming(
+                    entry.window,
+                    # Closed in this thread: the reader of CSV has an event loop of its own in it.
+                    lambda: opened.enter_context(closing(self._rows(entry))),
+                    entry.provisional,
+                    f"{self.name} {entry.window}",
+                )
+                loaded = self.database.load(incoming)
         except ScarfError as error:
-            return attrs.evolve(window, status="failed", error=error)
+            return LoadedWindow(entry.start, entry.end, "failed", entry.provisional, error=error)
         return attrs.evolve(
             window,
             status=loaded.status,
@@ -146,6 +150,10 @@ class _Window:
             deleted=loaded.deleted,
             replaced_characters=loaded.replaced,
         )
+
+    def _rows(self, entry: WindowEntry) -> Generator[pa.RecordBatch, None, None]:
+        for file in entry.files:
+            yield from rows_of(self.source, file, self.form)
 
 
 def _progress(windows: Sequence[LoadedWindow], total: int, elapsed: float) -> ExportProgress:

@@ -212,15 +212,19 @@ class Statements:
         if self.layout.columns == "scarf":
             names, values = f"{names}, scarf_window", f"{values}, CAST($1 AS uuid)"
         insert = f"INSERT INTO {self.events} ({names}) SELECT {values} FROM {STAGE}"
+        inserts = [insert]
         if (self.layout.dialect, self.layout.columns) == ("duckdb", "scarf"):
-            # Before 2.0 an index of DuckDB has what the same transaction has deleted.
+            # Before 2.0 an index of DuckDB has what the same transaction has deleted; rows without an id conflict
+            # with each other.
             news = ", ".join(
                 f"{name} = excluded.{name}" for name in names.split(", ") if name != self.layout.quote("id")
             )
-            insert += f" ON CONFLICT (id) DO UPDATE SET {news}"
+            known = f"{insert} WHERE id IS NOT NULL ON CONFLICT (id) DO UPDATE SET {news}"
+            inserts = [known, f"{insert} WHERE id IS NULL"]
         else:
             session.execute(f"DELETE FROM {self.events} WHERE id IN (SELECT id FROM {STAGE})")
-        session.execute(insert, (new.window_id,) if self.layout.columns == "scarf" else ())
+        for one in inserts:
+            session.execute(one, (new.window_id,) if self.layout.columns == "scarf" else ())
         return deleted
 
     def _delete(self, session: Session, lines: Sequence[Line], window: Window, tally: Tally) -> int:

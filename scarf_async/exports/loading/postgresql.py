@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import psycopg
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
+from psycopg.pq.abc import PGconn
 from psycopg.sql import Identifier
 
 from scarf_async.errors import JobBusyError, LoadError
@@ -36,6 +37,7 @@ from scarf_async.exports.loading.tables import (
     lacking,
 )
 from scarf_async.exports.loading.targets import PostgreSQL
+from scarf_async.settings import Secret
 from scarf_async.text import printable
 
 __all__ = ["PostgreSQLTable"]
@@ -67,6 +69,11 @@ def _quote(name: str) -> str:
     return Identifier(name).as_string(None)
 
 
+def _password(connection: PGconn) -> Secret:
+    """Return what a server was given, and may send back; the passfile, say, had it."""
+    return Secret(connection.password.decode(errors="replace"))
+
+
 def _key(purpose: str, *names: str | None) -> int:
     """Return a number for an advisory lock."""
     text = "\0".join(["scarf-async", purpose, *(name or "" for name in names)])
@@ -78,6 +85,7 @@ class _Session:
 
     def __init__(self, server: PostgreSQL) -> None:
         self._server = server
+        self._given = Secret("")
         self._connection = self._told(
             lambda: psycopg.connect(
                 server.address.reveal(),
@@ -89,6 +97,7 @@ class _Session:
             ),
             "cannot connect: ",
         )
+        self._given = _password(self._connection.pgconn)
         self._cursor = self._connection.cursor()
         self.execute(_SETTINGS)
 
@@ -126,7 +135,9 @@ class _Session:
         except psycopg.Error as error:
             said = error.diag.message_primary or (str(error) if error.sqlstate is None else type(error).__name__)
             state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-            said = printable(" ".join(self._server.redact(said).split()))
+            # An attempt to connect that failed knows what it was given.
+            given = self._given if error.pgconn is None else _password(error.pgconn)
+            said = printable(" ".join(given.redact(self._server.redact(said)).split()))
             problem = f"PostgreSQL: {doing}{said}{state}"
             is_lost = error.sqlstate in _TRY_AGAIN or (
                 isinstance(error, psycopg.OperationalError) and (bool(doing) or self._connection.closed)

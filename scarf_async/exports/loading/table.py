@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+import msgspec
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 
@@ -65,6 +66,7 @@ class Table:
         self._database = database
         self._job = job
         self._rejects = rejects
+        self._entered: dict[Window, WindowEntry] = {}
         self._turn = threading.Lock()
         self._closed = False
 
@@ -78,7 +80,10 @@ class Table:
         self._job.check_start(self._look())
 
     def _look(self) -> Sequence[WindowEntry]:
-        self.manifest = as_manifest(self.manifest, self._database.lines())
+        known = as_manifest(self.manifest, self._database.lines())
+        # The ledger has less than the run's report tells.
+        windows = (self._entered.get(entry.window, entry) for entry in known.windows)
+        self.manifest = attrs.evolve(known, windows=tuple(windows))
         return self.manifest.windows
 
     def checkpoint(self) -> None:
@@ -122,6 +127,7 @@ class Table:
                     f"{self._job.what} {entry.window}",
                 )
                 self.loaded[entry.window] = self._database.load(incoming)
+                self._entered[entry.window] = msgspec.structs.replace(entry, files=())
                 self._look()
                 if self._rejects is not None:
                     self._keep(filter(_is_rejects, made), self._rejects)

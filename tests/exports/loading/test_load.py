@@ -82,17 +82,21 @@ async def test_a_directory_and_the_service_are_one_job(database: str, tmp_path: 
     assert other.rows == 160
 
 
-async def test_an_id_too_long_fails_its_window_and_no_other(database: str) -> None:
-    """With its line in what the service sent; the report says so, and raises it."""
+async def test_an_id_too_long_fails_its_window_and_no_other(database: str, tmp_path: Path) -> None:
+    """With its line in what the service sent; the report says so, raises it, and counts none of its rows."""
     async with service() as some:
         rows = [{"id": name, "type": "t", "time": "2024-01-01T00:00:00Z"} for name in ("1", LONG)]
         await some.emulator.add_events(some.web.uuid, rows)
         report = await some.scarf.exports.load(some.job(), address(database))
         kept = await some.scarf.exports.load(some.job(), address(database), on_malformed="keep")
+        (await some.scarf.exports.run(some.job(), tmp_path / "events")).raise_for_failures()
+    whole = await load(tmp_path / "events", address(database))
     assert [window.status for window in report.windows] == ["failed", "loaded", "loaded", "loaded"]
     with pytest.raises(LoadError, match="line 3 has an id of more than 2692 bytes, which no index takes"):
         report.raise_for_failures()
-    assert [window.status for window in kept.windows] == ["failed", "unchanged", "unchanged", "unchanged"]
+    for again in (kept, whole):
+        assert [window.status for window in again.windows] == ["failed", "unchanged", "unchanged", "unchanged"]
+    assert report.rows == kept.rows == whole.rows == 0
 
 
 async def test_records_that_cannot_be_read_are_kept(database: str, tmp_path: Path) -> None:
@@ -107,8 +111,11 @@ async def test_records_that_cannot_be_read_are_kept(database: str, tmp_path: Pat
 
 
 @TARGETS
-async def test_a_busy_table_costs_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+async def test_a_busy_table_costs_nothing(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second load of it is refused before anything is asked of the service."""
+    monkeypatch.setattr("scarf_async.exports.loading.postgresql._PATIENCE", 0)
     target = target_of(kind, request, tmp_path)
     held = table(target)
     held.open()

@@ -57,8 +57,9 @@ def test_rows_and_ledger_are_there_together_or_not_at_all(database: str) -> None
     assert ids(database) == ["1"]
 
 
-def test_a_backend_that_is_ended_is_replaced(database: str) -> None:
+def test_a_backend_that_is_ended_is_replaced(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also that which holds the table; a server that stays away ends the load, and says so."""
+    monkeypatch.setattr("scarf_async.exports.loading.postgresql._PATIENCE", 0.2)
     held = table(address(database))
     held.open()
     held.load(incoming([row("1")]))
@@ -101,9 +102,11 @@ async def run_child(some: Service, days: int, target: str, *, killed_after: int 
         moment.cancel()
         # Somewhere between two windows: while one is received, copied, committed, entered.
         await asyncio.sleep(random.uniform(0, 0.2))
-        child.kill()
+        if child.returncode is None:
+            child.kill()
     output, _ = await child.communicate()
-    assert child.returncode == (-9 if killed_after else 0)
+    # One that is to be killed may have been quicker.
+    assert child.returncode in ({-9, 0} if killed_after else {0})
     return output.decode().strip()
 
 
@@ -115,7 +118,7 @@ TORN = (
 
 async def test_a_load_that_is_killed_again_and_again_ends_whole(database: str, soak: bool) -> None:
     """As if nobody had killed it: at each moment the ledger names what is in the table."""
-    kills, days = (20, 120) if soak else (3, 10)
+    kills, days = (20, 120) if soak else (2, 8)
     target, end = address(database), str(dt.date(2024, 1, 1) + dt.timedelta(days))
     with psycopg.connect(database, autocommit=True) as reader:
         async with service(events_per_day=200, duplicate_events=0.05) as some:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import pickle
+import socket
+import struct
+import threading
 import traceback
 from collections.abc import Coroutine
 from pathlib import Path
@@ -18,6 +22,7 @@ from scarf_async.exports.loading.targets import DuckDBFile, PostgreSQL, hidden, 
 
 from ..jobs.service import service
 from .proxy import proxied
+from .tables import table
 
 SECRET = "hunter2"
 UNREADABLE = [
@@ -111,6 +116,54 @@ async def test_a_server_that_refuses_is_told_without_the_password(
     assert password not in shown(error)
     assert quote(password, safe="") not in shown(error)
     assert password not in caplog.text
+
+
+def _echo(listener: socket.socket) -> None:
+    """Ask who comes for a password, and send it back as the reason for a refusal."""
+    with contextlib.suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            with client, client.makefile("rb") as file:
+                file.read(int.from_bytes(file.read(4)) - 4)
+                client.sendall(b"R" + struct.pack("!II", 8, 3))
+                file.read(1)
+                password = file.read(int.from_bytes(file.read(4)) - 4)
+                said = b"SFATAL\0C28P01\0Mno " + password + b"Dno " + password + b"\0"
+                client.sendall(b"E" + struct.pack("!I", len(said) + 4) + said)
+
+
+@pytest.mark.parametrize("where", ["address", "service", "environment", "passfile"])
+def test_a_server_that_sends_a_password_back_is_told_without_it(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the driver had it from."""
+    given = f"{SECRET}/RET"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_echo, args=(listener,), daemon=True).start()
+        port = listener.getsockname()[1]
+        here = f"127.0.0.1:{port}/db?sslmode=disable"
+        target = f"postgresql://user@{here}"
+        match where:
+            case "address":
+                target = f"postgresql://user:{SECRET}%2FRET@{here}"
+            case "service":
+                file = tmp_path / "services"
+                file.write_text(f"[prod]\nhost=127.0.0.1\nport={port}\npassword={given}\nsslmode=disable\n")
+                monkeypatch.setenv("PGSERVICEFILE", str(file))
+                target = "service=prod"
+            case "environment":
+                monkeypatch.setenv("PGPASSWORD", given)
+            case _:
+                file = tmp_path / "passwords"
+                file.write_text(f"*:*:*:*:{given}\n")
+                file.chmod(0o600)
+                monkeypatch.setenv("PGPASSFILE", str(file))
+        with pytest.raises(LoadError) as raised:
+            table(target).open()
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+    assert "no ***" in str(raised.value)
+    assert SECRET not in shown(raised.value)
 
 
 def test_a_target_shows_nothing() -> None:
