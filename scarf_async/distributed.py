@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import hashlib
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from anyio.to_thread import run_sync
 from scarf_async.checks import instance, whole
 from scarf_async.client import Scarf
 from scarf_async.clock import Clock
-from scarf_async.dialects.v3.requests import read_artifacts
 from scarf_async.entities import ApiVersion
 from scarf_async.errors import (
     APIError,
@@ -40,7 +38,6 @@ from scarf_async.exports.jobs.memory import FOR_A_WINDOW
 from scarf_async.exports.jobs.place import Prefix, place_of
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.source import need_store
-from scarf_async.exports.jobs.windows import Window
 from scarf_async.protocol.messages import Answer, Resend, Verdict, judge
 from scarf_async.sending.retry import Course, RetryPolicy, persist
 from scarf_async.settings import ADDRESSES, TOKEN_VARIABLE, read_api, read_bases, read_owner
@@ -58,7 +55,6 @@ T = TypeVar("T")
 _POLICY: Final = RetryPolicy()
 # When to ask again is for the one who knows of all workers; what was cut off is fetched again where it was.
 _ONCE: Final = RetryPolicy(max_elapsed=0.0)
-_ANY_DAY: Final = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 2))
 _BETWEEN_LOOKS: Final = 5.0
 _PATIENCE: Final = 30.0
 """Seconds that the scheduler may take to answer."""
@@ -127,6 +123,9 @@ async def run(
         raise ConfigurationError("client must be a distributed.Client that is made with asynchronous=True")
     whole("concurrency", concurrency, ValidationError)
     whole("refresh_days", refresh_days, ValidationError, least=0)
+    instance("jobs", jobs, Iterable, ValidationError, wanted="a sequence of ExportJob")  # type: ignore[type-abstract] # isinstance takes it
+    # A generator gives them once.
+    jobs = list(jobs)
     for job in jobs:
         instance("jobs", job, ExportJob, ValidationError, wanted="a sequence of ExportJob")
     service, root = _Service.here(), _shown_to_all(destination)
@@ -208,14 +207,11 @@ def _may_pass(error: ScarfError) -> bool:
 async def _fetch(what: RemoteWindow, scarf: Scarf) -> Fetched:
     from scarf_async.exports.jobs.remote import fetch_here  # noqa: PLC0415 # the engine is large, and an extra
 
-    return await fetch_here(what, scarf.exports._spec_of(what.job, what.asked))  # noqa: SLF001 # of this package
+    return await fetch_here(what, scarf.exports.prepare(what.job).spec(what.asked))
 
 
 async def _look_up(job: ExportJob, scarf: Scarf) -> None:
-    """Make sure that what a query names is there."""
-    if job.query is not None:
-        for read in read_artifacts(job.query, job.owner or ""):
-            await scarf.exports._client.tell(read)  # noqa: SLF001 # of this package
+    await scarf.exports.prepare(job).check()
 
 
 class _Cluster:
@@ -340,6 +336,9 @@ class _Cluster:
         return [reports[number] for number in range(len(calls))]
 
     async def _check_workers(self, root: Path | Prefix) -> None:
+        # One that is not awaited is not running yet, and waits for itself.
+        if self._client.status in {"closing", "closed"}:
+            raise ClusterLostError(_LOST)
         needed, folder = (_NEEDED, str(root)) if isinstance(root, Path) else ((*_NEEDED, "obstore"), None)
         try:
             found = await self._client.run(_looker(), TOKEN_VARIABLE, needed, folder, on_error="return")
@@ -400,13 +399,12 @@ class _Work:
         refresh_days: int,
         progress: Hook[ExportProgress],
     ) -> None:
-        # Workers have the token: nothing is sent by this one.
-        scarf = service.client("none")
-        self.job: ExportJob = job.of_client(scarf.api, scarf.owner)
-        self.server: str = getattr(scarf, ADDRESSES[self.job.api or scarf.api])
-        self._spec = partial(scarf.exports._spec_of, self.job)  # noqa: SLF001 # of this package
-        # What the service's addresses cannot hold is refused before a directory is made.
-        self._spec(_ANY_DAY)
+        # Workers have the token: nothing is sent by this one. What the service's addresses cannot hold is refused
+        # before a directory is made.
+        prepared = service.client("none").exports.prepare(job)
+        self.job = prepared.job
+        self.server = prepared.server
+        self._spec = prepared.spec
         self._cluster = cluster
         self._refresh_days = refresh_days
         self._progress = progress
@@ -431,9 +429,13 @@ class _Work:
             clock=self._cluster.clock,
             # What workers take is not taken here.
             memory_limit=self._cluster.concurrency * FOR_A_WINDOW,
-            check=partial(self._cluster.do, partial(_look_up, self.job)) if self.job.query else _nothing,
+            check=self._check,
             fetch=partial(RemoteFetch, fetched, self.server),
         )
+
+    async def _check(self) -> None:
+        if self.job.query is not None:
+            await self._cluster.do(partial(_look_up, self.job))
 
     @property
     def identity(self) -> str:
@@ -442,10 +444,6 @@ class _Work:
         digest = hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:16]
         words = "-".join(filter(None, (self.job.what, self.job.owner, self.job.package)))
         return f"{re.sub('[^a-z0-9]+', '-', words.lower())[:_LONGEST]}-{digest}"
-
-
-async def _nothing() -> None:
-    """Look up nothing."""
 
 
 def _shown_to_all(destination: str | os.PathLike[str]) -> Path | Prefix:
