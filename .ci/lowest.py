@@ -28,6 +28,7 @@ def lowest(core: list[str], extras: dict[str, list[str]]) -> list[str]:
     """Return `name==floor` for each dependency; one without a floor is an error."""
     found = set()
     for requirement in [*core, *(some for extra in EXTRAS for some in extras[extra])]:
+        # Another extra, which is in EXTRAS itself.
         if requirement.startswith("scarf-async["):
             continue
         match = FLOOR.fullmatch(requirement)

@@ -120,10 +120,9 @@ async def processes(folder: Path, *workers: Mapping[str, str]) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def worker_here(cluster: Processes, client: Client) -> AsyncIterator[str]:
+async def worker_here(cluster: Processes) -> AsyncIterator[str]:
     """Add a worker that is a thread of this process and cannot be killed; yields its address."""
-    async with Worker(  # type: ignore[no-untyped-call] # Dask is untyped
+    async with Worker(
         scheduler_file=str(cluster.file), nthreads=1, dashboard=False, local_directory=str(cluster.folder)
     ) as worker:
-        await client.wait_for_workers(len(cluster.workers) + 1)
         yield worker.address

@@ -7,6 +7,7 @@ import datetime as dt
 import pickle
 import signal
 from collections.abc import AsyncIterator
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
@@ -141,7 +142,11 @@ async def test_no_more_tasks_than_asked_for_are_with_the_scheduler(
 
     with patch.object(client, "submit", watched):
         reports = await distributed.run(
-            (job for job in jobs), tmp_path, client=client, concurrency=concurrency, progress=told.append
+            map(copy, jobs),  # type: ignore[arg-type] # an iterator will do
+            tmp_path,
+            client=client,
+            concurrency=concurrency,
+            progress=told.append,
         )
     assert most == tasks
     assert [report.job.owner for report in reports] == ["acme-0", "acme-1", "acme-2"]
@@ -263,13 +268,11 @@ async def test_a_worker_that_dies_loses_its_window_only(
     service.before = before
     async with (
         processes(tmp_path, env("a"), env("b")) as (cluster, client),
-        worker_here(cluster, client) as here,
+        worker_here(cluster) as here,
     ):
         with pytest.raises(ConfigurationError, match="SCARF_API_TOKEN") as raised:
             await distributed.run([JOB], tmp_path / "one", client=client)
-        names = client.scheduler_info()["workers"]
-        assert [name for name in names if name in str(raised.value)] == [here]
-        assert asked == []
+        assert (here in str(raised.value), str(raised.value).count("has no token"), asked) == (True, 1, [])
         monkeypatch.setenv("SCARF_API_TOKEN", f"{TOKEN}-here")
 
         (report,) = await distributed.run([JOB], tmp_path / "one", client=client, concurrency=3)
@@ -318,7 +321,7 @@ async def test_a_lost_scheduler_ends_the_run(
         return None
 
     service.before = before
-    async with processes(tmp_path) as (cluster, client), worker_here(cluster, client):
+    async with processes(tmp_path) as (cluster, client), worker_here(cluster):
         for entered in (2, 5):
             clock = Looking()
             monkeypatch.setattr(distributed, "Clock", lambda clock=clock: clock)

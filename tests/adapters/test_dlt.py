@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import dlt
 import pytest
+from dlt.common.schema.typing import TUpsertStrategyDict
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from scarf_async import ConfigurationError, Scarf, ValidationError
@@ -27,7 +28,7 @@ from .events_service import NOW, EventsService, events_service, row
 from .pipelines import TOKEN, pipeline, query, run, run_here, state
 
 TODAY = NOW.date()
-UPSERT = {"disposition": "merge", "strategy": "upsert"}
+UPSERT: TUpsertStrategyDict = {"disposition": "merge", "strategy": "upsert"}
 pytestmark = pytest.mark.usefixtures("shared_engine")
 ACME: dict[str, JSON] = {
     "organizations": [
