@@ -38,6 +38,7 @@ from scarf_async.exports.jobs.memory import FOR_A_WINDOW
 from scarf_async.exports.jobs.place import Prefix, place_of
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.source import need_store
+from scarf_async.exports.prepared import PreparedJob
 from scarf_async.protocol.messages import Answer, Resend, Verdict, judge
 from scarf_async.sending.retry import Course, RetryPolicy, persist
 from scarf_async.settings import ADDRESSES, TOKEN_VARIABLE, read_api, read_bases, read_owner
@@ -131,7 +132,10 @@ async def run(
     service, root = _Service.here(), _shown_to_all(destination)
     cluster = _Cluster(client, service, concurrency)
     sums = _Sums(Hook("progress", progress))
-    works = [_Work(service, job, cluster, refresh_days, sums.hook(number)) for number, job in enumerate(jobs)]
+    # Workers have the token: nothing is sent by this one. What the service's addresses cannot hold is refused
+    # before a directory is made.
+    prepare = service.client("none").exports.prepare
+    works = [_Work(prepare(job), cluster, refresh_days, sums.hook(number)) for number, job in enumerate(jobs)]
     if isinstance(root, Prefix):
         need_store(root)
     places = _places(root, works)
@@ -388,26 +392,14 @@ def _problem(told: object) -> str:
     return "" if has_folder else "does not have the directory, which all must share"
 
 
+@attrs.frozen
 class _Work:
     """One job: called with the place where its windows go, it runs."""
 
-    def __init__(
-        self,
-        service: _Service,
-        job: ExportJob,
-        cluster: _Cluster,
-        refresh_days: int,
-        progress: Hook[ExportProgress],
-    ) -> None:
-        # Workers have the token: nothing is sent by this one. What the service's addresses cannot hold is refused
-        # before a directory is made.
-        prepared = service.client("none").exports.prepare(job)
-        self.job = prepared.job
-        self.server = prepared.server
-        self._spec = prepared.spec
-        self._cluster = cluster
-        self._refresh_days = refresh_days
-        self._progress = progress
+    prepared: PreparedJob
+    cluster: _Cluster
+    refresh_days: int
+    progress: Hook[ExportProgress]
 
     async def __call__(self, place: Path | Prefix) -> ExportReport:
         from scarf_async.exports.jobs.remote import (  # noqa: PLC0415 # the engine is large, and an extra
@@ -416,33 +408,36 @@ class _Work:
         )
         from scarf_async.exports.jobs.run import run_job  # noqa: PLC0415 # as above
 
+        job, server = self.prepared.job, self.prepared.server
+
         def fetched(what: RemoteWindow) -> Awaitable[Fetched]:
-            return self._cluster.do(partial(_fetch, what))
+            return self.cluster.do(partial(_fetch, what))
 
         return await run_job(
-            self.job,
-            shared(place, self.job, self.server),
-            self._spec,
-            concurrency=self._cluster.concurrency,
-            refresh_days=self._refresh_days,
-            progress=self._progress,
-            clock=self._cluster.clock,
+            job,
+            shared(place, job, server),
+            self.prepared.spec,
+            concurrency=self.cluster.concurrency,
+            refresh_days=self.refresh_days,
+            progress=self.progress,
+            clock=self.cluster.clock,
             # What workers take is not taken here.
-            memory_limit=self._cluster.concurrency * FOR_A_WINDOW,
+            memory_limit=self.cluster.concurrency * FOR_A_WINDOW,
             check=self._check,
-            fetch=partial(RemoteFetch, fetched, self.server),
+            fetch=partial(RemoteFetch, fetched, server),
         )
 
     async def _check(self) -> None:
-        if self.job.query is not None:
-            await self._cluster.do(partial(_look_up, self.job))
+        if self.prepared.job.query is not None:
+            await self.cluster.do(partial(_look_up, self.prepared.job))
 
     @property
     def identity(self) -> str:
         """A name for a folder, the same for the same export."""
-        values = Manifest.of(self.job, self.server).job
+        job = self.prepared.job
+        values = Manifest.of(job, self.prepared.server).job
         digest = hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:16]
-        words = "-".join(filter(None, (self.job.what, self.job.owner, self.job.package)))
+        words = "-".join(filter(None, (job.what, job.owner, job.package)))
         return f"{re.sub('[^a-z0-9]+', '-', words.lower())[:_LONGEST]}-{digest}"
 
 
@@ -457,7 +452,7 @@ def _places(root: Path | Prefix, works: Sequence[_Work]) -> Sequence[Path | Pref
         return [root]
     names = [work.identity for work in works]
     if len(set(names)) < len(names):
-        twice = next(work.job for work in works if names.count(work.identity) > 1)
+        twice = next(work.prepared.job for work in works if names.count(work.identity) > 1)
         raise ValidationError(f"two jobs are the same export ({twice}): give one of the whole range", field="jobs")
     if isinstance(root, Path):
         return [root / name for name in names]
