@@ -14,6 +14,7 @@ from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.spec import ExportClient, ExportSpec
 from scarf_async.exports.stream import Export
+from scarf_async.protocol.steps import Steps
 
 __all__ = ["PreparedJob"]
 
@@ -43,6 +44,7 @@ class PreparedJob:
         job = job.of_client(client.api, client.owner)
         prepared = cls(job, client.server_of(job.api or client.api), client)
         prepared.spec(_ANY_DAY)
+        prepared.reads()
         return prepared
 
     async def check(self) -> None:
@@ -51,9 +53,12 @@ class PreparedJob:
         Raises:
             NotFoundError: a package or pixel is not.
         """
-        if self.job.query is not None:
-            for read in read_artifacts(self.job.query, self.job.owner or ""):
-                await self._client.tell(read)
+        for read in self.reads():
+            await self._client.tell(read)
+
+    def reads(self) -> list[Steps[None]]:
+        """Return the calls that look up what its query names."""
+        return [] if self.job.query is None else list(read_artifacts(self.job.query, self.job.owner or ""))
 
     def spec(self, asked: Window) -> ExportSpec[Record]:
         """Return the export of what the job asks for, with nothing left out: the job does that."""

@@ -15,7 +15,6 @@ from unittest.mock import patch
 
 import dlt
 import pytest
-from dlt.common.schema.typing import TUpsertStrategyDict
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from scarf_async import ConfigurationError, Scarf, ValidationError
@@ -28,7 +27,7 @@ from .events_service import NOW, EventsService, events_service, row
 from .pipelines import TOKEN, pipeline, query, run, run_here, state
 
 TODAY = NOW.date()
-UPSERT: TUpsertStrategyDict = {"disposition": "merge", "strategy": "upsert"}
+UPSERT: Any = {"disposition": "merge", "strategy": "upsert"}
 pytestmark = pytest.mark.usefixtures("shared_engine")
 ACME: dict[str, JSON] = {
     "organizations": [
