@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import hashlib
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from anyio.to_thread import run_sync
 from scarf_async.checks import instance, whole
 from scarf_async.client import Scarf
 from scarf_async.clock import Clock
-from scarf_async.dialects.v3.requests import read_artifacts
 from scarf_async.entities import ApiVersion
 from scarf_async.errors import (
     APIError,
@@ -40,7 +38,7 @@ from scarf_async.exports.jobs.memory import FOR_A_WINDOW
 from scarf_async.exports.jobs.place import Prefix, place_of
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.source import need_store
-from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.prepared import PreparedJob
 from scarf_async.protocol.messages import Answer, Resend, Verdict, judge
 from scarf_async.sending.retry import Course, RetryPolicy, persist
 from scarf_async.settings import ADDRESSES, TOKEN_VARIABLE, read_api, read_bases, read_owner
@@ -58,7 +56,6 @@ T = TypeVar("T")
 _POLICY: Final = RetryPolicy()
 # When to ask again is for the one who knows of all workers; what was cut off is fetched again where it was.
 _ONCE: Final = RetryPolicy(max_elapsed=0.0)
-_ANY_DAY: Final = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 2))
 _BETWEEN_LOOKS: Final = 5.0
 _PATIENCE: Final = 30.0
 """Seconds that the scheduler may take to answer."""
@@ -127,12 +124,18 @@ async def run(
         raise ConfigurationError("client must be a distributed.Client that is made with asynchronous=True")
     whole("concurrency", concurrency, ValidationError)
     whole("refresh_days", refresh_days, ValidationError, least=0)
+    instance("jobs", jobs, Iterable, ValidationError, wanted="a sequence of ExportJob")  # type: ignore[type-abstract] # isinstance takes it
+    # A generator gives them once.
+    jobs = list(jobs)
     for job in jobs:
         instance("jobs", job, ExportJob, ValidationError, wanted="a sequence of ExportJob")
     service, root = _Service.here(), _shown_to_all(destination)
     cluster = _Cluster(client, service, concurrency)
     sums = _Sums(Hook("progress", progress))
-    works = [_Work(service, job, cluster, refresh_days, sums.hook(number)) for number, job in enumerate(jobs)]
+    # Workers have the token: nothing is sent by this one. What the service's addresses cannot hold is refused
+    # before a directory is made.
+    prepare = service.client("none").exports.prepare
+    works = [_Work(prepare(job), cluster, refresh_days, sums.hook(number)) for number, job in enumerate(jobs)]
     if isinstance(root, Prefix):
         need_store(root)
     places = _places(root, works)
@@ -208,14 +211,11 @@ def _may_pass(error: ScarfError) -> bool:
 async def _fetch(what: RemoteWindow, scarf: Scarf) -> Fetched:
     from scarf_async.exports.jobs.remote import fetch_here  # noqa: PLC0415 # the engine is large, and an extra
 
-    return await fetch_here(what, scarf.exports._spec_of(what.job, what.asked))  # noqa: SLF001 # of this package
+    return await fetch_here(what, scarf.exports.prepare(what.job).spec(what.asked))
 
 
 async def _look_up(job: ExportJob, scarf: Scarf) -> None:
-    """Make sure that what a query names is there."""
-    if job.query is not None:
-        for read in read_artifacts(job.query, job.owner or ""):
-            await scarf.exports._client.tell(read)  # noqa: SLF001 # of this package
+    await scarf.exports.prepare(job).check()
 
 
 class _Cluster:
@@ -340,6 +340,9 @@ class _Cluster:
         return [reports[number] for number in range(len(calls))]
 
     async def _check_workers(self, root: Path | Prefix) -> None:
+        # One that is not awaited is not running yet, and waits for itself.
+        if self._client.status in {"closing", "closed"}:
+            raise ClusterLostError(_LOST)
         needed, folder = (_NEEDED, str(root)) if isinstance(root, Path) else ((*_NEEDED, "obstore"), None)
         try:
             found = await self._client.run(_looker(), TOKEN_VARIABLE, needed, folder, on_error="return")
@@ -389,27 +392,14 @@ def _problem(told: object) -> str:
     return "" if has_folder else "does not have the directory, which all must share"
 
 
+@attrs.frozen
 class _Work:
     """One job: called with the place where its windows go, it runs."""
 
-    def __init__(
-        self,
-        service: _Service,
-        job: ExportJob,
-        cluster: _Cluster,
-        refresh_days: int,
-        progress: Hook[ExportProgress],
-    ) -> None:
-        # Workers have the token: nothing is sent by this one.
-        scarf = service.client("none")
-        self.job: ExportJob = job.of_client(scarf.api, scarf.owner)
-        self.server: str = getattr(scarf, ADDRESSES[self.job.api or scarf.api])
-        self._spec = partial(scarf.exports._spec_of, self.job)  # noqa: SLF001 # of this package
-        # What the service's addresses cannot hold is refused before a directory is made.
-        self._spec(_ANY_DAY)
-        self._cluster = cluster
-        self._refresh_days = refresh_days
-        self._progress = progress
+    prepared: PreparedJob
+    cluster: _Cluster
+    refresh_days: int
+    progress: Hook[ExportProgress]
 
     async def __call__(self, place: Path | Prefix) -> ExportReport:
         from scarf_async.exports.jobs.remote import (  # noqa: PLC0415 # the engine is large, and an extra
@@ -418,34 +408,37 @@ class _Work:
         )
         from scarf_async.exports.jobs.run import run_job, tell_of_waiting  # noqa: PLC0415 # as above
 
+        job, server = self.prepared.job, self.prepared.server
+
         def fetched(what: RemoteWindow) -> Awaitable[Fetched]:
-            return self._cluster.do(partial(_fetch, what))
+            return self.cluster.do(partial(_fetch, what))
 
         return await run_job(
-            self.job,
-            shared(place, self.job, self.server, tell_of_waiting(self._progress)),
-            self._spec,
-            concurrency=self._cluster.concurrency,
-            refresh_days=self._refresh_days,
-            progress=self._progress,
-            clock=self._cluster.clock,
+            job,
+            shared(place, job, server, tell_of_waiting(self.progress)),
+            self.prepared.spec,
+            concurrency=self.cluster.concurrency,
+            refresh_days=self.refresh_days,
+            progress=self.progress,
+            clock=self.cluster.clock,
             # What workers take is not taken here.
-            memory_limit=self._cluster.concurrency * FOR_A_WINDOW,
-            check=partial(self._cluster.do, partial(_look_up, self.job)) if self.job.query else _nothing,
-            fetch=partial(RemoteFetch, fetched, self.server),
+            memory_limit=self.cluster.concurrency * FOR_A_WINDOW,
+            check=self._check,
+            fetch=partial(RemoteFetch, fetched, server),
         )
+
+    async def _check(self) -> None:
+        if self.prepared.job.query is not None:
+            await self.cluster.do(partial(_look_up, self.prepared.job))
 
     @property
     def identity(self) -> str:
         """A name for a folder, the same for the same export."""
-        values = Manifest.of(self.job, self.server).job
+        job = self.prepared.job
+        values = Manifest.of(job, self.prepared.server).job
         digest = hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:16]
-        words = "-".join(filter(None, (self.job.what, self.job.owner, self.job.package)))
+        words = "-".join(filter(None, (job.what, job.owner, job.package)))
         return f"{re.sub('[^a-z0-9]+', '-', words.lower())[:_LONGEST]}-{digest}"
-
-
-async def _nothing() -> None:
-    """Look up nothing."""
 
 
 def _shown_to_all(destination: str | os.PathLike[str]) -> Path | Prefix:
@@ -459,7 +452,7 @@ def _places(root: Path | Prefix, works: Sequence[_Work]) -> Sequence[Path | Pref
         return [root]
     names = [work.identity for work in works]
     if len(set(names)) < len(names):
-        twice = next(work.job for work in works if names.count(work.identity) > 1)
+        twice = next(work.prepared.job for work in works if names.count(work.identity) > 1)
         raise ValidationError(f"two jobs are the same export ({twice}): give one of the whole range", field="jobs")
     if isinstance(root, Path):
         return [root / name for name in names]

@@ -41,7 +41,7 @@ from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import WindowEntry
 from scarf_async.exports.jobs.windows import Window, cut, has_ended
 from scarf_async.exports.spec import Day, date_range
-from scarf_async.settings import Secret, read_api, read_token
+from scarf_async.settings import Secret, read_api, read_bases, read_token
 
 if TYPE_CHECKING or find_spec("dlt") is not None:
     import dlt
@@ -67,6 +67,7 @@ _ANY_DAYS: Final = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 2))
 _ROWS_AT_ONCE: Final = 2**16
 _LOADED: Final = "loaded_before"
 _FINISHED: Final = "scarf_events_finished"
+_COUNTED: Final = ("owner", "date", "rollup", "breakdown", "artifact_type", "artifact")
 _TABLES_THAT_MERGE: Final = frozenset({"delta", "iceberg"})
 # What v2 says of the permissions on a package of an organization.
 _NO_PERMISSIONS: Final = frozenset({403, 404, 422})
@@ -199,7 +200,8 @@ def _now() -> dt.datetime:
 def _api(base_url: str | None, v2_url: str | None) -> ApiVersion:
     if os.environ.get("SCARF_API_VERSION", "").strip():
         return read_api(None)
-    return "v1" if base_url is not None and v2_url is None else "v2"
+    bases = read_bases(base_url, v2_url)
+    return "v1" if isinstance(bases, dict) and "v2" not in bases else "v2"
 
 
 def _range(start: Day | None, end: Day | None) -> tuple[dt.date | None, dt.date | None]:
@@ -239,7 +241,8 @@ def _refuse_appending() -> None:
     """
     kind = getattr(dlt.current.pipeline().destination, "destination_type", "")
     for resource in dlt.current.source().selected_resources.values():
-        merges = resource.write_disposition not in {"append", "replace"}
+        given = resource.write_disposition
+        merges = (given["disposition"] if isinstance(given, dict) else given) == "merge"
         if merges and kind.endswith(".filesystem") and resource.table_format not in _TABLES_THAT_MERGE:
             raise ConfigurationError(
                 f"the filesystem destination appends what should be merged, and rows of {resource.name} would be"
@@ -459,16 +462,19 @@ def _aggregations(asked: _Asked) -> DltResource:
         for window in cut(days, longest):
             async with asked.client() as scarf, scarf.exports.aggregations(window.start, window.end) as stream:
                 found = [{**_row(one), "owner": asked.owner} async for one in stream]
-            yield found
+            equal = Counter[bytes]()
+            yield [{**row, "id": _made_id({name: row[name] for name in _COUNTED}, equal)} for row in found]
         asked.remember(state, _ended(days, now))
 
     return dlt.resource(
         aggregations,
         name="aggregations",
         write_disposition="merge",
-        # The rows of a bucket go together: those that it has no more go, too.
+        # The rows of a bucket go together: those that it has no more go, too. Where they can only be updated, as in
+        # delta tables, dlt asks for a key that each row has of its own.
         merge_key=("owner", "date", "rollup", "breakdown"),
-        columns=_columns(Aggregation, {"owner": str}),
+        primary_key="id",
+        columns=_columns(Aggregation, {"owner": str, "id": str}),
     )
 
 

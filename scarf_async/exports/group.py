@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 from anyio.to_thread import run_sync
 
 from scarf_async.checks import flag, instance, whole, word
-from scarf_async.dialects.v3.requests import read_artifacts
-from scarf_async.entities import Aggregate, Aggregation, Event, ExportKind
 from scarf_async.errors import ValidationError
 from scarf_async.events import Hook
-from scarf_async.exports.calls import EVERYTHING, ExportCalls
+from scarf_async.exports.calls import ExportCalls
 from scarf_async.exports.formats import need_installed
 from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.directory import Directory
 from scarf_async.exports.jobs.garbage import collect_garbage
-from scarf_async.exports.jobs.job import ExportJob, Record
+from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import Manifest
 from scarf_async.exports.jobs.memory import memory_bytes
 from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.source import need_store
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
-from scarf_async.exports.jobs.windows import Window
 from scarf_async.exports.loading.ledger import EVENTS, job_key
 from scarf_async.exports.loading.report import LoadReport
 from scarf_async.exports.loading.tables import read_table
 from scarf_async.exports.loading.targets import hidden, read_target
-from scarf_async.exports.spec import ExportSpec
-from scarf_async.exports.stream import Export
+from scarf_async.exports.prepared import PreparedJob
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 __all__ = ["Exports"]
-
-_ANY_DAY: Final = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 2))
 
 
 class Exports(ExportCalls):
@@ -184,33 +177,25 @@ class Exports(ExportCalls):
         word("on_malformed", on_malformed, ("raise", "keep"), ValidationError)
         memory = memory_bytes(memory_limit)
         place = place_of(destination)
-        job = job.of_client(self._client.api, self._client.owner)
-        spec = partial(self._spec_of, job)
+        # What the service's addresses cannot hold is refused before a directory is made.
+        prepared = self.prepare(job)
         need_installed("an export job", "scarf-async[data]", "pyarrow", "duckdb")
         from scarf_async.exports.jobs.run import run_job, tell_of_waiting  # noqa: PLC0415 # the engine is large, an extra
 
         told = Hook("progress", progress)
-        server = self._client.server_of(job.api or self._client.api)
         target: Destination
         if isinstance(place, Path):
-            target = Directory(place, job, server)
+            target = Directory(place, prepared.job, prepared.server)
         else:
             need_store(place)
             from scarf_async.exports.jobs.bucket import Bucket  # noqa: PLC0415 # obstore is an extra
 
-            target = Bucket(place, job, server, store=store, temp_dir=temp_dir, waiting=tell_of_waiting(told))
-        # What the service's addresses cannot hold is refused before a directory is made.
-        spec(_ANY_DAY)
-        reads = [] if job.query is None else list(read_artifacts(job.query, job.owner or ""))
-
-        async def check() -> None:
-            for read in reads:
-                await self._client.tell(read)
-
+            waiting = tell_of_waiting(told)
+            target = Bucket(place, prepared.job, prepared.server, store=store, temp_dir=temp_dir, waiting=waiting)
         return await run_job(
-            job,
+            prepared.job,
             target,
-            spec,
+            prepared.spec,
             concurrency=concurrency,
             refresh_days=refresh_days,
             progress=told,
@@ -218,7 +203,7 @@ class Exports(ExportCalls):
             memory_limit=memory,
             keep_rejects=on_malformed == "keep",
             allow_loss=allow_loss,
-            check=check,
+            check=prepared.check,
         )
 
     async def load(
@@ -309,19 +294,16 @@ class Exports(ExportCalls):
         word("on_malformed", on_malformed, ("raise", "keep"), ValidationError)
         memory = memory_bytes(memory_limit)
         name = read_table(table)
-        job = attrs.evolve(job, format="parquet", partition_by=None)
-        job = job.of_client(self._client.api, self._client.owner)
-        spec = partial(self._spec_of, job)
-        spec(_ANY_DAY)
+        prepared = self.prepare(attrs.evolve(job, format="parquet", partition_by=None))
         place = read_target(address)
         from scarf_async.exports.loading.run import database_of, run_load  # noqa: PLC0415 # extras
 
-        begun = Manifest.of(job, self._client.server_of(job.api or self._client.api))
+        begun = Manifest.of(prepared.job, prepared.server)
         return await run_load(
-            job,
+            prepared.job,
             database_of(place, name, columns, job_key(begun)),
             begun,
-            spec,
+            prepared.spec,
             table=name,
             columns=columns,
             concurrency=concurrency,
@@ -368,30 +350,6 @@ class Exports(ExportCalls):
         """
         return await run_sync(partial(collect_garbage, destination, store=store))
 
-    def _spec_of(self, job: ExportJob, asked: Window) -> ExportSpec[Record]:
-        """Return the export of what a job asks for, with nothing left out: the job does that."""
-        start, end = asked.start, asked.end
-        exports = _JobExports(self._client)
-        owner, package = job.owner or "", job.package or ""
-        export: Export[Event] | Export[Aggregate] | Export[Aggregation]
-        match job.what:
-            case ExportKind.ORGANIZATION_AGGREGATES:
-                export = exports.organization_aggregates(owner, start, end, unfiltered=True)
-            case ExportKind.USER_AGGREGATES:
-                export = exports.user_aggregates(owner, start, end, unfiltered=True)
-            case ExportKind.PACKAGE_EVENTS:
-                export = exports.package_events(job.owner, package, start, end, api=job.client_api, unfiltered=True)
-            case ExportKind.OWNER_EVENTS:
-                export = exports.owner_events(owner, start, end, names=job.names, unfiltered=True)
-            case ExportKind.PIXEL_EVENTS:
-                export = exports.pixel_events(start, end, owner=job.owner, api=job.client_api, unfiltered=True)
-            case ExportKind.AGGREGATIONS:
-                export = exports.aggregations(start, end, job.query or EVERYTHING, owner=job.owner)
-        # Readers need not know which of them it is.
-        return cast("ExportSpec[Record]", export.spec)
-
-
-class _JobExports(ExportCalls):
-    """Those of jobs: a day that is both start and end is a range for a service that takes the end in."""
-
-    _one_day = True
+    def prepare(self, job: ExportJob) -> PreparedJob:
+        """Return a job as this client carries it out, for adapters that have others do it; nothing is sent."""
+        return PreparedJob.of(job, self._client)

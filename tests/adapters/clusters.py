@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker
 
-__all__ = ["Processes", "cluster_here", "processes"]
+__all__ = ["Processes", "cluster_here", "processes", "worker_here"]
 
 
 @asynccontextmanager
@@ -108,7 +108,8 @@ async def processes(folder: Path, *workers: Mapping[str, str]) -> AsyncIterator[
         async with Client(  # type: ignore[no-untyped-call] # Dask is untyped
             scheduler_file=file, asynchronous=True
         ) as client:
-            await client.wait_for_workers(len(workers))
+            if workers:
+                await client.wait_for_workers(len(workers))
             yield cluster, client
     finally:
         for process in (*cluster.workers, cluster.scheduler):
@@ -116,3 +117,12 @@ async def processes(folder: Path, *workers: Mapping[str, str]) -> AsyncIterator[
             process.send_signal(signal.SIGKILL)
         for process in (*cluster.workers, cluster.scheduler):
             await asyncio.to_thread(process.wait)
+
+
+@asynccontextmanager
+async def worker_here(cluster: Processes) -> AsyncIterator[str]:
+    """Add a worker that is a thread of this process and cannot be killed; yields its address."""
+    async with Worker(
+        scheduler_file=str(cluster.file), nthreads=1, dashboard=False, local_directory=str(cluster.folder)
+    ) as worker:
+        yield worker.address

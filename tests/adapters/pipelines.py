@@ -34,14 +34,21 @@ async def run(folder: Path, url: str, *resources: str, destination: Any = None, 
 
 
 def run_here(
-    folder: Path, url: str, *resources: str, destination: Any = None, now: dt.datetime = NOW, **arguments: Any
+    folder: Path,
+    url: str,
+    *resources: str,
+    destination: Any = None,
+    write_disposition: Any = None,
+    now: dt.datetime = NOW,
+    **arguments: Any,
 ) -> None:
     """Run it, after what an earlier run had left to load."""
     made = pipeline(folder, destination)
     if made.has_pending_data:
         made.run()
     with patch.object(source, "_now", lambda: now):
-        made.run(source.scarf("acme", TOKEN, v2_url=url, **arguments).with_resources(*resources or ("events",)))
+        chosen = source.scarf("acme", TOKEN, v2_url=url, **arguments).with_resources(*resources or ("events",))
+        made.run(chosen, write_disposition=write_disposition)
 
 
 def state(folder: Path) -> dict[str, Any]:

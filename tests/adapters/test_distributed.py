@@ -7,6 +7,7 @@ import datetime as dt
 import pickle
 import signal
 from collections.abc import AsyncIterator
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
@@ -38,11 +39,12 @@ from scarf_async.version import __version__
 if TYPE_CHECKING:
     from exports.jobs.store import Store
 
-from .clusters import cluster_here, processes
+from .clusters import cluster_here, processes, worker_here
 from .events_service import EventsService, events_service, row
 
 TOKEN = "tok-3f9a-do-not-show"
 DAYS = [dt.date(2024, 1, 1) + dt.timedelta(number) for number in range(8)]
+pytestmark = pytest.mark.usefixtures("shared_engine")
 JOB = ExportJob("owner_events", "acme", DAYS[0], DAYS[-1] + dt.timedelta(1), "parquet", 1)
 
 
@@ -128,7 +130,8 @@ async def test_no_more_tasks_than_asked_for_are_with_the_scheduler(
 
     The token is in no task or key.
     """
-    jobs = [attrs.evolve(JOB, owner=f"acme-{number}") for number in range(3)]
+    days = 4
+    jobs = [attrs.evolve(JOB, owner=f"acme-{number}", end=DAYS[days]) for number in range(3)]
     most = submitted = 0
     told: list[ExportProgress] = []
     submit = client.submit
@@ -136,7 +139,7 @@ async def test_no_more_tasks_than_asked_for_are_with_the_scheduler(
     def watched(*args: Any, **kwargs: Any) -> object:
         nonlocal most, submitted
         submitted += 1
-        if submitted == len(DAYS) - 2:
+        if submitted == days:
             # No job can have come to its end, and so none but the first ones may have begun.
             assert len(list(tmp_path.iterdir())) == min(concurrency, 3)
         assert TOKEN.encode() not in pickle.dumps(args)
@@ -147,13 +150,17 @@ async def test_no_more_tasks_than_asked_for_are_with_the_scheduler(
 
     with patch.object(client, "submit", watched):
         reports = await distributed.run(
-            jobs, tmp_path, client=client, concurrency=concurrency, progress=told.append
+            map(copy, jobs),  # type: ignore[arg-type] # an iterator will do
+            tmp_path,
+            client=client,
+            concurrency=concurrency,
+            progress=told.append,
         )
     assert most == tasks
     assert [report.job.owner for report in reports] == ["acme-0", "acme-1", "acme-2"]
     assert len({report.directory for report in reports}) == 3
     assert all(report.complete and verify_export(report.directory) == [] for report in reports)
-    assert (told[-1].windows_done, told[-1].windows_total, told[-1].rows) == (24, 24, 72)
+    assert (told[-1].windows_done, told[-1].windows_total, told[-1].rows) == (12, 12, 36)
 
 
 class Held(Clock):
@@ -236,6 +243,8 @@ async def test_a_client_that_is_closed_ends_the_run(
     with pytest.raises(ClusterLostError, match="run it again"):
         await distributed.run([JOB], tmp_path / "a", client=client, concurrency=1)
     await closed[0]
+    with pytest.raises(ClusterLostError, match="run it again"):
+        await distributed.run([JOB], tmp_path / "a", client=client)
     assert (len(entries(tmp_path / "a")), len(service.asked)) == (DAYS.index(day), DAYS.index(day) + 1)
 
 
@@ -244,54 +253,70 @@ def env(name: str) -> dict[str, str]:
     return {"SCARF_API_TOKEN": f"{TOKEN}-{name}"}
 
 
-async def test_a_worker_that_dies_loses_its_window_only(tmp_path: Path, service: EventsService) -> None:
+async def test_a_worker_that_dies_loses_its_window_only(
+    tmp_path: Path, service: EventsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another worker fetches that one. A window that kills every worker that has it fails, and the others go on.
 
     A worker without a token is named before anything is asked for, and no log has that of another.
     """
     asked: list[tuple[str, str]] = []
-    deadly: set[str] = {str(DAYS[3])}
+    deadly: list[str] = []
+    kills = 1
 
     async def before(start: str, token: str) -> web.Response | None:
         name = token.removeprefix(f"{TOKEN}-")
         asked.append((start, name))
-        if start in deadly:
-            deadly.clear()
-            cluster.workers["abc".index(name)].kill()
+        if name != "here" and len(deadly) < kills:
+            deadly.append(start)
+            cluster.workers["ab".index(name)].kill()
             await asyncio.Event().wait()
         return None
 
     service.before = before
-    async with processes(tmp_path, env("a"), env("b"), env("c"), {}) as (cluster, client):
+    async with (
+        processes(tmp_path, env("a"), env("b")) as (cluster, client),
+        worker_here(cluster) as here,
+    ):
         with pytest.raises(ConfigurationError, match="SCARF_API_TOKEN") as raised:
             await distributed.run([JOB], tmp_path / "one", client=client)
-        names = client.scheduler_info()["workers"]
-        (named,) = (name for name in names if name in str(raised.value))
-        assert asked == []
-        await client.retire_workers([named])
+        assert (here in str(raised.value), str(raised.value).count("has no token"), asked) == (True, 1, [])
+        monkeypatch.setenv("SCARF_API_TOKEN", f"{TOKEN}-here")
 
         (report,) = await distributed.run([JOB], tmp_path / "one", client=client, concurrency=3)
         assert (report.complete, report.rows, verify_export(tmp_path / "one")) == (True, 24, [])
-        both = [name for start, name in asked if start == str(DAYS[3])]
+        both = [name for start, name in asked if start == deadly[0]]
         assert (len(both), len(set(both)), len(asked)) == (2, 2, len(DAYS) + 1)
 
-        deadly.add(str(DAYS[5]))
+        kills = 2
         await client.run_on_scheduler(  # type: ignore[no-untyped-call] # Dask is untyped
             lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0)
         )
-        # What only waits at a worker that dies counts as one of its victims, too.
-        (report,) = await distributed.run([JOB], tmp_path / "two", client=client, concurrency=1)
+        (report,) = await distributed.run([JOB], tmp_path / "two", client=client, concurrency=2)
         (failed,) = report.failed
-        assert (failed.start, report.rows, "1 workers died over it" in str(failed.error)) == (DAYS[5], 21, True)
+        assert (str(failed.start), report.rows) == (deadly[1], 21)
+        assert "1 workers died over it" in str(failed.error)
     logs = cluster.logs()
     assert (b"Start worker at" in logs, TOKEN.encode() in logs) == (True, False)
+
+
+class Looking(Clock):
+    """Lets the scheduler be looked at once it was struck."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.struck = asyncio.Event()
+
+    async def sleep(self, _seconds: float) -> None:
+        """Wait."""
+        await self.struck.wait()
 
 
 async def test_a_lost_scheduler_ends_the_run(
     tmp_path: Path, service: EventsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Alive without an answer, or killed: what was entered is there, and nothing more is asked for."""
-    monkeypatch.setattr(distributed, "_BETWEEN_LOOKS", 0.1)
+    monkeypatch.setenv("SCARF_API_TOKEN", TOKEN)
     blows = {str(DAYS[2]): signal.SIGSTOP, str(DAYS[5]): signal.SIGKILL}
     ended = asyncio.Event()
 
@@ -299,12 +324,15 @@ async def test_a_lost_scheduler_ends_the_run(
         if start in blows:
             cluster.scheduler.send_signal(blows.pop(start))
             monkeypatch.setattr(distributed, "_PATIENCE", 0.1)
+            clock.struck.set()
             await ended.wait()
         return None
 
     service.before = before
-    async with processes(tmp_path, env("a")) as (cluster, client):
+    async with processes(tmp_path) as (cluster, client), worker_here(cluster):
         for entered in (2, 5):
+            clock = Looking()
+            monkeypatch.setattr(distributed, "Clock", lambda clock=clock: clock)
             monkeypatch.setattr(distributed, "_PATIENCE", 30.0)
             service.asked.clear()
             with pytest.raises(ClusterLostError, match="run it again"):
@@ -342,6 +370,7 @@ def test_what_is_wrong_with_a_worker_is_said(told: object, problem: str) -> None
         ({"concurrency": 0}, ValidationError, "concurrency"),
         ({"refresh_days": -1}, ValidationError, "refresh_days"),
         ({"jobs": ["events"]}, ValidationError, "ExportJob"),
+        ({"jobs": JOB}, ValidationError, "a sequence of ExportJob"),
         ({"jobs": [JOB, attrs.evolve(JOB, end=DAYS[2])]}, ValidationError, "two jobs are the same export"),
         ({"jobs": [ExportJob("pixel_events", None, DAYS[0], DAYS[1], api="v2")]}, ValidationError, "owner"),
     ],
