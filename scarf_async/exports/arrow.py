@@ -35,6 +35,7 @@ __all__ = [
     "frame_of",
     "schema_of",
     "text_of",
+    "with_end",
 ]
 
 T = TypeVar("T")
@@ -115,6 +116,11 @@ class Sent(Protocol):
 
 @attrs.frozen(eq=False)
 class SentRecords:
+def with_end(record: bytes) -> bytes:
+    """Return a record with a line end: behind a CR a LF alone would make one line end of the two."""
+    return record + (b"\r\n" if record.endswith(b"\r") else b"\n")
+
+
     """Records that were cut already, with the numbers of their first lines."""
 
     records: Sequence[bytes]
@@ -125,8 +131,7 @@ class SentRecords:
 
     def lines(self, rows: pa.Array | None) -> bytes:  # noqa: D102 # as `Sent` says
         records = self.records if rows is None else [self.records[row] for row in rows.to_pylist()]
-        # Behind a record that ends in a CR a LF alone would make one line end of the two.
-        return b"".join([record + (b"\r\n" if record.endswith(b"\r") else b"\n") for record in records])
+        return b"".join(map(with_end, records))
 
 
 @attrs.frozen(eq=False)
