@@ -42,6 +42,8 @@ T = TypeVar("T")
 
 # Many at once would keep the event loop waiting.
 _CONVERTED_AT_ONCE: Final = 1024
+# Bytes: `extra` repeats names of columns for each record.
+_HEADERS_AT_ONCE: Final = 2**22
 # Rows of a batch where no size is asked for.
 _LEAST: Final = 4096
 MOST: Final = 65_536
@@ -114,13 +116,13 @@ class Sent(Protocol):
         """Return these records, or all, each with a line end and nothing between them."""
 
 
-@attrs.frozen(eq=False)
-class SentRecords:
 def with_end(record: bytes) -> bytes:
     """Return a record with a line end: behind a CR a LF alone would make one line end of the two."""
     return record + (b"\r\n" if record.endswith(b"\r") else b"\n")
 
 
+@attrs.frozen(eq=False)
+class SentRecords:
     """Records that were cut already, with the numbers of their first lines."""
 
     records: Sequence[bytes]
@@ -214,8 +216,9 @@ class PartParser(Parser[Part], Generic[T]):
         return []
 
     def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[Part]]:
-        for at in range(0, len(records), _CONVERTED_AT_ONCE):
-            some = slice(at, at + _CONVERTED_AT_ONCE)
+        most = max(1, min(_CONVERTED_AT_ONCE, _HEADERS_AT_ONCE // max(1, len(self.header))))
+        for at in range(0, len(records), most):
+            some = slice(at, at + most)
             yield from self._convert(records[some], numbers[some])
 
     def _convert(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[Part]]:
