@@ -35,12 +35,15 @@ __all__ = [
     "frame_of",
     "schema_of",
     "text_of",
+    "with_end",
 ]
 
 T = TypeVar("T")
 
 # Many at once would keep the event loop waiting.
 _CONVERTED_AT_ONCE: Final = 1024
+# Bytes: `extra` repeats names of columns for each record.
+_HEADERS_AT_ONCE: Final = 2**22
 # Rows of a batch where no size is asked for.
 _LEAST: Final = 4096
 MOST: Final = 65_536
@@ -113,6 +116,11 @@ class Sent(Protocol):
         """Return these records, or all, each with a line end and nothing between them."""
 
 
+def with_end(record: bytes) -> bytes:
+    """Return a record with a line end: behind a CR a LF alone would make one line end of the two."""
+    return record + (b"\r\n" if record.endswith(b"\r") else b"\n")
+
+
 @attrs.frozen(eq=False)
 class SentRecords:
     """Records that were cut already, with the numbers of their first lines."""
@@ -125,8 +133,7 @@ class SentRecords:
 
     def lines(self, rows: pa.Array | None) -> bytes:  # noqa: D102 # as `Sent` says
         records = self.records if rows is None else [self.records[row] for row in rows.to_pylist()]
-        # Behind a record that ends in a CR a LF alone would make one line end of the two.
-        return b"".join([record + (b"\r\n" if record.endswith(b"\r") else b"\n") for record in records])
+        return b"".join(map(with_end, records))
 
 
 @attrs.frozen(eq=False)
@@ -209,8 +216,9 @@ class PartParser(Parser[Part], Generic[T]):
         return []
 
     def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[Part]]:
-        for at in range(0, len(records), _CONVERTED_AT_ONCE):
-            some = slice(at, at + _CONVERTED_AT_ONCE)
+        most = max(1, min(_CONVERTED_AT_ONCE, _HEADERS_AT_ONCE // max(1, len(self.header))))
+        for at in range(0, len(records), most):
+            some = slice(at, at + most)
             yield from self._convert(records[some], numbers[some])
 
     def _convert(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[Part]]:

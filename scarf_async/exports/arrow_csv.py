@@ -112,6 +112,9 @@ def _array(column: pa.ChunkedArray) -> pa.Array:
 class ColumnReader:
     """Reads blocks of whole records under one header.
 
+    Attributes:
+        growth: how many times as long as a record its columns may be, since `extra` repeats names of columns.
+
     Args:
         names: the columns in the CSV's order, each once.
         schema: what comes out; `extra` takes the columns that it does not have.
@@ -125,6 +128,7 @@ class ColumnReader:
         )
         self._at = {name: at for at, name in enumerate(names) if name in schema.names and name != "extra"}
         self._unknown = [(name, at) for at, name in enumerate(names) if name not in self._at]
+        self.growth: int = len(msgspec.json.encode({name: None for name, _ in self._unknown})) // len(names)
         # A header may name columns in any way: here they have numbers.
         self._names = [str(at) for at in range(len(names))]
         self._parsed = pa_csv.ParseOptions(newlines_in_values=True)

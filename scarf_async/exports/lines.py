@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["LineSplitter", "RecordError", "bare", "shown"]
+__all__ = ["BOM", "LineSplitter", "RecordError", "bare", "shown"]
 
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 # What is kept of a record that is too long.
 _BEGINNING: Final = 4096
 
@@ -139,14 +139,14 @@ class LineSplitter:
 
     def _after_bom(self, data: bytes) -> bytes:
         head = self._head + data
-        if len(head) < len(_BOM) and _BOM.startswith(head):
+        if len(head) < len(BOM) and BOM.startswith(head):
             self._head = head
             return b""
         self._started = True
         self._head = b""
-        if head.startswith(_BOM):
-            self.bom = _BOM
-            return head[len(_BOM) :]
+        if head.startswith(BOM):
+            self.bom = BOM
+            return head[len(BOM) :]
         return head
 
     def _bounded(self, lines: list[bytes]) -> list[bytes]:

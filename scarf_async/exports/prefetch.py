@@ -32,6 +32,8 @@ ENOUGH = 2**21
 """Bytes that make a block."""
 FEW = 2**14
 """What is shorter is not worth a thread."""
+# Where columns grow beyond so many times their block, blocks are shorter.
+_GROWTH: Final = 8
 # With the one that comes in, all that is held.
 _READ_AT_ONCE: Final = 2
 # What is read the slow way before others get their turn.
@@ -138,11 +140,18 @@ class BlockParser(Generic[T]):
         """Whether the header has not come yet."""
         return self._slow.headless
 
+    @property
+    def growth(self) -> int:
+        """How many times as long as its bytes the columns of a block may be; 0 where nobody knows."""
+        columns = self._column_reader()
+        return 0 if columns is None else columns.growth
+
     def columns(self) -> ColumnReader | None:
         """Return what reads a block that comes now; None where no record begins, or only the slow way is known."""
-        if not isinstance(self.reader, EventReader) or self._slow.headless or not self._slow.between_records:
-            return None
-        if self._columns is None:
+        return self._column_reader() if self._slow.between_records else None
+
+    def _column_reader(self) -> ColumnReader | None:
+        if self._columns is None and isinstance(self.reader, EventReader) and not self._slow.headless:
             self._columns = ColumnReader(self.reader.names, schema_of(Event), self.reader.end)
         return self._columns
 
@@ -263,9 +272,14 @@ class BlockSource(Generic[T]):
             else:
                 self._ended = True
 
+    @property
+    def _most(self) -> int:
+        """Bytes behind which a block ends with its line."""
+        return max(1, self._enough * _GROWTH // max(_GROWTH, self._parser.growth))
+
     def _is_enough(self) -> bool:
         return self._bytes > 0 and (
-            self._bytes >= self._enough
+            self._bytes >= self._most
             or self._parser.headless
             or (self._size <= _SOON and self._lines >= self._size)
             or self._since_line_end > self._limit
@@ -291,9 +305,12 @@ class BlockSource(Generic[T]):
             piece = self._held[number]
             taken, rest = [*self._held[:number], piece[:at]], [piece[at:], *self._held[number + 1 :]]
         self._held, self._bytes, self._lines = [], 0, 0
+        data = b"".join((b"\n", *taken))
+        if end := data.find(b"\n", self._most) + 1:
+            data, rest = data[:end], [data[end:], *rest]
         for piece in filter(None, rest):
             self._hold(piece, at=len(self._held))
-        return b"".join((b"\n", *taken))
+        return data
 
     def _last_line_end(self) -> tuple[int, int] | None:
         """Return the piece in which the last line that has ended ends, and where in it."""

@@ -21,14 +21,14 @@ from scarf_async.errors import ExportError, StreamClosedError
 from scarf_async.exports.csv import CsvSplitter, whole_records
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.parsers import Run
-from scarf_async.exports.spec import OnMalformed
+from scarf_async.exports.spec import Counters, OnMalformed
 from scarf_async.exports.stream import Export
 
 from .fakes import BODY, COLUMNS, END, TYPES, Hanging, cuts, download, events
 
 pa = pytest.importorskip("pyarrow")
 from scarf_async.exports import prefetch  # noqa: E402 # needs pyarrow
-from scarf_async.exports.arrow import Part, SentRecords, schema_of  # noqa: E402 # needs pyarrow
+from scarf_async.exports.arrow import Part, PartParser, SentRecords, schema_of  # noqa: E402 # needs pyarrow
 from scarf_async.exports.arrow_csv import ColumnReader, Rows  # noqa: E402 # needs pyarrow
 from scarf_async.exports.prefetch import Block, BlockParser, SentBlock  # noqa: E402 # needs pyarrow
 
@@ -505,3 +505,27 @@ def test_records_of_a_block_come_as_they_were_sent(
     assert bytes(block.lines(None)) == expected.lines(None)
     some = pa.array([row for row in rows if row in chosen], pa.int64())
     assert bytes(block.lines(some)) == expected.lines(some)
+
+
+NAMES = ",".join(["type", "time", *(f"{'x' * 1000}{at}" for at in range(30))])
+LONG_NAMES = NAMES.encode() + (b"\nt,2024-01-01T00:00:00Z" + b"," * 30) * 500 + b"\n"
+
+
+@pytest.mark.parametrize("few", [0, 2**20])
+async def test_long_names_of_columns_make_short_blocks(small_blocks: pytest.MonkeyPatch, few: int) -> None:
+    """`extra` repeats them for each record: a few bytes must not become very many, in either way of reading."""
+    small_blocks.setattr(prefetch, "FEW", few)
+    small_blocks.setattr(prefetch, "ENOUGH", 2**14)
+    small_blocks.setattr("scarf_async.exports.arrow._LEAST", 1)
+    async with events(download(LONG_NAMES)) as stream:
+        batches = [batch async for batch in stream.record_batches()]
+    assert sum(batch.num_rows for batch in batches) == 500
+    assert max(batch.nbytes for batch in batches) < 10 * 2**14
+
+
+def test_long_names_of_columns_make_short_batches() -> None:
+    """So it is for who reads the records of a whole body at once."""
+    runs = PartParser(EventReader(None), Counters("x"), 2**20).feed(LONG_NAMES)
+    parts = [part.batch for parts, _ in runs for part in parts]
+    assert sum(batch.num_rows for batch in parts) == 500
+    assert max(batch.nbytes for batch in parts) < 2**23

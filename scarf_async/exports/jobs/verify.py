@@ -120,7 +120,8 @@ def _read(file: IO[bytes], entry: FileEntry) -> tuple[str, int | None]:
         digest.update(data)
         lines += data.count(b"\n") if splitter is None else len(splitter.feed(data))
     if splitter is not None:
-        return digest.hexdigest(), lines - 1
+        # Where the service sent no content there is no header either.
+        return digest.hexdigest(), max(0, lines - 1)
     return digest.hexdigest(), lines if suffix == ".jsonl" else None
 
 

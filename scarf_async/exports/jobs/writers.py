@@ -13,7 +13,7 @@ import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 
-from scarf_async.exports.arrow import Part, schema_of
+from scarf_async.exports.arrow import Part, schema_of, with_end
 from scarf_async.exports.arrow_json import json_lines
 from scarf_async.exports.formats import ExportFormat, csv_header, csv_line, own_format
 from scarf_async.exports.jobs.destination import Made
@@ -21,6 +21,7 @@ from scarf_async.exports.jobs.job import ExportJob, PartitionBy, Record
 from scarf_async.exports.jobs.manifest import FileEntry, data_path, file_name, partition
 from scarf_async.exports.jobs.partitions import Partitions
 from scarf_async.exports.jobs.windows import Window
+from scarf_async.exports.lines import BOM
 from scarf_async.exports.prefetch import BlockParser
 from scarf_async.files import PartFile
 from scarf_async.protocol.tolerant import loads
@@ -227,6 +228,11 @@ class _Partitioned(Writer):
             file.discard()
 
 
+def _header_as_sent(header: bytes) -> bytes:
+    """Return what is read as this header, of which a second BOM is a part; nothing where none came."""
+    return header and BOM * header.startswith(BOM) + with_end(header)
+
+
 def _as_sent(part: Part) -> Iterable[bytes | memoryview]:
     return [part.lines()]
 
@@ -272,5 +278,5 @@ def writer_of(directory: Path, window: Window, job: ExportJob, parser: BlockPars
     if form is ExportFormat.JSONL:
         return _Text(directory, form, _json_as_sent if form is own_format(record) else _as_json)
     if form is own_format(record):
-        return _Text(directory, form, _as_sent, lambda: parser.header and parser.header + b"\n")
+        return _Text(directory, form, _as_sent, lambda: _header_as_sent(parser.header))
     return _Text(directory, form, _as_csv, lambda: csv_header(record))

@@ -245,3 +245,13 @@ def test_a_disk_that_takes_no_more(tmp_path: Path) -> None:
         "lock",
         "manifest.json",
     ]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+async def test_no_content_is_a_window_without_rows(tmp_path: Path, form: ExportFormatLike) -> None:
+    """A 204 has no header either; what was written of it is whole."""
+    answer = FakeDownload([], status=204)
+    job = ExportJob("pixel_events", None, "2024-02-27", "2024-02-28", form)
+    report = await run_with(tmp_path, {"2024-02-27": answer}, job)
+    assert (report.complete, report.rows) == (True, 0)
+    assert verify_export(tmp_path, deep=True) == []

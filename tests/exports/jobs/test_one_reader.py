@@ -62,7 +62,15 @@ RECORDS = st.tuples(
 PLAIN = st.sampled_from([b"1", b"2", b"3", b""]).map(lambda name: name + b",t," + TIME + b",web,0.5,t,")
 ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b"\r\r\n", b""])
 LINES = st.tuples(PLAIN | RECORDS | PLAIN | TEXTS | PLAIN | PLAIN, ENDS).map(b"".join)
-ODD_HEADERS = [HEADER + b"\r\n", b'"id",type,"time",package\n', b"type,time\n", b"id,id\n", b""]
+ODD_HEADERS = [
+    HEADER + b"\r\n",
+    HEADER + b"\r\r\n",
+    BOM + b"new,type,time\n",
+    b'"id",type,"time",package\n',
+    b"type,time\n",
+    b"id,id\n",
+    b"",
+]
 BODIES = st.builds(
     lambda begin, header, lines: begin + header + b"".join(lines),
     st.sampled_from([b"", b"", b"", BOM, b"\n", b" "]),
@@ -176,6 +184,8 @@ def _key(row: dict[str, Any]) -> bytes:
 
 @example(HEADER + b"\n1,t," + TIME + b",a,,,\n2,t," + TIME + b',"b\r\n",,,\r\r\n', [3], 1, 500, "csv")
 @example(HEADER + (b"\r\n1,t," + TIME + b',"a\n",,,') * 3 + b"\r\n", [], 1000, 500, "csv")
+@example(HEADER + b"\r\r\n1,t," + TIME + b",a,,,b\n", [], 1, 500, "csv")
+@example(BOM + BOM + b"id,type,time\n1,t," + TIME + b"\n", [], 1, 500, "csv")
 @example(HEADER + (b"\n1,t," + TIME + b",a,,,") * 3, [], 1, 500, "parquet by month")
 @given(
     body=BODIES,
