@@ -201,8 +201,8 @@ def test_a_database_without_a_ledger(tmp_path: Path, sources: Path) -> None:
     with duckdb.connect(str(copy)) as connection:
         connection.execute("DROP TABLE scarf_windows")
         connection.execute(
-            "INSERT INTO scarf_events SELECT * REPLACE (TIMESTAMPTZ '2999-01-01' AS time, '' AS id) FROM scarf_events"
-            " LIMIT 1"
+            "INSERT INTO scarf_events SELECT * REPLACE (TIMESTAMPTZ '2999-01-01' AS time, '' AS id)"
+            " FROM scarf_events LIMIT 1"
         )
     found = figures(f"duckdb:{copy}")
     first, second = headline(found)[:2]
@@ -427,7 +427,7 @@ def test_however_long_names_are_a_page_is_small(tmp_path: Path) -> None:
 
 
 def test_saving(tmp_path: Path, sources: Path) -> None:
-    """A page replaces a page; another ending is refused, and what is there is left alone; directories are made."""
+    """A page replaces a page; another ending is refused, and changes nothing; directories are made."""
     made = report(sources / "job", title=" ")
     assert "<title>Downloads of 3 packages</title>" in made.html()
     made.save(tmp_path / "new" / "directory" / "page.html")

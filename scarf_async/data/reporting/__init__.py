@@ -120,5 +120,5 @@ def _parts() -> Parts:
     style, licences, library, script = (
         folder.joinpath(name).read_text("utf-8") for name in ("page.css", "licences.txt", "vega.js", "page.js")
     )
-    # Whoever passes the page on passes them on, too.
+    # Anyone who passes the page on passes them on, too.
     return Parts(style, f"/*!\n{licences}*/\n{library}", script)
