@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -21,7 +23,7 @@ from cli.shell import invoke
 
 from data.jobs import day, job_of, window
 from scarf_async import ConfigurationError, ExportError, JobBusyError, ValidationError
-from scarf_async.data import report
+from scarf_async.data import load, report
 from scarf_async.data.reporting.coverage import Coverage, Grain, Held, Span
 from scarf_async.data.reporting.figures import Figures, figures_of
 from scarf_async.data.reporting.source import opened
@@ -91,19 +93,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     query = events_of(place / "rows.jsonl", invented(70))
     windows = [window("2024-01-01", "2024-02-01", duplicates=3, malformed=2), window("2024-02-01", "2024-03-11")]
     job_of(place / "job", query, windows)
-    with duckdb.connect(str(place / "loaded")) as connection:
-        connection.execute("SET TimeZone = 'Pacific/Auckland'")
-        utc = "make_timestamptz(epoch_us(time)) AS time"
-        connection.execute(f"CREATE TABLE scarf_events AS SELECT * REPLACE ({utc}) FROM ({query})")  # noqa: S608 # ours
-        connection.execute(
-            'CREATE TABLE scarf_windows ("table" text, job text, "start" date, "end" date, provisional boolean,'
-            " loaded_at timestamptz)"
-        )
-        for one in windows:
-            connection.execute(
-                "INSERT INTO scarf_windows VALUES ('main.scarf_events', 'j', ?, ?, false, now())",
-                [one.start, one.end],
-            )
+    asyncio.run(load(place / "job", f"duckdb:{place / 'loaded'}")).raise_for_failures()
     return place
 
 
@@ -165,12 +155,43 @@ def test_over_time_nothing_is_left_out_and_nobody_is_new_twice(sources: Path) ->
 
 
 def test_a_database_gives_the_same(sources: Path) -> None:
-    """But for what only a manifest knows, whatever time zone it was filled in."""
-    ours, theirs = figures(sources / "job"), figures(f"duckdb:{sources / 'loaded'}")
+    """But for what only a manifest knows."""
+    same_figures(sources / "job", sources / "loaded")
+
+
+def same_figures(job: Path, database: Path) -> None:
+    """Assert that a database gives what the job gives that was loaded into it."""
+    ours, theirs = figures(job), figures(f"duckdb:{database}")
     assert (theirs.duplicates, theirs.malformed, theirs.server) == (None, None, None)
     same = attrs.evolve(theirs, duplicates=3, malformed=2, server=ours.server, coverage=ours.coverage)
     assert same == ours
     assert theirs.coverage.held == ours.coverage.held
+
+
+async def test_tables_of_other_names(tmp_path: Path, sources: Path) -> None:
+    """The only table of events is read, whatever its name; of several only the usual one, with its own windows."""
+    loaded, other = tmp_path / "loaded", sources / "job"
+    gaps = [window("2024-01-01", "2024-01-05"), window("2024-02-05", "2024-02-06", provisional=True)]
+    events = "SELECT TIMESTAMP '2024-01-01' AS time, 'a' AS id, 'view' AS type"
+    less = job_of(tmp_path / "less", events, gaps)
+    (await load(other, f"duckdb:{loaded}", table='"a.scarf_events"', columns="official")).raise_for_failures()
+    same_figures(other, loaded)
+    await load(less, f"duckdb:{loaded}", table="b")
+    with pytest.raises(ExportError, match=r"none is main\.scarf_events: main\.a\.scarf_events, main\.b; load one"):
+        report(f"duckdb:{loaded}")
+    (await load(less, f"duckdb:{loaded}")).raise_for_failures()
+    assert missing(figures(f"duckdb:{loaded}")) == missing(figures(less))
+
+
+def test_lines_are_read_once(tmp_path: Path, sources: Path) -> None:
+    """Records in JSON lines take long to read: all figures come from one reading, and are those of Parquet."""
+    query = events_of(tmp_path / "rows.jsonl", invented(70))
+    job = job_of(
+        tmp_path / "job", query, [window("2024-01-01", "2024-02-01"), window("2024-02-01", "2024-03-11")], "jsonl"
+    )
+    with opened(job) as found:
+        shutil.rmtree(job / "data")
+        assert attrs.evolve(figures_of(found), duplicates=3, malformed=2) == figures(sources / "job")
 
 
 def test_a_database_without_a_ledger(tmp_path: Path, sources: Path) -> None:
@@ -180,7 +201,8 @@ def test_a_database_without_a_ledger(tmp_path: Path, sources: Path) -> None:
     with duckdb.connect(str(copy)) as connection:
         connection.execute("DROP TABLE scarf_windows")
         connection.execute(
-            "INSERT INTO scarf_events BY NAME SELECT TIMESTAMPTZ '2999-01-01' AS time, 'web' AS package"
+            "INSERT INTO scarf_events SELECT * REPLACE (TIMESTAMPTZ '2999-01-01' AS time, '' AS id)"
+            " FROM scarf_events LIMIT 1"
         )
     found = figures(f"duckdb:{copy}")
     first, second = headline(found)[:2]
@@ -196,7 +218,7 @@ def test_a_database_that_cannot_be_read(tmp_path: Path, sources: Path) -> None:
         report(f"duckdb:{tmp_path / 'none'}")
     assert list(tmp_path.iterdir()) == []
     duckdb.connect(str(tmp_path / "other")).close()
-    with pytest.raises(ExportError, match="has no table scarf_events with time, package"):
+    with pytest.raises(ExportError, match="has no table with the columns time, package"):
         report(f"duckdb:{tmp_path / 'other'}")
     (tmp_path / "text").write_text("SQLite or so" * 1000)
     with pytest.raises((ExportError, OSError), match="text"):
@@ -213,7 +235,7 @@ def test_a_database_that_cannot_be_read(tmp_path: Path, sources: Path) -> None:
 
 OF_ALL = "280 downloads in the 28 days from 29 Jan to 25 Feb 2024, "
 NO_CHANGE = "There is no comparison with the 28 days before: "
-ORIGINS = "from 5 origins, among them 1 identified company, which is not new in this data."
+ORIGINS = "from 5 origins and 1 identified company, which is not new in this data."
 
 
 @pytest.mark.parametrize(
@@ -231,7 +253,7 @@ ORIGINS = "from 5 origins, among them 1 identified company, which is not new in 
         (
             [("2024-02-01", "2024-02-02")],
             [
-                "10 downloads on 1 Feb 2024, from 5 origins, among them 1 identified company.",
+                "10 downloads on 1 Feb 2024, from 5 origins and 1 identified company.",
                 f"{NO_CHANGE}55 days (8 Dec 2023 to 31 Jan 2024) are missing.",
             ],
         ),
@@ -281,7 +303,7 @@ def test_what_is_missing_is_told(sources: Path, tmp_path: Path) -> None:
     """Gaps, provisional days, what was left out; and that nothing is, where that is so."""
     assert missing(figures(sources / "job")) == [
         "The data covers 1 Jan to 10 Mar 2024 (UTC).",
-        "No day is missing.",
+        "None of these days is missing.",
         "3 duplicates were removed.",
         "2 records could not be read and were left out.",
     ]
@@ -373,8 +395,8 @@ def test_no_name_becomes_markup(tmp_path: Path) -> None:
         ]
         query = events_of(tmp_path / f"{kind}.jsonl", rows)
         source = job_of(tmp_path / kind, query, [window("2024-01-01", "2024-01-21")])
-        text = report(source, title=HOSTILE[0]).html()
-        assert not {"\x01", "\x1b"} & set(text)
+        text = report(source, title=f"{HOSTILE[0]}\ud800").html()
+        assert not {"\x01", "\x1b", "\ud800"} & set(text)
         pages.append(read_page(text))
     page, other = pages
     assert page.tags["script"] == 3
@@ -393,27 +415,30 @@ def test_no_person_is_in_it(sources: Path) -> None:
 
 
 def test_however_long_names_are_a_page_is_small(tmp_path: Path) -> None:
-    """One of two years with names of 5,000 characters has at most 3 MB."""
+    """One of two years with names of 5,000 characters, and a title of 3,000,000, has at most 3 MB."""
     events = """SELECT TIMESTAMP '2022-01-01' + INTERVAL 6 HOUR * i AS time, n AS package, n AS version,
         n AS platform, 'o' || i % 9 AS origin_id, n AS origin_country, n AS origin_company,
         n AS origin_connection_type
         FROM (SELECT i, i % 60 || repeat('<', 5000) AS n FROM range(2920) AS numbers(i))"""
-    text = report(job_of(tmp_path / "job", events, [window("2022-01-01", "2024-01-01")])).html()
+    source = job_of(tmp_path / "job", events, [window("2022-01-01", "2024-01-01")])
+    text = report(source, title="<" * 3_000_000).html()
     assert len(text.encode()) <= 3_000_000
     assert "…" in text
 
 
 def test_saving(tmp_path: Path, sources: Path) -> None:
-    """A page replaces a page; another ending is refused, and the existing file is left alone."""
-    made = report(sources / "job", title="Acme")
-    target = tmp_path / "page.html"
+    """A page replaces a page; another ending is refused, and changes nothing; directories are made."""
+    made = report(sources / "job", title=" ")
+    assert "<title>Downloads of 3 packages</title>" in made.html()
+    made.save(tmp_path / "new" / "directory" / "page.html")
+    target = tmp_path / "new" / "page.html"
     target.write_text("old")
     made.save(target)
     assert target.read_text() == made.html()
     with pytest.raises(ValidationError, match=r"ends in \.html") as caught:
         made.save(tmp_path / "page.htm")
     assert caught.value.field == "path"
-    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert sorted(path.name for path in target.parent.iterdir()) == ["directory", "page.html"]
     assert made._repr_html_().startswith('<iframe srcdoc="&lt;!doctype html&gt;')
     assert repr(made) == f"<Report of {len(made.html().encode()):,} bytes of HTML>"
 

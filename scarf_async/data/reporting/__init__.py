@@ -37,7 +37,7 @@ class Report:
         return self._html
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file; one that is there is replaced, by a whole one.
+        """Write the file; one that is there is replaced, by a whole one. Missing parent directories are made.
 
         ```python
         report("events").save("downloads.html")
@@ -50,7 +50,9 @@ class Report:
             ValidationError: it has another ending; nothing was written.
             OSError: it cannot be written; what was there is as it was.
         """
-        write_whole(report_path(path), [self._html.encode()])
+        target = report_path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, [self._html.encode()])
 
     def __repr__(self) -> str:
         return f"<Report of {len(self._html.encode()):,} bytes of HTML>"
@@ -92,7 +94,8 @@ def report(source: str | os.PathLike[str], *, title: str | None = None) -> Repor
 
     Args:
         source: the directory, or the address of the prefix in an object store, that `scarf.exports.run` wrote, of a
-            job of events; or `duckdb:PATH`, a database that events were loaded into.
+            job of events; or `duckdb:PATH`, a database that events were loaded into. Of its tables of events that
+            is `scarf_events`, or else the only one.
         title: what it is called; None: after the packages.
 
     Returns:
@@ -117,5 +120,5 @@ def _parts() -> Parts:
     style, licences, library, script = (
         folder.joinpath(name).read_text("utf-8") for name in ("page.css", "licences.txt", "vega.js", "page.js")
     )
-    # They are passed on together with the page.
+    # Anyone who passes the page on passes them on, too.
     return Parts(style, f"/*!\n{licences}*/\n{library}", script)

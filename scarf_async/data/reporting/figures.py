@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from scarf_async.data.reporting.coverage import Bucket, Coverage, Grain
+from scarf_async.data.reporting.markup import shortened
 from scarf_async.data.reporting.source import Source
 
 if TYPE_CHECKING:
@@ -140,16 +141,10 @@ _CLIENTS_OF: Final = """
 SELECT client, platform, CAST(sum(n) AS BIGINT) AS downloads, count(DISTINCT origin) AS origins
 FROM recent GROUP BY ALL ORDER BY downloads DESC, origins DESC, client, platform
 """
-# However long names are, a page is not.
-_LONGEST_NAME: Final = 500
-
-
-def _name(text: str) -> str:
-    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
 
 def _name_or_none(text: str | None) -> str | None:
-    return None if text is None else _name(text)
+    return None if text is None else shortened(text)
 
 
 @attrs.frozen
@@ -190,7 +185,7 @@ class ShareIn:
 class Company:
     """A company in the last 28 days; first and last seen at any time."""
 
-    name: str = attrs.field(converter=_name)
+    name: str = attrs.field(converter=shortened)
     connection: str | None = attrs.field(converter=_name_or_none)
     downloads: int
     origins: int
@@ -214,7 +209,7 @@ class Version:
 class Named:
     """Something in the last 28 days, with its share of all downloads."""
 
-    name: str = attrs.field(converter=_name)
+    name: str = attrs.field(converter=shortened)
     downloads: int
     origins: int
     share: float

@@ -8,11 +8,13 @@ from typing import Final
 
 from scarf_async.text import printable
 
-__all__ = ["Html", "element", "joined", "spelled"]
+__all__ = ["Html", "element", "joined", "shortened", "spelled"]
 
 _EMPTY: Final = frozenset({"meta", "br"})
 # HTML cannot hold them, or shows nothing in their place.
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# However long names are, a page is not.
+_LONGEST_NAME: Final = 500
 
 
 class Html(str):
@@ -22,12 +24,17 @@ class Html(str):
 
 
 def spelled(text: str) -> str:
-    r"""Return a name as it is, control characters as escapes.
+    r"""Return a name as it is, control characters and lone surrogates as escapes.
 
     >>> spelled("a\0b")
     'a\\x00b'
     """
     return _CONTROLS.sub(lambda found: printable(found[0]), text)
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a name that is too long."""
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
 
 def joined(*parts: str) -> Html:

@@ -15,7 +15,7 @@ from scarf_async.data.reporting import charts
 from scarf_async.data.reporting.charts import Chart
 from scarf_async.data.reporting.coverage import Bucket, Grain
 from scarf_async.data.reporting.figures import DRAWN_VERSIONS, Company, Figures, Ranking, Version
-from scarf_async.data.reporting.markup import Html, element, joined
+from scarf_async.data.reporting.markup import Html, element, joined, shortened
 from scarf_async.data.reporting.words import (
     date,
     default_title,
@@ -71,7 +71,7 @@ def page_of(figures: Figures, parts: Parts, *, title: str | None, made: dt.datet
     """
     page = _Page(period(figures))
     sections = _sections(figures, page)
-    title = title or default_title(figures)
+    title = shortened((title or "").strip() or default_title(figures))
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -313,7 +313,7 @@ def _versions(figures: Figures, page: _Page, grain: Grain) -> Html:
         table = _hidden(_share_table(figures, names, grain))
         shown.append(page.figure("versions", label, chart, key, caption, table))
     columns = [
-        *([_Column("Package")] if several else []),
+        *([_Column("Package", "text")] if several else []),
         _Column("Version"),
         _DOWNLOADS,
         _ORIGINS,

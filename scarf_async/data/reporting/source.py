@@ -17,8 +17,10 @@ from scarf_async.data.source import read
 from scarf_async.dialects.exports import EXPORTS
 from scarf_async.entities import Event
 from scarf_async.errors import ExportError, JobBusyError, ValidationError
-from scarf_async.exports.formats import need_installed
+from scarf_async.exports.formats import ExportFormat, need_installed
 from scarf_async.exports.jobs.source import source_of
+from scarf_async.exports.loading.tables import LEDGER
+from scarf_async.text import printable
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Source", "opened"]
 
 _SCHEME: Final = "duckdb:"
-_TABLE: Final = "scarf_events"
-_LEDGER: Final = "scarf_windows"
+_USUAL: Final = ("main", "scarf_events")
 _MEMORY: Final = "600MB"
 _NEEDED: Final = (
     "time", "package", "pixel", "version", "user_agent", "platform", "origin_id", "origin_country",
@@ -53,9 +54,21 @@ CREATE OR REPLACE TEMP VIEW events AS SELECT
     CASE WHEN origin_id <> '' THEN hash(origin_id) END AS origin
 FROM {table}
 """
+_TABLES: Final = """
+SELECT schema_name, table_name FROM duckdb_columns()
+WHERE database_name = 'source' AND list_contains(?, column_name) GROUP BY ALL HAVING count(*) = ? ORDER BY ALL
+"""
+_HAS_LEDGER: Final = """
+FROM duckdb_tables() WHERE database_name = 'source' AND schema_name = ? AND table_name = ?
+"""
 _HELD: Final = """
 SELECT CAST(job AS VARCHAR), "start", "end", provisional, CAST(make_timestamp(epoch_us(loaded_at)) AS DATE)
-FROM source.scarf_windows WHERE parse_path("table", '.')[-1] = ? ORDER BY ALL
+FROM {ledger} WHERE "table" = ? ORDER BY ALL
+"""
+# There are three passes over the events, and lines take long to parse.
+_READ_ONCE: Final = """
+COPY events TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE_BYTES '32MB');
+CREATE OR REPLACE TEMP VIEW events AS FROM read_parquet('{path}');
 """
 
 
@@ -108,12 +121,12 @@ def opened(source: str | os.PathLike[str]) -> Iterator[Source]:
             if isinstance(source, str) and source.startswith(_SCHEME):
                 yield _database(connection, Path(source.removeprefix(_SCHEME)).absolute())
             else:
-                yield _job(connection, source)
+                yield _job(connection, source, Path(spill))
         finally:
             connection.close()
 
 
-def _job(connection: duckdb.DuckDBPyConnection, source: str | os.PathLike[str]) -> Source:
+def _job(connection: duckdb.DuckDBPyConnection, source: str | os.PathLike[str], spill: Path) -> Source:
     manifest = source_of(source).manifest
     if manifest.job.get("what") not in _KINDS:
         raise ValidationError(
@@ -121,6 +134,8 @@ def _job(connection: duckdb.DuckDBPyConnection, source: str | os.PathLike[str]) 
         )
     read(source, connection=connection).create_view("records")
     connection.execute(_EVENTS.format(table="records"))
+    if manifest.job.get("format") == ExportFormat.JSONL:
+        connection.execute(_READ_ONCE.format(path=str(spill / "events.parquet").replace("'", "''")))
     windows = manifest.windows
     held = tuple(
         Held(one.start, one.end, one.provisional, (one.answered_at or one.finished_at).astimezone(dt.UTC).date())
@@ -138,6 +153,8 @@ def _job(connection: duckdb.DuckDBPyConnection, source: str | os.PathLike[str]) 
 def _database(connection: duckdb.DuckDBPyConnection, path: Path) -> Source:
     import duckdb  # noqa: PLC0415 # large, and an extra
 
+    from scarf_async.exports.jobs.engine import quoted  # noqa: PLC0415 # as above
+
     # What does not exist is the system's error, and would be made.
     path.stat()
     name = str(path).replace("'", "''")
@@ -148,27 +165,39 @@ def _database(connection: duckdb.DuckDBPyConnection, path: Path) -> Source:
             raise
         problem = f"another process holds the database {path}; try again when it is done"
         raise JobBusyError(problem) from None
-    columns = _columns(connection, _TABLE)
-    if lacking := [name for name in _NEEDED if name not in columns]:
-        raise ExportError(
-            f"{path} has no table {_TABLE} with {', '.join(lacking)}: load events into it, or name another database"
-        )
-    connection.execute(_EVENTS.format(table=f"source.{_TABLE}"))
-    ledger = _ledger(connection) if _columns(connection, _LEDGER) else ()
+    schema, table = _table(connection, path)
+    connection.execute(_EVENTS.format(table=f"source.{quoted(schema)}.{quoted(table)}"))
+    ledger = _ledger(connection, schema, table)
     return Source(connection, Coverage(ledger) if ledger else _without_ledger(connection))
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
-    rows = connection.execute(
-        "SELECT column_name FROM duckdb_columns() WHERE database_name = 'source' AND schema_name = 'main'"
-        " AND table_name = ?",
-        [table],
-    ).fetchall()
-    return {str(name) for (name,) in rows}
+def _table(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str]:
+    """Return the schema and the name of the table of events: the usual one, or else the only one."""
+    found = connection.execute(_TABLES, [_NEEDED, len(_NEEDED)]).fetchall()
+    if _USUAL in found:
+        return _USUAL
+    match found:
+        case [(schema, table)]:
+            return schema, table
+        case []:
+            raise ExportError(
+                f"{path} has no table with the columns {', '.join(_NEEDED)}: load events into it, or name another"
+                " database"
+            )
+        case _:
+            names = ", ".join(printable(f"{schema}.{table}") for schema, table in found)
+            raise ExportError(
+                f"{path} has several tables of events, and none is {'.'.join(_USUAL)}: {names}; load one of them"
+                " into a database of its own"
+            )
 
 
-def _ledger(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Held, ...], ...]:
-    rows = connection.execute(_HELD, [_TABLE]).fetchall()
+def _ledger(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[tuple[Held, ...], ...]:
+    from scarf_async.exports.jobs.engine import quoted  # noqa: PLC0415 # it imports what is large, and an extra
+
+    if not connection.execute(_HAS_LEDGER, [schema, LEDGER]).fetchall():
+        return ()
+    rows = connection.execute(_HELD.format(ledger=f"source.{quoted(schema)}.{LEDGER}"), [table]).fetchall()
     jobs: dict[str, list[Held]] = {}
     for job, *window in rows:
         jobs.setdefault(job, []).append(Held(*window))

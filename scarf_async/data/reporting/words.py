@@ -153,7 +153,7 @@ def _companies(figures: Figures) -> str:
     if not count:
         return ", none of them at an identified company"
     new = figures.new_company_count
-    told = f", among them {plural(count, 'identified company', 'identified companies')}"
+    told = f" and {plural(count, 'identified company', 'identified companies')}"
     if not figures.has_earlier:
         return told
     return f"{told}, {_new(new, count)} new in this data"
@@ -197,7 +197,7 @@ def missing(figures: Figures) -> list[str]:
     elif coverage.gaps:
         said.append(f"Missing: {_days(coverage.gaps)}.")
     elif coverage.whole is not None:
-        said.append("No day is missing.")
+        said.append("None of these days is missing.")
     if coverage.provisional:
         said.append(f"Provisional, so more events may come: {_days(coverage.provisional)}.")
     if len(coverage.by_job) > 1:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.errors import ExportError
 
-__all__ = ["Crossing", "Engine", "Ids", "IdsOfTwo", "engine_told"]
+__all__ = ["Crossing", "Engine", "Ids", "IdsOfTwo", "engine_told", "quoted"]
 
 _AGAIN: Final = """
     SELECT latest.row, latest.digest <> first.digest AS differs
@@ -59,7 +59,8 @@ def engine_told(description: str) -> Iterator[None]:
     raise ExportError(f"{description}: the engine cannot go on: {problem}")
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return an identifier as it is in SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -96,7 +97,7 @@ class Ids:
 
     def __init__(self, engine: Engine, names: Sequence[str]) -> None:
         self._cursor = engine.cursor()
-        values = ", ".join(map(_quoted, names))
+        values = ", ".join(map(quoted, names))
         self._take_in = (
             "CREATE OR REPLACE TEMP TABLE latest AS"  # noqa: S608 # our own names
             f" SELECT md5_number(id) AS key, hash({values}) AS digest, row FROM arrived WHERE id <> ''"
