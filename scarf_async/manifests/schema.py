@@ -98,7 +98,7 @@ class TablesDraft(Draft):
     """The tables beside the manifest."""
 
     members: Said | None = entry(_NAME, "CSV: organization, username, role.")
-    packages: Said | None = entry(_NAME, "CSV: organization, package, and what is said about it.")
+    packages: Said | None = entry(_NAME, "CSV: organization, package, and other fields of packages.")
     permissions: Said | None = entry(_NAME, "CSV: organization, package, type, user, level.")
     routes: Said | None = entry(_NAME, "CSV: organization, package, type, template_path, outgoing_url.")
 

@@ -322,6 +322,6 @@ class TestText:
         async with Hostile() as service, connect(service) as scarf:
             for body in (b"[1,]", b"{'a': 1}", b"[" * 100_000, b"{}{}"):
                 service.on("GET", "*", answer(200, body))
-                with pytest.raises(DecodeError, match="no JSON"):
+                with pytest.raises(DecodeError, match="not JSON"):
                     await scarf.organizations.get("acme")
             assert len(service.arrivals) == 4

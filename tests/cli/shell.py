@@ -190,6 +190,7 @@ def files_in(directory: Path) -> list[str]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for what another process does."""
-    while not condition():  # noqa: ASYNC110 # it has no event to wait for
-        await asyncio.sleep(0.01)
+    """Wait for what another process does; a minute is enough for any of it."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 # it has no event to wait for
+            await asyncio.sleep(0.01)

@@ -67,7 +67,7 @@ async def test_an_export_leaves_nothing_behind(tmp_path: Path, number: int, stat
     file = tmp_path / "events"
     file.write_text("old")
     async with server_of(answer(b"type,time\npull,2024-01-01T00:00:00Z\n", length=10**6)) as (url, _):
-        process = start(*EVENTS, "-o", str(file), env=environment(url))
+        process = start(*EVENTS, "-o", str(file), "--replace", env=environment(url))
         await until(lambda: len(files_in(tmp_path)) == 2)
         process.send_signal(number)
         done = await finish(process)
@@ -192,7 +192,7 @@ async def test_the_demo_says_how_to_go_on(tmp_path: Path, number: int, status: i
     process.send_signal(number)
     done = await finish(process)
     assert done.status == status, done.err
-    assert b"to go on: scarf-async demo --directory" in done.out
+    assert b"to continue: scarf-async demo --directory" in done.out
 
 
 async def test_what_a_killed_export_left_is_swept(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ WRITTEN: Final = FILES / "changes-0.1.0.json"
 
 
 def test_they_read_as_they_were() -> None:
-    """Nothing of the data is lost, and people see the same."""
+    """Nothing of the data is lost, and people see it as changes of today."""
     changes = read_changes(WRITTEN).changes
     assert changes.to_dict() == json.loads(WRITTEN.read_text())["changes"]
     assert f"{changes}\n" == (FILES / "changes-0.1.0.txt").read_text()
