@@ -1,41 +1,165 @@
-"""The commands, put together."""
+"""The commands, put together; each is imported when it is asked for."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Final, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from scarf_async.cli import (
-    check,
-    collections,
-    copying,
-    demo,
-    domains,
-    emulator,
-    export,
-    imports,
-    load,
-    manifests,
-    members,
-    orgs,
-    packages,
-    permissions,
-    pixels,
-    plan,
-    report,
-    routes,
-    users,
-)
-from scarf_async.cli.command import command
 from scarf_async.cli.help import Command, Commands
-from scarf_async.cli.records import AsJson, write_json
 from scarf_async.version import __version__
 
 __all__ = ["app"]
 
+_FIRST: Final = "To begin with"
+_DECLARED: Final = "Organizations declared in a file"
+_DAILY: Final = "One thing at a time"
+_EVENTS: Final = "Events and aggregates"
+_LOCAL: Final = "Local server"
+
+
+class _Listed(NamedTuple):
+    """What the help says of a command, and where it is: a module, and in it a function or a group."""
+
+    panel: str
+    place: str
+    words: str
+
+
+_COMMANDS: Final = {
+    "check": _Listed(
+        _FIRST,
+        "check:check",
+        "Tell whether token, version and owner work, and what to change if not; the status is then 1.",
+    ),
+    "plan": _Listed(
+        _DECLARED, "plan:plan", "Show what differs between a manifest and the live organization; changes nothing."
+    ),
+    "show": _Listed(
+        _DECLARED, "plan:show", "Show a plan that was saved; asks the service nothing and needs no token."
+    ),
+    "apply": _Listed(
+        _DECLARED,
+        "plan:apply",
+        "Make an organization match a manifest; shows the difference and asks before anything is changed.",
+    ),
+    "pull": _Listed(_DECLARED, "manifests:pull", "Write organizations, as they are, as a manifest."),
+    "copy": _Listed(
+        _DECLARED,
+        "copying:copy",
+        "Make an organization a copy of another; shows the difference and asks before anything is changed.",
+    ),
+    "validate": _Listed(
+        _DECLARED, "manifests:validate", "Check manifests without asking the service; needs no token."
+    ),
+    "schema": _Listed(_DECLARED, "manifests:schema", "Print the JSON Schema of manifests, for editors."),
+    "search": _Listed(
+        _DAILY, "users:search", "Search packages and tracking pixels, of all that the token's user sees (v2)."
+    ),
+    "load": _Listed(
+        _EVENTS,
+        "load:load",
+        "Load events into a table of PostgreSQL or DuckDB, window by window; the same command again goes on.",
+    ),
+    "report": _Listed(
+        _EVENTS,
+        "report:report",
+        "Make a page of an export of events: how many downloads, from whom, of which versions.",
+    ),
+    "demo": _Listed(
+        _LOCAL,
+        "demo:demo",
+        "Plan and apply an organization of 115 container images on a local Scarf,"
+        " and check that all of it is there.",
+    ),
+    "emulator": _Listed(
+        _LOCAL, "emulator:emulator", "Run a local Scarf server until Ctrl-C. It speaks v1, v2 and v3 at once."
+    ),
+    "version": _Listed(_FIRST, "about:version", "Print the version."),
+    "help": _Listed(_FIRST, "about:help_", "Show the help of a command, as --help does."),
+    "orgs": _Listed(_DAILY, "orgs:app", "Show, create and update organizations."),
+    "members": _Listed(_DAILY, "members:app", "List, show, set and remove the members of an organization."),
+    "packages": _Listed(
+        _DAILY, "packages:app", "List, show, create, update and delete packages; an overview of them."
+    ),
+    "permissions": _Listed(_DAILY, "permissions:app", "List and set the permissions on a package."),
+    "routes": _Listed(_DAILY, "routes:app", "List, show, add, change and delete the routes of a file package."),
+    "domains": _Listed(
+        _DAILY, "domains:app", "List, show, add and delete the domains of a package; the status of one."
+    ),
+    "pixels": _Listed(
+        _DAILY, "pixels:app", "List, show, create, update and delete tracking pixels, and their domains (v2)."
+    ),
+    "collections": _Listed(
+        _DAILY, "collections:app", "List, show, create, update and delete collections of docker images (v2)."
+    ),
+    "users": _Listed(_DAILY, "users:app", "Show an account, and the organizations of a user (v2)."),
+    "export": _Listed(
+        _EVENTS,
+        "export:app",
+        "Fetch events and counts: to standard output, a file, or window by window into a directory or a bucket.",
+    ),
+    "imports": _Listed(
+        _EVENTS, "imports:app", "Send your own events, and see what became of them. From v2, whatever --api says."
+    ),
+}
+
+
+class _Loaded(Mapping[str, TyperCommand | TyperGroup]):
+    """The commands by their names."""
+
+    def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
+        return _load(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+
+@cache
+def _load(name: str) -> TyperCommand | TyperGroup:
+    panel, place, _ = _COMMANDS[name]
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(f"scarf_async.cli.{module}"), attribute)
+    alone = typer.Typer()
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name, rich_help_panel=panel)
+    else:
+        alone.command(name, rich_help_panel=panel)(found)
+    _dress(alone)
+    return typer.main.get_group(alone).commands[name]  # type: ignore[return-value] # typer has its click inside
+
+
+def _dress(group: typer.Typer) -> None:
+    """Let everything below a group show our help."""
+    for each in group.registered_commands:
+        each.cls = Command
+    for below in group.registered_groups:
+        below.cls = Commands
+        if below.typer_instance is not None:
+            _dress(below.typer_instance)
+
+
+class _Program(Commands):
+    """The group of all commands."""
+
+    def __init__(self, **attributes: object) -> None:
+        super().__init__(**{**attributes, "commands": _Loaded()})  # type: ignore[arg-type] # as they came
+
+    def listed(self) -> Iterator[tuple[str, str, str]]:
+        """Yield what the help says of each command; a test compares it with the commands."""
+        for name, (panel, _, words) in _COMMANDS.items():
+            yield panel, name, words
+
 
 app: typer.Typer = typer.Typer(
+    cls=_Program,
     help="Manage packages on Scarf and export their events.",
     no_args_is_help=True,
     context_settings={
@@ -46,36 +170,6 @@ app: typer.Typer = typer.Typer(
     # A traceback with local variables would show what this package takes care never to show.
     pretty_exceptions_show_locals=False,
 )
-_FIRST = "To begin with"
-_DECLARED = "Organizations declared in a file"
-_DAILY = "One thing at a time"
-_EVENTS = "Events and aggregates"
-_LOCAL = "Local server"
-
-app.command("check", rich_help_panel=_FIRST)(check.check)
-app.command("plan", rich_help_panel=_DECLARED)(plan.plan)
-app.command("show", rich_help_panel=_DECLARED)(plan.show)
-app.command("apply", rich_help_panel=_DECLARED)(plan.apply)
-app.command("pull", rich_help_panel=_DECLARED)(manifests.pull)
-app.command("copy", rich_help_panel=_DECLARED)(copying.copy)
-app.command("validate", rich_help_panel=_DECLARED)(manifests.validate)
-app.command("schema", rich_help_panel=_DECLARED)(manifests.schema)
-app.add_typer(orgs.app, name="orgs", rich_help_panel=_DAILY)
-app.add_typer(members.app, name="members", rich_help_panel=_DAILY)
-app.add_typer(packages.app, name="packages", rich_help_panel=_DAILY)
-app.add_typer(permissions.app, name="permissions", rich_help_panel=_DAILY)
-app.add_typer(routes.app, name="routes", rich_help_panel=_DAILY)
-app.add_typer(domains.app, name="domains", rich_help_panel=_DAILY)
-app.add_typer(pixels.app, name="pixels", rich_help_panel=_DAILY)
-app.add_typer(collections.app, name="collections", rich_help_panel=_DAILY)
-app.add_typer(users.app, name="users", rich_help_panel=_DAILY)
-app.command("search", rich_help_panel=_DAILY)(users.search)
-app.add_typer(export.app, name="export", rich_help_panel=_EVENTS)
-app.command("load", rich_help_panel=_EVENTS)(load.load)
-app.command("report", rich_help_panel=_EVENTS)(report.report)
-app.add_typer(imports.app, name="imports", rich_help_panel=_EVENTS)
-app.command("demo", rich_help_panel=_LOCAL)(demo.demo)
-app.command("emulator", rich_help_panel=_LOCAL)(emulator.emulator)
 
 
 def _print_version(wanted: bool) -> None:
@@ -91,41 +185,3 @@ def options(
     ] = False,
 ) -> None:
     """Manage packages on Scarf and export their events."""
-
-
-@app.command("version", rich_help_panel=_FIRST)
-@command
-def version_(*, as_json: AsJson = False) -> None:
-    """Print the version.
-
-    Example: scarf-async version
-    """
-    if as_json:
-        write_json({"version": __version__})
-    else:
-        typer.echo(f"scarf-async {__version__}")
-
-
-@app.command("help", rich_help_panel=_FIRST)
-def help_(
-    words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND...", help="The command.")] = None,
-) -> None:
-    """Show the help of a command, as --help does.
-
-    Example: scarf-async help export job
-    """
-    app([*(words or []), "--help"])
-
-
-def _dress(group: typer.Typer) -> None:
-    """Let everything below a group show our help."""
-    group.info.cls = Commands
-    for each in group.registered_commands:
-        each.cls = Command
-    for below in group.registered_groups:
-        below.cls = Commands
-        if below.typer_instance is not None:
-            _dress(below.typer_instance)
-
-
-_dress(app)

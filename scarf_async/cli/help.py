@@ -71,14 +71,19 @@ class Commands(TyperGroup):
             ctx.fail(f"No such command {name!r}. {hint}")
         return super().resolve_command(ctx, args)
 
-    def format_help(self, ctx: typer.Context, _: object) -> None:  # type: ignore[override] # as above
-        """Show the help."""
-        panels: dict[str, list[tuple[str, str]]] = {}
+    def listed(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the heading, the name and the words of each command that the help shows."""
         for name, command in self.commands.items():
             if not command.hidden:
                 panel = getattr(command, "rich_help_panel", None)
                 words = (command.help or "").split("\n\n")[0]
-                panels.setdefault(panel if isinstance(panel, str) else "Commands", []).append((name, words))
+                yield panel if isinstance(panel, str) else "Commands", name, words
+
+    def format_help(self, ctx: typer.Context, _: object) -> None:  # type: ignore[override] # as above
+        """Show the help."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for panel, name, words in self.listed():
+            panels.setdefault(panel, []).append((name, words))
         _show(ctx, self.help, ["[OPTIONS]", "COMMAND"], [*panels.items(), *_parameter_panels(self, ctx)])
 
 

@@ -13,7 +13,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from scarf_async.cli.app import app as program
 from scarf_async.cli.command import command
+from scarf_async.cli.help import Commands
 from scarf_async.cli.options import ClientOptions, read_token_file
 from scarf_async.cli.output import Status
 from scarf_async.errors import ConfigurationError, ReadOnlyError
@@ -121,15 +123,70 @@ def test_an_error_is_one_line(name: str) -> None:
     )
 
 
-def test_help_waits_for_nothing_heavy() -> None:
-    """The commands are there before the client, an event loop or Arrow is imported."""
-    probe = "import sys; from scarf_async.cli.app import app; print(*sys.modules, sep='\\n')"
-    loaded = subprocess.run(
-        [sys.executable, "-c", probe], check=True, capture_output=True, text=True
-    ).stdout.split()
-    assert "scarf_async.cli.export" in loaded
-    heavy = {"aiohttp", "anyio", "asyncio", "cattrs", "msgspec", "pyarrow", "rich.progress", "scarf_async.client"}
-    assert heavy & set(loaded) == set()
+_PROBE = """
+import io, sys
+from contextlib import redirect_stdout, suppress
+from scarf_async.cli import main
+sys.argv = ["scarf-async", *sys.argv[1:]]
+with redirect_stdout(io.StringIO()), suppress(SystemExit):
+    main()
+print(*sys.modules)
+"""
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """Return the modules that are there when the program has run."""
+    command = [sys.executable, "-c", _PROBE, *arguments]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.split())
+
+
+def ours(modules: set[str]) -> set[str]:
+    """Return those of the command line, but those that every command needs."""
+    return {name.rpartition(".")[2] for name in modules if name.startswith("scarf_async.cli.")}
+
+
+_HEAVY = {"aiohttp", "anyio", "asyncio", "cattrs", "msgspec", "pyarrow", "rich.progress", "scarf_async.client"}
+
+
+def test_the_version_waits_for_nothing() -> None:
+    """It is printed before anything is imported but what tells signals apart."""
+    modules = imported_by("--version")
+    assert ours(modules) == {"signals"}
+    assert not modules & {*_HEAVY, "attrs", "typer", "rich"}
+
+
+def test_help_waits_for_no_command() -> None:
+    """The list of commands imports none of them, nor what they are made of."""
+    modules = imported_by("--help")
+    assert ours(modules) == {"app", "help", "output", "signals"}
+    assert not modules & {*_HEAVY, "attrs", "scarf_async.entities"}
+
+
+def test_a_command_waits_for_its_own_module() -> None:
+    """The help of a group imports no other group, nor the client, an event loop or Arrow."""
+    modules = imported_by("packages", "--help")
+    assert "packages" in ours(modules)
+    assert not ours(modules) & {"collections", "emulator", "export", "load", "manifests", "orgs", "plan"}
+    assert not modules & _HEAVY
+
+
+def test_no_command_waits_for_anything_heavy() -> None:
+    """All commands are there before the client, an event loop or Arrow is imported."""
+    probe = (
+        "import sys, typer; from scarf_async.cli.app import app as program;"
+        " all(typer.main.get_command(program).commands.values());"
+        " print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True, timeout=60)
+    assert "scarf_async.cli.export" in done.stdout.split()
+    assert not _HEAVY & set(done.stdout.split())
+
+
+def test_the_help_lists_what_the_commands_say() -> None:
+    """The list of commands is kept apart from them; heading, name and words are theirs."""
+    top = typer.main.get_command(program)
+    assert isinstance(top, Commands)
+    assert list(top.listed()) == list(Commands.listed(top))
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Final, get_args, get_origin
 
-import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.models import ArgumentInfo, OptionInfo
 
 from scarf_async.cli.app import app
@@ -57,16 +58,18 @@ every user of the machine could read it. The addresses come from `--base-url` an
 """
 
 
-def _commands(group: typer.Typer, path: str) -> Iterator[tuple[str, Callable[..., object]]]:
-    for command in group.registered_commands:
-        assert command.callback is not None
-        yield f"{path} {command.name or command.callback.__name__.replace('_', '-')}", command.callback
-    for member in group.registered_groups:
-        assert member.typer_instance is not None
-        yield from _commands(member.typer_instance, f"{path} {member.name}")
+def _commands(group: TyperGroup, path: str) -> Iterator[tuple[str, Callable[..., object]]]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            assert command.callback is not None
+            yield f"{path} {name}", command.callback
 
 
-COMMANDS: Final = dict(_commands(app, "scarf-async"))
+_TOP: Final = get_command(app)
+assert isinstance(_TOP, TyperGroup)
+COMMANDS: Final = dict(_commands(_TOP, "scarf-async"))
 """Every command, by the words that call it."""
 
 
