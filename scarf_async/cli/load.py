@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
@@ -12,6 +13,7 @@ import typer
 from scarf_async.cli.command import command
 from scarf_async.cli.days import Days, Month, Since, days_before, read_range, refuse_future
 from scarf_async.cli.finding import job_with_ids
+from scarf_async.cli.log import LogOption, logging_to
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
@@ -19,6 +21,7 @@ from scarf_async.cli.progress import Meter, describe
 from scarf_async.cli.records import write_json
 from scarf_async.cli.writes import Type
 from scarf_async.errors import ConfigurationError, ScarfError, ValidationError
+from scarf_async.text import counted
 
 if TYPE_CHECKING:
     from scarf_async.entities import JSON
@@ -31,6 +34,7 @@ _VARIABLE: Final = "SCARF_LOAD_URL"
 _NOTHING: Final[dict[str, JSON]] = {
     "complete": False,
     "windows": [],
+    "new_files": [],
     "rows": 0,
     "duplicates": 0,
     "malformed": 0,
@@ -114,13 +118,13 @@ async def load(
     what: Annotated[
         What | None,
         typer.Argument(
-            metavar="[WHAT]", help="Which export: package-events, owner-events, pixel-events. Not with --from."
+            metavar="WHAT", help="Which export: package-events, owner-events, pixel-events. Not with --from."
         ),
     ] = None,
     account: Annotated[
         str | None,
         typer.Argument(
-            metavar="[OWNER]", help="The organization, user or owner; by default --owner. Not with --from."
+            metavar="OWNER", help="The organization, user or owner; by default --owner. Not with --from."
         ),
     ] = None,
     source: Annotated[
@@ -154,6 +158,7 @@ async def load(
         typer.Option("--json", help="Write what became of it as one JSON object, also where it fails or is busy."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing unless something fails.")] = False,
+    log: LogOption = None,
     connection: ExportClientOptions,
 ) -> Status:
     """Load events into a table of PostgreSQL or DuckDB, window by window; the same command again goes on.
@@ -172,7 +177,7 @@ async def load(
         where: _Table = {"table": table, "columns": columns}
         if ddl:
             return await _write_ddl(target, where)
-        with _Windows(quiet=quiet) as meter:
+        with logging_to(log) as note, _Windows(note, quiet=quiet) as meter:
             if source is not None:
                 if what is not None or fetched != RangeOptions():
                     raise ValidationError(
@@ -186,13 +191,14 @@ async def load(
             else:
                 job = fetched.job(what, connection.owner if account is None else account)
                 report = await _fetched(job, target, where, fetched, connection, meter)
+            note(str(report))
     except (ScarfError, OSError) as error:
         if as_json:
             write_json(_NOTHING | {"error": str(error)})
         raise
     failed = bool(report.failed or report.stopped_by)
     if as_json:
-        write_json(report.to_dict() | {"error": report.stopped_by})
+        write_json(_NOTHING | report.to_dict() | {"error": report.stopped_by})
     if failed or not quiet:
         errors = filter(None, (window.error for window in report.windows))
         for line in as_typed(str(report), *errors).splitlines():
@@ -266,16 +272,19 @@ async def _fetched(  # noqa: PLR0917 # all that it depends on
 class _Windows(Meter):
     """Shows how far a load is: a line on a terminal, else one for each window."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, note: Callable[[str], None], *, quiet: bool) -> None:
         super().__init__(shown=not quiet)
+        self._note = note
         self._quiet = quiet
 
     def tell(self, progress: ExportProgress) -> None:
         """Show it."""
-        if not (self._quiet or self.is_shown):
-            for window in progress.finished:
-                status = _STATUS.get(window.status, window.status)
-                say(f"{window.start}..{window.end}: {status}, {window.rows:,} rows")
+        for window in progress.finished:
+            status = _STATUS.get(window.status, window.status)
+            line = f"{window.start}..{window.end}: {status}, {counted(window.rows, 'row')}"
+            self._note(line if window.error is None else f"{line}: {window.error}")
+            if not (self._quiet or self.is_shown):
+                say(line)
         windows = (progress.windows_done, progress.windows_total)
         failed, rows = progress.windows_failed, progress.rows
         line = describe(progress.bytes, progress.elapsed, windows=windows, failed=failed, rows=rows)
