@@ -76,7 +76,7 @@ def test_the_demo_of_v2(strict: bool, soak: bool, monkeypatch: pytest.MonkeyPatc
 def test_strict_is_about_v2() -> None:
     """With v1 it is refused."""
     done = CliRunner().invoke(app, ["demo", "--strict"])
-    assert (done.exit_code, done.stderr) == (2, "scarf-async: --strict is about v2: give --api v2, too\n")
+    assert (done.exit_code, done.stderr) == (2, "scarf-async: --strict needs --api v2\n")
 
 
 COMMANDS: list[list[str]] = [
