@@ -341,7 +341,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1), done.stderr
     assert demo.exit_code == 1
     assert "Interrupted" not in demo.stdout
-    assert f"to go on: scarf-async demo --directory '{directory}'" in demo.stdout
+    assert f"to continue: scarf-async demo --directory '{directory}'" in demo.stdout
 
 
 async def test_the_demo_is_not_ended_by_an_export_without_an_answer() -> None:
@@ -383,7 +383,7 @@ def test_an_interrupted_demo_goes_on_where_it_was(tmp_path: Path, soak: bool) ->
     command = [*program, "--directory", str(tmp_path / "demo"), "--concurrency", "4"]
     status, output = interrupt([*command, "--latency", "0.05"], tmp_path / "demo")
     assert status == 130, output
-    assert "to go on: scarf-async demo --directory" in output
+    assert "to continue: scarf-async demo --directory" in output
     assert "Traceback" not in output
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
