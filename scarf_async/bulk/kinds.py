@@ -108,7 +108,14 @@ class _Plan(Protocol):
 
 
 class Ref(Generic[T]):
-    """An operation of a plan, standing for what it will give: usable as a package below, and in `after`."""
+    """A reference to an operation of a plan, and to what that operation will return.
+
+    The adders of `BulkPlan` return it. A reference to the creation of a package is accepted as the package of later
+    operations, and any reference in `after`. It belongs to its plan: another plan refuses it.
+
+    Attributes:
+        index: the place of the operation in its plan.
+    """
 
     __slots__ = ("_plan", "index")
 

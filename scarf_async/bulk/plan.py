@@ -100,25 +100,58 @@ class BulkPlan:
         if_exists: IfExists = "fail",
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[Organization]:
-        """Add the creation of an organization."""
+        """Add the creation of an organization.
+
+        The token's user becomes its owner. With `if_exists="keep"` an organization that exists is kept if it equals
+        this one; if it differs, the operation fails.
+
+        Example:
+            ```python
+            acme = OrganizationUpsert(name="acme", description="", billing_email="bills@acme.example")
+            plan.create_organization(acme)
+            plan.upsert_member("acme", "ann", "admin")
+            ```
+
+        Raises:
+            ValidationError: a field cannot be sent, or `after` names an operation of another plan.
+        """
         return self._add(CreateOrganization(organization, if_exists), after)
 
     def update_organization(
         self, name: str, organization: OrganizationUpsert, *, after: Ref[U] | Iterable[Ref[U]] = ()
     ) -> Ref[Organization]:
-        """Add a change of an organization, or its renaming."""
+        """Add an update of an organization, which may rename it.
+
+        It is a renaming where `organization.name` is not `name`.
+
+        Raises:
+            ValidationError: a field cannot be sent.
+        """
         return self._add(UpdateOrganization(name, organization), after)
 
     def upsert_member(
         self, organization: str, username: str, role: RoleLike, *, after: Ref[U] | Iterable[Ref[U]] = ()
     ) -> Ref[Member]:
-        """Add a membership to create or change."""
+        """Add a user to an organization, or change that member's role.
+
+        Example:
+            ```python
+            plan.upsert_member("acme", "ann", "owner")
+            ```
+
+        Raises:
+            ValidationError: a name cannot be part of an address, or the role is unknown.
+        """
         return self._add(UpsertMember(organization, username, role), after)
 
     def remove_member(
         self, organization: str, username: str, *, after: Ref[U] | Iterable[Ref[U]] = ()
     ) -> Ref[None]:
-        """Add the removal of a member."""
+        """Add the removal of a member from an organization.
+
+        Raises:
+            ValidationError: a name cannot be part of an address.
+        """
         return self._add(RemoveMember(organization, username), after)
 
     def create_package(
@@ -129,7 +162,20 @@ class BulkPlan:
         if_exists: IfExists = "fail",
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[Package]:
-        """Add the creation of a package of an organization; without one, of the token's user."""
+        """Add the creation of a package of an organization; without one, of the token's user.
+
+        The reference that it returns is accepted as the package of later operations, which wait for the creation.
+
+        Example:
+            ```python
+            web = PackageUpsert(name="web", short_description="The web client")
+            created = plan.create_package(web, organization="acme", if_exists="keep")
+            plan.set_permission(created, "bob", "member")
+            ```
+
+        Raises:
+            ValidationError: a field cannot be sent.
+        """
         return self._add(CreatePackage(package, organization, if_exists), after)
 
     def update_package(
@@ -139,7 +185,11 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[Package]:
-        """Add a change of a package; its type cannot change."""
+        """Add an update of a package; its type cannot change.
+
+        Raises:
+            ValidationError: a field cannot be sent, or the type is another one than that of the given `Package`.
+        """
         call = UpdatePackage(package, upsert)
         if isinstance(package, Package):
             check_same_type(package, upsert)
@@ -148,7 +198,11 @@ class BulkPlan:
     def delete_package(
         self, package: str | Package | PackageKey | Ref[Package], *, after: Ref[U] | Iterable[Ref[U]] = ()
     ) -> Ref[None]:
-        """Add the deletion of a package; it runs after everything else that names it."""
+        """Add the deletion of a package; it runs after every other operation on that package.
+
+        Raises:
+            ValidationError: the package cannot be part of an address.
+        """
         return self._add(DeletePackage(package), after)
 
     def set_permission(
@@ -159,7 +213,14 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[None]:
-        """Add a permission to set; those of one package travel together."""
+        """Add the setting of a user's level on a package.
+
+        Levels of one package are sent in one request where the service allows it. `user_query` is a username, or in
+        v1 an e-mail address; the level `default` removes a special level.
+
+        Raises:
+            ValidationError: the user or the package cannot be sent, or the level is unknown.
+        """
         return self._add(SetPermission(package, user_query, level), after)
 
     def create_route(
@@ -170,7 +231,19 @@ class BulkPlan:
         if_exists: IfExists = "fail",
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[Route]:
-        """Add the creation of a route."""
+        """Add the creation of a route of a file package.
+
+        With `if_exists="keep"` an equal route is kept.
+
+        Example:
+            ```python
+            route = RouteCreate(outgoing_url="https://acme.example/{version}.tgz", template_path="/{version}.tgz")
+            plan.create_route(web, route, if_exists="keep")
+            ```
+
+        Raises:
+            ValidationError: an address or path cannot be sent.
+        """
         return self._add(CreateRoute(package, route, if_exists), after)
 
     def update_route(
@@ -181,7 +254,11 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[Route]:
-        """Add a change of a route (v2); an `outgoing_url` that is UNSET stays, and None clears it."""
+        """Add an update of a route (v2); an `outgoing_url` that is UNSET stays, and None clears it.
+
+        Raises:
+            ValidationError: an address, path or id cannot be sent.
+        """
         return self._add(UpdateRoute(package, route_id, route), after)
 
     def delete_route(
@@ -191,7 +268,11 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[None]:
-        """Add the deletion of a route; it runs after the route creations of the same package."""
+        """Add the deletion of a route; it runs after the route creations of the same package.
+
+        Raises:
+            ValidationError: the package or the id cannot be part of an address.
+        """
         return self._add(DeleteRoute(package, route_id), after)
 
     def create_domain(
@@ -202,7 +283,13 @@ class BulkPlan:
         if_exists: IfExists = "fail",
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[Domain]:
-        """Add the creation of a domain."""
+        """Add a domain to a package.
+
+        With `if_exists="keep"` a domain that the package already has is kept.
+
+        Raises:
+            ValidationError: the name cannot be sent.
+        """
         return self._add(CreateDomain(package, domain, if_exists), after)
 
     def delete_domain(
@@ -212,7 +299,11 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[None]:
-        """Add the deletion of a domain; it runs after the domain creations of the same package."""
+        """Add the deletion of a domain; it runs after the domain creations of the same package.
+
+        Raises:
+            ValidationError: the package or the id cannot be part of an address.
+        """
         return self._add(DeleteDomain(package, domain_id), after)
 
     def dump(self, path: str | os.PathLike[str]) -> None:

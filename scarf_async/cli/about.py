@@ -29,7 +29,7 @@ def version(*, as_json: AsJson = False) -> None:
 def help_(
     words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND...", help="The command.")] = None,
 ) -> None:
-    """Show the help of a command, as --help does.
+    """Show the help of a command, like --help.
 
     Example: scarf-async help export job
     """

@@ -34,12 +34,12 @@ class QueryOptions:
         list[str] | None,
         typer.Option(
             metavar="DIMENSION",
-            help="What is counted by, such as by-company; give it twice for two. By default by-total.",
+            help="A dimension to count by, such as by-company; give it twice for two. By default by-total.",
         ),
     ] = None
     rollup: Annotated[
         Literal["total", "daily", "weekly", "monthly", "yearly"],
-        typer.Option(help="How long a bucket of days is; total is the whole range."),
+        typer.Option(help="The length of a bucket; total is one bucket for the whole range."),
     ] = "daily"
     packages: Annotated[
         list[str] | None,
@@ -56,16 +56,19 @@ class QueryOptions:
         str | None,
         typer.Option(
             metavar="PATTERN",
-            help="Count what has such a name, as io.acme*,acme/web; for a job of owner-events: fetch it.",
+            help="Count only what these names match, such as io.acme*,acme/web; for a job of owner-events:"
+            " fetch only that.",
         ),
     ] = None
     pixels_of_package: Annotated[
         str | None, typer.Option(metavar="PACKAGE", help="Count the pixels of a package.")
     ] = None
-    filter: Annotated[str | None, typer.Option(help="The id of a filter that is saved with Scarf.")] = None
+    filter: Annotated[str | None, typer.Option(help="The id of a filter saved at Scarf.")] = None
     company: Annotated[str | None, typer.Option(help="Count one company, by its domain.")] = None
-    include_low_confidence: Annotated[bool, typer.Option(help="Count companies that are not sure.")] = True
-    group_by_artifact: Annotated[bool, typer.Option(help="Count each package and pixel by itself.")] = True
+    include_low_confidence: Annotated[
+        bool, typer.Option(help="Count companies that are identified with low confidence.")
+    ] = True
+    group_by_artifact: Annotated[bool, typer.Option(help="Count each package and pixel separately.")] = True
 
     @property
     def query(self) -> AggregationQuery | None:

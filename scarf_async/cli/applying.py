@@ -38,32 +38,35 @@ _ROWS: Final = 20
 class ApplyOptions:
     """How a difference is applied."""
 
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, and send no change.")] = False
+    yes: Annotated[bool, typer.Option("--yes", help="Skip confirmation.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference without changing anything.")] = (
+        False
+    )
     full: Annotated[
         bool,
-        typer.Option("--full", help="Show everything, on a terminal too, which by default shortens long lists."),
+        typer.Option("--full", help="Do not shorten long lists and values on a terminal."),
     ] = False
     journal: Annotated[
         Path | None,
-        typer.Option(help="A file that makes an interrupted run go on where it was.", metavar="FILE"),
+        typer.Option(help="A file that lets an interrupted run continue where it stopped.", metavar="FILE"),
     ] = None
     max_removals: Annotated[
-        int | None, typer.Option(min=0, help="Refuse to remove more than so many things.", metavar="N")
+        int | None, typer.Option(min=0, help="Refuse to remove more things than this.", metavar="N")
     ] = None
     me: Annotated[
-        str | None, typer.Option(help="The username that the token belongs to, who never loses access.")
+        str | None,
+        typer.Option(help="The username that the token belongs to; changes that take its access away are refused."),
     ] = None
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at the most.")] = 32
+    concurrency: Annotated[int, typer.Option(min=1, help="How many requests to have in flight at once.")] = 32
     patience: Annotated[
         float,
         typer.Option(
-            help="Seconds without any success after which nothing new is started, and the longest wait that the"
+            help="Start nothing new after this many seconds without a success; also the longest wait that the"
             " service may ask for."
         ),
     ] = 600.0
     as_json: Annotated[
-        bool, typer.Option("--json", help="Write what became of it as JSON; of a dry run the difference.")
+        bool, typer.Option("--json", help="Write the result as JSON; for a dry run, the difference.")
     ] = False
 
     @property
@@ -79,8 +82,8 @@ class ApplyOptions:
         """
         if self.journal is not None and self.journal.exists() and self.journal.stat().st_size:
             raise GuardError(
-                f"nothing was changed: the journal {self.journal} was begun with other changes; to continue them:"
-                f" {self._again(self._kept_plan, connection)}; to compare again, give another journal"
+                f"nothing was changed: the journal {self.journal} belongs to other changes; to continue them:"
+                f" {self._again(self._kept_plan, connection)}; to compare again, use another journal"
             )
 
     async def carry_out(
@@ -105,7 +108,7 @@ class ApplyOptions:
         if self.dry_run:
             if self.as_json:
                 write_json(changes.to_dict())
-            say("Nothing was changed, since this is a dry run.")
+            say("Dry run: nothing was changed.")
             return Status.DONE
         if count := len(changes.applicable):
             await confirm(f"Make {'this change' if count == 1 else f'these {count:,} changes'}?", yes=self.yes)
@@ -118,7 +121,7 @@ class ApplyOptions:
         if report is not None:
             self._tell(report)
         if interrupted:
-            say(f"Interrupted; to go on: {self._again(kept, connection)}")
+            say(f"Interrupted; to continue: {self._again(kept, connection)}")
             return Status.INTERRUPTED
         return Status.DONE if report is not None and report.ok else Status.FAILED
 
@@ -151,7 +154,7 @@ class ApplyOptions:
         if bulk is not None and bulk.stopped_by is not None:
             say(f"Stopped: {as_typed(bulk.stopped_by, *filter(None, (outcome.error for outcome in bulk)))}")
         if report.me_unchecked:
-            say("Not checked: whether the token's user loses anything; say who that is with --me")
+            say("Not checked: whether the token's user loses access; give --me to have it checked")
 
     def _again(self, plan: Path | None, connection: ClientOptions) -> str:
         """Return the command that goes on; without a journal it is the same one again."""
@@ -163,7 +166,7 @@ class ApplyOptions:
 
 def say_stopping() -> None:
     """Say what the first signal does."""
-    say(f"Stopping when what is under way has ended; {name_of_first()} again stops at once")
+    say(f"Stopping once the requests in flight have finished; {name_of_first()} again stops at once")
 
 
 def progress_line(progress: BulkProgress) -> str:

@@ -26,7 +26,7 @@ async def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise GuardError("nothing was changed: there is no terminal to ask at; give --yes if this is what you want")
+        raise GuardError("nothing was changed: there is no terminal to confirm on; give --yes to skip confirmation")
     from anyio.to_thread import run_sync  # noqa: PLC0415 # `--help` must not wait for it
 
     # Thinking about the answer must not keep Ctrl-C waiting.

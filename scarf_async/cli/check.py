@@ -15,9 +15,9 @@ __all__ = ["check"]
 
 @command
 async def check(*, shown: RecordOptions, connection: ClientOptions) -> Status:
-    """Tell whether token, version and owner work, and what to change if not; the status is then 1.
+    """Check that token, version and owner work; if not, say what to change and end with status 1.
 
-    It takes a cheap read or two. What was not tried is empty.
+    This takes one or two cheap reads. A check that was not tried is empty.
 
     Example: scarf-async check --api v2 --owner acme
     """

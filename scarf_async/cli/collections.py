@@ -56,14 +56,16 @@ async def get(*, collection: CollectionChoice, shown: RecordOptions, connection:
 @command
 async def create(
     *,
-    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Which images, such as acme/*.")],
-    backend_domain: Annotated[str, typer.Argument(metavar="REGISTRY", help="Their registry, such as ghcr.io.")],
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="The pattern of its images, such as acme/*.")],
+    backend_domain: Annotated[
+        str, typer.Argument(metavar="REGISTRY", help="The images' registry, such as ghcr.io.")
+    ],
     public_domain: PublicDomain = None,
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Create a collection; an equal one that is there is kept.
+    """Create a collection; an equal one that exists is kept.
 
     Example: scarf-async collections create "acme/*" ghcr.io --public-domain cr.acme.example --owner acme
     """
@@ -79,14 +81,14 @@ async def create(
 async def update(
     *,
     collection: CollectionChoice,
-    pattern: Annotated[str | None, typer.Option(help="Which images.")] = None,
-    backend_domain: Annotated[str | None, typer.Option(metavar="REGISTRY", help="Their registry.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="The pattern of its images.")] = None,
+    backend_domain: Annotated[str | None, typer.Option(metavar="REGISTRY", help="The images' registry.")] = None,
     public_domain: PublicDomain = None,
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Change a collection; what is not said stays as it is.
+    """Change a collection; what is not given stays unchanged.
 
     Example: scarf-async collections update "acme/*" --backend-domain quay.io --owner acme
     """

@@ -28,11 +28,11 @@ class _Target:
 
     to_api: Annotated[
         ApiVersion | None,
-        typer.Option(help="The version to speak there; by default the one that is spoken here."),
+        typer.Option(help="The API version of the target; by default that of the source."),
     ] = None
-    to_url: Annotated[str | None, typer.Option(metavar="URL", help="The address of that version there.")] = None
+    to_url: Annotated[str | None, typer.Option(metavar="URL", help="The address of the target's API.")] = None
     to_token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file whose first line is the token for there.")
+        Path | None, typer.Option(metavar="FILE", help="A file whose first line is the token of the target.")
     ] = None
 
     def connection(self, source: ClientOptions) -> ClientOptions | None:
@@ -42,7 +42,7 @@ class _Target:
             ValidationError: the source's token would be sent to another server.
         """
         if self.to_url is not None and self.to_token_file is None:
-            raise ValidationError("--to-url needs --to-token-file: the token of one server is not for another")
+            raise ValidationError("--to-url needs --to-token-file: the token of one server is not sent to another")
         if self.to_api is None and self.to_token_file is None:
             return None
         there = attrs.evolve(
@@ -58,22 +58,22 @@ class _Target:
 async def copy(
     *,
     source: Annotated[str, typer.Argument(metavar="ORG", help="The organization to copy.")],
-    name: Annotated[str, typer.Argument(metavar="NEW", help="What the copy is called.")],
+    name: Annotated[str, typer.Argument(metavar="NEW", help="The name of the copy.")],
     names: Annotated[
         Path | None,
         typer.Option(
             "--map",
             metavar="FILE",
-            help="YAML, JSON or TOML with the tables members, packages, domains: from old name to new name, or to"
-            " an empty text for what is not to be copied.",
+            help="A YAML, JSON or TOML file with the tables members, packages and domains, each from old to new"
+            " names; an empty new name leaves a thing out.",
         ),
     ] = None,
     addresses: Annotated[
         Path | None,
         typer.Option(
             metavar="MANIFEST",
-            help="A manifest with the addresses of packages, which the service does not give back; without it"
-            " docker packages cannot be created.",
+            help="A manifest with the addresses of packages, which v1 does not return; without them docker"
+            " packages cannot be created.",
         ),
     ] = None,
     target: _Target,
@@ -81,7 +81,7 @@ async def copy(
     options: ApplyOptions,
     connection: ClientOptions,
 ) -> Status:
-    """Make an organization a copy of another; shows the difference and asks before anything is changed.
+    """Make an organization a copy of another; shows the difference and asks before changing anything.
 
     Example: scarf-async copy acme acme-test --map names.yaml
     """

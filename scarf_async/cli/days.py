@@ -22,7 +22,7 @@ _DECEMBER: Final = 12
 Days = Annotated[int | None, typer.Option(help="Instead of --start: this many days before --end, or before today.")]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="30d|4w|DAY", help="Instead of --start: so many days or weeks before --end, or a day."),
+    typer.Option(metavar="30d|4w|DAY", help="Instead of --start: this many days or weeks before --end, or a day."),
 ]
 Month = Annotated[
     str | None, typer.Option(metavar="YYYY-MM", help="Instead of --start and --end: this month, such as 2024-01.")
@@ -72,7 +72,7 @@ def read_range(
     if month is not None and end is not None:
         given.append("--end")
     if len(given) > 1:
-        raise ValidationError(f"{' and '.join(given)} exclude each other: give one of them")
+        raise ValidationError(f"{' and '.join(given)} cannot be combined: give one of them")
     if month is not None:
         return _read_month(month)
     return (start if since is None else _read_since(since, end)), end
@@ -98,7 +98,7 @@ def _read_since(since: str, end: str | None) -> str:
 
 
 def refuse_future(start: dt.date | None, end: dt.date | None) -> None:
-    """Refuse a range that has not begun.
+    """Refuse a range that lies in the future.
 
     Raises:
         ValidationError: it begins after today.

@@ -20,39 +20,41 @@ __all__ = ["demo"]
 async def demo(
     *,
     api: Annotated[
-        ApiVersion, typer.Option(help="The version to speak. In v2 the organization is there already.")
+        ApiVersion, typer.Option(help="The version to speak. In v2 the organization already exists.")
     ] = "v1",
     strict: Annotated[
         bool,
         typer.Option(
             "--strict",
-            help="In v2: take permissions of packages of users only, which is all that v2 documents. By default"
-            " those of organizations work too.",
+            help="In v2: allow permissions on users' packages only, which is all that v2 documents. By default"
+            " they work on organizations' packages too.",
         ),
     ] = False,
     faults: Annotated[
         bool,
-        typer.Option(help="Let 5% of answers be 503 or 429 and drop 2% of connections after the request worked."),
+        typer.Option(
+            help="Answer 5% of requests with 503 or 429, and drop 2% of connections after the request took effect."
+        ),
     ] = True,
     seed: Annotated[int, typer.Option(help="Decides which requests the faults hit.")] = 0,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at the most.")] = 32,
-    latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0.0,
+    concurrency: Annotated[int, typer.Option(min=1, help="How many requests to have in flight at once.")] = 32,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds by which every answer is delayed.")] = 0.0,
     directory: Annotated[
         Path | None,
         typer.Option(
-            help="Where the local server's state and the journal are kept; an interrupted run goes on there."
+            help="Where the local server's state and the journal are kept; an interrupted run continues from there."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> Status:
-    """Plan and apply an organization of 115 container images on a local Scarf, and check that all of it is there.
+    """Plan and apply an organization of 115 container images on a local Scarf server, and check the result.
 
-    The first Ctrl-C or SIGTERM lets what is under way end and keeps the journal; the second stops at once.
+    The first Ctrl-C or SIGTERM lets requests in flight finish and keeps the journal; the second stops at once.
 
     Example: scarf-async demo --seed 7
     """
     if strict and api == "v1":
-        raise ValidationError("--strict is about v2: give --api v2, too")
+        raise ValidationError("--strict needs --api v2")
     from scarf_async.cli.rehearsal import Rehearsal  # noqa: PLC0415 # `--help` must not wait for a whole client
 
     rehearsal = Rehearsal(

@@ -89,7 +89,7 @@ def markdown(changes: Changes) -> str:
         "</details>",
     ]
     if hidden:
-        parts.append(f"{counted(hidden, 'change')} not shown: a comment is too short for all of them.")
+        parts.append(f"{counted(hidden, 'change')} not shown: they do not fit into one comment.")
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,7 +17,7 @@ from scarf_async.entities import DomainCreate
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
-    help="List, show, add and delete the domains of a package; the status of one.", no_args_is_help=True
+    help="List, show, add and delete the domains of a package; show the status of one.", no_args_is_help=True
 )
 
 Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain's name, or its id.")]
@@ -56,7 +56,7 @@ async def add(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Add a domain; one that the package has is kept.
+    """Add a domain; if the package already has it, it is kept.
 
     Example: scarf-async domains add acme/downloads downloads.acme.example
     """
@@ -102,7 +102,7 @@ async def status(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Show how far a domain of an owner has come on its way to being served (v2).
+    """Show which steps of an owner's domain towards being served are done (v2).
 
     Example: scarf-async domains status downloads.acme.example --owner acme
     """

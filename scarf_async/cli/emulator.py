@@ -31,9 +31,9 @@ class _Place:
     panel: ClassVar[str] = "Where it listens"
 
     host: Annotated[
-        str, typer.Option(help="The address to listen on; 0.0.0.0 and :: are all of this machine's.")
+        str, typer.Option(help="The address to listen on; 0.0.0.0 and :: mean all addresses of this machine.")
     ] = "127.0.0.1"
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8787
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 picks a free one.")] = 8787
     tls: Annotated[
         bool,
         typer.Option(
@@ -44,14 +44,14 @@ class _Place:
     ca_file: Annotated[
         Path | None,
         typer.Option(
-            help="Where that authority's certificate (PEM) is written; by default into a temporary directory."
+            help="Where that authority's certificate (PEM) is written; by default in a temporary directory."
         ),
     ] = None
     log: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A file to which a line of JSON is added for each request: method, path, query, status, body.",
+            help="Append a line of JSON for each request to this file: method, path, query, status, body.",
         ),
     ] = None
 
@@ -60,31 +60,34 @@ class _Place:
 class _State:
     panel: ClassVar[str] = "What it knows"
 
-    database: Annotated[str, typer.Option(help="A file to keep the state in; by default it is forgotten.")] = (
-        ":memory:"
-    )
+    database: Annotated[
+        str, typer.Option(help="A file to keep the state in; by default it is lost at the end.")
+    ] = ":memory:"
     load: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="JSON with organizations, packages and events to begin with, if the database is empty.",
+            help="A JSON file of organizations, packages and events to start with, if the database is empty.",
         ),
     ] = None
-    token: Annotated[str, typer.Option(help="The token that it takes; it opens nothing else.")] = "emulator-token"  # noqa: S105 # it opens nothing else
+    token: Annotated[
+        str, typer.Option(help="The only token that the server accepts; it is valid nowhere else.")
+    ] = "emulator-token"  # noqa: S105 # it opens nothing else
     user: Annotated[str, typer.Option(help="The username that the token belongs to.")] = "emulator-user"
     quirks: Annotated[
         str | None,
         typer.Option(
             metavar="NAME=WORD,...",
-            help="How v2 answers where nobody knows how the service does, as paging=after,put_clears=false.",
+            help="How v2 behaves where the service's own behaviour is unknown, such as"
+            " paging=after,put_clears=false.",
         ),
     ] = None
     people: Annotated[
         str | None,
         typer.Option(
             metavar="PEOPLE",
-            help="Who exists: USER=EMAIL,..., or a file with one in each line; by default everybody whose name "
-            "does not begin with unknown.",
+            help="Which users exist: USER=EMAIL,..., or a file with one per line; by default everyone whose"
+            " name does not begin with unknown.",
         ),
     ] = None
 
@@ -93,7 +96,7 @@ class _State:
 class _Exports:
     panel: ClassVar[str] = "Exports"
 
-    events_per_day: Annotated[int, typer.Option(min=0, help="Invented events for each day of a package.")] = 50
+    events_per_day: Annotated[int, typer.Option(min=0, help="Generated events per package and day.")] = 50
     columns: Annotated[
         str,
         typer.Option(
@@ -102,15 +105,15 @@ class _Exports:
             "the 16 of the published description, `2022` the 18 of that year.",
         ),
     ] = "real"
-    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of the events that come twice.")] = 0.0
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of events that are sent twice.")] = 0.0
     max_range_days: Annotated[
-        int | None, typer.Option(min=1, help="Refuse exports of more days; by default of none.")
+        int | None, typer.Option(min=1, help="Refuse exports of more days than this; by default none.")
     ] = None
     retention_days: Annotated[
-        int | None, typer.Option(min=0, help="Let v3 look at no days before so many; by default at all.")
+        int | None, typer.Option(min=0, help="How many days back v3 looks; by default without limit.")
     ] = None
-    gzip: Annotated[bool, typer.Option("--gzip", help="Compress exports for clients that take it.")] = False
-    seed: Annotated[int, typer.Option(help="Decides what is invented, and which requests go wrong.")] = 0
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress exports for clients that accept it.")] = False
+    seed: Annotated[int, typer.Option(help="Decides which data is generated and which requests fail.")] = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -121,7 +124,7 @@ class _Faults:
     drop_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Share of connections dropped after the request took effect.")
     ] = 0.0
-    latency: Annotated[float, typer.Option(min=0, help="Seconds that every answer takes.")] = 0.0
+    latency: Annotated[float, typer.Option(min=0, help="Seconds by which every answer is delayed.")] = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -133,14 +136,15 @@ class ClientLines:
     api: Annotated[
         ApiVersion | None,
         typer.Option(
-            help="The version that the printed lines make a client speak; all are served, whichever is said.",
+            help="The version that the printed lines select for a client; the server speaks all of them in any"
+            " case.",
         ),
     ] = None
     owner: Annotated[
         str | None,
         typer.Option(
-            help="The account whose packages a client of v2 then means; by default the token's user. An"
-            " organization has to be there, by --load or by a client of v1: v2 creates none.",
+            help="The owner that the printed lines set for a client of v2; by default the token's user. An"
+            " organization must already exist, from --load or created through v1: v2 creates none.",
         ),
     ] = None
 
@@ -203,7 +207,7 @@ async def emulator(
             option = options.get(Path(os.fsdecode(error.filename)), "")
             raise ConfigurationError(f"{option}{error.filename}: {error.strerror}") from None
         if state.load is not None and not server.loaded:
-            say(f"{state.database} holds something already; {state.load} was not loaded.")
+            say(f"{state.database} already holds data; {state.load} was not loaded.")
         say(f"A local Scarf is running. It listens on {' and '.join(server.listening)}. In another shell:")
         variables = {
             "SCARF_BASE_URL": server.url,
@@ -219,11 +223,11 @@ async def emulator(
             for name, value in variables.items():
                 typer.echo(f"export {name}={shlex.quote(value)}")
         if client.api is None:
-            say("Clients speak v1 unless they are told otherwise; --api v2 prints what tells them.")
+            say("Clients speak v1 by default; --api v2 also prints the variable that changes it.")
         if isinstance(problem := read_base_url("SCARF_BASE_URL", server.url), str):
             say(
-                f"Scarf's own client refuses that: {problem}. Listen on 127.0.0.1 or 0.0.0.0, or let clients come"
-                " through a tunnel (ssh -L) or a proxy that speaks https."
+                f"The client of this package refuses that: {problem}. Listen on 127.0.0.1 or 0.0.0.0, or let"
+                " clients connect through a tunnel (ssh -L) or an https proxy."
             )
         say("Ctrl-C ends it.")
         await anyio.sleep_forever()
@@ -300,7 +304,7 @@ def read_people(given: str) -> dict[str, str]:
     except OSError as error:
         raise ConfigurationError(f"--people {given}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"--people {given}: it is not a text in UTF-8") from None
+        raise ConfigurationError(f"--people {given}: it is not UTF-8 text") from None
     people: dict[str, str] = {}
     for part in map(str.strip, parts):
         user, _, email = map(str.strip, part.partition("="))

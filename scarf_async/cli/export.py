@@ -35,7 +35,7 @@ __all__ = ["app"]
 T = TypeVar("T")
 
 app: typer.Typer = typer.Typer(
-    help="Fetch events and counts: to standard output, a file, or window by window into a directory or a bucket.",
+    help="Fetch events and counts to standard output or a file, or window by window into a directory or a bucket.",
     no_args_is_help=True,
 )
 app.command("job")(export_job.run)
@@ -68,8 +68,8 @@ class SpanOptions:
         str,
         typer.Option(
             metavar="raise|skip|FILE",
-            help="What happens to a record that cannot be converted: skip leaves it out and says so; so does a"
-            " FILE, which the raw record goes to: the first one replaces an earlier file.",
+            help="What to do with a record that cannot be converted: skip leaves it out and reports it; a FILE"
+            " also receives the raw record (the first one replaces an earlier file).",
         ),
     ] = "raise"
 
@@ -80,7 +80,7 @@ class SpanOptions:
 
     @property
     def range(self) -> tuple[dt.date, dt.date]:
-        """The first day and the day behind the last.
+        """The first day and the day after the last.
 
         Raises:
             ValidationError: they are not said, cannot be read, or are in the future.
@@ -89,7 +89,7 @@ class SpanOptions:
 
         start, end = read_range(self.start, self.end, days=self.days, since=self.since, month=self.month)
         if start is None and self.days is None:
-            raise ValidationError("which days? Give --start DAY, --days N, --since 30d or --month 2024-01")
+            raise ValidationError("no days: give --start DAY, --days N, --since 30d or --month 2024-01")
         # So many days before a day that cannot be read are of no interest.
         behind = today() if end is None else date_range(dt.date.min, end)[1]
         first, behind = date_range(start or days_before(behind, self.days or 0), behind)
@@ -103,7 +103,9 @@ class RangeOptions(SpanOptions):
 
     unfiltered: Annotated[
         bool,
-        typer.Option("--unfiltered", help="Keep what the service sends from --end on; else it is left out."),
+        typer.Option(
+            "--unfiltered", help="Keep records from --end on if the service sends any; otherwise they are left out."
+        ),
     ] = False
 
     def of_range(self, target: OutputOptions) -> _Range:
@@ -112,7 +114,7 @@ class RangeOptions(SpanOptions):
 
 
 _NAMES = typer.Option(
-    help="Only packages of these names: a,b for one or the other, * for any text, {a,b} within a name.",
+    help="Only packages with these names: a,b for either, * for any text, {a,b} within a name.",
     metavar="NAMES",
 )
 
@@ -135,8 +137,8 @@ class OutputOptions:
     format: Annotated[
         Literal["csv", "jsonl", "parquet"] | None,
         typer.Option(
-            help="The format, whatever the ending of FILE says. Without either: what the service sends, csv for"
-            " events and jsonl for everything else."
+            help="The format; overrides the ending of FILE. Without either: csv for events and jsonl for"
+            " everything else, as the service sends them."
         ),
     ] = None
 
@@ -146,7 +148,9 @@ class OutputOptions:
         """Fetch an export to where it goes."""
         if self.output == "-":
             if self.as_json:
-                raise ValidationError("--json tells of a file: give -o FILE; for records as JSON: --format jsonl")
+                raise ValidationError(
+                    "--json describes the written file: give -o FILE; for records as JSON, give --format jsonl"
+                )
             return await self._print(export, StandardOutput())
         path = self._free(Path(self.output))
         with _Transfer() as meter:
@@ -160,7 +164,7 @@ class OutputOptions:
         """Return the file's path, unless something is there that may not be replaced."""
         if path.is_file() and not self.replace:
             refuse_open_stream(path)
-            raise GuardError(f"{path} exists, and nothing was requested; replace it with --replace")
+            raise GuardError(f"{path} exists, and nothing was requested; give --replace to replace it")
         return path
 
     async def _print(self, export: Export[T], target: StandardOutput) -> Status:
@@ -169,7 +173,7 @@ class OutputOptions:
         from scarf_async.exports.formats import need_arrow  # noqa: PLC0415
 
         if self.format == "parquet" and target.is_terminal:
-            raise ValidationError("Parquet is not for a terminal: give it a file with -o FILE, or a pipe")
+            raise ValidationError("Parquet cannot be shown on a terminal: give -o FILE, or use a pipe")
         need_arrow(self.format, export.spec.reader(None).record)
         write = target.show if target.is_terminal else target.write
         digest = hashlib.sha256()
@@ -202,22 +206,20 @@ class _Transfer(Meter):
 @command
 async def aggregates(
     *,
-    account: Annotated[
-        str | None, typer.Argument(metavar="ORG", help="The organization whose packages they are of.")
-    ] = None,
+    account: Annotated[str | None, typer.Argument(metavar="ORG", help="The organization.")] = None,
     organization: Annotated[str | None, typer.Option(help="The same as ORG.")] = None,
-    user: Annotated[str | None, typer.Option(help="A user whose packages they are of, instead of ORG.")] = None,
+    user: Annotated[str | None, typer.Option(help="A user, instead of ORG.")] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
-    """Export the daily counts of all packages of an organization or a user, of v1; v2 has aggregations instead.
+    """Export daily counts of all packages of an organization or a user (v1; with v2 use aggregations).
 
     Example: scarf-async export aggregates acme --start 2024-01-01 --end 2024-02-01 | jq .total
     """
     named = [name for name in (account, organization, user) if name is not None]
     if len(named) != 1:
-        raise ValidationError("say whose once: give either --organization or --user, or ORG")
+        raise ValidationError("give exactly one of ORG, --organization and --user")
     async with connection.client(read_only=True) as scarf:
         call = scarf.exports.organization_aggregates if user is None else scarf.exports.user_aggregates
         export = call(named[0], **span.of_range(target))
@@ -233,9 +235,9 @@ async def aggregations(
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
-    """Export counts of an owner's traffic in buckets of days, by one dimension or two; from v3.
+    """Export counts of an owner's traffic per day, week, month or year, by one or two dimensions (v3).
 
-    The service leaves --end out. Where the plan makes it look at fewer days, a line says so.
+    --end is not included. If the owner's subscription limits the days, a line on standard error says so.
 
     Example: scarf-async export aggregations --owner acme --start 2026-01-01 --end 2026-04-01 --rollup weekly
     --breakdown by-company --breakdown by-version
@@ -255,7 +257,7 @@ async def aggregations(
 async def package_events(
     *,
     account: Annotated[
-        str, typer.Argument(metavar="OWNER|OWNER/NAME", help="The package's owner; or owner and name.")
+        str, typer.Argument(metavar="OWNER|OWNER/NAME", help="The package's owner, or owner and name.")
     ],
     package: Annotated[
         str | None, typer.Argument(metavar="PACKAGE", help="The package's name or uuid, after its owner.")
@@ -265,13 +267,13 @@ async def package_events(
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
-    """Export the events of a package, in no order; the same event may come more than once.
+    """Export the events of a package, in no particular order; an event may occur more than once.
 
     Example: scarf-async export package-events acme/web --start 2024-01-01 --end 2024-02-01 -o events.csv
     """
     owner, _, name = account.partition("/") if package is None else (account, "", package)
     if not (owner and name):
-        raise ValidationError("say which package: OWNER/NAME, or OWNER and its name or uuid")
+        raise ValidationError("give the package: OWNER/NAME, or OWNER and a name or uuid")
     async with connection.client(read_only=True) as scarf:
         wanted = await package_id(scarf, name, owner, type)
         return await target.write(scarf.exports.package_events(owner, wanted, **span.of_range(target)))
@@ -283,16 +285,14 @@ async def owner_events(
     *,
     account: Annotated[
         str | None,
-        typer.Argument(
-            metavar="OWNER", help="The organization or user whose packages they are; by default --owner."
-        ),
+        typer.Argument(metavar="OWNER", help="The organization or user; by default --owner."),
     ] = None,
     names: Annotated[str | None, _NAMES] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
-    """Export the events of all packages of an owner, in no order; the same event may come more than once.
+    """Export the events of all packages of an owner, in no particular order; an event may occur more than once.
 
     Example: scarf-async export owner-events acme --start 2024-01-01 --end 2024-02-01 --format parquet -o a.parquet
     """
@@ -309,7 +309,7 @@ async def company_events(
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
-    """Export the events of an owner's packages and pixels that come from a company, in no order.
+    """Export the events of an owner's packages and pixels that come from one company.
 
     Example: scarf-async export company-events corp.example --owner acme --start 2024-01-01 --end 2024-02-01
     """
@@ -320,7 +320,7 @@ async def company_events(
 @app.command()
 @command
 async def pixel_rollup(*, span: RangeOptions, target: OutputOptions, connection: ExportClientOptions) -> Status:
-    """Export how often companies have seen the pixels of an owner, as csv or jsonl.
+    """Export how often companies saw an owner's pixels, as csv or jsonl.
 
     Example: scarf-async export pixel-rollup --owner acme --start 2024-01-01 --end 2024-02-01 -o rollup.csv
     """
@@ -332,17 +332,15 @@ async def pixel_rollup(*, span: RangeOptions, target: OutputOptions, connection:
 @command
 async def pixel_events(
     *,
-    pixel: Annotated[
-        str | None, typer.Option(help="The name or id of the one pixel that is wanted; from v2.")
-    ] = None,
+    pixel: Annotated[str | None, typer.Option(help="Only the events of this pixel, by name or id (v2).")] = None,
     span: RangeOptions,
     target: OutputOptions,
     connection: ExportClientOptions,
 ) -> Status:
-    """Export the events of pixels, in no order; the same event may come more than once.
+    """Export the events of pixels, in no particular order; an event may occur more than once.
 
-    With --owner they are that one's, and those of v2 without --api. In v1 they are those of all pixels that the
-    token's user can see.
+    With --owner they are those of that owner's pixels, through v2 unless --api says otherwise; in v1 those of all
+    pixels that the token's user can see.
 
     Example: scarf-async export pixel-events --owner acme --start 2024-01-01 --end 2024-02-01 | head -1
     """

@@ -45,7 +45,8 @@ async def run(
         str | None,
         typer.Argument(
             metavar="OWNER",
-            help="The organization, user or owner; by default --owner, and in v1 whatever the token's user sees.",
+            help="The organization, user or owner; by default --owner, and in v1 everything that the token's"
+            " user can see.",
         ),
     ] = None,
     package: Annotated[
@@ -58,14 +59,14 @@ async def run(
             "--to",
             "--directory",
             metavar="DEST",
-            help="Where the files go: a directory, which is made where it is missing, or s3://BUCKET/PREFIX (gs://,"
+            help="Where the files go: a directory, created if it is missing, or s3://BUCKET/PREFIX (gs://,"
             " az://, abfs://).",
         ),
     ],
     start: Annotated[
         str | None,
         typer.Option(
-            help="The first day, YYYY-MM-DD (UTC). Without it and --days: continue from the first gap in"
+            help="The first day, YYYY-MM-DD (UTC). Without it and without --days: continue from the first gap in"
             " the destination, or else from its end.",
             metavar="DAY",
         ),
@@ -75,32 +76,34 @@ async def run(
     month: Month = None,
     end: Annotated[
         str | None,
-        typer.Option(help="The first day after the range: it is not in it. By default today (UTC).", metavar="DAY"),
+        typer.Option(help="The day after the last one (not included). By default today (UTC).", metavar="DAY"),
     ] = None,
     format: Annotated[  # the option's name  # noqa: A002
-        Literal["csv", "jsonl", "parquet"], typer.Option(help="What is written.")
+        Literal["csv", "jsonl", "parquet"], typer.Option(help="The format of the files.")
     ] = "csv",
     partition_by: Annotated[
         Literal["month", "artifact"] | None,
         typer.Option(
-            help="For Parquet: a folder for each month, or package or pixel. By default a window is one file."
+            help="For Parquet: a folder for each month, or for each package or pixel. By default each window is"
+            " one file."
         ),
     ] = None,
     window_days: Annotated[
-        int | None, typer.Option(help="The longest window. By default as long as the service takes.")
+        int | None,
+        typer.Option(help="The longest window, in days. By default the longest that the service accepts."),
     ] = None,
-    concurrency: Annotated[int, typer.Option(help="Windows fetched at the same time, at the most.")] = 4,
+    concurrency: Annotated[int, typer.Option(help="How many windows to fetch at once.")] = 4,
     refresh_days: Annotated[
         int | None,
         typer.Option(
-            help="Fetch the windows again that overlap the last so many days of the range that have begun, since"
-            " events may come late. By default 3 without --end, else 0."
+            help="Fetch windows again that overlap the last N days of the range that have begun, since events"
+            " may arrive late. By default 3 without --end, otherwise 0."
         ),
     ] = None,
     on_malformed: Annotated[
         Literal["raise", "keep"],
         typer.Option(
-            help="What happens to a record that cannot be read: raise fails its window; keep leaves it out, counts"
+            help="What to do with a record that cannot be read: raise fails its window; keep leaves it out, counts"
             " it and writes it into the directory, below rejects/."
         ),
     ] = "raise",
@@ -108,31 +111,31 @@ async def run(
         bool,
         typer.Option(
             "--allow-loss",
-            help="Replace windows of aggregations also where the service now sends nothing, or looks at fewer days;"
-            " else they fail and stay.",
+            help="Replace windows of aggregations even if the service now sends nothing, or looks at fewer"
+            " days; otherwise such windows fail and their files stay.",
         ),
     ] = False,
     resume: Annotated[
         bool,
         typer.Option(
-            help="Continue what the destination holds. With --no-resume a directory that holds anything, or a"
-            " prefix that holds a job, is refused; nothing is ever deleted to begin again."
+            help="Continue from what the destination holds. With --no-resume, a directory that is not empty or"
+            " a prefix that holds a job is refused; nothing is ever deleted to start over."
         ),
     ] = True,
     counted: QueryOptions,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Write what became of it as one JSON object, also where it fails or is busy."),
+        typer.Option("--json", help="Write the result as one JSON object, also if it fails or is busy."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing unless something fails.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing unless something fails.")] = False,
     log: LogOption = None,
     connection: ExportClientOptions,
 ) -> Status:
-    """Fetch a long range window by window into a directory or an object store; run it again to go on.
+    """Fetch a long range window by window into a directory or an object store; run it again to continue.
 
-    The events and the pixel events of an owner are always those of v2; aggregates are those of v1, aggregations
-    those of v3. On a terminal a line shows how far it is; in a pipe there is a line for each window. Status 5:
-    another run is at work there.
+    Events and pixel events of an owner always come from v2, aggregates from v1 and aggregations from v3. On a
+    terminal a line shows the progress; in a pipe there is a line for each window. Status 5: another run is at work
+    on the same destination.
 
     Example: scarf-async export job owner-events acme --days 90 --to acme
     """
@@ -280,7 +283,7 @@ def verify(
         typer.Argument(metavar="DEST", help="A directory, or s3://BUCKET/PREFIX, that `export job` has written."),
     ],
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read the rows, too, and look for an id that is in two windows.")
+        bool, typer.Option("--deep", help="Also read the rows, and look for ids that occur in two windows.")
     ] = False,
     as_json: AsJson = False,
 ) -> Status:
@@ -310,14 +313,18 @@ def verify(
 def gc(
     *,
     destination: Annotated[
-        str, typer.Argument(metavar="DEST", help="s3://BUCKET/PREFIX (gs://, az://, abfs://) of `export job`.")
+        str,
+        typer.Argument(
+            metavar="DEST",
+            help="The prefix that `export job` wrote to: s3://BUCKET/PREFIX (gs://, az://, abfs://).",
+        ),
     ],
     as_json: AsJson = False,
 ) -> Status:
-    """Delete in an object store what `export job` replaced, or left when it was killed, a day ago. Needs no token.
+    """Delete from a bucket what `export job` replaced, or left when killed, over a day ago. Needs no token.
 
-    Each object that was deleted is a line on standard output. Status 5: a run is at work there. A directory needs
-    none of this.
+    Each deleted object is a line on standard output. Status 5: a run is at work on this prefix. A directory needs
+    no such cleaning.
 
     Example: scarf-async export gc s3://bucket/events
     """

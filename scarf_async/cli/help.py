@@ -25,7 +25,7 @@ _PROGRAM: Final = "scarf-async"
 
 
 def metavar_of(annotation: object) -> str:
-    """Return what stands for a value in the help.
+    """Return the placeholder of a value in the help.
 
     >>> metavar_of(int | None), metavar_of(Literal["a", "b"]), metavar_of(str)
     ('N', 'a|b', 'TEXT')
@@ -119,7 +119,8 @@ def _about(option: TyperOption) -> str:
         return f"{about} Required."
     if option.default is None or option.default is False or callable(option.default) or "default" in about:
         return about
-    return f"{about} By default {'on' if option.default is True else option.default}."
+    default = f"{option.default:g}" if isinstance(option.default, float) else option.default
+    return f"{about} By default {'on' if default is True else default}."
 
 
 def _show(

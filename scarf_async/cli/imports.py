@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
-    help="Send your own events, and see what became of them. From v2, whatever --api says.",
+    help="Send your own events, and follow their imports (always through v2).",
     no_args_is_help=True,
 )
 
@@ -47,12 +47,12 @@ class TargetOptions:
         str | None,
         typer.Option(help="The pixel of all rows (name or id); without it each row has its $tracking_pixel."),
     ] = None
-    batch: Annotated[int, typer.Option(help="Rows that are sent together.")] = 10_000
-    concurrency: Annotated[int, typer.Option(help="Batches that are sent at once.")] = 4
+    batch: Annotated[int, typer.Option(help="Rows per batch.")] = 10_000
+    concurrency: Annotated[int, typer.Option(help="How many batches to send at once.")] = 4
     patience: Annotated[
-        float, typer.Option(help="Seconds for which a batch waits while the owner has too many active imports.")
+        float, typer.Option(help="How many seconds a batch waits while the owner has too many active imports.")
     ] = 600.0
-    wait: Annotated[bool, typer.Option(help="Look at each import until it has ended.")] = True
+    wait: Annotated[bool, typer.Option(help="Wait until each import has ended.")] = True
 
 
 @app.command()
@@ -61,14 +61,16 @@ async def send(
     *,
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="Rows of JSON, one a line; .gz is gzipped, and - is standard input."),
+        typer.Argument(
+            metavar="FILE", help="Rows of JSON, one per line; .gz is decompressed, and - is standard input."
+        ),
     ],
     target: TargetOptions,
     writes: WriteOptions,
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> Status:
-    """Send events; each batch that was made of them is a line.
+    """Send events in batches; the output has a line for each batch.
 
     A batch whose answer is lost is sent again only if each of its rows has a $unique_id. The status is 1 if a row
     was not imported, or may not have been.
@@ -126,7 +128,7 @@ def _plain(batch: ImportBatch) -> dict[str, JSON]:
 async def list_(
     *,
     status: Annotated[
-        list[str] | None, typer.Option(help="Only those of this status: importing, done, aborted; repeatable.")
+        list[str] | None, typer.Option(help="Only imports with this status: importing, done, aborted; repeatable.")
     ] = None,
     shown: RecordOptions,
     connection: ClientOptions,
@@ -155,7 +157,7 @@ async def get(*, event_import: Import, shown: RecordOptions, connection: ClientO
 async def abort(
     *, event_import: Import, writes: WriteOptions, shown: RecordOptions, connection: ClientOptions
 ) -> None:
-    """End an import; what it has imported stays.
+    """Abort an import; rows that were imported stay.
 
     Example: scarf-async imports abort 7b2d5c1e-0c0f-4f6e-8a55-3f4f0f4d7c11 --owner acme
     """
@@ -166,7 +168,7 @@ async def abort(
 @app.command()
 @command
 async def log(*, event_import: Import, shown: RecordOptions, connection: ClientOptions) -> None:
-    """Show what the service says of the rows of an import.
+    """Show the service's messages about the rows of an import.
 
     Example: scarf-async imports log 7b2d5c1e-0c0f-4f6e-8a55-3f4f0f4d7c11 --owner acme
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
@@ -12,6 +13,7 @@ import typer
 from scarf_async.cli.command import command
 from scarf_async.cli.days import Days, Month, Since, days_before, read_range, refuse_future
 from scarf_async.cli.finding import job_with_ids
+from scarf_async.cli.log import LogOption, logging_to
 from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
@@ -19,6 +21,7 @@ from scarf_async.cli.progress import Meter, describe
 from scarf_async.cli.records import write_json
 from scarf_async.cli.writes import Type
 from scarf_async.errors import ConfigurationError, ScarfError, ValidationError
+from scarf_async.text import counted
 
 if TYPE_CHECKING:
     from scarf_async.entities import JSON
@@ -31,6 +34,7 @@ _VARIABLE: Final = "SCARF_LOAD_URL"
 _NOTHING: Final[dict[str, JSON]] = {
     "complete": False,
     "windows": [],
+    "new_files": [],
     "rows": 0,
     "duplicates": 0,
     "malformed": 0,
@@ -49,7 +53,7 @@ class _Table(TypedDict):
 
 @attrs.frozen(kw_only=True)
 class RangeOptions:
-    """What is fetched of the service."""
+    """What to fetch from the service."""
 
     package: Annotated[
         str | None, typer.Option(help="For package-events: the package, as OWNER/NAME, its name, or its uuid.")
@@ -58,8 +62,8 @@ class RangeOptions:
     start: Annotated[
         str | None,
         typer.Option(
-            help="The first day, YYYY-MM-DD (UTC). Without it and --days: continue from the first gap in the"
-            " ledger, or else from its end.",
+            help="The first day, YYYY-MM-DD (UTC). Without it and without --days: continue from the first gap"
+            " in the ledger, or else from its end.",
             metavar="DAY",
         ),
     ] = None
@@ -68,28 +72,29 @@ class RangeOptions:
     month: Month = None
     end: Annotated[
         str | None,
-        typer.Option(help="The first day after the range: it is not in it. By default today (UTC).", metavar="DAY"),
+        typer.Option(help="The day after the last one (not included). By default today (UTC).", metavar="DAY"),
     ] = None
     window_days: Annotated[
-        int | None, typer.Option(help="The longest window. By default as long as the service takes.")
+        int | None,
+        typer.Option(help="The longest window, in days. By default the longest that the service accepts."),
     ] = None
-    concurrency: Annotated[int, typer.Option(help="Windows fetched at the same time, at the most.")] = 4
+    concurrency: Annotated[int, typer.Option(help="How many windows to fetch at once.")] = 4
     refresh_days: Annotated[
         int | None,
         typer.Option(
-            help="Fetch the windows again that overlap the last so many days of the range that have begun. By"
-            " default 3 without --end and with --columns official, else 0."
+            help="Fetch windows again that overlap the last N days of the range that have begun. By default 3"
+            " without --end and with --columns official, otherwise 0."
         ),
     ] = None
     on_malformed: Annotated[
         Literal["raise", "keep"],
         typer.Option(
-            help="What happens to a record that cannot be read: raise fails its window; keep leaves it out and"
+            help="What to do with a record that cannot be read: raise fails its window; keep leaves it out and"
             " counts it, and writes it below --temp-dir, if that is given."
         ),
     ] = "raise"
     temp_dir: Annotated[
-        Path | None, typer.Option(help="Where windows are written before they are loaded.", metavar="DIRECTORY")
+        Path | None, typer.Option(help="Where windows are kept until they are loaded.", metavar="DIRECTORY")
     ] = None
 
     def job(self, what: What, owner: str | None) -> ExportJob:
@@ -114,13 +119,13 @@ async def load(
     what: Annotated[
         What | None,
         typer.Argument(
-            metavar="[WHAT]", help="Which export: package-events, owner-events, pixel-events. Not with --from."
+            metavar="WHAT", help="Which export: package-events, owner-events, pixel-events. Not with --from."
         ),
     ] = None,
     account: Annotated[
         str | None,
         typer.Argument(
-            metavar="[OWNER]", help="The organization, user or owner; by default --owner. Not with --from."
+            metavar="OWNER", help="The organization, user or owner; by default --owner. Not with --from."
         ),
     ] = None,
     source: Annotated[
@@ -134,32 +139,34 @@ async def load(
     to: Annotated[
         str | None,
         typer.Option(
-            help="postgresql://..., service=NAME, postgresql:// alone (libpq's variables) or duckdb:PATH; else"
-            f" ${_VARIABLE}. A password in it is refused: every user of the machine could read it here.",
+            help="Where to load: postgresql://..., service=NAME, postgresql:// alone (libpq's variables) or"
+            f" duckdb:PATH; by default ${_VARIABLE}. A password in it is refused: every user of the machine could"
+            " read it.",
             metavar="TARGET",
         ),
     ] = None,
-    table: Annotated[str, typer.Option(help="NAME or SCHEMA.NAME.")] = "scarf_events",
+    table: Annotated[str, typer.Option(help="The table, as NAME or SCHEMA.NAME.")] = "scarf_events",
     columns: Annotated[
         Literal["scarf", "official"],
-        typer.Option(help="Whose table it is: official is that of Scarf's own PostgreSQL exporter."),
+        typer.Option(help="The layout of the table; official is that of Scarf's own PostgreSQL exporter."),
     ] = "scarf",
     ddl: Annotated[
         bool,
-        typer.Option("--ddl", help="Write the statements that make what is missing, and make and load nothing."),
+        typer.Option("--ddl", help="Only print the SQL that creates what is missing; create and load nothing."),
     ] = False,
     fetched: RangeOptions,
     as_json: Annotated[
         bool,
-        typer.Option("--json", help="Write what became of it as one JSON object, also where it fails or is busy."),
+        typer.Option("--json", help="Write the result as one JSON object, also if it fails or is busy."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing unless something fails.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing unless something fails.")] = False,
+    log: LogOption = None,
     connection: ExportClientOptions,
 ) -> Status:
-    """Load events into a table of PostgreSQL or DuckDB, window by window; the same command again goes on.
+    """Load events into a PostgreSQL or DuckDB table, window by window; run it again to continue.
 
-    Each window is one transaction with its line in the ledger, the table scarf_windows. The tables are made where
-    they are missing. Status 5: another load has the table, or another process the file.
+    Each window is one transaction together with its row in the ledger, the table scarf_windows. Missing tables are
+    created. Status 5: another load holds the table, or another process the file.
 
     Example: scarf-async load owner-events acme --days 90 --to postgresql://
     """
@@ -172,11 +179,12 @@ async def load(
         where: _Table = {"table": table, "columns": columns}
         if ddl:
             return await _write_ddl(target, where)
-        with _Windows(quiet=quiet) as meter:
+        with logging_to(log) as note, _Windows(note, quiet=quiet) as meter:
             if source is not None:
                 if what is not None or fetched != RangeOptions():
                     raise ValidationError(
-                        "--from loads what a job has written: it takes no WHAT, OWNER or option of what is fetched"
+                        "--from loads what a job has written: WHAT, OWNER and the options of what to fetch"
+                        " cannot be combined with it"
                     )
                 from scarf_async.data import load as load_directory  # noqa: PLC0415 # as above
 
@@ -186,13 +194,14 @@ async def load(
             else:
                 job = fetched.job(what, connection.owner if account is None else account)
                 report = await _fetched(job, target, where, fetched, connection, meter)
+            note(str(report))
     except (ScarfError, OSError) as error:
         if as_json:
             write_json(_NOTHING | {"error": str(error)})
         raise
     failed = bool(report.failed or report.stopped_by)
     if as_json:
-        write_json(report.to_dict() | {"error": report.stopped_by})
+        write_json(_NOTHING | report.to_dict() | {"error": report.stopped_by})
     if failed or not quiet:
         errors = filter(None, (window.error for window in report.windows))
         for line in as_typed(str(report), *errors).splitlines():
@@ -216,7 +225,7 @@ def _target(given: Secret | None) -> Secret:
         target.path.parent.mkdir(parents=True, exist_ok=True)
     elif given is not None and target.passwords:
         raise ConfigurationError(
-            "--to has a password, which every user of the machine can read there: leave it to $PGPASSWORD or to"
+            "--to has a password, which every user of the machine can read: put it into $PGPASSWORD or"
             f" libpq's passfile (~/.pgpass), or set ${_VARIABLE} to the whole address in place of --to"
         )
     return address
@@ -266,16 +275,19 @@ async def _fetched(  # noqa: PLR0917 # all that it depends on
 class _Windows(Meter):
     """Shows how far a load is: a line on a terminal, else one for each window."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, note: Callable[[str], None], *, quiet: bool) -> None:
         super().__init__(shown=not quiet)
+        self._note = note
         self._quiet = quiet
 
     def tell(self, progress: ExportProgress) -> None:
         """Show it."""
-        if not (self._quiet or self.is_shown):
-            for window in progress.finished:
-                status = _STATUS.get(window.status, window.status)
-                say(f"{window.start}..{window.end}: {status}, {window.rows:,} rows")
+        for window in progress.finished:
+            status = _STATUS.get(window.status, window.status)
+            line = f"{window.start}..{window.end}: {status}, {counted(window.rows, 'row')}"
+            self._note(line if window.error is None else f"{line}: {window.error}")
+            if not (self._quiet or self.is_shown):
+                say(line)
         windows = (progress.windows_done, progress.windows_total)
         failed, rows = progress.windows_failed, progress.rows
         line = describe(progress.bytes, progress.elapsed, windows=windows, failed=failed, rows=rows)

@@ -20,8 +20,8 @@ LogOption = Annotated[
     typer.Option(
         "--log",
         metavar="FILE",
-        help="A file to which lines are added, each with the time (UTC): what the run does and how it ends, and the"
-        " library's warnings, whatever --quiet says.",
+        help="Append lines to this file, each with the time (UTC): what the run does, how it ends, and the"
+        " library's warnings, even with --quiet.",
     ),
 ]
 

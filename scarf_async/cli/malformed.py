@@ -70,7 +70,9 @@ def on_malformed_of(value: str, output: str) -> OnMalformed:
     if value == "raise":
         return "raise"
     if value == "keep":
-        raise ValidationError("--on-malformed keep is for jobs; name a file for the records (./keep is one, too)")
+        raise ValidationError(
+            "--on-malformed keep is for jobs; give the name of a file (./keep for one called keep)"
+        )
     file = None if value == "skip" else RejectFile(value, output)
 
     def tell(error: MalformedRecordError) -> None:

@@ -28,51 +28,52 @@ _ENDS = {"yaml": (".yaml", ".yml"), "json": (".json",)}
 async def pull(
     *,
     organizations: Annotated[
-        list[str] | None, typer.Argument(metavar="ORG...", help="The organizations; none with --user-packages.")
+        list[str] | None, typer.Argument(metavar="ORG...", help="The organizations; optional with --user-packages.")
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where it goes; by default to standard output."),
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this file; by default to standard output."),
     ] = None,
     keep: Annotated[
         bool,
-        typer.Option("--keep", help="Keep what FILE says and the service does not give back, such as addresses."),
+        typer.Option("--keep", help="Keep what FILE says that the service does not return, such as addresses."),
     ] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace FILE if it is there, with all that it says.")
+        bool, typer.Option("--replace", help="Replace FILE if it exists, with everything in it.")
     ] = False,
     user_packages: Annotated[
-        bool, typer.Option("--user-packages", help="Describe the packages of the token's user too.")
+        bool, typer.Option("--user-packages", help="Include the packages of the token's user.")
     ] = False,
     me: Annotated[
         str | None, typer.Option(help="The username that the token belongs to; v2 needs it for --user-packages.")
     ] = None,
     format: Annotated[  # the option's name  # noqa: A002
-        Literal["yaml", "json"] | None, typer.Option(help="By default what FILE's name says, else yaml.")
+        Literal["yaml", "json"] | None,
+        typer.Option(help="The format; by default by the ending of FILE, otherwise yaml."),
     ] = None,
     as_json: AsJson = False,
     connection: ClientOptions,
 ) -> Status:
-    """Write organizations, as they are, as a manifest.
+    """Write live organizations as a manifest.
 
     Example: scarf-async pull acme -o acme.yaml
     """
     from scarf_async.manifests import write_manifest  # noqa: PLC0415 # `--help` must not wait for it
 
     if not organizations and not user_packages:
-        raise ValidationError("say what to pull: organizations, or --user-packages")
+        raise ValidationError("give what to pull: organizations, or --user-packages")
     if as_json and output is None and format == "yaml":
-        raise ValidationError("--json and --format yaml exclude each other")
+        raise ValidationError("--json and --format yaml cannot be combined")
     if output is None and keep:
-        raise ValidationError("--keep needs the file whose words are kept: give it with -o FILE")
+        raise ValidationError("--keep needs -o FILE, the file whose content is kept")
     if keep and replace:
-        raise ValidationError("--keep and --replace exclude each other")
+        raise ValidationError("--keep and --replace cannot be combined")
     if output is not None and format is not None and output.suffix.lower() not in _ENDS[format]:
         raise ValidationError(f"{output} is not the name of a {format} file: it must end in {_ENDS[format][0]}")
     if output is not None and output.is_file() and not (keep or replace):
         raise GuardError(
-            f"{output} is there, and nothing was written: with --keep what only it says stays, such as addresses;"
-            " with --replace it is replaced"
+            f"{output} exists, and nothing was written: give --keep to keep what only it says, such as addresses,"
+            " or --replace to replace it"
         )
     async with connection.client(read_only=True) as scarf:
         manifest = await scarf.manifests.pull(*(organizations or ()), user_packages=user_packages, me=me)
@@ -124,10 +125,10 @@ def count_of(manifest: Manifest) -> dict[str, int]:
 @command
 def validate(
     *,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Manifests; directories of tables too.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Manifests, or directories of tables.")],
     as_json: AsJson = False,
 ) -> Status:
-    """Check manifests without asking the service; needs no token.
+    """Check manifests offline; needs no token.
 
     Each problem is a line on standard output: file, line and column (in TOML the path); the status is then 1.
 
@@ -159,7 +160,7 @@ def validate(
 @command
 def schema(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = False,  # noqa: ARG001 # as all take it
+    as_json: Annotated[bool, typer.Option("--json", help="Has no effect: the schema is JSON anyway.")] = False,  # noqa: ARG001 # as all take it
 ) -> None:
     """Print the JSON Schema of manifests, for editors.
 

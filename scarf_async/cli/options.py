@@ -37,50 +37,57 @@ class ClientOptions:
 
     token_file: Annotated[
         Path | None,
-        typer.Option(help="A file whose first line is the token. By default it is read from $SCARF_API_TOKEN."),
+        typer.Option(help="Read the token from the first line of this file. By default from $SCARF_API_TOKEN."),
     ] = None
     api: Annotated[
         ApiVersion | None,
         typer.Option(
-            help="The version of the service to speak; else $SCARF_API_VERSION, else v1. v2 is what answers today."
+            help="The API version to use; by default $SCARF_API_VERSION, else v1. v2 is what answers today."
         ),
     ] = None
     owner: Annotated[
         str | None,
         typer.Option(
-            help="The account whose packages are meant where a call of v2 names none; else $SCARF_OWNER, else"
+            help="The owner that calls of v2 use if they name none; by default $SCARF_OWNER, else"
             " $SCARF_ENTITY_NAME."
         ),
     ] = None
     base_url: Annotated[
-        str | None, typer.Option(help="The address of v1; else $SCARF_BASE_URL, else Scarf's own.")
+        str | None, typer.Option(help="The address of v1; by default $SCARF_BASE_URL, else Scarf's own.")
     ] = None
-    v2_url: Annotated[str | None, typer.Option(help="The address of v2; else $SCARF_V2_URL, else Scarf's own.")] = (
-        None
-    )
+    v2_url: Annotated[
+        str | None, typer.Option(help="The address of v2; by default $SCARF_V2_URL, else Scarf's own.")
+    ] = None
     timeout: Annotated[
         float | None,
         typer.Option(
-            help="Seconds that a call may take, and an export may be silent; by default 30, and 300 for exports."
+            help="Seconds that a call may take, or an export may send nothing; by default 30, and 300 for exports."
         ),
     ] = None
-    ca_file: Annotated[Path | None, typer.Option(help="Certificates (PEM) to trust beside the system's.")] = None
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Certificates (PEM) to trust in addition to the system's.")
+    ] = None
     retries: Annotated[
-        int | None, typer.Option(min=0, help="How often a request that failed is sent again; by default 7.")
+        int | None, typer.Option(min=0, help="How many times to resend a failed request; by default 7.")
     ] = None
     deadline: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds after which the command ends with status 1, whatever it is waiting for."),
+        typer.Option(
+            min=0, help="Seconds after which the command ends with status 1, even if it is still waiting."
+        ),
     ] = None
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Report every request on standard error; retries always are.")
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Report every request on standard error; retries are always reported."
+        ),
     ] = False
 
     max_response_bytes: Annotated[
-        int | None, typer.Option(help="The longest answer to take, exports apart; by default 64 MiB.")
+        int | None, typer.Option(help="The longest response to accept, except for exports; by default 64 MiB.")
     ] = None
     max_record_bytes: Annotated[
-        int | None, typer.Option(help="The longest record of an export to take; by default 1 MiB.")
+        int | None, typer.Option(help="The longest record of an export to accept; by default 1 MiB.")
     ] = None
 
     @property
@@ -148,8 +155,8 @@ class ExportClientOptions(ClientOptions):
         int | None,
         typer.Option(
             min=0,
-            help="How often an export that was cut off is fetched again, each time at the price of another call,"
-            " and a refused request sent again; by default 7. 0 turns it off.",
+            help="How many times to fetch an export again that was cut off, each time at the price of another"
+            " call, or to resend a refused request; by default 7, 0 for never.",
         ),
     ] = None
 
@@ -188,5 +195,5 @@ def read_token_file(path: Path) -> str:
     if problem:
         raise ConfigurationError(problem)
     if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
-        say(f"Warning: others may read the token file {path}; to change that: chmod 600 {path}")
+        say(f"Warning: other users may read the token file {path}; to fix that: chmod 600 {path}")
     return token

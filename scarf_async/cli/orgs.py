@@ -26,7 +26,7 @@ class _Fields:
 
     description: Annotated[str | None, typer.Option(help="Free text.")] = None
     website: Annotated[str | None, typer.Option(help='Its website; "" for none.')] = None
-    billing_email: Annotated[str | None, typer.Option(help="Where bills go.")] = None
+    billing_email: Annotated[str | None, typer.Option(help="The e-mail address for bills.")] = None
 
     def over(self, organization: OrganizationUpsert) -> OrganizationUpsert:
         """Return an organization with what is said here in the place of what it says."""
@@ -82,7 +82,7 @@ async def update(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Change an organization; what is not said stays as it is.
+    """Change an organization; what is not given stays unchanged.
 
     Example: scarf-async orgs update acme --website https://acme.example
     """

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app: typer.Typer = typer.Typer(
-    help="List, show, create, update and delete packages; an overview of them.", no_args_is_help=True
+    help="List, show, create, update and delete packages; show an overview.", no_args_is_help=True
 )
 
 _COLUMNS = ("uuid", "owner", "name", "library_type", "short_description")
@@ -45,9 +45,9 @@ class _Fields:
     short_description: Annotated[str | None, typer.Option(help="One line.")] = None
     long_description: Annotated[str | None, typer.Option(help='A longer text; "" for none.')] = None
     website: Annotated[str | None, typer.Option(help='Its website; "" for none.')] = None
-    backend_url: Annotated[str | None, typer.Option(help="Of docker: the registry's address.")] = None
-    public_url: Annotated[str | None, typer.Option(help="Of docker: the address that people pull from.")] = None
-    repository_url: Annotated[str | None, typer.Option(help="Of pypi and python: the index.")] = None
+    backend_url: Annotated[str | None, typer.Option(help="For docker: the registry's address.")] = None
+    public_url: Annotated[str | None, typer.Option(help="For docker: the address that people pull from.")] = None
+    repository_url: Annotated[str | None, typer.Option(help="For pypi and python: the index.")] = None
     importance: Annotated[
         Literal["low", "mid", "high"] | None, typer.Option(help="How important it is to its owner (v2).")
     ] = None
@@ -69,11 +69,11 @@ class _FirstRoute:
 
     route: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Of a file package in v2: its first route, such as /{version}.tgz."),
+        typer.Option(metavar="PATH", help="For a file package in v2: its first route, such as /{version}.tgz."),
     ] = None
     outgoing_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="What that route leads to; without it the route only counts."),
+        typer.Option(metavar="URL", help="Where that route leads; without it the route only counts."),
     ] = None
 
     def made(self) -> RouteCreate | None:
@@ -83,7 +83,7 @@ class _FirstRoute:
             ValidationError: an address is given, and no path that leads to it.
         """
         if self.route is None and self.outgoing_url is not None:
-            raise ValidationError("--outgoing-url is where a route leads to: give the route's path with --route")
+            raise ValidationError("--outgoing-url needs --route, the path that leads there")
         return None if self.route is None else RouteCreate(self.outgoing_url, self.route)
 
 
@@ -97,10 +97,12 @@ async def list_(
     *,
     organization: Annotated[
         str | None,
-        typer.Argument(metavar="ORG", help="Whose; by default --owner, in v1 all that the token's user can see."),
+        typer.Argument(
+            metavar="ORG", help="The owner; by default --owner, in v1 everything that the token's user can see."
+        ),
     ] = None,
     type: Annotated[  # the option's name  # noqa: A002
-        list[str] | None, typer.Option(help="Only packages of this type; may be given several times.")
+        list[str] | None, typer.Option(help="Only packages of this type; repeatable.")
     ] = None,
     shown: RecordOptions,
     connection: ClientOptions,
@@ -121,9 +123,11 @@ async def list_(
 @command
 async def overview(
     *,
-    owner_name: Annotated[str | None, typer.Argument(metavar="OWNER", help="Whose; by default --owner.")] = None,
+    owner_name: Annotated[
+        str | None, typer.Argument(metavar="OWNER", help="The owner; by default --owner.")
+    ] = None,
     type: Annotated[  # the option's name  # noqa: A002
-        list[str] | None, typer.Option(help="Only packages of this type; may be given several times.")
+        list[str] | None, typer.Option(help="Only packages of this type; repeatable.")
     ] = None,
     permission: Annotated[
         Literal["member", "admin", "owner"] | None,
@@ -132,7 +136,7 @@ async def overview(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """List the packages of an owner with how often each was fetched in about the last month (v2).
+    """List an owner's packages with their downloads in about the last month (v2).
 
     Example: scarf-async packages overview acme --json
     """
@@ -161,7 +165,8 @@ async def create(
         str | None, typer.Option(metavar="ORG", help="Its owner; by default the token's user, in v2 --owner.")
     ] = None,
     type: Annotated[  # the option's name  # noqa: A002
-        str | None, typer.Option(help="docker, npm, hackage, pypi, other, file, or what the service takes besides.")
+        str | None,
+        typer.Option(help="docker, npm, hackage, pypi, other, file, or another type that the service accepts."),
     ] = None,
     fields: _Fields,
     first: _FirstRoute,
@@ -198,7 +203,7 @@ async def update(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Change a package; what is not said stays as it is.
+    """Change a package; what is not given stays unchanged.
 
     Example: scarf-async packages update acme/web --short-description "The web client"
     """
@@ -209,7 +214,7 @@ async def update(
         if not traits_of(scarf).updates_read:
             if unsaid := fields.unsaid(there):
                 lost = " and ".join(unsaid)
-                say(f"Warning: the service does not give back {lost}, and may clear what is not said.")
+                say(f"Warning: the service does not return {lost}, and may clear what is not given.")
             kept = attrs.evolve(
                 kept,
                 short_description=there.short_description,
@@ -233,7 +238,7 @@ async def delete(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Delete a package with all that hangs on it; asks first.
+    """Delete a package and everything that belongs to it; asks first.
 
     Example: scarf-async packages delete acme/web --type docker --yes
     """

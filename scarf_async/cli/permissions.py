@@ -36,7 +36,7 @@ async def set_(
     package: PackageChoice,
     users: Annotated[
         list[str],
-        typer.Argument(metavar="USER...", help="Names, or e-mail addresses (v1), of one user or more."),
+        typer.Argument(metavar="USER...", help="One or more usernames, or e-mail addresses (v1)."),
     ],
     level: Annotated[
         Literal["blocked", "default", "member", "admin", "owner"],
@@ -46,9 +46,9 @@ async def set_(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Set the level of one user or more on a package.
+    """Set the level of one or more users on a package.
 
-    LEVEL is one of blocked (v1), default, member, admin, owner (v2); default takes a special level back.
+    LEVEL is one of blocked (v1), default, member, admin, owner (v2); default removes a special level.
 
     Example: scarf-async permissions set acme/web ann bob member
     """

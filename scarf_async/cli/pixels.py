@@ -66,7 +66,7 @@ async def list_(
     *,
     package: Annotated[
         str | None,
-        typer.Option(metavar="PACKAGE", help="Only those of this package: OWNER/NAME, name or uuid."),
+        typer.Option(metavar="PACKAGE", help="Only pixels of this package: OWNER/NAME, name or uuid."),
     ] = None,
     shown: RecordOptions,
     connection: ClientOptions,
@@ -101,7 +101,7 @@ async def create(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Create a tracking pixel; an equal one that is there is kept.
+    """Create a tracking pixel; an equal one that exists is kept.
 
     Example: scarf-async pixels create "Documentation" --owner acme --package acme/web --importance high
     """
@@ -125,7 +125,7 @@ async def update(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Change a tracking pixel; what is not said stays as it is.
+    """Change a tracking pixel; what is not given stays unchanged.
 
     Example: scarf-async pixels update Documentation --owner acme --importance low
     """
@@ -182,7 +182,7 @@ async def add_domain(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Serve a tracking pixel under a domain; one that it has is kept.
+    """Serve a tracking pixel under a domain; if it already has it, it is kept.
 
     Example: scarf-async pixels add-domain Documentation px.acme.example --owner acme
     """

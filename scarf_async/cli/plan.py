@@ -43,7 +43,8 @@ class CompareOptions:
         bool,
         typer.Option(
             "--rewrite-addresses",
-            help="Set the addresses of docker and python packages: the service does not show whether they differ.",
+            help="Set the addresses of docker and python packages even though the service does not show whether"
+            " they differ.",
         ),
     ] = False
 
@@ -67,7 +68,7 @@ class _ViewOptions:
 
     full: Annotated[
         bool,
-        typer.Option("--full", help="Show everything, on a terminal too, which by default shortens long lists."),
+        typer.Option("--full", help="Do not shorten long lists and values on a terminal."),
     ] = False
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Write Markdown, for a comment on a pull request.")
@@ -76,7 +77,7 @@ class _ViewOptions:
 
     def __attrs_post_init__(self) -> None:
         if self.as_json and self.markdown:
-            raise ValidationError("--json and --markdown exclude each other")
+            raise ValidationError("--json and --markdown cannot be combined")
 
     def show(self, changes: Changes) -> None:
         """Write a difference to standard output."""
@@ -102,7 +103,7 @@ async def plan(
         ),
     ] = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="End with status 4 where anything differs.")
+        bool, typer.Option("--detailed-exitcode", help="End with status 4 if anything differs.")
     ] = False,
     view: _ViewOptions,
     connection: ClientOptions,
@@ -129,7 +130,7 @@ def show(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan that `plan -o` has saved.")],
     view: _ViewOptions,
 ) -> None:
-    """Show a plan that was saved; asks the service nothing and needs no token.
+    """Show a saved plan, offline; needs no token.
 
     Example: scarf-async show acme.plan --full
     """
@@ -143,14 +144,16 @@ def show(
 @command
 async def apply(
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE|PLAN", help="The manifest, or what `plan -o` has kept.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE|PLAN", help="A manifest, or a plan that `plan -o` has saved.")
+    ],
     compare: CompareOptions,
     options: ApplyOptions,
     connection: ClientOptions,
 ) -> Status:
-    """Make an organization match a manifest; shows the difference and asks before anything is changed.
+    """Make an organization match a manifest; shows the difference and asks before changing anything.
 
-    The first Ctrl-C or SIGTERM lets what is under way end and keeps the journal; the second stops at once.
+    The first Ctrl-C or SIGTERM lets requests in flight finish and keeps the journal; the second stops at once.
 
     Example: scarf-async apply acme.yaml --journal acme.journal
     """
@@ -161,7 +164,7 @@ async def apply(
             return await options.carry_out(scarf, changes, connection=connection)
         if compare != CompareOptions():
             raise ValidationError(
-                f"{file} is a plan, which says itself what is done: leave out --prune and --rewrite-addresses"
+                f"{file} is a plan, which already says what to do: leave out --prune and --rewrite-addresses"
             )
         from scarf_async.manifests.saved import read_changes  # noqa: PLC0415
 

@@ -48,7 +48,7 @@ class RecordOptions:
     as_json: Annotated[
         bool,
         typer.Option(
-            "--json", help="Write JSON. Else it is a table on a terminal, and tab-separated lines in a pipe."
+            "--json", help="Write JSON; by default a terminal gets a table, and a pipe tab-separated lines."
         ),
     ] = False
 

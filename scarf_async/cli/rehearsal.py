@@ -154,7 +154,7 @@ class Rehearsal:
             return Status.FAILED
         self._say(
             f"{counted(injected, 'fault')} met, nothing created twice, nothing missing.\n"
-            "Next: the same server for your own programs: scarf-async emulator --api v2"
+            "Next, run the same server for your own programs: scarf-async emulator --api v2"
         )
         return Status.DONE
 
@@ -253,7 +253,7 @@ def _opening(manifest: Manifest, *, faults: bool) -> str:
     packages = sum(len(organization.packages or ()) for organization in manifest.organizations)
     bad = "answers 5% of requests with an error and drops 2% of connections after the request took effect"
     return (
-        f"A local Scarf server{f', which {bad},' if faults else ''} is about to get an organization of"
+        f"A local Scarf server{f', which {bad},' if faults else ''} is about to receive an organization of"
         f" {counted(packages, 'container image')}: planned, applied, read back, compared and exported.\n"
     )
 

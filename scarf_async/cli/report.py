@@ -22,17 +22,20 @@ def report(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="What `export job` wrote, of events; or duckdb:PATH, a database that events were loaded into.",
+            help="Where `export job` wrote events: a directory or a prefix; or duckdb:PATH, a database that"
+            " events were loaded into.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the page goes; it ends in .html.")],
-    title: Annotated[str | None, typer.Option(help="What it is called. By default after the packages.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; its name must end in .html.")],
+    title: Annotated[
+        str | None, typer.Option(help="The title of the page. By default made of the packages' names.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a page of an export of events: how many downloads, from whom, of which versions.
+    """Make an HTML report of exported events: how many downloads, by whom, of which versions.
 
-    It is one HTML file that needs no network and names no account and no person. This needs the extra `data`, and
-    no token.
+    The report is one file that needs no network and names no account and no person. Needs the extra `data`, but no
+    token.
 
     Example: scarf-async report acme -o acme.html
     """

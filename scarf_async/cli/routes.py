@@ -68,7 +68,7 @@ async def add(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Add a route; an equal one that is there is kept.
+    """Add a route; an equal one that exists is kept.
 
     Example: scarf-async routes add acme/downloads "/web/{version}.tgz" --to "https://example.org/web-{version}.tgz"
     """
@@ -98,7 +98,7 @@ async def update(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Change a route, which only v2 can; what is not said stays as it is.
+    """Change a route (v2 only); what is not given stays unchanged.
 
     Example: scarf-async routes update acme/downloads /x --outgoing-url https://example.org/x --api v2
     """

@@ -42,11 +42,11 @@ async def organizations(*, name: Name, shown: RecordOptions, connection: ClientO
 @command
 async def search(
     *,
-    query: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
+    query: Annotated[str, typer.Argument(metavar="TEXT", help="The text to search for.")],
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Search packages and tracking pixels, of all that the token's user sees (v2).
+    """Search the packages and tracking pixels that the token's user can see (v2).
 
     Example: scarf-async search web
     """

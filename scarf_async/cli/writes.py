@@ -38,10 +38,10 @@ __all__ = [
 
 T = TypeVar("T", bound=attrs.AttrsInstance | None)
 
-Type = Annotated[str | None, typer.Option(help="The package's type, where several have its name.")]
+Type = Annotated[str | None, typer.Option(help="The package's type, if several packages have its name.")]
 IfExists = Annotated[
     Literal["fail", "keep"],
-    typer.Option(help="What happens if it exists: keep accepts one that is equal and leaves it as it is."),
+    typer.Option(help="What to do if it exists: keep accepts an equal one and leaves it unchanged."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Skip confirmation.")]
 
@@ -77,7 +77,7 @@ class PackageChoice:
                 raise
         if len(found) > 1:
             types = ", ".join(str(package.library_type) for package in found)
-            raise ValidationError(f"there are several packages {self.package!r}: say which with --type: {types}")
+            raise ValidationError(f"there are several packages {self.package!r}: choose one with --type: {types}")
         return found[0]
 
     async def identify(self, scarf: Scarf) -> str | Package:
@@ -92,7 +92,7 @@ class PackageChoice:
 class WriteOptions:
     """Whether anything is written at all."""
 
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send no change, only say which it would be.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; only say what would change.")] = False
 
     def client(self, connection: ClientOptions) -> Scarf:
         """Make the client; for a dry run one that cannot write."""
@@ -115,7 +115,7 @@ class WriteOptions:
         except ReadOnlyError:
             if not self.dry_run:
                 raise
-            say(f"Not sent, since this is a dry run: {what}")
+            say(f"Dry run, not sent: {what}")
             if shown is not None and shown.as_json:
                 write_json({"dry_run": True, "change": what})
             return None

@@ -44,12 +44,12 @@ class Manifests:
         self._session = session
 
     async def pull(self, *organizations: str, user_packages: bool = False, me: str | None = None) -> Manifest:
-        """Describe organizations as they are; works on a read-only client.
+        """Read live organizations as a manifest; works on a read-only client.
 
         Members, packages, permissions, routes and domains are all read, each list once; of domains those that were
         added, and not those below `scarf.sh`; of permissions not who owns a package, nor those of an organization's
-        package that the service refuses to show. v1 does not give back the addresses of docker and python packages;
-        v2 does, but for `public_url`, whose host is one of the domains.
+        package that the service refuses to show. v1 does not return the addresses of docker and python packages;
+        v2 does, except for `public_url`, whose host is one of the domains.
 
         Example:
             ```python
@@ -58,7 +58,7 @@ class Manifests:
 
         Args:
             organizations: their names.
-            user_packages: describe the packages of the token's user too.
+            user_packages: include the packages of the token's user.
             me: the username that the token belongs to, which the service does not tell; it is needed for
                 `user_packages` in v2. In v1, without it, it is the owner of packages in the user's list who is not
                 an organization.
@@ -67,9 +67,9 @@ class Manifests:
             ValidationError: a name cannot be in an address, or is a user's; a role or level is unknown to this
                 package; it does not show which packages are the user's own.
             NotFoundError: an organization is not there, or something went away while it was read.
-            APIError: the service refused to show something.
+            APIError: the service refused a read.
             TransportError: no answer came.
-            DecodeError: an answer is not what was promised.
+            DecodeError: an answer does not have the documented form.
         """
         try:
             return await pull(self._session, organizations, user_packages=user_packages, me=me)
@@ -80,8 +80,8 @@ class Manifests:
     async def diff(self, manifest: Manifest, *, prune: bool = False, rewrite_addresses: bool = False) -> Changes:
         """Compare a manifest with the live organization; works on a read-only client.
 
-        What the manifest does not speak of is not read, and an organization that is not there is one to create. A
-        name or text that the service only spells another way is not a difference.
+        What the manifest does not mention is not read, and an organization that does not exist is one to create. A
+        name or text that the service merely spells differently is not a difference.
 
         Example:
             ```python
@@ -104,25 +104,25 @@ class Manifests:
             ValidationError: the manifest says two things of one person or package, or does not say whose packages
                 the user's own are (`me`) where that does not show, as in v2.
             NotFoundError: something went away while it was read.
-            APIError: the service refused to show something.
+            APIError: the service refused a read.
             TransportError: no answer came.
-            DecodeError: an answer is not what was promised.
+            DecodeError: an answer does not have the documented form.
         """
         instance("manifest", manifest, Manifest, ValidationError, wanted="a Manifest")
         live = await read_live(self._session, manifest, prune=prune)
         return _compared(self._session, manifest, live, prune=prune, rewrite_addresses=rewrite_addresses)
 
     async def check_names(self, changes: Changes) -> None:
-        """Look whether an organization that changes would create has a user's name; takes a read if it creates any.
+        """Check that no organization to be created has a user's name; takes a read if any is to be created.
 
         A comparison cannot tell: it finds no organization of a user's name. In v1, which shows no accounts, only a
         user with a package is recognized.
 
         Raises:
             ValidationError: one has; it says how packages of a user are written.
-            APIError: the service refused to show something.
+            APIError: the service refused a read.
             TransportError: no answer came.
-            DecodeError: an answer is not what was promised.
+            DecodeError: an answer does not have the documented form.
         """
         new = [change for change in changes if change.kind == "organization" and change.before is None]
         await refuse_users(self._session, [change.organization or "" for change in new], changes.me)
@@ -141,10 +141,10 @@ class Manifests:
         progress: Callable[[BulkProgress], object] | None = None,
         on_outcome: Callable[[Outcome[object]], object] | None = None,
     ) -> ApplyReport:
-        """Make changes, after a last look at what they are about; one that fails is told, and no exception.
+        """Apply changes after checking once more for drift; a change that fails is reported, not raised.
 
-        What somebody else has changed since the comparison is left alone and reported as drifted; what is already
-        as it should be counts as done. With `whole`, or a `journal`, it is all or nothing: any drift refuses
+        What somebody else changed since the comparison is left alone and reported as drifted; what is already as
+        it should be counts as done. With `whole`, or a `journal`, it is all or nothing: any drift refuses
         everything.
 
         With a `journal` a run that was killed goes on when the very same changes are applied again, so keep them
@@ -162,7 +162,7 @@ class Manifests:
             changes: what to do. They must have been made for this client's version, and those that `read_changes`
                 returned for its server, and for its owner where they leave an owner out.
             journal: a file to write intents and outcomes to, and to go on from; it holds no token.
-            concurrency: requests under way at the most.
+            concurrency: how many requests to have in flight at once.
             max_removals: how many things may be removed, of all kinds together; None: of each kind five, or a
                 quarter of what was there, whichever is more.
             me: the username that the token belongs to, who is not removed and stays an owner. The service does not
@@ -184,9 +184,9 @@ class Manifests:
             JournalError: the journal belongs to other changes, cannot be used, or not be written any more.
             ReadOnlyError: the client is read-only; nothing was sent.
             NotFoundError: something went away while it was read.
-            APIError: the service refused to show something.
+            APIError: the service refused a read.
             TransportError: no answer came to the last look.
-            DecodeError: an answer is not what was promised.
+            DecodeError: an answer does not have the documented form.
             ClientClosedError: the client was closed meanwhile.
         """
         if isinstance(changes, SavedChanges):
@@ -249,9 +249,9 @@ class Manifests:
             ValidationError: the target is the source, two people become one with two roles or levels, or a role or
                 level is unknown to this version.
             NotFoundError: the source is not there, or something went away while it was read.
-            APIError: the service refused to show something.
+            APIError: the service refused a read.
             TransportError: no answer came.
-            DecodeError: an answer is not what was promised.
+            DecodeError: an answer does not have the documented form.
         """
         there = self._session if to is None else to.manifests._session  # noqa: SLF001 # of this class
         copying = Copying(

@@ -33,8 +33,8 @@ _ENCODINGS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 def read_manifest(path: str | PathLike[str]) -> Manifest:
     """Read what an organization should look like from a file, or from a directory.
 
-    The format goes by the name's end: `.yaml`, `.yml`, `.json` or `.toml`. A directory holds one file named
-    `manifest` with one of these ends, or tables, or both.
+    The ending of the name gives the format: `.yaml`, `.yml`, `.json` or `.toml`. A directory holds one file named
+    `manifest` with one of these endings, or tables, or both.
 
     ```yaml
     version: 1
@@ -63,8 +63,8 @@ def read_manifest(path: str | PathLike[str]) -> Manifest:
     - `tables` names CSV files in the manifest's directory: `members`, `packages`, `permissions`, `routes`. In a
       directory that is read as such, files of these names are taken unasked. Their rows add to what the manifest
       says.
-    - YAML: anchors and aliases are taken, tags and merge keys (`<<`) are not; `no`, `1.0` and the like must be
-      quoted where a text is expected.
+    - YAML: anchors and aliases are taken, tags and merge keys (`<<`) are not; words such as `no` and `1.0` must
+      be quoted where a text is expected.
 
     Args:
         path: the file, or the directory.

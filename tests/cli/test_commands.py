@@ -76,7 +76,7 @@ def test_the_demo_of_v2(strict: bool, soak: bool, monkeypatch: pytest.MonkeyPatc
 def test_strict_is_about_v2() -> None:
     """With v1 it is refused."""
     done = CliRunner().invoke(app, ["demo", "--strict"])
-    assert (done.exit_code, done.stderr) == (2, "scarf-async: --strict is about v2: give --api v2, too\n")
+    assert (done.exit_code, done.stderr) == (2, "scarf-async: --strict needs --api v2\n")
 
 
 COMMANDS: list[list[str]] = [
@@ -90,7 +90,6 @@ COMMANDS: list[list[str]] = [
     ["pull"],
     ["copy"],
     ["validate"],
-    ["load"],
     ["schema"],
     ["orgs", "get"],
     ["orgs", "create"],
@@ -134,6 +133,9 @@ COMMANDS: list[list[str]] = [
     ["export", "pixel-rollup"],
     ["export", "job"],
     ["export", "verify"],
+    ["export", "gc"],
+    ["load"],
+    ["report"],
     ["imports", "send"],
     ["imports", "list"],
     ["imports", "get"],

@@ -135,7 +135,7 @@ async def test_an_address_that_may_be_lost_is_told(emulator: Emulator) -> None:
     await lines("packages", "create", "acme/img", "--organization", "acme", *docker, emulator=emulator)
     done = await invoke("packages", "update", "acme/img", "--short-description", "x", env=of(emulator))
     assert done.status == 0, done.err
-    assert "does not give back backend_url and public_url" in done.err
+    assert "does not return backend_url and public_url" in done.err
 
 
 async def test_permissions(emulator: Emulator) -> None:
@@ -254,7 +254,7 @@ async def test_a_dry_run_sends_no_change(emulator: Emulator, arguments: tuple[st
     """It says what would be sent, asks nothing, prints no data, and nothing but questions reach the service."""
     done = await invoke(*arguments, "--dry-run", env=of(emulator))
     assert (done.status, done.out) == (0, b""), done.err
-    assert "Not sent, since this is a dry run: " in done.err
+    assert "Dry run, not sent: " in done.err
     assert says in done.err
     assert "pw@" not in done.err
     assert writes(emulator) == []

@@ -149,7 +149,7 @@ async def test_a_plan_that_a_journal_needs_is_not_replaced(tmp_path: Path) -> No
     kept.write_bytes(b"of the other run")
     connection = ClientOptions(base_url="http://127.0.0.1:9")
     async with Scarf(TOKEN, base_url=connection.base_url) as scarf:
-        with pytest.raises(GuardError, match=r"was begun with other changes"):
+        with pytest.raises(GuardError, match=r"belongs to other changes"):
             await ApplyOptions(yes=True, journal=journal).carry_out(scarf, Changes(), connection=connection)
     assert kept.read_bytes() == b"of the other run"
 
@@ -162,7 +162,7 @@ async def test_nothing_is_applied_unasked(emulator: Emulator, manifest: str) -> 
     dry = await invoke("apply", manifest, "--dry-run", env=of(emulator))
     assert dry.status == 0
     assert "+ organization acme" in dry.err
-    assert "Nothing was changed" in dry.err
+    assert "nothing was changed" in dry.err
     told = await invoke("apply", manifest, "--dry-run", "--json", env=of(emulator))
     assert len(json.loads(told.out)["changes"]) == CHANGES
     assert writes(emulator) == []
@@ -260,7 +260,7 @@ async def test_an_interrupted_apply_goes_on(emulator: Emulator, tmp_path: Path, 
         process.send_signal(signal.SIGINT)
     done = await finish(process)
     assert done.status == 130, done.err
-    again = shlex.split(done.err.partition("to go on: scarf-async ")[2].splitlines()[0])
+    again = shlex.split(done.err.partition("to continue: scarf-async ")[2].splitlines()[0])
     assert again[:3] == ["apply", f"{journal}.plan", "--yes"]
     emulator.faults.latency = 0
     refused = await invoke(*arguments, env=of(emulator))
@@ -290,7 +290,7 @@ async def test_how_far_it_is_is_seen_on_a_terminal(emulator: Emulator, tmp_path:
     assert status == 130, shown
     assert re.search(r"\d+ of 41 changes \(\d+%\)  \d+ requests", shown)
     assert "Ctrl-C again stops at once" in shown
-    assert "to go on: scarf-async " in shown
+    assert "to continue: scarf-async " in shown
 
 
 async def test_pull(emulator: Emulator, manifest: str, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_comment_is_not_longer_than_github_takes() -> None:
     lines = text.splitlines()
     assert sum(line.startswith("- ") for line in lines) == 900
     shown = sum(line.startswith("+ ") for line in lines)
-    assert lines[-1] == f"{900 - shown} changes not shown: a comment is too short for all of them."
+    assert lines[-1] == f"{900 - shown} changes not shown: they do not fit into one comment."
 
 
 def test_what_is_lost_is_never_left_out() -> None:

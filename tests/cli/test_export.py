@@ -372,21 +372,21 @@ async def test_what_the_shell_redirected_is_not_replaced(emulator: Emulator, tmp
     ("arguments", "words"),
     [
         (("owner-events", "acme", *RANGE, "--on-malformed", "keep"), "--on-malformed keep is for jobs"),
-        (("aggregates", *RANGE), "give either --organization or --user"),
-        (("aggregates", "acme", "--user", "ann", *RANGE), "say whose once"),
+        (("aggregates", *RANGE), "give exactly one of ORG"),
+        (("aggregates", "acme", "--user", "ann", *RANGE), "give exactly one of ORG"),
         (("owner-events", "acme", "--start", "2024-01-02", "--end", "2024-01-01"), "must be after start"),
-        (("owner-events", "acme"), "which days? Give --start DAY"),
+        (("owner-events", "acme"), "no days: give --start DAY"),
         (
             ("owner-events", "acme", "--start", "9000-01-01", "--end", "9000-01-02"),
             "is in the future: today",
         ),
         (("owner-events", "acme", "--month", "2024-13"), "--month is a year and a month"),
         (("owner-events", "acme", "--since", "3x"), "--since is a number of days or weeks"),
-        (("owner-events", "acme", "--since", "3d", "--days", "3"), "--days and --since exclude each other"),
-        (("owner-events", "acme", "--month", "2024-01", "--end", "2024-02-01"), "--month and --end exclude"),
-        (("package-events", "web", *RANGE), "say which package: OWNER/NAME"),
+        (("owner-events", "acme", "--since", "3d", "--days", "3"), "--days and --since cannot be combined"),
+        (("owner-events", "acme", "--month", "2024-01", "--end", "2024-02-01"), "--month and --end cannot be combined"),
+        (("package-events", "web", *RANGE), "give the package: OWNER/NAME"),
         (("job", "owner_events", "acme", "--to", "x", "--since", "9000-01-01"), "is in the future"),
-        (("job", "owner_events", "acme", "--to", "x", "--month", "2024-01", "--days", "3"), "exclude each other"),
+        (("job", "owner_events", "acme", "--to", "x", "--month", "2024-01", "--days", "3"), "cannot be combined"),
         (("pixel-events", "--owner", "acme", "--api", "v1", *RANGE), "an owner needs --api v2"),
         (("owner-events", "acme", *RANGE, "--timeout", "0"), "--timeout must be a positive number"),
         (("owner-events", "acme", *RANGE, "--base-url", "http://example.org"), "--base-url must be https"),
@@ -432,7 +432,7 @@ async def test_parquet_is_not_for_a_terminal(emulator: Emulator) -> None:
     """It is refused before anything is sent; text is shown, without a progress that would tear it."""
     status, shown = await run_on_terminal(*EVENTS, "--format", "parquet", env=of(emulator))
     assert (status, len(emulator.requests)) == (2, 0)
-    assert "Parquet is not for a terminal" in shown
+    assert "Parquet cannot be shown on a terminal" in shown
     status, shown = await run_on_terminal(*EVENTS, env=of(emulator))
     assert status == 0
     assert "waiting" not in shown

@@ -68,7 +68,7 @@ async def test_a_dry_run_sends_nothing(emulator: Emulator, tmp_path: Path) -> No
     file.write_text("{}")
     done = await invoke("imports", "send", str(file), *OWNER, "--dry-run", env=of(emulator))
     assert (done.status, done.out) == (0, b"")
-    assert f"Not sent, since this is a dry run: send {file}" in done.err
+    assert f"Dry run, not sent: send {file}" in done.err
 
 
 async def test_a_bad_row_is_wrong_usage(emulator: Emulator, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ async def test_a_bucket(store: Store, tmp_path: Path) -> None:
     assert (whole.status, whole.err) == (0, f"{to} is whole.\n")
     store.age("a/pixels/probe-*", dt.timedelta(days=2))
     swept = await invoke("export", "gc", to, env=store.environment)
-    assert (swept.status, swept.out.count(b"\n"), swept.err) == (0, 1, f"1 objects deleted in {to}.\n")
+    assert (swept.status, swept.out.count(b"\n"), swept.err) == (0, 1, f"1 object deleted in {to}.\n")
     store.delete(f"a/pixels/{told['new_files'][0]['path']}")
     gone = await invoke("export", "verify", to, env=store.environment)
     assert (gone.status, gone.out) == (4, f"{to}/{told['new_files'][0]['path']}: it is missing\n".encode())

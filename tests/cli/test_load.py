@@ -24,17 +24,18 @@ def address(database: str) -> str:
 
 
 async def test_events_come_into_a_file_and_a_second_run_is_for_programs(tmp_path: Path) -> None:
-    """The directories above it are made; a pipe gets a line for each window, a program one object."""
+    """Parent directories are created; a pipe and a log get a line for each window, a program one object."""
     target = f"duckdb:{tmp_path / 'new' / 'events.duckdb'}"
     async with Emulator(token=TOKEN) as emulator:
-        first = await invoke("load", *DAYS, "--to", target, env=of(emulator))
+        first = await invoke("load", *DAYS, "--to", target, "--log", str(tmp_path / "log"), env=of(emulator))
         again = await invoke("load", *DAYS, "--json", "--quiet", env=of(emulator, SCARF_LOAD_URL=target))
         none = await invoke("load", "pixel_events", "--table", "other", "--to", target, "--json", env=of(emulator))
     assert (first.status, first.out) == (0, b"")
     assert "2024-01-01..2024-01-03: loaded, 100 rows" in first.err
     assert (again.status, again.err) == (0, "")
     report = json.loads(again.out)
-    assert (report["complete"], report["rows"], report["error"]) == (True, 200, None)
+    assert (report["complete"], report["rows"], report["new_files"], report["error"]) == (True, 200, [], None)
+    assert "Z 2024-01-01..2024-01-03: loaded, 100 rows\n" in (tmp_path / "log").read_text()
     assert [window["status"] for window in report["windows"]] == ["unchanged"] * 2
     assert none.status == 2
     assert "give --start DAY or --days N" in json.loads(none.out)["error"]

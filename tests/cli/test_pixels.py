@@ -135,7 +135,7 @@ async def test_a_dry_run_changes_nothing(emulator: Emulator, arguments: tuple[st
     }
     emulator.requests.clear()
     words = [made.get(word, word) for word in arguments]
-    assert await told(emulator, *words, "--dry-run", said="Not sent, since this is a dry run: ") == []
+    assert await told(emulator, *words, "--dry-run", said="Dry run, not sent: ") == []
     assert writes(emulator) == []
 
 

@@ -114,7 +114,7 @@ async def test_apply_drains_and_goes_on(
     assert ("Stopped: interrupted\n" in done.err) is (times == 1)
     assert "stop was set" not in done.err
     emulator.faults.latency = 0
-    again = shlex.split(done.err.partition("to go on: scarf-async ")[2].splitlines()[0])
+    again = shlex.split(done.err.partition("to continue: scarf-async ")[2].splitlines()[0])
     rest = await invoke(*again, *(() if "--timeout" in again else brief), env=of(emulator))
     assert rest.status == 0, rest.err
     async with Scarf(TOKEN, base_url=emulator.url) as scarf:
@@ -144,7 +144,7 @@ async def test_what_is_not_ignored_still_ends_it(emulator: Emulator, tmp_path: P
     process.send_signal(signal.SIGTERM)
     done = await finish(process)
     assert done.status == 143, done.err
-    assert "to go on: scarf-async " in done.err
+    assert "to continue: scarf-async " in done.err
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,8 @@ def _about(parameter: inspect.Parameter, info: OptionInfo) -> str:
         return f"{about} Required."
     if parameter.default is None or parameter.default is False or "default" in about:
         return about
-    return f"{about} By default {'on' if parameter.default is True else f'`{parameter.default}`'}."
+    default = f"{parameter.default:g}" if isinstance(parameter.default, float) else parameter.default
+    return f"{about} By default {'on' if default is True else f'`{default}`'}."
 
 
 if __name__ == "__main__":
