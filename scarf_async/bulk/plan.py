@@ -1,4 +1,4 @@
-"""A plan is data: operations in the order in which they were added, and what must come after what."""
+"""Plans as data: operations in the order in which they were added, and their dependencies."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ U = TypeVar("U")
 
 
 class BulkPlan:
-    """Operations to run, added one by one; nothing is sent before `scarf.bulk.run(plan)`.
+    """Operations to run, added one by one. Nothing is sent before `scarf.bulk.run(plan)`.
 
-    What creates a thing runs before what uses it, and what deletes it after; the rest of the order is given
-    with `after`. Everything else may run at the same time.
+    Creations run before the operations that use what they create, and deletions run after them. Use `after` for any
+    other order. Everything else may run concurrently.
 
     Example:
         ```python
@@ -65,9 +65,10 @@ class BulkPlan:
         plan.set_permission(web, "bob@example.com", "member")
         ```
 
-    Each adder raises `ValidationError` at once for values that cannot be sent, for a `Ref` of another plan, and for
-    a package that an earlier operation says to be another owner's: in a plan the id alone tells packages apart.
-    Two plans of equal operations in the same order are equal; since a plan grows, it has no hash.
+    Each method that adds an operation raises `ValidationError` at once for values that cannot be sent, for a `Ref`
+    of another plan, and for a package to which an earlier operation gives a different owner: within a plan, the id
+    alone identifies a package. Plans with equal operations in the same order are equal. Plans are mutable, so they
+    cannot be hashed.
     """
 
     def __init__(self) -> None:
@@ -106,13 +107,13 @@ class BulkPlan:
     def update_organization(
         self, name: str, organization: OrganizationUpsert, *, after: Ref[U] | Iterable[Ref[U]] = ()
     ) -> Ref[Organization]:
-        """Add a change of an organization, or its renaming."""
+        """Add an update of an organization; it may rename it."""
         return self._add(UpdateOrganization(name, organization), after)
 
     def upsert_member(
         self, organization: str, username: str, role: RoleLike, *, after: Ref[U] | Iterable[Ref[U]] = ()
     ) -> Ref[Member]:
-        """Add a membership to create or change."""
+        """Add the creation or update of a membership."""
         return self._add(UpsertMember(organization, username, role), after)
 
     def remove_member(
@@ -129,7 +130,7 @@ class BulkPlan:
         if_exists: IfExists = "fail",
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[Package]:
-        """Add the creation of a package of an organization; without one, of the token's user."""
+        """Add the creation of a package in an organization, or without one, for the token's user."""
         return self._add(CreatePackage(package, organization, if_exists), after)
 
     def update_package(
@@ -139,7 +140,7 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[Package]:
-        """Add a change of a package; its type cannot change."""
+        """Add an update of a package. Its type cannot change."""
         call = UpdatePackage(package, upsert)
         if isinstance(package, Package):
             check_same_type(package, upsert)
@@ -148,7 +149,7 @@ class BulkPlan:
     def delete_package(
         self, package: str | Package | PackageKey | Ref[Package], *, after: Ref[U] | Iterable[Ref[U]] = ()
     ) -> Ref[None]:
-        """Add the deletion of a package; it runs after everything else that names it."""
+        """Add the deletion of a package. It runs after all other operations on the package."""
         return self._add(DeletePackage(package), after)
 
     def set_permission(
@@ -159,7 +160,7 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[None]:
-        """Add a permission to set; those of one package travel together."""
+        """Add a permission to set. Permissions of the same package share requests."""
         return self._add(SetPermission(package, user_query, level), after)
 
     def create_route(
@@ -181,7 +182,7 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[Route]:
-        """Add a change of a route (v2); an `outgoing_url` that is UNSET stays, and None clears it."""
+        """Add an update of a route (v2). An UNSET `outgoing_url` keeps its value, and None clears it."""
         return self._add(UpdateRoute(package, route_id, route), after)
 
     def delete_route(
@@ -191,7 +192,7 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[None]:
-        """Add the deletion of a route; it runs after the route creations of the same package."""
+        """Add the deletion of a route. It runs after the route creations of the same package."""
         return self._add(DeleteRoute(package, route_id), after)
 
     def create_domain(
@@ -212,11 +213,11 @@ class BulkPlan:
         *,
         after: Ref[U] | Iterable[Ref[U]] = (),
     ) -> Ref[None]:
-        """Add the deletion of a domain; it runs after the domain creations of the same package."""
+        """Add the deletion of a domain. It runs after the domain creations of the same package."""
         return self._add(DeleteDomain(package, domain_id), after)
 
     def dump(self, path: str | os.PathLike[str]) -> None:
-        """Write the plan to a file (JSON lines; `load` reads it), whole or not at all.
+        """Write the plan to a JSON Lines file atomically; `load` reads it.
 
         Raises:
             OSError: the file cannot be written.
@@ -225,11 +226,11 @@ class BulkPlan:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a plan from a file, and check it as if it were added by hand.
+        """Read a plan from a file, with the same checks as when adding operations.
 
         Raises:
-            ValidationError: it is not a plan, is cut off, was made by another version, or holds what cannot be
-                sent; the message names the line.
+            ValidationError: the file is not a plan, is truncated, was written by another version, or has values
+                that cannot be sent; the message names the line.
             OSError: the file cannot be read.
         """
         plan = cls()
@@ -237,14 +238,14 @@ class BulkPlan:
         return plan
 
     def estimate(self, permission_batch: int = 100, *, api: ApiVersion = "v1") -> PlanEstimate:
-        """Count the requests that the plan takes if nothing is sent twice, and look it over.
+        """Count the requests that the plan needs without retries, and collect warnings about it.
 
         Args:
-            permission_batch: how many permissions of one package travel in one request at the most, in v1.
-            api: the version that is to carry it out.
+            permission_batch: the maximum number of permissions of one package in one request, in v1.
+            api: the version that the plan will run on.
 
         Raises:
-            ValidationError: the plan contradicts itself or goes round in a circle.
+            ValidationError: the plan contradicts itself or has a dependency cycle.
         """
         return estimate(self, permission_batch, api)
 
@@ -254,7 +255,9 @@ class BulkPlan:
             if isinstance(package, Ref):
                 given = self._operations[self._own("package", package)].call
                 if not given.gives_package:
-                    raise ValidationError(f"package must be a package; {given.kind} gives none", field="package")
+                    raise ValidationError(
+                        f"package must be a package; {given.kind} does not return one", field="package"
+                    )
             elif package.owner is not None:
                 self._refuse_another_owner(package.id, package.owner)
         places: tuple[int, ...] = ()
@@ -268,13 +271,13 @@ class BulkPlan:
         known = self._owners.setdefault(package, owner)
         if organization_key(known) != organization_key(owner):
             raise ValidationError(
-                f"package {package} is of {known} in an earlier operation, and not of {owner}",
+                f"package {package} belongs to {known} in an earlier operation, not to {owner}",
                 field="package",
             )
 
     def _own(self, field: str, ref: object) -> int:
         if not isinstance(ref, Ref):
-            raise ValidationError(f"{field} takes what this plan's adders return; got {ref!r}", field=field)
+            raise ValidationError(f"{field} takes Refs of this plan; got {ref!r}", field=field)
         if not ref.belongs_to(self):
             raise ValidationError(f"{field} is an operation of another plan: {ref!r}", field=field)
         return ref.index
@@ -284,5 +287,5 @@ def _listed(after: Ref[U] | Iterable[Ref[U]]) -> list[Ref[U]]:
     if isinstance(after, Ref):
         return [after]
     if not isinstance(after, Iterable):
-        raise ValidationError(f"after takes what this plan's adders return; got {after!r}", field="after")
+        raise ValidationError(f"after takes Refs of this plan; got {after!r}", field="after")
     return list(after)
