@@ -44,7 +44,7 @@ async def test_each_retry_is_a_line(nowhere: str) -> None:
     assert second.startswith(f"no connection to {nowhere}; retry 2 of 2 in ")
     assert error == (
         f"scarf-async: GET http://{nowhere}/api/v1/organizations/acme: no connection to {nowhere}: connection"
-        " refused; check the address, and that the server is running (3 attempts)"
+        " refused; check the URL, and that the server is running (3 attempts)"
     )
     assert done.status == 1
 
