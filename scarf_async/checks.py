@@ -1,4 +1,4 @@
-"""Checks of what callers give: one wording each, in the class of error that the place raises."""
+"""Checks of arguments, with one wording for each and the error class that the caller chooses."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _is_whole(value: object) -> bool:
 
 
 def positive(name: str, value: float, error: Error, *, wanted: str = "a positive number") -> float:
-    """Return a number above 0, and not infinite."""
+    """Return a finite number greater than 0."""
     if not _is_number(value) or value <= 0:
         raise _refusal(error, name, wanted, repr(value))
     return value
 
 
 def at_least(name: str, value: float, error: Error, *, least: float = 0) -> float:
-    """Return a number that is not below a bound, and not infinite."""
+    """Return a finite number that is not less than a bound."""
     if not _is_number(value) or value < least:
         raise _refusal(error, name, f"a number of at least {least:g}", repr(value))
     return value
@@ -51,12 +51,12 @@ def whole(
     """Return an integer within bounds.
 
     Args:
-        name: what the caller calls it.
-        value: what was given.
+        name: the name of the argument.
+        value: the value.
         error: the class of the error.
-        least: the least that it may be.
-        most: the most that it may be.
-        bounds: both in words.
+        least: the minimum.
+        most: the maximum.
+        bounds: the bounds in words.
     """
     if not _is_whole(value) or not least <= value <= most:
         raise _refusal(error, name, f"a whole number {bounds or f'of at least {least}'}", repr(value))
@@ -64,21 +64,21 @@ def whole(
 
 
 def flag(name: str, value: object, error: Error) -> bool:
-    """Return a truth value."""
+    """Return a bool."""
     if not isinstance(value, bool):
         raise _refusal(error, name, "True or False", repr(value))
     return value
 
 
 def word(name: str, value: object, words: Sequence[str], error: Error, *, other: str | None = None) -> None:
-    """Refuse what is none of some words.
+    """Reject a value that is not one of some words.
 
     Args:
-        name: what the caller calls it.
-        value: what was given; it may have no hash.
+        name: the name of the argument.
+        value: the value; it may be unhashable.
         words: the words.
         error: the class of the error.
-        other: what else may be given, for the message.
+        other: what else is allowed, for the message.
     """
     if value not in tuple(words):
         *most, last = [*map(repr, words), *([] if other is None else [other])]
@@ -86,7 +86,7 @@ def word(name: str, value: object, words: Sequence[str], error: Error, *, other:
 
 
 def instance(name: str, value: object, of: type[T], error: Error, *, wanted: str) -> T:
-    """Return an object of a class, which is called as `wanted` says."""
+    """Return an instance of a class; `wanted` describes the class in the message."""
     if not isinstance(value, of):
         raise _refusal(error, name, wanted, type(value).__name__)
     return value
@@ -95,7 +95,7 @@ def instance(name: str, value: object, of: type[T], error: Error, *, wanted: str
 def validator(
     check: Callable[[str, N, Error], object], prefix: str = ""
 ) -> Callable[[object, attrs.Attribute[N], N], None]:
-    """Return a check as attrs wants it; what it refuses is a `ConfigurationError`."""
+    """Return a check as an attrs validator that raises `ConfigurationError`."""
 
     def validate(_: object, attribute: attrs.Attribute[N], value: N) -> None:
         check(f"{prefix}{attribute.name}", value, ConfigurationError)

@@ -1,4 +1,4 @@
-"""`Scarf`: the client, a view of one session with its groups of calls."""
+"""`Scarf`: the client, a view of one session that groups its calls."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ T = TypeVar("T")
 
 
 class Scarf:
-    """A client of the Scarf API.
+    """An async client for the Scarf API.
 
-    It may be made anywhere, opens its connections on first use, and belongs to the event loop of that use, or of
-    its `async with` block.
+    It can be created anywhere, even without an event loop, and opens connections on first use. It belongs to the
+    event loop of its `async with` block, or else of its first use.
 
     Example:
         ```python
@@ -72,36 +72,37 @@ class Scarf:
 
     Args:
         token: the API token; else `$SCARF_API_TOKEN`. White space around it is stripped.
-        api: the version of the service that the calls speak, `"v1"` or `"v2"`; else `$SCARF_API_VERSION`, else
-            `"v1"`. A client never falls back from one to the other.
-        owner: the account whose packages are meant where a call of v2 names none; else `$SCARF_OWNER`, else
-            `$SCARF_ENTITY_NAME`. No call of v1 asks for it.
-        base_url: of v1; else `$SCARF_BASE_URL`, else `https://scarf.sh/api/v1`. http is for loopback only.
-        v2_url: of v2, which some exports of v1 clients use too; else `$SCARF_V2_URL`, else
+        api: the version of the API to call, `"v1"` or `"v2"`; else `$SCARF_API_VERSION`, else `"v1"`. A client
+            never falls back from one version to the other.
+        owner: the default owner for v2 calls that do not name one; else `$SCARF_OWNER`, else `$SCARF_ENTITY_NAME`.
+            v1 calls do not use it.
+        base_url: the v1 URL; else `$SCARF_BASE_URL`, else `https://scarf.sh/api/v1`. Plain http is accepted for
+            loopback only.
+        v2_url: the v2 URL, which some exports of v1 clients use too; else `$SCARF_V2_URL`, else
             `https://api.scarf.sh/v2`.
-        v3_url: of v3; else `$SCARF_V3_URL`, else `v2_url` with `v3` for a `v2` at its end, else
-            `https://api.scarf.sh/v3`. A client that is given the address of one version and not of another does not
-            take Scarf's for that: the first call of the other raises `ConfigurationError`, and nothing is sent.
-        retry: when and how often a request is sent again.
-        timeout: seconds for one attempt of an ordinary call, from having a connection to the last byte.
+        v3_url: the v3 URL; else `$SCARF_V3_URL`, else `v2_url` with its final `v2` replaced by `v3`, else
+            `https://api.scarf.sh/v3`. If you set the URL of only some versions, the others do not fall back to
+            Scarf's own: a call to one of them raises `ConfigurationError`, and nothing is sent.
+        retry: when and how often to retry a request.
+        timeout: seconds for one attempt of an ordinary call, from acquiring a connection to the last byte.
         connect_timeout: seconds for name resolution, TCP and TLS together.
-        export_timeout: seconds for the first byte of an export, and for each silence after it.
-        max_connections: connections of ordinary calls at the most, in use or kept; a further call waits. Each open
-            export has one more of its own, so that calls made while exports are open never wait for these.
-        rate_limit: requests a second, over all calls, without bursts; None for no limit.
-        max_response_bytes: how long an ordinary answer may be.
-        max_record_bytes: how long one record of an export may be.
-        proxy: an http or https address, maybe with user and password; else `$HTTPS_PROXY` and `$NO_PROXY`.
-        ca_file: certificates (PEM) to trust beside the system's.
-        read_only: refuse everything but GET and HEAD, and a search, with `ReadOnlyError`.
-        on_event: called with each `ScarfEvent`; what it raises is logged once and harms nothing.
-        session: an open `aiohttp.ClientSession` to use; it is never changed and never closed. It brings its own
-            connections, so `proxy`, `ca_file` and `max_connections` cannot be given with it. Its pool does not
-            tell when a connection is there: `connect_timeout` then bounds TCP and TLS, and `timeout` each silence
-            before the answer and the whole of the answer's body.
+        export_timeout: seconds to wait for the first byte of an export, and between bytes after it.
+        max_connections: the maximum number of connections for ordinary calls, in use or idle; further calls wait.
+            Each open export has an additional connection, so ordinary calls never wait for exports.
+        rate_limit: requests per second over all calls, without bursts; None for no limit.
+        max_response_bytes: the maximum size of an ordinary response.
+        max_record_bytes: the maximum size of one record of an export.
+        proxy: an http or https URL, optionally with user and password; else `$HTTPS_PROXY` and `$NO_PROXY`.
+        ca_file: certificates (PEM) to trust in addition to the system's.
+        read_only: allow only GET, HEAD and searches; anything else raises `ReadOnlyError`.
+        on_event: called with each `ScarfEvent`. An exception from it is logged once and otherwise ignored.
+        session: an open `aiohttp.ClientSession` to use; the client never changes or closes it. It has its own
+            connections, so `proxy`, `ca_file` and `max_connections` cannot be combined with it. Its pool does not
+            report when a connection is acquired, so `connect_timeout` limits TCP and TLS only, and `timeout` limits
+            each period without data before the response, and then the whole response body.
 
     Raises:
-        ConfigurationError: an argument or variable cannot be used; secrets are not shown.
+        ConfigurationError: an argument or environment variable is invalid; secrets are not shown.
     """
 
     __slots__ = (
@@ -172,7 +173,7 @@ class Scarf:
         secret = read_token(token)
         bases = read_bases(base_url, v2_url, v3_url)
         through = None if borrowed else read_proxy(proxy)
-        # What may be secret leaves this frame before anything can raise: tracebacks may show local variables.
+        # Tracebacks may show local variables, so secrets leave this frame before anything can raise.
         token = base_url = v2_url = v3_url = proxy = None
         account = read_owner(owner)
         settings = Settings(
@@ -218,7 +219,7 @@ class Scarf:
 
     @staticmethod
     def _make_clock() -> Clock:
-        """Make what a new client waits by; tests override it."""
+        """Make the clock of a new client; tests override it."""
         return Clock()
 
     def _use(self, session: Session) -> None:
@@ -236,63 +237,63 @@ class Scarf:
 
     @property
     def api(self) -> ApiVersion:
-        """The version of the service that its calls speak."""
+        """The version of the API that this client calls."""
         return self._session.transport.settings.api
 
     @property
     def owner(self) -> str | None:
-        """The account whose packages are meant where a call of v2 names none."""
+        """The default owner for v2 calls that do not name one."""
         return self._session.owner
 
     @property
     def base_url(self) -> str:
-        """The address of v1 that it calls.
+        """The v1 URL of this client.
 
         Raises:
-            ConfigurationError: it was given that of another version only.
+            ConfigurationError: only URLs of other versions are set.
         """
         return self._session.transport.settings.root("v1")
 
     @property
     def v2_url(self) -> str:
-        """The address of v2 that it calls.
+        """The v2 URL of this client.
 
         Raises:
-            ConfigurationError: it was given that of another version only.
+            ConfigurationError: only URLs of other versions are set.
         """
         return self._session.transport.settings.root("v2")
 
     @property
     def v3_url(self) -> str:
-        """The address of v3 that it calls.
+        """The v3 URL of this client.
 
         Raises:
-            ConfigurationError: it was given that of another version only.
+            ConfigurationError: only URLs of other versions are set.
         """
         return self._session.transport.settings.root("v3")
 
     async def check(self) -> Check:
-        """Tell whether token, version and owner work, by a cheap read or two, and what to change if not.
+        """Check that token, version and owner work, with one or two cheap reads; say what to change if not.
 
         Raises:
-            APIError: the service answered something else than yes, 401, 403 or 404.
-            TransportError: no answer came.
+            APIError: the service returned an error other than 401, 403 or 404.
+            TransportError: no complete response arrived.
         """
         return await self._session.run(self._session.dialect.check())
 
     async def search(self, query: str) -> list[SearchResult]:
-        """Return the packages and tracking pixels that a search finds, of all that the token's user sees (v2).
+        """Search all packages and tracking pixels that the token's user can see (v2).
 
-        It is a call of v2, whichever version the client speaks, and a read although it is a POST.
+        It calls v2, whichever version the client uses. It is a read, although it is a POST.
 
         Args:
-            query: what to look for.
+            query: the text to search for.
 
         Raises:
-            ValidationError: it is not a text; nothing was sent.
-            APIError: the service said no.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of results.
+            ValidationError: the query is not a string; nothing was sent.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of results.
         """
         return await self._session.run(search(query))
 
@@ -306,7 +307,7 @@ class Scarf:
         version: Literal["v1", "v2", "v3"] | None = None,
         resend: Literal["repeat"] | None = None,
     ) -> JSON:
-        """Make a call that has no method here; return its answer as JSON, None where it is empty.
+        """Call an endpoint that has no method here; return its JSON response, or None if it is empty.
 
         Example:
             ```python
@@ -316,32 +317,32 @@ class Scarf:
 
         Args:
             method: GET, HEAD, POST, PUT, PATCH or DELETE.
-            path: what follows the address of the version: its segments, each of which is escaped, or a text that
-                begins with `/` and is escaped already where a `/`, `?`, `#` or `%` is part of a value.
-            query: the parameters; one of several values is repeated.
+            path: the path below the version's URL: either its segments, which are then escaped, or a string that
+                starts with `/`, in which you have escaped any `/`, `?`, `#` or `%` that is part of a value.
+            query: the query parameters; a parameter with several values is repeated.
             json: the body; `UNSET` for none, None for `null`.
-            version: whose address it is below; else the version that the client speaks.
-            resend: a GET or HEAD is sent again as every read. Anything else is sent once, since nothing is known of
-                it, and a failure after that leaves open whether it took effect; `"repeat"` says that it states a
-                final value, and may be sent again.
+            version: the version to call; else the version of the client.
+            resend: GET and HEAD are retried like every read. Anything else is sent once, because it may not be
+                idempotent; after a failure it may or may not have taken effect. `"repeat"` declares that the call
+                is idempotent, so that it is retried.
 
         Raises:
-            ValidationError: a path that might lead elsewhere than it says (`..`, `//` or a backslash, however
-                escaped, `?`, `#`, another origin), or a body that is not JSON; nothing was sent.
-            APIError: the service said no.
-            TransportError: no answer came; a write may have taken effect.
-            DecodeError: it succeeded, and the answer is not JSON; it is not asked for again.
+            ValidationError: the path might lead somewhere else (`..`, `//` or a backslash, in any escaped form,
+                `?`, `#`, another origin), or the body is not JSON; nothing was sent.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived; a write may have taken effect.
+            DecodeError: the call succeeded, but the response is not JSON; it is not retried.
         """
         wanted = other_request(
             method, path, version=self.api if version is None else version, query=query, json=json, resend=resend
         )
         return await self._session.run(other_call(wanted))
 
-    # What only awaits single calls is spared the import of the rest, which takes as long as its own.
+    # Imported on first use: these take as long to import as everything else together.
 
     @property
     def bulk(self) -> Bulk:
-        """Plans of many operations, run concurrently."""
+        """Bulk plans: many operations, run concurrently."""
         if self._bulk is None:
             from scarf_async.bulk.group import Bulk  # noqa: PLC0415
 
@@ -359,7 +360,7 @@ class Scarf:
 
     @property
     def imports(self) -> Imports:
-        """Your own events, sent to Scarf."""
+        """Imports: send your own events to Scarf."""
         if self._imports is None:
             from scarf_async.imports.group import Imports  # noqa: PLC0415
 
@@ -368,7 +369,7 @@ class Scarf:
 
     @property
     def manifests(self) -> Manifests:
-        """Organizations as files: pull, compare, apply, copy."""
+        """Manifests: organizations as files to pull, compare, apply and copy."""
         if self._manifests is None:
             from scarf_async.manifests.group import Manifests  # noqa: PLC0415
 
@@ -383,13 +384,13 @@ class Scarf:
         read_only: bool | None = None,
         owner: str | None = None,
     ) -> Scarf:
-        """Return a view with other options over the same connections, pace and retry budget.
+        """Return a view of this client with different options.
 
-        What is not given stays as it is. Closing a view closes nothing. A view of a read-only client stays
-        read-only.
+        It shares the client's connections, rate limit and retry budget, and keeps options that are not given.
+        Closing a view closes nothing. A view of a read-only client stays read-only.
 
         Raises:
-            ConfigurationError: a value cannot be used.
+            ConfigurationError: an option is invalid.
         """
         base = self._session if owner is None else self._session.of_owner(read_owner(owner))
         view = object.__new__(type(self))
@@ -414,7 +415,7 @@ class Scarf:
     def __exit__(self, *_: object) -> None: ...
 
     async def __aenter__(self) -> Self:
-        # It is closed on this event loop. A call from another one must fail, not wait for this one to run.
+        # The client is closed on this event loop. A call from another loop must fail, not wait for this one to run.
         self._session.transport.bind()
         return self
 
@@ -427,7 +428,7 @@ class Scarf:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections; calls under way end with `ClientClosedError`. May be called any number of times.
+        """Close the connections; calls in progress raise `ClientClosedError`. Safe to call more than once.
 
         Raises:
             WrongEventLoopError: the client was used on another event loop.
@@ -437,7 +438,7 @@ class Scarf:
 
     def __repr__(self) -> str:
         session = getattr(self, "_session", None)
-        if session is None:  # in the traceback of a constructor that refused its arguments
+        if session is None:  # in the traceback of a constructor that rejected its arguments
             return "<Scarf>"
         closed = " closed" if session.transport.closed else ""
         return f"<Scarf {session.transport.settings.shown}{closed}>"

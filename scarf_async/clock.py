@@ -1,6 +1,6 @@
-"""The clock by which a client waits: one value that all its parts are given, so that a test can give another.
+"""The clock of a client: one object that all its parts share, so that a test can replace it.
 
-Time limits on the wire are not measured by it: those are the event loop's.
+Network timeouts do not use it, but the event loop's clock.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ __all__ = ["Clock"]
 
 @attrs.define(eq=False)
 class Clock:
-    """Tells time, and waits.
+    """Returns the time, and waits.
 
     Attributes:
-        ahead: seconds that passed without being waited for.
+        ahead: seconds by which it was advanced without waiting.
     """
 
     ahead: float = 0.0
 
     def monotonic(self) -> float:
-        """Return seconds that never go back, from an arbitrary start."""
+        """Return seconds since an arbitrary start; they never go back."""
         return time.monotonic() + self.ahead
 
     async def sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""One tree of errors, all of them plain data: they pickle, and none keeps an exception of aiohttp's.
+"""One tree of errors. They hold plain data only, so they can be pickled, and never hold an aiohttp exception.
 
 ```
 ScarfError
@@ -11,11 +11,12 @@ ScarfError
 ├── ReadOnlyError               │   ├── MalformedRecordError
 ├── TransportError              │   ├── RecordTooLongError
 │   ├── ConnectFailedError      │   ├── StreamConsumedError
-│   │   └── ConnectTimeoutError │   └── StreamClosedError
-│   └── RequestTimeoutError     ├── LoadError
-│       └── ConnectTimeoutError ├── JournalError
-└── APIError                    ├── BulkError
-    │                           └── GuardError
+│   │   └── ConnectTimeoutError │   ├── StreamClosedError
+│   └── RequestTimeoutError     │   ├── JobBusyError
+│       └── ConnectTimeoutError │   └── ClusterLostError
+├── BulkError                   ├── LoadError
+├── GuardError                  └── JournalError
+└── APIError
     ├── BadRequestError 400        ├── ConflictError 409, 422
     ├── AuthenticationError 401    ├── UnprocessableError 422
     ├── PermissionDeniedError 403  ├── RateLimitedError 429
@@ -82,18 +83,18 @@ def _rebuild(cls: type[ScarfError], args: tuple[object, ...], state: dict[str, o
 
 
 class ScarfError(Exception):
-    """The root: `except ScarfError` catches everything that this package raises on purpose."""
+    """The base class: `except ScarfError` catches everything that this package raises on purpose."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.args, self.__dict__.copy())
 
 
 class ConfigurationError(ScarfError):
-    """An argument or environment variable of the client cannot be used; raised by the constructor."""
+    """An argument or environment variable of the client is invalid. The constructor raises it."""
 
 
 class ValidationError(ScarfError, ValueError):
-    """A value cannot be sent; nothing was sent. `.field` names the field where there is one."""
+    """A value cannot be sent; nothing was sent. `.field` names the field, if there is one."""
 
     def __init__(self, message: str, *, field: str | None = None) -> None:
         super().__init__(message)
@@ -101,11 +102,11 @@ class ValidationError(ScarfError, ValueError):
 
 
 class UnsupportedError(ValidationError):
-    """The version of the service that is called cannot do this; nothing was sent.
+    """The API version in use does not support this; nothing was sent.
 
     Attributes:
-        field: the field or argument that it does not have, where there is one.
-        operations: of a plan, every operation that it cannot do.
+        field: the field or argument that it does not support, if there is one.
+        operations: for a plan, all operations that it does not support.
     """
 
     def __init__(self, message: str, *, field: str | None = None, operations: Sequence[object] = ()) -> None:
@@ -114,19 +115,19 @@ class UnsupportedError(ValidationError):
 
 
 class ScarfWarning(UserWarning):
-    """What was asked for was done, but not quite as asked."""
+    """The request was carried out, but not exactly as asked."""
 
 
 class ManifestProblem(NamedTuple):
-    """One thing that is wrong with a manifest.
+    """One problem in a manifest.
 
     Attributes:
         file: the file, as it was named.
-        line: from 1; 0 where the file as a whole is meant, and in TOML, whose reader tells only those of syntax
-            errors.
-        column: from 1, in characters; 0 as for the line.
-        path: the place in the document, such as `organizations.acme.packages[3].type`; in a table the column;
-            empty for the document as a whole.
+        line: the line, from 1. 0 for the whole file, and for TOML except its syntax errors: the parser gives no
+            other lines.
+        column: the column, from 1, in characters; 0 if `line` is 0.
+        path: the path in the document, such as `organizations.acme.packages[3].type`; in a table the column;
+            empty for the whole document.
         message: what was found, and what is allowed.
     """
 
@@ -145,9 +146,9 @@ _PROBLEMS_SHOWN: Final = 100
 
 
 class ManifestError(ValidationError):
-    """A manifest cannot be used. `.problems` has everything that is wrong with it, in the order of the file.
+    """A manifest is invalid. `.problems` lists all its problems in file order.
 
-    After a thousand problems reading stops.
+    Reading stops after a thousand problems.
     """
 
     def __init__(self, problems: Sequence[ManifestProblem]) -> None:
@@ -166,7 +167,7 @@ class ClientClosedError(ScarfError):
 
 
 class WrongEventLoopError(ScarfError):
-    """The client is used from another event loop than that of its `async with` block or of its first use."""
+    """The client is used on a different event loop than that of its `async with` block or first use."""
 
 
 class ReadOnlyError(ScarfError):
@@ -174,7 +175,7 @@ class ReadOnlyError(ScarfError):
 
 
 class TransportError(ScarfError):
-    """No complete answer came back. `.method`, `.url`, and `.attempts`: how often the request was sent."""
+    """No complete response arrived. `.method` and `.url` name the request; `.attempts` counts its attempts."""
 
     def __init__(self, message: str, *, method: str = "", url: str = "", attempts: int = 1) -> None:
         super().__init__(message)
@@ -188,25 +189,25 @@ class TransportError(ScarfError):
 
 
 class ConnectFailedError(TransportError):
-    """No connection could be made: name resolution, TCP, TLS or the proxy. The request was not sent."""
+    """The connection failed in name resolution, TCP, TLS or the proxy. The request was not sent."""
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
-    """A time limit of the client (`connect_timeout`, `timeout` or `export_timeout`) ran out."""
+    """A timeout of the client (`connect_timeout`, `timeout` or `export_timeout`) expired."""
 
 
 class ConnectTimeoutError(ConnectFailedError, RequestTimeoutError):
-    """No connection within `connect_timeout`. The request was not sent."""
+    """The connection was not made within `connect_timeout`. The request was not sent."""
 
 
 class OutcomeUnknownError(ScarfError):
-    """A create was sent and not answered, and looking for what it should have made did not settle it.
+    """A create got no response, and a lookup did not show whether it took effect.
 
     Attributes:
         requested: what was to be created.
-        found: what has the same name or addresses and differs; None where nothing was found.
-        failure: what the last attempt ended with.
-        look_failure: why the look failed; None where it worked.
+        found: an existing object with the same name or URLs that differs; None if nothing was found.
+        failure: the error of the last attempt.
+        look_failure: the error of the lookup; None if the lookup worked.
     """
 
     def __init__(
@@ -226,9 +227,9 @@ class OutcomeUnknownError(ScarfError):
 
 
 class WriteConfirmedError(ScarfError):
-    """A write succeeded (the service said 2xx), but what it made could not be read back.
+    """A write succeeded (the service returned 2xx), but its result could not be read back.
 
-    Do not repeat the write. `.requested` is what was sent, `.failure` why reading back failed.
+    Do not repeat the write. `.requested` is what was sent; `.failure` is the error of reading it back.
     """
 
     def __init__(self, message: str, *, requested: object, failure: ScarfError | None = None) -> None:
@@ -238,12 +239,12 @@ class WriteConfirmedError(ScarfError):
 
 
 class DecodeError(ScarfError):
-    """An answer is not what the endpoint promises. The payload is not part of the message.
+    """A response does not have the documented form. The message does not contain the payload.
 
     Attributes:
         endpoint: method and path template, such as `GET /organizations/{organization}/users`.
         entity: the class that was expected.
-        path: the place in the answer, such as `[3].role`; empty for the answer as a whole.
+        path: the path in the response, such as `[3].role`; empty for the whole response.
     """
 
     def __init__(self, message: str, *, endpoint: str = "", entity: str = "", path: str = "") -> None:
@@ -258,26 +259,26 @@ class DecodeError(ScarfError):
 
 
 class PaginationError(DecodeError):
-    """A list cannot be shown to be whole; none of it is returned. `.path` is empty."""
+    """A paginated list cannot be verified as complete, so none of it is returned. `.path` is empty."""
 
 
 class ExportError(ScarfError):
-    """An export cannot be read as what was promised."""
+    """An export cannot be read as promised."""
 
 
 class JobBusyError(ExportError):
-    """Another run is at work where an export job is to be written; nothing was sent."""
+    """Another run is writing to the destination of an export job; nothing was sent."""
 
 
 class ClusterLostError(ExportError):
-    """The Dask cluster that fetches an export job was lost; what was entered is there. Run it again."""
+    """The Dask cluster that fetches an export job was lost. Committed work is kept; run the job again."""
 
 
 class LoadError(ScarfError):
-    """A database cannot be loaded into: it is out of reach, refuses, or lacks what a load needs.
+    """A load failed: the database is unreachable, refuses, or lacks what the load needs.
 
     Attributes:
-        ddl: the statements that make what is missing, for somebody who may; empty where nothing is.
+        ddl: statements that create what is missing, to be run by a user who has the rights; else empty.
     """
 
     def __init__(self, message: str, *, ddl: str = "") -> None:
@@ -286,11 +287,11 @@ class LoadError(ScarfError):
 
 
 class TruncatedExportError(ExportError):
-    """The export ended before its end: what was received is not the whole.
+    """The export is truncated: only part of it was received.
 
     Attributes:
-        proven_end: whether the service showed that it sent all it meant to send, so that only the content looks
-            cut. Such an export is not fetched again.
+        proven_end: whether the response itself arrived completely, so that only its content looks truncated. Such
+            an export is not fetched again.
         bytes_received: bytes of the body that arrived.
         records_received: complete records that arrived.
     """
@@ -308,10 +309,10 @@ class MalformedRecordError(ExportError):
     """A record of an export cannot be read.
 
     Attributes:
-        line_number: the number, from 1, of its first line in the file.
+        line_number: the number of its first line in the file, from 1.
         reason: what is wrong with it.
-        record: its bytes, without the line end; of one longer than `max_record_bytes` the first 4 KiB. The message
-            does not show them.
+        record: its bytes without the line end; only the first 4 KiB if it is longer than `max_record_bytes`. The
+            message does not contain them.
     """
 
     def __init__(self, message: str, *, line_number: int, reason: str = "", record: bytes = b"") -> None:
@@ -325,9 +326,9 @@ class RecordTooLongError(ExportError):
     """A record is longer than `max_record_bytes`.
 
     Attributes:
-        line_number: the number, from 1, of its first line in the file.
+        line_number: the number of its first line in the file, from 1.
         limit: `max_record_bytes`.
-        record: its first 4 KiB, in typed reading; empty in the other ways, and of a header.
+        record: its first 4 KiB when reading typed records; otherwise, and for a header, empty.
     """
 
     def __init__(self, message: str, *, line_number: int, limit: int, record: bytes = b"") -> None:
@@ -338,15 +339,15 @@ class RecordTooLongError(ExportError):
 
 
 class StreamConsumedError(ExportError):
-    """A stream is read a second time; a stream can be read once, in one of its ways."""
+    """A stream was read a second time. A stream can be read only once, in one of its ways."""
 
 
 class StreamClosedError(ExportError):
-    """A stream is read outside of its `async with` block."""
+    """A stream was read outside its `async with` block."""
 
 
 class JournalError(ScarfError):
-    """A journal cannot be used. `.path` is its file; `.report` what a run under way had done by then."""
+    """A journal cannot be used. `.path` is its file; `.report` has the outcomes of a run that was in progress."""
 
     def __init__(self, message: str, *, path: str = "", report: object | None = None) -> None:
         super().__init__(message)
@@ -355,29 +356,29 @@ class JournalError(ScarfError):
 
 
 class BulkError(ScarfError, ExceptionGroup[Exception]):
-    """Operations of a bulk run failed or are of unknown outcome; `.exceptions` has one error for each."""
+    """Operations of a bulk run failed or have an unknown outcome; `.exceptions` has one error for each."""
 
     def derive(self, excs: Sequence[Exception]) -> Self:  # type: ignore[override] # typeshed: returns any group of another type variable
-        """Return a group of the same class with other exceptions (the protocol of `except*`)."""
+        """Return a group of the same class with other exceptions, as `except*` requires."""
         return type(self)(self.message, excs)
 
 
 class GuardError(ScarfError):
-    """Changes were refused before anything was sent: they would do harm, or what they were made for has moved."""
+    """Changes were refused before anything was sent: they are dangerous, or the live state has changed since."""
 
 
 class APIError(ScarfError):
-    """The service answered with a status that is not a success.
+    """The service returned a status that is not a success.
 
     Attributes:
-        status: the HTTP status.
-        method: the request's method.
-        url: the request's address.
-        message: the service's own words, where it gave any.
-        code: the service's own error code, where it gave one.
-        body: the first 4 KiB of the answer.
+        status: the HTTP status code.
+        method: the method of the request.
+        url: the URL of the request.
+        message: the error message of the service; empty if it gave none.
+        code: the error code of the service; None if it gave none.
+        body: the first 4 KiB of the response body.
         attempts: how often the request was sent.
-        retry_after: the seconds that the service asked to wait, if it did.
+        retry_after: how many seconds the service asked to wait; None if it did not ask.
     """
 
     def __init__(
@@ -420,7 +421,7 @@ class APIError(ScarfError):
 
 
 class BadRequestError(APIError):
-    """400: the service could not read the request."""
+    """400: the service could not understand the request."""
 
 
 class AuthenticationError(APIError):
@@ -430,19 +431,19 @@ class AuthenticationError(APIError):
 
 
 class PermissionDeniedError(APIError):
-    """403: the token's user may not do this."""
+    """403: the token's user is not allowed to do this."""
 
     hint = "the token's user lacks the right or the plan for this"
 
 
 class NotFoundError(APIError):
-    """404: there is no such thing, or the token's user may not see it."""
+    """404: the resource does not exist, or is not visible to the token's user."""
 
 
 class ConflictError(APIError):
-    """409, or a 422 of v2 whose code says so: it exists already, or contradicts what exists.
+    """409, or a 422 from v2 with a code for it: the resource already exists, or conflicts with an existing one.
 
-    With `if_exists="keep"`, `.requested` and `.found` hold both sides; otherwise they are None.
+    With `if_exists="keep"`, `.requested` and `.found` are the two that differ; otherwise they are None.
     """
 
     def __init__(
@@ -474,15 +475,15 @@ class ConflictError(APIError):
 
 
 class UnprocessableError(APIError):
-    """422: the service understood the request and refuses its content."""
+    """422: the service understood the request but rejects its content."""
 
 
 class RateLimitedError(APIError):
-    """429: too many requests; `.retry_after` says how long the service asked to wait."""
+    """429: too many requests. `.retry_after` is how long the service asked to wait."""
 
 
 class ServerError(APIError):
-    """5xx: the service or something before it failed."""
+    """5xx: the service, or a proxy in front of it, failed."""
 
 
 _BY_STATUS: dict[int, type[APIError]] = {
@@ -497,7 +498,7 @@ _BY_STATUS: dict[int, type[APIError]] = {
 
 
 def api_error(status: int) -> type[APIError]:
-    """Return the class of error for a status.
+    """Return the error class for a status code.
 
     >>> api_error(404).__name__, api_error(502).__name__, api_error(302).__name__
     ('NotFoundError', 'ServerError', 'APIError')

@@ -1,4 +1,4 @@
-"""What a client tells its `on_event` hook: frozen, without secrets, bodies or headers."""
+"""The events that a client passes to its `on_event` hook: frozen, without secrets, bodies or headers."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 
 class Hook(Generic[T]):
-    """Calls the caller's function, whose faults are its own: logged once, and of no effect.
+    """Calls a user's function. An exception from it is logged once and otherwise ignored.
 
     Args:
-        name: what the function was given as, for the log.
+        name: the name of the argument that the function was passed as, for the log.
         function: the function, or None.
 
     Attributes:
@@ -47,15 +47,15 @@ class Hook(Generic[T]):
             return
         try:
             self._function(value)
-        except Exception:  # noqa: BLE001 # whatever a hook raises must not end a call
+        except Exception:  # noqa: BLE001 # an exception of a hook must not end a call
             if not self._failed:
                 self._failed = True
-                _log.exception("%s raised; further errors of it are not logged", self._name)
+                _log.exception("%s raised; its further errors are not logged", self._name)
 
 
 @attrs.frozen(kw_only=True)
 class ScarfEvent:
-    """The base of all events.
+    """The base class of all events.
 
     Attributes:
         endpoint: method and path template, such as `GET /organizations/{organization}`.
@@ -66,23 +66,23 @@ class ScarfEvent:
 
 @attrs.frozen(kw_only=True)
 class RequestStarted(ScarfEvent):
-    """A request is about to be sent; `attempt` counts from 1."""
+    """A request is about to be sent. `attempt` counts from 1."""
 
     attempt: int
 
 
 @attrs.frozen(kw_only=True)
 class RequestFinished(ScarfEvent):
-    """An attempt ended: with a `status`, or with None and the name of the `error`.
+    """An attempt ended, with a `status` or an `error`.
 
-    One follows every `RequestStarted`, in the same task, also where the call is cancelled or the client closed.
+    Every `RequestStarted` is followed by one, in the same task, even if the call is cancelled or the client closed.
 
     Attributes:
-        attempt: counts from 1; one that was broken off before it was sent is not counted.
-        status: the HTTP status.
-        error: the name of the error's class, such as `ConnectFailedError` or `CancelledError`.
-        elapsed: seconds since it began; the waits for a free connection and for the pace are part of it.
-        url: the address as it was sent. The token is not part of it.
+        attempt: counts from 1; an attempt that was cancelled before it was sent does not count.
+        status: the HTTP status code; None if no response arrived.
+        error: the class name of the error, such as `ConnectFailedError` or `CancelledError`; else None.
+        elapsed: seconds since the attempt started, including waits for a connection and the rate limit.
+        url: the URL of the request. It does not contain the token.
     """
 
     attempt: int
@@ -94,14 +94,15 @@ class RequestFinished(ScarfEvent):
 
 @attrs.frozen(kw_only=True)
 class RetryScheduled(ScarfEvent):
-    """The request will be tried again `delay` seconds after the `attempt`-th attempt, for the `reason`.
+    """The request will be retried after `delay` seconds.
 
     Attributes:
         attempt: the number of the attempt that failed, from 1.
-        delay: seconds.
-        reason: what happened, in one of a few phrases.
-        attempts: how many there may be, the first included; 0 where something else bounds them, as in a bulk run.
-        detail: what happened in full, such as which host refused the connection.
+        delay: the delay in seconds.
+        reason: why it failed, as one of a few fixed phrases.
+        attempts: the maximum number of attempts, including the first; 0 if something else limits them, as in a
+            bulk run.
+        detail: the full reason, such as the host that refused the connection.
     """
 
     attempt: int
@@ -113,14 +114,14 @@ class RetryScheduled(ScarfEvent):
 
 @attrs.frozen(kw_only=True)
 class Throttled(ScarfEvent):
-    """The service asked the client to send nothing for so many `seconds`."""
+    """The service asked the client to pause for a number of `seconds`."""
 
     seconds: float
 
 
 @attrs.frozen(kw_only=True)
 class StreamFinished(ScarfEvent):
-    """An export's stream was closed; `complete` tells whether its end was proven."""
+    """The stream of an export was closed. `complete` tells whether it was verified as complete."""
 
     bytes_received: int
     complete: bool

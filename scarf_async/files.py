@@ -1,4 +1,4 @@
-"""What files that must be whole, or survive a crash or a second run, ask of the system. All of it blocks."""
+"""Helpers for files that must be complete, survive crashes and be locked between runs. All functions block."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
-"""Opens no link, where the system knows how to."""
+"""The flag to refuse to open symbolic links, on systems that have it."""
 _PART: Final = re.compile(r"\.scarf-[0-9a-f]{16}\.part", re.ASCII)
 _TEMPORARY: Final = re.compile(r"\.scarf-[0-9a-f]{16}\.(?:part|seen|seen-journal)", re.ASCII)
-# What systems answer that cannot sync a directory, or not one that may only be written, or cannot set a mode.
+# The errors of systems that cannot sync a directory (or one that is only writable), or cannot set a mode.
 _REFUSALS: Final = frozenset(
     {
         errno.EACCES,
@@ -48,7 +48,7 @@ _REFUSALS: Final = frozenset(
     }
 )
 _ACCESS_LIST: Final = "system.posix_acl_access"
-# As many as Linux follows.
+# The limit of Linux.
 _MOST_LINKS: Final = 40
 _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -57,7 +57,7 @@ def lock(descriptor: int) -> None:
     """Lock an open file until its descriptor is closed.
 
     Raises:
-        BlockingIOError: somebody else holds it.
+        BlockingIOError: another process holds the lock.
         OSError: it cannot be locked, such as where the system has no such locks.
     """
     try:
@@ -100,14 +100,14 @@ def _where_possible() -> Iterator[None]:
 
 
 def sync_directory(path: Path) -> None:
-    """Bring the names in a directory to the disk, where the system can."""
+    """Sync a directory to disk, if the system supports it."""
     with _synced(path):
         pass
 
 
 @contextmanager
 def naming(path: str | PathLike[str]) -> Iterator[None]:
-    """Let the system's errors name this file: of a full disk they name none, of a temporary one a name of ours."""
+    """Make `OSError`s name this file: a full disk names no file, and other errors may name a temporary one."""
     try:
         yield
     except OSError as error:
@@ -115,10 +115,10 @@ def naming(path: str | PathLike[str]) -> Iterator[None]:
 
 
 def destination(path: str | PathLike[str]) -> Path:
-    """Return the file that a name leads to, over links: one that may be replaced, or none yet.
+    """Return the file that a path leads to through links. It may be replaced, or does not exist yet.
 
     Raises:
-        OSError: it is there and cannot be replaced. A device or a pipe would become a plain file.
+        OSError: it exists and cannot be replaced. A device or a pipe would become a regular file.
     """
     refuse_open_stream(path)
     target = Path(os.path.realpath(path))
@@ -129,17 +129,17 @@ def destination(path: str | PathLike[str]) -> Path:
     if target.exists():
         if not target.is_file():
             raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
-        # The directory would allow it.
+        # The permissions of the directory would allow it to be replaced.
         if not os.access(target, os.W_OK):
             raise _error(errno.EACCES, path)
     return target
 
 
 def refuse_open_stream(path: str | PathLike[str]) -> None:
-    """Refuse a name like /dev/stdout: what the shell has redirected there would be cut off or replaced.
+    """Reject a path such as /dev/stdout: the file that the shell redirected it to would be truncated or replaced.
 
     Raises:
-        OSError: it leads to what a process has open.
+        OSError: it leads to an open file of a process.
     """
     name = Path(path)
     for _ in range(_MOST_LINKS):
@@ -161,15 +161,15 @@ def _error(number: int, path: str | PathLike[str]) -> OSError:
 
 
 def resemble(path: Path, old: Path) -> None:
-    """Give a file the owner, the attributes and the mode of another, if that is there and the system lets us.
+    """Give a file the owner, attributes and mode of another, if that exists and the system allows it.
 
-    Flags such as macOS's uchg are not copied: a file that has one cannot be moved.
+    Flags such as macOS's uchg are not copied: a file with such a flag cannot be moved.
     """
     try:
         status = old.stat()
     except FileNotFoundError:
         return
-    # Before the mode: it takes setuid and setgid away.
+    # Before the mode, since it clears setuid and setgid.
     for owner in (status.st_uid, -1) if os.name == "posix" else ():
         with suppress(OSError):
             os.chown(path, owner, status.st_gid)
@@ -179,14 +179,14 @@ def resemble(path: Path, old: Path) -> None:
     if (made.st_uid, made.st_gid) != (status.st_uid, status.st_gid):
         mode &= ~(stat.S_ISUID | stat.S_ISGID)
     if not _copy_attributes(path, old):
-        # With an access list, the group bits are the most that anybody in it may do.
+        # With an access list, the group bits are its mask. Without the list, they would apply to the group.
         mode &= ~stat.S_IRWXG
     with _where_possible():
         path.chmod(mode)
 
 
 def _copy_attributes(path: Path, old: Path) -> bool:
-    """Copy the extended attributes that the system lets us copy; False where an access list is not among them."""
+    """Copy the extended attributes that the system allows; return False if it refused an access list."""
     names: list[str] = []
     if hasattr(os, "listxattr"):
         with _where_possible():
@@ -208,14 +208,14 @@ def temporary(suffix: str) -> str:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a name is that of a temporary file."""
+    """Return whether a name is that of a temporary file."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def sweep(directory: Path) -> None:
-    """Remove the part files whose writers are dead: a living one holds a lock on its own.
+    """Remove the part files of dead writers: a live writer holds a lock on its file.
 
-    What cannot be listed, locked or removed stays.
+    Files that cannot be listed, locked or removed are kept.
     """
     if os.name != "posix":
         return
@@ -229,28 +229,28 @@ def _remove_if_dead(part: Path) -> None:
     with suppress(OSError):
         if not stat.S_ISREG(part.lstat().st_mode):
             return
-        # Some network file systems lock only what is open for writing.
+        # Some network file systems can only lock files that are open for writing.
         descriptor = os.open(part, os.O_RDWR | NO_FOLLOW)
         try:
             lock(descriptor)
-            # No name is used twice, so this is the file that is locked, or none.
+            # Names are never reused, so this removes the locked file or nothing.
             part.unlink()
         finally:
             os.close(descriptor)
 
 
 class PartFile:
-    """A file in the making, under a temporary name; file-like enough for pyarrow to write into.
+    """An unfinished file under a temporary name; file-like enough for pyarrow to write to.
 
-    Until it is closed it is locked, which keeps `sweep` off.
+    It is locked until it is closed, so that `sweep` does not remove it.
 
     Args:
-        directory: where it will be.
-        mode: who may read and write it, less what the process's umask takes.
+        directory: the directory to create it in.
+        mode: its mode, before the umask.
 
     Attributes:
-        path: where it is.
-        size: its bytes so far.
+        path: its path.
+        size: its size in bytes so far.
     """
 
     closed: bool = False
@@ -267,9 +267,9 @@ class PartFile:
 
     @classmethod
     def to_replace(cls, target: Path, mode: int | None = None) -> PartFile:
-        """Begin what will take a file's place, and sweep away what dead processes left beside it.
+        """Create a part file that will replace a file, and sweep away part files of dead processes beside it.
 
-        Meanwhile nobody reads it who may not read that file.
+        Until then, only users who may read the old file can read it.
         """
         sweep(target.parent)
         if mode is None and target.exists():
@@ -277,23 +277,23 @@ class PartFile:
         return cls(target.parent, 0o666 if mode is None else mode & 0o600)
 
     def _claim(self) -> bool:
-        """Lock it; False where a sweep came first, and took it for a dead one's."""
+        """Lock it; return False if a sweep came first and removed it."""
         try:
             lock(self._file.fileno())
         except BlockingIOError:
             return False
         except OSError:
-            # Without locks nobody sweeps.
+            # Without locks, nothing is swept.
             return True
         return self.path.exists()
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what was written, in hexadecimal."""
+        """The SHA-256 of the written data, in hexadecimal."""
         return self._hash.hexdigest()
 
     def write(self, data: bytes | memoryview) -> int:
-        """Write bytes; gives back how many."""
+        """Write bytes, and return how many."""
         with naming(self.path.parent):
             written = self._file.write(data)
         self._hash.update(data)
@@ -301,40 +301,40 @@ class PartFile:
         return written
 
     def flush(self) -> None:
-        """Hand what is held here to the system."""
+        """Pass buffered data to the system."""
         self._file.flush()
 
     def close(self) -> None:
-        """Stay open: pyarrow closes what it has written into, before it is on the disk."""
+        """Do nothing: pyarrow closes files that it has written, but this one must still be synced."""
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Sync everything to disk."""
         with naming(self.path.parent):
             self._file.flush()
             os.fsync(self._file.fileno())
 
     def finish(self) -> None:
-        """Bring everything to the disk, and close."""
+        """Sync everything to disk, and close."""
         self.sync()
         self._close()
 
     def replace(self, target: Path) -> None:
-        """Put what is synced in the place of a file, or where there is none, and close."""
+        """Move the synced file to a path, replacing any file there, and close it."""
         self._place(target, self.path.replace)
 
     def _place(self, target: Path, move: Callable[[Path], object]) -> None:
         if os.name != "posix":
-            # Windows moves nothing that is open, and sweeps nothing.
+            # Windows cannot move an open file, and has no sweep that needs the lock.
             self._close()
         with _synced(target.parent):
             move(target)
         self._close()
 
     def place_new(self, target: Path) -> None:
-        """Put what is synced under a name that nothing has, and close.
+        """Move the synced file to a path that does not exist, and close it.
 
         Raises:
-            FileExistsError: something has come into being there.
+            FileExistsError: the path now exists.
         """
         self._place(target, self._link)
 
@@ -344,7 +344,7 @@ class PartFile:
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            # The empty file keeps others out until ours takes its place.
+            # The empty file reserves the path until ours replaces it.
             target.open("xb").close()
             self.path.replace(target)
         else:
@@ -359,22 +359,22 @@ class PartFile:
         try:
             self._close()
         except OSError:
-            # What the disk had no room for is not wanted any more; the descriptor is closed all the same.
+            # Flushing failed because the disk is full, but the descriptor is closed, and the data is not needed.
             self.closed = True
         finally:
             self.path.unlink(missing_ok=True)
 
 
 def write_whole(path: str | PathLike[str], parts: Iterable[bytes], *, mode: int | None = None) -> None:
-    """Write a file; a link stays a link, and what it leads to is written.
+    """Write a file atomically. For a symbolic link, the target is written and the link is kept.
 
     Args:
-        path: the file; one that is there is replaced, and the new one has its mode and, if possible, its owner.
-        parts: what is to be in it, one after another.
-        mode: who may read and write it; None: as it was, or as usual for a new file.
+        path: the file; an existing file is replaced, and its mode and, if possible, its owner are kept.
+        parts: the contents, in pieces.
+        mode: its mode; None keeps the old mode, or the default for a new file.
 
     Raises:
-        OSError: it cannot be written; what was there is as it was.
+        OSError: it cannot be written; an existing file is unchanged.
     """
     with naming(path):
         target = destination(path)

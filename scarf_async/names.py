@@ -1,7 +1,7 @@
-"""How names are compared: each function returns what all spellings of one name have in common. Pure.
+"""Comparison of names: each function returns a key that all spellings of one name share.
 
-Nothing but the host of a public address is sent in this form: what is sent stays as it was spelled. A difference
-that might tell two things apart is kept, since an unneeded change does less harm than taking two things for one.
+Except for the host of a public URL, keys are never sent: names are sent as they are spelled. If in doubt, two
+spellings have different keys, since an unneeded change does less harm than confusing two things.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def _fold(text: str) -> str:
-    """Return a text without its letter case, in one normal form (Unicode's canonical caseless matching)."""
+    """Return a case-folded, normalized text (Unicode's canonical caseless matching)."""
     if text.isascii():
         return text.lower()
     return normalize("NFC", normalize("NFD", text).casefold())
 
 
 def user_key(user: str) -> str:
-    """Return the key of a username or e-mail address: letter case, normal form and blanks around it do not count.
+    """Return the key of a username or e-mail address. Case, normal form and surrounding blanks do not count.
 
-    Compatibility forms do: letters that merely look alike may be another person's.
+    Compatibility forms do count: similar-looking letters may belong to another person.
 
     >>> user_key(" Ann ") == user_key("ann")
     True
@@ -50,15 +50,15 @@ def user_key(user: str) -> str:
     return f"{_fold(local)}@{domain_key(domain)}" if at else _fold(domain)
 
 
-# A run asks for the key of the same few names with each operation.
+# A run needs the keys of the same few names for each operation.
 @lru_cache(maxsize=1024)
 def organization_key(name: str) -> str:
-    """Return the key of an organization's or owner's name: letter case, normal form and blanks do not count."""
+    """Return the key of an organization's or owner's name. Case, normal form and blanks do not count."""
     return _fold(name.strip())
 
 
 def domain_key(name: str) -> str:
-    """Return the key of a domain, as DNS has it: in small ASCII letters, without the dot that may end it.
+    """Return the key of a domain as in DNS: in lowercase ASCII, without a trailing dot.
 
     >>> domain_key("M\u00fcnchen.Example."), domain_key("xn--mnchen-3ya.example")
     ('xn--mnchen-3ya.example', 'xn--mnchen-3ya.example')
@@ -69,7 +69,7 @@ def domain_key(name: str) -> str:
 def _host(name: str) -> str:
     if name.isascii():
         return name.lower()
-    # DNS holds ASCII alone, so compatibility forms cannot be names of their own there.
+    # DNS names are ASCII, so compatibility forms cannot be different names.
     folded = normalize("NFKC", _fold(normalize("NFKC", name))).replace("\u3002", ".")
     return ".".join(map(_ascii_label, folded.split(".")))
 
@@ -79,7 +79,7 @@ def _ascii_label(label: str) -> str:
 
 
 def plain_name(name: str, owner: str | None) -> str:
-    """Return a package's name without its owner: docker names come with and without it in front.
+    """Return a package's name without its owner: docker names may start with it.
 
     >>> plain_name("acme/web", "acme"), plain_name("other/web", "acme")
     ('web', 'other/web')
@@ -89,14 +89,14 @@ def plain_name(name: str, owner: str | None) -> str:
 
 
 def package_key(name: str, owner: str | None) -> str:
-    """Return the key of a package's name: `owner/`, normal form and blanks around it do not count; case does."""
+    """Return the key of a package's name. `owner/`, normal form and blanks do not count; case does."""
     return normalize("NFC", plain_name(name.strip(), owner))
 
 
 def url_key(url: str) -> str:
-    """Return the key of an address: the case of scheme and host, the default port and an empty path do not count.
+    """Return the key of a URL. The case of scheme and host, the default port and an empty path do not count.
 
-    Everything after the host is taken to the letter: a slash at the end of a path may lead elsewhere.
+    Everything after the host counts exactly: a trailing slash may lead to a different resource.
 
     >>> url_key("HTTPS://Acme.example:443") == url_key("https://acme.example/")
     True
@@ -109,7 +109,7 @@ def url_key(url: str) -> str:
         port = parts.port or _PORTS[parts.scheme]
     except (KeyError, ValueError):
         return url
-    # In a route's address the host may hold variables, whose names have a case.
+    # In the URL of a route, the host may contain variables, whose names are case-sensitive.
     if not parts.hostname or "{" in parts.netloc:
         return url
     user = parts.netloc.rpartition("@")[0]
@@ -119,7 +119,7 @@ def url_key(url: str) -> str:
 
 
 def public_host(url: object) -> str | None:
-    """Return the domain that a public address asks for, by its key; None: there is none, or it cannot be sent.
+    """Return the key of the domain in a public URL; None if it has none, or cannot be sent.
 
     >>> public_host("https://IMG.acme.example/acme/web"), public_host("")
     ('img.acme.example', None)
@@ -132,7 +132,7 @@ def public_host(url: object) -> str | None:
 
 
 def route_key(template_path: str, outgoing_url: object) -> tuple[str, str]:
-    """Return the key of a route; the path that is asked for counts to the letter.
+    """Return the key of a route; its path counts exactly.
 
     >>> route_key("/dl", None) == route_key("/dl ", "")
     True
@@ -141,7 +141,7 @@ def route_key(template_path: str, outgoing_url: object) -> tuple[str, str]:
 
 
 def text_key(text: str) -> str:
-    """Return the key of a description: blanks around it, the kind of its line ends and normal form do not count."""
+    """Return the key of a description. Surrounding blanks, line endings and normal form do not count."""
     return normalize("NFC", text.strip().replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -159,13 +159,13 @@ _KEYS: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 def field_key(field: str, value: str) -> str:
-    """Return the key of what a field holds; of a field that is none of the above, its value to the letter."""
+    """Return the key of a field's value; for other fields than those above, the exact value."""
     key = _KEYS.get(field)
     return value if key is None else key(value)
 
 
 def is_scarfs_domain(name: str) -> bool:
-    """Tell whether a domain is one of Scarf's own, as packages have them from the start.
+    """Return whether a domain is one of Scarf's own, which packages have from the start.
 
     >>> is_scarfs_domain("acme.docker.scarf.sh"), is_scarfs_domain("dl.acme.example")
     (True, False)

@@ -1,4 +1,4 @@
-"""The client's settings, read from arguments and environment and checked before anything is sent."""
+"""The client's settings: read from arguments and environment, and checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -42,26 +42,26 @@ BASE_URL: Final = "https://scarf.sh/api/v1"
 V2_URL: Final = "https://api.scarf.sh/v2"
 V3_URL: Final = "https://api.scarf.sh/v3"
 ADDRESSES: Final = {"v1": "base_url", "v2": "v2_url", "v3": "v3_url"}
-"""What the addresses of the versions are called as arguments; with `SCARF_` in front as variables."""
+"""The names of the URL arguments by version; environment variables have the prefix `SCARF_`."""
 TOKEN_VARIABLE: Final = "SCARF_API_TOKEN"  # noqa: S105 # the name of a variable
 _REDACTED: Final = "***"
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 
 def _spellings(character: str) -> str:
-    """Return a pattern for a character as JSON, HTML, CSV, addresses and the repr of Python spell it."""
+    """Return a pattern for a character and its escapes in JSON, HTML, CSV, URLs and Python reprs."""
     if character.isalnum():
         return character
     number = ord(character)
     forms = [character, f"\\{character}", f"\\u{number:04x}", f"%{number:02x}", f"&#{number};", f"&#x{number:x};"]
     if character == '"':
-        # As CSV has it, and before the single one, with which it begins.
+        # CSV doubles quotes; this form must precede the single quote, which is its prefix.
         forms.insert(0, '""')
     return f"(?i:{'|'.join(map(re.escape, [*forms, html.escape(character)]))})"
 
 
 class Secret:
-    """A string that shows itself only to who asks for it by name."""
+    """A string that never appears in reprs; only `reveal` returns it."""
 
     __slots__ = ("_pattern", "_value")
 
@@ -76,28 +76,30 @@ class Secret:
         raise TypeError("a secret cannot be pickled")
 
     def reveal(self) -> str:
-        """Return the value; never keep it in a variable, which tracebacks would show."""
+        """Return the value. Never keep it in a variable: tracebacks may show local variables."""
         return self._value
 
     def redact(self, text: str) -> str:
-        """Replace the value wherever it is in a text, however that spells it."""
+        """Replace the value everywhere in a text, in any of its escaped forms."""
         if self._pattern is None:
             self._pattern = re.compile("".join(map(_spellings, self._value)))
         return self._pattern.sub(_REDACTED, text) if self._value else text
 
     def redact_bytes(self, data: bytes) -> bytes:
-        """Replace the value wherever it is in bytes."""
+        """Replace the value everywhere in bytes."""
         return self.redact(data.decode("latin-1")).encode("latin-1")
 
 
 @attrs.frozen
 class Proxy:
-    """Where requests go through; `url` without its user, which is in `authorization`.
+    """The proxy that requests go through.
 
     Attributes:
-        url: scheme, host and port.
-        authorization: the value of the header `Proxy-Authorization`.
-        from_environment: it serves https alone then, and not what `$NO_PROXY` names.
+        url: scheme, host and port, without the user.
+        authorization: the value of the `Proxy-Authorization` header.
+        from_environment: whether it comes from the environment; then it serves only https, and not hosts in
+            `bypass`.
+        bypass: the value of `$NO_PROXY`.
     """
 
     url: URL
@@ -106,7 +108,7 @@ class Proxy:
     bypass: str = ""
 
     def serves(self, target: URL) -> bool:
-        """Tell whether requests to an address go through this proxy."""
+        """Return whether requests to a URL go through this proxy."""
         if not self.from_environment:
             return True
         host = f"{target.host}:{target.port}"
@@ -122,11 +124,11 @@ _whole: Final = validator(whole)
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What all views of a client share. Times are seconds, sizes bytes.
+    """The settings that all views of a client share. Times are in seconds, sizes in bytes.
 
     Attributes:
-        bases: the addresses of the versions that can be called, by their names.
-        api: the version that the calls of the client speak.
+        bases: the URLs of the versions that can be called, by version.
+        api: the version that the client calls.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -143,7 +145,7 @@ class Settings:
     max_record_bytes: int = attrs.field(validator=_whole)
     proxy: Proxy | None
     tls: ssl.SSLContext | None
-    # `str` of an address takes as long as all else of making a request's.
+    # `str(url)` would take as long as everything else in building a request URL.
     _roots: Mapping[str, str] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -151,15 +153,15 @@ class Settings:
 
     @property
     def shown(self) -> str:
-        """What identifies the client: its version, and the address of that, or another if that is all it has."""
+        """The text that identifies the client: its version and its URL, or the URL of another version."""
         root = self._roots.get(self.api) or next(iter(self._roots.values()))
         return f"{self.api} {root}"
 
     def root(self, base: str) -> str:
-        """Return the base address of a version.
+        """Return the base URL of a version.
 
         Raises:
-            ConfigurationError: the client was given another version's address only.
+            ConfigurationError: the client only has the URL of another version.
         """
         root = self._roots.get(base)
         if root is not None:
@@ -167,9 +169,9 @@ class Settings:
         raise ConfigurationError(no_address(base, next(iter(self._roots))))
 
     def shares_server(self, other: Settings) -> bool:
-        """Tell whether two clients call the same server.
+        """Return whether two clients call the same server.
 
-        Two versions of one are told by an address that both clients have, or by the origin of their addresses.
+        Clients of different versions do if they have a URL in common, or URLs with the same origin.
         """
         if self.api == other.api:
             return self.root(self.api) == other.root(self.api)
@@ -180,16 +182,16 @@ class Settings:
         return not origins.isdisjoint(others)
 
     def address(self, base: str, target: str) -> URL:
-        """Return the address of an encoded path, just as it is sent.
+        """Return the URL of an encoded path, exactly as it is sent.
 
         Raises:
-            ConfigurationError: the client was given another version's address only.
+            ConfigurationError: the client only has the URL of another version.
         """
         return URL(self.root(base) + target, encoded=True)
 
 
 def is_loopback(url: URL) -> bool:
-    """Tell whether an address is on this machine by its very name."""
+    """Return whether the host of a URL is localhost or a loopback IP address, without resolving it."""
     host = url.host or ""
     if host == "localhost":
         return True
@@ -199,12 +201,12 @@ def is_loopback(url: URL) -> bool:
         return False
 
 
-# The readers of what may hold a secret return what is wrong as a sentence instead of raising it: an exception's
-# traceback would show their frames, and in them the value.
+# Functions that read possible secrets return the problem as a string instead of raising an error: the traceback of
+# an exception could show the value in their frames.
 
 
 def read_token(argument: str | None, environment: Mapping[str, str] = os.environ) -> Secret | str:
-    """Read the token from the argument, else from `$SCARF_API_TOKEN`; return what is wrong as a sentence."""
+    """Read the token from the argument, else from `$SCARF_API_TOKEN`; return a problem as a string."""
     value = environment.get(TOKEN_VARIABLE) if argument is None else argument
     if value is not None and not isinstance(value, str):
         return f"the token must be a string; got {type(value).__name__}"
@@ -212,26 +214,26 @@ def read_token(argument: str | None, environment: Mapping[str, str] = os.environ
         return f"no token: pass Scarf(token=...) or set the environment variable {TOKEN_VARIABLE}"
     if not _VISIBLE_ASCII.fullmatch(value.strip()):
         return (
-            "the token holds a space, a line break or another character that no header can carry;"
+            "the token contains a space, a line break or another character that is invalid in a header;"
             " check where it was read from (its value is not shown here)"
         )
     return Secret(value.strip())
 
 
 def read_base_url(name: str, value: str) -> URL | str:
-    """Read a base address; return what is wrong as a sentence."""
+    """Read a base URL; return a problem as a string."""
     try:
         url = URL(value.strip().rstrip("/"))
         usable = url.scheme in {"http", "https"} and bool(url.host)
     except (ValueError, TypeError, AttributeError):
         usable = False
     if not usable:
-        return f"{name} must be an absolute https address"
+        return f"{name} must be an absolute https URL"
     if "@" in url.raw_authority or url.raw_query_string or url.raw_fragment:
-        return f"{name} must carry no user, query or fragment"
+        return f"{name} must not have a user, query or fragment"
     if url.scheme == "http" and not is_loopback(url):
         return (
-            f"{name} must be https: over http to {url.host} the token could be read on the way; http is only for"
+            f"{name} must be https: over http to {url.host} others could read the token; http is only for"
             " 127.0.0.1, [::1] and localhost"
         )
     return url
@@ -243,10 +245,10 @@ def read_bases(
     v3_url: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> dict[str, URL] | str:
-    """Read the addresses of the versions, each from its argument, else from its variable.
+    """Read the URL of each version from its argument, else from its environment variable.
 
-    Where none is given they are Scarf's own; where one is, the others are left out, but v3's may follow from v2's.
-    Returns what is wrong as a sentence.
+    If none is given, return Scarf's own URLs. If some are given, leave the others out, but derive the v3 URL from a
+    v2 URL. Return a problem as a string.
     """
     given = {"v1": base_url, "v2": v2_url, "v3": v3_url}
     bases: dict[str, URL] = {}
@@ -285,7 +287,7 @@ def read_owner(argument: object, environment: Mapping[str, str] = os.environ) ->
     """Read the owner from the argument, else from `$SCARF_OWNER`, else from `$SCARF_ENTITY_NAME`.
 
     Raises:
-        ConfigurationError: it cannot be an account's name.
+        ConfigurationError: it cannot be the name of an account.
     """
     name, value = "owner", argument
     if value is None:
@@ -299,23 +301,23 @@ def read_owner(argument: object, environment: Mapping[str, str] = os.environ) ->
 
 
 def no_address(version: str, given: str) -> str:
-    """Say that a version cannot be called, since only the address of another was given."""
+    """Return the message for a version without a URL, when only another version has one."""
     name = ADDRESSES[version]
     return (
-        f"nothing was sent: an address of {given} was given and none of {version}, and Scarf's own is not used"
-        f" instead; give it as {name}, or set $SCARF_{name.upper()}"
+        f"nothing was sent: only the URL of {given} is set, not that of {version}, and Scarf's own URL is not used"
+        f" instead; pass {name}=, or set $SCARF_{name.upper()}"
     )
 
 
 def read_proxy(argument: str | None, environment: Mapping[str, str] = os.environ) -> Proxy | str | None:
-    """Read the proxy from the argument, else from `$HTTPS_PROXY`; return what is wrong as a sentence."""
+    """Read the proxy from the argument, else from `$HTTPS_PROXY`; return a problem as a string."""
     name, value = "proxy", argument
     if value is None:
         name, value = "HTTPS_PROXY", environment.get("https_proxy") or environment.get("HTTPS_PROXY")
     if not value and argument is None:
         return None
     try:
-        # curl and its kind take `host:port` from the environment.
+        # Like curl, accept `host:port` from the environment.
         url = URL(str(value) if argument is not None or "://" in str(value) else f"http://{value}")
         usable = url.scheme in {"http", "https"} and bool(url.host)
         authorization = None
@@ -325,13 +327,13 @@ def read_proxy(argument: str | None, environment: Mapping[str, str] = os.environ
     except (ValueError, TypeError):
         usable = False
     if not usable:
-        return f"{name} must be an http or https address with a host (its value is not shown here)"
+        return f"{name} must be an http or https URL with a host (its value is not shown here)"
     bypass = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     return Proxy(url.origin(), authorization, from_environment=argument is None, bypass=bypass)
 
 
 def read_ca_file(path: str | os.PathLike[str] | None) -> ssl.SSLContext | None:
-    """Build a TLS context that trusts what the system trusts and the certificates of a file (PEM).
+    """Build a TLS context that trusts the system's certificates and those of a PEM file.
 
     Raises:
         ConfigurationError: the file cannot be read.

@@ -1,20 +1,20 @@
 """Help for tests: a pytest plugin, scripted faults, a log of calls, and a clock that does not wait.
 
-With `pytest_plugins = ["scarf_async.testing"]` in the `conftest.py` at the root, a test may ask for:
+With `pytest_plugins = ["scarf_async.testing"]` in the root `conftest.py`, tests can use these fixtures:
 
-- `scarf_emulator`: a fresh local Scarf server, its database in memory; see `scarf_async.emulator.Emulator`.
-- `scarf_quirks`: the `Quirks` of that server. Parametrize it, or define one of your own, to see what your code does
-  where nobody knows how the service answers.
-- `scarf`: an open client of it, which speaks v1 and retries fast. A fixture of your own that is named
-  `scarf_emulator` (with other users, say) is used by it too.
-- `scarf_v2`: the same, but it speaks v2, and its owner is the user of the emulator. Both may be used in one test:
-  they see the same things.
+- `scarf_emulator`: a new local Scarf server with an in-memory database; see `scarf_async.emulator.Emulator`.
+- `scarf_quirks`: the `Quirks` of that server. Parametrize or override it to test your code where the behaviour of
+  the real service is unknown.
+- `scarf`: an open client of it that calls v1 and retries fast. If you override `scarf_emulator`, for example with
+  other users, it uses your fixture.
+- `scarf_v2`: the same for v2, with the user of the emulator as its owner. A test can use both clients: they share
+  the same state.
 
-Server and client live as long as one test, on its event loop. They work under pytest-asyncio, in its auto and its
-strict mode and whatever the `loop_scope` of the test, and under anyio's pytest plugin, which comes with this
-package: pytest-asyncio need not be installed. A fixture of your own that awaits them must have the `loop_scope` of
-the test; on another event loop it gets an error that says so. Scarf's client runs on asyncio only, so a project
-that has trio installed and marks its tests with `anyio` needs a fixture `anyio_backend` that returns "asyncio".
+Server and client live for one test, on its event loop. They work with pytest-asyncio, in auto and strict mode and
+with any `loop_scope`, and with anyio's pytest plugin, which is installed with this package, so pytest-asyncio is
+optional. Your own fixtures that await them need the `loop_scope` of the test; on another event loop they raise a
+clear error. The client runs only on asyncio: if trio is installed and tests are marked with `anyio`, define an
+`anyio_backend` fixture that returns "asyncio".
 
 Example:
     ```python
@@ -49,7 +49,7 @@ __all__ = ["FAST", "call_log", "no_waiting", "scarf", "scarf_emulator", "scarf_q
 _Scope: TypeAlias = Literal["function", "class", "module", "package", "session"]
 
 FAST: Final = RetryPolicy(initial_delay=0.01, max_delay=0.05, settle=0.05)
-"""A policy for tests: as many attempts as ever, with short waits."""
+"""A policy for tests: the usual number of attempts, with short waits."""
 
 _SCOPES: Final[tuple[_Scope, ...]] = ("function", "class", "module", "package", "session")
 
@@ -57,7 +57,7 @@ _SCOPES: Final[tuple[_Scope, ...]] = ("function", "class", "module", "package", 
 async def _skip(clock: Clock, seconds: float) -> None:
     until = clock.monotonic() + seconds
     await asyncio.sleep(0)
-    # Sleepers side by side pass the same time: the clock goes forward to the latest, not by their sum.
+    # Concurrent sleepers wait for the same time: advance the clock to the latest end, not by the sum.
     clock.ahead += max(0.0, until - clock.monotonic())
 
 
@@ -67,12 +67,12 @@ _blocks: Final[list[None]] = []
 
 @contextmanager
 def no_waiting() -> Iterator[None]:
-    """Let backoff, pace and settling pass without sleeping, as long as the `with` block lasts.
+    """Skip the waits for backoff, rate limit and settling inside the `with` block.
 
-    It applies to every client, whichever fixture, task or thread uses it. Time limits on the wire stay real, and so
-    does a late effect of the emulator.
+    It applies to every client in every fixture, task and thread. Network timeouts and delayed effects of the
+    emulator stay real.
     """
-    # A context variable would not do: a fixture, and a task that began earlier, have contexts of their own.
+    # A context variable would not work: fixtures and earlier tasks have different contexts.
     if not _blocks:
         _skipping.start()
     _blocks.append(None)
@@ -88,23 +88,23 @@ def no_waiting() -> Iterator[None]:
 def script_faults(
     emulator: Emulator, method: str, path_glob: str, *steps: Action | None, retry_after: float | str | None = None
 ) -> None:
-    """Say what the next requests of a kind meet, one step each; those after the last step pass.
+    """Script the faults of the next matching requests, one step each; requests after the last step pass.
 
-    `script_faults(emulator, "POST", "*/packages", None, 503, "drop_after")`: the first `POST` to `*/packages` from
-    now on passes, the second is answered 503 without an effect, the third takes effect and gets no answer.
-    `emulator.faults.injected` counts what was carried out. To put another `emulator.faults` there ends the script.
+    After `script_faults(emulator, "POST", "*/packages", None, 503, "drop_after")`, the first `POST` to `*/packages`
+    passes, the second gets a 503 without an effect, and the third takes effect but gets no response.
+    `emulator.faults.injected` counts the injected faults. Assigning a new `emulator.faults` ends the script.
 
     Args:
         emulator: the server.
         method: the method, or `*` for any.
-        path_glob: a glob over the percent-encoded path, with or without `/api/v1`, `/v2` or `/v3` in front; `*`
-            matches slashes too.
-        steps: a status, a fault such as `"drop_before"`, `("effect", status)` for an effect that the status hides,
-            or None to let a request pass.
-        retry_after: the `Retry-After` of all statuses.
+        path_glob: a glob for the percent-encoded path, with or without `/api/v1`, `/v2` or `/v3` at its start; `*`
+            also matches slashes.
+        steps: for each request, a status, a fault such as `"drop_before"`, `("effect", status)` to take effect and
+            then return the status, or None to let it pass.
+        retry_after: the `Retry-After` header of all scripted statuses.
 
     Raises:
-        ValueError: a step is none of these.
+        ValueError: a step is invalid.
     """
     rules = [
         FaultRule(method, path_glob, nth, step, retry_after=retry_after)
@@ -116,9 +116,9 @@ def script_faults(
 
 
 def call_log(emulator: Emulator) -> list[str]:
-    """Return what arrived, a line for each request, in order of arrival: to be compared and to be read.
+    """Return one line for each received request, in order of arrival.
 
-    The path is decoded, and is without `/api/v1`; an injected fault is in brackets. The query is left out.
+    A line has the decoded path without `/api/v1` and the query; an injected fault is in brackets.
 
     `["POST /organizations: 201", "POST /packages: 503 [503]", "POST /packages: no answer [drop_after]"]`
     """
@@ -131,7 +131,7 @@ def _line(request: ReceivedRequest) -> str:
     return f"{request.method} {path}: {request.status or 'no answer'}{fault}"
 
 
-# pytest-asyncio notes the event loop of a fixture at its function: each fixture needs one of its own.
+# pytest-asyncio stores the event loop of a fixture on its function, so each fixture needs its own function.
 
 
 def _make_emulator() -> Callable[[Quirks], AsyncIterator[Emulator]]:
@@ -154,10 +154,10 @@ def _make_client(api: ApiVersion) -> Callable[[Emulator], AsyncIterator[Scarf]]:
 
 
 def _variants(name: str, make: Callable[[], Callable[..., AsyncIterator[object]]]) -> Iterator[tuple[str, object]]:
-    """Make a fixture for each plugin and each event loop: which of them run a test is only known with the test."""
+    """Make a fixture for each plugin and loop scope: which one a test needs is known only when it runs."""
     yield f"_{name}_of_anyio", pytest.fixture(make())
     try:
-        from pytest_asyncio import fixture  # noqa: PLC0415 # it need not be there
+        from pytest_asyncio import fixture  # noqa: PLC0415 # it is optional
     except ImportError:
         return
     for scope in _SCOPES:
@@ -174,20 +174,20 @@ globals().update(
 
 
 def _chosen(request: pytest.FixtureRequest, name: str) -> object:
-    """Return a fixture as set up by the plugin that runs the test, on the test's event loop.
+    """Return the fixture variant for the plugin that runs the test, on the test's event loop.
 
     Raises:
-        pytest.UsageError: there is none, or it runs the test on another library than asyncio.
+        pytest.UsageError: no plugin runs the test, or it does not run on asyncio.
     """
     marker = request.node.get_closest_marker("asyncio")
-    # In its auto mode pytest-asyncio marks the tests itself.
+    # In auto mode, pytest-asyncio marks the tests itself.
     if "anyio_backend" in request.fixturenames and marker is None:
         if request.getfixturevalue("anyio_backend_name") != "asyncio":
             raise pytest.UsageError(
                 "scarf_async runs on asyncio only: define a fixture `anyio_backend` that returns 'asyncio'"
             )
         return request.getfixturevalue(f"_{name}_of_anyio")
-    # The plugin's own name depends on how it was loaded.
+    # Do not look up the plugin by name, which depends on how it was loaded.
     if not hasattr(request.config.option, "asyncio_mode"):
         raise pytest.UsageError(
             f"the fixture {name!r} needs an event loop: mark the test with `pytest.mark.anyio`,"
@@ -197,29 +197,29 @@ def _chosen(request: pytest.FixtureRequest, name: str) -> object:
 
 
 def _loop_scope(config: pytest.Config, marker: pytest.Mark | None) -> str:
-    """Return for how long the event loop of a test of pytest-asyncio's lives."""
+    """Return the loop scope of a pytest-asyncio test."""
     said = {} if marker is None else marker.kwargs
     try:
         default = config.getini("asyncio_default_test_loop_scope")
     except ValueError:
-        # pytest-asyncio knows it from 0.26 on.
+        # pytest-asyncio has this option since 0.26.
         default = "function"
-    # It was called `scope` once.
+    # Older versions called it `scope`.
     return str(said.get("loop_scope") or said.get("scope") or default)
 
 
 @pytest.fixture
 def scarf_quirks() -> Quirks:
-    """The quirks of `scarf_emulator`: the usual ones.
+    """The quirks of `scarf_emulator`, by default the usual ones.
 
-    `@pytest.mark.parametrize("scarf_quirks", [Quirks(), Quirks(paging="after")])` runs a test under each.
+    `@pytest.mark.parametrize("scarf_quirks", [Quirks(), Quirks(paging="after")])` runs a test with each of them.
     """
     return Quirks()
 
 
 @pytest.fixture
 def scarf_emulator(request: pytest.FixtureRequest) -> Emulator:
-    """A fresh emulator of the service, with its database in memory."""
+    """A new emulator of the service with an in-memory database."""
     emulator = _chosen(request, "scarf_emulator")
     assert isinstance(emulator, Emulator)  # noqa: S101 # for the type checker: pytest tells none
     return emulator
@@ -227,13 +227,13 @@ def scarf_emulator(request: pytest.FixtureRequest) -> Emulator:
 
 @pytest.fixture
 def scarf(request: pytest.FixtureRequest) -> Scarf:
-    """A client of `scarf_emulator` that speaks v1 and retries fast."""
+    """A client of `scarf_emulator` that calls v1 and retries fast."""
     return _client(request, "scarf")
 
 
 @pytest.fixture
 def scarf_v2(request: pytest.FixtureRequest) -> Scarf:
-    """A client of `scarf_emulator` that speaks v2, for the emulator's user, and retries fast."""
+    """A client of `scarf_emulator` that calls v2 for the emulator's user, and retries fast."""
     return _client(request, "scarf_v2")
 
 

@@ -1,4 +1,4 @@
-"""Text for people: what others wrote made safe to show, and plain tables. Pure."""
+"""Text for people: escaping of untrusted text, and plain tables."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["aligned", "counted", "printable"]
 
 
 def printable(text: str) -> str:
-    r"""Escape whatever is not printable: control characters, line ends, changes of direction, broken text.
+    r"""Escape unprintable characters: control characters, line ends, direction marks, invalid text.
 
-    What the service or a file says is not ours: it must not steer a terminal or forge a line of a log.
+    Text from the service or a file is untrusted: it must not control a terminal or forge lines of a log.
 
     >>> printable("no such\x1b[2J thing\n")
     'no such\\x1b[2J thing\\n'
@@ -21,7 +21,7 @@ def printable(text: str) -> str:
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
-    """Return a number of things.
+    """Return a count with its noun in the right form.
 
     >>> counted(1, "request"), counted(3133, "request"), counted(0, "reply", "replies")
     ('1 request', '3,133 requests', '0 replies')
@@ -30,7 +30,7 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
-    """Return the lines of a table, its first `left` columns aligned to the left and the others to the right.
+    """Return the lines of a table. The first `left` columns are aligned to the left, the others to the right.
 
     >>> print(*aligned([["fruit", "count"], ["fig", "12"]]), sep="|")
     fruit  count|fig       12

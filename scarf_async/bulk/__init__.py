@@ -1,4 +1,4 @@
-"""Many operations at once: a plan that is data, a run that keeps its order, a report that hides nothing."""
+"""Bulk operations: plans as data, ordered concurrent runs, and reports with an outcome for each operation."""
 
 from scarf_async.bulk.estimate import PlanEstimate
 from scarf_async.bulk.group import Bulk

@@ -1,4 +1,4 @@
-"""Where a version does not carry out each operation by a request of its own, or cannot carry it out. Pure."""
+"""Adapts plans to a version that combines operations in one request, or does not support some. Pure functions."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ class CreateWithRoute(CreatePackage):
 
     def build(self, dialect: Dialect, _: PackageKey, /) -> Creation[Package]:  # noqa: D102 # as in `Call`
         creation = dialect.create_package(self.package, self.organization, self.with_route.route)
-        # The route of a package that is found is an operation by itself.
+        # If the package already exists, the route is a separate operation.
         return attrs.evolve(creation, rest=None)
 
 
 @attrs.frozen
 class UpsertListed(UpsertMember):
-    """A membership to create or change, of whom the list of members tells enough."""
+    """A membership to create or update, for which the list of members is enough to decide."""
 
-    # Without the checks, which it has passed.
+    # Skip the checks, which it has already passed.
     organization: str
     username: str
     role: Role
@@ -60,7 +60,7 @@ class UpsertListed(UpsertMember):
 
 
 def joins(plan: Plan, dialect: Dialect, call: Call, befores: Sequence[int]) -> int | None:
-    """Return the place of the package that is created together with a route; None: it is created by itself."""
+    """Return the index of the package that is created together with a route; None if the route is created alone."""
     if not dialect.traits.routes_with_packages or not isinstance(call, CreateRoute) or len(befores) != 1:
         return None
     created = plan[befores[0]].call
@@ -69,12 +69,12 @@ def joins(plan: Plan, dialect: Dialect, call: Call, befores: Sequence[int]) -> i
 
 
 def adapted(plan: Plan, dialect: Dialect, joined: Mapping[int, int]) -> dict[int, Call]:
-    """Return what is carried out instead of some operations, by place.
+    """Return the calls that replace those of some operations, by index.
 
     Args:
         plan: the operations.
-        dialect: how the version is spoken.
-        joined: for packages that are created together with a route the place of that.
+        dialect: the dialect of the version.
+        joined: for each package that is created together with a route, the index of the route.
     """
     calls: dict[int, Call] = {}
     for place, route in joined.items():
@@ -91,7 +91,7 @@ def adapted(plan: Plan, dialect: Dialect, joined: Mapping[int, int]) -> dict[int
 
 
 def made_with_its_package(plan: Plan, dialect: Dialect, operation: Operation) -> bool:
-    """Tell whether a domain is there because of how the plan creates its package."""
+    """Return whether the service creates a domain together with its package."""
     call, root = operation.call, operation.root
     if not isinstance(call, CreateDomain) or not isinstance(root, int):
         return False
@@ -101,7 +101,7 @@ def made_with_its_package(plan: Plan, dialect: Dialect, operation: Operation) ->
 
 
 def _listed(plan: Plan) -> dict[int, Call]:
-    """Return those memberships whose value nothing else in the plan changes."""
+    """Return the memberships that nothing else in the plan changes."""
     targets: Counter[Hashable] = Counter()
     upserts: list[tuple[int, UpsertMember, Hashable]] = []
     renamed: set[str] = set()
@@ -123,7 +123,7 @@ def _listed(plan: Plan) -> dict[int, Call]:
 
 
 def owners_of(plan: Plan) -> dict[str, str]:
-    """Return the owners of those packages, by id, of which some operation says whose they are."""
+    """Return the owners of packages that some operation names, by package id."""
     return {
         call.package.id: call.package.owner
         for call in (operation.call for operation in plan)
@@ -132,7 +132,7 @@ def owners_of(plan: Plan) -> dict[str, str]:
 
 
 def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> PackageKey:
-    """Return the package that an operation is on, or creates; its id need not be known yet."""
+    """Return the package that an operation acts on or creates; its id may not be known yet."""
     if isinstance(root, str):
         return PackageKey(owners.get(root), root)
     created = None if root is None else plan[root].call
@@ -142,10 +142,10 @@ def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> Pack
 def refuse_unsupported(
     plan: Plan, dialect: Dialect, *, calls: Mapping[int, Call], twins: Mapping[int, int], owners: Mapping[str, str]
 ) -> None:
-    """Refuse a plan with operations that a version cannot carry out.
+    """Refuse a plan with operations that a version does not support.
 
     Raises:
-        UnsupportedError: `.operations` are all of those.
+        UnsupportedError: `.operations` lists all of them.
     """
     reasons: dict[int, str] = {}
     taken: set[Hashable] = set()

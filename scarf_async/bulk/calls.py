@@ -1,6 +1,6 @@
-"""The kinds of operations: what each takes, what it waits for, how it is sent, and where its effect shows.
+"""The kinds of operations: their arguments, dependencies, requests and effects.
 
-A further kind is one more class here, its name in `Kind`, and the method of `BulkPlan` that adds it.
+To add a kind, add a class here, its name to `Kind`, and a method to `BulkPlan`.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class CreateOrganization(_OfOrganization, Creates[Organization]):
 
 @attrs.frozen
 class UpdateOrganization(_OfOrganization):
-    """An organization to change, or to rename."""
+    """An organization to update or rename."""
 
     kind = Kind.UPDATE_ORGANIZATION
     effect = Effect.CHANGES
@@ -124,7 +124,7 @@ class UpdateOrganization(_OfOrganization):
 
     @property
     def renames(self) -> bool:
-        """Whether it gives the organization another name."""
+        """Whether it renames the organization."""
         return self.organization.name != self.name
 
     def build(self, dialect: Dialect, _: PackageKey, /) -> object:
@@ -162,7 +162,7 @@ class _OfMember(OnAccount):
 
 @attrs.frozen
 class UpsertMember(_OfMember, Changes):
-    """A membership to create or change."""
+    """A membership to create or update."""
 
     kind = Kind.UPSERT_MEMBER
     effect = Effect.SETS
@@ -259,7 +259,7 @@ class CreatePackage(OnAccount, Creates[Package]):
 
 @attrs.frozen
 class UpdatePackage(OnPackage, Changes):
-    """A package to change."""
+    """A package to update."""
 
     kind = Kind.UPDATE_PACKAGE
     effect = Effect.CHANGES

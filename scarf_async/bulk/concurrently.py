@@ -1,4 +1,4 @@
-"""Reads made at the same time."""
+"""Concurrent reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _READERS: Final = 32
 
 
 async def concurrently(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """Make calls at the same time, some at once; the first error ends all of them and is raised by itself."""
+    """Make calls concurrently, up to a limit; the first error cancels the others and is raised alone."""
     left = iter(enumerate(calls))
     results: dict[int, T] = {}
     errors: list[ScarfError] = []

@@ -1,4 +1,4 @@
-"""What a plan will take, said before anything is sent."""
+"""The requests that a plan needs, estimated before anything is sent."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _SHOWN = 3
 
 @attrs.frozen
 class PlanEstimate:
-    """What a plan will take if nothing has to be sent twice.
+    """The requests that a plan needs if nothing is retried.
 
     Attributes:
-        requests: how many requests of each kind of operation; `look` counts the reads of those that look first, for
-            `if_exists="keep"`: one for all that look at the same list. `read` counts the other reads that a version
-            takes: before an update, of the routes of a package that is created with one, of a list of members. A
-            list in pages counts as one.
-        warnings: what is allowed and may still not be what was meant, one sentence each.
+        requests: the number of requests for each kind of operation. `look` counts the lookups for
+            `if_exists="keep"`, one for each list. `read` counts the other reads that a version needs: before an
+            update, of the routes of a package that is created with one, and of lists of members. A paginated list
+            counts as one.
+        warnings: sentences about operations that are valid but may not be intended.
     """
 
     requests: Mapping[str, int]
@@ -43,10 +43,10 @@ class PlanEstimate:
 
 
 def estimate(plan: Plan, permission_batch: int = 100, api: ApiVersion = "v1") -> PlanEstimate:
-    """Count the requests of a plan, and look it over.
+    """Count the requests of a plan, and collect warnings about it.
 
     Raises:
-        ValidationError: the plan contradicts itself or goes round in a circle.
+        ValidationError: the plan contradicts itself or has a dependency cycle.
     """
     word("api", api, get_args(ApiVersion), ValidationError)
     dialect = dialect_of(api, None)
@@ -68,7 +68,7 @@ def estimate(plan: Plan, permission_batch: int = 100, api: ApiVersion = "v1") ->
             member_lists.add(organization_key(call.organization))
         reads["read"] += _reads_of(call, dialect)
         if isinstance(operation.call, Creates) and operation.call.if_exists == "keep":
-            # Those that wait for the same look at a list at the same time, and share the read.
+            # Creates that wait for the same operations look at a list at the same time, and share the read.
             shown = list_of(operation)
             looks.add((unit if shown is None else shown, schedule.needs.get(unit)))
     requests += Counter(look=len(looks))
@@ -78,7 +78,7 @@ def estimate(plan: Plan, permission_batch: int = 100, api: ApiVersion = "v1") ->
 
 
 def _reads_of(call: Call, dialect: Dialect) -> int:
-    """Count what is read for an operation alone."""
+    """Count the reads that serve a single operation."""
     if isinstance(call, CreateWithRoute):
         return 1
     if not dialect.traits.updates_read or call.effect is not Effect.CHANGES:
@@ -93,7 +93,7 @@ def _some(items: Sequence[str]) -> str:
 
 
 def _cleared(plan: Plan) -> list[str]:
-    """The service may clear what an update leaves out, and does not give addresses back to put them in again."""
+    """Warn about updates without URLs: v1 may clear them, and does not return them for restoring."""
     bare = []
     for operation in plan:
         if not isinstance(operation.call, UpdatePackage):
@@ -107,7 +107,7 @@ def _cleared(plan: Plan) -> list[str]:
 
 
 def _untyped(plan: Plan) -> list[str]:
-    """No document says which type a package gets that is created without one."""
+    """Warn about packages created without a type: the default is not documented."""
     calls = (operation.call for operation in plan)
     created = [call.package for call in calls if isinstance(call, CreatePackage)]
     names = [package.name for package in created if not isinstance(package.library_type, str)]
@@ -115,7 +115,7 @@ def _untyped(plan: Plan) -> list[str]:
 
 
 def _two_ways(plan: Plan) -> list[str]:
-    """An e-mail address and a username on one package may be one person."""
+    """Warn about permissions by e-mail address and username on one package: both may be the same person."""
     ways: dict[object, set[bool]] = defaultdict(set)
     for operation in plan:
         if isinstance(operation.call, SetPermission):

@@ -1,4 +1,4 @@
-"""`scarf.bulk`: run plans, and see what they did."""
+"""`scarf.bulk`: run plans and verify their effects."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = ["Bulk", "open_journal"]
 
 
 class Bulk:
-    """`scarf.bulk`: run plans of many operations, concurrently and in order, and verify what they did."""
+    """`scarf.bulk`: run plans of many operations concurrently, in the required order, and verify their effects."""
 
     def __init__(self, session: Session, *, opened: Callable[[], Journal] | None = None) -> None:
         self._session = session
-        # Gives a journal that is open already, for the run to close.
+        # Returns a journal that is already open; the run closes it.
         self._opened = opened
 
     async def run(
@@ -47,38 +47,38 @@ class Bulk:
         progress: Callable[[BulkProgress], object] | None = None,
         on_outcome: Callable[[Outcome[object]], object] | None = None,
     ) -> BulkReport:
-        """Run a plan; one failed operation is an outcome, not an exception.
+        """Run a plan. A failed operation is an outcome, not an exception.
 
-        There is no limit but `concurrency` until the service refuses something (429, 503, no connection): then
-        the run pauses for as long as the service asks, and goes on at a pace that follows what the service takes.
-        An operation that was refused so is tried again and loses none of its attempts.
+        The run is limited only by `concurrency` until the service pushes back (429, 503 or no connection). Then it
+        pauses for as long as the service asks, and adapts its rate to what the service accepts. An operation that
+        was turned away like this is retried, and its attempts do not count.
 
-        With a `journal` a run that was killed goes on where it was when it is started again with the same plan:
-        what is known to be done is not sent again, and what may have happened is looked for first.
+        With a `journal`, a run that was killed can be resumed: run the same plan again. Operations known to have
+        succeeded are not sent again, and operations that may have taken effect are looked up first.
 
         Args:
-            plan: what to do.
-            concurrency: requests under way at the most.
-            journal: a file to write intents and outcomes to, and to go on from; it holds no token.
-            on_failure: `continue`, or `stop`: start nothing new after the first failure.
-            permission_batch: how many permissions of one package travel in one request at the most; in v2 each
-                travels by itself.
-            patience: seconds without any success after which nothing new is started, and the longest wait that
-                the service may ask for.
-            stop: when set, nothing new is started, and what is under way ends.
+            plan: the operations to run.
+            concurrency: the maximum number of requests in progress.
+            journal: a file to record intents and outcomes in, and to resume from; it never contains the token.
+            on_failure: `continue`, or `stop` to start nothing new after the first failure.
+            permission_batch: the maximum number of permissions of one package in one request; v2 sends each one
+                separately.
+            patience: seconds without any success after which the run starts nothing new; also the longest wait
+                that the service may ask for.
+            stop: when set, the run starts nothing new and finishes the requests in progress.
             progress: called at most ten times a second, and once at the end.
-            on_outcome: called with each outcome as it comes.
+            on_outcome: called with each outcome as it arrives.
 
         Returns:
             The outcomes of all operations, in the plan's order.
 
         Raises:
-            ValidationError: the plan contradicts itself or goes round in a circle; nothing was sent.
-            UnsupportedError: the version cannot carry out some operations (`.operations`); nothing was sent.
-            JournalError: the journal cannot be used, or not be written any more (then with `.report`).
+            ValidationError: the plan contradicts itself or has a dependency cycle; nothing was sent.
+            UnsupportedError: the version does not support some operations (`.operations`); nothing was sent.
+            JournalError: the journal cannot be used, or can no longer be written (then with `.report`).
             ReadOnlyError: the client is read-only; nothing was sent.
-            ConfigurationError: the client was given an address of another version only; nothing was sent.
-            ClientClosedError: the client was closed meanwhile.
+            ConfigurationError: the client only has the URL of another version; nothing was sent.
+            ClientClosedError: the client was closed during the run.
         """
         instance("plan", plan, BulkPlan, ValidationError, wanted="a BulkPlan")
         whole("concurrency", concurrency, ValidationError)
@@ -89,7 +89,7 @@ class Bulk:
         refuse_unsupported(plan, dialect, calls=schedule.calls, twins=schedule.twins, owners=schedule.owners)
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
-        _ = self._session.server  # one error for all operations, where the client has no address for them
+        _ = self._session.server  # if the client has no URL, raise one error rather than one for each operation
         if self._opened is not None:
             book: Journal | None = self._opened()
         else:
@@ -111,8 +111,8 @@ class Bulk:
             )
             report = await run(concurrency)
         finally:
-            # Without waiting: a second cancellation must not keep what was written from the disk. And without
-            # raising: what ends the run is told rather than that the disk is full besides.
+            # Do not await: a second cancellation must not keep written lines from the disk. Do not raise: a full
+            # disk must not replace the error that ends the run.
             if book is not None:
                 problem = book.close()
         if problem is not None:
@@ -121,36 +121,36 @@ class Bulk:
         return report
 
     async def verify(self, plan: BulkPlan) -> list[Difference]:
-        """Compare a plan with what the service shows; works on a read-only client.
+        """Compare a plan with the live state; works on a read-only client.
 
-        Each touched list is read once. Only the last value for a target is compared, and nothing that hangs on a
-        package which the plan deletes. Addresses of packages are compared in v2, which gives them back.
+        Each affected list is read once. Only the last value of each target is compared, and nothing that belongs to
+        a package that the plan deletes. URLs of packages are compared only in v2, since v1 does not return them.
 
-        In v1, what became of a package that is changed or deleted by its uuid shows in the list of the token's
-        user's packages, where those of the user's organizations are too. So the owner of a package there of the
-        name of one that the plan creates for the user is asked for once: it may be an organization. Permissions
-        by e-mail address are not compared, since v1 gives usernames back. In v2, permissions that cannot be read
-        are a difference with nothing found.
+        In v1, packages that are changed or deleted by uuid are looked up in the list of the token's user, which
+        includes the packages of the user's organizations. If the plan creates a package for the user, and the list
+        has one with this name, its owner is looked up once, since it may be an organization. Permissions by e-mail
+        address are not compared, since v1 returns usernames. In v2, permissions that cannot be read are a
+        difference with nothing found.
 
         Raises:
-            APIError: the service refused to show something (what is not there is a difference, not an error).
-            TransportError: no answer came.
-            DecodeError: an answer is not what was promised.
+            APIError: the service refused a read (a missing resource is a difference, not an error).
+            TransportError: no complete response arrived.
+            DecodeError: a response does not have the documented form.
         """
         instance("plan", plan, BulkPlan, ValidationError, wanted="a BulkPlan")
         return await verify(self._session, plan)
 
 
 def open_journal(session: Session, path: str | os.PathLike[str], plan: BulkPlan) -> Journal:
-    """Open the journal of a plan, or begin one.
+    """Open the journal of a plan, or create it.
 
     Raises:
-        JournalError: it cannot be used.
+        JournalError: the journal cannot be used.
     """
     dialect = session.dialect
     owners = owners_of(plan)
     unnamed = (package_of(plan, operation.root, owners) for operation in plan if operation.root is not None)
-    # Whose a package is of which the plan does not say so.
+    # The owner of packages for which the plan names none.
     owner = next((dialect.owner_of(package) for package in unnamed if package.owner is None), None)
     return Journal.open(
         path,

@@ -1,17 +1,17 @@
-"""The journal of a run: what was about to be sent, and what became of it, so that a killed run can go on.
+"""The journal of a run, a write-ahead log of intents and outcomes from which a killed run can resume.
 
-JSON lines, append-only. A header binds the file to one plan, one version and server, and where the plan leaves an
-owner out to the client's; then
+It is an append-only JSON Lines file. Its header binds it to one plan, version and server, and to the client's owner
+if the plan omits an owner. Then come
 
 ```
 {"intent":[17],"at":1700000000.25,"crc":2293421507}
 {"outcome":[17],"status":"succeeded","result":{"Package":{...}},"attempts":1,"crc":3790210422}
 ```
 
-`crc` is the CRC-32 of the line as it would be without it; a line without one is taken as it is.
+`crc` is the CRC-32 of the line without the `crc` field; a line without one is not checked.
 
-An intent is in the file before its request leaves, and on the disk before a create leaves. Many waiting for the
-disk share one sync. A line that a crash cut short can only be the last, and is dropped.
+An intent is written before its request is sent, and synced before a create is sent. Concurrent waiters share one
+sync. Only the last line can be truncated by a crash; it is dropped.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Line(msgspec.Struct):
-    """A line after the header: an intent or an outcome. Fields of a later version are passed over."""
+    """A line after the header: an intent or an outcome. Unknown fields of later versions are ignored."""
 
     intent: list[int] | None = None
     at: float | None = None
@@ -70,17 +70,16 @@ _decode_line = msgspec.json.Decoder(_Line).decode
 
 @attrs.frozen
 class Known:
-    """What a journal knows of one operation.
+    """The journal's state of one operation.
 
     Attributes:
         status: its last outcome; None for an intent without one.
-        result: what it gave.
+        result: its result.
         attempts: how often its request was sent.
-        reconciled: whether its outcome was recovered by a look-up.
+        reconciled: whether its outcome was recovered by a lookup.
         unchanged: whether nothing was sent for it.
-        opened_at: when the first of the requests was about to leave whose effect is not known, in seconds since
-            the epoch.
-        intended_at: when the last of them was.
+        opened_at: the time of the first intent whose effect is unknown, in seconds since the epoch.
+        intended_at: the time of the last such intent.
     """
 
     status: Status | None = None
@@ -93,11 +92,11 @@ class Known:
 
     @property
     def open(self) -> bool:
-        """Whether a request may have left whose effect is not known."""
+        """Whether a request with unknown effect may have been sent."""
         return self.intended_at is not None and self.status in {None, "unknown"}
 
     def intended(self, at: float) -> Known:
-        """Return what is known after a further intent."""
+        """Return the state after another intent."""
         return attrs.evolve(self, status=None, opened_at=self.opened_at if self.open else at, intended_at=at)
 
 
@@ -105,10 +104,10 @@ NOTHING_KNOWN: Final = Known()
 
 
 class Journal:
-    """An open journal, locked against every other run.
+    """An open journal, locked against other runs.
 
     Attributes:
-        known: what it held when it was opened, by the operation's place.
+        known: its state when it was opened, by the index of the operation.
     """
 
     def __init__(self, path: Path, descriptor: int, redact: Callable[[bytes], bytes]) -> None:
@@ -134,20 +133,21 @@ class Journal:
         owner: str | None = None,
         redact: Callable[[bytes], bytes] = bytes,
     ) -> Self:
-        """Open a journal, or begin one.
+        """Open a journal, or create one.
 
         Args:
-            path: the file; made with mode 0600 where it is missing.
-            plan: the plan's digest.
-            operations: how many the plan has.
-            server: the base address of the service.
-            api: the version of the service; what names none is v1's.
-            owner: whose packages the plan means where it names no owner; None: it names all, or v1 asks nobody's.
-            redact: takes secrets out of what the service said.
+            path: the file; created with mode 0600 if it does not exist.
+            plan: the digest of the plan.
+            operations: the number of operations in the plan.
+            server: the base URL of the service.
+            api: the version of the service; a journal that names none belongs to v1.
+            owner: the default owner of packages for which the plan names none; None if it names all of them, or in
+                v1.
+            redact: removes secrets from the service's texts.
 
         Raises:
-            JournalError: it is in use, is not a journal, belongs to another plan, version, server or owner, is
-                damaged, or cannot be read or written.
+            JournalError: the file is in use, is not a journal, belongs to another plan, version, server or owner,
+                is damaged, or cannot be read or written.
         """
         target = Path(path)
         header = {"format": FORMAT, "version": VERSION, "plan": plan, "operations": operations, "server": server}
@@ -171,7 +171,7 @@ class Journal:
         return JournalError(f"journal {self.path} {problem}", path=str(self.path))
 
     def _break(self, problem: str) -> JournalError:
-        """Take nothing more: after a failed write or sync what is on the disk is not known."""
+        """Stop writing: after a failed write or sync, the contents of the disk are unknown."""
         self._broken = self._error(f"cannot be written: {problem}")
         return self._broken
 
@@ -192,7 +192,7 @@ class Journal:
         with open(self._descriptor, "rb", closefd=False) as file:
             first = file.readline(_LONGEST_HEADER)
             if not first or (not first.endswith(b"\n") and begin.startswith(first)):
-                # New, or killed while the first line was written.
+                # It is new, or the run was killed while it wrote the first line.
                 self._begin(begin)
                 return
             self._check(first, header)
@@ -228,7 +228,7 @@ class Journal:
             raise self._error("is not a journal: its first line is not a journal's")
         for name, problem in (
             ("version", "was written by another version of this package"),
-            ("api", "belongs to another version of the service ({found}, and the client speaks {this})"),
+            ("api", "belongs to another version of the service ({found}, and the client uses {this})"),
             ("plan", "belongs to another plan"),
             ("operations", "belongs to another plan"),
             ("server", "belongs to another server ({found}, and the client's is {this})"),
@@ -240,7 +240,7 @@ class Journal:
                 raise self._error(f"{told}; give another file, or run what it was written for")
 
     def _take(self, line: bytes, operations: int) -> bool:
-        """Take one line in; False where it cannot be read."""
+        """Read one line into the state; return False if it is invalid."""
         if not _is_whole(line):
             return False
         try:
@@ -269,7 +269,7 @@ class Journal:
         return True
 
     def intend(self, places: Sequence[int]) -> None:
-        """Write that the request of these operations is about to leave.
+        """Write the intent to send the request of these operations.
 
         Raises:
             JournalError: it cannot be written.
@@ -277,9 +277,9 @@ class Journal:
         self._append(_sealed(_encode({"intent": places, "at": time.time()})))
 
     def record(self, places: Sequence[int], outcome: Outcome[object]) -> None:
-        """Take what became of operations that shared a request; it is written with what is written next.
+        """Buffer the outcome of operations that shared a request; the next write includes it.
 
-        An outcome and the intent that follows it so share one write. Call `flush` where nothing may follow.
+        An outcome and the intent that follows it thus share one write. Call `flush` if nothing may follow.
         """
         values: dict[str, object] = {"outcome": places, "status": outcome.status}
         if outcome.result is not None:
@@ -294,14 +294,14 @@ class Journal:
             values["error"] = str(outcome.error).encode(errors="replace").decode()
         line = _encode(values)
         if self._redact(line) != line:
-            # A service may give back what it was sent in a header. Our own words stay, whatever the token is.
+            # A service may echo the token from a header. Our own texts stay unredacted, even if they contain it.
             for name in values.keys() & {"result", "error"}:
                 values[name] = msgspec.Raw(self._redact(_encode(values[name])))
             line = _encode(values)
         self._held.append(_sealed(line))
 
     def flush(self) -> None:
-        """Write what is held.
+        """Write the buffered lines.
 
         Raises:
             JournalError: it cannot be written.
@@ -318,7 +318,7 @@ class Journal:
         try:
             written = os.write(self._descriptor, line)
             if written < len(line):
-                # Half a line is worse than none: the next would be glued to it.
+                # Remove a partial line: the next line would be appended to it.
                 half = written - (line.rfind(b"\n", 0, written) + 1)
                 os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - half)
         except OSError as error:
@@ -328,23 +328,23 @@ class Journal:
         self._written += 1
 
     async def sync(self) -> None:
-        """Return when all that was written so far is on the disk.
+        """Return when everything written so far is synced to disk.
 
         Raises:
-            JournalError: the disk refuses.
+            JournalError: the sync failed.
         """
         self.flush()
         wanted = self._written
         while self._synced < wanted:
             if self._broken is not None:
-                # A second sync may succeed without what the first one lost.
+                # A second sync may succeed although the first one lost data.
                 raise self._broken
             if self._syncing is not None:
                 await self._syncing.wait()
                 continue
             done = self._syncing = asyncio.Event()
             try:
-                # Those who come in a moment need no sync of their own.
+                # Wait a moment, so that other waiters can share the sync.
                 await asyncio.sleep(_GATHERING)
                 covered = self._written
                 await anyio.to_thread.run_sync(os.fsync, self._descriptor)
@@ -356,7 +356,7 @@ class Journal:
                 done.set()
 
     def close(self) -> JournalError | None:
-        """Sync and close, and with that unlock; return why not all of it is on the disk, if so."""
+        """Sync, close and thereby unlock the file; return the error if not everything was synced."""
         try:
             if self._broken is None:
                 self.flush()
@@ -376,12 +376,12 @@ def _is_same_owner(one: object, other: object) -> bool:
 
 
 def _sealed(line: bytes) -> bytes:
-    """End a line with what tells whether it was changed: an outcome of another operation must not be believed."""
+    """Append a checksum to a line, so that a damaged line is not read as the outcome of another operation."""
     return b"%b%b%d}\n" % (line[:-1], _CRC, zlib.crc32(line))
 
 
 def _is_whole(line: bytes) -> bool:
-    """Say whether a line has its end, and is as it was written."""
+    """Return whether a line is complete and matches its checksum."""
     said, mark, crc = line.rpartition(_CRC)
     return line.endswith(b"\n") and (not mark or crc == b"%d}\n" % zlib.crc32(said + b"}"))
 

@@ -1,4 +1,4 @@
-"""What all kinds of operations have in common: names, effects, references, fields, and what each must tell."""
+"""The base of all kinds of operations: their names, effects, references, fields and interface."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ __all__ = [
 T = TypeVar("T")
 
 Root: TypeAlias = str | int
-"""What tells packages apart in a plan: the id, or the place of the operation that creates it."""
+"""The identity of a package in a plan: its id, or the index of the operation that creates it."""
 
 ANY_PACKAGE: Final = PackageKey(None, "any")
-"""What an operation on no package is built and sent with."""
+"""The placeholder package for operations that act on none."""
 
 Differs: TypeAlias = tuple[object, object]
-"""What should show, and what does; None for nothing."""
+"""The expected and the live state; None for nothing."""
 
 
 class Kind(StrEnum):
-    """The kinds of operations, by the name of what adds them."""
+    """The kinds of operations, named after the methods that add them."""
 
     CREATE_ORGANIZATION = "create_organization"
     UPDATE_ORGANIZATION = "update_organization"
@@ -81,20 +81,20 @@ class Kind(StrEnum):
 
 
 class Effect(Enum):
-    """What sending an operation a second time would do."""
+    """The effect of sending an operation a second time."""
 
     CREATES = auto()
-    """Create another thing, so it is looked for first."""
+    """It would create a duplicate, so its result is looked up first."""
     CHANGES = auto()
-    """Nothing, but the first time may have changed what things are looked for by."""
+    """None, but the first time may have changed the name that lookups use."""
     SETS = auto()
-    """Nothing."""
+    """None."""
     REMOVES = auto()
-    """Be refused, since what it removes is gone."""
+    """The service would refuse it, since the target is gone."""
 
 
 class _Planned(Protocol):
-    """An operation, as far as a reference needs to know it."""
+    """The part of an operation that a reference needs."""
 
     @property
     def kind(self) -> Kind: ...
@@ -133,12 +133,12 @@ class Ref(Generic[T]):
         return hash((id(self._plan), self.index))
 
     def belongs_to(self, plan: _Plan) -> bool:
-        """Tell whether this operation is one of a plan."""
+        """Return whether the reference belongs to a plan."""
         return self._plan is plan
 
     @property
     def root(self) -> Root | None:
-        """The package that the operation creates, or is on."""
+        """The package that the operation creates or acts on."""
         return self._plan[self.index].root
 
 
@@ -146,23 +146,23 @@ class Ref(Generic[T]):
 
 
 def segment(_: object, attribute: attrs.Attribute[str], value: str) -> None:
-    """Refuse what cannot be part of a path."""
+    """Reject values that cannot be part of a path."""
     path_segment(attribute.name, value)
 
 
 def is_if_exists(_: object, __: object, value: object) -> None:
-    """Refuse what is none of `IfExists`."""
+    """Reject values that are not an `IfExists`."""
     check_if_exists(value)
 
 
 @attrs.frozen
 class Entity:
-    """The check of a field that holds an entity."""
+    """The validator of a field that holds an entity."""
 
     of: type[attrs.AttrsInstance]
 
     def __call__(self, _: object, attribute: attrs.Attribute[T], value: T) -> None:
-        """Refuse everything else."""
+        """Reject everything else."""
         instance(attribute.name, value, self.of, ValidationError, wanted=self.of.__name__)
 
 
@@ -176,12 +176,12 @@ def _package(value: str | Package | PackageKey | Ref[Package]) -> PackageKey | R
         path_segment("package", value.uuid)
         return package_key(value)
     if type(value) is not str:
-        # Refused, before it is asked for its hash.
+        # Rejected here, before `lru_cache` hashes it.
         path_segment("package", value)
     return _key(value)
 
 
-# One key for all operations on a package: a plan has many.
+# Plans have many operations on one package, which share this key.
 @lru_cache(maxsize=4096)
 def _key(package: str) -> PackageKey:
     path_segment("package", package)
@@ -189,36 +189,36 @@ def _key(package: str) -> PackageKey:
 
 
 def _identity(value: PackageKey | Ref[Package]) -> str | tuple[int]:
-    """Compare packages by their id, and references by their place, so that those of two plans may be equal."""
+    """Compare packages by id and references by index, so that operations of different plans can be equal."""
     return (value.index,) if isinstance(value, Ref) else value.id
 
 
-# What shows
+# Comparison with the live state
 
 
 def wanted(wanted: object, found: Found[E]) -> Differs | None:
-    """Compare what a list should hold."""
+    """Compare a wanted entity with what was found in a list."""
     return None if found.equal is not None else (wanted, found.different)
 
 
 def gone(found: object) -> Differs | None:
-    """Compare what should not be there."""
+    """Compare an entity that should be gone with what was found."""
     return None if found is None else (None, found)
 
 
-# What all kinds have
+# The interface of all kinds
 
 
 Section: TypeAlias = Literal["organizations", "members", "packages", "permissions", "routes", "domains"]
-"""The part of `Shown` that an operation is held against."""
+"""The part of `Shown` that an operation is compared with."""
 
 
 @attrs.define
 class Shown:
-    """What the service shows, by the name of the organization or by the package.
+    """The live state, by organization name or by package.
 
     Attributes:
-        dialect: holds what is wanted against it.
+        dialect: compares wanted entities with it.
     """
 
     dialect: Dialect
@@ -232,14 +232,14 @@ class Shown:
 
 @attrs.frozen
 class Call:
-    """What an operation does, wherever it is in a plan. Its fields are the parameters of what adds it.
+    """The call of an operation, independent of its index. Its fields are the parameters of the method that adds it.
 
     Attributes:
-        kind: what it is called.
-        effect: what sending it a second time would do.
+        kind: the kind of operation.
+        effect: the effect of sending it a second time.
         gives_package: whether its `Ref` can be used as a package.
-        shown_in: the part of `Shown` in which its effect shows.
-        rank: of several on one thing the one of the highest rank has the last word, however they were added.
+        shown_in: the part of `Shown` that shows its effect.
+        rank: among calls on one target, the highest rank has the last word, in whatever order they were added.
     """
 
     kind: ClassVar[Kind]
@@ -250,62 +250,62 @@ class Call:
 
     @property
     def arguments(self) -> Mapping[str, object]:
-        """What it was added with, by parameter name."""
+        """The arguments that it was added with, by parameter name."""
         return {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
 
     @classmethod
     def entities(cls) -> Mapping[str, type[attrs.AttrsInstance]]:
-        """Return the classes of those fields that hold entities."""
+        """Return the classes of the fields that hold entities."""
         checks = {field.name: field.validator for field in attrs.fields(cls)}
         return {name: check.of for name, check in checks.items() if isinstance(check, Entity)}
 
     @property
     def part(self) -> Hashable | None:
-        """What of a list it is about: `""` all of it, None something that no other operation is about."""
+        """The part of a list that it affects: `""` for all of it, None for a part that no other call affects."""
         return ""
 
     @property
     def uses(self) -> str | None:
-        """The organization that must be there for it."""
+        """The organization that must exist before it."""
         return None
 
     @property
     def makes(self) -> str | None:
-        """The organization that is there because of it."""
+        """The organization that exists after it."""
         return None
 
     @abstractmethod
     def root(self, index: int, /) -> Root | None:
-        """Return the package that it creates, or is on, when it is at a place of a plan."""
+        """Return the package that it creates or acts on, if it has this index in a plan."""
 
     def target(self, _: Root | None, __: Callable[[str], str], /) -> Hashable | None:
-        """Name what it gives a value to, by its package and a key of organizations; None: nothing that has one."""
+        """Return the target that it sets, from its package and a key of organizations; None if it sets none."""
         return None
 
     @property
     def value(self) -> Hashable:
-        """What it gives its target."""
+        """The value that it sets its target to."""
         return self
 
     @abstractmethod
     def build(self, dialect: Dialect, package: PackageKey, /) -> object:
-        """Build what is sent, without sending it.
+        """Build the request without sending it.
 
         Raises:
-            UnsupportedError: the version cannot do it.
+            UnsupportedError: the version does not support it.
         """
 
     @abstractmethod
     def perform(self, session: Session, package: PackageKey, unit: Sequence[Call], /) -> Awaitable[object]:
-        """Send it, and with it all that shares its request; what is on no package is given any."""
+        """Send it with all calls that share its request. A call that acts on no package gets a placeholder."""
 
     @abstractmethod
     def differs(self, shown: Shown, where: Root, /) -> Differs | None:
-        """Compare it with what shows, at the last name of its organization or at its package."""
+        """Compare it with the live state, under the final name of its organization or under its package."""
 
 
 class Changes(Call):
-    """What is sent as it is, and may be sent again."""
+    """A call that is sent without a lookup and may be sent again."""
 
     __slots__ = ()
 
@@ -319,7 +319,7 @@ class Changes(Call):
 
 
 class Creates(Call, Generic[E]):
-    """What creates a thing, unless it is there and may be kept."""
+    """A call that creates an entity, unless it exists and may be kept."""
 
     __slots__ = ()
 
@@ -331,34 +331,34 @@ class Creates(Call, Generic[E]):
         ...
 
     def perform(self, session: Session, package: PackageKey, _: Sequence[Call], /) -> Awaitable[object]:
-        """Look for it where it may be there, and send it."""
+        """Look it up if it may exist, and send it."""
         return create(session, self.build(session.dialect, package), self.if_exists)
 
     def looks_at(self, root: Root | None, /) -> Hashable | None:
-        """Name the list that it looks at first; None: it looks at no list."""
+        """Return a key of the list that it looks at first; None if it looks at no list."""
         return self.kind, root
 
     @abstractmethod
     def identity(self, package: str | None, /) -> Hashable | None:
-        """Return what it has in common with every other that may make the same thing, by the id of its package."""
+        """Return a key shared by all calls that may create the same entity, from the id of its package."""
 
 
 class OnAccount(Call):
-    """What is done on an organization, or for the token's user."""
+    """A call on an organization, or for the token's user."""
 
     __slots__ = ()
 
     def root(self, _: int, /) -> Root | None:
-        """Return None: it is on no package."""
+        """Return None: it acts on no package."""
         return None
 
 
 @attrs.frozen
 class OnPackage(Call):
-    """What is done on a package.
+    """A call on a package.
 
     Attributes:
-        before: the kinds that wait for it, of those on the same package.
+        before: the kinds of calls on the same package that wait for it.
     """
 
     before: ClassVar[frozenset[Kind]] = frozenset({Kind.DELETE_PACKAGE})
@@ -367,20 +367,20 @@ class OnPackage(Call):
 
     @property
     def arguments(self) -> Mapping[str, object]:
-        """What it was added with, by parameter name; of a package the id alone, which is its identity in a plan."""
+        """The arguments, by parameter name. A package is given by its id alone, which identifies it in a plan."""
         package = self.package if isinstance(self.package, Ref) else self.package.id
         return {**super().arguments, "package": package}
 
     def root(self, _: int, /) -> Root | None:
-        """Return the package, however many changes lie between it and its creation."""
+        """Return the package, even if updates lie between this call and its creation."""
         return self.package.root if isinstance(self.package, Ref) else self.package.id
 
     @property
     def details(self) -> Hashable:
-        """All that it says besides its package."""
+        """All its arguments except the package."""
         return tuple(value for name, value in super().arguments.items() if name != "package")
 
     @property
     def value(self) -> Hashable:
-        """What it says of its package."""
+        """The value that it sets on its package."""
         return self.kind, self.details

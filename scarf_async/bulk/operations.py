@@ -1,4 +1,4 @@
-"""Operations: what is to be done, at its place in a plan."""
+"""Operations: a call at its place in a plan."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["Operation", "Plan"]
 
 @attrs.frozen(init=False, repr=False, str=False)
 class Operation:
-    """One operation of a plan; in another plan one of the same place, kind and arguments is equal.
+    """One operation of a plan. Operations with equal index, kind, arguments and `after` are equal, in any plan.
 
     Attributes:
-        index: its place in the plan, from 0.
-        kind: what it does.
-        arguments: what it was added with, by parameter name; a package is a uuid or a `Ref`.
-        after: the places of the operations that must succeed before.
+        index: its index in the plan, from 0.
+        kind: the kind of operation.
+        arguments: the arguments that it was added with, by parameter name; a package is a uuid or a `Ref`.
+        after: the indices of the operations that must succeed before it.
         call: kind and arguments, typed.
-        root: the package that it is on, or creates; None: neither.
+        root: the package that it acts on or creates; None if there is none.
     """
 
     index: int
@@ -43,19 +43,19 @@ class Operation:
 
     @classmethod
     def of(cls, index: int, call: Call, after: tuple[int, ...]) -> Operation:
-        """Return a call at its place in a plan."""
+        """Return the operation of a call at an index of a plan."""
         operation = cls.__new__(cls)
         operation.__attrs_init__(index, call, after, call.root(index))
         return operation
 
     @property
     def kind(self) -> Kind:
-        """What it does."""
+        """The kind of operation."""
         return self.call.kind
 
     @property
     def arguments(self) -> Mapping[str, object]:
-        """What it was added with, by parameter name; a package is a uuid or a `Ref`."""
+        """The arguments that it was added with, by parameter name; a package is a uuid or a `Ref`."""
         return self.call.arguments
 
     def __repr__(self) -> str:

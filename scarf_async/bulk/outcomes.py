@@ -1,4 +1,4 @@
-"""Where a run keeps its outcomes: in memory, in the journal, and told to who wants to know."""
+"""The outcomes of a run: kept in memory, written to the journal, and passed to callbacks."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _PROGRESS_INTERVAL: Final = 0.1
 
 @attrs.define(eq=False)
 class Outcomes:
-    """The outcomes of a run, as they come.
+    """The outcomes of a run, collected as they arrive.
 
     Attributes:
-        clock: the client's.
-        operations: those of the plan.
-        by_place: one for each operation, None until it has one.
-        succeeded: for each place of the schedule whether it has succeeded.
-        requests: everything that was sent.
-        broken: why the journal takes nothing more.
+        clock: the clock of the client.
+        operations: the operations of the plan.
+        by_place: the outcome of each operation; None until it has one.
+        succeeded: for each place of the schedule, whether it has succeeded.
+        requests: the number of requests sent.
+        broken: why the journal can no longer be written.
     """
 
     plan: Plan
@@ -69,7 +69,7 @@ class Outcomes:
                     self._settle(place, _outcome_of(self.operations[place], known))
 
     def open_places(self, unit: int) -> list[int]:
-        """Return the operations of a unit that have no outcome; of equal ones the first is for all."""
+        """Return the operations of a unit without an outcome. The first of equal operations covers all of them."""
         twins, by_place = self.schedule.twins, self.by_place
         return [
             place
@@ -78,25 +78,25 @@ class Outcomes:
         ]
 
     def open_among(self, places: Sequence[int]) -> list[Known]:
-        """Return what an earlier run wrote of those operations of which it did not learn what became of them."""
+        """Return the journal entries of operations that an earlier run left without an outcome."""
         if self.journal is None or not self.journal.known:
             return []
         return [known for place in places if (known := self.known(place)).open]
 
     def known(self, place: int) -> Known:
-        """Return what an earlier run wrote of an operation."""
+        """Return the journal entry that an earlier run wrote for an operation."""
         return NOTHING_KNOWN if self.journal is None else self.journal.known.get(place, NOTHING_KNOWN)
 
     def before_send(self, places: Sequence[int], *, sync: bool) -> Awaitable[None] | None:
-        """Write that the request of some operations is about to leave; return what it must wait for, if it must.
+        """Record the intent to send the request of some operations. Return an awaitable if the request must wait.
 
         Raises:
-            JournalError: it cannot be written; the request must not leave.
+            JournalError: it cannot be written; the request must not be sent.
         """
         if self.journal is None:
             return None
         if self.broken is not None:
-            # An outcome is missing in the journal: what is sent now could not be told from what was lost.
+            # The journal lacks an outcome, so a resumed run could not tell new requests from lost ones.
             raise self.broken
         try:
             self.journal.intend(self._with_twins(places))
@@ -129,7 +129,7 @@ class Outcomes:
         unchanged: bool = False,
         write: bool = True,
     ) -> None:
-        """Take what became of operations that shared a request."""
+        """Record the outcome of operations that shared a request."""
         together = self._with_twins(places)
         outcome: Outcome[object] | None = None
         for place in together:
@@ -143,7 +143,7 @@ class Outcomes:
         self.tell_progress()
 
     def _flush(self, journal: Journal) -> None:
-        """Write the outcomes of this turn of the event loop that no intent has taken along."""
+        """Write the outcomes of this event loop iteration that were not already written with an intent."""
         self._flushing = False
         try:
             journal.flush()
@@ -161,7 +161,7 @@ class Outcomes:
             self.on_outcome.tell(outcome)
 
     def tell_progress(self, *, at_end: bool = False) -> None:
-        """Tell how far the run is, at most ten times a second, and once at the end."""
+        """Report progress, at most ten times a second, and once at the end."""
         if not self.progress.wanted:
             return
         now = self.clock.monotonic()
@@ -175,10 +175,10 @@ class Outcomes:
         self.progress.tell(BulkProgress(*counts))
 
     def report(self, stopped_by: str | None, resume_after: float | None) -> BulkReport:
-        """End: what has no outcome was skipped."""
+        """End the run; operations without an outcome were skipped."""
         for place, outcome in enumerate(self.by_place):
             if outcome is None:
-                # What an earlier run sent and nobody has looked for since is as unknown as it was.
+                # An operation that an earlier run sent stays unknown if this run did not look it up.
                 sent = self.known(place).open
                 what = "not settled: sent by an earlier run, and" if sent else "not sent:"
                 error = ScarfError(f"{what} the run stopped first ({stopped_by})")
@@ -206,6 +206,6 @@ def _outcome_of(operation: Operation, known: Known) -> Outcome[object]:
 
 
 def since(wall_time: float, clock: Clock) -> float | None:
-    """Take a time of the journal to the clock's; None where the machine's was set back, so that nobody knows."""
+    """Convert a time of the journal to the clock's; None if the system clock was set back."""
     passed = time.time() - wall_time
     return None if passed < 0 else clock.monotonic() - passed

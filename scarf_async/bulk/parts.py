@@ -1,4 +1,4 @@
-"""The kinds of operations on what hangs on packages: permissions, routes and domains."""
+"""The kinds of operations on parts of packages: permissions, routes and domains."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ __all__ = [
 
 @attrs.frozen
 class SetPermission(OnPackage):
-    """A permission to set; those of one package travel together."""
+    """A permission to set. Permissions of the same package share requests."""
 
     kind = Kind.SET_PERMISSION
     effect = Effect.SETS
@@ -127,7 +127,7 @@ class CreateRoute(OnPackage, Creates[Route]):
 
 @attrs.frozen
 class UpdateRoute(OnPackage, Changes):
-    """A route to change."""
+    """A route to update."""
 
     kind = Kind.UPDATE_ROUTE
     effect = Effect.CHANGES

@@ -1,4 +1,4 @@
-"""A plan is data: operations in the order in which they were added, and what must come after what."""
+"""Plans as data: operations in the order in which they were added, and their dependencies."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ U = TypeVar("U")
 
 
 class BulkPlan:
-    """Operations to run, added one by one; nothing is sent before `scarf.bulk.run(plan)`.
+    """Operations to run, added one by one. Nothing is sent before `scarf.bulk.run(plan)`.
 
-    What creates a thing runs before what uses it, and what deletes it after; the rest of the order is given
-    with `after`. Everything else may run at the same time.
+    Creations run before the operations that use what they create, and deletions run after them. Use `after` for any
+    other order. Everything else may run concurrently.
 
     Example:
         ```python
@@ -65,9 +65,10 @@ class BulkPlan:
         plan.set_permission(web, "bob@example.com", "member")
         ```
 
-    Each adder raises `ValidationError` at once for values that cannot be sent, for a `Ref` of another plan, and for
-    a package that an earlier operation says to be another owner's: in a plan the id alone tells packages apart.
-    Two plans of equal operations in the same order are equal; since a plan grows, it has no hash.
+    Each method that adds an operation raises `ValidationError` at once for values that cannot be sent, for a `Ref`
+    of another plan, and for a package to which an earlier operation gives a different owner: within a plan, the id
+    alone identifies a package. Plans with equal operations in the same order are equal. Plans are mutable, so they
+    cannot be hashed.
     """
 
     def __init__(self) -> None:
@@ -307,7 +308,7 @@ class BulkPlan:
         return self._add(DeleteDomain(package, domain_id), after)
 
     def dump(self, path: str | os.PathLike[str]) -> None:
-        """Write the plan to a file (JSON lines; `load` reads it), whole or not at all.
+        """Write the plan to a JSON Lines file atomically; `load` reads it.
 
         Raises:
             OSError: the file cannot be written.
@@ -316,11 +317,11 @@ class BulkPlan:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a plan from a file, and check it as if it were added by hand.
+        """Read a plan from a file, with the same checks as when adding operations.
 
         Raises:
-            ValidationError: it is not a plan, is cut off, was made by another version, or holds what cannot be
-                sent; the message names the line.
+            ValidationError: the file is not a plan, is truncated, was written by another version, or has values
+                that cannot be sent; the message names the line.
             OSError: the file cannot be read.
         """
         plan = cls()
@@ -328,14 +329,14 @@ class BulkPlan:
         return plan
 
     def estimate(self, permission_batch: int = 100, *, api: ApiVersion = "v1") -> PlanEstimate:
-        """Count the requests that the plan takes if nothing is sent twice, and look it over.
+        """Count the requests that the plan needs without retries, and collect warnings about it.
 
         Args:
-            permission_batch: how many permissions of one package travel in one request at the most, in v1.
-            api: the version that is to carry it out.
+            permission_batch: the maximum number of permissions of one package in one request, in v1.
+            api: the version that the plan will run on.
 
         Raises:
-            ValidationError: the plan contradicts itself or goes round in a circle.
+            ValidationError: the plan contradicts itself or has a dependency cycle.
         """
         return estimate(self, permission_batch, api)
 
@@ -345,7 +346,9 @@ class BulkPlan:
             if isinstance(package, Ref):
                 given = self._operations[self._own("package", package)].call
                 if not given.gives_package:
-                    raise ValidationError(f"package must be a package; {given.kind} gives none", field="package")
+                    raise ValidationError(
+                        f"package must be a package; {given.kind} does not return one", field="package"
+                    )
             elif package.owner is not None:
                 self._refuse_another_owner(package.id, package.owner)
         places: tuple[int, ...] = ()
@@ -359,13 +362,13 @@ class BulkPlan:
         known = self._owners.setdefault(package, owner)
         if organization_key(known) != organization_key(owner):
             raise ValidationError(
-                f"package {package} is of {known} in an earlier operation, and not of {owner}",
+                f"package {package} belongs to {known} in an earlier operation, not to {owner}",
                 field="package",
             )
 
     def _own(self, field: str, ref: object) -> int:
         if not isinstance(ref, Ref):
-            raise ValidationError(f"{field} takes what this plan's adders return; got {ref!r}", field=field)
+            raise ValidationError(f"{field} takes Refs of this plan; got {ref!r}", field=field)
         if not ref.belongs_to(self):
             raise ValidationError(f"{field} is an operation of another plan: {ref!r}", field=field)
         return ref.index
@@ -375,5 +378,5 @@ def _listed(after: Ref[U] | Iterable[Ref[U]]) -> list[Ref[U]]:
     if isinstance(after, Ref):
         return [after]
     if not isinstance(after, Iterable):
-        raise ValidationError(f"after takes what this plan's adders return; got {after!r}", field="after")
+        raise ValidationError(f"after takes Refs of this plan; got {after!r}", field="after")
     return list(after)

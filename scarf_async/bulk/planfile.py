@@ -1,4 +1,4 @@
-"""Plans as files: JSON lines, a header and then one operation a line, in the plan's order.
+"""Plans as JSON Lines files: a header, then one operation per line, in the plan's order.
 
 ```
 {"format":"scarf-async-plan","version":1,"operations":2}
@@ -6,8 +6,8 @@
 {"kind":"set_permission","package":{"ref":0},"user_query":"ann","level":"admin","after":[0]}
 ```
 
-A `ref` is the place of an earlier operation, from 0. Fields that are `UNSET` are left out, `null` is `None`. A
-package whose owner is known is an object with its `owner` and its `id`.
+A `ref` is the index of an earlier operation, from 0. `UNSET` fields are left out, and `None` is `null`. A package
+whose owner is known is an object with its `owner` and `id`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ FORMAT: Final = "scarf-async-plan"
 VERSION: Final = 1
 
 _MAY_BE_UNSET: Final = frozenset({"description", "billing_email", "short_description", "outgoing_url"})
-"""Required fields that a version may leave as they are."""
+"""Required fields that may be UNSET in some versions."""
 
 _Refs: TypeAlias = Sequence[Ref[object]]
-"""What the operations of the lines before give."""
+"""The references to the operations of the previous lines."""
 
 
 def _value(value: object) -> object:
@@ -70,9 +70,9 @@ def _lines(plan: Iterable[Operation], *, owners: bool) -> Iterator[bytes]:
 
 
 def digest(plan: Iterable[Operation], *, owners: bool = False) -> str:
-    """Return what tells a plan from every other: the SHA-256 of its operations as they are in a file.
+    """Return the identity of a plan: the SHA-256 of its operations in the file format.
 
-    Without `owners` those of packages are left out, for a version to which an id is enough.
+    Without `owners`, the owners of packages are left out, for versions in which the id is enough.
     """
     hashed = hashlib.sha256()
     for line in _lines(plan, owners=owners):
@@ -81,7 +81,7 @@ def digest(plan: Iterable[Operation], *, owners: bool = False) -> str:
 
 
 def write_plan(plan: Plan, path: str | os.PathLike[str]) -> None:
-    """Write a plan to a file, whole or not at all; a link stays a link.
+    """Write a plan to a file atomically; a symbolic link is kept.
 
     Raises:
         OSError: the file cannot be written.
@@ -91,10 +91,10 @@ def write_plan(plan: Plan, path: str | os.PathLike[str]) -> None:
 
 
 def read_plan(path: str | os.PathLike[str], add: Callable[[Call, _Refs], Ref[object]]) -> None:
-    """Add the operations of a file to an empty plan, checked as if they were added by hand.
+    """Add the operations of a file to an empty plan, with the same checks as when adding them in code.
 
     Raises:
-        ValidationError: the file is not a plan, is cut off, was made by a newer version, or holds an operation
+        ValidationError: the file is not a plan, is truncated, was written by a newer version, or has an operation
             that cannot be sent; the message names the line.
         OSError: the file cannot be read.
     """
@@ -155,7 +155,7 @@ def _listed(value: object) -> Iterable[object]:
 
 def _ref(place: object, refs: _Refs) -> Ref[object]:
     if type(place) is not int or not 0 <= place < len(refs):
-        raise ValueError(f"{place!r} is not the place of an earlier operation")
+        raise ValueError(f"{place!r} is not the index of an earlier operation")
     return refs[place]
 
 

@@ -1,4 +1,4 @@
-"""What became of each operation of a run."""
+"""The outcome of each operation of a run."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _SHOWN: int = 20
 
 @attrs.frozen
 class Outcome(Generic[T]):
-    """What became of one operation.
+    """The outcome of one operation.
 
     Attributes:
         operation: the operation.
-        status: `succeeded`; `failed`: the service said no; `unknown`: sent and not settled; `skipped`: what it
-            depends on did not succeed, or the run stopped before it.
-        result: what it gave: the entity, or None.
+        status: `succeeded`; `failed`: the service refused it; `unknown`: it was sent, and whether it took effect is
+            not known; `skipped`: an operation that it depends on did not succeed, or the run stopped first.
+        result: the resulting entity, or None.
         error: why it did not succeed.
-        attempts: how often a request was sent that changes something; looks and other reads are not counted.
-        reconciled: whether its outcome was recovered by a look-up, after a request without an answer.
-        unchanged: whether nothing was sent, since what was asked for was there.
+        attempts: how many write requests were sent for it; lookups and other reads do not count.
+        reconciled: whether its outcome was recovered by a lookup, after a request without a response.
+        unchanged: whether nothing was sent, since the requested state already existed.
     """
 
     operation: Operation
@@ -50,17 +50,17 @@ class Outcome(Generic[T]):
 
 @attrs.frozen
 class BulkProgress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        done: operations that have an outcome.
-        failed: those of them that failed or are of unknown outcome.
-        total: operations of the plan.
-        requests: what was sent so far, looks and retries included.
-        rate: operations a second since the start.
-        eta: seconds to the end at this rate; None before the first outcome.
-        unknown: those of `failed` whose outcome is unknown.
-        skipped: those of `done` that were not sent.
+        done: the number of operations that have an outcome.
+        failed: how many of these failed or have an unknown outcome.
+        total: the number of operations in the plan.
+        requests: the number of requests sent so far, including lookups and retries.
+        rate: operations per second since the start.
+        eta: estimated seconds to the end at this rate; None before the first outcome.
+        unknown: how many of `failed` have an unknown outcome.
+        skipped: how many of `done` were not sent.
     """
 
     done: int
@@ -77,14 +77,14 @@ class BulkProgress:
 class BulkReport:
     """The outcomes of a run, one for each operation of the plan, in the plan's order.
 
-    `report[ref]` is the outcome of one operation; `str(report)` a table for people.
+    `report[ref]` is the outcome of one operation; `str(report)` is a readable table.
 
     Attributes:
-        outcomes: all of them.
-        requests: how many requests were sent, looks and retries included.
-        elapsed: seconds.
-        stopped_by: why the run started nothing new from some point on; None if it went to its end.
-        resume_after: seconds that the service asked to wait, where that was longer than the run's `patience`.
+        outcomes: all outcomes.
+        requests: the number of requests sent, including lookups and retries.
+        elapsed: the duration of the run in seconds.
+        stopped_by: why the run stopped early; None if it did not.
+        resume_after: the seconds that the service asked to wait, if longer than the run's `patience`.
     """
 
     plan: Plan
@@ -96,10 +96,10 @@ class BulkReport:
 
     def __getitem__(self, ref: Ref[T]) -> Outcome[T]:
         if not isinstance(ref, Ref):
-            raise ValidationError(f"a report takes what its plan's adders returned; got {ref!r}")
+            raise ValidationError(f"a report is indexed by the Refs of its plan; got {ref!r}")
         if not ref.belongs_to(self.plan):
             raise ValidationError(f"{ref!r} is an operation of another plan")
-        # The outcome at a reference's place holds what the reference promises.
+        # The result at the index of a reference has the reference's type.
         return cast("Outcome[T]", self.outcomes[ref.index])
 
     def __iter__(self) -> Iterator[Outcome[object]]:
@@ -118,17 +118,17 @@ class BulkReport:
 
     @property
     def failed(self) -> Sequence[Outcome[object]]:
-        """The outcomes that failed: the service said no."""
+        """The outcomes that failed: the service refused them."""
         return self._of("failed")
 
     @property
     def unknown(self) -> Sequence[Outcome[object]]:
-        """The outcomes that are not known: sent and not settled."""
+        """The outcomes that are unknown: sent, but not known to have taken effect."""
         return self._of("unknown")
 
     @property
     def skipped(self) -> Sequence[Outcome[object]]:
-        """The outcomes of what was not sent."""
+        """The outcomes of operations that were not sent."""
         return self._of("skipped")
 
     def _of(self, *statuses: Status) -> Sequence[Outcome[object]]:
@@ -136,15 +136,15 @@ class BulkReport:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many outcomes there are of each status."""
+        """The number of outcomes of each status."""
         counts = Counter(outcome.status for outcome in self.outcomes)
         return {status: counts[status] for status in _STATUSES}
 
     def raise_for_failures(self) -> None:
-        """Raise if anything failed or is of unknown outcome.
+        """Raise an error if an operation failed or has an unknown outcome.
 
         Raises:
-            BulkError: a group with the error of each of these operations, annotated with the operation.
+            BulkError: a group with the error of each such operation, with a note that names the operation.
         """
         bad = self._of("failed", "unknown")
         if not bad:
@@ -153,7 +153,7 @@ class BulkReport:
         seen: set[int] = set()
         for outcome in bad:
             error: ScarfError = outcome.error or ScarfError("it did not succeed")
-            # Operations that shared a request share its error; each needs one with a note of its own.
+            # Operations that shared a request share its error; each needs a copy with its own note.
             if id(error) in seen:
                 error = copy.copy(error)
                 error.__notes__ = list(error.__notes__[:-1])

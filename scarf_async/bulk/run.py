@@ -1,4 +1,4 @@
-"""Running a schedule: a bounded number of workers over the units that are ready."""
+"""Runs a schedule: a bounded number of workers take the ready units."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class Run(Sender):
         self.ready, self.units = anyio.create_memory_object_stream[int](math.inf)
 
     async def __call__(self, concurrency: int) -> BulkReport:
-        """Run to the end; return the report.
+        """Run the plan and return the report.
 
         Raises:
-            ClientClosedError: the client was closed meanwhile.
-            JournalError: the journal could not be written; `.report` holds what was done.
+            ClientClosedError: the client was closed during the run.
+            JournalError: the journal could not be written; `.report` has the outcomes so far.
         """
         with self.ready, self.units:
             async with anyio.create_task_group() as helpers:
@@ -100,10 +100,10 @@ class Run(Sender):
                 self.outcomes.broken = error
                 self._stop(str(error))
 
-    # What is ready
+    # Ready units
 
     def _finish(self, unit: int) -> list[int]:
-        """Take a unit as done; return those that waited for nothing else."""
+        """Mark a unit as done; return the units that waited only for it."""
         self.open_units -= 1
         released = []
         for follower in self.schedule.followers.get(unit, ()):
@@ -113,7 +113,7 @@ class Run(Sender):
         return released
 
     def _release(self, units: Sequence[int], workers: TaskGroup) -> None:
-        """Queue the units that may be sent; settle barriers, and what cannot be sent, on the spot."""
+        """Queue the units that can be sent; settle barriers and units that cannot be sent at once."""
         left = deque(units)
         while left:
             unit = left.popleft()
@@ -141,7 +141,7 @@ class Run(Sender):
         return missing if missing is not None else next(filter(self._is_unsettled, settles), None)
 
     def _is_unsettled(self, place: int) -> bool:
-        """Tell whether it may come out otherwise in a further run, without the service changing its mind."""
+        """Return whether a later run may have a different outcome for a place, with the same responses."""
         if place in self.unsettled:
             return True
         outcome = self.outcomes.by_place[place] if place < len(self.outcomes.by_place) else None
@@ -151,7 +151,7 @@ class Run(Sender):
         if missing < len(self.outcomes.by_place):
             return ScarfError(f"not sent: {self.plan[missing]} did not succeed")
         if isinstance(self.plan[self.schedule.units[unit][0]].call, UpdateOrganization):
-            return ScarfError("not sent: what became of an operation under the old name is not known")
+            return ScarfError("not sent: the outcome of an operation under the old name is unknown")
         return ScarfError("not sent: an operation on the same package did not succeed")
 
     def _enqueue(self, unit: int, operation: Operation, workers: TaskGroup) -> None:
@@ -172,25 +172,25 @@ class Run(Sender):
             self.ready.send_nowait(unit)
 
     async def _next(self) -> int | None:
-        """Return the next unit that is ready; None: nothing more is handed out."""
+        """Return the next ready unit; None when the run is over."""
         try:
             try:
                 unit = self.units.receive_nowait()
             except anyio.WouldBlock:
-                # Which gives the turn away each time, so it is for a queue that is empty.
+                # `receive` always yields to the event loop, so it is used only for an empty queue.
                 unit = await self.units.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             return None
-        # It may have been closed since this one was on its way here.
+        # The queue may have been closed while this unit was being received.
         return None if self.closed else unit
 
     def _close(self) -> None:
-        """Hand out nothing more."""
+        """Start no more units."""
         self.closed = True
         self.ready.close()
         self.units.close()
 
-    # Carrying out
+    # Execution
 
     async def _work(self, workers: TaskGroup) -> None:
         while (unit := await self._next()) is not None:
@@ -232,7 +232,7 @@ class Run(Sender):
             return
         member = first.call if isinstance(first.call, UpsertMember) else None
         if self.full and member is not None and await self._is_full(member):
-            error = ScarfError("not sent: the organization takes no further members")
+            error = ScarfError("not sent: the organization cannot have more members")
             self.outcomes.settle(places, "skipped", error=error, write=False)
             return
         refusal = await self._attempt(places, package=package, sync=sync)
@@ -242,11 +242,11 @@ class Run(Sender):
                 await self._take_no_more_members(member.organization)
 
     def _goes_to_disk_first(self, unit: int, call: Call) -> bool:
-        """Tell whether the journal must be on the disk before the request leaves.
+        """Return whether the journal must be synced before the request is sent.
 
-        A create must not be sent again without looking. And what changes or deletes must not be on the service
-        while the journal has lost the create before it, which would then look for something that is no more;
-        nor be lost itself where others wait for it, since a second delete or renaming is refused.
+        A create must not be sent again without a lookup. An update or delete must not take effect while the journal
+        has lost the create before it: the lookup for the create would then find nothing. It must not be lost itself
+        if others wait for it, since a second delete or rename is refused.
         """
         if call.effect is Effect.SETS or call.effect is Effect.CREATES:
             return call.effect is Effect.CREATES
@@ -261,7 +261,7 @@ class Run(Sender):
 
     def _consider_stopping(self, failure: ScarfError) -> None:
         if isinstance(failure, AuthenticationError):
-            self._stop(f"the token is refused: {failure}")
+            self._stop(f"the service rejected the token: {failure}")
         elif self.on_failure == "stop":
             self._stop(f"on_failure='stop': {failure}")
 
@@ -269,12 +269,12 @@ class Run(Sender):
         members = self.full.get(organization_key(member.organization))
         if members is None:
             return False
-        # Its members may be being read; those that are there can still be changed.
+        # Wait for the read of its members: existing members can still be changed.
         await asyncio.wait([members])
         return user_key(member.username) not in members.result()
 
     async def _take_no_more_members(self, organization: str) -> None:
-        """Let only those be changed who are members: the service takes no further ones."""
+        """From now on only change existing members: the service accepts no new ones."""
         key = organization_key(organization)
         if key in self.full:
             return

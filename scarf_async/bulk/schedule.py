@@ -1,8 +1,8 @@
-"""From a plan to requests: what travels together, and what waits for what. Pure, and linear in the plan.
+"""Compiles a plan to requests and their dependencies. Pure functions, linear in the plan's size.
 
-The requests of a plan are *units*: the places of the operations that one request carries out. Some units carry
-none: they are barriers, at which many operations meet before many others, so that n creations and m deletions
-cost n + m edges and not n times m.
+The requests of a plan are *units*: the places of the operations that one request carries out. Some units contain no
+operation: they are barriers between many earlier and many later operations, so that n creations and m deletions
+need n + m edges and not n times m.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _SHOWN_IN_CYCLE = 10
 
 @attrs.frozen
 class Schedule:
-    """What to send, and in which order.
+    """The requests to send and their order.
 
     Attributes:
-        units: for each unit the places of its operations; barriers have one place beyond the plan's end.
-        waits: for each unit how many edges lead to it.
-        followers: for each unit that has any, the units that wait for it.
-        needs: for each unit that has any, the places that must have succeeded for it to be sent at all.
-        twins: for each operation that is equal to an earlier one, the place of that.
-        settles: for each barrier that has any, the places of which it must be known what became of them.
-        joined: for packages that are created together with a route, the place of that.
-        calls: what is carried out instead of some operations, by place.
-        owners: those packages' owners, by id, of which the plan says whose they are.
+        units: for each unit, the places of its operations; a barrier has one place beyond the plan's end.
+        waits: for each unit, the number of edges that lead to it.
+        followers: the units that wait for a unit; units without followers are missing.
+        needs: the places that must succeed before a unit is sent; units without needs are missing.
+        twins: for each operation that is equal to an earlier one, the place of the earlier one.
+        settles: the places whose outcome must be known before a barrier passes; barriers without any are missing.
+        joined: for each package that is created together with a route, the place of the route.
+        calls: the calls that replace those of some operations, by place.
+        owners: the owners of packages that the plan names, by package id.
     """
 
     units: list[tuple[int, ...]]
@@ -56,7 +56,7 @@ class Schedule:
 
     @property
     def places(self) -> int:
-        """How many places there are, the barriers' included."""
+        """The number of places, including those of barriers."""
         return max((unit[-1] for unit in self.units), default=-1) + 1
 
 
@@ -65,12 +65,12 @@ def compile_plan(plan: Plan, permission_batch: int = 100, dialect: Dialect | Non
 
     Args:
         plan: the operations.
-        permission_batch: how many permissions travel together at the most, where they do.
-        dialect: how the version is spoken that is to carry it out; v1 without.
+        permission_batch: the maximum number of permissions in one request, if the version supports several.
+        dialect: the dialect of the version that will run the plan; by default v1.
 
     Raises:
-        ValidationError: two operations give one target two values and no `after` says which is the last, or
-            the order asked for goes round in a circle; the message names the operations. Nothing was sent.
+        ValidationError: two operations set one target to different values and no `after` orders them, or the
+            dependencies contain a cycle; the message names the operations. Nothing was sent.
     """
     whole("permission_batch", permission_batch, ValidationError)
     compiler = _Compiler(plan, permission_batch, V1() if dialect is None else dialect)
@@ -82,7 +82,7 @@ def compile_plan(plan: Plan, permission_batch: int = 100, dialect: Dialect | Non
 
 @attrs.define
 class _Array:
-    """The array of permissions of a package that is being filled."""
+    """The array of permissions that is being filled for a package."""
 
     unit: int
     after: tuple[int, ...]
@@ -116,10 +116,10 @@ class _Compiler:
             and organization_key(call.name) == organization_key(call.organization.name)
         }
 
-    # What travels together
+    # Merging operations into units
 
     def merge(self) -> None:
-        """Give every operation its unit."""
+        """Assign every operation to a unit."""
         first: dict[Hashable, int] = {}
         arrays: dict[Root, _Array] = {}
         for operation in self.plan:
@@ -129,7 +129,7 @@ class _Compiler:
             identity = (call.kind, root, after, call.details if isinstance(call, OnPackage) else call)
             target = call.target(root, self._name)
             original = first.get(identity)
-            # What was given another value in between is given this one again, and not a first time.
+            # It is not a twin if the target was set to another value in between.
             if original is not None and self.changed.get(target, -1) <= original:
                 self.twins[place] = original
                 self._join(self.unit_of[original], place)
@@ -149,7 +149,7 @@ class _Compiler:
                 self._give(target, place)
 
     def _give(self, target: Hashable, place: int) -> None:
-        """Note that an operation gives a target a value."""
+        """Record that an operation sets a target."""
         earlier = self.last.get(target)
         self.last[target] = place
         if earlier is not None:
@@ -165,9 +165,9 @@ class _Compiler:
         self.unit_of.append(unit)
 
     def _travel(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...], place: int) -> None:
-        """Put a permission into an array: the package's last, if it may still join that.
+        """Put a permission into the last array of its package if possible, else into a new one.
 
-        An e-mail address and a username may be one person, so the arrays of a package keep the plan's order.
+        An e-mail address and a username may be the same person, so the arrays of a package keep the plan's order.
         """
         array = arrays.get(root)
         if array is None or array.size == self.batch or array.after != after:
@@ -185,7 +185,7 @@ class _Compiler:
         return len(self.units) - 1
 
     def _befores_of(self, operation: Operation) -> tuple[int, ...]:
-        """Return the places that an operation was explicitly put behind: by `after`, or by using their `Ref`."""
+        """Return the places that an operation explicitly depends on, by `after` or by using their `Ref`."""
         call = operation.call
         if isinstance(call, OnPackage) and isinstance(call.package, Ref):
             places = {*operation.after, call.package.index}
@@ -197,23 +197,23 @@ class _Compiler:
         return tuple(sorted({twins.get(place, place) for place in places}))
 
     def _root(self, operation: Operation) -> Root | None:
-        """Return the package that an operation is on, of equal creates that of the first."""
+        """Return the package that an operation acts on; for equal creates, the first one's."""
         root = operation.root
         if isinstance(root, int):
             return self.twins.get(root, root) if isinstance(operation.call, OnPackage) else None
         return root
 
-    # What contradicts itself
+    # Contradictions
 
     def _name(self, organization: str) -> str:
-        """Return the key of an organization; its name, to the letter, where the plan changes the spelling alone."""
+        """Return the key of an organization, or its exact name if the plan changes only its spelling."""
         key = organization_key(organization)
         return organization if key in self.respelled else key
 
     def refuse_contradictions(self) -> None:
-        """Refuse two values for one target between which no `after` decides."""
+        """Refuse two values for one target if no `after` orders them."""
         for places in self.values.values():
-            # Each value must come after all places of the one before it; what lies further back follows.
+            # Each value must come after all places of the previous value; order with older ones then follows.
             before: list[int] = []
             same = places[:1]
             for earlier, later in pairwise(places):
@@ -228,15 +228,15 @@ class _Compiler:
     def _refuse_unless_ordered(self, earlier: int, later: int) -> None:
         if not self._comes_after(later, earlier):
             raise ValidationError(
-                "two operations give one target different values, and no after= says which comes last:"
+                "two operations set one target to different values, and no after= says which comes last:"
                 f" {self.plan[earlier]} and {self.plan[later]}; nothing was sent"
             )
 
     def _comes_after(self, later: int, earlier: int) -> bool:
-        """Tell whether one operation was explicitly put behind another, over however many steps."""
+        """Return whether one operation explicitly depends on another, directly or indirectly."""
         path, seen = [iter((later,))], set[int]()
         while path:
-            # They are sorted and lead to earlier places only: what lies before the one sought cannot lead to it.
+            # Dependencies are sorted and lead only to earlier places: a place before `earlier` cannot lead to it.
             place = next(path[-1], -1)
             if place <= earlier:
                 path.pop()
@@ -249,10 +249,10 @@ class _Compiler:
                 path.append(reversed(befores))
         return False
 
-    # What waits for what
+    # Edges
 
     def order(self) -> None:
-        """Draw the edges between units."""
+        """Add the edges between units."""
         creators = self._organization_creators()
         self._wait_for_creators(creators)
         self._delete_last()
@@ -264,7 +264,7 @@ class _Compiler:
         self.waits[after] += 1
 
     def _used(self, operation: Operation) -> str | None:
-        """Name the organization that an operation needs to be there."""
+        """Return the organization that must exist before an operation."""
         organization = operation.call.uses
         if organization is None and operation.root is not None:
             organization = self.dialect.owner_of(package_of(self.plan, operation.root, self.owners))
@@ -292,7 +292,7 @@ class _Compiler:
                 organization = self._used(operation)
                 places += creators.get(organization, ()) if organization is not None else ()
             unit = self.unit_of[operation.index]
-            # A route that is created with its package waits for what that waits for.
+            # A route that is created with its package waits for the same operations as the package.
             if self.units[unit][0] in self.joined and operation.index != self.units[unit][0]:
                 continue
             if places and unit not in self.needs:
@@ -302,15 +302,15 @@ class _Compiler:
                     self._edge(self.unit_of[place], unit)
 
     def _barrier(self, before: Iterable[int], after: Iterable[int], *, strict: bool, settled: bool = False) -> None:
-        """Let operations wait for others.
+        """Make some operations wait for others.
 
-        With `strict` they are not sent if one of those did not succeed, with `settled` if it is not known whether
-        it did.
+        With `strict`, they are skipped if one of the others did not succeed; with `settled`, if the outcome of one
+        is unknown.
         """
         before = list(before)
         if not before:
             return
-        # Its place lies beyond the plan's end, so that it can fail or succeed like an operation.
+        # It gets a place beyond the plan's end, so that it can succeed or fail like an operation.
         place = len(self.plan) + len(self.units)
         barrier = self._new_unit((place,))
         for unit in {self.unit_of[earlier] for earlier in before}:
@@ -326,7 +326,7 @@ class _Compiler:
                 self.needs[unit] = (*self.needs.get(unit, ()), place)
 
     def _delete_last(self) -> None:
-        """Routes and domains of a package are created before others are deleted; a package is deleted last."""
+        """Delete routes and domains of a package after others are created, and the package last."""
         deletes: dict[tuple[Root | None, Kind], list[int]] = defaultdict(list)
         for operation in self._originals():
             if isinstance(operation.call, OnPackage) and operation.call.effect is Effect.REMOVES:
@@ -342,7 +342,7 @@ class _Compiler:
             self._barrier(befores[target], places, strict=True)
 
     def _rename_last(self, creators: dict[str, list[int]]) -> None:
-        """What names an organization by its old name comes before its renaming."""
+        """Rename an organization after the operations that use its old name."""
         renames = {
             place: self._name(call.name)
             for places in creators.values()
@@ -357,8 +357,8 @@ class _Compiler:
             if organization in befores:
                 befores[organization].append(operation.index)
         for place, name in renames.items():
-            # What `after` puts behind the renaming means whatever has the old name then. A package goes on under
-            # the new name, so that what is done on it comes after the renaming where anything says so.
+            # An operation that `after` puts behind the rename means the organization that has the old name then.
+            # A package is reachable under the new name, so operations on it may come after the rename.
             behind = self._units_behind(self.unit_of[place]) if self.dialect.traits.owners_in_paths else ()
             earlier = [
                 before
@@ -367,11 +367,11 @@ class _Compiler:
                 and not self._comes_after(before, place)
                 and not (self.unit_of[before] in behind and isinstance(self.plan[before].call, OnPackage))
             ]
-            # Under the old name it could not be looked for any more.
+            # After the rename, lookups under the old name would fail.
             self._barrier(earlier, [place], strict=False, settled=True)
 
     def _units_behind(self, unit: int) -> set[int]:
-        """Return the units that wait for one, over however many steps."""
+        """Return the units that wait for a unit, directly or indirectly."""
         behind: set[int] = set()
         left = [unit]
         while left:
@@ -381,7 +381,7 @@ class _Compiler:
         return behind
 
     def _remove_members_last(self) -> None:
-        """A member is removed after the permissions given under the same name, unless `after` says otherwise."""
+        """Remove a member after the permissions set for the same name, unless `after` says otherwise."""
         removals: dict[str, list[int]] = defaultdict(list)
         for operation in self._originals():
             if isinstance(operation.call, RemoveMember):
@@ -399,10 +399,10 @@ class _Compiler:
         for user, places in removals.items():
             self._barrier(befores[user], places, strict=False)
 
-    # The result
+    # Result
 
     def schedule(self) -> Schedule:
-        """Return the schedule, if it can be carried out."""
+        """Return the schedule; raise `ValidationError` if it has a cycle."""
         self._refuse_cycles()
         return Schedule(
             units=[tuple(unit) for unit in self.units],
@@ -431,10 +431,10 @@ class _Compiler:
         members = [place for unit in self._cycle(waits) for place in self.units[unit] if place < len(self.plan)]
         shown = "; ".join(str(self.plan[place]) for place in members[:_SHOWN_IN_CYCLE])
         more = f"; and {len(members) - _SHOWN_IN_CYCLE} more" if len(members) > _SHOWN_IN_CYCLE else ""
-        raise ValidationError(f"operations wait for each other in a circle: {shown}{more}; nothing was sent")
+        raise ValidationError(f"operations wait for each other in a cycle: {shown}{more}; nothing was sent")
 
     def _cycle(self, waits: list[int]) -> list[int]:
-        """Follow the units that still wait until one comes again."""
+        """Follow the units that still wait until one repeats."""
         before: dict[int, int] = {}
         for unit, followers in self.edges.items():
             if waits[unit]:

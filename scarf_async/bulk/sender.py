@@ -1,4 +1,4 @@
-"""Sending operations of a run one by one: what was sent, what it gave, and what it leaves unknown."""
+"""Sends the operations of a run, and records their results, failures and unknown outcomes."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from scarf_async.sending.turns import Work
 
 __all__ = ["FATAL", "Sender"]
 
-# No operation's failure: the whole run cannot go on.
+# These are not failures of an operation: they end the whole run.
 FATAL: Final = (ClientClosedError, WrongEventLoopError, ReadOnlyError)
 
 
 @attrs.define(eq=False)
 class _Done:
-    """What became of a request; not frozen, since one is made for every request."""
+    """The outcome of a request. Not frozen, since that would slow down every request."""
 
     work: Work
     status: Status
@@ -57,7 +57,7 @@ class _Done:
 
 @attrs.define(eq=False)
 class Sender:
-    """Sends operations of a run, and settles what became of them."""
+    """Sends operations of a run and records their outcomes."""
 
     session: Session
     plan: Plan
@@ -84,10 +84,10 @@ class Sender:
         ]
 
     def _looks_from(self) -> float:
-        """Return from when on the creates that an earlier run left open are looked for.
+        """Return the time from which creates that an earlier run left open are looked up.
 
-        Before, the request of one may be on its way, and its not being there says nothing. It is one moment for
-        all of them, so that one look at a list tells of all that it should hold.
+        Before that, a request may still be in flight, so a lookup that finds nothing proves nothing. All of them
+        share one time, so that one read of a list serves them all.
         """
         now = self.clock.monotonic()
         known = self.outcomes.journal.known if self.outcomes.journal is not None else {}
@@ -101,14 +101,14 @@ class Sender:
 
     @abstractmethod
     def _stop(self, reason: str) -> None:
-        """Start nothing new."""
+        """Stop the run: start nothing new."""
 
     @abstractmethod
     def _consider_stopping(self, failure: ScarfError) -> None:
-        """Stop if a failure says so."""
+        """Stop the run if a failure requires it."""
 
     async def _create_with_route(self, place: int, route: int, *, sync: bool) -> None:
-        """Send a package and its first route in one request, and settle both."""
+        """Send a package and its first route in one request, and settle both operations."""
         done = await self._try((place, route), package=None, sync=sync)
         attempts = done.work.writes
         if done.failure is not None:
@@ -125,9 +125,9 @@ class Sender:
         except ValidationError as nowhere:
             self._refuse((route,), nowhere)
             return
-        assert package is not None  # noqa: S101 # a route is on one
+        assert package is not None  # noqa: S101 # a route always has one
         if done.work.unchanged or done.work.reconciled:
-            # What is there may have been created with it, or without.
+            # The existing package may have been created with or without the route.
             refusal = await self._attempt((route,), package=package, sync=True, is_open=done.work.reconciled)
             if refusal is not None:
                 self._refuse((route,), refusal)
@@ -135,7 +135,7 @@ class Sender:
         await self._read_route(route, package, attempts)
 
     async def _read_route(self, place: int, package: PackageKey, attempts: int) -> None:
-        """Settle a route that was created with its package: the one among the routes that equals it."""
+        """Settle a route that was created with its package, with the listed route that equals it."""
         call = self.plan[place].call
         assert isinstance(call, CreateRoute)  # noqa: S101 # as the schedule says
         creation = self.session.dialect.create_route(package, call.route)
@@ -159,7 +159,7 @@ class Sender:
         self._consider_stopping(failure or unknown)
 
     async def _set_permission(self, places: Sequence[int], package: PackageKey, *, sync: bool) -> None:
-        """Send a permission by itself, unless its package has shown to have none."""
+        """Send a single permission, unless its package has already been refused."""
         if (known := self.unpermitted.get(package.id)) is not None:
             self.outcomes.settle(places, "failed", error=known)
             return
@@ -183,7 +183,7 @@ class Sender:
     async def _attempt(
         self, places: Sequence[int], *, package: PackageKey | None, sync: bool, is_open: bool = False
     ) -> ScarfError | None:
-        """Send the request of some operations; settle it, or return the service's refusal."""
+        """Send the request of some operations; settle them, or return the service's refusal."""
         done = await self._try(places, package=package, sync=sync, is_open=is_open)
         if done.status == "failed":
             return done.failure
@@ -193,13 +193,13 @@ class Sender:
     async def _try(
         self, places: Sequence[int], *, package: PackageKey | None, sync: bool, is_open: bool = False
     ) -> _Done:
-        """Send the request of some operations; return what became of it.
+        """Send the request of some operations; return its outcome.
 
         Args:
             places: the operations.
-            package: what they are on.
-            sync: whether the journal must be on the disk before.
-            is_open: whether this run may have sent it in another request.
+            package: the package that they act on.
+            sync: whether the journal must be synced first.
+            is_open: whether this run may already have sent it in another request.
         """
         work = self._begin(places, package=package, sync=sync, is_open=is_open)
         result: object = None
@@ -220,11 +220,11 @@ class Sender:
         if work.writes:
             self.looks.made(self.plan[places[0]], package)
         elif failure is None and not work.reconciled:
-            # What was asked for is there; an earlier run that sent it may have made it so.
+            # The requested state exists already; an earlier run that sent the request may have created it.
             work.reconciled, work.unchanged = work.open, not work.open
         status = _status_of(failure, ambiguous=course.ambiguous if course is not None else work.open)
         if status == "failed" and isinstance(failure, APIError | TransportError):
-            # Of an operation, which may be several requests.
+            # Count the attempts of the operation, which may consist of several requests.
             failure.attempts = work.writes
         return _Done(work, status, result, failure)
 
@@ -280,16 +280,16 @@ class Sender:
         except FATAL:
             raise
         except ScarfError:
-            # It does not tell: the entries are tried one by one.
+            # The read does not tell, so the entries are tried one by one.
             return None
         finally:
             self.outcomes.requests += work.requests
 
     def _package(self, operation: Operation) -> PackageKey | None:
-        """Return the package that an operation is on.
+        """Return the package that an operation acts on.
 
         Raises:
-            ValidationError: the service gave it an id that nothing can be sent to.
+            ValidationError: the service gave it an id that cannot be part of a URL.
         """
         if not isinstance(operation.call, OnPackage):
             return None
@@ -297,7 +297,7 @@ class Sender:
         if isinstance(package, Ref):
             outcome = self.outcomes.by_place[package.index]
             made = outcome.result if outcome is not None else None
-            assert isinstance(made, Package)  # noqa: S101 # a unit is released when what it needs has succeeded
+            assert isinstance(made, Package)  # noqa: S101 # a unit is released after its needs have succeeded
             key = made.key
         else:
             key = _owned(package, self.schedule.owners.get(package.id))
@@ -321,7 +321,7 @@ def _status_of(failure: ScarfError | None, *, ambiguous: bool) -> Status:
         return "succeeded"
     if isinstance(failure, OutcomeUnknownError | WriteConfirmedError):
         return "unknown"
-    # An attempt that may have taken effect leaves it open, unless the service then said a plain no.
+    # An attempt that may have taken effect leaves the outcome unknown, unless the service then refused the request.
     passing = isinstance(failure, APIError) and is_passing(failure.status)
     if isinstance(failure, StoppedError):
         return "unknown" if ambiguous else "skipped"

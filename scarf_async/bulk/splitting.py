@@ -1,4 +1,4 @@
-"""Arrays of permissions: sent whole, and taken apart where the service refuses them."""
+"""Arrays of permissions: sent as a whole, and split if the service refuses them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from scarf_async.errors import APIError, NotFoundError, PermissionDeniedError, S
 __all__ = ["Splitter"]
 
 _ABOUT_THE_MOMENT: Final = frozenset({401, 408, 413, 425, 429})
-"""Statuses of 4xx that say nothing about what is in the array."""
+"""4xx statuses that say nothing about the content of the array."""
 
 
 @attrs.define
 class Splitter:
-    """Finds the bad entries of refused arrays by halving; shared by a whole run.
+    """Finds the bad entries of refused arrays by bisection; shared by a whole run.
 
     Attributes:
-        limit: how many entries travel in one array; halved, for the rest of the run, by each 413.
+        limit: the maximum number of entries in one array; each 413 halves it for the rest of the run.
     """
 
     limit: int
@@ -34,11 +34,11 @@ class Splitter:
         package_refused: Callable[[], Awaitable[ScarfError | None]],
         refuse: Callable[[Sequence[int], ScarfError], None],
     ) -> None:
-        """Send entries in their order, in arrays that the service takes.
+        """Send entries in order, in arrays that the service accepts.
 
         Args:
             places: the entries.
-            send: sends an array; returns why it was refused, if it was, and settles it otherwise.
+            send: sends an array; returns the refusal, or settles the entries and returns None.
             package_refused: reads the package's permissions; returns the error if the package itself is refused.
             refuse: settles entries as refused.
         """

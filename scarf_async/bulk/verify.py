@@ -1,4 +1,4 @@
-"""Does the service show what a plan asked for? Reads each touched list once, and changes nothing."""
+"""Comparison of a plan with the live state. Reads each affected list once, and changes nothing."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ K = TypeVar("K", bound=Hashable)
 
 @attrs.frozen
 class Difference:
-    """An operation whose effect does not show.
+    """An operation whose effect the live state does not show.
 
     Attributes:
         operation: the operation.
-        expected: what should show; None: nothing.
-        found: what shows; None: nothing.
+        expected: the expected state; None for nothing.
+        found: the live state; None for nothing.
     """
 
     operation: Operation
@@ -47,18 +47,18 @@ class Difference:
 
 
 async def verify(session: Session, plan: Plan) -> list[Difference]:
-    """Compare a plan with what the service shows; works on a read-only client.
+    """Compare a plan with the live state; works on a read-only client.
 
-    Only the last value for a target is compared, and nothing that hangs on a package which the plan deletes. What
-    became of a package that is changed or deleted by its id shows in its owner's list, or where the version has no
-    owners in its addresses in that of the token's user's packages, where those of the user's organizations are too.
-    Addresses of packages are compared where the service gives them back; permissions by e-mail address are not,
-    since it gives usernames back.
+    Only the last value of each target is compared, and nothing that belongs to a package that the plan deletes. A
+    package that is changed or deleted by id is looked up in its owner's list. In a version without owners in its
+    paths that is the list of the token's user, which includes the packages of the user's organizations. URLs of
+    packages are compared if the service returns them. Permissions by e-mail address are not compared, since the
+    service returns usernames.
 
     Raises:
-        APIError: the service refused to show something (what is not there is a difference, not an error).
-        TransportError: no answer came.
-        DecodeError: an answer is not what was promised.
+        APIError: the service refused a read (a missing resource is a difference, not an error).
+        TransportError: no complete response arrived.
+        DecodeError: a response does not have the documented form.
     """
     target = _Target(plan)
     reading = _Reading(session, target)
@@ -71,7 +71,7 @@ async def verify(session: Session, plan: Plan) -> list[Difference]:
 
 
 class _Target:
-    """What a plan's operations speak of, and which of them has the last word."""
+    """The targets of a plan's operations, and which operation has the last word on each."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -93,26 +93,26 @@ class _Target:
                 self.last[self._identity(operation)] = operation
 
     def _rank(self, operation: Operation) -> int:
-        """Tell which of two operations on one thing comes last, however they were added."""
+        """Return which of two operations on one target comes last, in whatever order they were added."""
         made = operation.call.makes
         if made is None:
             return operation.call.rank
-        # Under each of its names it is first created, or gets that name, and then changed.
+        # Under each name, an organization is first created or renamed to it, and then changed.
         return (operation.call.uses == made) - 2 * len(self._names_after(made))
 
     def _identity(self, operation: Operation) -> Hashable:
         call, part = operation.call, operation.call.part
-        # In a circle of renamings the old name leads elsewhere than the new one.
+        # In a cycle of renames, the old name leads to a different organization than the new one.
         thing = operation.root if operation.root is not None else self.organization(call.uses or call.makes)
         return call.shown_in, thing, operation.index if part is None else part
 
     def where(self, operation: Operation) -> Root:
-        """Return where an operation shows: the last name of its organization, or its package."""
+        """Return where an operation's effect shows: the last name of its organization, or its package."""
         call = operation.call
         return operation.root if operation.root is not None else self.organization(call.makes or call.uses)
 
     def organization(self, name: str | None) -> str:
-        """Return the name that an organization has in the end, in one of its spellings."""
+        """Return the final name of an organization, in one of its spellings."""
         assert name is not None  # noqa: S101 # what is on no package is on an organization
         last = [name, *self._names_after(name)][-1]
         return self._spelled.setdefault(organization_key(last), last)
@@ -124,11 +124,11 @@ class _Target:
         return names[1:]
 
     def packages(self) -> Iterable[Root]:
-        """Yield every package that something is said about."""
+        """Yield every package that an operation acts on."""
         return dict.fromkeys(operation.root for operation in self.plan if operation.root is not None)
 
     def owner(self, place: int) -> str | None:
-        """Return the organization, by its last name, of a package that the plan creates."""
+        """Return the organization of a package that the plan creates, by its final name."""
         organization = self._creation(place).organization
         return None if organization is None else self.organization(organization)
 
@@ -138,23 +138,23 @@ class _Target:
         return call
 
     def is_asked_for(self, package: Root) -> bool:
-        """Tell whether something is said about a package itself."""
+        """Return whether an operation acts on the package itself."""
         return ("packages", package, "") in self.last
 
     def upserts(self, place: int) -> tuple[PackageUpsert, PackageUpsert]:
-        """Return what a package that the plan creates is to be in the end, and what it is created as.
+        """Return the final state of a package that the plan creates, and the state that it is created in.
 
-        What its changes did not reach is still that.
+        If its updates did not take effect, it still has the latter.
         """
         created = self._creation(place).package
         return self._wanted(place, created), created
 
     def _wanted(self, place: int, created: PackageUpsert) -> PackageUpsert:
         last = self.last["packages", place, ""].call
-        # What is deleted in the end is looked for as it was created.
+        # A package that is deleted in the end is looked up as it was created.
         if not isinstance(last, UpdatePackage) or last.upsert.library_type is not UNSET:
             return last.upsert if isinstance(last, UpdatePackage) else created
-        # A change need not say the type again, which tells packages of one name apart.
+        # An update may omit the type, but the type distinguishes packages with the same name.
         return PackageUpsert(
             name=last.upsert.name,
             short_description=last.upsert.short_description,
@@ -164,7 +164,7 @@ class _Target:
         )
 
     def last_operations(self) -> Iterable[Operation]:
-        """Yield what has the last word, in the plan's order."""
+        """Yield the operations that have the last word, in the plan's order."""
         for operation in self.plan:
             if self.last[self._identity(operation)] is operation and (
                 isinstance(operation.call, DeletePackage) or operation.root not in self.deleted
@@ -173,7 +173,7 @@ class _Target:
 
 
 class _Readings:
-    """Reads to make at the same time; each at most once."""
+    """Reads to make concurrently, each at most once."""
 
     def __init__(self) -> None:
         self._calls: dict[Hashable, Callable[[], Awaitable[None]]] = {}
@@ -181,13 +181,13 @@ class _Readings:
     def add(
         self, into: dict[K, T], key: K, call: Callable[[], Awaitable[T]], *, refused: Container[int] = ()
     ) -> None:
-        """Plan one; what is not there leaves no entry, nor does what is refused with some statuses."""
+        """Add a read. A missing resource leaves no entry, nor does one refused with one of the given statuses."""
 
         async def read() -> None:
             try:
                 into[key] = await call()
             except (NotFoundError, ValidationError):
-                pass  # what no address can hold is not there either
+                pass  # what cannot be part of a URL does not exist either
             except APIError as error:
                 if error.status not in refused:
                     raise
@@ -195,18 +195,18 @@ class _Readings:
         self._calls.setdefault((id(into), key), read)
 
     async def make(self) -> None:
-        """Make them; the first error ends all of them and is raised by itself."""
+        """Make the reads; the first error cancels the others and is raised alone."""
         await concurrently(list(self._calls.values()))
 
 
 class _Reading:
-    """Reads what the service shows of it."""
+    """Reads the live state of a plan's targets."""
 
     def __init__(self, session: Session, target: _Target) -> None:
         self._session = session
         self._target = target
         self._last = list(target.last_operations())
-        # A package that is there already is looked for only where something is asked of the package itself.
+        # An existing package is looked up only if an operation acts on the package itself.
         self._packages = [
             package for package in target.packages() if isinstance(package, int) or target.is_asked_for(package)
         ]
@@ -216,7 +216,7 @@ class _Reading:
         self.shown = Shown(session.dialect)
 
     async def read(self) -> None:
-        """Read each touched list once: first what tells the packages, then what hangs on them."""
+        """Read each affected list once: first the packages, then what belongs to them."""
         await self._read_owners()
         await self._read_owners_of_namesakes()
         self._find_packages()
@@ -243,14 +243,14 @@ class _Reading:
         await readings.make()
 
     def _owner(self, package: Root) -> str | None:
-        """Return whose list shows a package; None: that of the default owner."""
+        """Return the owner whose list contains a package; None for the default owner."""
         if isinstance(package, int):
             return self._target.owner(package)
         owner = self._target.owners.get(package) if self._traits.owners_in_paths else None
         return None if owner is None else self._target.organization(owner)
 
     async def _read_owners_of_namesakes(self) -> None:
-        """Read which of those are organizations whose packages may be taken for the user's own."""
+        """Read which owners are organizations, so that their packages are not taken for the user's."""
         if self._traits.owners_in_paths:
             return
         organizations, readings = Organizations(self._session), _Readings()

@@ -39,7 +39,7 @@ def other_call(request: Request[object]) -> Steps[JSON]:
     def read(body: bytes, _: object) -> object:
         if answer.cut is not None:
             # Of a write: a read whose answer is cut is sent again.
-            raise UnreadableError("", f"the call succeeded, and its answer is not whole ({answer.cut})")
+            raise UnreadableError("", f"the call succeeded, but its response is incomplete ({answer.cut})")
         return WIRE.parse(body)
 
     return cast(JSON, decode_with(request, answer, read))
@@ -74,20 +74,20 @@ def other_request(
 def _path(path: str | Sequence[str]) -> str:
     if not isinstance(path, str):
         if not isinstance(cast(object, path), Sequence) or not path:
-            raise _wrong(path, "give a text that begins with '/', or its segments")
+            raise _wrong(path, "pass a string that starts with '/', or its segments")
         return "".join(f"/{path_segment('path', segment)}" for segment in path)
     if not path.startswith("/"):
-        raise _wrong(path, "it must begin with '/': it is below the address that the client has for the version")
+        raise _wrong(path, "it must start with '/': it is below the client's URL for the version")
     if "?" in path or "#" in path:
-        raise _wrong(path, "it must hold neither '?' nor '#'; parameters go into query=")
+        raise _wrong(path, "it must not contain '?' or '#'; pass parameters as query=")
     if _NO_ESCAPE.search(path):
-        raise _wrong(path, "it holds a '%' that begins no escape")
+        raise _wrong(path, "it contains a '%' that does not start an escape")
     # Whatever decodes it once more on its way must not find another path.
     decoded, plain = "", path
     while decoded != plain:
         decoded = plain
         if "//" in decoded or "\\" in decoded:
-            raise _wrong(path, "it must hold neither '//' nor a backslash, also not escaped; segments may")
+            raise _wrong(path, "it must not contain '//' or a backslash, even escaped; segments may")
         for segment in filter(None, re.split("[/;]", decoded)):
             path_segment("path", segment)
         try:
@@ -100,7 +100,7 @@ def _path(path: str | Sequence[str]) -> str:
 def _wrong(path: object, reason: str) -> ValidationError:
     # What somebody has pasted may carry a credential.
     shown = without_user(str(path).partition("?")[0])
-    return ValidationError(f"path {shown} cannot be asked for: {reason}; nothing was sent", field="path")
+    return ValidationError(f"path {shown} cannot be requested: {reason}; nothing was sent", field="path")
 
 
 def _query(query: Query | None) -> str:
@@ -114,7 +114,7 @@ def _query(query: Query | None) -> str:
             return f"?{urlencode(pairs, quote_via=quote)}" if pairs else ""
     except (AttributeError, TypeError, UnicodeEncodeError):
         pass
-    raise ValidationError("query must map texts to texts, or to sequences of texts", field="query")
+    raise ValidationError("query must map strings to strings, or to sequences of strings", field="query")
 
 
 def _body(json: JSON) -> bytes:

@@ -7,8 +7,8 @@ async with Emulator() as emulator:
 ```
 
 It serves every endpoint of the published API v1 description, and the management calls and event exports of v2,
-over one state. Where nobody knows what the service does in v2, `Quirks` decides. It shares the word lists
-(`scarf_async.entities.enums`) with the SDK and nothing else, so that the two can disagree.
+over one state. `Quirks` decides what the documentation of v2 leaves open. It shares only the enums
+(`scarf_async.entities.enums`) with the SDK, so that the two can disagree.
 """
 
 from __future__ import annotations

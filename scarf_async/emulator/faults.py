@@ -1,4 +1,4 @@
-"""Faults that the emulator injects, by chance from a seed or by rule."""
+"""Faults that the emulator injects, by seeded chance or by rule."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _BASES: Final = ("/api/v1", "/v2", "/v3")
 
 
 class Fault(StrEnum):
-    """What can go wrong beyond a plain error status."""
+    """The faults other than an error status."""
 
     DROP_BEFORE = "drop_before"
     """The connection is dropped and the request has no effect."""
     DROP_AFTER = "drop_after"
-    """The request takes effect, then the connection is dropped without an answer."""
+    """The request takes effect, then the connection is dropped without a response."""
     LATE_EFFECT = "late_effect"
     """The connection is dropped now, and the request takes effect `late_by` seconds later."""
     CUT_DOWNLOAD = "cut_download"
-    """The status and a part of the body are sent, then the connection is closed."""
+    """The status and part of the body are sent, then the connection is closed."""
     EMPTY = "empty"
-    """The request takes effect and its 2xx comes without a body. A refusal is sent as it is."""
+    """The request takes effect, and its 2xx response has no body. Error responses are unchanged."""
     HANG = "hang"
-    """No effect and no answer until the client leaves or the emulator closes."""
+    """No effect and no response until the client disconnects or the emulator closes."""
     HANG_AFTER = "hang_after"
-    """The request takes effect, and there is no answer until the client leaves or the emulator closes."""
+    """The request takes effect, but gets no response until the client disconnects or the emulator closes."""
     HTML_502 = "html_502"
-    """No effect; a 502 with a page of HTML, as a proxy in front of the service sends it."""
+    """No effect; a 502 with an HTML page, as sent by a proxy in front of the service."""
 
 
 _FaultName: TypeAlias = Literal[
@@ -42,13 +42,13 @@ _FaultName: TypeAlias = Literal[
 ]
 EffectThen: TypeAlias = tuple[Literal["effect"], int]
 Action: TypeAlias = int | Fault | _FaultName | EffectThen
-"""A status (answered without effect), a `Fault` or its name, or `("effect", status)`: the request takes
-effect, and the status hides it."""
+"""A status that is returned without an effect; a `Fault` or its name; or `("effect", status)`, to take effect and
+then return the status."""
 
 
 def _check_status(status: int) -> int:
     if not 200 <= status <= 599:
-        raise ValueError(f"{status} is not a status that an answer can have")
+        raise ValueError(f"{status} is not a valid response status")
     return status
 
 
@@ -69,10 +69,10 @@ def _to_header(value: float | str | None) -> str | None:
 
 
 def matches(method: str, path: str, *, wanted_method: str, path_glob: str) -> bool:
-    """Whether a request is meant by a method (`*` for any) and a glob over its path.
+    """Return whether a request matches a method (`*` for any) and a glob for its path.
 
-    The glob sees the path as it arrived, percent-encoded; it may leave out `/api/v1`, `/v2` or `/v3`, and its
-    `*` goes across slashes.
+    The glob is matched against the percent-encoded path, with or without `/api/v1`, `/v2` or `/v3` at its start;
+    `*` also matches slashes.
     """
     if wanted_method not in {"*", method}:
         return False
@@ -87,11 +87,11 @@ class FaultRule:
 
     Attributes:
         method: The method, or `*` for any.
-        path_glob: A glob over the percent-encoded path, with or without `/api/v1`, `/v2` or `/v3` in front;
-            `*` matches slashes too.
-        nth: Which of the matching requests, counted from 1 since the rule was added; None for every one.
+        path_glob: A glob for the percent-encoded path, with or without `/api/v1`, `/v2` or `/v3` at its start;
+            `*` also matches slashes.
+        nth: Which of the matching requests to affect, counted from 1 since the rule was added; None for all.
         action: A status, a `Fault` or its name, or `("effect", status)`.
-        retry_after: A `Retry-After` header for the status, whatever the status is.
+        retry_after: The `Retry-After` header of the response, for any status.
     """
 
     method: str = attrs.field(default="*", converter=_to_method)
@@ -108,7 +108,7 @@ class FaultRule:
 
 @attrs.frozen
 class Decision:
-    """What is to happen to one request."""
+    """The faults to inject into one request."""
 
     action: int | Fault | EffectThen | None = None
     retry_after: str | None = None
@@ -120,24 +120,23 @@ _NOTHING: Final = Decision()
 
 @attrs.define(kw_only=True)
 class Faults:
-    """What goes wrong, and how often. A fresh one lets everything pass.
+    """The faults to inject, and how often. By default there are none.
 
-    The shares are of all requests. One number is drawn for each request in order of arrival, so a sequence of
-    requests meets the same faults whenever the seed is the same. Rules come before chance, and the first
-    added first.
+    Shares are fractions of all requests. One number is drawn for each request in order of arrival, so with the same
+    seed, the same sequence of requests meets the same faults. Rules take precedence over chance, and earlier rules
+    over later ones.
 
     Attributes:
-        seed: Where the random numbers begin.
-        status: Shares of requests that are answered with a status and have no effect, as `{503: 0.03, 429:
-            0.02}`.
+        seed: The seed of the random numbers.
+        status: Shares of requests that get an error status and have no effect, such as `{503: 0.03, 429: 0.02}`.
         retry_after: The `Retry-After` header of injected 429s and 503s.
-        drop_before: Share of connections dropped before the request has an effect.
-        drop_after: Share of connections dropped after the effect and before the answer.
+        drop_before: Share of connections dropped before the request takes effect.
+        drop_after: Share of connections dropped after the effect and before the response.
         late_effect: Share of connections dropped at once, whose request takes effect `late_by` seconds later.
-        late_by: How late a late effect is, in seconds.
-        latency: Seconds by which every request is delayed.
-        cut_download: Share of exports whose body ends in the middle.
-        injected: How often each action was carried out: `injected[503]`, `injected["drop_before"]`,
+        late_by: The delay of a late effect, in seconds.
+        latency: The delay of every request, in seconds.
+        cut_download: Share of exports whose body is truncated.
+        injected: The number of times each action was injected: `injected[503]`, `injected["drop_before"]`,
             `injected["effect", 503]`.
     """
 
@@ -161,17 +160,17 @@ class Faults:
             _check_status(status)
         shares = [*self.status.values(), self.drop_before, self.drop_after, self.late_effect]
         if not all(0.0 <= share <= 1.0 for share in [*shares, self.cut_download]) or sum(shares) > 1.0:
-            raise ValueError("shares lie between 0 and 1, and together they are at most 1")
+            raise ValueError("shares must be between 0 and 1, and their sum at most 1")
         if min(self.latency, self.late_by) < 0.0:
             raise ValueError("a delay cannot be negative")
 
     def add(self, rule: FaultRule) -> None:
-        """Let a rule decide about the requests it matches from now on."""
+        """Add a rule for requests from now on."""
         self._rules.append(rule)
         self._seen.append(0)
 
     def decide(self, method: str, path: str) -> Decision:
-        """What happens to the next request. Called once for each request, in order of arrival."""
+        """Decide the faults of the next request. Called once for each request, in order of arrival."""
         chance, export_chance = self._random.random(), self._random.random()
         rule = self._rule_for(method, path)
         if rule is not None:
@@ -183,7 +182,7 @@ class Faults:
         return Decision(action, self._usual(action))
 
     def _rule_for(self, method: str, path: str) -> FaultRule | None:
-        """The first rule that wants this request; every rule counts it, whichever wins."""
+        """Return the first rule that applies to a request; every matching rule counts the request."""
         chosen: FaultRule | None = None
         for index, rule in enumerate(self._rules):
             if not matches(method, path, wanted_method=rule.method, path_glob=rule.path_glob):

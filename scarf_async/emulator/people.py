@@ -1,4 +1,4 @@
-"""The people of the service, and the words that find them."""
+"""The users of the service, and how they are looked up."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _STRANGER = "unknown"
 
 
 def person_key(name: str) -> str:
-    """The form in which names are compared: spaces around them and letter case do not tell people apart."""
+    """Return the form in which names are compared: surrounding spaces and letter case are ignored."""
     return name.strip().casefold()
 
 
 class People:
-    """The accounts a server knows.
+    """The user accounts that a server knows.
 
-    With a mapping of usernames to e-mail addresses it knows these people and the token's own user. Without
-    one it knows everybody but those whose name begins with `unknown`, and the part of an e-mail address
-    before the `@` is the username.
+    With a mapping of usernames to e-mail addresses, it knows these users and the token's user. Without one it knows
+    everybody except names that start with `unknown`, and the username is the part of an e-mail address before the
+    `@`.
 
     Args:
-        user: The user to whom the token belongs.
+        user: The user that the token belongs to.
         people: Usernames and their e-mail addresses, or None.
     """
 
@@ -34,7 +34,7 @@ class People:
         self._by_name.setdefault(person_key(user), user)
 
     def by_username(self, name: str) -> str | None:
-        """The person's username in its proper spelling, or None for a stranger."""
+        """Return the username in its original spelling, or None if it is unknown."""
         key = person_key(name)
         if key in self._by_name:
             return self._by_name[key]
@@ -43,7 +43,7 @@ class People:
         return name.strip()
 
     def by_query(self, query: str) -> str | None:
-        """The username behind a `userQuery`: "email or username" (PackagePermissionSetV1)."""
+        """Return the username for a `userQuery`: "email or username" (PackagePermissionSetV1)."""
         key = person_key(query)
         if key in self._by_email:
             return self._by_email[key]

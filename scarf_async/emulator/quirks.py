@@ -1,4 +1,4 @@
-"""What the published descriptions of v2 leave open, and how the emulator decides it."""
+"""The behaviour that the published descriptions of v2 leave open, and how the emulator decides it."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _BOOL: Final = validators.in_((True, False))
 
 @attrs.frozen(kw_only=True)
 class Quirks:
-    """How the emulator answers where nobody knows how the service does. The first word of each is the default.
+    """How the emulator behaves where the behaviour of the real service is unknown.
 
     Attributes:
-        paging: `links`: lists that are objects carry `_links`, with `next` until the last page; every list also
-            takes `after`. `after`: no list has links. `ignores-after`: nor does `after` mean anything, so that only
-            a larger `per_page` shows more.
-        default_per_page: How many elements a page has where `per_page` is left out.
-        max_per_page: The most that a page has, whatever `per_page` says.
-        package_cursor: What `after` is in lists of packages: a package's name, or its id.
-        links_absolute: `next` and `self` of a page are absolute, or begin with the path.
-        end_inclusive: Exports of events hold the day `end_date`.
-        absent: Optional fields without a value are left out of answers, or null.
-        null: In bodies null reads as absent, or is a bare 400.
-        members_post_upserts: `POST members` of somebody who is a member sets the role; otherwise it is refused.
-        put_clears: A PUT clears the optional fields that it leaves out; otherwise they stay.
-        permissions_of_organizations: Packages that an organization owns have no permissions in v2, or have them.
-        error_bodies: The bodies of 401, 403 and 404, for which v2 documents none: JSON, the words alone without a
+        paging: `links`: lists that are objects have `_links`, with `next` until the last page; every list also
+            accepts `after`. `after`: lists have no links. `ignores-after`: lists also ignore `after`, so only a
+            larger `per_page` shows more.
+        default_per_page: The number of elements on a page if `per_page` is missing.
+        max_per_page: The maximum number of elements on a page, for any `per_page`.
+        package_cursor: The value of `after` in lists of packages: the name of a package, or its id.
+        links_absolute: Whether `next` and `self` of a page are absolute URLs, rather than paths.
+        end_inclusive: Whether exports of events include the day `end_date`.
+        absent: Whether responses omit optional fields without a value, or send null.
+        null: Whether null in a request body means a missing field, or gets an empty 400.
+        members_post_upserts: Whether `POST members` of an existing member sets the role, rather than being refused.
+        put_clears: Whether a PUT clears optional fields that it omits, rather than keeping them.
+        permissions_of_organizations: Whether v2 has permissions for packages that an organization owns.
+        error_bodies: The bodies of 401, 403 and 404, which v2 does not document: JSON, plain text without a
             content type, or nothing.
-        import_seconds: How long an import is active.
+        import_seconds: How many seconds an import is active.
 
     Raises:
         TypeError: A name is unknown.

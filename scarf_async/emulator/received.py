@@ -1,4 +1,4 @@
-"""The list of what arrived, and the log of it: a line of JSON for each request, for tests in any language."""
+"""The list of received requests, and their log in JSON Lines, for tests in any language."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ __all__ = ["Received", "ReceivedRequest", "RequestLog", "Slot"]
 class ReceivedRequest:
     """A request that reached the emulator.
 
-    It is listed on arrival; when more is known of it, a copy that says more takes its place in the list.
+    It is listed on arrival, and later replaced by a copy that has its outcome.
 
     Attributes:
         method: The method.
-        path: The path as it arrived, percent-encoding and all.
-        query: The query's parameters, decoded; of a repeated one the last.
-        headers: The headers, by names in any case; `Authorization` says only that there was one.
+        path: The percent-encoded path.
+        query: The decoded query parameters; for a repeated parameter, its last value.
+        headers: The headers, with case-insensitive names; the value of `Authorization` is masked.
         body: The body.
-        status: The status that was answered; None where the connection was dropped, and before the answer.
-        effective: Whether the request changed the database, now or (a late effect) after its connection was
-            dropped.
-        fault: The fault that was injected, in words, or None.
+        status: The status of the response; None before it is sent, or if the connection was dropped.
+        effective: Whether the request changed the database, even if only after its connection was dropped.
+        fault: The name of the injected fault, or None.
     """
 
     method: str
@@ -49,14 +48,14 @@ class ReceivedRequest:
 
 
 class RequestLog:
-    """A file to which lines are added.
+    """A file that lines are appended to.
 
     Args:
-        path: The file; what is in it already stays.
-        token: The token that the server takes.
+        path: The file; its contents are kept.
+        token: The token that the server accepts.
 
     Raises:
-        OSError: It cannot be opened.
+        OSError: The file cannot be opened.
     """
 
     def __init__(self, path: str | PathLike[str], token: str) -> None:
@@ -114,7 +113,7 @@ class Slot:
         self._received.replace(old, new)
 
     def close(self) -> None:
-        """Write the request's line into the log, if there is one: nothing more will be answered."""
+        """Write the line of the request to the log, if there is one: its outcome is final."""
         if self._received.log is not None:
             self._received.log.write(self._record, self._query, self._sent)
 
@@ -123,12 +122,12 @@ class Received:
     """Lists requests as they arrive.
 
     Args:
-        keep: How many of the newest are kept; None keeps all, which a server that runs for days cannot
-            afford.
+        keep: How many of the newest requests to keep; None keeps all, which needs too much memory in a server that
+            runs for days.
 
     Attributes:
         requests: The list.
-        log: Where a line is written for each; None: nowhere.
+        log: The log to write each request to, or None.
     """
 
     def __init__(self, keep: int | None = None) -> None:
@@ -138,7 +137,7 @@ class Received:
         self._waiting: set[asyncio.Future[None]] = set()
 
     def arrived(self, request: web.Request, path: str, body: bytes) -> Slot:
-        """List a request that has arrived whole."""
+        """List a request that has arrived completely."""
         headers = CIMultiDict(request.headers)
         if "Authorization" in headers:
             headers["Authorization"] = "***"
@@ -157,8 +156,8 @@ class Received:
         return Slot(self, record, request.query, sent)
 
     def replace(self, old: ReceivedRequest, new: ReceivedRequest) -> None:
-        """Put a record where another is, if it is there still."""
-        # From the end, since what is under way is among the newest.
+        """Replace a record, if it is still listed."""
+        # Search from the end, since requests in progress are among the newest.
         for index in range(len(self.requests) - 1, -1, -1):
             if self.requests[index] is old:
                 self.requests[index] = new
@@ -166,7 +165,7 @@ class Received:
                 return
 
     async def wait_until(self, condition: Callable[[list[ReceivedRequest]], bool]) -> None:
-        """Wait until the list is as it should be, looking whenever it changes."""
+        """Wait until the list fulfils a condition, which is checked whenever the list changes."""
         while not condition(self.requests):
             change = asyncio.get_running_loop().create_future()
             self._waiting.add(change)

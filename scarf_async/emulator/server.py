@@ -1,4 +1,4 @@
-"""The emulator itself: its options, its beginning and its end."""
+"""The emulator: its options, start and shutdown."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from scarf_async.emulator.world import World
 __all__ = ["Emulator"]
 
 _MAX_BODY: Final = 64 * 2**20
-# Nothing is left to wait for when aiohttp comes to it; its default of a minute would hide that something is.
+# By the time of aiohttp's shutdown, no request is open; its default of a minute would hide a bug here.
 _SHUTDOWN_TIMEOUT: Final = 1.0
 _ELSEWHERE: Final = (
-    "the emulator was started on another event loop, which does not run now: no request would be answered. Start it"
+    "the emulator was started on another event loop, which is not running: requests would get no response. Start it"
     " on the event loop that uses it; under pytest-asyncio, give the test and its fixtures the same loop_scope, or"
-    " set asyncio_default_test_loop_scope and asyncio_default_fixture_loop_scope alike"
+    " set asyncio_default_test_loop_scope and asyncio_default_fixture_loop_scope to the same value"
 )
 
 
@@ -50,56 +50,53 @@ class Emulator(World):
         ...  # emulator.url, emulator.v2_url, emulator.token
     ```
 
-    What the published API v1 description does not say, the emulator decides so: creates are answered with 201
-    and the entity, other writes with 200 and the entity, deletes and permissions with 204; errors are JSON
-    with a `message` and sometimes a `code`, but in v2 plain text where a query cannot be parsed, and nothing where
-    a body cannot, and in v3 `{"detail": ...}`. What is written in v1 reads in v2, and the other way round; v3 has
-    aggregations, counted from the events of the exports. OpenAPI descriptions are at `/openapi.json` (v1),
-    `/openapi_v2.json` (v2) and `/openapi_v3.json` (v3).
+    Where the published API v1 description is silent, creates return 201 and the entity, other writes 200 and the
+    entity, deletes and permissions 204. Errors are JSON with a `message` and sometimes a `code`. In v2, an invalid
+    query gets plain text, and an invalid body an empty response; in v3, errors are `{"detail": ...}`. v1 and v2
+    share one state. v3 has aggregations, which are counted from the events of the exports. OpenAPI descriptions are
+    at `/openapi.json` (v1), `/openapi_v2.json` (v2) and `/openapi_v3.json` (v3).
 
     Args:
-        database: A file, which may exist already and is kept, or `:memory:`.
-        token: The only token that is taken.
-        user: The user to whom it belongs, who owns what is created.
-        people: Usernames and e-mail addresses of those who exist. None: everybody does, but for names that
-            begin with `unknown`; the part of an e-mail address before the `@` is then the username.
-        host: The address to listen on; `0.0.0.0` and `::` are all of this machine's. `url` is then that of
-            loopback, which alone the client calls over http.
-        port: The port; 0 takes a free one, and keeps it when the emulator is started again.
-        max_members: How many members an organization may have; the next gets
+        database: A file, which is kept and may already exist, or `:memory:`.
+        token: The only token that the server accepts.
+        user: The user that the token belongs to, and who owns what is created.
+        people: Usernames and e-mail addresses of the existing users. With None, all users exist except names that
+            start with `unknown`, and the username is the part of an e-mail address before the `@`.
+        host: The address to listen on; `0.0.0.0` and `::` mean all addresses of this machine. `url` then has the
+            loopback address, since clients only call loopback over http.
+        port: The port; 0 chooses a free port, which is kept when the emulator is started again.
+        max_members: How many members an organization may have; adding another gets
             `max-organization-members-reached`.
         max_range_days: How many days an export may span; a longer one gets `range-too-long`.
-        retention_days: How many days before today the plan keeps: v3 looks at no earlier ones, and says so in the
-            headers of its answer. None: all.
-        events_per_day: How many events are invented for each day of a package or of the pixels: a number, or a
+        retention_days: How many days before today the plan keeps. v3 ignores earlier days, and says so in the
+            response headers. None keeps all.
+        events_per_day: How many events to generate for each day of a package or of the pixels: a number, or a
             function of the day (`lambda day: 0 if day.weekday() > 4 else 100`), for weeks, growth and gaps.
-        duplicate_events: Share of the events that an export carries twice, since delivery is at least once.
-        columns: The columns of event exports and their order; names that mean nothing give empty cells. Three
-            names mean many: `real` the 24 of today, `seed` the 16 of the published description
-            in its order, `2022` the 18 of that year.
-        seed: Decides what is invented.
-        gzip: Compress exports for clients that take it.
-        keep_requests: How many of the newest requests are kept in `requests`; None keeps all.
+        duplicate_events: Share of the events that an export contains twice, since delivery is at least once.
+        columns: The columns of event exports in order; unknown names give empty cells. Three names stand for a list
+            of columns: `real` for the 24 of today, `seed` for the 16 of the published description in its order,
+            `2022` for the 18 of that year.
+        seed: The seed of generated data.
+        gzip: Compress exports for clients that accept it.
+        keep_requests: How many of the newest requests to keep in `requests`; None keeps all.
         tls: Serve https instead of http, with a certificate for `localhost`, `127.0.0.1`, `::1`, `scarf.sh`,
-            `api.scarf.sh` and `host`, of an authority made for this emulator, which clients are to trust. It
-            needs the extra `emulator`.
-        ca_file: Where the authority's certificate (PEM) is written; by default into a temporary directory that
-            goes at the end. A file that is not an emulator's certificate is not replaced.
-        load: What there is in the beginning: a file of JSON, or what would be in it. A database that holds
-            something already is left as it is.
-        log: A file to which a line of JSON is added for each request when it is answered: `method`, `path`,
-            `query`, `status` (null where the connection was dropped) and `body`, and never a token.
-        clock: Returns the present time, with a time zone. Exports hold what happened up to then, so that the
-            present day fills as it passes.
-        quirks: How v2 answers where nobody knows how the service does. New `Quirks` can be assigned at any time.
+            `api.scarf.sh` and `host`, from a certificate authority made for this emulator, which clients must
+            trust. Needs the extra `emulator`.
+        ca_file: The file to write the certificate of the authority (PEM) to; by default in a temporary directory
+            that is removed at the end. A file that is not an emulator's certificate is not replaced.
+        load: The initial state: a JSON file, or its contents. A database that is not empty is left unchanged.
+        log: A file to append a JSON line to for each finished request: `method`, `path`, `query`, `status` (null if
+            the connection was dropped) and `body`, but never a token.
+        clock: Returns the current time, with a time zone. Exports contain events up to that time, so the current
+            day fills as it passes.
+        quirks: The behaviour of v2 where that of the service is unknown. New `Quirks` can be assigned at any time.
 
     Raises:
-        ValueError: The clock's time has no time zone.
+        ValueError: The time of the clock has no time zone.
 
     Attributes:
-        faults: What goes wrong, and how often: nothing in the beginning. A new `Faults` can be assigned at
-            any time.
-        loaded: Whether `load` was put into the database at the last start.
+        faults: The faults to inject; none by default. New `Faults` can be assigned at any time.
+        loaded: Whether `load` was loaded into the database at the last start.
     """
 
     _host: str = attrs.field(default="127.0.0.1", alias="host")
@@ -124,15 +121,15 @@ class Emulator(World):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
-        """Open the database and listen. After `aclose` again, too; a database in memory is then empty.
+        """Open the database and listen. Can be called again after `aclose`; an in-memory database is then empty.
 
         Raises:
-            RuntimeError: It is running.
-            OSError: It cannot listen there, or a file cannot be read or written.
-            ValueError: What `load` says cannot be.
+            RuntimeError: It is already running.
+            OSError: It cannot listen on the address, or a file cannot be read or written.
+            ValueError: `load` has invalid contents.
         """
         if self._runner is not None:
-            raise RuntimeError("the emulator is running already")
+            raise RuntimeError("the emulator is already running")
         try:
             if self._log is not None:
                 self._received.log = RequestLog(self._log, self.token)
@@ -140,7 +137,7 @@ class Emulator(World):
             self._store = await Store.open(self._database)
             await self._fill()
             await self._listen()
-            # Not before the address is ours: another emulator there may have written the same file.
+            # Only after listening: another emulator on the same address may have written the same file.
             self._write_ca_file()
         except BaseException:
             await self.aclose()
@@ -151,7 +148,7 @@ class Emulator(World):
         application = web.Application(client_max_size=_MAX_BODY)
         for path in DESCRIPTIONS.values():
             application.router.add_get(path, describe)
-        # Paths are matched decoded: they may hold line breaks.
+        # Paths are decoded before they are matched, so they may contain line breaks.
         application.router.add_route("*", "/{path:(?s:.*)}", front.handle)
         application.on_response_prepare.append(leave_out_type)
         application.on_shutdown.append(front.drain)
@@ -161,12 +158,12 @@ class Emulator(World):
         await web.TCPSite(runner, self._host, self._port, ssl_context=context).start()
         self._loop = asyncio.get_running_loop()
         bound, self._port = runner.addresses[0][:2]
-        # Of one address there are many spellings, and names: the client knows loopback by the usual ones only.
+        # An address has many spellings and names; the client recognizes only the usual ones as loopback.
         if ip_address(bound).is_loopback or ip_address(bound).is_unspecified:
             self._called = bound
 
     async def aclose(self) -> None:
-        """Stop: late effects happen at once, all is closed, nothing is left. Any number of times."""
+        """Stop: carry out late effects at once and close everything. Safe to call more than once."""
         runner, self._runner = self._runner, None
         self._loop = None
         try:
@@ -186,55 +183,55 @@ class Emulator(World):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # Also where the block was cancelled: a database left open keeps its thread.
+        # Close even if the block was cancelled: an open database would keep its thread.
         with anyio.CancelScope(shield=True):
             await self.aclose()
 
     @property
     def url(self) -> str:
-        """The base address of v1, as `http://127.0.0.1:8080/api/v1`.
+        """The v1 URL, such as `http://127.0.0.1:8080/api/v1`.
 
         Raises:
-            RuntimeError: It is asked for on an event loop while that of the emulator does not run, where every
-                request would wait in vain.
+            RuntimeError: The emulator belongs to another event loop that is not running, so that requests would
+                wait forever.
         """
         return f"{self._origin}/api/v1"
 
     @property
     def v2_url(self) -> str:
-        """The base address of v2, as `http://127.0.0.1:8080/v2`.
+        """The v2 URL, such as `http://127.0.0.1:8080/v2`.
 
         Raises:
-            RuntimeError: As of `url`.
+            RuntimeError: As for `url`.
         """
         return f"{self._origin}/v2"
 
     @property
     def v3_url(self) -> str:
-        """The base address of v3, as `http://127.0.0.1:8080/v3`.
+        """The v3 URL, such as `http://127.0.0.1:8080/v3`.
 
         Raises:
-            RuntimeError: As of `url`.
+            RuntimeError: As for `url`.
         """
         return f"{self._origin}/v3"
 
     @property
     def ca_file(self) -> Path | None:
-        """The certificate of the authority that clients are to trust; None without TLS, and when not running."""
+        """The CA certificate that clients must trust; None without TLS, or when not running."""
         return self._ca_file
 
     @property
     def listening(self) -> list[str]:
-        """What it listens on, as `0.0.0.0:8080` or `[::1]:8080`; nothing while it is not running."""
+        """The addresses it listens on, such as `0.0.0.0:8080` or `[::1]:8080`; empty when not running."""
         return [] if self._runner is None else [listened_on(address) for address in self._runner.addresses]
 
     @property
     def requests(self) -> list[ReceivedRequest]:
-        """What arrived, in order of arrival. The list may be cleared."""
+        """The received requests, in order of arrival. The list may be cleared."""
         return self._received.requests
 
     def requests_for(self, method: str, path_glob: str) -> list[ReceivedRequest]:
-        """The requests that a `FaultRule` of this method and glob would match."""
+        """Return the requests that a `FaultRule` with this method and glob would match."""
         return [
             request
             for request in self.requests
@@ -242,30 +239,30 @@ class Emulator(World):
         ]
 
     async def wait_until(self, condition: Callable[[list[ReceivedRequest]], bool]) -> None:
-        """Wait until `requests` is as the condition wants it, without polling.
+        """Wait until `requests` fulfils a condition, without polling.
 
         `await emulator.wait_until(lambda requests: any(request.effective for request in requests))`
 
         Raises:
-            RuntimeError: As of `url`.
+            RuntimeError: As for `url`.
         """
         self._check_loop()
         await self._received.wait_until(condition)
 
     async def add_events(self, package_uuid: str | None, rows: Iterable[Mapping[str, str]]) -> int:
-        """Put events into the database; of this package they are served from then on, and none are invented.
+        """Add events of a package to the database. Its exports then contain only these, and no generated events.
 
         Args:
-            package_uuid: The package; None for pixel events, which all exports of pixels then give.
-            rows: Cells by column, each with a `time`. Columns that are left out give empty cells.
+            package_uuid: The package; None for pixel events, which then appear in all exports of pixels.
+            rows: Cells by column; each row needs a `time`. Missing columns give empty cells.
 
         Returns:
-            How many there were.
+            The number of events.
         """
         return await self.store.run(lambda db: store_events(db, package_uuid, rows))
 
     async def dump(self) -> State:
-        """All that v1 knows of the state, without ids and times: equal histories give equal dictionaries."""
+        """Return the state visible in v1, without ids and times: equal histories give equal dictionaries."""
         return await self.store.run(read_state)
 
     def _write_ca_file(self) -> None:
@@ -279,7 +276,7 @@ class Emulator(World):
         write_certificate(self._ca_file, self._certified.authority)
 
     async def _fill(self) -> None:
-        """Put `load` into a database that is still empty."""
+        """Load `load` into the database, if it is empty."""
         if self._load is None:
             return
         document = self._load if isinstance(self._load, Mapping) else read_document(self._load)
@@ -306,6 +303,6 @@ class Emulator(World):
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            # A caller outside any loop may let the emulator's run again.
+            # A caller outside any event loop may still run the emulator's loop again.
             return
         raise RuntimeError(_ELSEWHERE)

@@ -1,4 +1,4 @@
-"""The data of Scarf: frozen, slotted attrs classes and the enums they use."""
+"""Scarf's data: frozen, slotted attrs classes and their enums."""
 
 from scarf_async.entities.accounts import Membership, SearchResult, User
 from scarf_async.entities.aggregations import Aggregation, AggregationQuery

@@ -1,4 +1,4 @@
-"""Accounts, and what is found in them, by calls that only v2 has."""
+"""Accounts, memberships and search results, which only v2 has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Membership", "SearchResult", "User"]
 
 @attrs.frozen(kw_only=True)
 class User:
-    """An account as the service shows it to everybody (v2).
+    """An account, as everybody can see it (v2).
 
     Attributes:
         id: its identifier.
@@ -23,7 +23,7 @@ class User:
         type: `user` or `organization`.
         created_at: when it was created (aware, UTC).
         updated_at: when it was last changed (aware, UTC).
-        extra: what the service sends beyond these, by its name on the wire.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     id: str
@@ -43,8 +43,8 @@ class Membership:
         organization_name: its name.
         organization_description: free text.
         organization_website: its website.
-        role: a `Role`, or the plain string where the service sends another.
-        extra: what the service sends beyond these, by its name on the wire.
+        role: a `Role`, or a plain string for an unknown one.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     organization_id: str
@@ -57,15 +57,15 @@ class Membership:
 
 @attrs.frozen(kw_only=True)
 class SearchResult:
-    """A package or a tracking pixel that a search has found (v2).
+    """A package or tracking pixel found by a search (v2).
 
     Attributes:
         type: `package` or `tracking-pixel`.
         id: its identifier.
         name: its name.
         owner: the account that it belongs to.
-        library_type: of a package, a `LibraryType` or the plain string where the service sends another.
-        extra: what the service sends beyond these, by its name on the wire.
+        library_type: for a package, a `LibraryType`, or a plain string for an unknown one.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     type: str

@@ -1,4 +1,4 @@
-"""Aggregations of v3: what is asked for, and the rows that come."""
+"""Aggregations of v3: the query and its rows."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Aggregation", "AggregationQuery", "Artifacts"]
 _All: TypeAlias = Literal["all", "none"]
 _WORDS: Final = get_args(_All)
 _MOST_DIMENSIONS: Final = 2
-# They answer with counts of companies, and in one JSON document only.
+# These return counts of companies, and only as one JSON document.
 _SEGMENTS: Final = frozenset({"by-company-funnel-stage", "by-company-size", "by-company-sic-code"})
 
 
 _One: TypeAlias = str | Package | PackageKey | TrackingPixel
 Artifacts: TypeAlias = _One | Iterable[_One] | None
-"""Packages or pixels: one or several, `"all"`, `"none"`, or None for no choice."""
+"""Packages or pixels: one or several, `"all"`, `"none"`, or None for the default."""
 
 
 def _key(field: str, value: object) -> PackageKey:
@@ -84,7 +84,7 @@ def _dimensions(value: DimensionLike | Iterable[DimensionLike]) -> tuple[Dimensi
             )
         if one in _SEGMENTS:
             raise ValidationError(
-                f"breakdown {one!r} counts companies, which the service answers in one JSON document and not as an"
+                f"breakdown {one!r} counts companies, which the service returns as one JSON document and not as an"
                 " export; nothing was sent",
                 field="breakdown",
             )
@@ -108,29 +108,29 @@ def _flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
 
 @attrs.frozen(kw_only=True)
 class AggregationQuery:
-    """What of an owner's traffic is counted, and by what; checked once, here.
+    """Which traffic of an owner to count, and by what. Its values are checked once, here.
 
     >>> query = AggregationQuery(breakdown=("by-company", "by-version"), rollup="weekly", packages="all")
     >>> query.breakdown
     (<Dimension.COMPANY: 'by-company'>, <Dimension.VERSION: 'by-version'>)
 
-    Without `packages`, `pixels` and `names` all active packages and pixels are counted; with only `packages` no
-    pixels, and the other way round.
+    Without `packages`, `pixels` and `names`, it counts all active packages and pixels. With only `packages` it
+    counts no pixels, and the other way round.
 
     Attributes:
-        breakdown: one dimension or two: a `Dimension`, or any string, since the service may know more.
-        rollup: how long a bucket is; `total` is one bucket for the whole range. Weeks begin on Mondays.
-        packages: ids, `Package`s or their keys, one or several; `"all"` or `"none"`.
+        breakdown: one or two dimensions: a `Dimension`, or any string, since the service may support more.
+        rollup: the length of a bucket; `total` is one bucket for the whole range. Weeks start on Monday.
+        packages: one or several ids, `Package`s or keys; or `"all"` or `"none"`.
         pixels: the same for tracking pixels.
-        names: patterns of names, such as `io.acme*,acme/{web,api}`: what the service calls `query`.
-        pixels_of_package: the package whose pixels are counted.
-        filter: the id of a filter that is saved with the service.
+        names: patterns of names, such as `io.acme*,acme/{web,api}`. The service calls it `query`.
+        pixels_of_package: the package whose pixels to count.
+        filter: the id of a filter that is saved in the service.
         company: the id or domain of one company.
-        include_low_confidence: whether companies count that are not sure.
-        group_by_artifact: False: packages are counted together, and so are pixels.
+        include_low_confidence: whether to count companies that are attributed with low confidence.
+        group_by_artifact: False to count all packages together, and all pixels together.
 
     Raises:
-        ValidationError: a value cannot be sent, or two of them exclude each other; `.field` names one.
+        ValidationError: a value cannot be sent, or two values exclude each other; `.field` names one of them.
     """
 
     breakdown: tuple[Dimension | str, ...] = attrs.field(default=Dimension.TOTAL, converter=_dimensions)
@@ -157,13 +157,13 @@ class AggregationQuery:
 
     @property
     def package_keys(self) -> tuple[PackageKey, ...]:
-        """The packages that it names."""
+        """The packages that the query names."""
         own = () if self.pixels_of_package is None else (self.pixels_of_package,)
         return (*_named(self.packages), *own)
 
     @property
     def pixel_keys(self) -> tuple[PackageKey, ...]:
-        """The pixels that it names."""
+        """The pixels that the query names."""
         return _named(self.pixels)
 
 
@@ -173,23 +173,23 @@ def _named(chosen: tuple[PackageKey, ...] | _All | None) -> tuple[PackageKey, ..
 
 @attrs.frozen(kw_only=True)
 class Aggregation:
-    """One row of an aggregations export: how much traffic there was in a bucket of days, by one breakdown or two.
+    """One row of an aggregations export: the traffic in one bucket of days, for one or two breakdowns.
 
-    What is None was not sent. Distinct counts cannot be added up over dates, packages or pixels.
+    Fields that were not sent are None. Unique counts cannot be added up over dates, packages or pixels.
 
     Attributes:
         date: the first day of the bucket.
-        artifact: the id of the package or pixel; `""` where they are counted together, as in `artifact_name`.
+        artifact: the id of the package or pixel; like `artifact_name`, `""` if they are counted together.
         artifact_type: `package` or `tracking-pixel`.
-        rollup: how long a bucket is.
-        breakdown: the (first) dimension: a `Dimension`, or the plain string for an unknown one.
+        rollup: the length of the bucket.
+        breakdown: the (first) dimension: a `Dimension`, or a plain string for an unknown one.
         breakdowns: all dimensions.
-        total: how often it was fetched or seen.
-        unique_origins: by how many distinct clients.
-        unique_endpoints: from how many distinct endpoints.
-        company_name: by company only, like the other fields of companies.
+        total: the number of downloads or views.
+        unique_origins: the number of distinct clients.
+        unique_endpoints: the number of distinct endpoints.
+        company_name: only for a breakdown by company, like the other company fields.
         last_seen: when it was last seen (aware, UTC).
-        extra: what the service sends beyond these, by its name on the wire.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     date: dt.date | None = None

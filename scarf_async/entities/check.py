@@ -1,4 +1,4 @@
-"""What a check of a client's settings finds."""
+"""The result of checking a client's settings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["Check"]
 
 @attrs.frozen(kw_only=True)
 class Check:
-    """Whether a client can work with the service as it is set up.
+    """Whether a client works with its current settings.
 
     Attributes:
-        ok: whether everything that the version needs was tried and works.
-        token: whether the service takes the token; None where that could not be tried.
-        version: whether the version answers at its address; None where that could not be tried.
-        owner: whether the token may read the owner's packages; None where that was not tried.
-        advice: what to change, or that nothing needs to be changed.
+        ok: whether everything that the version needs was checked and works.
+        token: whether the service accepts the token; None if that could not be checked.
+        version: whether the API version responds at its URL; None if that could not be checked.
+        owner: whether the token may read the owner's packages; None if that was not checked.
+        advice: what to change, or that no change is needed.
     """
 
     ok: bool

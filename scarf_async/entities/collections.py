@@ -1,4 +1,4 @@
-"""Collections: all images of a pattern behind one domain, which v1 does not know."""
+"""Collections: all images that match a pattern, behind one domain (v2)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["Collection", "CollectionUpsert"]
 
 @attrs.frozen(kw_only=True)
 class Collection:
-    """A collection as the service shows it (v2).
+    """A collection (v2).
 
     Attributes:
-        id: its identifier, by which every call addresses it.
-        owner: the account that it belongs to, a user or an organization.
-        pattern: which images it holds, such as `acme/*`.
-        backend_domain: the host of the registry that they come from.
+        id: its identifier, which every call uses.
+        owner: the user or organization that it belongs to.
+        pattern: the images that it contains, such as `acme/*`.
+        backend_domain: the host of the registry that the images come from.
         public_domain: the host that they are pulled from.
         type: the type of its packages.
         created_at: when it was created (aware, UTC).
         updated_at: when it was last changed (aware, UTC).
-        extra: what the service sends beyond these, by its name on the wire.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     id: str
@@ -41,25 +41,25 @@ class Collection:
 
 
 def _docker(_: object, attribute: attrs.Attribute[str], value: object) -> None:
-    # No other type of collection is described.
+    # The API description has no other type of collection.
     if value != "docker":
         raise ValidationError(f"{attribute.name} must be 'docker'; got {value!r}", field=attribute.name)
 
 
 @attrs.frozen(kw_only=True)
 class CollectionUpsert:
-    """What a collection is created with, or changed to; its type cannot change.
+    """The values to create or update a collection with. Its type cannot change.
 
-    An update leaves a `public_domain` that is `UNSET` as it is, and None gives it Scarf's own domain again.
+    An update keeps a `public_domain` that is `UNSET`; None resets it to Scarf's own domain.
 
     Attributes:
-        pattern: which images it holds, such as `acme/*`.
-        backend_domain: the host of the registry that they come from, such as `ghcr.io`.
-        public_domain: the host that they are to be pulled from; else one of Scarf's.
-        type: the type of its packages: `docker` is the only one.
+        pattern: the images that it contains, such as `acme/*`.
+        backend_domain: the host of the registry that the images come from, such as `ghcr.io`.
+        public_domain: the host to pull them from; else one of Scarf's.
+        type: the type of its packages; only `docker` exists.
 
     Raises:
-        ValidationError: naming the field.
+        ValidationError: a field is invalid; `.field` names it.
     """
 
     pattern: str = attrs.field(validator=some_text)

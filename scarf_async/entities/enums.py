@@ -1,4 +1,4 @@
-"""The closed word lists of the published description. Unknown words that the service sends stay plain strings."""
+"""The enums of the published description. Unknown words that the service sends stay plain strings."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Role(StrEnum):
 
 
 class PermissionLevel(StrEnum):
-    """A user's level on a package; `blocked` is v1's alone, `owner` v2's."""
+    """A user's level on a package; `blocked` exists only in v1, `owner` only in v2."""
 
     BLOCKED = "blocked"
     DEFAULT = "default"
@@ -62,11 +62,11 @@ class Importance(StrEnum):
 class LibraryType(StrEnum):
     """A package's type.
 
-    The published description has the first five; the service was seen to send `file`; v2 adds `python` and
+    The published description lists the first five. The service also sends `file`, and v2 adds `python` and
     `repository-jvm`.
 
-    The list is open: every string is taken and given. Python packages are `pypi` in v1 and `python` in v2, where
-    both words mean the same.
+    Any other string is accepted and returned too. Python packages are `pypi` in v1 and `python` in v2; in v2 both
+    words mean the same.
     """
 
     DOCKER = "docker"
@@ -79,23 +79,23 @@ class LibraryType(StrEnum):
     REPOSITORY_JVM = "repository-jvm"
 
 
-# Types that are known and lack them; the list of types is open, and what is not known may have both.
+# Known types without them. The list of types is open, and an unknown type may have both.
 _WITHOUT_DOMAINS = frozenset({LibraryType.NPM, LibraryType.HACKAGE, LibraryType.OTHER})
 _WITHOUT_ROUTES = _WITHOUT_DOMAINS | {LibraryType.DOCKER, LibraryType.PYPI, LibraryType.PYTHON}
 
 
 def has_routes(library_type: str | None) -> bool:
-    """Tell whether a package of a type may have routes; a type that is not known may."""
+    """Return whether a package of a type can have routes; True for unknown types."""
     return library_type not in _WITHOUT_ROUTES
 
 
 def has_domains(library_type: str | None) -> bool:
-    """Tell whether a package of a type may have domains; a type that is not known may."""
+    """Return whether a package of a type can have domains; True for unknown types."""
     return library_type not in _WITHOUT_DOMAINS
 
 
 def address_fields(library_type: str | None) -> tuple[str, ...]:
-    """Name the addresses that a package of a type has."""
+    """Return the names of the URL fields that a package of a type has."""
     match library_type:
         case LibraryType.DOCKER:
             return "backend_url", "public_url"
@@ -138,12 +138,12 @@ class Dimension(StrEnum):
     FILE_EXTENSION = "by-file-extension"
     IMPORTANCE = "by-importance"
     EDUCATIONAL_ORGANIZATION = "by-educational-organization"
-    # As the service spells it.
+    # The service spells it like this.
     GOVERNMENTAL_ORGANIZATION = "by-govermental-organization"
 
 
 class ExportKind(StrEnum):
-    """Which export: the names of the calls of `scarf.exports`."""
+    """The kinds of exports, named after the methods of `scarf.exports`."""
 
     ORGANIZATION_AGGREGATES = "organization_aggregates"
     USER_AGGREGATES = "user_aggregates"
@@ -164,21 +164,21 @@ ExportKindLike: TypeAlias = (
         "aggregations",
     ]
 )
-"""What serves as an `ExportKind`: the plain string too."""
+"""An `ExportKind` or its plain string."""
 ApiVersion: TypeAlias = Literal["v1", "v2"]
-"""Which version of the service the calls of a client speak."""
+"""The version of the API that a client calls."""
 DimensionLike: TypeAlias = Dimension | str
-"""What serves as a `Dimension`: any string, since the service may know more dimensions."""
+"""A `Dimension` or any string, since the service may support more dimensions."""
 Rollup: TypeAlias = Literal["total", "daily", "weekly", "monthly", "yearly"]
-"""How long a bucket of an aggregation is; `total` is the whole range."""
+"""The length of a bucket of an aggregation; `total` is the whole range."""
 RoleLike: TypeAlias = Role | Literal["member", "admin", "owner"]
-"""What serves as a `Role`: the plain string too."""
+"""A `Role` or its plain string."""
 PermissionLevelLike: TypeAlias = PermissionLevel | Literal["blocked", "default", "member", "admin", "owner"]
-"""What serves as a `PermissionLevel`: the plain string too."""
+"""A `PermissionLevel` or its plain string."""
 ImportanceLike: TypeAlias = Importance | Literal["low", "mid", "high"]
-"""What serves as an `Importance`: the plain string too."""
+"""An `Importance` or its plain string."""
 LibraryTypeLike: TypeAlias = LibraryType | str
-"""What serves as a `LibraryType`: any string, since the service may know more types."""
+"""A `LibraryType` or any string, since the service may support more types."""
 
 _ROLES = {str(member): member for member in Role}
 _LEVELS = {str(member): member for member in PermissionLevel}
@@ -189,30 +189,30 @@ _DIMENSIONS = {str(member): member for member in Dimension}
 
 
 def role(word: str) -> Role | str:
-    """Take a known word to its `Role`; leave any other as it is."""
+    """Convert a known word to its `Role`; return any other unchanged."""
     return _ROLES.get(word, word)
 
 
 def permission_level(word: str) -> PermissionLevel | str:
-    """Take a known word to its `PermissionLevel`; leave any other as it is."""
+    """Convert a known word to its `PermissionLevel`; return any other unchanged."""
     return _LEVELS.get(word, word)
 
 
 def library_type(word: str | None) -> LibraryType | str | None:
-    """Take a known word to its `LibraryType`; leave any other, and None, as it is."""
+    """Convert a known word to its `LibraryType`; return any other, and None, unchanged."""
     return _TYPES.get(word, word)
 
 
 def importance(word: str | None) -> Importance | str | None:
-    """Take a known word to its `Importance`; leave any other, and None, as it is."""
+    """Convert a known word to its `Importance`; return any other, and None, unchanged."""
     return _IMPORTANCES.get(word, word)
 
 
 def breakdown(word: str) -> Breakdown | str:
-    """Take a known word to its `Breakdown`; leave any other as it is."""
+    """Convert a known word to its `Breakdown`; return any other unchanged."""
     return _BREAKDOWNS.get(word, word)
 
 
 def dimension(word: str) -> Dimension | str:
-    """Take a known word to its `Dimension`; leave any other as it is."""
+    """Convert a known word to its `Dimension`; return any other unchanged."""
     return _DIMENSIONS.get(word, word)

@@ -1,4 +1,4 @@
-"""The records of the exports."""
+"""The records of exports."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["Aggregate", "Event"]
 
 @attrs.frozen(kw_only=True)
 class Aggregate:
-    """One row of an aggregates export: how often a package was fetched on a day, by one breakdown.
+    """One row of an aggregates export: the downloads of a package on one day, for one breakdown.
 
     Attributes:
-        breakdown: what `total` is counted by: a `Breakdown`, or the plain string for an unknown one.
+        breakdown: what `total` is counted by: a `Breakdown`, or a plain string for an unknown one.
         date: the day.
         package: the package's uuid.
         total: downloads or pulls for this breakdown, day and package.
-        company_name: breakdown company only, like `company_domain`.
-        cloud_provider_name: breakdown cloud_provider only, like `cloud_provider_domain`.
-        version: breakdown version only, docker packages only.
-        client: breakdown client only, like `client_version`.
-        variable: breakdown variable only, file packages only, like `value`.
-        unique_total: downloads by unique address, breakdown total only.
-        extra: what the service sends beyond these, by its name on the wire.
+        company_name: only for breakdown company, like `company_domain`.
+        cloud_provider_name: only for breakdown cloud_provider, like `cloud_provider_domain`.
+        version: only for breakdown version of docker packages.
+        client: only for breakdown client, like `client_version`.
+        variable: only for breakdown variable of file packages, like `value`.
+        unique_total: downloads by unique IP address; only for breakdown total.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     breakdown: Breakdown | str = attrs.field(converter=_breakdown)
@@ -56,22 +56,22 @@ class Aggregate:
 class Event:
     """One row of an event export, read by column name; an empty cell is None.
 
-    The columns `id`, `pixel`, `platform`, `origin_state`, `dnt`, `confidence`, `endpoint_id` and
-    `mtc_quota_exceeded` are not in the published description; the service sends them.
+    The service sends the columns `id`, `pixel`, `platform`, `origin_state`, `dnt`, `confidence`, `endpoint_id` and
+    `mtc_quota_exceeded`, although the published description does not list them.
 
     Attributes:
-        type: what happened, free text (image pull, pixel fetch, file-download, ...); `""` where the cell is empty.
-        package: the package's name.
+        type: what happened, as free text (image pull, pixel fetch, file-download, ...); `""` for an empty cell.
+        package: the name of the package.
         version: its version.
         time: when it happened (aware, UTC).
-        referer: the HTTP header of that name.
-        user_agent: the HTTP header of that name.
-        variables: a query string with the matched variables, as sent; `variable_map` has it decoded.
-        origin_id: an opaque id of the client: equal ids mean one client, different ids need not mean two.
+        referer: the HTTP Referer header.
+        user_agent: the HTTP User-Agent header.
+        variables: the matched variables as an undecoded query string; see `variable_map`.
+        origin_id: an opaque id of the client. Equal ids mean the same client; different ids may do so too.
         origin_latitude: degrees, approximate.
         origin_longitude: degrees, approximate.
-        id: the event's identifier; a row may be delivered more than once with the same one.
-        confidence: of the company attribution, 0 to 1.
+        id: the identifier of the event. The service may deliver the same row more than once.
+        confidence: the confidence of the company attribution, from 0 to 1.
         extra: further columns by name.
     """
 
@@ -103,10 +103,10 @@ class Event:
 
     @property
     def variable_map(self) -> dict[str, str]:
-        """The matched variables by name, decoded; empty where there are none.
+        """The matched variables by name, decoded; empty if there are none.
 
-        Of a name that comes twice the first value counts, as the service itself reads what is given twice;
-        `variables` has all of them. Bytes that are not UTF-8 are replaced by U+FFFD.
+        If a name is repeated, the first value counts, as it does for the service; `variables` has all values.
+        Bytes that are not UTF-8 are replaced by U+FFFD.
 
         >>> Event(type="", time=dt.datetime(2024, 1, 1), variables="version=1.0%2B1&os=&version=2").variable_map
         {'version': '1.0+1', 'os': ''}

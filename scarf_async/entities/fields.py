@@ -1,4 +1,4 @@
-"""What the entity classes are built from: JSON, the UNSET marker, and the checks of what goes in."""
+"""Building blocks of the entity classes: JSON, the UNSET marker, and the validators of fields."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
-"""What JSON can say, as Python reads it."""
+"""Any JSON value, as Python reads it."""
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
@@ -47,9 +47,9 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""A field that is left out of the body; `None` in its place is sent as JSON `null`."""
+"""The value of a field to leave out of the body; None is sent as JSON `null`."""
 
-# One path component of a docker address, as the published description gives it.
+# One path component of a docker URL, from the published description.
 _COMPONENT = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -57,20 +57,20 @@ _USER = re.compile(r"(//)[^/@]*@")
 
 
 def extra() -> Mapping[str, JSON]:
-    """Declare the attribute that keeps what the service sends beyond the known fields."""
-    # Not hashed, since JSON values are not; not shown, since it may be long.
+    """Declare the attribute that keeps unknown fields that the service sends."""
+    # JSON values cannot be hashed, and may be too long for a repr.
     field: Mapping[str, JSON] = attrs.field(factory=dict, kw_only=True, hash=False, repr=False)
     return field
 
 
 @cache
 def _words(kind: type[E]) -> Mapping[str, E]:
-    # Calling an enum takes longer than all other checks of an upsert.
+    # Calling the enum would take longer than all other checks of an upsert.
     return {str(member): member for member in kind}
 
 
 def one_of(kind: type[E], field: str, value: object) -> E:
-    """Take a known word to its enum member; refuse everything else with a `ValidationError`."""
+    """Convert a known word to its enum member; raise `ValidationError` for anything else."""
     if isinstance(value, kind):
         return value
     known: E | None = _words(kind).get(value) if isinstance(value, str) else None
@@ -89,7 +89,7 @@ def text(_: object, attribute: attrs.Attribute[str], value: object) -> None:
 
 
 def text_or_unset(instance: object, attribute: attrs.Attribute[T], value: T) -> None:
-    """Validate a string that may also be UNSET (v2: the current value is kept)."""
+    """Validate a string that may also be UNSET (v2 keeps the current value)."""
     if value is not UNSET:
         text(instance, attribute, value)  # type: ignore[arg-type] # attrs has no covariant Attribute
 
@@ -97,7 +97,7 @@ def text_or_unset(instance: object, attribute: attrs.Attribute[T], value: T) -> 
 def some_text(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
     """Validate a required string that is not blank."""
     if type(value) is str and value.isascii() and value.strip():
-        # Nearly all are, and a plan has many.
+        # The fast path: nearly all values are like this, and a plan has many.
         return
     text(instance, attribute, value)
     if not str(value).strip():
@@ -116,21 +116,21 @@ def optional_text(_: object, attribute: attrs.Attribute[T], value: T) -> None:
 
 
 def _refuse_surrogates(field: str, value: str) -> None:
-    # Half a character has no UTF-8, in which all is sent.
+    # Requests are UTF-8, which cannot encode half of a surrogate pair.
     if not value.isascii() and _SURROGATE.search(value):
         raise ValidationError(f"{field} holds half of a surrogate pair, which cannot be sent", field=field)
 
 
 def without_user(value: object) -> str:
-    """Show an address without the user and password that it may carry."""
+    """Return the repr of a URL with its user and password masked."""
     return _USER.sub(r"\1***@", repr(value))
 
 
 def absolute_url(field: str, value: str) -> SplitResult:
-    """Return the parts of an absolute http(s) address, or raise `ValidationError` naming the field."""
-    # A password may be in front of an @.
+    """Return the parts of an absolute http(s) URL, or raise a `ValidationError` that names the field."""
+    # A password may precede an @.
     got = "got one with an @" if "@" in value else f"got {value!r}"
-    # urlsplit drops tabs and line breaks silently, so what it returns could differ from what is sent.
+    # urlsplit silently drops tabs and line breaks, so its result could differ from what is sent.
     if not _VISIBLE_ASCII.fullmatch(value):
         raise ValidationError(f"{field} must be an absolute http(s) URL of visible ASCII; {got}", field=field)
     try:
@@ -144,10 +144,10 @@ def absolute_url(field: str, value: str) -> SplitResult:
 
 
 def docker_url(field: str, value: str) -> str:
-    """Return the path of a docker address, or raise `ValidationError`."""
+    """Return the path of a docker URL, or raise a `ValidationError`."""
     parts = absolute_url(field, value)
     if "@" in parts.netloc or "?" in value or "#" in value:
-        raise ValidationError(f"{field} must carry no user, query or fragment; got a URL with one", field=field)
+        raise ValidationError(f"{field} must not have a user, query or fragment; got a URL with one", field=field)
     components = parts.path.split("/")[1:]
     if not components or not all(_COMPONENT.fullmatch(component) for component in components):
         raise ValidationError(

@@ -1,4 +1,4 @@
-"""Imports of events into the service, and their logs (v2)."""
+"""Event imports and their logs (v2)."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["EventImport", "ImportLogEntry"]
 
 @attrs.frozen(kw_only=True)
 class EventImport:
-    """An import as the service shows it.
+    """An event import.
 
     Attributes:
         id: its identifier.
-        owner: whose events they are.
-        status: `importing`, `done` or `aborted`; the list is open.
-        events_total: how many events it holds.
-        events_successfully_imported: how many of them are in.
-        events_failed_to_import: how many of them are not.
-        error_log_sample: some of what its log says of errors, as sent.
-        warning_log_sample: some of what its log warns of, as sent.
-        created_at: when it began (aware, UTC).
-        updated_at: when it last went on (aware, UTC).
-        extra: what the service sends beyond these, by its name on the wire.
+        owner: the owner of the events.
+        status: `importing`, `done` or `aborted`; the service may send others.
+        events_total: how many events it contains.
+        events_successfully_imported: how many of them were imported.
+        events_failed_to_import: how many of them failed.
+        error_log_sample: some errors of its log, as sent.
+        warning_log_sample: some warnings of its log, as sent.
+        created_at: when it started (aware, UTC).
+        updated_at: when it last made progress (aware, UTC).
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     id: str
@@ -45,18 +45,19 @@ class EventImport:
 
 @attrs.frozen(kw_only=True)
 class ImportLogEntry:
-    """A line of the log of an import.
+    """One entry of an import's log.
 
     Attributes:
-        type: `progress`, `failed-to-decode` or `artifact-not-found`; the list is open.
-        class_: how bad it is: `info`, `warning` or `error` (`class` on the wire); the list is open.
-        line: the line of the import that it speaks of, as the service counts; anything else is in `extra`.
+        type: `progress`, `failed-to-decode` or `artifact-not-found`; the service may send others.
+        class_: its severity: `info`, `warning` or `error` (`class` on the wire); the service may send others.
+        line: the line of the import that it is about, as the service counts; a value that is not a number is in
+            `extra`.
         human_friendly_message: what happened.
-        events_count: how many events it speaks of.
+        events_count: how many events it is about.
         failed_events_count: how many of them failed.
-        package_id: the package that it speaks of.
-        tracking_pixel_id: the pixel that it speaks of.
-        extra: what the service sends beyond these, by its name on the wire.
+        package_id: the package that it is about.
+        tracking_pixel_id: the pixel that it is about.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     type: str

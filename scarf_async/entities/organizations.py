@@ -24,17 +24,17 @@ __all__ = ["Member", "MemberUpsert", "Organization", "OrganizationUpsert", "know
 
 @attrs.frozen(kw_only=True)
 class Organization:
-    """An organization as the service shows it.
+    """An organization.
 
     Attributes:
-        name: its name, by which every call addresses it.
-        description: free text; `""` where the service leaves it out.
+        name: its name, which every call uses.
+        description: free text; `""` if the service leaves it out.
         website: its website.
-        billing_email: where bills go.
+        billing_email: the e-mail address for bills.
         created_at: when it was created (aware, UTC).
         updated_at: when it was last changed (aware, UTC).
         id: its identifier (v2).
-        extra: what the service sends beyond these, by its name on the wire.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     name: str
@@ -49,9 +49,10 @@ class Organization:
 
 @attrs.frozen(kw_only=True)
 class OrganizationUpsert:
-    """What an organization is created with, or changed to; another `name` on update renames it.
+    """The values to create or update an organization with. In an update, a different `name` renames it.
 
-    In v2 a `description` or `billing_email` that is `UNSET` stays as it is; v1 refuses that at the call.
+    In v2, a `description` or `billing_email` that is `UNSET` keeps its value. In v1 the call raises
+    `UnsupportedError`.
 
     Raises:
         ValidationError: a field has the wrong type, or the name is empty.
@@ -70,9 +71,9 @@ class Member:
     Attributes:
         organization_name: the organization.
         username: the member's username.
-        role: a `Role`, or the plain string where the service sends a word unknown to this version.
+        role: a `Role`, or a plain string for an unknown one.
         user_id: the user's identifier (v2).
-        extra: what the service sends beyond these, by its name on the wire.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     organization_name: str = ""
@@ -83,19 +84,19 @@ class Member:
 
 
 def known_role(value: RoleLike) -> Role:
-    """Take a role, or its word, to the role; refuse every other word."""
+    """Convert a role or its word to a `Role`; raise `ValidationError` for anything else."""
     return one_of(Role, "role", value)
 
 
 @attrs.frozen
 class MemberUpsert:
-    """A membership to create or to change.
+    """The values to create or update a membership with.
 
     >>> MemberUpsert("ann", "admin")
     MemberUpsert(username='ann', role=<Role.ADMIN: 'admin'>)
 
     Raises:
-        ValidationError: the username is empty, or the role is none of `Role`.
+        ValidationError: the username is empty, or the role is not a `Role`.
     """
 
     username: str = attrs.field(validator=some_text)

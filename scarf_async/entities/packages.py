@@ -1,4 +1,4 @@
-"""Packages and what hangs on them: permissions, routes, domains."""
+"""Packages and what belongs to them: permissions, routes, domains."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def _not_empty(_: object, attribute: attrs.Attribute[str], value: object) -> Non
 
 @attrs.frozen
 class PackageKey:
-    """What tells a package from all others.
+    """What identifies a package.
 
     Attributes:
-        owner: the account that it belongs to; None where the id alone says it, or the client's owner is meant.
+        owner: the account that it belongs to; None if the id alone is enough, or to use the client's owner.
         id: its identifier.
 
     Raises:
-        ValidationError: one of them is empty, or not a string.
+        ValidationError: a value is empty or not a string.
     """
 
     owner: str | None = attrs.field(validator=attrs.validators.optional(_not_empty))
@@ -81,23 +81,23 @@ class PackageKey:
 
 @attrs.frozen(kw_only=True)
 class Package:
-    """A package as the service shows it; v1 does not give its addresses back.
+    """A package. v1 does not return its URLs.
 
     Attributes:
-        uuid: its identifier, by which every call addresses it.
-        owner: the account name of its owner, a user or an organization.
-        name: its name; docker names may carry `/` and the owner's prefix.
-        short_description: one line; `""` where the service leaves it out.
+        uuid: its identifier, which every call uses.
+        owner: the name of its owner, a user or an organization.
+        name: its name; docker names may contain `/` and start with the owner.
+        short_description: one line; `""` if the service leaves it out.
         created_at: when it was created (aware, UTC).
         long_description: a longer text.
         website: its website.
-        library_type: a `LibraryType`, or the plain string where the service sends another.
+        library_type: a `LibraryType`, or a plain string for an unknown one.
         updated_at: when it was last changed (aware, UTC; v2).
-        backend_registry: of a docker package, the host that its images come from (v2).
-        repository_name: of a docker package, the path of its images there (v2).
-        repository_url: of a python package, the index that its files come from (v2).
-        importance: an `Importance`, or the plain string where the service sends another (v2).
-        extra: what the service sends beyond these, by its name on the wire.
+        backend_registry: for a docker package, the host that its images come from (v2).
+        repository_name: for a docker package, the path of its images on that host (v2).
+        repository_url: for a python package, the index that its files come from (v2).
+        importance: an `Importance`, or a plain string for an unknown one (v2).
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     uuid: str
@@ -117,7 +117,7 @@ class Package:
 
     @property
     def key(self) -> PackageKey:
-        """What tells it from all others."""
+        """The key that identifies it."""
         return PackageKey(self.owner or None, self.uuid)
 
 
@@ -126,23 +126,24 @@ def _upsert_library_type(value: LibraryType | str | None | Unset) -> LibraryType
 
 
 def upsert_importance(value: ImportanceLike | str | None | Unset) -> Importance | None | Unset:
-    """Take a known word to its `Importance`, refuse any other; None and UNSET stay."""
+    """Convert a word to an `Importance`, and reject unknown words; keep None and UNSET."""
     return one_of(Importance, "importance", value) if isinstance(value, str) else value
 
 
 @attrs.frozen(kw_only=True)
 class PackageUpsert:
-    """What a package is created with, or changed to. In v1 a field left `UNSET` is not sent, None is sent as null.
+    """The values to create or update a package with. Its type cannot change.
 
-    In v2 an update leaves what is `UNSET` as it is, and None clears it; what is None is left out of a create.
-    `importance`, and a `short_description` that is `UNSET`, are v2's alone: v1 refuses them at the call.
+    In v1, `UNSET` fields are not sent, and None is sent as null. In v2, an update keeps `UNSET` fields and clears
+    fields that are None; a create omits both. v1 calls raise `UnsupportedError` for `importance`, and for a
+    `short_description` that is `UNSET`.
 
-    The type cannot change after creation. The published description says what addresses look like, and that is
-    checked here: `backend_url` and `public_url` (docker) are absolute, have a path of components that match
-    `[a-z0-9]+(?:[._-][a-z0-9]+)*` and the same path; `repository_url` (pypi, python) is absolute.
+    URLs must have the form that the published description gives: `backend_url` and `public_url` (docker) are
+    absolute and have the same path, whose components match `[a-z0-9]+(?:[._-][a-z0-9]+)*`; `repository_url` (pypi,
+    python) is absolute.
 
     Raises:
-        ValidationError: naming the field.
+        ValidationError: a field is invalid; `.field` names it.
     """
 
     name: str = attrs.field(validator=some_text)
@@ -188,9 +189,9 @@ class Permission:
 
     Attributes:
         username: the user.
-        permission_level: a `PermissionLevel`, or the plain string where the service sends another.
-        user_id: the user's identifier (v2).
-        extra: what the service sends beyond these, by its name on the wire.
+        permission_level: a `PermissionLevel`, or a plain string for an unknown one.
+        user_id: the identifier of the user (v2).
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     username: str
@@ -200,20 +201,20 @@ class Permission:
 
 
 def known_level(value: PermissionLevelLike) -> PermissionLevel:
-    """Take a level, or its word, to the level; refuse every other word."""
+    """Convert a level or its word to a `PermissionLevel`; raise `ValidationError` for anything else."""
     return one_of(PermissionLevel, "permission_level", value)
 
 
 @attrs.frozen
 class PermissionSet:
-    """A permission to give.
+    """A permission to set.
 
     Attributes:
-        user_query: the user's e-mail address or username; v2 takes usernames alone.
-        permission_level: the level; `default` takes a special level back.
+        user_query: the e-mail address or username of the user; v2 accepts only usernames.
+        permission_level: the level; `default` removes a special level.
 
     Raises:
-        ValidationError: the query is empty, or the level is none of `PermissionLevel`.
+        ValidationError: the query is empty, or the level is not a `PermissionLevel`.
     """
 
     user_query: str = attrs.field(validator=some_text)
@@ -222,17 +223,17 @@ class PermissionSet:
 
 @attrs.frozen
 class Route:
-    """A route of a file package: what a path template leads to.
+    """A route of a file package: a path template and the URL that it redirects to.
 
     Attributes:
         id: its identifier.
-        outgoing_url: what it leads to; in v2 `""` where the service shows none: it may only count.
-        template_path: the path that is asked for.
+        outgoing_url: the URL that it redirects to; in v2 `""` if the service shows none, as it may only count.
+        template_path: the path that clients request.
         owner: the account that its package belongs to (v2).
         package_id: its package (v2).
         created_at: when it was created (aware, UTC; v2).
-        type: the kind of its template (v2).
-        extra: what the service sends beyond these, by its name on the wire.
+        type: the type of its template (v2).
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     id: str
@@ -258,20 +259,19 @@ class RouteCreate:
     """A route to create: `RouteCreate("https://example.org/{version}.tgz", "/dl/{version}.tgz")`.
 
     Attributes:
-        outgoing_url: what it leads to. In v2, None for a route that only counts, and UNSET for what an update
-            leaves as it is (in a create as None); v1 refuses both at the call.
-        template_path: the path that is asked for.
+        outgoing_url: the URL that it redirects to. In v2, None for a route that only counts; UNSET keeps the value
+            in an update, and means None in a create. v1 calls raise `UnsupportedError` for both.
+        template_path: the path that clients request.
 
     Raises:
-        ValidationError: an address is not a string, or empty; the template is an absolute address, or the address
-            is a path.
+        ValidationError: a value is empty or not a string, the template is an absolute URL, or the URL is a path.
     """
 
     outgoing_url: str | None | Unset = attrs.field(validator=_some_url)
     template_path: str = attrs.field(validator=some_text)
 
     def __attrs_post_init__(self) -> None:
-        # The two are easily swapped, and the service would take them.
+        # The two are easily swapped, and the service would accept them.
         if _ABSOLUTE.match(self.template_path):
             raise ValidationError(
                 f"template_path is the path that is asked for, such as /{{version}}.tgz, and"
@@ -288,7 +288,7 @@ class RouteCreate:
 
 @attrs.frozen
 class Domain:
-    """A domain under which a package is served.
+    """A domain that serves a package.
 
     Attributes:
         id: its identifier.
@@ -296,7 +296,7 @@ class Domain:
         owner: the account that its package belongs to (v2).
         package_id: its package (v2).
         created_at: when it was created (aware, UTC; v2).
-        extra: what the service sends beyond these, by its name on the wire.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     id: str
@@ -309,10 +309,10 @@ class Domain:
 
 @attrs.frozen
 class DomainCreate:
-    """A domain to create.
+    """The values to create a domain with.
 
     Raises:
-        ValidationError: the name is not a string, or empty.
+        ValidationError: the name is empty or not a string.
     """
 
     name: str = attrs.field(validator=some_text)
@@ -320,15 +320,15 @@ class DomainCreate:
 
 @attrs.frozen(kw_only=True)
 class DomainStatus:
-    """How far a domain has come on its way to being served; which words there are is not documented (v2).
+    """The setup status of a domain (v2). The service does not document the possible values.
 
     Attributes:
-        cname_status: whether its name leads to Scarf.
-        verification_status: whether it is shown to be the owner's.
-        certificate_status: whether there is a certificate for it.
-        verification_challenge_hostname: the name that a TXT record has to be made for.
-        verification_challenge_txt_record: what that record has to say.
-        extra: what the service sends beyond these, by its name on the wire.
+        cname_status: whether its name points to Scarf.
+        verification_status: whether its ownership is verified.
+        certificate_status: whether it has a certificate.
+        verification_challenge_hostname: the name to create a TXT record for.
+        verification_challenge_txt_record: the value of that record.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     cname_status: str | None = None
@@ -341,13 +341,13 @@ class DomainStatus:
 
 @attrs.frozen(kw_only=True)
 class PackageOverview:
-    """A package with its domains, and how often it was fetched (v2).
+    """A package with its domains and download count (v2).
 
     Attributes:
         package: the package.
         domains: its domains.
-        total_installs: events of about the last month; None where the service does not say.
-        extra: what the service sends beyond these, by its name on the wire.
+        total_installs: the number of events in about the last month; None if the service does not say.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     package: Package

@@ -1,4 +1,4 @@
-"""Tracking pixels, which v1 does not know."""
+"""Tracking pixels (v2)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ __all__ = ["TrackingPixel", "TrackingPixelUpsert"]
 
 @attrs.frozen(kw_only=True)
 class TrackingPixel:
-    """A tracking pixel as the service shows it (v2).
+    """A tracking pixel (v2).
 
     Attributes:
-        id: its identifier, by which every call addresses it.
-        owner: the account that it belongs to, a user or an organization.
+        id: its identifier, which every call uses.
+        owner: the user or organization that it belongs to.
         name: its name.
         package: the package whose page it is on.
-        importance: an `Importance`, or the plain string where the service sends another.
+        importance: an `Importance`, or a plain string for an unknown one.
         track_companies: whether views are attributed to companies.
         short_description: one line.
         long_description: a longer text.
         created_at: when it was created (aware, UTC).
         updated_at: when it was last changed (aware, UTC).
-        extra: what the service sends beyond these, by its name on the wire.
+        extra: other fields that the service sends, by their names on the wire.
     """
 
     id: str
@@ -68,21 +68,21 @@ def _some_truth(_: object, __: object, value: object) -> None:
 
 @attrs.frozen(kw_only=True)
 class TrackingPixelUpsert:
-    """What a tracking pixel is created with, or changed to.
+    """The values to create or update a tracking pixel with.
 
-    An update leaves what is `UNSET` as it is, and None clears it; what is None is left out of a create. The
-    service tracks companies unless a pixel says otherwise.
+    An update keeps `UNSET` fields and clears fields that are None; a create omits both. The service tracks
+    companies unless `track_companies` is False.
 
     Attributes:
         name: its name.
-        package: the package whose page it is on: its id, the `Package` or its key; it has the pixel's owner.
+        package: the package whose page it is on: its id, the `Package` or its key. It must have the pixel's owner.
         importance: an `Importance` or its word.
         track_companies: whether views are attributed to companies.
         short_description: one line.
         long_description: a longer text.
 
     Raises:
-        ValidationError: naming the field.
+        ValidationError: a field is invalid; `.field` names it.
     """
 
     name: str = attrs.field(validator=some_text)

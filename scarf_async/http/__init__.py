@@ -1,1 +1,1 @@
-"""The only room that speaks to aiohttp: one request out, one answer back."""
+"""The only package that uses aiohttp: one request out, one response back."""

@@ -1,8 +1,8 @@
-"""aiohttp's client bent to our rules: what a request passes on its way, and what its errors mean to us.
+"""Customizes aiohttp's client: the connector and middleware of requests, and the meaning of its errors.
 
-aiohttp by itself sends GET, PUT and DELETE a second time when a connection breaks, and there is no option against
-it: the middleware given to each request turns such errors into one that aiohttp does not know. It also puts the
-token on: given in `headers=` it would be in the frame locals of every traceback through aiohttp.
+aiohttp itself retries GET, PUT and DELETE when a connection breaks, and has no option to disable that. So the
+middleware of each request turns such errors into one that aiohttp does not know. It also adds the token: in
+`headers=`, it would be in the frame locals of every traceback through aiohttp.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ _PIECE: Final = 2**16
 _LONGEST_LINE: Final = 2**16
 _MOST_HEADERS: Final = 512
 _NOT_HTTP: Final = (
-    "the answer cannot be parsed: its head is not HTTP, has a line of more than 64 KiB or more than about"
-    f" {_MOST_HEADERS} headers, or the chunks of its body are broken; something between here and the service may"
-    " have changed it"
+    "the response cannot be parsed: its head is not HTTP, has a line of more than 64 KiB or more than about"
+    f" {_MOST_HEADERS} headers, or the chunks of its body are broken; a proxy on the way to the service may have"
+    " changed it"
 )
 _BROKEN_FRAMING: Final = (
-    "the framing of the body cannot be parsed: its chunks or their trailer are broken; something between here and"
-    " the service may have changed it"
+    "the framing of the body cannot be parsed: its chunks or their trailer are broken; a proxy on the way to the"
+    " service may have changed it"
 )
 _UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})
-"""What OpenSSL's verification says of a chain that ends with nobody it knows."""
+"""OpenSSL's verification errors for a chain that does not end in a trusted certificate."""
 
 
 class HeadLimits(TypedDict, total=False):
-    """The arguments of a request that say how long the head of its answer may be."""
+    """The arguments of a request that limit the size of the response head."""
 
     max_line_size: int
     max_field_size: int
@@ -203,17 +203,17 @@ class Guard:
 
 
 def _mistrust(error: Exception) -> str:
-    """Say why a certificate does not hold, and what can be done about it."""
+    """Return why a certificate is invalid, and what to do about it."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return f"no connection: {error}"
-    help_ = "if you trust who signed it, give their certificate (PEM) as ca_file"
+    help_ = "if you trust its issuer, pass the issuer's certificate (PEM) as ca_file"
     if error.verify_code not in _UNKNOWN_AUTHORITY:
-        help_ = "check the address, the server's certificate, and this machine's clock"
-    return f"no connection: the server's certificate does not hold: {error.verify_message.rstrip('.')}; {help_}"
+        help_ = "check the URL, the server's certificate, and this machine's clock"
+    return f"no connection: the server's certificate is invalid: {error.verify_message.rstrip('.')}; {help_}"
 
 
 def _unreachable(error: aiohttp.ClientConnectorError) -> str:
-    """Say why there is no connection, and what can be done about it."""
+    """Return why there is no connection, and what to do about it."""
     host = f"[{error.host}]" if ":" in error.host else error.host
     cause = error.os_error
     if isinstance(error, aiohttp.ClientConnectorDNSError):
@@ -223,41 +223,40 @@ def _unreachable(error: aiohttp.ClientConnectorError) -> str:
             f"the TLS handshake failed ({cause}); if the server speaks plain http, its address begins with http://"
         )
     elif cause.errno == errno.ECONNREFUSED:
-        why = "connection refused; check the address, and that the server is running"
+        why = "connection refused; check the URL, and that the server is running"
     else:
         why = os.strerror(cause.errno) if cause.errno else str(cause)
     return f"no connection to {host}:{error.port}: {why}"
 
 
 def as_lost(error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
-    """Take an error of aiohttp's to ours, and tell whether the request may have left."""
+    """Convert an aiohttp error to ours, and tell whether the request may have been sent."""
     kind: type[TransportError]
     unreadable = isinstance(error, aiohttp.ClientResponseError)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         kind, reason, sent = ConnectTimeoutError, f"no connection within {attempt.connect_timeout:g} s", False
     elif isinstance(error, aiohttp.ClientHttpProxyError):
-        hint = "; give its address a user and password that it takes" if error.status == 407 else ""
+        hint = "; add a user and password that it accepts to its URL" if error.status == 407 else ""
         kind, reason, sent = ConnectFailedError, f"the proxy refused with status {error.status}{hint}", False
     elif isinstance(error, aiohttp.ClientConnectorCertificateError):
         kind, reason, sent = ConnectFailedError, _mistrust(error.certificate_error), False
     elif isinstance(error, aiohttp.ClientConnectorError):
         kind, reason, sent = ConnectFailedError, _unreachable(error), False
     elif attempt.phase is Phase.CONNECTING:
-        # A proxy's broken answer is not quoted: it may repeat the user and password that the proxy was given.
-        words = "the proxy's answer to CONNECT cannot be read" if unreadable else str(error)
+        # Do not quote a proxy's broken response: it may repeat the user and password for the proxy.
+        words = "the proxy's response to CONNECT cannot be read" if unreadable else str(error)
         kind, reason, sent = ConnectFailedError, f"no connection: {words}", False
     elif isinstance(error, TimeoutError):
-        kind, reason, sent = RequestTimeoutError, f"nothing came for {attempt.timeout:g} s", True
+        kind, reason, sent = RequestTimeoutError, f"no data for {attempt.timeout:g} s", True
     elif unreadable:
         kind, reason, sent = TransportError, _NOT_HTTP, True
     else:
-        # The first line alone: the others may quote what came. Half a head is not text.
+        # Use only the first line: others may quote the response. For a partial head, `message` is not a string.
         message = getattr(error, "message", None) or str(error) or type(error).__name__
-        words = message if isinstance(message, str) else "the connection ended within the head"
+        words = message if isinstance(message, str) else "the connection was closed within the response head"
         words = words.splitlines()[0].rstrip(":")
-        kind, reason, sent = TransportError, f"no complete answer: {words}", True
-    # A certificate that does not hold now will not hold in a second, nor will a password or an answer that is not
-    # HTTP.
+        kind, reason, sent = TransportError, f"no complete response: {words}", True
+    # Retrying does not help with an invalid certificate, a rejected password or a response that is not HTTP.
     if isinstance(error, aiohttp.ClientHttpProxyError):
         hopeless = error.status in {401, 403, 407}
     else:

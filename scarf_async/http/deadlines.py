@@ -1,6 +1,6 @@
-"""Time limits of what is under way: one timer of the event loop looks after all of them.
+"""Timeouts of requests in progress, which share one timer of the event loop.
 
-A timer, or an `asyncio.timeout`, for each phase of each request would cost as much as a good part of the sending.
+A timer or `asyncio.timeout` for each phase of each request would take a large part of the time of a request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Attempt", "Deadlines", "Phase"]
 
 
 class Phase(Enum):
-    """How far a request is."""
+    """The phase of a request."""
 
     WAITING = "waiting"
     CONNECTING = "connecting"
@@ -25,13 +25,13 @@ class Phase(Enum):
 
 @attrs.define(eq=False)
 class Attempt:
-    """One request on its way, or a wait: how far it is, and until when that may take.
+    """One request in progress, or a wait: its phase and deadline.
 
-    In a task, `with` bounds what may be ended: where it was, a `TimeoutError` comes out.
+    Its `with` block is what may be ended; it then raises `TimeoutError`.
 
     Attributes:
-        deadline: when it is ended, by the event loop's clock; None for no limit.
-        fresh: whether its connection was made for it and did not come from the pool.
+        deadline: when to end it, by the event loop's clock; None for no limit.
+        fresh: whether its connection is new and not from the pool.
     """
 
     deadlines: Deadlines
@@ -55,7 +55,7 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.deadlines.discard(self)
-        # As `asyncio.timeout` does: whom somebody else cancels, too, is cancelled.
+        # Like `asyncio.timeout`: if someone else cancels the task too, the cancellation wins.
         if (
             self._ended
             and self._task is not None
@@ -65,19 +65,19 @@ class Attempt:
             raise TimeoutError from error
 
     def connecting(self) -> None:
-        """Note that it starts to connect."""
+        """Record that it starts to connect."""
         self.phase = Phase.CONNECTING
         self.deadlines.limit(self, self.connect_timeout)
 
     def connected(self) -> None:
-        """Note that it has a connection."""
-        # The first sign counts: what comes later must not wind up the time limit again.
+        """Record that it has a connection."""
+        # Only the first signal counts: later ones must not restart the timeout.
         if self.phase is not Phase.CONNECTED:
             self.phase = Phase.CONNECTED
             self.deadlines.limit(self, self.timeout)
 
     def end(self) -> None:
-        """End it, unless it is ending already."""
+        """End it, unless it is already ending."""
         self.deadline = None
         if not self._ended and self._task is not None:
             self._ended = True
@@ -85,29 +85,29 @@ class Attempt:
 
 
 class Deadlines:
-    """Ends what takes too long."""
+    """Ends attempts that exceed their deadline."""
 
     def __init__(self) -> None:
         self._under_way: set[Attempt] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, attempt: Attempt) -> None:
-        """Look after an attempt."""
+        """Start to watch an attempt."""
         self._under_way.add(attempt)
 
     def discard(self, attempt: Attempt) -> None:
-        """Look no more after one that ended."""
+        """Stop watching an attempt that has ended."""
         self._under_way.discard(attempt)
 
     def limit(self, attempt: Attempt, seconds: float) -> None:
-        """Let an attempt go on for so long from now."""
+        """Set the deadline of an attempt to a number of seconds from now."""
         loop = asyncio.get_running_loop()
         attempt.deadline = deadline = loop.time() + seconds
         if self._timer is None or deadline < self._timer.when():
             self._look_at(deadline, loop)
 
     def end_all(self) -> None:
-        """End all that is under way now."""
+        """End all attempts in progress."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -122,7 +122,7 @@ class Deadlines:
     def _look(self, moment: float) -> None:
         self._timer = None
         loop = asyncio.get_running_loop()
-        # Timers come a little early: what was to end at this moment has run out.
+        # Timers may fire a little early, so deadlines that are almost reached count as reached.
         now = max(moment, loop.time())
         upcoming: float | None = None
         for attempt in self._under_way:

@@ -1,4 +1,4 @@
-"""The pace of a client, as its options and a 429 say."""
+"""The rate limit of a client, from its options and from 429 responses."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _NEVER: Final = float("-inf")
 
 
 class Pacer:
-    """Lets requests pass one after another, first come first served.
+    """Lets requests pass in order, first come, first served.
 
     Args:
-        rate: requests a second; None for no limit.
-        clock: what it waits by.
+        rate: requests per second; None for no limit.
+        clock: the clock to wait by.
     """
 
     def __init__(self, rate: float | None, clock: Clock) -> None:
@@ -28,7 +28,7 @@ class Pacer:
         self._queue = asyncio.Lock()
 
     def hold(self, seconds: float) -> None:
-        """Let nothing pass for so many seconds; an earlier, longer hold stays."""
+        """Hold all requests for a number of seconds; an earlier, longer hold is kept."""
         self._held_until = max(self._held_until, self._clock.monotonic() + seconds)
 
     @property
@@ -38,7 +38,7 @@ class Pacer:
 
     @property
     def free(self) -> bool:
-        """Whether a request need not wait for its turn."""
+        """Whether a request may pass without waiting for its turn."""
         return not self._interval and (self._held_until == _NEVER or not self.held_for)
 
     async def turn(self) -> None:
@@ -52,7 +52,7 @@ class Pacer:
             while (wait := self._next_slot() - (now := self._clock.monotonic())) > 0:
                 await self._clock.sleep(wait)
                 waited = True
-            # Sleeping overshoots a little: keeping to the grid keeps the rate. A stall is not made up for.
+            # Sleeping overshoots a little: fixed slots keep the rate. A longer stall is not made up for.
             self._slot = now + wait if waited and -wait < self._interval else now
 
     def _next_slot(self) -> float:

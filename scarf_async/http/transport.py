@@ -1,6 +1,6 @@
 """Single requests over aiohttp's client: one call of `send` or `open` is one request on the wire.
 
-With `connector.py` the one place that speaks HTTP, and from which no exception of aiohttp's comes out.
+Only this module and `connector.py` speak HTTP, and no exception of aiohttp leaves them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _HEADERS: Final = {
 }
 _NO_CONTENT: Final[Mapping[str, str]] = MappingProxyType({})
 _ERROR_BODY: Final = 2**16
-"""How much of the body of an error is read; a longer one is cut there."""
+"""How much of the body of an error response is read; the rest is dropped."""
 _LARGER_THAN_READS: Final = 2**20
 _NO_LIMIT: Final = nullcontext()
 _NO_LIMITS: Final = aiohttp.ClientTimeout(total=None)
@@ -63,14 +63,14 @@ def content_encoding(response: aiohttp.ClientResponse) -> str:
 
 
 class Download:
-    """An open answer whose body is read piece by piece, as it came over the wire.
+    """An open response whose raw body is read piece by piece.
 
     Attributes:
-        status: the HTTP status.
-        url: the address that answered.
-        headers: the answer's headers; names in any case.
-        proven: after `read` gave `b""`: whether Content-Length or a last chunk proves the end.
-        bytes_received: bytes of the body so far.
+        status: the HTTP status code.
+        url: the URL that responded.
+        headers: the response headers, with case-insensitive names.
+        proven: after `read` returned `b""`, whether Content-Length or a last chunk proves the end.
+        bytes_received: the number of bytes of the body so far.
         on_close: called once, when it is closed.
     """
 
@@ -83,7 +83,7 @@ class Download:
         headers = CIMultiDict(response.headers)
         headers["Content-Encoding"] = content_encoding(response)
         self.headers: Mapping[str, str] = headers
-        # Without either the body ends with the connection, whole or not.
+        # Without either, the body ends with the connection, complete or not.
         codings = response.headers.get("Transfer-Encoding", "").lower().split(",")
         self._framed = (
             "Content-Length" in response.headers or codings[-1].strip() == "chunked" or response.status == 204
@@ -97,10 +97,10 @@ class Download:
         return self._ended and self._framed
 
     async def read(self) -> bytes:
-        """Return the next piece, of 256 KiB at the most; `b""` at the end.
+        """Return the next piece, of at most 256 KiB; `b""` at the end.
 
         Raises:
-            RequestTimeoutError: nothing came for as long as the time limit allows.
+            RequestTimeoutError: nothing arrived within the timeout.
             TransportError: the connection was lost, or the body ended before its length.
             BodyEncodingError: the framing of the body cannot be parsed.
             ClientClosedError: the client was closed.
@@ -127,7 +127,7 @@ class Download:
         raise failure
 
     def close(self) -> None:
-        """Return the connection to the pool if the body was read to its end, drop it otherwise; never waits."""
+        """Return the connection to the pool if the body was read to its end, else drop it; never waits."""
         if self._response is not None:
             self._response.close()
             self._response = None
@@ -137,14 +137,14 @@ class Download:
 
 
 class Transport:
-    """The session manager: sends single requests, and owns what must be closed.
+    """Sends single requests, and owns the connections.
 
-    It may be made anywhere; it belongs to the event loop on which it is bound or first sends.
+    It can be created anywhere. It belongs to the event loop on which it is bound or first sends.
 
     Args:
-        settings: what was configured.
-        clock: what it waits by.
-        session: a session of the caller's, used and never changed or closed.
+        settings: the settings of the client.
+        clock: the clock to wait by.
+        session: the caller's session, which is never changed or closed.
     """
 
     def __init__(self, settings: Settings, clock: Clock, session: aiohttp.ClientSession | None = None) -> None:
@@ -170,19 +170,19 @@ class Transport:
         return f"<Transport {self.settings.shown}{' closed' if self.closed else ''}>"
 
     def lost(self, error: Exception, attempt: Attempt, method: str, url: str) -> Lost:
-        """Take an error of aiohttp's to ours, without the token or what steers a terminal."""
+        """Convert an aiohttp error to ours, without the token and control characters."""
         lost = as_lost(error.error if isinstance(error, BrokenError) else error, attempt, method, url)
         lost.error.args = (printable(self.settings.token.redact(str(lost.error.args[0]))),)
         return lost
 
     def silence(self, seconds: float) -> Attempt:
-        """Bound one wait for a piece of a body: aiohttp's own limit ends with what it cannot parse."""
+        """Limit one wait for a piece of a body: aiohttp's own timeout ends once it cannot parse the response."""
         attempt = Attempt(self._deadlines)
         self._deadlines.limit(attempt, seconds)
         return attempt
 
     def bind(self) -> None:
-        """Belong to the running event loop from now on.
+        """Bind the client to the running event loop.
 
         Raises:
             WrongEventLoopError: the client belongs to another event loop.
@@ -235,7 +235,7 @@ class Transport:
         authorize: bool,
         export: bool,
     ) -> Awaitable[aiohttp.ClientResponse]:
-        """Send one request; the head of its answer comes back, the body unread."""
+        """Send one request; return the head of the response with its body unread."""
         timeouts, headers = _NO_LIMITS, None if body is None else content
         if self._borrowed:
             # Its own default headers yield to these.
@@ -265,7 +265,7 @@ class Transport:
         )
 
     async def _answer(self, response: aiohttp.ClientResponse, url: str) -> Answer:
-        """Read the body of an ordinary answer, inflated and bounded."""
+        """Read the body of an ordinary response, decompressed and limited in size."""
         headers = response.headers
         success = 200 <= response.status < 300
         limit = self.settings.max_response_bytes if success else _ERROR_BODY
@@ -283,7 +283,7 @@ class Transport:
                     if too_long := len(body) > limit:
                         break
             if begun and inflater is not None and not (too_long or inflater.ended):
-                cut = TransportError("the compressed answer is cut off", method=response.method, url=url)
+                cut = TransportError("the compressed response is truncated", method=response.method, url=url)
         except BodyEncodingError as error:
             reason = self.settings.token.redact(str(error))
             cut, garbled = TransportError(reason, method=response.method, url=url), True
@@ -292,11 +292,11 @@ class Transport:
             assert attempt is not None  # noqa: S101 # set when this request was sent
             cut = self.lost(error, attempt, response.method, url).error
         finally:
-            # Nothing to a body that was read to its end, whose connection is back in the pool.
+            # This does nothing if the body was read to its end: its connection is back in the pool.
             response.close()
         data = bytes(body[:limit] if too_long else body)
         if not success:
-            # A service that echoes the request in its error would put the token into our exception.
+            # A service that echoes the request in its error could put the token into our exception.
             data = self.settings.token.redact_bytes(data)
         return Answer(response.status, headers, data, url, cut, too_long and success, garbled)
 
@@ -375,11 +375,11 @@ class Transport:
             return Lost(ConnectTimeoutError(reason, method=method, url=url), sent=False)
         if attempt.phase is Phase.WAITING:
             reason = (
-                f"no answer within {self.settings.export_timeout:g} s: {self.open_exports} open exports hold"
+                f"no response within {self.settings.export_timeout:g} s: {self.open_exports} open exports hold"
                 " connections of the session given to this client, whose pool may have none left"
             )
             return Lost(RequestTimeoutError(reason, method=method, url=url), sent=True)
-        late = RequestTimeoutError(f"no complete answer within {attempt.timeout:g} s", method=method, url=url)
+        late = RequestTimeoutError(f"no complete response within {attempt.timeout:g} s", method=method, url=url)
         if response is None:
             return Lost(late, sent=True)
         return Answer(response.status, response.headers, b"", url, late)
@@ -394,21 +394,21 @@ class Transport:
         timeout: float,
         on_send: Callable[[], None],
     ) -> Awaitable[Answer | Lost]:
-        """Send one request, once, when its turn has come.
+        """Send one request once, when it is its turn.
 
         Args:
             method: the HTTP method.
-            url: the address, encoded.
-            body: what is sent, or None.
-            content: the headers that say what the body is.
-            timeout: seconds from having a connection to the last byte of the answer.
-            on_send: called when the request's turn has come.
+            url: the encoded URL.
+            body: the body, or None.
+            content: the headers that describe the body.
+            timeout: seconds from acquiring a connection to the last byte of the response.
+            on_send: called when it is the turn of the request.
 
         Returns:
-            What came back; never an exception of aiohttp's.
+            The outcome; never an exception of aiohttp.
 
         Raises:
-            ClientClosedError: the client was closed, before or meanwhile.
+            ClientClosedError: the client was closed before or during the call.
             WrongEventLoopError: the client belongs to another event loop.
         """
         attempt = self._attempt(
@@ -425,10 +425,10 @@ class Transport:
         return cast("Awaitable[Answer | Lost]", attempt)
 
     async def open(self, url: URL, *, authorize: bool, on_send: Callable[[], None]) -> Answer | Download | Lost:
-        """Ask for an export, once: a success comes back open, anything else as `send` gives it.
+        """Request an export once: return an open response for a success, else the same as `send`.
 
         Raises:
-            ClientClosedError: the client was closed, before or meanwhile.
+            ClientClosedError: the client was closed before or during the call.
             WrongEventLoopError: the client belongs to another event loop.
         """
         return await self._attempt(
@@ -441,7 +441,7 @@ class Transport:
         )
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; if the client is closed meanwhile, not to the end.
+        """Wait, or stop waiting when the client is closed.
 
         Raises:
             ClientClosedError: the client was closed.
@@ -454,7 +454,7 @@ class Transport:
             raise ClientClosedError
 
     async def aclose(self) -> None:
-        """Close: what is under way ends with `ClientClosedError`. Any number of times."""
+        """Close the client; calls in progress raise `ClientClosedError`. Safe to call more than once."""
         if self.closed:
             return
         if self._loop is not None and self._loop is not asyncio.get_running_loop():

@@ -1,4 +1,4 @@
-"""The calls `scarf.imports.*`."""
+"""`scarf.imports`: send events to Scarf, and manage imports."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from scarf_async.sending.session import Session
 __all__ = ["Imports", "Rows"]
 
 Rows: TypeAlias = Iterable[Row] | AsyncIterable[Row] | str | os.PathLike[str]
-"""Events to import: mappings, or the path of a file of NDJSON, which may be gzipped (`.gz`)."""
+"""Events to import: mappings, or the path of an NDJSON file, which may be gzipped (`.gz`)."""
 
 
 class Imports:
-    """`scarf.imports`: send your own events to Scarf, and see what became of them. From v2, on every client.
+    """`scarf.imports`: send your own events to Scarf and see the results. Calls v2 from any client.
 
     ```python
     report = await scarf.imports.send(rows, package=package, unique_id=lambda row: row["request_id"])
     print(report.imported, report.failed, report.unknown)
     ```
 
-    In all calls `owner=None` is the client's owner.
+    In all calls, `owner=None` means the client's owner.
     """
 
     def __init__(self, session: Session) -> None:
@@ -64,38 +64,38 @@ class Imports:
     ) -> ImportReport:
         """Send events in batches, and wait until the service has imported them.
 
-        Each row has a `$time`, an aware datetime or an ISO text with a zone. Rows that happened more than a week
-        ago are sent and counted: the service may refuse them. Keys that do not begin with `$` are variables.
+        Each row needs a `$time`, an aware datetime or an ISO string with a time zone. Events older than a week are
+        sent and counted, but the service may refuse them. Keys that do not start with `$` are variables.
 
-        A batch that may have been taken (no answer came, or a status that passes other than 429) is sent again only
-        if each of its rows has a `$unique_id`, by which the service tells that it has a row already. Without, the
-        batch is `unknown`, and the others go on. Nothing is read ahead but the batch that is being made.
+        A batch that may have been accepted (no response, or a transient status other than 429) is retried only if
+        each of its rows has a `$unique_id`, by which the service recognizes duplicates. Otherwise the batch is
+        `unknown`, and the others continue. Rows are read only as far as the batch that is being filled.
 
-        The rows are checked as they are read: batches before a row that cannot be imported have been sent by then.
-        Whenever the call ends without a report, what is known is logged once, by the ids of the imports.
+        Rows are checked as they are read, so batches before an invalid row have already been sent. If the call ends
+        without a report, the ids and states of its imports are logged once.
 
         Args:
             rows: the events.
-            package: the package that all of them are of.
-            pixel: the pixel that all of them are of, or its id. Without either each row has `$package` or
+            package: the package of all events.
+            pixel: the pixel of all events, or its id. Without `package` and `pixel`, each row needs `$package` or
                 `$tracking_pixel`.
-            owner: whose they are.
-            unique_id: makes the `$unique_id` of a row that has none, the same one every time.
-            batch: rows that are sent together; fewer, where they are long.
-            concurrency: batches that are sent at once.
-            patience: seconds for which a batch waits while 15 imports of the owner are active; then it is `failed`.
-                As long is waited for an import of which the service does not say that it goes on.
-            wait: look at each import until it has ended, first after 2 s, then less often, down to every 30 s.
+            owner: the owner of the events.
+            unique_id: returns the `$unique_id` for a row without one. It must always return the same for a row.
+            batch: the maximum number of rows in one request; fewer if they are long.
+            concurrency: the maximum number of batches to send at the same time.
+            patience: seconds that a batch waits while 15 imports of the owner are active; then it is `failed`. Also
+                the seconds to wait for an import that makes no progress.
+            wait: poll each import until it ends, first after 2 s, then less often, down to every 30 s.
             progress: called with an `ImportProgress` whenever something has changed.
 
         Returns:
-            What became of each batch.
+            The outcome of each batch.
 
         Raises:
-            ValidationError: an argument or a row cannot be used; a row is named by its number, from 1, or its line.
+            ValidationError: an argument or row is invalid; a row is named by its number, from 1, or its line.
             ReadOnlyError: the client is read-only; nothing was sent.
-            APIError: the service refuses all batches: 401, 403 or 404.
-            ClientClosedError: the client was closed meanwhile.
+            APIError: the service refuses all batches with 401, 403 or 404.
+            ClientClosedError: the client was closed during the call.
             OSError: the file cannot be read.
         """
         target = self._target(package, pixel, owner)
@@ -109,7 +109,7 @@ class Imports:
         session = self._session
         if session.read_only:
             raise ReadOnlyError("imports.send sent nothing: this client is read-only")
-        # What cannot be in an address is refused before a row is read.
+        # Reject ids that cannot be part of a URL before reading a row.
         target.request(b"", resendable=False)
         checker = Checker(addressed=target.package is None and target.pixel is None, unique_id=unique_id)
         batcher = Batcher(batch, partial(dt.datetime.now, dt.UTC))
@@ -131,13 +131,13 @@ class Imports:
     async def list(
         self, status: str | Iterable[str] = (), *, owner: str | None = None
     ) -> builtins.list[EventImport]:
-        """Return the imports of an owner: all, or those of some statuses (`importing`, `done`, `aborted`).
+        """Return the imports of an owner: all, or those with some statuses (`importing`, `done`, `aborted`).
 
         Raises:
-            ValidationError: nobody says whose; nothing was sent.
-            APIError: the service said no.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of imports.
+            ValidationError: no owner is given; nothing was sent.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of imports.
         """
         statuses = (status,) if isinstance(status, str) else tuple(status)
         return await self._session.read(list_imports(self._owner(owner), statuses))
@@ -147,27 +147,27 @@ class Imports:
 
         Raises:
             NotFoundError: there is no such import.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not an import.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not an import.
         """
         return await self._session.read(get_import(self._owner(owner), import_id))
 
     async def abort(self, import_id: str, *, owner: str | None = None) -> None:
-        """End an import; what it has imported stays.
+        """Abort an import. Events that it has already imported stay.
 
         Raises:
             NotFoundError: there is no such import.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         await self._session.run(abort_import(self._owner(owner), import_id))
 
     def log(self, import_id: str, *, owner: str | None = None) -> Export[ImportLogEntry]:
-        """Return the log of an import, which is read and proven as an export.
+        """Return the log of an import, which is read and verified like an export.
 
         Raises:
-            ValidationError: nobody says whose; nothing was sent.
+            ValidationError: no owner is given; nothing was sent.
         """
         request = import_log(self._owner(owner), import_id)
         description = f"log of import {import_id}"

@@ -1,4 +1,4 @@
-"""What became of the rows that were sent."""
+"""The outcome of the rows that were sent."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _ENDED: Final = frozenset({"done", "aborted", "failed", "unknown"})
 
 @attrs.frozen(kw_only=True)
 class ImportBatch:
-    """What became of one batch.
+    """The outcome of one batch.
 
     Attributes:
-        id: the import that the service made of it; None where it made none, or is not known to have.
-        status: the service's word for the import (`importing`, `done`, `aborted`, or another), as it was last seen;
-            `failed`: the service took nothing of the batch; `unknown`: it may have taken it or not, or what became
-            of the import is not known.
+        id: the id of its import; None if the service created none, or is not known to have.
+        status: the last seen status of the import (`importing`, `done`, `aborted` or another of the service's
+            words); `failed` if the service accepted nothing; `unknown` if it may have accepted the batch, or if the
+            outcome of the import is not known.
         rows: how many rows it has.
-        imported: how many of them the service says are in.
-        failed: how many of them are not.
+        imported: how many of them were imported, according to the service.
+        failed: how many of them failed.
         too_old: how many of them were older than a week when they were sent.
-        error_sample: some of what the service says of rows that failed, as sent.
+        error_sample: some errors that the service reports for rows, as sent.
         error: why it is `failed` or `unknown`.
     """
 
@@ -43,22 +43,22 @@ class ImportBatch:
 
     @property
     def unknown(self) -> int:
-        """Rows of which nobody has said what became of them; those of an import that goes on are not."""
+        """The number of rows with an unknown outcome, without those of an active import."""
         return self.rows - self.imported - self.failed if self.status in _ENDED else 0
 
 
 @attrs.frozen(kw_only=True)
 class ImportProgress:
-    """How far the sending is.
+    """The progress of sending.
 
     Attributes:
-        batches: how many have been made.
-        batches_done: those of which the outcome is known, or will not be.
-        sent: rows in all batches.
-        imported: rows that are in.
-        failed: rows that are not.
-        unknown: rows of which nobody has said what became of them.
-        elapsed: seconds.
+        batches: the number of batches so far.
+        batches_done: the number of batches that have a final outcome, even if it is unknown.
+        sent: the number of rows in all batches.
+        imported: the number of rows that were imported.
+        failed: the number of rows that failed.
+        unknown: the number of rows with an unknown outcome.
+        elapsed: seconds since the start.
     """
 
     batches: int
@@ -72,11 +72,11 @@ class ImportProgress:
 
 @attrs.frozen(eq=False, repr=False, kw_only=True)
 class ImportReport:
-    """The batches in the order of their rows. `sent` is the sum of `imported`, `failed`, `unknown` and `active`.
+    """The batches in row order. `sent` is the sum of `imported`, `failed`, `unknown` and `active`.
 
     Attributes:
-        batches: all of them.
-        elapsed: seconds.
+        batches: all batches.
+        elapsed: the duration in seconds.
     """
 
     batches: Sequence[ImportBatch]
@@ -87,32 +87,32 @@ class ImportReport:
 
     @property
     def sent(self) -> int:
-        """Rows in all batches."""
+        """The number of rows in all batches."""
         return sum(batch.rows for batch in self.batches)
 
     @property
     def imported(self) -> int:
-        """Rows that the service says are in."""
+        """The number of rows that were imported, according to the service."""
         return sum(batch.imported for batch in self.batches)
 
     @property
     def failed(self) -> int:
-        """Rows that are not in: the service refused them, or their batch."""
+        """The number of rows that failed: the service refused them or their batch."""
         return sum(batch.failed for batch in self.batches)
 
     @property
     def unknown(self) -> int:
-        """Rows that may be in or not: of batches that were lost, and that no counter of an import names."""
+        """The number of rows with an unknown outcome: of lost batches, or not counted by their import."""
         return sum(batch.unknown for batch in self.batches)
 
     @property
     def active(self) -> int:
-        """Rows of imports that were going on when last seen."""
+        """The number of rows in imports that were active when last seen."""
         return self.sent - self.imported - self.failed - self.unknown
 
     @property
     def too_old(self) -> int:
-        """Rows that were older than a week when they were sent, which the service may refuse."""
+        """The number of rows older than a week when they were sent, which the service may refuse."""
         return sum(batch.too_old for batch in self.batches)
 
     def __repr__(self) -> str:

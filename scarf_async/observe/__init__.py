@@ -1,7 +1,7 @@
-"""Ready hooks for `Scarf(on_event=...)`: logging, metrics for Prometheus, OpenTelemetry.
+"""Ready-made hooks for `Scarf(on_event=...)`: logging, Prometheus and OpenTelemetry.
 
-Each is a callable that takes a `ScarfEvent`. `PrometheusHook` and `CONTENT_TYPE` need the extra `prometheus`;
-`OpenTelemetryHook` is in `scarf_async.observe.otel`, since it needs the extra `otel`.
+Each is a callable that takes a `ScarfEvent`. `PrometheusHook` and `CONTENT_TYPE` need the extra `prometheus`.
+`OpenTelemetryHook` is in `scarf_async.observe.otel` and needs the extra `otel`.
 
 Example:
     ```python
@@ -10,8 +10,8 @@ Example:
         ...
     ```
 
-An event is told where it happens: in the task of the call, synchronously. So a hook sees the caller's context
-variables, and must return soon.
+Hooks are called synchronously, in the task of the call. So they see the caller's context variables, and must
+return quickly.
 """
 
 from importlib import import_module

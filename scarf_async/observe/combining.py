@@ -1,4 +1,4 @@
-"""Several hooks as one."""
+"""Combining several hooks into one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["combine"]
 
 
 def combine(*hooks: Callable[[ScarfEvent], object]) -> Callable[[ScarfEvent], None]:
-    """Return a hook that tells every event to each of these, in this order.
+    """Return a hook that passes every event to each of the hooks, in order.
 
-    What one raises is logged once, and keeps nothing from the others.
+    An exception from a hook is logged once, and the other hooks are still called.
 
     >>> from scarf_async import Throttled
     >>> told = []
@@ -31,5 +31,5 @@ def combine(*hooks: Callable[[ScarfEvent], object]) -> Callable[[ScarfEvent], No
 
 
 def _name(hook: Callable[[ScarfEvent], object]) -> str:
-    # Its repr could show what it holds.
+    # The repr of a hook could show its contents.
     return getattr(hook, "__qualname__", type(hook).__qualname__)

@@ -1,4 +1,4 @@
-"""Events as records of the standard library's logging."""
+"""Logging of events with the standard library."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ _LOGGER: Final = "scarf_async.events"
 class LoggingHook:
     """Logs each event as one line, with its fields as attributes of the record.
 
-    `scarf_event` is the kind of event, such as `RequestFinished`; the others are named after its fields:
-    `scarf_endpoint`, `scarf_attempt`, `scarf_status`, `scarf_error`, `scarf_elapsed` (seconds), `scarf_url`,
-    `scarf_delay`, `scarf_reason`, `scarf_attempts`, `scarf_detail`, `scarf_seconds`, `scarf_bytes_received`,
-    `scarf_complete`. A formatter that writes JSON finds them there.
+    `scarf_event` is the class of the event, such as `RequestFinished`. The other attributes are named after its
+    fields: `scarf_endpoint`, `scarf_attempt`, `scarf_status`, `scarf_error`, `scarf_elapsed` (seconds),
+    `scarf_url`, `scarf_delay`, `scarf_reason`, `scarf_attempts`, `scarf_detail`, `scarf_seconds`,
+    `scarf_bytes_received`, `scarf_complete`. A JSON formatter can use them.
 
-    The start of a request is logged at DEBUG; its end at INFO, or at WARNING where the server or the way to it is
-    at fault (no answer, 5xx, 429). Retries, pauses, and exports that were not read to a proven end are WARNINGs.
+    The start of a request is logged at DEBUG. Its end is logged at INFO, or at WARNING if the server or network is
+    at fault (no response, 5xx, 429). Retries, pauses, and exports that were not read to a verified end are logged
+    at WARNING.
 
     Args:
-        logger: where to; by default the logger `scarf_async.events`.
+        logger: the logger to use; by default `scarf_async.events`.
     """
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
@@ -49,7 +50,7 @@ class LoggingHook:
 
 
 def level_of(event: ScarfEvent) -> int:
-    """Return the level at which an event is logged. Pure."""
+    """Return the log level of an event."""
     match event:
         case RequestStarted():
             return logging.DEBUG
@@ -63,22 +64,22 @@ def level_of(event: ScarfEvent) -> int:
 
 
 def message_of(event: ScarfEvent) -> str:
-    """Return the words for an event. Pure.
+    """Return the log message of an event.
 
     >>> message_of(RetryScheduled(endpoint="GET /packages", attempt=1, delay=0.25, reason="status 503"))
-    'GET /packages: again in 0.25 s, after attempt 1: status 503'
+    'GET /packages: retry in 0.25 s, after attempt 1: status 503'
     """
     match event:
         case RequestStarted():
-            what = f"attempt {event.attempt} begins"
+            what = f"attempt {event.attempt} starts"
         case RequestFinished():
             what = f"attempt {event.attempt}: {event.error or event.status} in {event.elapsed * 1000:.0f} ms"
         case RetryScheduled():
-            what = f"again in {event.delay:.2f} s, after attempt {event.attempt}: {event.reason}"
+            what = f"retry in {event.delay:.2f} s, after attempt {event.attempt}: {event.reason}"
         case Throttled():
             what = f"the service asks for a pause of {event.seconds:g} s"
         case StreamFinished():
-            end = "complete" if event.complete else "closed before a proven end"
+            end = "complete" if event.complete else "closed before a verified end"
             what = f"export of {event.bytes_received} bytes {end}"
         case _:
             what = type(event).__name__

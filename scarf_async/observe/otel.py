@@ -1,4 +1,4 @@
-"""Events as spans and metrics of OpenTelemetry, under its stable conventions for HTTP clients. Extra `otel`."""
+"""OpenTelemetry spans and metrics, after its stable conventions for HTTP clients. Needs the extra `otel`."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ __all__ = ["OpenTelemetryHook"]
 
 _SCOPE: Final = "scarf_async"
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.30.0"
-# What the conventions advise for the durations of HTTP requests, in seconds.
+# The bucket boundaries that the conventions recommend for HTTP request durations, in seconds.
 _BOUNDARIES: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 _Attributes: TypeAlias = dict[str, str | int | bool]
 
 
 class OpenTelemetryHook:
-    """Makes a span and a measurement of each attempt, and counts retries, pauses and exports.
+    """Records a span and a duration for each attempt, and counts retries, pauses and exports.
 
-    A span is named like `GET /packages/{package}`, and is a child of the span that is current where the call is
-    made; in a bulk run, where the run was started. It is made when the attempt has ended, and dated back: nothing
-    is kept meanwhile, and attempts at the same time cannot be mixed. So it is not current while the request is
-    sent, and the service is sent no trace. A status of 400 or more, and no answer, make it an error.
+    Spans have names such as `GET /packages/{package}`. The parent is the current span of the call, or of the code
+    that started a bulk run. A span is created when the attempt ends, with its real start time. So the hook keeps no
+    state and cannot mix up concurrent attempts; but the span is not current during the request, and no trace
+    context is sent to the service. A status of 400 or more, or no response, marks the span as an error.
 
     | metric | unit | what |
     |---|---|---|
-    | `http.client.request.duration` | s | a histogram of how long attempts took |
-    | `scarf.client.retries` | {retry} | further attempts that were scheduled, by `scarf.retry.reason` |
-    | `scarf.client.throttled` | s | the pauses that the service asked for, added up |
+    | `http.client.request.duration` | s | histogram of the durations of attempts |
+    | `scarf.client.retries` | {retry} | number of scheduled retries, by `scarf.retry.reason` |
+    | `scarf.client.throttled` | s | total of the pauses that the service asked for |
     | `scarf.client.export.size` | By | bytes of exports received, by `scarf.export.complete` |
 
-    An instrumentation of aiohttp measures the same requests once more, under the same name and another scope.
+    An instrumentation of aiohttp also measures these requests, under the same name in a different scope.
 
     Args:
-        tracer_provider: who makes spans; by default the global one.
-        meter_provider: who makes metrics; by default the global one.
+        tracer_provider: the tracer provider; by default the global one.
+        meter_provider: the meter provider; by default the global one.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class OpenTelemetryHook:
         )
 
     def __call__(self, event: ScarfEvent) -> None:
-        """Take one event."""
+        """Record one event."""
         method, _, template = event.endpoint.partition(" ")
         common: _Attributes = {"http.request.method": method, "url.template": template}
         match event:
@@ -105,7 +105,7 @@ class OpenTelemetryHook:
 
 
 def _outcome(event: RequestFinished) -> _Attributes:
-    """Return where an attempt went and what came of it, in the conventions' names. Pure."""
+    """Return the server and outcome of an attempt, as attributes of the conventions."""
     attributes: _Attributes = {}
     url = URL(event.url)
     if url.host is not None and url.port is not None:

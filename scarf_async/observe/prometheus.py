@@ -1,4 +1,4 @@
-"""Events as metrics of Prometheus. Extra `prometheus`."""
+"""Prometheus metrics of events. Needs the extra `prometheus`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ except ImportError as _missing:
 __all__ = ["CONTENT_TYPE", "PrometheusHook"]
 
 CONTENT_TYPE: Final[str] = CONTENT_TYPE_LATEST
-"""The `Content-Type` that goes with what `PrometheusHook.render` returns."""
+"""The `Content-Type` of the text that `PrometheusHook.render` returns."""
 
 _AT: Final = ("method", "endpoint")
 
@@ -43,8 +43,8 @@ _AT: Final = ("method", "endpoint")
 class PrometheusHook:
     """Counts events in a registry of prometheus_client.
 
-    All names begin with `scarf_client_`. The labels have few values: `method`, `endpoint` (the template of the
-    path, not the path), `status`, `error`, `reason`, `complete`. One hook may serve several clients and threads.
+    All metric names start with `scarf_client_`. The labels have low cardinality: `method`, `endpoint` (the path
+    template, not the path), `status`, `error`, `reason`, `complete`. Several clients and threads can share a hook.
 
     Example:
         ```python
@@ -53,11 +53,11 @@ class PrometheusHook:
         ```
 
     Args:
-        registry: where the metrics are registered, such as `prometheus_client.REGISTRY` for a service that gives
-            out that one already; by default a registry of this hook alone.
+        registry: the registry to use, such as `prometheus_client.REGISTRY` in a service that already exposes it;
+            by default a new registry.
 
     Raises:
-        ValueError: the registry has metrics of these names, as of another hook.
+        ValueError: the registry already has metrics with these names, for example from another hook.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -71,7 +71,7 @@ class PrometheusHook:
             "scarf_client_request_seconds", "Seconds that attempts took, waits included.", _AT, registry=registry
         )
         self._in_progress = Gauge(
-            "scarf_client_requests_in_progress", "Attempts under way.", _AT, registry=registry
+            "scarf_client_requests_in_progress", "Attempts in progress.", _AT, registry=registry
         )
         self._retries = counter("retries", "Further attempts that were scheduled.", "reason")
         self._pauses = counter("throttled", "Pauses that the service asked for.")
@@ -100,13 +100,13 @@ class PrometheusHook:
                 self._bytes.labels(*at).inc(event.bytes_received)
 
     def render(self) -> str:
-        """Return all of the registry in the text format that goes with `CONTENT_TYPE`."""
+        """Return all metrics of the registry in the text format of `CONTENT_TYPE`."""
         return generate_latest(_WithoutTimes(self._registry)).decode()
 
 
 @attrs.frozen
 class _WithoutTimes:
-    """A registry without the times at which its metrics were made: a series more for each, which nobody reads."""
+    """A registry without `_created` samples, which would add a rarely used series for each metric."""
 
     registry: CollectorRegistry
 

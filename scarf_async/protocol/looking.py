@@ -1,4 +1,4 @@
-"""Is it there already? What a create should have made, held against what the service shows. Pure."""
+"""Lookups: compares what a create should have made with what the service shows."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ E = TypeVar("E", Organization, Package, Route, Domain, TrackingPixel, Collection
 
 _WHERE_SHOWN: Final = {"repository_url", "importance"}
 GRACE: Final = dt.timedelta(minutes=1)
-"""How much older than the first send a package may seem: clocks and `Date` headers are coarse."""
+"""How much older than the first attempt a package may seem: clocks and `Date` headers are coarse."""
 
 
 @attrs.frozen
 class Found(Generic[E]):
-    """What is there under the identity that was asked for.
+    """The existing entity with the requested identity.
 
     Attributes:
-        equal: one whose every comparable field is as asked for.
-        different: one of the same identity that differs; looked at only where none is equal.
+        equal: an entity whose comparable fields are all as requested.
+        different: an entity of the same identity that differs; only used if none is equal.
     """
 
     equal: E | None = None
@@ -60,15 +60,16 @@ class Found(Generic[E]):
 
     @property
     def there(self) -> E | None:
-        """The one that was found, equal or not."""
+        """The found entity, equal or not."""
         return self.equal or self.different
 
 
 def differing_fields(requested: attrs.AttrsInstance, found: attrs.AttrsInstance) -> list[str]:
-    """Name the fields that were sent, are given back, and are not equal; `""`, None and absent are alike.
+    """Return the names of sent fields that the service returns with a different value.
 
-    Texts and addresses are equal if their keys are (`names`), since the service may spell them its own way. The
-    name is left out: it is the identity. What only v2 shows is compared only where it is shown.
+    `""`, None and a missing value are equal. Texts and URLs are equal if their keys are (see `names`), since the
+    service may change their spelling. The name is left out, as it is the identity. Fields that only v2 returns are
+    compared only if they are present.
     """
     shown = {field.name for field in attrs.fields(type(found))}
     sent = [field.name for field in attrs.fields(type(requested)) if field.name in shown - {"name"}]
@@ -91,12 +92,12 @@ def _found(requested: attrs.AttrsInstance, candidates: Iterable[E]) -> Found[E]:
 
 
 def find_organization(requested: OrganizationUpsert, shown: Organization | None) -> Found[Organization]:
-    """Hold an organization against the one of its name."""
+    """Compare an organization with the existing one of its name."""
     return _found(requested, [shown] if shown is not None else [])
 
 
 class PackageIndex:
-    """A list of packages in which many are looked for."""
+    """A list of packages, indexed for many lookups."""
 
     def __init__(self, shown: Iterable[Package]) -> None:
         self._named: dict[str, list[Package]] = defaultdict(list)
@@ -106,20 +107,20 @@ class PackageIndex:
             self._uuids[package.uuid.casefold()] = package
 
     def named(self, name: str) -> Sequence[Package]:
-        """Return those that may have a name, whatever their owner: all whose names end alike."""
+        """Return the packages that may have a name, for any owner: all whose names have the same last part."""
         return self._named.get(last_part(name), ())
 
     def called(self, name: str, owner: str | None) -> list[Package]:
-        """Return those of a name, with or without `owner/`; without an owner that of each counts."""
+        """Return the packages with a name, with or without `owner/`; by default, each package's own owner."""
         return [package for package in self.named(name) if _is_called(package, name, owner)]
 
     def with_uuid(self, uuid: str) -> Package | None:
-        """Return the one with a uuid."""
+        """Return the package with a uuid."""
         return self._uuids.get(uuid.casefold())
 
 
 def last_part(name: str) -> str:
-    """Return the end of a package's name, which all its spellings share, whatever the owner.
+    """Return the last part of a package's name, which all its spellings share for any owner.
 
     >>> last_part("acme/web")
     'web'
@@ -139,13 +140,13 @@ def find_package(
     organization: str | None = None,
     not_before: dt.datetime | None = None,
 ) -> Found[Package]:
-    """Hold a package against a list: same name, with or without `owner/`, and same type where one was given.
+    """Compare a package with a list: by name, with or without `owner/`, and by type if it is given.
 
     Args:
-        requested: what was to be created.
+        requested: the package to create.
         shown: the list.
-        organization: the owner, if it is one; the user's own name is not known here.
-        not_before: packages created more than a minute before are somebody else's.
+        organization: the owning organization, if any; the user's own name is not known here.
+        not_before: packages created more than a minute earlier are not ours.
     """
 
     def same(package: Package) -> bool:
@@ -153,7 +154,7 @@ def find_package(
             return False
         if isinstance(requested.library_type, str) and package.library_type != requested.library_type:
             return False
-        # Without a date it cannot be told apart, and taking it for another's would create it twice.
+        # A package without a date counts as ours: otherwise it could be created twice.
         return not_before is None or package.created_at is None or package.created_at >= not_before - GRACE
 
     def to_the_letter(package: Package) -> bool:
@@ -161,14 +162,14 @@ def find_package(
         return plain_name(package.name, owner) == plain_name(requested.name, owner)
 
     namesakes = list(filter(same, shown))
-    # A service that keeps other spellings apart shows them beside ours.
+    # A service that distinguishes other spellings shows them beside ours.
     return _found(requested, list(filter(to_the_letter, namesakes)) or namesakes)
 
 
 def find_route(requested: RouteCreate, shown: Iterable[Route]) -> Found[Route]:
-    """Hold a route against a list: both addresses equal."""
+    """Compare a route with a list: both its path and its URL must be equal."""
     key = route_key(requested.template_path, requested.outgoing_url)
-    # The youngest of equal ones is the likeliest to be ours.
+    # The newest of equal routes is most likely ours.
     return _found(
         requested,
         [route for route in reversed(list(shown)) if route_key(route.template_path, route.outgoing_url) == key],
@@ -176,6 +177,6 @@ def find_route(requested: RouteCreate, shown: Iterable[Route]) -> Found[Route]:
 
 
 def find_domain(requested: DomainCreate, shown: Iterable[Domain]) -> Found[Domain]:
-    """Hold a domain against a list: names are equal where DNS knows one name only."""
+    """Compare a domain with a list: names are equal if they are the same name in DNS."""
     key = domain_key(requested.name)
     return _found(requested, [domain for domain in shown if domain_key(domain.name) == key])

@@ -1,4 +1,4 @@
-"""The protocol without a socket: a call into a request, an answer into a value or an error. Pure."""
+"""The protocol without a socket: from a call to a request, and from a response to a value or an error."""
 
 from __future__ import annotations
 
@@ -73,31 +73,31 @@ _JSON_BODY: Final[Mapping[str, str]] = MappingProxyType({"Content-Type": "applic
 
 
 class Resend(Enum):
-    """Which of a call's failures allow sending it again."""
+    """Which failures of a call allow a retry."""
 
     READ = "read"
-    """It changes nothing: again after every passing failure, a cut answer among them."""
+    """A read: retry after every transient failure, including a truncated response."""
     REPEAT = "repeat"
-    """It states a final value: again after every passing failure."""
+    """An idempotent write: retry after every transient failure."""
     DELETE = "delete"
-    """As REPEAT; a 404 to a resend counts as done."""
+    """Like REPEAT, but a 404 after a retry counts as success."""
     CREATE = "create"
-    """Again after a 429 or where nothing was sent; otherwise only after looking."""
+    """Retry after a 429 or if nothing was sent; otherwise only after a lookup."""
     ONCE = "once"
-    """Nothing is known of it: again only where nothing was sent."""
+    """An unknown call: retry only if nothing was sent."""
     REFUSED = "refused"
-    """Again after a 429 or where nothing was sent: there is no look that tells what became of it."""
+    """Retry after a 429 or if nothing was sent; no lookup can show whether it took effect."""
     EXPORT = "export"
-    """Again after 429, 502, 503, 504 or where nothing was sent; an export that was sent may cost money."""
+    """Retry after 429, 502, 503, 504 or if nothing was sent; an export that was sent may cost money."""
 
 
 class Verdict(Enum):
-    """What may follow an outcome."""
+    """What to do after an outcome."""
 
     SUCCESS = "success"
     AGAIN = "again"
     LOOK = "look"
-    """The request may have taken effect: nothing is sent again before looking."""
+    """The request may have taken effect: it must not be sent again without a lookup."""
     FAILURE = "failure"
 
 
@@ -377,25 +377,25 @@ def class_name(target: object) -> str:
 
 
 def decode(request: Addressed[T], answer: Answer) -> T:
-    """Read a success as what its endpoint promises.
+    """Decode a successful response as the type that its endpoint promises.
 
     Raises:
-        DecodeError: it is something else.
+        DecodeError: it has another form.
     """
     return decode_with(request, answer, request.endpoint.wire.read)
 
 
 def decode_with(request: Addressed[T], answer: Answer, read: Callable[[bytes, type[T]], U]) -> U:
-    """Read a success by a function that raises `UnreadableError`.
+    """Decode a successful response with a function that raises `UnreadableError`.
 
     Raises:
-        DecodeError: it cannot be read.
+        DecodeError: it cannot be decoded.
     """
     target = request.endpoint.answer
     if target is None:
-        raise TypeError(f"{request.endpoint.name} promises no answer")
+        raise TypeError(f"{request.endpoint.name} has no response type")
     if answer.too_long:
-        path, reason = "", "the answer is longer than max_response_bytes"
+        path, reason = "", "the response is longer than max_response_bytes"
     else:
         try:
             return read(answer.body, target)
@@ -407,7 +407,7 @@ def decode_with(request: Addressed[T], answer: Answer, read: Callable[[bytes, ty
 
 
 def decode_written(request: Addressed[T], answer: Answer) -> T | None:
-    """Read what a write answered with, if it is the entity: no document says what writes answer with."""
+    """Decode the response to a write if it is the entity: what writes return is not documented."""
     if answer.cut or answer.too_long:
         return None
     try:
@@ -417,7 +417,7 @@ def decode_written(request: Addressed[T], answer: Answer) -> T | None:
 
 
 def written_id(answer: Answer) -> str | None:
-    """Return the identifier in an answer that is otherwise not what was promised."""
+    """Return the identifier in a response that otherwise does not have the documented form."""
     try:
         value = tolerant.loads(answer.body)
     except (ValueError, RecursionError):
@@ -427,8 +427,8 @@ def written_id(answer: Answer) -> str | None:
 
 
 def unconfirmed(request: Addressed[T], requested: object, failure: ScarfError | None) -> WriteConfirmedError:
-    """Build the error of a write that happened and could not be read back."""
-    why = f": {failure}" if failure else ": it is not where it should be"
+    """Return the error for a write that took effect but could not be read back."""
+    why = f": {failure}" if failure else ": it was not found"
     return WriteConfirmedError(
         f"{request.endpoint.name} succeeded, but reading back failed{why}; do not repeat it",
         requested=requested,

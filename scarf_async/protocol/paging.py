@@ -276,7 +276,7 @@ def read_page(request: Request[list[E]], answer: Answer) -> Page[E]:
 
 def _unproven(endpoint: Endpoint[list[E]], reason: str) -> PaginationError:
     return PaginationError(
-        f"the list cannot be shown to be whole, and none of it is returned: {reason}",
+        f"the list cannot be verified as complete, so none of it is returned: {reason}",
         endpoint=endpoint.name,
         entity=class_name(endpoint.answer),
     )

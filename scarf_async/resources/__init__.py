@@ -1,4 +1,4 @@
-"""The groups of calls: thin, typed, documented."""
+"""The groups of API calls."""
 
 from scarf_async.resources.collections import Collections
 from scarf_async.resources.domains import Domains

@@ -16,8 +16,8 @@ __all__ = ["Collections"]
 class Collections:
     """`scarf.collections`: list, get, create, update and delete collections.
 
-    These are calls of v2, whichever version the client speaks. A collection is given by its id or as a
-    `Collection`, which has an owner; else the owner is the call's, or the client's.
+    These calls use v2, whichever version the client uses. Pass a collection as its id or as a `Collection`, which
+    has an owner. For an id, the owner is the `owner` argument, else the client's owner.
     """
 
     def __init__(self, session: Session) -> None:
@@ -27,11 +27,11 @@ class Collections:
         """Return the collections of an owner.
 
         Raises:
-            ValidationError: nobody says whose; nothing was sent.
+            ValidationError: no owner is given; nothing was sent.
             NotFoundError: there is no such owner.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of collections, or not a whole one.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of collections, or is incomplete.
         """
         return await self._session.read(collections.collections(self._owner(owner)))
 
@@ -39,11 +39,11 @@ class Collections:
         """Return a collection.
 
         Raises:
-            ValidationError: nobody says whose; nothing was sent.
-            NotFoundError: there is none of this id.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a collection.
+            ValidationError: no owner is given; nothing was sent.
+            NotFoundError: no collection has this id.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a collection.
         """
         return await self._session.read(collections.collection(*self._at(collection, owner)))
 
@@ -55,16 +55,16 @@ class Collections:
         Args:
             collection: what to create.
             owner: a user or an organization; else the client's owner.
-            if_exists: with `keep`, one of this pattern and registry, and of the domain where one is given, is
-                returned as it is.
+            if_exists: with `keep`, return an existing collection that has this pattern and registry, and this
+                domain if one is given.
 
         Raises:
-            ValidationError: nobody says whose; nothing was sent.
-            ConflictError: it exists, or contradicts another one.
-            OutcomeUnknownError: sent, not answered, and looking did not settle it.
-            WriteConfirmedError: created, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: it was not sent.
+            ValidationError: no owner is given; nothing was sent.
+            ConflictError: the collection exists, or conflicts with another one.
+            OutcomeUnknownError: no response arrived, and a lookup did not show whether it was created.
+            WriteConfirmedError: it was created but could not be read back.
+            APIError: the service returned another error.
+            TransportError: the request was not sent.
         """
         creation = collections.create_collection(self._owner(owner), collection)
         return await create(self._session, creation, if_exists)
@@ -72,16 +72,17 @@ class Collections:
     async def update(
         self, collection: str | Collection, upsert: CollectionUpsert, *, owner: str | None = None
     ) -> Collection:
-        """Change a collection to what is given.
+        """Update a collection.
 
-        It is read first, what is UNSET stays, and what another changes between the two requests is lost.
+        The current collection is read first, and UNSET fields keep their values. A change made by someone else
+        between the two requests is lost.
 
         Raises:
-            NotFoundError: there is none of this id.
-            ConflictError: it would contradict another one.
-            WriteConfirmedError: changed, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            NotFoundError: no collection has this id.
+            ConflictError: it would conflict with another collection.
+            WriteConfirmedError: it was changed but could not be read back.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         return await self._session.run(collections.update_collection(*self._at(collection, owner), upsert))
 
@@ -89,9 +90,9 @@ class Collections:
         """Delete a collection.
 
         Raises:
-            NotFoundError: there is none of this id (but not after an attempt that may have deleted it).
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            NotFoundError: no collection has this id. Not raised after an attempt that may have deleted it.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         await self._session.run(collections.delete_collection(*self._at(collection, owner)))
 
@@ -99,7 +100,7 @@ class Collections:
         return needed_owner(owner, self._session.owner)
 
     def _at(self, collection: str | Collection, owner: str | None) -> tuple[str, str]:
-        """Return the owner and the id of a collection, as its path has them."""
+        """Return the owner and the id of a collection, as used in its path."""
         if isinstance(collection, str):
             return self._owner(owner), collection
         return self._owner(owner_beside(f"collection {collection.id}", collection.owner, owner)), collection.id

@@ -15,7 +15,7 @@ __all__ = ["Domains"]
 
 
 class Domains:
-    """`scarf.domains`: list, get, create and delete the domains of a package; the status of one."""
+    """`scarf.domains`: list, get, create and delete the domains of a package, and read the status of a domain."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -25,9 +25,9 @@ class Domains:
 
         Raises:
             NotFoundError: there is no such package.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of domains.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of domains.
         """
         return await self._session.read(self._session.dialect.domains(package_key(package)))
 
@@ -39,27 +39,27 @@ class Domains:
         Args:
             package: its uuid, or the package.
             domain: what to create.
-            if_exists: with `keep`, a domain of the package with this name is returned, in whatever case, with or
-                without a dot at its end, in Unicode or as IDNA.
+            if_exists: with `keep`, return an existing domain of the package that has this name. Case, a trailing
+                dot, and Unicode or IDNA spelling make no difference.
 
         Raises:
             ConflictError: the name is taken.
-            OutcomeUnknownError: sent, not answered, and looking did not settle it.
-            WriteConfirmedError: created, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: it was not sent.
+            OutcomeUnknownError: no response arrived, and a lookup did not show whether it was created.
+            WriteConfirmedError: it was created but could not be read back.
+            APIError: the service returned another error.
+            TransportError: the request was not sent.
         """
         creation = self._session.dialect.create_domain(package_key(package), domain)
         return await create(self._session, creation, if_exists)
 
     async def get(self, package: str | Package | PackageKey, domain_id: str) -> Domain:
-        """Return one domain; v1 has no call for that, and the list is read.
+        """Return one domain. v1 has no such call, so the list is read instead.
 
         Raises:
             NotFoundError: there is no such domain.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not what was promised.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response does not have the documented form.
         """
         return await self._session.read(self._session.dialect.domain(package_key(package), domain_id))
 
@@ -67,24 +67,24 @@ class Domains:
         """Delete a domain.
 
         Raises:
-            NotFoundError: there is no such domain (but not after an attempt that may have deleted it).
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            NotFoundError: there is no such domain. Not raised after an attempt that may have deleted it.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         await self._session.run(self._session.dialect.delete_domain(package_key(package), domain_id))
 
     async def status(self, name: str, *, owner: str | None = None) -> DomainStatus:
-        """Return how far a domain of an owner has come on its way to being served (v2, of any client).
+        """Return the setup status of an owner's domain (calls v2, whichever version the client uses).
 
         Args:
             name: the host name.
-            owner: whose domain it is; else the client's owner.
+            owner: the owner of the domain; else the client's owner.
 
         Raises:
-            ValidationError: nobody says whose; nothing was sent.
-            NotFoundError: the owner has no such domain: no package, pixel or collection is served under it.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a status.
+            ValidationError: no owner is given; nothing was sent.
+            NotFoundError: the owner has no such domain: none of their packages, pixels or collections uses it.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a status.
         """
         return await self._session.read(domain_status(needed_owner(owner, self._session.owner), name))

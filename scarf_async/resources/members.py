@@ -21,33 +21,33 @@ class Members:
 
         Raises:
             NotFoundError: there is no such organization.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of members.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of members.
         """
         return await self._session.read(self._session.dialect.members(organization))
 
     async def get(self, organization: str, username: str) -> Member:
-        """Return one member of an organization; v1 has no call for that, and the list is read.
+        """Return one member of an organization. v1 has no such call, so the list is read instead.
 
         Raises:
             NotFoundError: there is no such member.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not what was promised.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response does not have the documented form.
         """
         return await self._session.read(self._session.dialect.member(organization, username))
 
     async def upsert(self, organization: str, username: str, role: RoleLike) -> Member:
-        """Create or change a membership; may be sent again safely, since it states a final value.
+        """Add a member or change their role. The call is idempotent and safe to retry.
 
         Returns:
-            The member as the service answers it, or as it was asked for where the answer does not show it.
+            The member from the response, or built from the arguments if the response does not contain it.
 
         Raises:
-            ValidationError: the role is none of `Role`; nothing was sent.
-            APIError: the service said no.
-            TransportError: no answer came.
+            ValidationError: the role is not a `Role`; nothing was sent.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
         """
         steps = self._session.dialect.upsert_member(organization, MemberUpsert(username, role))
         return await self._session.run(steps)
@@ -56,8 +56,8 @@ class Members:
         """Remove a member.
 
         Raises:
-            NotFoundError: there is no such member (but not after an attempt that may have removed it).
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            NotFoundError: there is no such member. Not raised after an attempt that may have removed them.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         await self._session.run(self._session.dialect.remove_member(organization, username))

@@ -18,7 +18,7 @@ class Organizations:
         self._session = session
 
     async def get(self, name: str) -> Organization:
-        """Return the organization of a name.
+        """Return the organization with a given name.
 
         Example:
             ```python
@@ -26,43 +26,43 @@ class Organizations:
             ```
 
         Raises:
-            ValidationError: the name cannot be in an address.
-            NotFoundError: there is none, or it is not visible to the token's user.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not an organization.
+            ValidationError: the name cannot be part of a URL.
+            NotFoundError: it does not exist, or is not visible to the token's user.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not an organization.
         """
         return await self._session.read(self._session.dialect.organization(name))
 
     async def create(self, organization: OrganizationUpsert, *, if_exists: IfExists = "fail") -> Organization:
-        """Create an organization; the token's user becomes its owner. v2 has no call for that.
+        """Create an organization; the token's user becomes its owner. v1 only.
 
         Args:
             organization: what to create.
-            if_exists: with `keep`, one of this name that equals what is asked for is returned as it is.
+            if_exists: with `keep`, return an existing organization that has this name and equal fields.
 
         Raises:
-            UnsupportedError: the client speaks v2; nothing was sent.
-            ConflictError: it exists (or, with `keep`, exists and differs: `.requested`, `.found`).
-            OutcomeUnknownError: sent, not answered, and looking did not settle it.
-            WriteConfirmedError: created, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: it was not sent.
+            UnsupportedError: the client uses v2; nothing was sent.
+            ConflictError: it exists (with `keep`: it exists and differs; see `.requested` and `.found`).
+            OutcomeUnknownError: no response arrived, and a lookup did not show whether it was created.
+            WriteConfirmedError: it was created but could not be read back.
+            APIError: the service returned another error.
+            TransportError: the request was not sent.
         """
         return await create(self._session, self._session.dialect.create_organization(organization), if_exists)
 
     async def update(self, name: str, organization: OrganizationUpsert) -> Organization:
-        """Change an organization to what is given; another name in it renames it.
+        """Update an organization. A different `name` renames it.
 
-        v1 does not say whether it clears fields that are left out: give all of them. In v2 the organization is
-        read first, what is UNSET stays, and what another changes between the two requests is lost.
+        v1 does not document whether it clears omitted fields, so pass all of them. In v2 the organization is read
+        first and UNSET fields keep their values; a change made by someone else between the two requests is lost.
 
         Raises:
-            NotFoundError: there is no organization of this name.
-            OutcomeUnknownError: renamed, not answered, and looking under the new name did not settle it.
-            WriteConfirmedError: changed, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            NotFoundError: no organization has this name.
+            OutcomeUnknownError: a rename got no response, and a lookup did not show whether it took effect.
+            WriteConfirmedError: it was changed but could not be read back.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         change = self._session.dialect.update_organization(name, organization)
         if isinstance(change, Renaming):

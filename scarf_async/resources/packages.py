@@ -24,10 +24,10 @@ __all__ = ["Packages", "check_same_type", "package_key"]
 
 
 def package_key(package: str | Package | PackageKey, owner: str | None = None) -> PackageKey:
-    """Return the key of a package given by its id, as an entity or as a key.
+    """Return the key of a package that is given as an id, an entity or a key.
 
     Raises:
-        ValidationError: it has an owner, and another one is given beside it.
+        ValidationError: the package has an owner, and a different owner is passed too.
     """
     key = package.key if isinstance(package, Package) else package
     if not isinstance(key, PackageKey):
@@ -40,7 +40,7 @@ def check_same_type(package: Package, upsert: PackageUpsert, alike: Collection[s
 
     Args:
         package: the package as it is now.
-        upsert: what it is to be.
+        upsert: the requested values.
         alike: words that mean the same type.
     """
     wanted, there = upsert.library_type, package.library_type
@@ -52,7 +52,7 @@ def check_same_type(package: Package, upsert: PackageUpsert, alike: Collection[s
 
 
 class Packages:
-    """`scarf.packages`: list, get, create, update and delete packages; an overview of them."""
+    """`scarf.packages`: list, get, create, update and delete packages, and read an overview of them."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -60,21 +60,21 @@ class Packages:
     async def list(
         self, organization: str | None = None, *, types: Iterable[LibraryTypeLike] = ()
     ) -> builtins.list[Package]:
-        """Return the packages of an organization; without one those of the token's user.
+        """Return the packages of an organization, or without one, those of the token's user.
 
-        The user's list holds the packages of the user's organizations too. In v2 an owner is an organization or a
-        user, and the packages are its alone; without one they are those of the client's owner.
+        The user's list includes the packages of the user's organizations. In v2 the owner is an organization or a
+        user, else the client's owner, and the list contains only packages that belong to that owner.
 
         Args:
             organization: the owner.
             types: return only packages of these types.
 
         Raises:
-            ValidationError: v2, and nobody says whose; nothing was sent.
+            ValidationError: in v2, no owner is given; nothing was sent.
             NotFoundError: there is no such organization.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of packages.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of packages.
         """
         wanted = (types,) if isinstance(types, str) else tuple(types)
         return await self._session.read(self._session.dialect.packages(organization, wanted))
@@ -86,7 +86,7 @@ class Packages:
         types: Iterable[LibraryTypeLike] = (),
         permission: PermissionLevelLike | None = None,
     ) -> builtins.list[PackageOverview]:
-        """Return the packages of an owner with their domains, and how often each was fetched (v2, of any client).
+        """Return an owner's packages with their domains and download counts (calls v2 from any client).
 
         Args:
             owner: a user or an organization; else the client's owner.
@@ -94,11 +94,11 @@ class Packages:
             permission: return only packages on which the token's user has this level: member, admin or owner.
 
         Raises:
-            ValidationError: nobody says whose, or the service does not have the level; nothing was sent.
+            ValidationError: no owner is given, or v2 does not have this level; nothing was sent.
             NotFoundError: there is no such owner.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not an overview, or not a whole one.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not an overview, or is incomplete.
         """
         wanted = (types,) if isinstance(types, str) else tuple(types)
         return await self._session.read(overview(needed_owner(owner, self._session.owner), wanted, permission))
@@ -113,16 +113,16 @@ class Packages:
         """Return a package by its uuid or its name.
 
         Args:
-            id_or_name: the uuid, or the name, `/` and all; a `Package` or its key is read again.
-            library_type: tells packages of one name apart.
-            owner: whose package it is, in v2; else the client's. v1 does not ask.
+            id_or_name: the uuid, or the full name including any `/`; a `Package` or its key is read again.
+            library_type: selects among packages with the same name.
+            owner: in v2, the owner of the package; else the client's owner. v1 does not use it.
 
         Raises:
-            ValidationError: several packages have the name, or the owner contradicts the key; v2 needs an owner.
-            NotFoundError: there is none, or it is not visible to the token's user.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a package.
+            ValidationError: several packages have the name, the owner contradicts the key, or v2 has no owner.
+            NotFoundError: it does not exist, or is not visible to the token's user.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a package.
         """
         if not isinstance(id_or_name, str):
             key = package_key(id_or_name, owner)
@@ -137,38 +137,38 @@ class Packages:
         route: RouteCreate | None = None,
         if_exists: IfExists = "fail",
     ) -> Package:
-        """Create a package of an organization; without one, of the token's user, and in v2 of the client's owner.
+        """Create a package in an organization, else for the token's user (v1) or the client's owner (v2).
 
         Args:
             package: what to create.
             organization: the owner.
-            route: the first route of a file package, which v2 creates together with it, and v1 does not.
-            if_exists: with `keep`, one of this name and type that equals what is asked for is returned as it is
-                (its addresses are not compared: the service does not give them back).
+            route: the first route of a file package; only v2 creates it in the same call.
+            if_exists: with `keep`, return an existing package that has this name and type and equal fields.
+                URLs are not compared, because the service does not return them.
 
         Raises:
-            ConflictError: it exists (or, with `keep`, exists and differs: `.requested`, `.found`).
-            OutcomeUnknownError: sent, not answered, and looking did not settle it.
-            WriteConfirmedError: created, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: it was not sent.
+            ConflictError: it exists (with `keep`: it exists and differs; see `.requested` and `.found`).
+            OutcomeUnknownError: no response arrived, and a lookup did not show whether it was created.
+            WriteConfirmedError: it was created but could not be read back.
+            APIError: the service returned another error.
+            TransportError: the request was not sent.
         """
         creation = self._session.dialect.create_package(package, organization, route)
         return await create(self._session, creation, if_exists)
 
     async def update(self, package: str | Package | PackageKey, upsert: PackageUpsert) -> Package:
-        """Change a package to what is given; its type cannot change.
+        """Update a package. Its type cannot change.
 
-        v1 does not say whether it clears fields that are left out: give all of them, addresses too. In v2 the
-        package is read first, what is UNSET stays, and what another changes between the two requests is lost.
+        v1 does not document whether it clears omitted fields, so pass all of them, URLs too. In v2 the package is
+        read first and UNSET fields keep their values; a change made by someone else between the two requests is
+        lost.
 
         Raises:
-            ValidationError: a `Package` of another type was given, or an address that the version does not take;
-                nothing was changed.
+            ValidationError: the type would change, or this version does not accept a URL; nothing was changed.
             NotFoundError: there is no such package.
-            WriteConfirmedError: changed, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            WriteConfirmedError: it was changed but could not be read back.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         if isinstance(package, Package):
             check_same_type(package, upsert, self._session.dialect.traits.types_alike)
@@ -178,8 +178,8 @@ class Packages:
         """Delete a package.
 
         Raises:
-            NotFoundError: there is no such package (but not after an attempt that may have deleted it).
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            NotFoundError: there is no such package. Not raised after an attempt that may have deleted it.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         await self._session.run(self._session.dialect.delete_package(package_key(package)))

@@ -20,30 +20,31 @@ class Permissions:
         self._session = session
 
     async def list(self, package: str | Package | PackageKey) -> builtins.list[Permission]:
-        """Return the permissions on a package, by username.
+        """Return the permissions on a package, listed by username.
 
         Raises:
             NotFoundError: there is no such package.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of permissions.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of permissions.
         """
         return await self._session.read(self._session.dialect.permissions(package_key(package)))
 
     async def set(
         self, package: str | Package | PackageKey, permissions: PermissionSet | Iterable[PermissionSet]
     ) -> None:
-        """Set permissions; may be sent again safely, since it states final values. None of them: nothing is sent.
+        """Set permissions. The call is idempotent and safe to retry. If there are none to set, nothing is sent.
 
-        v1 takes all of them in one request, always sent as an array, the form that is known to work. v2 takes one
-        request each, in order, up to the first that fails; it documents them for packages of users only.
+        v1 sets all of them in one request, always as an array, which is the form known to work. v2 needs one
+        request for each, sent in order until one fails; it documents them only for packages of users.
 
         Raises:
-            ValidationError: something else than `PermissionSet` was given; nothing was sent.
-            UnsupportedError: the version does not have a level, or users by e-mail; nothing was sent.
-            APIError: the service said no. Whether v1 then set some of several is not documented; v2 has set those
-                before, which a note counts.
-            TransportError: no answer came.
+            ValidationError: a value is not a `PermissionSet`; nothing was sent.
+            UnsupportedError: this version does not have a level, or does not accept e-mail addresses; nothing was
+                sent.
+            APIError: the service returned an error. v1 does not document whether it set some of them. v2 set those
+                before the failed one; a note on the error counts them.
+            TransportError: no complete response arrived.
         """
         wanted = [permissions] if isinstance(permissions, PermissionSet) else builtins.list(permissions)
         for entry in wanted:

@@ -15,10 +15,10 @@ __all__ = ["Pixels", "owned_pixel"]
 
 
 def owned_pixel(pixel: str | TrackingPixel, owner: str | None) -> tuple[str | None, str]:
-    """Return whose a pixel is, where that is known, and its id.
+    """Return the owner of a pixel, if known, and its id.
 
     Raises:
-        ValidationError: it has an owner, and another one is given beside it.
+        ValidationError: the pixel has an owner, and a different owner is passed too.
     """
     if not isinstance(pixel, TrackingPixel):
         return owner, pixel
@@ -28,8 +28,8 @@ def owned_pixel(pixel: str | TrackingPixel, owner: str | None) -> tuple[str | No
 class Pixels:
     """`scarf.pixels`: list, get, create, update and delete tracking pixels, and their domains.
 
-    These are calls of v2, whichever version the client speaks. A pixel is given by its id or as a `TrackingPixel`,
-    which has an owner; else the owner is the call's, or the client's.
+    These calls use v2, whichever version the client uses. Pass a pixel as its id or as a `TrackingPixel`, which has
+    an owner. For an id, the owner is the `owner` argument, else the client's owner.
     """
 
     def __init__(self, session: Session) -> None:
@@ -41,11 +41,11 @@ class Pixels:
         """Return the tracking pixels of an owner, or those of a package.
 
         Raises:
-            ValidationError: nobody says whose, or the package has another owner; nothing was sent.
-            NotFoundError: there is no such owner, or package.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of pixels, or not a whole one.
+            ValidationError: no owner is given, or the package has another owner; nothing was sent.
+            NotFoundError: there is no such owner or package.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of pixels, or is incomplete.
         """
         if package is None:
             return await self._session.read(pixels.pixels(self._owner(owner)))
@@ -56,11 +56,11 @@ class Pixels:
         """Return a tracking pixel.
 
         Raises:
-            ValidationError: nobody says whose, or the id is a word of the service's own; nothing was sent.
-            NotFoundError: there is none of this id.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a pixel.
+            ValidationError: no owner is given, or the service reserves this id; nothing was sent.
+            NotFoundError: no pixel has this id.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a pixel.
         """
         return await self._session.read(pixels.pixel(*self._at(pixel, owner)))
 
@@ -72,34 +72,35 @@ class Pixels:
         Args:
             pixel: what to create.
             owner: a user or an organization; else the client's owner.
-            if_exists: with `keep`, one of this name that equals what is asked for is returned as it is; what the
-                list does not show is not compared.
+            if_exists: with `keep`, return an existing pixel that has this name and equal fields. Fields that the
+                list does not contain are not compared.
 
         Raises:
-            ValidationError: nobody says whose, or its package has another owner; nothing was sent.
-            ConflictError: it exists (or, with `keep`, exists and differs: `.requested`, `.found`).
-            OutcomeUnknownError: sent, not answered, and looking did not settle it.
-            WriteConfirmedError: created, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: it was not sent.
+            ValidationError: no owner is given, or the package has another owner; nothing was sent.
+            ConflictError: it exists (with `keep`: it exists and differs; see `.requested` and `.found`).
+            OutcomeUnknownError: no response arrived, and a lookup did not show whether it was created.
+            WriteConfirmedError: it was created but could not be read back.
+            APIError: the service returned another error.
+            TransportError: the request was not sent.
         """
         return await create(self._session, pixels.create_pixel(self._owner(owner), pixel), if_exists)
 
     async def update(
         self, pixel: str | TrackingPixel, upsert: TrackingPixelUpsert, *, owner: str | None = None
     ) -> TrackingPixel:
-        """Change a tracking pixel to what is given.
+        """Update a tracking pixel.
 
-        It is read first, what is UNSET stays, and what another changes between the two requests is lost.
+        The current pixel is read first, and UNSET fields keep their values. A change made by someone else between
+        the two requests is lost.
 
         Raises:
-            ValidationError: the service does not show whether it tracks companies, so that this has to be given;
-                nothing was changed.
-            NotFoundError: there is none of this id.
+            ValidationError: the service does not show the current `track_companies`, so it must be given; nothing
+                was changed.
+            NotFoundError: no pixel has this id.
             ConflictError: another pixel has the name.
-            WriteConfirmedError: changed, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            WriteConfirmedError: it was changed but could not be read back.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         return await self._session.run(pixels.update_pixel(*self._at(pixel, owner), upsert))
 
@@ -107,40 +108,40 @@ class Pixels:
         """Delete a tracking pixel.
 
         Raises:
-            NotFoundError: there is none of this id (but not after an attempt that may have deleted it).
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            NotFoundError: no pixel has this id. Not raised after an attempt that may have deleted it.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         await self._session.run(pixels.delete_pixel(*self._at(pixel, owner)))
 
     async def list_domains(self, pixel: str | TrackingPixel, *, owner: str | None = None) -> builtins.list[Domain]:
-        """Return the domains of a tracking pixel, besides `static.scarf.sh`, which serves every pixel.
+        """Return the domains of a tracking pixel, without `static.scarf.sh`, which serves every pixel.
 
         Raises:
             NotFoundError: there is no such pixel.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of domains.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of domains.
         """
         return await self._session.read(pixels.pixel_domains(*self._at(pixel, owner)))
 
     async def create_domain(
         self, pixel: str | TrackingPixel, name: str, *, owner: str | None = None, if_exists: IfExists = "fail"
     ) -> Domain:
-        """Serve a tracking pixel under a domain; one domain may serve any number of pixels.
+        """Create a domain for a tracking pixel. One domain can serve any number of pixels.
 
         Args:
             pixel: its id, or the pixel.
             name: the host name.
-            owner: whose pixel it is; else the client's owner.
-            if_exists: with `keep`, a domain of the pixel with this name is returned, in whatever spelling.
+            owner: the owner of the pixel; else the client's owner.
+            if_exists: with `keep`, return an existing domain of the pixel that has this name, in any spelling.
 
         Raises:
             ConflictError: the name is taken.
-            OutcomeUnknownError: sent, not answered, and looking did not settle it.
-            WriteConfirmedError: created, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: it was not sent.
+            OutcomeUnknownError: no response arrived, and a lookup did not show whether it was created.
+            WriteConfirmedError: it was created but could not be read back.
+            APIError: the service returned another error.
+            TransportError: the request was not sent.
         """
         creation = pixels.create_pixel_domain(*self._at(pixel, owner), DomainCreate(name))
         return await create(self._session, creation, if_exists)
@@ -149,9 +150,9 @@ class Pixels:
         """Delete a domain of a tracking pixel.
 
         Raises:
-            NotFoundError: there is no such domain (but not after an attempt that may have deleted it).
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            NotFoundError: there is no such domain. Not raised after an attempt that may have deleted it.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         await self._session.run(pixels.delete_pixel_domain(*self._at(pixel, owner), domain_id))
 
@@ -159,6 +160,6 @@ class Pixels:
         return needed_owner(owner, self._session.owner)
 
     def _at(self, pixel: str | TrackingPixel, owner: str | None) -> tuple[str, str]:
-        """Return the owner and the id of a pixel, as its path has them."""
+        """Return the owner and the id of a pixel, as used in its path."""
         owner, pixel_id = owned_pixel(pixel, owner)
         return self._owner(owner), pixel_id

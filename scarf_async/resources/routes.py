@@ -23,9 +23,9 @@ class Routes:
 
         Raises:
             NotFoundError: there is no such package.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of routes.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of routes.
         """
         return await self._session.read(self._session.dialect.routes(package_key(package)))
 
@@ -34,46 +34,46 @@ class Routes:
     ) -> Route:
         """Create a route.
 
-        The service takes equal routes twice. Where the outcome of a create has to be looked for, an equal route
-        that was there before counts as the one asked for.
+        The service accepts duplicate routes. If the response to a create is lost, a lookup cannot tell an older
+        equal route from the new one, and counts it as created.
 
         Args:
             package: its uuid, or the package.
             route: what to create.
-            if_exists: with `keep`, an equal route is returned as it is.
+            if_exists: with `keep`, return an existing equal route.
 
         Raises:
-            OutcomeUnknownError: sent, not answered, and looking did not settle it.
-            WriteConfirmedError: created, but it cannot be read back.
-            APIError: the service said no.
-            TransportError: it was not sent.
+            OutcomeUnknownError: no response arrived, and a lookup did not show whether it was created.
+            WriteConfirmedError: it was created but could not be read back.
+            APIError: the service returned an error.
+            TransportError: the request was not sent.
         """
         creation = self._session.dialect.create_route(package_key(package), route)
         return await create(self._session, creation, if_exists)
 
     async def get(self, package: str | Package | PackageKey, route_id: str) -> Route:
-        """Return one route; v1 has no call for that, and the list is read.
+        """Return one route. v1 has no such call, so the list is read instead.
 
         Raises:
             NotFoundError: there is no such route.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not what was promised.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response does not have the documented form.
         """
         return await self._session.read(self._session.dialect.route(package_key(package), route_id))
 
     async def update(self, package: str | Package | PackageKey, route_id: str, route: RouteCreate) -> Route:
-        """Change a route to what is given (v2).
+        """Update a route (v2).
 
-        It is read first: an `outgoing_url` that is UNSET stays, and None clears it. What another changes between
-        the two requests is lost.
+        The current route is read first. An UNSET `outgoing_url` keeps its value, and None clears it. A change made
+        by someone else between the two requests is lost.
 
         Raises:
-            UnsupportedError: the client speaks v1; nothing was sent.
+            UnsupportedError: the client uses v1; nothing was sent.
             NotFoundError: there is no such route.
-            WriteConfirmedError: changed, but it cannot be read back.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            WriteConfirmedError: it was changed but could not be read back.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         return await self._session.run(self._session.dialect.update_route(package_key(package), route_id, route))
 
@@ -81,8 +81,8 @@ class Routes:
         """Delete a route.
 
         Raises:
-            NotFoundError: there is no such route (but not after an attempt that may have deleted it).
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
+            NotFoundError: there is no such route. Not raised after an attempt that may have deleted it.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
         """
         await self._session.run(self._session.dialect.delete_route(package_key(package), route_id))

@@ -1,4 +1,4 @@
-"""What is known of accounts (v2)."""
+"""Accounts and their memberships (v2)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ __all__ = ["Users"]
 
 
 class Users:
-    """`scarf.users`: an account, and the organizations of a user; calls of v2, whichever the client speaks."""
+    """`scarf.users`: read an account, and the organizations of a user. Calls v2 from any client."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     async def get(self, username: str) -> User:
-        """Return an account: a user, or an organization of that name.
+        """Return an account: the user or the organization with this name.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: there is no such account.
             AuthenticationError: the token is wrong, or may not see the account.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not an account.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not an account.
         """
         return await self._session.read(user(username))
 
@@ -32,8 +32,8 @@ class Users:
 
         Raises:
             NotFoundError: there is no such user.
-            APIError: the service said no for another reason.
-            TransportError: no answer came.
-            DecodeError: the answer is not a list of organizations, or not a whole one.
+            APIError: the service returned another error.
+            TransportError: no complete response arrived.
+            DecodeError: the response is not a list of organizations, or is incomplete.
         """
         return await self._session.read(memberships(username))

@@ -1,1 +1,1 @@
-"""Carrying out a call: attempts, retries, pace, looking before a create is sent again."""
+"""Carrying out calls: attempts, retries, rate limits, and lookups before a create is sent again."""

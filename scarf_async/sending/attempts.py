@@ -1,4 +1,4 @@
-"""An attempt at a call, what it tells about the call and the whole client, and the attempts after it."""
+"""Attempts at a call: their outcomes, effects on the client, and retries."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ A = TypeVar("A", bound=Answer | Download | Lost)
 
 @attrs.frozen(eq=False)
 class Attempts:
-    """Makes attempts, by one view's policy.
+    """Makes attempts with the policy of one view.
 
     Attributes:
         transport: sends single requests; shared by all views, like `budget` and `notices`.
-        budget: the retries of the whole client.
-        notices: told of events.
-        retry: when to try again.
+        budget: the retry budget of the client.
+        notices: the hook for events.
+        retry: the retry policy.
         timeout: seconds for one attempt of an ordinary call.
     """
 
@@ -55,10 +55,10 @@ class Attempts:
     timeout: float
 
     def url(self, request: Request[T]) -> URL:
-        """Return the address of a request, just as it is sent.
+        """Return the URL of a request, exactly as it is sent.
 
         Raises:
-            ConfigurationError: the client was given another version's address only.
+            ConfigurationError: the client only has the URL of another version.
         """
         return self.transport.settings.address(request.endpoint.version, request.target)
 
@@ -66,9 +66,9 @@ class Attempts:
         """Send a request of an ordinary call once.
 
         Args:
-            request: what is sent.
-            course: what the call's attempts share.
-            patience: the longest pause that the service may ask for; None: what is left of the policy's time.
+            request: the request.
+            course: the state that the call's attempts share.
+            patience: the longest pause that the service may ask for; None for the rest of the policy's time.
         """
         url = address = self.url(request)
         began = self._begin(request, course)
@@ -94,7 +94,7 @@ class Attempts:
     async def open(
         self, request: Request[None], course: Course, follow: Callable[[URL], Awaitable[A]], url: URL
     ) -> A:
-        """Ask for an export once, by whatever follows its redirects."""
+        """Send the request of an export once, with a function that follows its redirects."""
         began = self._begin(request, course)
         try:
             outcome = await follow(url)
@@ -114,15 +114,15 @@ class Attempts:
         reserve: Callable[[], float] = lambda: 0.0,
         paced: bool = False,
     ) -> O:
-        """Make attempts at a call until one is final; what is neither an answer nor a lost one always is.
+        """Make attempts at a call until one is final. An outcome that is not a response or a lost one always is.
 
         Args:
-            request: what is sent.
-            course: what the attempts share.
-            attempt: makes one.
-            first: the outcome of one that was made already.
+            request: the request.
+            course: the state that the attempts share.
+            attempt: makes one attempt.
+            first: the outcome of an attempt that has already been made.
             reserve: seconds that another attempt needs before it may send.
-            paced: whether something else bounds the retries, and a refusal costs no attempt.
+            paced: whether something else limits the retries, and a refusal costs no attempt.
         """
 
         def least_wait(outcome: O) -> float | None:
@@ -144,7 +144,7 @@ class Attempts:
     def announce(
         self, request: Addressed[T], outcome: object, attempt: int, delay: float, *, attempts: int = 0
     ) -> None:
-        """Tell that a request will be tried again."""
+        """Report that a request will be retried."""
         if self.notices.wanted:
             reason = f"status {outcome.status}" if isinstance(outcome, Answer) else "no answer"
             detail = outcome.error.args[0] if isinstance(outcome, Lost) else f"the service answered with {reason}"
@@ -160,7 +160,7 @@ class Attempts:
             )
 
     def failure(self, request: Addressed[T], outcome: Answer | Lost, course: Course) -> APIError | TransportError:
-        """Build the error of a call's last outcome."""
+        """Return the error for the last outcome of a call."""
         error: APIError | TransportError
         if isinstance(outcome, Lost):
             error = outcome.error
@@ -229,7 +229,7 @@ class Attempts:
 
 
 def shown_as(outcome: A, shown: str) -> A:
-    """Show an address that the service gave without its query, which may be all the credential it takes."""
+    """Return a URL from the service without its query, which may contain a credential."""
     if isinstance(outcome, Answer):
         if outcome.cut is not None:
             outcome.cut.url = shown
@@ -242,11 +242,11 @@ def shown_as(outcome: A, shown: str) -> A:
 
 
 def _least_wait(request: Addressed[T], outcome: Answer | Lost) -> float | None:
-    """Return the seconds to wait before another attempt; None where the outcome is final."""
+    """Return the minimum seconds before another attempt; None if the outcome is final."""
     verdict = judge(request.endpoint.resend, outcome)
     if verdict is Verdict.SUCCESS or verdict is Verdict.FAILURE:
         return None
     if isinstance(outcome, Lost) and outcome.answered:
-        # A create may have taken effect: it is looked for, and never sent again.
+        # A create may have taken effect: it is looked up, not sent again.
         return None
     return (retry_after(outcome.headers) or 0.0) if isinstance(outcome, Answer) else 0.0

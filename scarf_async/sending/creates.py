@@ -1,6 +1,6 @@
-"""Creating without doubling: what to do where a create was sent and its outcome is not known.
+"""Creating without duplicates, even if the outcome of a create is unknown.
 
-The promise: no create is sent again unless it was looked for and absent for `settle` seconds.
+The promise: no create is sent again unless lookups have found nothing for `settle` seconds.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ IfExists: TypeAlias = Literal["fail", "keep"]
 
 
 def check_if_exists(value: object) -> None:
-    """Raise `ValidationError` for what is none of `IfExists`."""
+    """Raise `ValidationError` for a value that is not an `IfExists`."""
     word("if_exists", value, get_args(IfExists), ValidationError)
 
 
@@ -57,22 +57,22 @@ _Outcome: TypeAlias = Answer | Lost | Found[E] | _LookFailed
 
 
 async def create(session: Session, creation: Creation[E], if_exists: IfExists) -> E:
-    """Create a thing once, and return it.
+    """Create an entity once, and return it.
 
     Args:
-        session: what to send with.
+        session: the session to send with.
         creation: what to create.
-        if_exists: `fail` lets the service refuse what exists; `keep` takes it where it is equal.
+        if_exists: with `fail`, the service refuses an existing entity; with `keep`, return it if it is equal.
 
     Raises:
-        ConflictError: it exists and `if_exists` is `keep`, but it differs; or the service said 409.
-        OutcomeUnknownError: it was sent, and neither an answer nor looking tells what became of it.
-        WriteConfirmedError: it was created, but cannot be read back.
-        APIError: the service said no.
-        TransportError: it was not sent.
+        ConflictError: with `keep`, it exists and differs; or the service returned 409.
+        OutcomeUnknownError: no response arrived, and a lookup did not show whether it was created.
+        WriteConfirmedError: it was created but could not be read back.
+        APIError: the service returned an error.
+        TransportError: the request was not sent.
     """
     check_if_exists(if_exists)
-    # What an earlier run may have made is not what was there before.
+    # When resuming, an earlier run may have created what a lookup finds, so do not look first.
     if if_exists == "keep" and not session.resuming:
         found = await session.run(creation.look(session.look_context()))
         if found:
@@ -86,7 +86,7 @@ async def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
             session.unchanged()
         return await _whole(session, creation, found.equal)
     raise ConflictError(
-        f"it exists and differs: asked for {creation.requested}, found {found.different}",
+        f"it exists and differs: requested {creation.requested}, found {found.different}",
         method=creation.request.endpoint.method,
         url=str(session.attempts.url(creation.request)),
         attempts=0,
@@ -96,19 +96,19 @@ async def _kept(session: Session, creation: Creation[E], found: Found[E]) -> E:
 
 
 async def _whole(session: Session, creation: Creation[E], found: E) -> E:
-    """Return what was found, when there is all that was to be created with it."""
+    """Return the found entity, after creating any part that it lacks."""
     if creation.rest is not None:
         try:
             await create(session, creation.rest(found), "keep")
         except ScarfError as error:
-            error.add_note(f"what it belongs to is there: {found}")
+            error.add_note(f"the entity that it belongs to exists: {found}")
             raise
     return found
 
 
 @attrs.define
 class _Create(Generic[E]):
-    """One create on its way."""
+    """A create in progress."""
 
     session: Session
     creation: Creation[E]
@@ -139,7 +139,7 @@ class _Create(Generic[E]):
         return outcome
 
     async def _look_twice(self) -> Found[E] | _LookFailed | None:
-        """Look; if it is absent, look again when the first request has had time to settle."""
+        """Look it up; if it is absent, look again after the first request has had time to settle."""
         found = await self._look()
         if found:
             return found
@@ -160,7 +160,7 @@ class _Create(Generic[E]):
             return _LookFailed(error)
 
     async def _last_look(self, outcome: Answer | Lost) -> E:
-        """After an outcome that is not a success: what it means, maybe after one more look."""
+        """Interpret an outcome that is not a success, possibly after one more lookup."""
         failure = self.session.attempts.failure(self.creation.request, outcome, self.course)
         refused = isinstance(outcome, Answer) and outcome.status in {409, 422}
         if not self.course.ambiguous and not (refused and self.if_exists == "keep"):
@@ -172,13 +172,13 @@ class _Create(Generic[E]):
             raise failure
         open_still = judge(Resend.CREATE, outcome) is Verdict.LOOK
         if not open_still and not found:
-            # The service refused it, and what was sent before is not there: that is an answer.
+            # The service refused it, and earlier attempts took no effect: the outcome is known.
             raise failure
         self.failure = failure
         return await self._settled(found)
 
     async def _settled(self, found: Found[E] | _LookFailed) -> E:
-        """Return what was found if that settles the matter."""
+        """Return the found entity if it settles the outcome."""
         if isinstance(found, Found) and found.equal is not None:
             self.session.reconciled()
             return await _whole(self.session, self.creation, found.equal)
@@ -187,13 +187,13 @@ class _Create(Generic[E]):
         look_failure = found.error if isinstance(found, _LookFailed) else None
         different = found.different if isinstance(found, Found) else None
         if look_failure is not None:
-            state = f"looking for it failed ({look_failure})"
+            state = f"looking it up failed ({look_failure})"
         elif different is not None:
-            state = f"something else is there: {different}"
+            state = f"a different one exists: {different}"
         else:
-            state = "it was not there when looked for; it may still come"
+            state = "a lookup did not find it, but it may still appear"
         unknown = OutcomeUnknownError(
-            f"{name} was sent and its outcome is not known: {state}; look again before you create {what}",
+            f"{name} was sent, but its outcome is unknown: {state}; look again before you create {what}",
             requested=what,
             found=different,
             failure=self.failure,
@@ -204,7 +204,7 @@ class _Create(Generic[E]):
         raise unknown
 
     async def _written(self, answer: Answer) -> E:
-        """Take the entity out of the answer to a successful create, or read it back."""
+        """Return the entity from the response to a successful create, or read it back."""
         entity = decode_written(self.creation.request, answer)
         if entity is not None:
             return entity

@@ -1,4 +1,4 @@
-"""Exports as open answers: asked for with all retries, and followed to where they are stored."""
+"""Exports as open responses: requested with retries, and followed through redirects to their storage."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _log = logging.getLogger("scarf_async")
 
 @attrs.frozen(eq=False)
 class Downloads:
-    """What the exports need from the client.
+    """The parts of the client that exports need.
 
     Attributes:
         attempts: sends requests.
-        tell: carries out a call that gives nothing.
-        owner: the client's.
+        tell: carries out a call without a result.
+        owner: the owner of the client.
     """
 
     attempts: Attempts
@@ -47,38 +47,38 @@ class Downloads:
 
     @property
     def api(self) -> ApiVersion:
-        """The version of the service that is asked where a call names none."""
+        """The default version of the API."""
         return self.attempts.transport.settings.api
 
     @property
     def clock(self) -> Clock:
-        """What the client waits by."""
+        """The clock of the client."""
         return self.attempts.transport.clock
 
     @property
     def max_record_bytes(self) -> int:
-        """How long one record of an export may be."""
+        """The maximum size of one record of an export."""
         return self.attempts.transport.settings.max_record_bytes
 
     @property
     def save_attempts(self) -> int:
-        """How often an export that is saved is fetched at the most."""
+        """The maximum number of times to fetch an export that is saved."""
         return self.attempts.retry.attempts
 
     def server_of(self, version: str) -> str:
-        """Return the address of a version.
+        """Return the URL of a version.
 
         Raises:
-            ConfigurationError: the client was given another version's address only.
+            ConfigurationError: the client only has the URL of another version.
         """
         return self.attempts.transport.settings.root(version)
 
     def redact(self, text: str) -> str:
-        """Take the token out of what the service said."""
+        """Remove the token from a text of the service."""
         return self.attempts.transport.settings.token.redact(text)
 
     async def pause(self, request: Request[None], attempt: int) -> None:
-        """Say that an export that was cut off is fetched again, and wait."""
+        """Log that a truncated export is fetched again, and wait."""
         name, delay = request.endpoint.name, self.attempts.retry.backoff(attempt)
         _log.warning(
             "%s was cut off: it is fetched again, which costs another call (%d of at most %d)",
@@ -90,13 +90,13 @@ class Downloads:
         await self.attempts.transport.sleep(delay)
 
     async def download(self, request: Request[None]) -> Download:
-        """Ask for an export, follow its redirects, and return it open; all retries happen here.
+        """Request an export, follow its redirects, and return the open response; all retries happen here.
 
         Raises:
-            APIError: the service said no.
-            TransportError: no answer came; what was sent is not sent again, since exports cost money.
-            ExportError: a redirect leads where none may.
-            ConfigurationError: the client was given another version's address only.
+            APIError: the service returned an error.
+            TransportError: no response arrived. A request that was sent is not retried, since exports cost money.
+            ExportError: a redirect target is not allowed.
+            ConfigurationError: the client only has the URL of another version.
         """
         attempts = self.attempts
         course, url = Course(self.clock), attempts.url(request)
@@ -124,7 +124,7 @@ class Downloads:
     async def _follow(self, course: Course, refused: list[ScarfError], url: URL) -> Answer | Download | Lost:
         origin = url.origin()
         for hop in range(_MAX_REDIRECTS + 1):
-            # One attempt, however far it is sent on.
+            # All redirects count as one attempt.
             sent = (lambda: None) if hop else course.sending
             outcome = await self.attempts.transport.open(url, authorize=url.origin() == origin, on_send=sent)
             if hop:
@@ -142,7 +142,7 @@ class Downloads:
 
 
 def redirect_target(url: URL, answer: Answer, *, loopback: bool) -> URL | str:
-    """Return where an export goes on, or why not there. Pure."""
+    """Return the target of a redirect, or why it is not allowed."""
     location = answer.headers.get("Location", "")
     try:
         target = url.join(URL(location, encoded=True))

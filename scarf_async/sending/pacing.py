@@ -1,4 +1,4 @@
-"""The pace of a bulk run, as the service takes it."""
+"""The adaptive rate limit of a bulk run."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ _NEVER: Final = float("-inf")
 
 
 _FALL: Final = 0.5
-"""What is left of the pace after a round of refusals, unless the service took more than that."""
+"""The factor by which a round of refusals reduces the rate, unless the service accepted more than that."""
 _LEAST_FALL: Final = 0.85
-"""What is left of it at the most."""
+"""The largest such factor."""
 _ROUND: Final = 0.1
-"""The share of refusals from which they are a sign of too much, and not of a service that fails now and then."""
+"""The share of refusals that indicates overload, rather than occasional failures of the service."""
 _SIGNS_OF_DOWN: Final = 3
-"""Refusals without a success between them, from which the service is taken to be down."""
+"""The number of consecutive refusals after which the service counts as down."""
 _GROWTH: Final = 0.1
 _LEAST_GROWTH: Final = 10.0
-"""How much the pace grows in a second: this share of what it fell to, or so many requests a second: additive."""
+"""The growth of the rate per second: this share of the rate after its fall, or at least so many requests/s."""
 _FIRST_LEAST: Final = 100.0
-"""The least first pace: before it the run may have had little to send, which says nothing of the service."""
+"""The lowest initial rate: a run that has sent little so far says nothing about the service's limit."""
 _LOWEST: Final = 1.0
 _CATCHING_UP: Final = 0.01
-"""Seconds of slots missed by oversleeping that are made up for; timers are not finer than that."""
+"""Seconds of slots missed by oversleeping that are made up for: the resolution of timers."""
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
-"""Seconds of pause where the service does not say how long; they double while nothing succeeds."""
+"""The pause in seconds if the service does not name one; it doubles while nothing succeeds."""
 _STEP: Final = 0.2
-"""The longest sleep in seconds, after which is looked whether the run was stopped."""
+"""The longest sleep in seconds before checking whether the run was stopped."""
 
 
 class StoppedError(ScarfError):
-    """A request was not sent, since its run was stopped."""
+    """A request was not sent because its run was stopped."""
 
 
 class AdaptivePacer:
-    """Lets the requests of one run pass: without limit until the service refuses, then as fast as it takes them.
+    """Paces the requests of one run: without limit until the service refuses, then as fast as it accepts them.
 
-    The limit is requests a second and no window of requests in flight: on a near server a window of one is still
-    a thousand requests a second. Refusals of requests that were let pass before the pace last fell tell nothing
-    new; of the others, as soon as they are a tenth or say how long to wait, the pace falls, and a new *round*
-    begins. Where nothing but refusals comes the service is down: then one request at a time asks whether it is
-    back, and the pace of before is kept for when it is.
+    It limits requests per second, not requests in flight: with a fast server, a window of one still allows a
+    thousand requests per second. Refusals of requests that started before the last reduction are ignored. When a
+    tenth of the others are refused, or a refusal names a wait, the rate is reduced and a new *round* starts. If all
+    requests are refused, the service is down: then one request at a time probes it, and the previous rate is kept
+    for when it is back.
 
     Args:
-        patience: seconds without any success after which the run stops, and the longest wait that the service
-            may ask for.
-        clock: what it waits by.
+        patience: seconds without any success after which the run stops; also the longest wait that the service may
+            ask for.
+        clock: the clock to wait by.
 
     Attributes:
         patience: as given.
-        refusals: how many there were.
-        stopped_by: why nothing passes any more; None while it does.
-        resume_after: how long the service asked to wait, where that is longer than `patience`.
+        refusals: the number of refusals.
+        stopped_by: why the run was stopped; None while it is running.
+        resume_after: the seconds that the service asked to wait, if longer than `patience`.
     """
 
     def __init__(self, patience: float, clock: Clock) -> None:
@@ -85,18 +85,18 @@ class AdaptivePacer:
 
     @property
     def rate(self) -> float | None:
-        """Requests a second; None for no limit."""
+        """Requests per second; None for no limit."""
         if self._fell_to is None:
             return None
         slope = max(_LEAST_GROWTH, _GROWTH * self._fell_to)
         return self._fell_to + slope * max(0.0, self._clock.monotonic() - self._fell_at)
 
     def stop(self, reason: str) -> None:
-        """Let nothing pass any more but looks that need not wait."""
+        """Stop the run: only lookups that need no wait may still pass."""
         self.stopped_by = self.stopped_by or reason
 
     def pass_at_once(self, *, looking: bool) -> int | None:
-        """Return the ticket of a request that need not wait for its turn; None where it must.
+        """Return the ticket of a request that may pass at once; None if it must wait for its turn.
 
         Raises:
             StoppedError: the run was stopped.
@@ -110,7 +110,7 @@ class AdaptivePacer:
         """Wait for the turn of one request; return its ticket, which `refused` takes.
 
         Raises:
-            StoppedError: the run was stopped, before or meanwhile.
+            StoppedError: the run was stopped.
         """
         ticket = self.pass_at_once(looking=looking)
         if ticket is not None:
@@ -122,7 +122,7 @@ class AdaptivePacer:
                 await self._clock.sleep(_STEP if self._probing else min(wait, _STEP))
                 waited = True
             self._check(looking)
-            # Sleeping overshoots a little: keeping to the grid keeps the rate. A stall is not made up for.
+            # Sleeping overshoots a little: fixed slots keep the rate. A longer stall is not made up for.
             now = self._clock.monotonic()
             self._slot = max(self._next_slot(), now - _CATCHING_UP) if waited else now
             self._probing = self._down
@@ -140,7 +140,7 @@ class AdaptivePacer:
         """Wait until the retry budget allows one more.
 
         Raises:
-            StoppedError: the run was stopped meanwhile.
+            StoppedError: the run was stopped while waiting.
         """
         while not take():
             self._check(looking=False)
@@ -148,7 +148,7 @@ class AdaptivePacer:
             await self._clock.sleep(_STEP)
 
     def succeeded(self, *, progress: bool = True) -> None:
-        """Take note of an answer that is not a refusal; patience lasts for those that bring the run forward."""
+        """Record a response that is not a refusal. Only those that advance the run reset the patience."""
         now = self._clock.monotonic()
         self._successes += 1
         self._pause = _FIRST_PAUSE
@@ -160,12 +160,12 @@ class AdaptivePacer:
             self._begin_round()
 
     def undecided(self) -> None:
-        """Take note that a request ended without an answer, or was given up."""
+        """Record that a request ended without a response, or was cancelled."""
         self._probing = False
         self._be_patient()
 
     def refused(self, ticket: int, asked: float | None) -> None:
-        """Take note of a refusal, and of the seconds that the service asked to wait."""
+        """Record a refusal, and the seconds that the service asked to wait."""
         now = self._clock.monotonic()
         self.refusals += 1
         if asked is not None and asked > self.patience:
@@ -174,7 +174,7 @@ class AdaptivePacer:
             return
         self._held_until = max(self._held_until, now + (asked or 0.0))
         if ticket == self._round:
-            # What was let pass before does not say whether the service is back.
+            # Requests that passed earlier do not show whether the service is back.
             self._probing = False
             self._refused_in_round += 1
             self._fall_if_need_be(now, told=asked is not None)

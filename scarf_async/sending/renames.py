@@ -1,4 +1,4 @@
-"""Renaming an organization: a PUT whose resend would go to a name that may be gone."""
+"""Renaming an organization: a retried PUT could go to an old name that no longer exists."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["rename"]
 
 
 async def rename(session: Session, renaming: Renaming[Organization]) -> Organization:
-    """Send the change; return what it made, as answered, read back or found.
+    """Send the change; return the result from the response, a read or a lookup.
 
-    After a failure that may hide a success the organization is looked for under its new name before the request
-    is sent again under the old one.
+    After a failure that may hide a success, the organization is looked up under its new name before the request is
+    sent again under the old one.
 
     Raises:
-        WriteConfirmedError: it was changed, but cannot be read back.
-        OutcomeUnknownError: a look failed, or the old name is gone and something else has the new one.
-        APIError: the service said no.
-        TransportError: no answer came.
+        WriteConfirmedError: it was changed but could not be read back.
+        OutcomeUnknownError: a lookup failed, or the old name is gone and a different organization has the new one.
+        APIError: the service returned an error.
+        TransportError: no complete response arrived.
     """
     request, requested = renaming.request, renaming.requested
     course = session.course(request)
@@ -34,7 +34,7 @@ async def rename(session: Session, renaming: Renaming[Organization]) -> Organiza
         except (APIError, TransportError, DecodeError) as error:
             look_failure = error
         raise OutcomeUnknownError(
-            f"{request.endpoint.name} was sent and its outcome is not known: looking under the new name failed"
+            f"{request.endpoint.name} was sent, but its outcome is unknown: looking up the new name failed"
             f" ({look_failure})",
             requested=requested,
             failure=failure,
@@ -48,7 +48,7 @@ async def rename(session: Session, renaming: Renaming[Organization]) -> Organiza
         try:
             outcome = await session.attempt(request, course)
         except NotFoundError as error:
-            # What is to be sent is made of what has the old name, which an earlier attempt may have taken away.
+            # The request is built from the organization under its old name; an earlier attempt may have renamed it.
             if not course.ambiguous:
                 raise
             failure = error
@@ -63,7 +63,7 @@ async def rename(session: Session, renaming: Renaming[Organization]) -> Organiza
     if isinstance(outcome, Found):
         found = outcome or await find()
     else:
-        # The late effect of an earlier attempt may have taken the old name away from a resend.
+        # An earlier attempt may have taken effect late, so that the retry did not find the old name.
         found = await find() if course.ambiguous else Found()
         failure = session.attempts.failure(request, outcome, course)
     if found.equal is not None:
@@ -72,7 +72,7 @@ async def rename(session: Session, renaming: Renaming[Organization]) -> Organiza
     assert failure is not None  # noqa: S101 # without one there was an equal organization or a success
     if found.different is not None and isinstance(failure, NotFoundError):
         raise OutcomeUnknownError(
-            f"{request.endpoint.name}: nothing has the old name any more, and the organization of the new one"
+            f"{request.endpoint.name}: the old name no longer exists, and the organization with the new name"
             f" differs: {found.different}",
             requested=requested,
             found=found.different,

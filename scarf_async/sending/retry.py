@@ -1,4 +1,4 @@
-"""When to try again: the policy (its backoff is tenacity's), the budget over all calls, and the loop."""
+"""Retries: the policy (with tenacity's backoff), the budget over all calls, and the loop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["BUDGET_NOTE", "Course", "RetryBudget", "RetryPolicy", "persist"]
 O = TypeVar("O")  # noqa: E741 # an outcome
 
 _NO_RETRYING: Final = tenacity.AsyncRetrying()
-"""What tenacity wants to know of its caller."""
+"""The caller that tenacity's state object requires."""
 _LARGEST_POWER: Final = 64
 _MINUTE: Final = 60
 _FREE_RETRIES: Final = 100
 BUDGET_NOTE: Final = (
-    "not tried again: the client has used up its retries of the last minute (100, or half as many as it made calls)"
+    "not retried: the client has used up its retries of the last minute (100, or half as many as it made calls)"
 )
 _number: Final = validator(at_least, "RetryPolicy: ")
 _whole: Final = validator(whole, "RetryPolicy: ")
@@ -29,17 +29,17 @@ _whole: Final = validator(whole, "RetryPolicy: ")
 
 @attrs.frozen
 class RetryPolicy:
-    """How a call is tried again: full-jitter exponential backoff, within limits.
+    """How to retry a call: exponential backoff with full jitter, within limits.
 
-    >>> RetryPolicy(attempts=1)  # resending off
+    >>> RetryPolicy(attempts=1)  # no retries
     RetryPolicy(attempts=1, initial_delay=0.5, max_delay=30.0, max_elapsed=300.0, settle=2.0)
 
     Attributes:
-        attempts: how often a request is sent at the most, the first time included.
-        initial_delay: seconds; the first wait is drawn from 0 to this, each further one from twice as much.
-        max_delay: seconds that the backoff grows to at the most; what a server asks for is waited in full.
-        max_elapsed: seconds from the first send after which nothing is sent again.
-        settle: seconds between the two looks after which a create is believed not to have happened.
+        attempts: the maximum number of attempts, including the first.
+        initial_delay: seconds; the first wait is drawn from 0 to this, and the range doubles for each further wait.
+        max_delay: the maximum backoff in seconds. If the server asks for a longer wait, that is waited in full.
+        max_elapsed: seconds since the first attempt after which nothing is sent again.
+        settle: seconds between two lookups; if both find nothing, a create has not taken effect.
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -52,18 +52,18 @@ class RetryPolicy:
     settle: float = attrs.field(default=2.0, validator=_number)
 
     def backoff(self, attempt: int) -> float:
-        """Draw the seconds to wait after the `attempt`-th attempt (from 1)."""
+        """Return the random seconds to wait after an attempt, counted from 1."""
         state = tenacity.RetryCallState(_NO_RETRYING, None, (), {})
-        # Beyond that the cap has long been reached, and powers would cost time.
+        # The cap is reached long before, and larger powers would cost time.
         state.attempt_number = min(attempt, _LARGEST_POWER)
         return tenacity.wait_random_exponential(self.initial_delay, self.max_delay)(state)
 
 
 class RetryBudget:
-    """A bound on retries over all calls of a client, so that an outage is not answered with a storm.
+    """A limit on the retries of all calls of a client, so that an outage does not cause a retry storm.
 
-    In any minute at most 100 retries, or half as many as there were first attempts, whichever is more.
-    Time is counted in whole seconds, in 61 of which every minute lies.
+    Any minute has at most 100 retries, or half as many as first attempts, whichever is more. Time is counted in
+    whole seconds; 61 of them cover any minute.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -87,9 +87,9 @@ class RetryBudget:
         self._firsts[self._advance()] += 1
 
     def take(self) -> bool:
-        """Take one retry out of the budget; False where none is left."""
+        """Take one retry from the budget; return False if none is left."""
         now = self._advance()
-        # The oldest second may lie outside of the minute: its retries count, its first attempts do not.
+        # The oldest second may lie outside the minute: count its retries, but not its first attempts.
         firsts = sum(self._firsts) - self._firsts[(now + 1) % (_MINUTE + 1)]
         if sum(self._retries) >= max(_FREE_RETRIES, firsts // 2):
             return False
@@ -99,14 +99,14 @@ class RetryBudget:
 
 @attrs.define
 class Course:
-    """How one call goes: what its attempts share.
+    """The state of one call that its attempts share.
 
     Attributes:
-        clock: the client's.
+        clock: the clock of the client.
         started: when it was first sent, by the clock.
         sends: how often it was sent.
-        ambiguous: whether some attempt may have taken effect without saying so.
-        budget_spent: whether it ended because the budget was.
+        ambiguous: whether an attempt without a response may have taken effect.
+        budget_spent: whether it ended because the retry budget was used up.
     """
 
     clock: Clock
@@ -126,7 +126,7 @@ class Course:
             self._counted_from = now
 
     def spare(self) -> None:
-        """Begin `max_elapsed` again with the next send: what happened so far was not the call's fault."""
+        """Restart `max_elapsed` with the next send: the time so far does not count for this call."""
         self._counted_from = None
 
     def left(self, policy: RetryPolicy) -> float:
@@ -148,21 +148,21 @@ async def persist(
     spare: Callable[[O], bool] = lambda _: False,
     on_retry: Callable[[O, int, float], None] | None = None,
 ) -> O:
-    """Make attempts until one ends well, or may not be followed by another; return the last outcome.
+    """Make attempts until one succeeds or no other is allowed; return the last outcome.
 
-    Outcomes are values: an exception, a cancellation above all, passes through at once.
+    Outcomes are values. Exceptions, such as a cancellation, propagate at once.
 
     Args:
         attempt: makes one attempt.
-        least_wait: the seconds to wait at least before another attempt; None where the outcome is final.
+        least_wait: returns the minimum seconds before another attempt; None if the outcome is final.
         policy: the limits.
-        budget: the client's retries; None where something else bounds them.
-        course: what the call's attempts share.
-        first: the outcome of an attempt that was made already.
+        budget: the retry budget of the client; None if something else limits retries.
+        course: the state that the attempts share.
+        first: the outcome of an attempt that has already been made.
         sleep: how to wait.
         reserve: seconds that another attempt needs before it may send.
-        spare: tells of an outcome whether it costs no attempt and needs no wait.
-        on_retry: told of the outcome, the number of the attempt that ended with it, and the wait.
+        spare: returns whether an outcome costs no attempt and needs no wait.
+        on_retry: called with the outcome, the number of its attempt, and the wait.
     """
     outcome = await attempt() if first is None else first
     attempts = 1
@@ -171,7 +171,7 @@ async def persist(
             delay, counted = 0.0, attempts
         else:
             counted = attempts + 1
-            # Jitter is added to what was asked for, as far as there is time for it.
+            # Add jitter to the wait that the server asked for, as far as time allows.
             left = course.left(policy) - reserve(outcome)
             delay = least + min(policy.backoff(attempts), max(0.0, left - least))
             if attempts >= policy.attempts or delay > left:

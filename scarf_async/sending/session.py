@@ -1,4 +1,4 @@
-"""A view of the client: carries out calls, shares reads, and refuses writes where it is read-only."""
+"""A view of the client: carries out calls, shares reads, and refuses writes if it is read-only."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ O = TypeVar("O")  # noqa: E741 # an outcome
 
 @attrs.define(eq=False, repr=False)
 class Session:
-    """A view of the client with its own policy; cheap to make, for which it is not frozen.
+    """A view of the client with its own policy. Not frozen, so that it is cheap to make.
 
     Attributes:
-        attempts: makes single attempts, and repeats them.
-        dialect: how the version of the service that it calls is spoken.
-        read_only: whether everything but GET and HEAD, and a search, is refused.
+        attempts: makes attempts and retries.
+        dialect: the dialect of the API version.
+        read_only: whether only GET, HEAD and searches are allowed.
         work: the operation of a bulk run that it serves, if any.
-        owner: the account that is meant where a call of v2 or v3 names none.
+        owner: the default owner for v2 and v3 calls that do not name one.
     """
 
     attempts: Attempts
@@ -43,7 +43,7 @@ class Session:
     owner: str | None = None
 
     def of_owner(self, owner: str | None) -> Session:
-        """Return a view that means another account where a call names none."""
+        """Return a view with another default owner."""
         dialect = dialect_of(self.transport.settings.api, owner)
         return attrs.evolve(self, dialect=dialect, owner=owner)
 
@@ -52,35 +52,35 @@ class Session:
 
     @property
     def transport(self) -> Transport:
-        """What sends single requests."""
+        """The transport that sends requests."""
         return self.attempts.transport
 
     @property
     def retry(self) -> RetryPolicy:
-        """When to try again."""
+        """The retry policy."""
         return self.attempts.retry
 
     @property
     def downloads(self) -> Downloads:
-        """What the exports need."""
+        """The parts of the client that exports need."""
         return Downloads(self.attempts, self.run, self.owner)
 
     @property
     def server(self) -> str:
-        """The address that its calls go to.
+        """The URL that its calls go to.
 
         Raises:
-            ConfigurationError: the client was given another version's address only.
+            ConfigurationError: the client only has the URL of another version.
         """
         return self.transport.settings.root(self.dialect.version)
 
     def serving(self, work: Work) -> Session:
         """Return a view for one operation of a bulk run."""
-        # Once for each operation: `attrs.evolve` would cost thrice as much.
+        # This runs for each operation, and `attrs.evolve` would take three times as long.
         return Session(self.attempts, self.dialect, self.read_only, work, self.owner)
 
     def course(self, request: Addressed[T]) -> Course:
-        """Begin a call."""
+        """Start a call."""
         clock = self.attempts.transport.clock
         if self.work is None or request.endpoint.reads:
             return Course(clock)
@@ -88,45 +88,45 @@ class Session:
 
     @property
     def resuming(self) -> bool:
-        """Whether an earlier run sent the write and did not learn what came of it."""
+        """Whether an earlier run sent the write without learning its outcome."""
         return self.work is not None and self.work.open
 
     async def settle(self) -> None:
-        """Wait until a further look tells whether what is absent will stay so."""
+        """Wait until another lookup can tell whether an absent entity will stay absent."""
         settle, work = self.retry.settle, self.work
         if work is None or work.looks_from is None:
             await self.transport.sleep(settle)
             return
-        # Others may have looked again by now.
+        # Other operations may have looked again in the meantime.
         work.looks_from = work.looked_at + settle
         await self.transport.sleep(max(0.0, work.looks_from - self.transport.clock.monotonic()))
 
     def looked(self) -> None:
-        """Note that from now on only fresh reads count."""
+        """Accept only reads from now on."""
         if self.work is not None:
             self.work.looks_from = None
 
     def look_context(self, age: Callable[[], float] | None = None, *, sent: bool = False) -> LookContext:
-        """Return what is known when a create is looked for that was sent so many seconds ago, if it was."""
+        """Return the context for looking up a create, with the time since it was sent."""
         return LookContext(age, in_bulk=self.work is not None, sent=sent)
 
     def reconciled(self) -> None:
-        """Note that the outcome of the write was recovered by reading it back."""
+        """Record that the outcome of the write was recovered by a lookup."""
         if self.work is not None:
             self.work.reconciled = True
 
     def unchanged(self) -> None:
-        """Note that there was nothing to do."""
+        """Record that there was nothing to do."""
         if self.work is not None:
             self.work.unchanged = True
 
     def attempt(self, request: Request[T] | Rewrite[T], course: Course) -> Awaitable[Answer | Lost]:
-        """Send a request once; in a bulk run when its turn comes, and again while it is refused for the moment.
+        """Send a request once. In a bulk run, wait for its turn, and retry it while the service pushes back.
 
-        What makes its request is made to make it first.
+        A request that has to be built is built first.
 
         Raises:
-            ReadOnlyError: it would write, and this view may not.
+            ReadOnlyError: it is a write, and this view is read-only.
             ClientClosedError: the client was closed.
         """
         if self.read_only and not request.endpoint.reads:
@@ -141,7 +141,7 @@ class Session:
         request = await self.run(rewrite.make())
         if self.work is None:
             return await self.attempts.send(request, course)
-        # What was read is old by the time that a refusal is over.
+        # By the end of a refusal, earlier reads are outdated.
         return await self.work.send(self.attempts, request, course, once=True)
 
     def persist(
@@ -153,17 +153,17 @@ class Session:
         first: O | None = None,
         reserve: Callable[[], float] = lambda: 0.0,
     ) -> Awaitable[O]:
-        """Make attempts at a call until one is final, as `Attempts.persist`."""
+        """Make attempts at a call until one is final; see `Attempts.persist`."""
         paced = self.work is not None
         return self.attempts.persist(request, course, attempt, first=first, reserve=reserve, paced=paced)
 
     async def run(self, steps: Steps[T]) -> T:
-        """Carry out a call; return what it gives.
+        """Carry out a call and return its result.
 
         Raises:
-            APIError: the service said no.
-            TransportError: no answer came.
-            DecodeError: an answer is not what was promised.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
+            DecodeError: a response does not have the documented form.
         """
         try:
             wanted = next(steps)
@@ -173,41 +173,41 @@ class Session:
                     given = await (self.read(wanted) if isinstance(wanted, Read) else self.send(wanted))
                 except (APIError, TransportError, DecodeError) as error:
                     failure = error
-                # Outside of the block above: what the call raises instead is not to have this as its context.
+                # Raise outside the block above, so that this does not become the context of the call's own error.
                 wanted = steps.send(given) if failure is None else steps.throw(failure)
         except StopIteration as end:
             value: T = end.value
             return value
 
     async def read(self, read: Read[T]) -> T:
-        """Read something, or share what another operation of the same run reads.
+        """Carry out a read, or share one with another operation of the same run.
 
         Raises:
-            APIError: the service said no.
-            TransportError: no answer came.
-            DecodeError: an answer is not what was promised.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
+            DecodeError: a response does not have the documented form.
         """
         work = self.work
         if work is None:
             if read.request is not None:
-                # As its steps would, but for the time that those take.
+                # A shortcut for its steps, which would take longer.
                 return decode(read.request, await self.send(read.request))
             return await self.run(read.steps())
         since = -math.inf if read.lasting else work.looks_from
         shared = await work.shared.read((self.server, read.key), lambda: self.run(read.steps()), since=since)
         if not read.lasting:
             work.looked_at = shared.began
-        # One key is always read by the same steps.
+        # Reads with equal keys always have the same steps.
         return cast(T, shared.result)
 
     async def send(self, request: Request[T] | Rewrite[T]) -> Answer:
-        """Send a request until it succeeds; return the answer, a 2xx.
+        """Send a request with retries; return the successful response.
 
-        To a DELETE that was sent before without an answer, a 404 is a success too.
+        For a DELETE that was sent before without a response, a 404 is a success too.
 
         Raises:
-            APIError: the service said no.
-            TransportError: no answer came.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
         """
         course = self.course(request)
         outcome = await self.attempt(request, course)

@@ -1,4 +1,4 @@
-"""Reads that several callers share: many looks at one list cost two requests and not many."""
+"""Reads that several callers share, so that many lookups in one list cost only two requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @attrs.frozen(eq=False)
 class Read(Generic[T]):
-    """What a read gave, and when it began, by the client's clock."""
+    """The result of a read, and when it started by the client's clock."""
 
     began: float
     result: T
@@ -27,18 +27,18 @@ class Read(Generic[T]):
 
 @attrs.define(eq=False)
 class _Pass(Generic[T]):
-    """A read that many may wait for; it ends with None where who made it was cancelled."""
+    """A read that several callers wait for. It ends with None if the caller that makes it is cancelled."""
 
     began: float = -math.inf
     ended: asyncio.Future[Read[T] | None] = attrs.field(factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class SharedReads(Generic[T]):
-    """Lets those who want to read the same thing wait for one read.
+    """Lets concurrent callers share reads.
 
-    A read that is under way may have been answered before its next caller asked, so that one waits for a further
-    read, together with everyone who asks until it begins. A reader that accepts what was read since some moment
-    says so, and is given the earliest of those reads.
+    The service may have processed a read in progress before the next caller asks. So that caller waits for another
+    read, which it shares with all callers that ask before it starts. A caller that accepts reads since some time
+    gets the earliest of them.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -48,10 +48,11 @@ class SharedReads(Generic[T]):
         self._kept: dict[Hashable, list[Read[T]]] = defaultdict(list)
 
     async def read(self, key: Hashable, call: Callable[[], Awaitable[T]], *, since: float | None = None) -> Read[T]:
-        """Return a read that begins after this call, or that began at `since` or later.
+        """Return a read that starts after this call, or that started at `since` or later.
 
         Raises:
-            BaseException: what the read raised, to each of those who share it; a cancellation only to who made it.
+            BaseException: the error of the read, in each caller that shares it; a cancellation only in the caller
+                that makes it.
         """
         while True:
             kept = self._kept_since(key, since)
@@ -60,7 +61,7 @@ class SharedReads(Generic[T]):
             shared = self._shared(key, since)
             read = await (self._make(key, call) if shared is None else self._wait(shared))
             if read is not None:
-                # Only what may be asked for again later is worth its memory.
+                # Keep only reads that later callers may accept.
                 if since is not None and read not in self._kept[key]:
                     self._kept[key].append(read)
                 return read
@@ -78,7 +79,7 @@ class SharedReads(Generic[T]):
 
     @staticmethod
     async def _wait(shared: _Pass[T]) -> Read[T] | None:
-        # Who waits may be cancelled without taking the result from the others.
+        # Unlike awaiting the future, `asyncio.wait` does not cancel it when this caller is cancelled.
         await asyncio.wait([shared.ended])
         return shared.ended.result()
 
@@ -89,7 +90,7 @@ class SharedReads(Generic[T]):
             while (earlier := self._under_way.get(key)) is not None:
                 await asyncio.wait([earlier.ended])
         except BaseException:
-            # The others have to find another one of them to read.
+            # Another one of the waiting callers has to make the read.
             del self._next[key]
             this.ended.set_result(None)
             raise
@@ -103,7 +104,7 @@ class SharedReads(Generic[T]):
             raise
         except BaseException as error:
             this.ended.set_exception(error)
-            # Marked as seen: there may be nobody else who waits.
+            # Mark the exception as retrieved: there may be no other caller.
             this.ended.exception()
             raise
         else:

@@ -1,4 +1,4 @@
-"""One operation of a bulk run: what it brings along, and its turn in the pace of the run."""
+"""One operation of a bulk run: its context, and its turn at the rate of the run."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ T = TypeVar("T")
 
 @attrs.define(eq=False)
 class Work:
-    """What one operation of many brings along, and what is to be known of it afterwards.
+    """The context of one operation of a bulk run, and what is known about it afterwards.
 
     Attributes:
-        pacer: the pace of its run. Refusals are then matters of pace: they cost no attempt.
-        shared: reads that operations of the run may share.
-        before_send: called when a write is about to leave, each time; what it returns is to be waited for first.
-        open: whether an earlier run sent it without learning what came of it.
-        open_since: when that was first, by the client's clock; None where it is not known.
-        looks_from: reads of the run that began then or later serve to look for it; None: only fresh ones.
-        looked_at: when the last read began that it was given.
-        requests: everything that was sent: retries, looks and reads included.
-        writes: how often a write was sent; in some versions an operation is several.
-        course: how its last write went.
-        reconciled: whether its outcome was recovered by a look-up and not told by an answer.
-        unchanged: whether nothing was sent, since what was asked for was there.
+        pacer: the pacer of its run. A refusal then adjusts the rate and does not count as an attempt.
+        shared: reads that the operations of the run share.
+        before_send: called each time before a write is sent; an awaitable that it returns is awaited first.
+        open: whether an earlier run sent it without learning its outcome.
+        open_since: when that was first, by the client's clock; None if unknown.
+        looks_from: the earliest start of a read of the run that serves to look it up; None if it needs a new read.
+        looked_at: when the last read that it used started.
+        requests: the number of requests sent, including retries, lookups and reads.
+        writes: the number of writes sent; in some versions an operation has several.
+        course: the state of its last write.
+        reconciled: whether its outcome was recovered by a lookup rather than a response.
+        unchanged: whether nothing was sent, since the requested state already existed.
     """
 
     pacer: AdaptivePacer
@@ -52,25 +52,25 @@ class Work:
     unchanged: bool = False
 
     def begin(self, clock: Clock) -> Course:
-        """Begin the operation's write; an earlier run may have sent it."""
+        """Start the write of the operation; an earlier run may already have sent it."""
         self.course = Course(clock, started=self.open_since, ambiguous=self.open)
         return self.course
 
     @property
     def _unsettled(self) -> bool:
-        """Whether the write was sent: to read what it is made of again, or to look for it, is not progress."""
+        """Whether the write was sent. Reads for building it again, or for looking it up, are then not progress."""
         return self.course is not None and (self.course.sends > 0 or self.course.ambiguous)
 
     async def send(
         self, attempts: Attempts, request: Request[T], course: Course, *, once: bool = False
     ) -> Answer | Lost:
-        """Send a request at the pace of the run, again and again while the service refuses it for the moment.
+        """Send a request at the rate of the run, and repeat it while the service pushes back.
 
         Args:
             attempts: makes single attempts.
-            request: what is sent.
-            course: what the attempts share.
-            once: whether a refusal ends it too, since the request would have to be made again.
+            request: the request.
+            course: the state that the attempts share.
+            once: whether to return after a refusal, since the request has to be built again.
         """
         pacer = self.pacer
         reading = request.endpoint.reads
@@ -99,7 +99,7 @@ class Work:
                 return outcome
             pacer.refused(ticket, retry_after(outcome.headers) if isinstance(outcome, Answer) else None)
             course.spare()
-            # What may have taken effect is for the call to see to: it may have to look first.
+            # Return a request that may have taken effect to the call, which may need a lookup first.
             if once or course.ambiguous or judge(request.endpoint.resend, outcome) is not Verdict.AGAIN:
                 return outcome
             attempts.announce(request, outcome, course.sends, 0.0)

@@ -221,7 +221,7 @@ async def emulator_without_members(emulator: Emulator) -> None:
         ({"token": TOKEN, "window_days": 99}, ValidationError, "window_days"),
         ({"token": TOKEN, "start_date": "soon"}, ValidationError, "start must be"),
         ({"token": TOKEN, "start_date": "2024-01-02", "end_date": "2024-01-01"}, ValidationError, "must be after"),
-        ({"token": "not a token"}, ConfigurationError, "no header can carry"),
+        ({"token": "not a token"}, ConfigurationError, "invalid in a header"),
         ({}, ConfigurationError, "SCARF_API_TOKEN"),
         ({"token": TOKEN, "base_url": "http://example.org"}, ConfigurationError, "base_url must be https"),
     ],

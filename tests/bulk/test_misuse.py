@@ -26,7 +26,7 @@ ORGANIZATION = OrganizationUpsert(name="acme", description="", billing_email="")
 def test_after_that_holds_no_refs_is_refused(after: Any) -> None:
     """Whatever it is."""
     plan = BulkPlan()
-    with pytest.raises(ValidationError, match="adders return") as caught:
+    with pytest.raises(ValidationError, match="takes Refs of this plan") as caught:
         plan.remove_member("acme", "ann", after=after)
     assert caught.value.field == "after"
     assert len(plan) == 0
@@ -89,7 +89,7 @@ async def test_report_takes_refs_alone(service: Service, client: Scarf, key: Any
     plan = BulkPlan()
     plan.remove_member("acme", "ann")
     report = await client.bulk.run(plan)
-    with pytest.raises(ValidationError, match="adders"):
+    with pytest.raises(ValidationError, match="indexed by the Refs of its plan"):
         _ = report[key]
 
 

@@ -199,7 +199,7 @@ def test_ref_of_what_is_no_package_is_refused(name: str, given: tuple[object, ..
     """A route or a member is not a package, and the message says what it is."""
     plan = BulkPlan()
     route = plan.create_route("u-1", ROUTE)
-    with pytest.raises(ValidationError, match="create_route gives none"):
+    with pytest.raises(ValidationError, match="create_route does not return one"):
         adder(plan, name)(route, *given)
     assert len(plan) == 1
 

@@ -516,7 +516,7 @@ def test_cycle_is_refused_and_its_members_are_named() -> None:
     step = plan.delete_package("p", after=member)
     plan.create_organization(organization(), after=step)
     plan.upsert_member("acme", "bob", "member")
-    with pytest.raises(ValidationError, match="circle") as caught:
+    with pytest.raises(ValidationError, match="cycle") as caught:
         compile_plan(plan)
     for operation in list(plan)[1:4]:
         assert str(operation) in str(caught.value)
@@ -529,7 +529,7 @@ def test_cycle_through_a_deletion_is_refused() -> None:
     plan = BulkPlan()
     gone = plan.delete_package("p")
     plan.set_permission("p", "ann", "member", after=gone)
-    with pytest.raises(ValidationError, match="circle") as caught:
+    with pytest.raises(ValidationError, match="cycle") as caught:
         compile_plan(plan)
     assert str(plan[0]) in str(caught.value)
     assert str(plan[1]) in str(caught.value)
@@ -540,7 +540,7 @@ def test_two_renamings_in_a_circle_are_refused() -> None:
     plan = BulkPlan()
     plan.update_organization("a", organization("b"))
     plan.update_organization("b", organization("a"))
-    with pytest.raises(ValidationError, match="circle"):
+    with pytest.raises(ValidationError, match="cycle"):
         compile_plan(plan)
 
 
@@ -704,7 +704,7 @@ def test_any_plan_is_refused_for_good_reason_or_scheduled_by_the_rules(
         )
         return
     if model.has_cycle():
-        with pytest.raises(ValidationError, match="circle"):
+        with pytest.raises(ValidationError, match="cycle"):
             compile_plan(plan, batch)
         return
     schedule = compile_plan(plan, batch)

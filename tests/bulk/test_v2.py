@@ -319,7 +319,7 @@ def test_two_owners_of_one_id() -> None:
     plan.delete_route(PackageKey("acme", "p"), "r")
     plan.delete_route(PackageKey("ACME", "p"), "s")
     plan.delete_route("p", "t")
-    with pytest.raises(ValidationError, match="of acme in an earlier operation"):
+    with pytest.raises(ValidationError, match="belongs to acme in an earlier operation"):
         plan.delete_route(PackageKey("globex", "p"), "u")
     assert len(plan) == 3
 
@@ -384,8 +384,8 @@ def named(plan: BulkPlan) -> None:
 @pytest.mark.parametrize(
     ("add", "options", "words"),
     [
-        (bare, {"api": "v1"}, "v2, and the client speaks v1"),
-        (named, {"api": "v1"}, "v2, and the client speaks v1"),
+        (bare, {"api": "v1"}, "v2, and the client uses v1"),
+        (named, {"api": "v1"}, "v2, and the client uses v1"),
         (bare, {"owner": "globex"}, "acme, and the client's is globex"),
         (bare, {"owner": "ACME"}, None),
         (named, {"owner": "globex"}, None),
@@ -415,7 +415,7 @@ async def test_a_journal_of_v1_is_refused_to_v2(world: World, tmp_path: Path) ->
     async with world.client(api="v1") as scarf:
         await scarf.bulk.run(plan, journal=tmp_path / "journal")
     assert b'"api"' not in (tmp_path / "journal").read_bytes()
-    with pytest.raises(JournalError, match="v1, and the client speaks v2"):
+    with pytest.raises(JournalError, match="v1, and the client uses v2"):
         await world.scarf.bulk.run(plan, journal=tmp_path / "journal")
 
 

@@ -44,7 +44,7 @@ async def test_each_retry_is_a_line(nowhere: str) -> None:
     assert second.startswith(f"no connection to {nowhere}; retry 2 of 2 in ")
     assert error == (
         f"scarf-async: GET http://{nowhere}/api/v1/organizations/acme: no connection to {nowhere}: connection"
-        " refused; check the address, and that the server is running (3 attempts)"
+        " refused; check the URL, and that the server is running (3 attempts)"
     )
     assert done.status == 1
 
@@ -63,7 +63,7 @@ async def test_every_request_is_told_on_request(emulator: Emulator) -> None:
     emulator.faults.add(FaultRule("GET", "*", 1, 503))
     told = await invoke("orgs", "get", "emulator-user", "-v", "--retries", "1", env=of(emulator))
     lines = told.err.splitlines()
-    assert lines[0] == "GET /organizations/{organization}: attempt 1 begins"
+    assert lines[0] == "GET /organizations/{organization}: attempt 1 starts"
     assert any(line.startswith("the service answered with status 503; retry 1 of 1 in ") for line in lines)
     assert lines[-1].startswith("scarf-async: ")
     assert (await invoke("packages", "list", env=of(emulator))).err == ""

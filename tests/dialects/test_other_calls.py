@@ -165,7 +165,7 @@ def test_an_answer_is_json(answer: Answer, value: object) -> None:
     [
         (Answer(200, {}, b"<html>"), "not JSON"),
         (Answer(200, {}, b"", too_long=True), "max_response_bytes"),
-        (Answer(201, {}, b"", cut=TransportError("cut", method="POST", url="")), "not whole"),
+        (Answer(201, {}, b"", cut=TransportError("cut", method="POST", url="")), "is incomplete"),
     ],
 )
 def test_an_answer_that_is_not_json_is_an_error(answer: Answer, reason: str) -> None:

@@ -46,7 +46,7 @@ async def test_the_client_works_with_the_ca_file(secure: Emulator) -> None:
             assert len([event async for event in events]) == 3
     arrived = len(secure.requests)
     async with Scarf(secure.token, base_url=url) as scarf:
-        with pytest.raises(ConnectFailedError, match="give their certificate"):
+        with pytest.raises(ConnectFailedError, match="pass the issuer's certificate"):
             await scarf.packages.list()
     assert len(secure.requests) == arrived
 

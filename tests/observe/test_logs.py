@@ -32,7 +32,7 @@ def finished(status: int | None, error: str | None = None) -> RequestFinished:
 @pytest.mark.parametrize(
     ("event", "level", "words"),
     [
-        (RequestStarted(endpoint=AT, attempt=1), logging.DEBUG, "attempt 1 begins"),
+        (RequestStarted(endpoint=AT, attempt=1), logging.DEBUG, "attempt 1 starts"),
         (finished(200), logging.INFO, "attempt 2: 200 in 12 ms"),
         (finished(404), logging.INFO, "attempt 2: 404 in 12 ms"),
         (finished(429), logging.WARNING, "attempt 2: 429 in 12 ms"),
@@ -43,14 +43,14 @@ def finished(status: int | None, error: str | None = None) -> RequestFinished:
         (
             RetryScheduled(endpoint=AT, attempt=1, delay=1.5, reason="no answer"),
             logging.WARNING,
-            "again in 1.50 s, after attempt 1: no answer",
+            "retry in 1.50 s, after attempt 1: no answer",
         ),
         (Throttled(endpoint=AT, seconds=7), logging.WARNING, "the service asks for a pause of 7 s"),
         (StreamFinished(endpoint=AT, bytes_received=9, complete=True), logging.INFO, "export of 9 bytes complete"),
         (
             StreamFinished(endpoint=AT, bytes_received=9, complete=False),
             logging.WARNING,
-            "export of 9 bytes closed before a proven end",
+            "export of 9 bytes closed before a verified end",
         ),
         (ScarfEvent(endpoint=AT), logging.INFO, "ScarfEvent"),
     ],

@@ -88,7 +88,7 @@ def test_the_format() -> None:
         "# TYPE scarf_client_request_seconds summary\n"
         f'scarf_client_request_seconds_count{{{at},method="GET"}} 2.0\n'
         f'scarf_client_request_seconds_sum{{{at},method="GET"}} 0.5\n'
-        "# HELP scarf_client_requests_in_progress Attempts under way.\n"
+        "# HELP scarf_client_requests_in_progress Attempts in progress.\n"
         "# TYPE scarf_client_requests_in_progress gauge\n"
         f'scarf_client_requests_in_progress{{{at},method="GET"}} -2.0\n'
     )

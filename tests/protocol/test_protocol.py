@@ -498,7 +498,10 @@ def test_a_success_is_decoded() -> None:
             answer(200, body=b'[{"username": "s3cr3t"}]'),
             "cannot read Member at [0].role: a required field is missing",
         ),
-        (answer(200, body=b"[", too_long=True), "cannot read Member: the answer is longer than max_response_bytes"),
+        (
+            answer(200, body=b"[", too_long=True),
+            "cannot read Member: the response is longer than max_response_bytes",
+        ),
     ],
 )
 def test_what_cannot_be_decoded(given_answer: Answer, text: str) -> None:
@@ -513,7 +516,7 @@ def test_what_cannot_be_decoded(given_answer: Answer, text: str) -> None:
 
 def test_a_call_that_promises_nothing_has_nothing_to_decode() -> None:
     """Decoding the answer of a delete is a programming error."""
-    with pytest.raises(TypeError, match="promises no answer"):
+    with pytest.raises(TypeError, match="has no response type"):
         decode(endpoints_v1.DELETE_PACKAGE.request(package="u-1"), answer(200, body=b"{}"))
 
 

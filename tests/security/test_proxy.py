@@ -162,7 +162,7 @@ async def test_a_proxy_behind_tls(call: Call, authority: trustme.CA, ca_file: st
             await call(scarf)
         assert (len(proxy.heads), service.tokens) == (1, [f"Bearer {KEY}"])
         error = await failure(proxy, call)
-        assert "the server's certificate does not hold" in str(error)
+        assert "the server's certificate is invalid" in str(error)
         assert len(proxy.heads) == 1
 
 
@@ -174,7 +174,7 @@ async def test_a_proxy_that_reads_along(call: Call, authority: trustme.CA, ca_fi
         for certificate in (stranger, wrong):
             async with secure(certificate) as spy, Tunnel(port=spy.port) as proxy:
                 async with through(proxy, service, ca_file) as scarf:
-                    with pytest.raises(ConnectFailedError, match="certificate does not hold") as caught:
+                    with pytest.raises(ConnectFailedError, match="certificate is invalid") as caught:
                         await call(scarf)
                 assert_clean(caught.value)
                 assert (spy.tokens, service.tokens, len(proxy.heads)) == ([], [], 1)
@@ -189,7 +189,7 @@ async def test_a_password_is_missing_or_wrong(call: Call, password: bool) -> Non
     async with Tunnel(answer=answer) as wrong, Tunnel(guarded=True) as asking:
         proxy = wrong if password else asking
         error = await failure(proxy, call, password=password)
-    assert "the proxy refused with status 407; give its address a user and password" in str(error)
+    assert "the proxy refused with status 407; add a user and password" in str(error)
     assert (error.attempts, len(proxy.heads)) == (1, 1)
     assert (BASIC.encode() in proxy.heads[0]) is password
 
@@ -238,7 +238,7 @@ async def test_a_proxy_that_says_what_it_was_told(call: Call, answer: str) -> No
 @calls
 async def test_a_proxy_that_talks_much(call: Call) -> None:
     """Its answer to CONNECT may be as long as other heads: one of 60 kB is read, and one of 70 kB is not."""
-    for size, words in ((60_000, "refused with status 403"), (70_000, "answer to CONNECT cannot be read")):
+    for size, words in ((60_000, "refused with status 403"), (70_000, "response to CONNECT cannot be read")):
         answer = b"HTTP/1.1 403 No\r\nX: " + b"a" * size + b"\r\n\r\n"
         async with Tunnel(answer=answer) as proxy:
             assert words in str(await failure(proxy, call))

@@ -77,7 +77,7 @@ async def test_an_unknown_authority(
     for ca_file in (None, written(stranger, tmp_path)):
         text = await refused(call, authority.issue_cert("127.0.0.1"), ca_file)
         assert "unable to get local issuer certificate" in text
-        assert "if you trust who signed it, give their certificate (PEM) as ca_file" in text
+        assert "if you trust its issuer, pass the issuer's certificate (PEM) as ca_file" in text
 
 
 @calls
@@ -107,7 +107,7 @@ async def test_a_name_that_is_another(call: Call, authority: trustme.CA, tmp_pat
     certificate = authority.issue_cert("scarf.example")
     text = await refused(call, certificate, written(authority, tmp_path))
     assert "certificate is not valid for '127.0.0.1'" in text
-    assert "check the address" in text
+    assert "check the URL" in text
     assert "ca_file" not in text
 
 
@@ -121,7 +121,7 @@ async def test_a_certificate_out_of_its_time(
     certificate = authority.issue_cert("127.0.0.1", not_before=begins, not_after=ends)
     text = await refused(call, certificate, written(authority, tmp_path))
     assert words in text
-    assert "check the address, the server's certificate, and this machine's clock" in text
+    assert "check the URL, the server's certificate, and this machine's clock" in text
 
 
 @calls
@@ -146,7 +146,7 @@ async def test_a_session_of_the_callers_brings_its_own_trust(
             await call(Scarf(TOKEN, base_url=service.url, session=session))
             assert service.tokens == [f"Bearer {TOKEN}"]
         async with secure(stranger.issue_cert("127.0.0.1")) as service:
-            with pytest.raises(ConnectFailedError, match="the server's certificate does not hold"):
+            with pytest.raises(ConnectFailedError, match="the server's certificate is invalid"):
                 await call(Scarf(TOKEN, base_url=service.url, session=session))
             assert service.tokens == []
 

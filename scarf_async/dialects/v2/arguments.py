@@ -68,7 +68,7 @@ def needed_owner(owner: str | None, of_client: str | None, argument: str = "owne
     if owner is not None:
         return owner
     raise ValidationError(
-        f"v2 needs an owner: give {argument}=, make the client with Scarf(owner=...), or set $SCARF_OWNER;"
+        f"v2 needs an owner: give {argument}=, create the client with Scarf(owner=...), or set $SCARF_OWNER;"
         " nothing was sent",
         field=argument,
     )
@@ -119,7 +119,7 @@ def check_member(username: str) -> None:
     """
     if username in MEMBER_WORDS:
         raise UnsupportedError(
-            f"v2 cannot change the member {username!r}: at this address it keeps the invitations; nothing was sent",
+            f"v2 cannot change the member {username!r}: it uses this URL for invitations; nothing was sent",
             field="username",
         )
 

@@ -482,7 +482,7 @@ async def test_progress_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert [progress.windows_done for progress in told].count(4) == 1
     assert len(told) <= 2 + 10 * last.elapsed
     assert [record.message for record in caplog.records].count(
-        "progress raised; further errors of it are not logged"
+        "progress raised; its further errors are not logged"
     ) == 1
 
 
