@@ -34,62 +34,57 @@ _COMMANDS: Final = {
     "check": _Listed(
         _FIRST,
         "check:check",
-        "Tell whether token, version and owner work, and what to change if not; the status is then 1.",
+        "Check that token, version and owner work; if not, say what to change and end with status 1.",
     ),
     "plan": _Listed(
         _DECLARED, "plan:plan", "Show what differs between a manifest and the live organization; changes nothing."
     ),
-    "show": _Listed(
-        _DECLARED, "plan:show", "Show a plan that was saved; asks the service nothing and needs no token."
-    ),
+    "show": _Listed(_DECLARED, "plan:show", "Show a saved plan, offline; needs no token."),
     "apply": _Listed(
         _DECLARED,
         "plan:apply",
-        "Make an organization match a manifest; shows the difference and asks before anything is changed.",
+        "Make an organization match a manifest; shows the difference and asks before changing anything.",
     ),
-    "pull": _Listed(_DECLARED, "manifests:pull", "Write organizations, as they are, as a manifest."),
+    "pull": _Listed(_DECLARED, "manifests:pull", "Write live organizations as a manifest."),
     "copy": _Listed(
         _DECLARED,
         "copying:copy",
-        "Make an organization a copy of another; shows the difference and asks before anything is changed.",
+        "Make an organization a copy of another; shows the difference and asks before changing anything.",
     ),
-    "validate": _Listed(
-        _DECLARED, "manifests:validate", "Check manifests without asking the service; needs no token."
-    ),
+    "validate": _Listed(_DECLARED, "manifests:validate", "Check manifests offline; needs no token."),
     "schema": _Listed(_DECLARED, "manifests:schema", "Print the JSON Schema of manifests, for editors."),
     "search": _Listed(
-        _DAILY, "users:search", "Search packages and tracking pixels, of all that the token's user sees (v2)."
+        _DAILY, "users:search", "Search the packages and tracking pixels that the token's user can see (v2)."
     ),
     "load": _Listed(
         _EVENTS,
         "load:load",
-        "Load events into a table of PostgreSQL or DuckDB, window by window; the same command again goes on.",
+        "Load events into a PostgreSQL or DuckDB table, window by window; run it again to continue.",
     ),
     "report": _Listed(
         _EVENTS,
         "report:report",
-        "Make a page of an export of events: how many downloads, from whom, of which versions.",
+        "Make an HTML report of exported events: how many downloads, by whom, of which versions.",
     ),
     "demo": _Listed(
         _LOCAL,
         "demo:demo",
-        "Plan and apply an organization of 115 container images on a local Scarf,"
-        " and check that all of it is there.",
+        "Plan and apply an organization of 115 container images on a local Scarf server, and check the result.",
     ),
     "emulator": _Listed(
         _LOCAL, "emulator:emulator", "Run a local Scarf server until Ctrl-C. It speaks v1, v2 and v3 at once."
     ),
     "version": _Listed(_FIRST, "about:version", "Print the version."),
-    "help": _Listed(_FIRST, "about:help_", "Show the help of a command, as --help does."),
+    "help": _Listed(_FIRST, "about:help_", "Show the help of a command, like --help."),
     "orgs": _Listed(_DAILY, "orgs:app", "Show, create and update organizations."),
     "members": _Listed(_DAILY, "members:app", "List, show, set and remove the members of an organization."),
     "packages": _Listed(
-        _DAILY, "packages:app", "List, show, create, update and delete packages; an overview of them."
+        _DAILY, "packages:app", "List, show, create, update and delete packages; show an overview."
     ),
     "permissions": _Listed(_DAILY, "permissions:app", "List and set the permissions on a package."),
     "routes": _Listed(_DAILY, "routes:app", "List, show, add, change and delete the routes of a file package."),
     "domains": _Listed(
-        _DAILY, "domains:app", "List, show, add and delete the domains of a package; the status of one."
+        _DAILY, "domains:app", "List, show, add and delete the domains of a package; show the status of one."
     ),
     "pixels": _Listed(
         _DAILY, "pixels:app", "List, show, create, update and delete tracking pixels, and their domains (v2)."
@@ -101,10 +96,10 @@ _COMMANDS: Final = {
     "export": _Listed(
         _EVENTS,
         "export:app",
-        "Fetch events and counts: to standard output, a file, or window by window into a directory or a bucket.",
+        "Fetch events and counts to standard output or a file, or window by window into a directory or a bucket.",
     ),
     "imports": _Listed(
-        _EVENTS, "imports:app", "Send your own events, and see what became of them. From v2, whatever --api says."
+        _EVENTS, "imports:app", "Send your own events, and follow their imports (always through v2)."
     ),
 }
 

@@ -383,7 +383,10 @@ async def test_what_the_shell_redirected_is_not_replaced(emulator: Emulator, tmp
         (("owner-events", "acme", "--month", "2024-13"), "--month is a year and a month"),
         (("owner-events", "acme", "--since", "3x"), "--since is a number of days or weeks"),
         (("owner-events", "acme", "--since", "3d", "--days", "3"), "--days and --since cannot be combined"),
-        (("owner-events", "acme", "--month", "2024-01", "--end", "2024-02-01"), "--month and --end cannot be combined"),
+        (
+            ("owner-events", "acme", "--month", "2024-01", "--end", "2024-02-01"),
+            "--month and --end cannot be combined",
+        ),
         (("package-events", "web", *RANGE), "give the package: OWNER/NAME"),
         (("job", "owner_events", "acme", "--to", "x", "--since", "9000-01-01"), "is in the future"),
         (("job", "owner_events", "acme", "--to", "x", "--month", "2024-01", "--days", "3"), "cannot be combined"),
