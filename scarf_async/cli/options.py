@@ -17,6 +17,7 @@ from scarf_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from scarf_async.client import Scarf
+    from scarf_async.sending.retry import RetryPolicy
 
 __all__ = ["ClientOptions", "ExportClientOptions", "read_token_file", "spelled"]
 
@@ -25,6 +26,7 @@ _TIMEOUTS: Final = (30.0, 300.0)
 
 
 class _Limits(TypedDict, total=False):
+    retry: RetryPolicy
     max_response_bytes: int
     max_record_bytes: int
 
@@ -115,7 +117,6 @@ class ClientOptions:
         """
         from scarf_async.cli.telling import Teller  # noqa: PLC0415 # `--help` must not wait for it
         from scarf_async.client import Scarf  # noqa: PLC0415
-        from scarf_async.sending.retry import RetryPolicy  # noqa: PLC0415
         from scarf_async.settings import TOKEN_VARIABLE  # noqa: PLC0415
 
         if self.token_file is None and not os.environ.get(TOKEN_VARIABLE, "").strip():
@@ -131,7 +132,6 @@ class ClientOptions:
             read_only=read_only,
             timeout=timeout,
             export_timeout=export_timeout,
-            retry=RetryPolicy() if self.retries is None else RetryPolicy(attempts=self.retries + 1),
             on_event=Teller(verbose=self.verbose),
             **self._limits,
         )
@@ -140,6 +140,10 @@ class ClientOptions:
     def _limits(self) -> _Limits:
         """What is given of the client's limits."""
         limits: _Limits = {}
+        if self.retries is not None:
+            from scarf_async.sending.retry import RetryPolicy  # noqa: PLC0415 # `--help` must not wait for it
+
+            limits["retry"] = RetryPolicy(attempts=self.retries + 1)
         if self.max_response_bytes is not None:
             limits["max_response_bytes"] = self.max_response_bytes
         if self.max_record_bytes is not None:

@@ -53,7 +53,7 @@ PACKAGES = st.one_of(
         repository_url=st.just("https://pypi.example/simple"),
     ),
 )
-ROUTES = st.builds(RouteCreate, WORDS, WORDS)
+ROUTES = st.builds(RouteCreate, WORDS.filter(lambda word: not word.startswith("/")), WORDS)
 DOMAINS = st.builds(DomainCreate, WORDS)
 
 

@@ -233,7 +233,7 @@ async def test_full_organization_takes_no_further_new_members(
     (failed,) = report.failed
     assert isinstance(failed.error, APIError)
     assert failed.error.code == code
-    assert all("no further members" in str(outcome.error) for outcome in report.skipped)
+    assert all("cannot have more members" in str(outcome.error) for outcome in report.skipped)
     assert full.members["bob"] == "admin"
     # Three and one refused, one list, two changes, five of the other organization.
     assert len(service.calls) == 12

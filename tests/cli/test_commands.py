@@ -316,7 +316,7 @@ def test_an_emulator_that_only_others_reach(
     [
         (["--host", "no.such.host.invalid"], "--host no.such.host.invalid: "),
         (["--host", "a..b"], "--host a..b: "),
-        (["--error-rate", "0.8", "--drop-rate", "0.5"], "--error-rate and --drop-rate: shares lie"),
+        (["--error-rate", "0.8", "--drop-rate", "0.5"], "--error-rate and --drop-rate: shares must be"),
         (["--database", "/nowhere/scarf.db"], "--database /nowhere/scarf.db: unable to open"),
         (["--port", "99999"], "65535"),
     ],

@@ -161,9 +161,9 @@ def _changes() -> list[Call]:
         _command("DELETE", AT, "packages", "delete", PACKAGE, "--yes"),
         _command("POST", f"{AT}/permissions", "permissions", "set", PACKAGE, "bob", "admin"),
         _command("POST", f"{AT}/routes", "routes", "add", PACKAGE, "/x", "https://x.example/", judge=_shows),
-        _command("DELETE", f"{AT}/routes/r1", "routes", "remove", PACKAGE, "r1", "--yes"),
+        _command("DELETE", f"{AT}/routes/r1", "routes", "delete", PACKAGE, "r1", "--yes"),
         _command("POST", f"{AT}/domains", "domains", "add", PACKAGE, "x.example", judge=_shows),
-        _command("DELETE", f"{AT}/domains/d1", "domains", "remove", PACKAGE, "d1", "--yes"),
+        _command("DELETE", f"{AT}/domains/d1", "domains", "delete", PACKAGE, "d1", "--yes"),
         _command("POST", f"{HOME}/users", "apply", "MANIFEST", "--yes", "--json", row="apply", judge=_applies),
         _command("POST", "organizations", "copy", "bare", "acme", "--yes", "--json", row="copy", judge=_applies),
         _command(
