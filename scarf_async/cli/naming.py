@@ -19,7 +19,7 @@ _NAME: Final = re.compile(
     r"""|(?<![\w./?&'"-])(?P<name>[A-Za-z]\w*)(?:=(?P<around>['"]?)(?P<value>[\w.]+)(?P=around))?(?![\w/'"-]|\.\w)"""
 )
 # What the client, or a call, could be given in a program.
-_OF_CLIENT: Final = re.compile(r"(?:give [^;]{1,60}, )?make the client with Scarf\((\w+)=\.\.\.\)")
+_OF_CLIENT: Final = re.compile(r"(?:give [^;]{1,60}, )?create the client with Scarf\((\w+)=\.\.\.\)")
 _OF_CALL: Final = re.compile(r"\b(\w+)=[A-Z]\w*\(\.\.\.\)")
 # An event that the commands set at a signal.
 _STOPPED: Final = "stop was set"

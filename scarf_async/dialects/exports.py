@@ -221,7 +221,7 @@ def export_call(kind: str, version: object, owner: str | None, *, owner_may_foll
         raise ValidationError(f"{name} are exports of {others} only", field="api")
     needs_owner = call.owner is not None and call.without_owner is None
     if owner is None and needs_owner and not (owner_may_follow and asks_for_owner(kind, version)):
-        ways = ", make the client with Scarf(owner=...), or set $SCARF_OWNER" if call.version != "v1" else ""
+        ways = ", create the client with Scarf(owner=...), or set $SCARF_OWNER" if call.version != "v1" else ""
         raise ValidationError(
             f"{name} of {version} need an owner: give owner={ways}; nothing was sent", field="owner"
         )

@@ -132,7 +132,7 @@ async def test_a_file_package_with_its_route(emulator: Emulator) -> None:
     emulator.requests.clear()
     refused = [
         ((*FILE, *ACME), "give --route"),
-        ((*FILE, "--outgoing-url", url, *ACME), "give the route's path with --route"),
+        ((*FILE, "--outgoing-url", url, *ACME), "--outgoing-url needs --route"),
         ((*FILE, "--route", "/{v}"), "v1"),
         ((*update, "--path", "/y"), "v1 cannot change route"),
         (("packages", "update", "acme/dl", "--importance", "high"), "v1 has no importance"),

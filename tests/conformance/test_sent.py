@@ -128,7 +128,12 @@ _UPSERTS: Final = {
     "OrganizationMemberUpsertV1": st.builds(MemberUpsert, _FILLED, st.sampled_from(Role)),
     "PackageUpsertV1": _packages().filter(lambda package: package is not None),
     "PackagePermissionSetV1": st.builds(PermissionSet, _FILLED, _LEVELS),
-    "CreatePackageRouteV1": st.builds(RouteCreate, _FILLED, _FILLED),
+    # The two are refused where they are swapped.
+    "CreatePackageRouteV1": st.builds(
+        RouteCreate,
+        _FILLED.filter(lambda text: not text.startswith("/")),
+        _FILLED.filter(lambda text: ":" not in text),
+    ),
     # Which names are domains the SDK leaves to the service.
     "CreatePackageDomainV1": st.builds(DomainCreate, st.from_regex(r"\A[a-z0-9-]{1,9}(\.[a-z]{2,9}){1,2}\Z")),
 }

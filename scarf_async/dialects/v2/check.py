@@ -14,7 +14,7 @@ from scarf_async.protocol.steps import Steps, answer_to
 
 __all__ = ["check"]
 
-_NO_OWNER: Final = "no owner was given: make the client with Scarf(owner=...), or set $SCARF_OWNER"
+_NO_OWNER: Final = "no owner was given: create the client with Scarf(owner=...), or set $SCARF_OWNER"
 
 
 def check(packages: Request[list[Package]] | None, owner: str | None) -> Steps[Check]:
