@@ -158,7 +158,7 @@ def _begun(session: Session, path: str | os.PathLike[str], plan: BulkPlan) -> Jo
         return open_journal(session, path, plan)
     except JournalError as error:
         raise JournalError(
-            f"{error} (a journal continues only the very changes that it was begun with, saved in a file: changes"
+            f"{error} (a journal continues only the changes that it was started with, saved in a file: changes"
             " that were compared again need a new journal; they leave out what was done)",
             path=error.path,
         ) from None
@@ -201,4 +201,4 @@ def _refuse_drift(moved: Iterable[Verdict]) -> None:
         return
     if len(problems) > _NAMED:
         problems[_NAMED:] = [f"and {len(problems) - _NAMED} more"]
-    raise refused([*problems, "the live organization is not the one these changes were made for: compare again"])
+    raise refused([*problems, "the live organization has changed since these changes were made: compare again"])

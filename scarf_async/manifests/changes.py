@@ -169,7 +169,7 @@ class Changes(Sequence[Change]):
         """
         version = data.get("version") if isinstance(data, Mapping) else data
         if type(version) is not int or version != VERSION:
-            raise ValidationError(f"these changes are not of version {VERSION}: version is {version!r}")
+            raise ValidationError(f"these changes must be of version {VERSION}; their version is {version!r}")
         try:
             _refuse_unknown(data)
             saved = msgspec.convert(data, _Saved)

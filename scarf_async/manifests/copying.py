@@ -60,7 +60,7 @@ class Copying:
     def __attrs_post_init__(self) -> None:
         if self.same_server and organization_key(self.source) == organization_key(self.target):
             raise ValidationError(
-                f"{self.source!r} cannot be copied onto itself: say another target", field="target"
+                f"{self.source!r} cannot be copied onto itself: give another target", field="target"
             )
 
     def manifest(self, manifest: Manifest) -> Manifest:
@@ -85,7 +85,7 @@ class Copying:
         """Add what a comparison cannot know: what was left out, and which addresses nobody has said."""
         (spec,) = manifest.organizations
         noted = tuple(
-            attrs.evolve(change, note="its repository_url does not show: say it in addresses if it has one")
+            attrs.evolve(change, note="its repository_url is not shown: give it in addresses if it has one")
             if change.kind == "package"
             and change.action == "create"
             and "repository_url" in address_fields(change.library_type)
@@ -107,7 +107,7 @@ class Copying:
                         package=copy.name,
                         library_type=copy.library_type,
                         name=name,
-                        note=f"left out, since it belongs to {self.source}: say in domains which name the copy has",
+                        note=f"left out, since it belongs to {self.source}: give its name in the copy in domains",
                     )
 
     def _copies(self, spec: OrganizationSpec) -> Iterator[tuple[PackageSpec, PackageSpec]]:

@@ -117,7 +117,7 @@ def _refuse_double_organizations(manifest: Manifest, live: Live) -> None:
         key = organization_key(spec.name if shown is None else shown.name)
         if key in said:
             raise ValidationError(
-                f"two entries are one organization: {said[key]!r} and {spec.name!r}; keep one of them"
+                f"two entries name the same organization: {said[key]!r} and {spec.name!r}; keep one of them"
             )
         said[key] = spec.name
 
@@ -157,7 +157,7 @@ def _old_organization(
     if not differs and not rules.rewrite_addresses:
         change = attrs.evolve(change, action="uncompared", note="the service does not show its billing_email")
     elif after.billing_email is None:
-        note = "a change states the whole, and the service does not show billing_email: say it"
+        note = "an update replaces every field, and the service does not show billing_email: give it"
         change = blocked(change, note)
     yield rules.fitting(change)
 
@@ -242,13 +242,13 @@ def _package(match: Match, make: Make, rules: Rules) -> Iterator[Change]:
     make = partial(make, package=spec.name, library_type=spec.library_type)
     if match.others:
         note = (
-            f"a package of this name is there with the type {_types(match.others)}, and a type cannot change:"
-            " delete that package first, or name it in the manifest beside this one"
+            f"a package of this name exists with the type {_types(match.others)}, and a type cannot change:"
+            " delete that package first, or name it in the manifest next to this one"
         )
         yield make(action="blocked", kind="package", note=note)
         return
     if len(match.found) > 1:
-        note = f"several packages have this name ({_types(match.found)}): say which one is meant by its type"
+        note = f"several packages have this name ({_types(match.found)}): give the type of the one that is meant"
         yield make(action="blocked", kind="package", note=note)
         return
     library_type = spec.library_type
@@ -265,7 +265,9 @@ def _package(match: Match, make: Make, rules: Rules) -> Iterator[Change]:
         yield from _old_package(spec, package, library_type, make, rules)
     if spec.importance is not None and not rules.traits.importances:
         after = PackageFields(importance=spec.importance)
-        yield blocked(make(action="update", kind="package", after=after), "the service knows no importance")
+        yield blocked(
+            make(action="update", kind="package", after=after), "this version of the service has no importance"
+        )
     yield from permissions(spec.permissions, live, make, rules)
     yield from routes(spec, live, library_type, make, rules)
     yield from domains(spec, live, library_type, make, rules)
@@ -291,7 +293,7 @@ def _new_package(spec: PackageSpec, make: Make, rules: Rules) -> Change:
     if spec.library_type == LibraryType.FILE and rules.traits.routes_with_packages:
         route = next(iter(spec.routes or ()), None)
         if route is None:
-            return blocked(change, "a file package is created together with its first route: say routes")
+            return blocked(change, "a file package is created together with its first route: give routes")
     return rules.fitting(change, route)
 
 
@@ -310,18 +312,18 @@ def _old_package(
     missing = [field for field in needed if (not after.get(field) if shown else field not in said)]
     change = make(action="update" if differs else "set", kind="package", before=before, after=after)
     if not differs and not rules.rewrite_addresses:
-        change = attrs.evolve(change, action="uncompared", note="the service does not give addresses back")
+        change = attrs.evolve(change, action="uncompared", note="the service does not return addresses")
     elif library_type is None and not shown:
         note = (
-            "its type does not show, and a change might clear addresses that it has: say library_type (in a file:"
+            "its type is not shown, and an update may clear addresses that it has: give library_type (in a file:"
             " type)"
         )
         change = blocked(change, note)
     elif missing and shown:
-        note = f"a change states the whole, and {' and '.join(missing)} cannot be empty: say it"
+        note = f"an update replaces every field, and {' and '.join(missing)} cannot be empty: give it"
         change = blocked(change, note)
     elif missing:
         # A change states all fields again, and one that is left out may be cleared.
-        note = f'a change might clear what it leaves out: say {" and ".join(missing)}, or "" if there is none'
+        note = f'an update may clear what it leaves out: give {" and ".join(missing)}, or "" if there is none'
         change = blocked(change, note)
     yield rules.fitting(change)

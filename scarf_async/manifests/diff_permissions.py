@@ -81,7 +81,5 @@ def _pruned(
         before = PermissionFields(level=entry.permission_level)
         change = make(action="remove", kind="permission", name=entry.username, before=before)
         if strangers and key not in rules.people.identified:
-            change = blocked(
-                change, f"this may be the person of {strangers[0]}: say in people whose address that is"
-            )
+            change = blocked(change, f"this may be the same person as {strangers[0]}: give the address in people")
         yield rules.fitting(change)

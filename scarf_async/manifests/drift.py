@@ -140,7 +140,7 @@ class _Comparison:
 
     def verdict(self, change: Change) -> Verdict:
         if change.organization in self._strange or _key(change) in self._strange:
-            return Verdict(change, "moved", "what it belongs to is another than was to be created")
+            return Verdict(change, "moved", "what it belongs to is not what was to be created")
         if change.kind == "organization":
             return self._of_organization(change)
         if change.organization is not None and self._organization(change).organization is None:

@@ -132,7 +132,7 @@ def _taken(matches: Iterable[Match], owner: str | None, alike: Collection[str]) 
             one = match.found[0].package.uuid
         if one in said:
             raise ValidationError(
-                f"two entries of {owner or 'your own packages'} are one package: {said[one].name!r} and"
+                f"two entries of {owner or 'your own packages'} name the same package: {said[one].name!r} and"
                 f" {spec.name!r}; keep one of them, or give both a type"
             )
         said[one] = spec
@@ -301,8 +301,8 @@ class _Reader:
         if self._traits.owners_in_paths:
             if me is None:
                 raise ValidationError(
-                    "packages outside an organization are those of the token's user, and the service does not tell"
-                    " who that is: say it (me); nothing was read",
+                    "packages outside an organization are those of the token's user, and the service does not"
+                    " tell who that is: set me; nothing was read",
                     field="me",
                 )
             self._user = organization_key(me)

@@ -62,7 +62,7 @@ def report_cycles(edges: Mapping[str, Sequence[Said]], what: str, problems: Prob
         start = cycle.index(next(name for name in edges if name in cycle))
         cycle = [*cycle[start:-1], *cycle[: start + 1]] if start else cycle
         link = next(said for said in edges[cycle[0]] if said.text == cycle[1])
-        problems.add(link.place, link.path, f"{what} form a circle: {' -> '.join(map(shown, cycle))}")
+        problems.add(link.place, link.path, f"{what} form a cycle: {' -> '.join(map(shown, cycle))}")
         return True
     return False
 
@@ -172,7 +172,7 @@ class People:
             return grant.user
         known = self._usernames.get(user_key(grant.user))
         if known is None:
-            message = f"members go by username, and {shown(grant.user)} is an address of none of people"
+            message = f"members are given by username, and {shown(grant.user)} is not an address in people"
             self._problems.add(grant.by.place, grant.by.path, message)
             return None
         return known.text

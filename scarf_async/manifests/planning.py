@@ -70,7 +70,7 @@ class Planner:
         for change in changes:
             if change.action not in _MEANT[change.kind]:
                 raise ValidationError(
-                    f"{change.kind} {change.target}: nothing can {change.action} it", field="action"
+                    f"{change.kind} {change.target}: there is no operation to {change.action} it", field="action"
                 )
             adders[change.kind](change)
 

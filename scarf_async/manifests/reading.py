@@ -60,7 +60,7 @@ def read_manifest(path: str | PathLike[str]) -> Manifest:
     - A package has what it says itself, then what its template says, or, if it names none, what `defaults` say,
       and then what the templates under these say. `permissions` of all of them count, the nearest for each person;
       lists take each other's place as wholes.
-    - `tables` names CSV files in the manifest's directory: `members`, `packages`, `permissions`, `routes`. In a
+    - `tables` names CSV files next to the manifest: `members`, `packages`, `permissions`, `routes`. In a
       directory that is read as such, files of these names are taken unasked. Their rows add to what the manifest
       says.
     - YAML: anchors and aliases are taken, tags and merge keys (`<<`) are not; words such as `no` and `1.0` must
@@ -122,7 +122,7 @@ def _named(tables: TablesDraft, directory: Path, problems: Problems) -> dict[str
         if PurePath(said.text).is_absolute() or ".." in PurePath(said.text).parts:
             problems.add(said.place, said.path, f"{shown(said.text)} is not in the manifest's directory")
         elif not (directory / said.text).is_file():
-            problems.add(said.place, said.path, f"there is no file {shown(said.text)} beside the manifest")
+            problems.add(said.place, said.path, f"there is no file {shown(said.text)} next to the manifest")
         else:
             files[kind] = directory / said.text
     return files
@@ -147,7 +147,7 @@ def _text(source: Path, name: str, problems: Problems) -> str:
         message = f"the file is not UTF-8: found the byte 0x{byte:02x}"
         raise problems.refuse(Place.after(before, name), "", message) from None
     if control := _CONTROL.search(text):
-        message = f"found the control character U+{ord(control.group()):04X}, which no text file has"
+        message = f"found the control character U+{ord(control.group()):04X}, which is not allowed"
         raise problems.refuse(Place.after(text[: control.start()], name), "", message)
     if not text.strip():
         raise problems.refuse(place, "", "the file is empty")
@@ -202,6 +202,6 @@ def _check_version(root: Node, problems: Problems) -> None:
         # Cut, since int() refuses thousands of digits.
         if said.text.isdecimal() and int(said.text[:9]) > VERSION:
             message = (
-                f"the file is of version {said.text[:9]}; a newer scarf-async reads it, this one version {VERSION}"
+                f"the file is of version {said.text[:9]}; this scarf-async reads version {VERSION}: use a newer one"
             )
             raise problems.refuse(said.place, "version", message)

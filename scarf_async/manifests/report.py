@@ -104,7 +104,7 @@ class ApplyReport:
         return [(change, outcome) for change, outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
 
     def __bool__(self) -> bool:
-        raise TypeError("a report is neither true nor false: look at .ok")
+        raise TypeError("a report is neither true nor false: use .ok")
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {end}" for end, count in self.counts.items() if count)
@@ -128,7 +128,7 @@ class ApplyReport:
         if len(bad) > _SHOWN:
             lines.append(f"... and {len(bad) - _SHOWN:,} more")
         if self.me_unchecked:
-            lines.append("not checked: whether the token's user loses anything, since nobody said who that is (me)")
+            lines.append("not checked: whether the token's user loses access (give me to have it checked)")
         return "\n".join(lines)
 
 

@@ -109,7 +109,7 @@ def blocked(change: Change, note: str) -> Change:
 def two_values(change: Change, first: tuple[str, str], second: tuple[str, str]) -> ValidationError:
     """Return the error of two entries that are one person."""
     return ValidationError(
-        f"{change.kind}s of {change.target}: {first[0]!r} and {second[0]!r} are one person, with two values:"
+        f"{change.kind}s of {change.target}: {first[0]!r} and {second[0]!r} are the same person, with two values:"
         f" {first[1]} and {second[1]}; keep one of them",
         field=f"{change.kind}s",
     )

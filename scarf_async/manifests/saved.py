@@ -114,7 +114,7 @@ def read_changes(path: str | PathLike[str]) -> SavedChanges:
             f"{name}: is cut off, or not JSON: compare again, and save the changes again"
         ) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ValidationError(f"{name}: holds no saved changes: it has no format {FORMAT!r}")
+        raise ValidationError(f"{name}: is not a file of saved changes: its format is not {FORMAT!r}")
     version, server, data = document.get("version"), document.get("server"), document.get("changes")
     if type(version) is not int or version != VERSION:
         raise ValidationError(f"{name}: is of version {version!r}; this package reads version {VERSION}")

@@ -57,16 +57,16 @@ class FieldsDraft(Draft):
     short_description: Said | None = entry(Text(), "One line.")
     long_description: Said | None = entry(Text(), "A longer text.")
     website: Said | None = entry(Text(), "The package's website.")
-    backend_url: Said | None = entry(Text(), "Of docker: the registry's address. v1 does not give it back.")
+    backend_url: Said | None = entry(Text(), "For docker: the registry's address. v1 does not return it.")
     public_url: Said | None = entry(
-        Text(), "Of docker: the address that people pull from. The service does not give it back."
+        Text(), "For docker: the address that people pull from. The service does not return it."
     )
-    repository_url: Said | None = entry(Text(), "Of pypi and python: the index. v1 does not give it back.")
-    importance: Said | None = entry(Word(Importance), "How important it is to its owner; v1 does not know it.")
+    repository_url: Said | None = entry(Text(), "For pypi and python: the index. v1 does not return it.")
+    importance: Said | None = entry(Word(Importance), "How important it is to its owner; v2 only.")
     permissions: Pairs[Said] | None = entry(
         ByKey(Word(PermissionLevel)), "Username, e-mail address or group:NAME -> level."
     )
-    routes: tuple[RouteDraft, ...] | None = entry(Each(Record(RouteDraft)), "Of file packages.")
+    routes: tuple[RouteDraft, ...] | None = entry(Each(Record(RouteDraft)), "For file packages: their routes.")
     domains: tuple[Said, ...] | None = entry(Each(_NAME), "The names under which it is served.")
 
 
@@ -87,9 +87,9 @@ class OrganizationDraft(Draft):
 
     description: Said | None = entry(Text(), "Free text.")
     website: Said | None = entry(Text(), "The organization's website.")
-    billing_email: Said | None = entry(Text(), "Where bills go.")
+    billing_email: Said | None = entry(Text(), "The e-mail address for bills.")
     members: Pairs[Said] | None = entry(ByKey(Word(Role)), "Username or group:NAME -> role.")
-    defaults: FieldsDraft | None = entry(_FIELDS, "What its packages have that name no template.")
+    defaults: FieldsDraft | None = entry(_FIELDS, "What its packages get that name no template.")
     packages: tuple[PackageDraft, ...] | None = entry(_PACKAGES, "Its packages: a name, or a table.")
 
 
@@ -108,7 +108,7 @@ class DocumentDraft(Draft):
     """A manifest."""
 
     version: int = needed(Number(VERSION), "The version of the format.")
-    schema: Said | None = entry(Text(), "For editors; not looked at.", key="$schema")
+    schema: Said | None = entry(Text(), "For editors; ignored.", key="$schema")
     me: Said | None = entry(_NAME, "The username that the token belongs to.")
     people: Pairs[Said] | None = entry(
         ByKey(_NAME), "Username -> e-mail address: who is meant by an address in permissions."
@@ -117,14 +117,14 @@ class DocumentDraft(Draft):
         ByKey(Each(_NAME)), "Name -> usernames, e-mail addresses, and group:NAME."
     )
     templates: Pairs[FieldsDraft] | None = entry(
-        ByKey(_FIELDS), "Name -> what a package has; {name} is its name without the owner's prefix."
+        ByKey(_FIELDS), "Name -> what a package gets; {name} is its name without the owner's prefix."
     )
     organizations: Pairs[OrganizationDraft] | None = entry(
         ByKey(Record(OrganizationDraft)), "Name -> organization."
     )
-    defaults: FieldsDraft | None = entry(_FIELDS, "What packages of the user have that name no template.")
+    defaults: FieldsDraft | None = entry(_FIELDS, "What packages of the user get that name no template.")
     packages: tuple[PackageDraft, ...] | None = entry(_PACKAGES, "Packages of the token's user.")
-    tables: TablesDraft | None = entry(Record(TablesDraft), "CSV files beside the manifest that say more.")
+    tables: TablesDraft | None = entry(Record(TablesDraft), "CSV files next to the manifest that add to it.")
 
 
 DOCUMENT = Record(DocumentDraft)

@@ -117,7 +117,7 @@ class Text:
         elif self.name and not node.text.strip() and not (self.empty and not node.text):
             problems.add(node.place, path, "must not be blank")
         elif self.name and any(map(_is_control, node.text)):
-            problems.add(node.place, path, f"must not hold control characters; {found(node)}")
+            problems.add(node.place, path, f"must not contain control characters; {found(node)}")
         else:
             return Said(node.text, node.place, path)
         return None
@@ -318,7 +318,7 @@ class Record(Generic[D]):
             values[name] = what.shape.read(value, child(path, key.text), problems)
         missing = [key for key, (_, what) in entries.items() if what.required and key not in seen]
         if missing:
-            problems.add(node.place, path, f"the key {' and the key '.join(map(shown, missing))} must be there")
+            problems.add(node.place, path, f"the key {' and the key '.join(map(shown, missing))} must be given")
         if any(what.required and values.get(name) is None for name, what in entries.values()):
             return None
         return self.draft(place=node.place, path=path, **values)

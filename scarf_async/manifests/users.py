@@ -34,7 +34,7 @@ async def refuse_users(session: Session, names: Iterable[str], me: str | None = 
             shown = printable(name)
             raise ValidationError(
                 f"{shown} is a user and not an organization: packages of the token's user are in a manifest's"
-                f" section `packages`, beside `organizations`, with `me: {shown}`; `pull --user-packages --me"
+                f" section `packages`, next to `organizations`, with `me: {shown}`; `pull --user-packages --me"
                 f" {shown}` writes them",
                 field="organizations",
             )

@@ -27,8 +27,8 @@ S = TypeVar("S", OrganizationSpec, PackageSpec)
 W = TypeVar("W")
 
 _HEADER: Final = (
-    "# Version 1 of the service does not give back backend_url, public_url and repository_url of packages. Where"
-    "\n# this file does not say them, packages may have them nevertheless, and keep them.\n\n"
+    "# Version 1 of the service does not return backend_url, public_url and repository_url of packages. Where"
+    "\n# this file does not mention them, packages may have them all the same, and keep them.\n\n"
 )
 _PYTHON: Final = frozenset({LibraryType.PYPI, LibraryType.PYTHON})
 # Fewer permissions are sooner read than looked up.

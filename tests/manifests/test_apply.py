@@ -177,7 +177,7 @@ async def test_who_the_token_is_goes_unchecked_unless_it_is_said(scarf: Scarf) -
     demotion = Changes((member("bob", "admin", before="owner"),))
     assert (await scarf.manifests.apply(demotion, me="emulator-user")).me_unchecked is False
     promotion = await scarf.manifests.apply(Changes((member("bob", "owner", before="admin"),)))
-    assert "not checked: whether the token's user loses anything" in str(promotion)
+    assert "not checked: whether the token's user loses access" in str(promotion)
 
 
 async def test_a_read_only_client_applies_nothing(scarf: Scarf, scarf_emulator: Emulator) -> None:

@@ -119,7 +119,7 @@ async def test_many_changes_end_well_though_they_are_killed(
     killing = Killing(scarf_emulator, changes, tmp_path)
     await killing.run(killed_after=killed_after)
     with pytest.raises(
-        GuardError, match="the live organization is not the one these changes were made for: compare again"
+        GuardError, match="the live organization has changed since these changes were made: compare again"
     ):
         await scarf.manifests.apply(changes, whole=True)
     await killing.run(killed_after=killed_after)

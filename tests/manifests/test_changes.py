@@ -280,7 +280,7 @@ def _with(**fields: JSON) -> Callable[[dict[str, JSON]], JSON]:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (_without("version"), "changes are not of version 1: version is None"),
+        (_without("version"), "these changes must be of version 1; their version is None"),
         (_with(version=2), "version is 2"),
         (_with(version=True), "version is True"),
         (_without("changes"), "missing required field `changes`"),
@@ -323,9 +323,12 @@ def test_what_is_no_changes_is_refused(spoil: Callable[[dict[str, JSON]], JSON],
         ),
         (Change(action="create", kind="member", name="a", after={"role": "owner"}), "organization is missing"),
         (Change(action="remove", kind="member", organization="acme"), "name is missing"),
-        (Change(action="remove", kind="organization", organization="acme"), "acme: nothing can remove it"),
+        (
+            Change(action="remove", kind="organization", organization="acme"),
+            "acme: there is no operation to remove it",
+        ),
         (on("u", action="update", kind="route", after={"template_path": "/a"}), "/a: outgoing_url is missing"),
-        (on("u", action="set", kind="domain", name="a"), "nothing can set it"),
+        (on("u", action="set", kind="domain", name="a"), "there is no operation to set it"),
     ],
 )
 def test_what_cannot_be_sent_is_no_plan(change: Change, message: str) -> None:

@@ -153,7 +153,7 @@ async def test_what_no_service_tells_is_said(acme: Scarf, other: Scarf) -> None:
     (web,) = changes.blocked
     assert (web.target, "cannot be created without backend_url" in web.note) == ("acme/web", True)
     (lib,) = (change for change in changes if change.kind == "package" and change.package == "lib")
-    assert "repository_url does not show" in lib.note
+    assert "repository_url is not shown" in lib.note
     report = await other.manifests.apply(changes)
     assert (report.ok, report.counts["failed"], report.counts["blocked"]) == (False, 0, 1)
     again = await acme.manifests.changes_to_copy("acme", "acme", to=other, prune=True)

@@ -93,7 +93,7 @@ def test_two_entries_for_one_organization_are_an_error(other: str) -> None:
     """Also where only the service knows that they are one."""
     live = acme()
     live = attrs.evolve(live, organizations=dict.fromkeys(("acme", other), live.organizations["acme"]))
-    with pytest.raises(ValidationError, match=f"two entries are one organization: 'acme' and '{other}'"):
+    with pytest.raises(ValidationError, match=f"two entries name the same organization: 'acme' and '{other}'"):
         diff(Manifest(organizations=(OrganizationSpec(name="acme"), OrganizationSpec(name=other))), live)
 
 
@@ -111,7 +111,8 @@ def test_one_member_with_two_roles_is_an_error() -> None:
     """Two spellings of one username must agree."""
     spec = OrganizationSpec(name="acme", members={"ann": Role.OWNER, "ANN": Role.ADMIN})
     with pytest.raises(
-        ValidationError, match="members of acme: 'ann' and 'ANN' are one person, with two values: owner and admin"
+        ValidationError,
+        match="members of acme: 'ann' and 'ANN' are the same person, with two values: owner and admin",
     ):
         diff(Manifest(organizations=(spec,)), acme())
 
@@ -174,7 +175,7 @@ def test_a_type_does_not_change() -> None:
     spec = PackageSpec(name="web", library_type="docker", permissions={"ann": PermissionLevel.ADMIN})
     (change,) = diff(said(spec), acme(package()), prune=True)
     assert change.action == "blocked"
-    assert "is there with the type npm, and a type cannot change" in change.note
+    assert "exists with the type npm, and a type cannot change" in change.note
 
 
 def test_a_name_may_be_there_with_two_types_if_both_are_said() -> None:
@@ -188,7 +189,7 @@ def test_a_name_without_a_type_that_several_have_is_blocked() -> None:
     (change,) = diff(said(PackageSpec(name="web")), acme(package(), package(library_type="file")), prune=True)
     assert (change.action, change.note) == (
         "blocked",
-        "several packages have this name (file and npm): say which one is meant by its type",
+        "several packages have this name (file and npm): give the type of the one that is meant",
     )
 
 
@@ -211,7 +212,7 @@ def test_of_several_the_one_to_the_letter_is_meant() -> None:
 )
 def test_two_entries_for_one_package_are_an_error(specs: tuple[PackageSpec, ...]) -> None:
     """They could say two things of it."""
-    with pytest.raises(ValidationError, match="two entries of acme are one package"):
+    with pytest.raises(ValidationError, match="two entries of acme name the same package"):
         diff(said(*specs), acme(package()))
 
 
@@ -246,7 +247,7 @@ def test_no_package_is_changed_without_its_addresses(
     spec = with_addresses(addresses, "New")
     (change,) = diff(said(spec), acme(package(library_type=library_type)))
     assert change.action == "blocked"
-    assert change.note == f'a change might clear what it leaves out: say {missing}, or "" if there is none'
+    assert change.note == f'an update may clear what it leaves out: give {missing}, or "" if there is none'
     assert change.differences[0] == ("short_description", "", "New")
 
 
@@ -293,7 +294,7 @@ def test_addresses_are_not_set_in_part() -> None:
     live = acme(package(library_type="docker"))
     manifest = said(with_addresses({"backend_url": DOCKER["backend_url"]}))
     (change,) = diff(manifest, live, rewrite_addresses=True)
-    assert (change.action, "say public_url" in change.note) == ("blocked", True)
+    assert (change.action, "give public_url" in change.note) == ("blocked", True)
 
 
 def test_an_address_that_is_empty_is_none() -> None:
@@ -324,7 +325,7 @@ def test_a_package_whose_type_does_not_show_may_have_addresses() -> None:
     """It is not changed before the manifest says its type."""
     live = acme(package(library_type=None))
     (change,) = diff(said(PackageSpec(name="web", short_description="New")), live)
-    assert (change.action, "say library_type" in change.note) == ("blocked", True)
+    assert (change.action, "give library_type" in change.note) == ("blocked", True)
     (change,) = diff(said(PackageSpec(name="web", library_type="npm", short_description="New")), live)
     assert change.action == "update"
 

@@ -82,7 +82,7 @@ def test_nobody_is_pruned_who_may_be_behind_an_address() -> None:
         ("blocked", "eve"),
         ("remove", "bob"),
     ]
-    assert changes[1].note == "this may be the person of eve@acme.example: say in people whose address that is"
+    assert changes[1].note == "this may be the same person as eve@acme.example: give the address in people"
 
 
 def test_where_users_have_addresses_for_names_they_are_names() -> None:
@@ -96,7 +96,9 @@ def test_where_users_have_addresses_for_names_they_are_names() -> None:
 def test_two_levels_for_one_person_are_an_error() -> None:
     """An address and a username that people brings together must agree; if they do, one is enough."""
     people = {"ann": "ann@acme.example"}
-    with pytest.raises(ValidationError, match=r"permissions of acme/web: 'ann@acme.example' and 'Ann' are one"):
+    with pytest.raises(
+        ValidationError, match=r"permissions of acme/web: 'ann@acme.example' and 'Ann' are the same"
+    ):
         diff(granting({"ann@acme.example": "admin", "Ann": "member"}, people), acme(with_levels()))
     changes = diff(granting({"ann@acme.example": "admin", "Ann": "admin"}, people), acme(with_levels()))
     assert len(changes) == 1

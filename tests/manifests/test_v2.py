@@ -157,9 +157,9 @@ async def test_packages_outside_an_organization_are_those_of_me() -> None:
     """Never those of the client's owner: `me` has to say it, and it decides where they are created."""
     async with served() as (_, __, two):
         without = Manifest(packages=(OWN,))
-        with pytest.raises(ValidationError, match=r"say it \(me\)"):
+        with pytest.raises(ValidationError, match=r"set me"):
             await two.manifests.diff(without)
-        with pytest.raises(ValidationError, match=r"say it \(me\)"):
+        with pytest.raises(ValidationError, match=r"set me"):
             await two.with_options(owner=ME).manifests.pull(user_packages=True)
         await apply(two, attrs.evolve(without, me=ME))
         assert [package.name for package in await two.packages.list(ME)] == ["cli"]
@@ -229,10 +229,10 @@ async def test_what_v1_cannot_do_is_blocked() -> None:
         )
         changes = await one.manifests.diff(manifest)
         assert [(change.target, change.note) for change in changes.blocked] == [
-            ("acme/web", "the service knows no importance"),
+            ("acme/web", "this version of the service has no importance"),
             ("acme/web/bob", "v1 has no level owner"),
             ("acme/dl//count", "v1 needs the outgoing_url of a route"),
-            ("acme/new", "the service knows no importance"),
+            ("acme/new", "this version of the service has no importance"),
         ]
         assert lines(changes)[-2:] == [
             "+ package acme/new (npm): short_description ''",
@@ -368,7 +368,7 @@ async def test_an_address_for_bills_that_is_not_shown() -> None:
         (change,) = await two.manifests.diff(
             Manifest(organizations=(OrganizationSpec(name="acme", description="D"),))
         )
-        assert (change.action, "say it" in change.note) == ("blocked", True)
+        assert (change.action, "give it" in change.note) == ("blocked", True)
         said = OrganizationSpec(name="acme", billing_email="pay@acme.example")
         (change,) = await two.manifests.diff(Manifest(organizations=(said,)))
         assert change.action == "uncompared"

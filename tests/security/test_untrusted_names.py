@@ -135,7 +135,7 @@ async def test_a_name_that_no_manifest_can_have(name: str, home: Path, tmp_path:
     """It is refused in words that steer no terminal, and nothing is written."""
     async with Hostile() as service:
         manifest = await pulled(service, [name])
-        with pytest.raises(ValidationError, match="must not hold control characters") as caught:
+        with pytest.raises(ValidationError, match="must not contain control characters") as caught:
             write_manifest(manifest, home / "acme.yaml")
     assert str(caught.value).isprintable()
     assert below(tmp_path) == set()
