@@ -7,12 +7,15 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from fsspec import AbstractFileSystem  # type: ignore[import-untyped] # it ships no types
-
 from scarf_async.exports.jobs.objects import Objects, StoredFile
 
 if TYPE_CHECKING:
     import duckdb
+
+    # fsspec ships no types.
+    AbstractFileSystem = object
+else:
+    from fsspec import AbstractFileSystem
 
 __all__ = ["StoredFiles"]
 
@@ -20,7 +23,7 @@ __all__ = ["StoredFiles"]
 _WRITTEN: Final = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
 
-class StoredFiles(AbstractFileSystem):  # type: ignore[misc] # as above
+class StoredFiles(AbstractFileSystem):
     """The files of a job below a prefix, read-only, for a connection of DuckDB.
 
     Their names begin with a scheme of its own, and go on with their paths from the prefix on: neither does a prefix
