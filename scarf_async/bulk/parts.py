@@ -152,7 +152,7 @@ class UpdateRoute(OnPackage, Changes):
         if found is None:
             return self.route, None
         # What an update leaves as it is has no value to hold against.
-        asked = RouteCreate(found.outgoing_url or None, self.route.template_path)
+        asked = RouteCreate.as_shown(found.outgoing_url or None, self.route.template_path)
         if self.route.outgoing_url is not UNSET:
             asked = self.route
         return None if shown.dialect.find_route(asked, [found]).equal is not None else (self.route, found)

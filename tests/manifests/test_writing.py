@@ -40,7 +40,9 @@ def tables(
     return pairs.map(dict)
 
 
-routes = st.builds(RouteCreate, texts.filter(str.strip).filter(str.isprintable), names)
+# A path in place of an address is refused.
+addresses = texts.filter(str.strip).filter(str.isprintable).filter(lambda text: not text.startswith("/"))
+routes = st.builds(RouteCreate, addresses, names)
 packages = st.builds(
     PackageSpec,
     name=names,
