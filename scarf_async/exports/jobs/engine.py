@@ -34,7 +34,9 @@ _AGAIN: Final = """
 """
 
 # What a file system in Python raises, DuckDB tells of as Python does.
-_OF_A_STORE: Final = re.compile(r"(?:Traceback \(most recent call last\):\n(?: .*\n)*[\w.]+|\w+Error(?=: \[Errno)): (.*)")
+_OF_A_STORE: Final = re.compile(
+    r"(?:Traceback \(most recent call last\):\n(?: .*\n)*[\w.]+|\w+Error(?=: \[Errno)): (.*)"
+)
 
 
 @contextmanager
