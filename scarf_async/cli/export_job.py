@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import attrs
 import typer
@@ -11,9 +11,9 @@ import typer
 from scarf_async.cli.aggregations import QueryOptions
 from scarf_async.cli.command import command
 from scarf_async.cli.days import Days, Month, Since, days_before, read_range, refuse_future
+from scarf_async.cli.ending import NOTHING, has_failed, tell_end
 from scarf_async.cli.finding import job_with_ids
 from scarf_async.cli.log import LogOption, logging_to
-from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe, size_of
@@ -177,30 +177,17 @@ async def run(
             note(str(report))
     except (ScarfError, OSError) as error:
         if as_json:
-            write_json(_NOTHING | {"error": str(error)})
+            write_json(NOTHING | {"error": str(error)})
         raise
-    failed = bool(report.failed or report.stopped_by)
+    failed = has_failed(report)
     if as_json:
         write_json(report.to_dict() | {"error": report.stopped_by})
     if failed or not quiet:
-        errors = filter(None, (window.error for window in report.windows))
-        for line in as_typed(str(report), *errors).splitlines():
-            say(line)
+        tell_end(report)
         size = size_of(report.bytes)
         written = f"{in_words(report.rows, 'row')}, {in_words(report.bytes, 'byte')} ({size})"
         say(f"{written} in {to}, {report.elapsed:.1f} s")
     return Status.FAILED if failed else Status.DONE
-
-
-_NOTHING: Final[dict[str, JSON]] = {
-    "complete": False,
-    "windows": [],
-    "new_files": [],
-    "rows": 0,
-    "duplicates": 0,
-    "malformed": 0,
-    "elapsed": 0.0,
-}
 
 
 def _holds_something(to: str) -> bool:

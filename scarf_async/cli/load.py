@@ -12,9 +12,9 @@ import typer
 
 from scarf_async.cli.command import command
 from scarf_async.cli.days import Days, Month, Since, days_before, read_range, refuse_future
+from scarf_async.cli.ending import NOTHING, has_failed, tell_end
 from scarf_async.cli.finding import job_with_ids
 from scarf_async.cli.log import LogOption, logging_to
-from scarf_async.cli.naming import as_typed
 from scarf_async.cli.options import ExportClientOptions
 from scarf_async.cli.output import StandardOutput, Status, say
 from scarf_async.cli.progress import Meter, describe
@@ -24,23 +24,12 @@ from scarf_async.errors import ConfigurationError, ScarfError, ValidationError
 from scarf_async.text import counted
 
 if TYPE_CHECKING:
-    from scarf_async.entities import JSON
     from scarf_async.exports import ExportJob, ExportProgress, LoadReport
     from scarf_async.settings import Secret
 
 __all__ = ["load"]
 
 _VARIABLE: Final = "SCARF_LOAD_URL"
-_NOTHING: Final[dict[str, JSON]] = {
-    "complete": False,
-    "windows": [],
-    "new_files": [],
-    "rows": 0,
-    "duplicates": 0,
-    "malformed": 0,
-    "elapsed": 0.0,
-}
-
 _STATUS: Final = {"fetched": "loaded", "kept": "unchanged"}
 
 What = Literal["package_events", "owner_events", "pixel_events"]
@@ -197,15 +186,13 @@ async def load(
             note(str(report))
     except (ScarfError, OSError) as error:
         if as_json:
-            write_json(_NOTHING | {"error": str(error)})
+            write_json(NOTHING | {"error": str(error)})
         raise
-    failed = bool(report.failed or report.stopped_by)
+    failed = has_failed(report)
     if as_json:
-        write_json(_NOTHING | report.to_dict() | {"error": report.stopped_by})
+        write_json(NOTHING | report.to_dict() | {"error": report.stopped_by})
     if failed or not quiet:
-        errors = filter(None, (window.error for window in report.windows))
-        for line in as_typed(str(report), *errors).splitlines():
-            say(line)
+        tell_end(report)
     return Status.FAILED if failed else Status.DONE
 
 

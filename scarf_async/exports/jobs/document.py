@@ -21,6 +21,7 @@ from scarf_async.exports.jobs.manifest import (
     UnusableManifestError,
     WindowEntry,
     is_folder,
+    read_version,
 )
 from scarf_async.exports.jobs.windows import Window
 
@@ -101,13 +102,6 @@ class _Whole(msgspec.Struct):
     version: int = _VERSION
 
 
-class _Start(msgspec.Struct):
-    """What is read before the rest is known to be readable."""
-
-    format: str = ""
-    version: int = 0
-
-
 @attrs.frozen
 class Document:
     """What a prefix holds.
@@ -174,14 +168,7 @@ def load(data: bytes) -> tuple[Manifest, Sequence[str], tuple[Retired, ...]]:
     Raises:
         UnusableManifestError: it is not one, is damaged, or was written by a newer version.
     """
-    try:
-        start = msgspec.json.decode(data, type=_Start)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UnusableManifestError("is damaged, or not the manifest of an export: it cannot be read") from None
-    if start.format != _FORMAT:
-        raise UnusableManifestError("is not the manifest of a prefix of exports")
-    if start.version > _VERSION:
-        raise UnusableManifestError(f"was written by a newer version of this package (format {start.version})")
+    read_version(data, _FORMAT, _VERSION, "a prefix of exports")
     try:
         whole = msgspec.json.decode(data, type=_Whole)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -45,6 +45,7 @@ __all__ = [
     "load",
     "load_lines",
     "partition",
+    "read_version",
     "rejects_path",
     "with_journal",
 ]
@@ -384,23 +385,39 @@ def with_journal(manifest: Manifest, lines: Iterable[Line]) -> Manifest:
     return manifest
 
 
+def read_version(data: bytes, form: str, newest: int, what: str) -> int:
+    """Return the version of a manifest, which is read before the rest is known to be readable.
+
+    Args:
+        data: the manifest.
+        form: the format that it should name.
+        newest: the newest version that this package reads.
+        what: whose manifest it should be, for the message.
+
+    Raises:
+        UnusableManifestError: it is another file, is damaged, or was written by a newer version.
+    """
+    try:
+        start = msgspec.json.decode(data, type=_Start)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UnusableManifestError("is damaged, or not the manifest of an export: it cannot be read") from None
+    if start.format != form:
+        raise UnusableManifestError(f"is not the manifest of {what}")
+    if start.version > newest:
+        raise UnusableManifestError(f"was written by a newer version of this package (format {start.version})")
+    return start.version
+
+
 def load(data: bytes) -> Manifest:
     """Read a manifest.
 
     Raises:
         UnusableManifestError: it is none, is damaged, or was written by a newer version.
     """
-    try:
-        start = msgspec.json.decode(data, type=_Start)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise UnusableManifestError("is damaged, or not the manifest of an export: it cannot be read") from None
-    if start.format != FORMAT:
-        raise UnusableManifestError("is not the manifest of an export")
-    if start.version > VERSION:
-        raise UnusableManifestError(f"was written by a newer version of this package (format {start.version})")
-    if start.version != VERSION:
+    version = read_version(data, FORMAT, VERSION, "an export")
+    if version != VERSION:
         raise UnusableManifestError(
-            f"was written by an earlier version of this package (format {start.version}), which laid out its"
+            f"was written by an earlier version of this package (format {version}), which laid out its"
             " directories in another way"
         )
     try:
