@@ -29,13 +29,15 @@ _BENCHMARKS: Final = (
     "arrow",
     "export_memory",
     "imports",
-    "parquet_job",
     "job_by_hand",
     "job_memory",
     "loading",
     "report_page",
     "soak_plans",
 )
+_LONG: Final = {"job_memory", "report_page", "soak_plans"}
+"""Benchmarks that make millions of rows or run for long: each runs only when named."""
+_NAMES: Final = f"a benchmark or a row of one: {', '.join(_BENCHMARKS)} (all but {', '.join(sorted(_LONG))})"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         description="What the SDK costs, and what it saves.",
         epilog="`python -m benchmarks soak --help` tells of the soak.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"a row, or all of {', '.join(_BENCHMARKS)} (all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=_NAMES)
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the rows, with versions and machine")
     parser.add_argument(
         "--compare", type=Path, metavar="OLD.json", help="show what got slower since; status 1 if anything did"
@@ -55,10 +57,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _measured(names: list[str]) -> list[Result]:
     """Run what the names ask for, in the order of the table."""
-    wanted = {name.partition(".")[0] for name in names}
+    wanted = {name.partition(".")[0] for name in names} or {*_BENCHMARKS} - _LONG
     results: list[Result] = []
     for benchmark in _BENCHMARKS:
-        if wanted and benchmark not in wanted:
+        if benchmark not in wanted:
             continue
         print(f"{benchmark} ...", file=sys.stderr, flush=True)
         # Each needs what it measures: a row can be had without the packages of the others.

@@ -6,6 +6,7 @@ The server streams prepared lines from a process of its own, so only the reader 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
@@ -13,13 +14,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import aiohttp
 import attrs
+from pyarrow import csv  # type: ignore[import-untyped] # it ships no types
 
 from benchmarks.results import Result, single
 from benchmarks.rounds import serve_forever, server_process
 from scarf_async import Event, ExportStream, Scarf
 
-__all__ = ["KINDS", "Peak", "own_peak", "peak", "run"]
+__all__ = ["KINDS", "WHOLE", "Peak", "own_peak", "peak", "run"]
 
 _SMALL: Final = 1.5
 _LARGE: Final = 500.0
@@ -31,6 +34,8 @@ KINDS: Final[Mapping[str, str]] = {
     "arrow_4096": "csv as record batches of 4096",
     "arrow_65536": "csv as record batches of 65536",
 }
+WHOLE: Final = "the body read whole, then pyarrow.csv"
+"""What a user would write, for the plot: its memory grows with the export."""
 
 _AGGREGATE = (
     json.dumps(
@@ -97,10 +102,19 @@ async def _rows(stream: ExportStream[Event], size: int) -> tuple[int, int]:
     return rows, largest
 
 
+async def _whole(url: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/events") as response:
+        body = await response.read()
+    rows: int = csv.read_csv(io.BytesIO(body)).num_rows
+    return rows
+
+
 async def _read(port: int, kind: str) -> tuple[int, int]:
     """Read a whole export; return its records, and the bytes of the largest record batch."""
     address = f"http://127.0.0.1:{port}"
     records = largest = 0
+    if kind == WHOLE:
+        return await _whole(address), 0
     async with Scarf("benchmark", base_url=address, v2_url=address) as scarf:
         if kind == "csv typed":
             async with scarf.exports.owner_events("acme", "2024-01-01", "2024-02-01") as events:

@@ -15,7 +15,7 @@ mpl.use("svg")  # before pyplot, which would look for a screen
 from matplotlib import pyplot as plt
 
 from benchmarks.entity_calls import aiohttp_rate, httpx_rate, our_rate
-from benchmarks.export_memory import KINDS, peak
+from benchmarks.export_memory import KINDS, WHOLE, peak
 from benchmarks.rounds import in_turn
 from benchmarks.server import Behaviour, serving
 
@@ -36,17 +36,27 @@ _CLIENTS: Final[Mapping[str, _Rate]] = {
 
 
 def _figure(
-    name: str, x: Sequence[float], lines: Mapping[str, Sequence[float]], *, across: str, up: str, title: str
+    name: str,
+    x: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    *,
+    across: str,
+    up: str,
+    title: str,
+    scale: str = "linear",
 ) -> None:
     # Without dates and random names, so that a plot changes only with its figures.
     with plt.rc_context({"svg.hashsalt": name, "font.size": 10}):
         figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-        for label, y in lines.items():
-            axes.plot(x, y, marker="o", label=label)
+        for (label, y), marker in zip(lines.items(), "os^vD", strict=False):
+            # Hollow and thin: where two lines coincide, both are seen.
+            axes.plot(x, y, marker=marker, markersize=9 if marker == "s" else 5, fillstyle="none", label=label)
         axes.set_xscale("log")
         axes.set_xticks(x, labels=[f"{value:g}" for value in x])
         axes.minorticks_off()
-        axes.set_ylim(bottom=0)
+        axes.set_yscale(scale)
+        if scale == "linear":
+            axes.set_ylim(bottom=0)
         axes.set(xlabel=across, ylabel=up, title=title)
         axes.grid(alpha=0.3)
         axes.legend()
@@ -81,8 +91,9 @@ def draw() -> None:
     _figure(
         "memory",
         _MEGABYTES,
-        {kind: [peak(kind, size).megabytes for size in _MEGABYTES] for kind in KINDS.values()},
+        {kind: [peak(kind, size).megabytes for size in _MEGABYTES] for kind in (*KINDS.values(), WHOLE)},
         across="MB of the export",
         up="peak memory of the process, MB",
         title="Reading an export",
+        scale="log",
     )

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 Better = Literal["more", "less"]
-Verdict = Literal["ok", "MISSED", "reported"]
+Verdict = Literal["ok", "missed", "reported"]
 Direction = Literal["slower", "faster", "within the spread", "new", "not run"]
 """`slower` means worse: more memory, or more requests, too."""
 
@@ -73,7 +73,7 @@ class Result:
         if self.target is None:
             return "reported"
         kept = self.figure >= self.target if self.better == "more" else self.figure <= self.target
-        return "ok" if kept else "MISSED"
+        return "ok" if kept else "missed"
 
 
 @attrs.frozen(kw_only=True)

@@ -7,6 +7,7 @@ Both are whole processes, the start of Python included.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -18,6 +19,8 @@ from typing import Final
 
 from benchmarks.results import Result, versus
 from benchmarks.rounds import in_turn, seconds, server_process
+from scarf_async import OrganizationUpsert, PackageUpsert, Scarf
+from scarf_async.emulator import Emulator
 
 __all__ = ["run"]
 
@@ -52,6 +55,22 @@ app()
 """
 
 
+async def _serve() -> None:
+    """Run an emulator with one package; print what a command needs to find it."""
+    async with Emulator() as emulator:
+        async with Scarf(emulator.token, base_url=emulator.url) as scarf:
+            await scarf.organizations.create(OrganizationUpsert(name="acme", description="", billing_email=""))
+            upsert = PackageUpsert(name="web", short_description="", library_type="file")
+            await scarf.packages.create(upsert, "acme")
+        values = {
+            "SCARF_BASE_URL": emulator.url,
+            "SCARF_V2_URL": emulator.v2_url,
+            "SCARF_API_TOKEN": emulator.token,
+        }
+        print(json.dumps(values), flush=True)
+        await asyncio.Event().wait()
+
+
 def _milliseconds(code: str, arguments: list[str], environment: Mapping[str, str]) -> float:
     """Run a program to its end."""
     command = [sys.executable, "-c", code, *arguments]
@@ -64,7 +83,7 @@ def run() -> list[Result]:
     rows = []
     with (
         tempfile.TemporaryDirectory() as bytecode,
-        server_process("benchmarks.parquet_job", "1") as told,
+        server_process("benchmarks.starting") as told,
     ):
         # What is installed is compiled; a checkout may not be. The round that is not counted compiles both.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -94,3 +113,7 @@ def run() -> list[Result]:
                 )
             )
     return rows
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())

@@ -49,9 +49,9 @@ def test_the_ratio_is_the_median_of_the_rounds() -> None:
     ("better", "target", "verdict"),
     [
         ("more", 0.9, "ok"),
-        ("more", 0.91, "MISSED"),
+        ("more", 0.91, "missed"),
         ("less", 0.9, "ok"),
-        ("less", 0.89, "MISSED"),
+        ("less", 0.89, "missed"),
         ("less", None, "reported"),
     ],
 )
@@ -62,7 +62,7 @@ def test_a_verdict_knows_which_way_is_better(better: Better, target: float | Non
 
 def test_a_figure_alone_is_judged_by_itself() -> None:
     """Where there is nothing to compare with, the target is about the figure."""
-    assert (SMALLER.figure, SMALLER.verdict, SMALLER.low, SMALLER.high) == (18.0, "MISSED", 18.0, 18.0)
+    assert (SMALLER.figure, SMALLER.verdict, SMALLER.low, SMALLER.high) == (18.0, "missed", 18.0, 18.0)
 
 
 def test_the_table_is_aligned_and_has_every_row() -> None:
@@ -83,7 +83,7 @@ def test_the_table_is_aligned_and_has_every_row() -> None:
         "at least 0.850",
         "ok",
     ]
-    assert [cell.strip() for cell in lines[3].strip("|").split("|")][-2:] == ["at most 16", "MISSED"]
+    assert [cell.strip() for cell in lines[3].strip("|").split("|")][-2:] == ["at most 16", "missed"]
 
 
 def test_what_is_saved_is_read_back() -> None:
