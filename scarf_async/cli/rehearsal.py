@@ -254,7 +254,7 @@ def _opening(manifest: Manifest, *, faults: bool) -> str:
     bad = "answers 5% of requests with an error and drops 2% of connections after the request took effect"
     return (
         f"A local Scarf server{f', which {bad},' if faults else ''} is about to receive an organization of"
-        f" {counted(packages, 'container image')}: planned, applied, read back, compared and exported.\n"
+        f" {counted(packages, 'package')}: planned, applied, read back, compared and exported.\n"
     )
 
 
