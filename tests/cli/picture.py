@@ -85,7 +85,12 @@ async def demo() -> str:
 def _terminal(command: str) -> Console:
     # Not interactive: of a progress bar only its end is printed.
     console = Console(
-        file=io.StringIO(), width=_WIDTH, force_terminal=True, force_interactive=False, highlight=False, markup=False
+        file=io.StringIO(),
+        width=_WIDTH,
+        force_terminal=True,
+        force_interactive=False,
+        highlight=False,
+        markup=False,
     )
     console.print(Text(f"$ {command}", "bold"))
     return console
