@@ -50,19 +50,25 @@ class Proxy:
                 threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
 
     def _pass_on(self, client: socket.socket) -> None:
-        with client, _connected(self.upstream) as server, suppress(OSError):
+        with client, _connected(self.upstream) as server:
             answering = threading.Thread(target=_pump, args=(server, client), daemon=True)
             answering.start()
-            while data := client.recv(2**16):
-                if data.endswith(b"COMMIT\0") and self.cuts and (cut := self.cuts.pop(0)):
-                    self.cutting()
-                    if cut == "after":
-                        client.shutdown(socket.SHUT_RDWR)
-                        server.sendall(data)
-                    break
-                server.sendall(data)
-            server.shutdown(socket.SHUT_WR)
+            with suppress(OSError):
+                self._pass_requests_on(client, server)
+            # A process that was killed may have reset its connection: the server is told even so.
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_WR)
             answering.join()
+
+    def _pass_requests_on(self, client: socket.socket, server: socket.socket) -> None:
+        while data := client.recv(2**16):
+            if data.endswith(b"COMMIT\0") and self.cuts and (cut := self.cuts.pop(0)):
+                self.cutting()
+                if cut == "after":
+                    client.shutdown(socket.SHUT_RDWR)
+                    server.sendall(data)
+                return
+            server.sendall(data)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
