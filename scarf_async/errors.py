@@ -70,7 +70,6 @@ __all__ = [
     "ValidationError",
     "WriteConfirmedError",
     "WrongEventLoopError",
-    "api_error",
 ]
 
 
@@ -484,25 +483,3 @@ class RateLimitedError(APIError):
 
 class ServerError(APIError):
     """5xx: the service, or a proxy in front of it, failed."""
-
-
-_BY_STATUS: dict[int, type[APIError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    422: UnprocessableError,
-    429: RateLimitedError,
-}
-
-
-def api_error(status: int) -> type[APIError]:
-    """Return the error class for a status code.
-
-    >>> api_error(404).__name__, api_error(502).__name__, api_error(302).__name__
-    ('NotFoundError', 'ServerError', 'APIError')
-    """
-    if status >= 500:
-        return ServerError
-    return _BY_STATUS.get(status, APIError)

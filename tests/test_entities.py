@@ -384,12 +384,6 @@ def test_required_fields_cannot_be_none(row: Row) -> None:
             row.kind(**{**row.required, name: None})
 
 
-def test_swapped_addresses_that_the_service_shows_are_read() -> None:
-    """Somebody may have swapped them elsewhere: such a route can be compared."""
-    route = RouteCreate.as_shown("/dl", "https://acme.example/dl")
-    assert (route.outgoing_url, route.template_path) == ("/dl", "https://acme.example/dl")
-
-
 def test_swapped_addresses_of_a_route_are_refused() -> None:
     """A template that is an absolute address, and an address that is a path: the hint says what is which."""
     for url, path, field in (

@@ -49,8 +49,8 @@ from scarf_async.errors import (
     ValidationError,
     WriteConfirmedError,
     WrongEventLoopError,
-    api_error,
 )
+from scarf_async.protocol.messages import api_error
 
 E = TypeVar("E", bound=BaseException)
 
@@ -134,9 +134,7 @@ def test_every_class_is_among_the_cases() -> None:
     """The table of cases below leaves no class of the module out."""
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ScarfError)}
     assert kinds == {type(error) for error in EVERY}
-    assert {kind.__name__ for kind in kinds} | {"api_error", "ManifestProblem", "ScarfWarning"} == set(
-        errors.__all__
-    )
+    assert {kind.__name__ for kind in kinds} | {"ManifestProblem", "ScarfWarning"} == set(errors.__all__)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

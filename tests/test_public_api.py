@@ -92,7 +92,7 @@ def test_nothing_else_is_offered() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(name for name in errors.__all__ if name != "api_error"),
+        *errors.__all__,
         *entities.__all__,
         *jobs.__all__,
         *(

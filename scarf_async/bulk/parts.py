@@ -151,11 +151,12 @@ class UpdateRoute(OnPackage, Changes):
         found = next((route for route in shown.routes.get(where, ()) if route.id == self.route_id), None)
         if found is None:
             return self.route, None
-        # What an update leaves as it is has no value to hold against.
-        asked = RouteCreate.as_shown(found.outgoing_url or None, self.route.template_path)
-        if self.route.outgoing_url is not UNSET:
-            asked = self.route
-        return None if shown.dialect.find_route(asked, [found]).equal is not None else (self.route, found)
+        if self.route.outgoing_url is UNSET:
+            # What an update leaves as it is has no value to hold against.
+            is_equal = route_key(self.route.template_path, None) == route_key(found.template_path, None)
+        else:
+            is_equal = shown.dialect.find_route(self.route, [found]).equal is not None
+        return None if is_equal else (self.route, found)
 
 
 @attrs.frozen

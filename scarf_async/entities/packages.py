@@ -285,14 +285,6 @@ class RouteCreate:
                 field="outgoing_url",
             )
 
-    @classmethod
-    def as_shown(cls, outgoing_url: str | None, template_path: str) -> RouteCreate:
-        """Return a route as the service shows it, whose addresses somebody may have swapped."""
-        route = cls.__new__(cls)
-        object.__setattr__(route, "outgoing_url", outgoing_url)
-        object.__setattr__(route, "template_path", template_path)
-        return route
-
 
 @attrs.frozen
 class Domain:

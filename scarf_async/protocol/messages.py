@@ -18,13 +18,19 @@ import msgspec
 
 from scarf_async.errors import (
     APIError,
+    AuthenticationError,
+    BadRequestError,
     ConflictError,
     DecodeError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
     ScarfError,
+    ServerError,
     TransportError,
+    UnprocessableError,
     ValidationError,
     WriteConfirmedError,
-    api_error,
 )
 from scarf_async.protocol import tolerant
 from scarf_async.protocol.wire import UnreadableError, Wire
@@ -39,6 +45,7 @@ __all__ = [
     "Request",
     "Resend",
     "Verdict",
+    "api_error",
     "class_name",
     "decode",
     "decode_with",
@@ -57,6 +64,16 @@ __all__ = [
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
+
+_BY_STATUS: Final[Mapping[int, type[APIError]]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: RateLimitedError,
+}
 
 Query: TypeAlias = Mapping[str, str | Sequence[str]]
 """The parameters behind the `?`; a name of several values is repeated."""
@@ -342,6 +359,17 @@ def _details(problems: Sequence[object]) -> str:
             place = problem.get("loc")
             said.append(f"{'.'.join(map(str, place))}: {words}" if isinstance(place, list) and place else words)
     return "; ".join(filter(None, said))
+
+
+def api_error(status: int) -> type[APIError]:
+    """Return the error class for a status code.
+
+    >>> api_error(404).__name__, api_error(502).__name__, api_error(302).__name__
+    ('NotFoundError', 'ServerError', 'APIError')
+    """
+    if status >= 500:
+        return ServerError
+    return _BY_STATUS.get(status, APIError)
 
 
 def error_of(request: Addressed[T], answer: Answer, *, attempts: int) -> APIError:

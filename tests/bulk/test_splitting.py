@@ -30,7 +30,7 @@ from scarf_async import (
 )
 from scarf_async.bulk.splitting import Splitter
 from scarf_async.emulator import Emulator
-from scarf_async.errors import api_error
+from scarf_async.protocol.messages import api_error
 
 from .plans import arguments
 from .service import Answer, Call, Service, client_of

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 import scarf_async
 from scarf_async import ExportKind, errors
 from scarf_async.exports.group import Exports
+from scarf_async.protocol.messages import api_error
 
 from .commands import COMMANDS, options, reference
 from .pages import DOCS, blocks
@@ -102,7 +103,7 @@ def test_the_catalogue_knows_what_an_error_is() -> None:
         for base in re.findall(r"`(\w+)`", line):
             assert issubclass(getattr(errors, name), getattr(errors, base, None) or TimeoutError), (name, base)
         for status in re.findall(r"\b(\d\d\d)\b", line):
-            assert errors.api_error(int(status)).__name__ == name
+            assert api_error(int(status)).__name__ == name
 
 
 def test_every_public_name_has_its_place() -> None:

@@ -11,7 +11,8 @@ from typing import Final, TypeAlias
 
 import attrs
 
-from scarf_async.emulator.aggregates import (
+from scarf_async.emulator.generator import EVENT_COLUMNS, Cells
+from scarf_async.emulator.model.aggregates import (
     FIRST_DAYS,
     Detail,
     cells_as,
@@ -20,7 +21,6 @@ from scarf_async.emulator.aggregates import (
     plain,
     variables_of,
 )
-from scarf_async.emulator.generator import EVENT_COLUMNS, Cells
 from scarf_async.emulator.model.exports import Days, Feed, events_by_day
 from scarf_async.emulator.world import World
 from scarf_async.entities.enums import Dimension

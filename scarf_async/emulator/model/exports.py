@@ -12,7 +12,6 @@ from typing import Final
 
 import attrs
 
-from scarf_async.emulator.aggregates import Counts, Sums
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.events import Pixels, Whose, has_own_events, own_day_events, own_event_chunks
 from scarf_async.emulator.generator import (
@@ -27,6 +26,7 @@ from scarf_async.emulator.generator import (
     day_events,
     event_lines,
 )
+from scarf_async.emulator.model.aggregates import Counts, Sums
 from scarf_async.emulator.model.owners import Owner
 from scarf_async.emulator.model.packages import packages_of
 from scarf_async.emulator.model.pixels import pixels_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
-from scarf_async.emulator.aggregates import Sums
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call
+from scarf_async.emulator.model.aggregates import Sums
 from scarf_async.emulator.model.exports import (
     Days,
     events_of_all_pixels,

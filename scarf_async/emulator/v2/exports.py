@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Final
 
-from scarf_async.emulator.aggregates import FIRST_DAYS, Row, Sums
 from scarf_async.emulator.answers import Refusal, Stream
 from scarf_async.emulator.calls import Call, Endpoints
+from scarf_async.emulator.model.aggregates import FIRST_DAYS, Row, Sums
 from scarf_async.emulator.model.exports import (
     Days,
     events_of_company,

@@ -109,8 +109,8 @@ class Database(Protocol):
     def lines(self) -> list[Line]:
         """Return what is in it of the job."""
 
-    def last_day(self) -> dt.date | None:
-        """Return the last day of its rows that is not after today (UTC); None where there is none."""
+    def last_day(self, before: dt.date) -> dt.date | None:
+        """Return the last day of its rows before another one; None where there is none."""
 
     def load(self, incoming: Incoming) -> Loaded:
         """Load a window, whole or not at all.
@@ -173,6 +173,13 @@ class Statements:
             (self.table.name, self.job),
         )
         return [_line(*row) for row in rows]
+
+    def last_day(self, session: Session, before: dt.date) -> dt.date | None:
+        """Return the last day of the table's rows before another one; None where there is none."""
+        ((day,),) = session.execute(
+            f'SELECT CAST(max("time") AS date) FROM {self.events} WHERE "time" < CAST($1 AS timestamp)', (before,)
+        )
+        return day if isinstance(day, dt.date) else None
 
     def write(self, session: Session, lines: Sequence[Line], new: Line) -> None:
         """Put a window into the ledger, in the place of what others have of its days."""

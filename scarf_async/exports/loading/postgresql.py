@@ -314,17 +314,10 @@ class PostgreSQLTable:
         with self._turn:
             return self._reached(lambda: self._statements.read(self._held()))
 
-    def last_day(self) -> dt.date | None:
-        """Return the last day of its rows that is not after today (UTC); None where there is none."""
-        tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(1)
+    def last_day(self, before: dt.date) -> dt.date | None:
+        """Return the last day of its rows before another one; None where there is none."""
         with self._turn:
-            ((day,),) = self._reached(
-                lambda: self._held().execute(
-                    f'SELECT max("time")::date FROM {self._statements.events} WHERE "time" < $1::timestamp',
-                    (tomorrow,),
-                )
-            )
-        return day if isinstance(day, dt.date) else None
+            return self._reached(lambda: self._statements.last_day(self._held(), before))
 
     def load(self, incoming: Incoming) -> Loaded:
         """Load a window, whole or not at all.

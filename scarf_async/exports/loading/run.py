@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -111,7 +112,8 @@ async def run_load(
 
 def _from_last_day(job: ExportJob, database: Database, refresh_days: int) -> ExportJob:
     """Let a job begin some days before the last one in a table that another program has filled."""
-    last = database.last_day()
+    # What is dated later is an error of a clock's.
+    last = database.last_day(dt.datetime.now(dt.UTC).date() + dt.timedelta(1))
     if last is None:
         return job
     start = last.fromordinal(max(1, last.toordinal() - refresh_days))

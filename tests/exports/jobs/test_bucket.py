@@ -383,16 +383,18 @@ async def test_runs_that_are_killed(
 ) -> None:
     """Killed at any moment, while answers are lost: in the end the rows and windows of a run that nobody killed."""
     monkeypatch.setenv("SCARF_TEST_LEASE", "0.2")
-    kills, days = (20, 80) if soak else (3, 12)
+    days = 80 if soak else 12
+    # Once the manifest names a window, while the list of another is written, and while its files are.
+    moments = [("*/manifest.json", 3), ("*/windows/*", 1), ("*/data/*", 2)]
+    # At random: the lease, the manifest, then a window, its list and the manifest, again and again.
+    moments += [("*", 3 + store.random.randrange(8)) for _ in range(20 if soak else 0)]
     store.odds = 0.05
     known: list[tuple[str, str]] = []
-    for _ in range(kills):
+    for path, times in moments:
         store.requests.clear()
         running = await child(some, days)
-        # The lease, the manifest, then a window, its list and the manifest, again and again.
-        wanted = 3 + store.random.randrange(8)
         ended = partial(_has_ended, running)
-        await asyncio.to_thread(store.wait_until, partial(_has_put, wanted), ended)
+        await asyncio.to_thread(store.wait_until, partial(_has_put, store, path, times), ended)
         assert not ended(), await running.communicate()
         running.kill()
         await running.communicate()
@@ -401,6 +403,7 @@ async def test_runs_that_are_killed(
         assert not there or all("is missing; run the job" in one.problem for one in verify_export(TO))
         assert {*known} <= {*there}
         known, store.odds = there, 0.05
+    assert known
     running = await child(some, days)
     output, errors = await running.communicate()
     assert (output.strip(), errors) == (b"complete", b"")
@@ -416,8 +419,8 @@ def _has_ended(process: asyncio.subprocess.Process) -> bool:
     return process.returncode is not None
 
 
-def _has_put(times: int, requests: list[tuple[str, str]]) -> bool:
-    return sum(method == "PUT" for method, _ in requests) >= times
+def _has_put(store: Store, path: str, times: int, _: object) -> bool:
+    return store.written(path) >= times
 
 
 @pytest.mark.parametrize("what", [None, "lost", "late 503"])

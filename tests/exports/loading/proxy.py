@@ -1,11 +1,11 @@
-"""A proxy before PostgreSQL that cuts connections at a COMMIT."""
+"""A proxy before PostgreSQL that cuts connections at a COMMIT, or kills who sent it."""
 
 from __future__ import annotations
 
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
@@ -32,12 +32,15 @@ class Proxy:
     Attributes:
         upstream: the server's address.
         conninfo: the proxy's own.
-        cuts: what to do at the next COMMITs, each once: cut before it is passed on, or before its answer is.
+        cuts: what to do at the next COMMITs, each once: cut before it is passed on, or before its answer is; None:
+            pass both on.
+        cutting: called as it cuts, before anything more is passed on.
     """
 
     upstream: str
     conninfo: str = ""
-    cuts: list[Cut] = attrs.field(factory=list)
+    cuts: list[Cut | None] = attrs.field(factory=list)
+    cutting: Callable[[], object] = lambda: None
 
     def serve(self, listener: socket.socket) -> None:
         """Take connections until the listener is closed."""
@@ -47,18 +50,25 @@ class Proxy:
                 threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
 
     def _pass_on(self, client: socket.socket) -> None:
-        with client, _connected(self.upstream) as server, suppress(OSError):
+        with client, _connected(self.upstream) as server:
             answering = threading.Thread(target=_pump, args=(server, client), daemon=True)
             answering.start()
-            while data := client.recv(2**16):
-                if data.endswith(b"COMMIT\0") and self.cuts:
-                    if self.cuts.pop(0) == "after":
-                        client.shutdown(socket.SHUT_RDWR)
-                        server.sendall(data)
-                    break
-                server.sendall(data)
-            server.shutdown(socket.SHUT_WR)
+            with suppress(OSError):
+                self._pass_requests_on(client, server)
+            # A process that was killed may have reset its connection: the server is told even so.
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_WR)
             answering.join()
+
+    def _pass_requests_on(self, client: socket.socket, server: socket.socket) -> None:
+        while data := client.recv(2**16):
+            if data.endswith(b"COMMIT\0") and self.cuts and (cut := self.cuts.pop(0)):
+                self.cutting()
+                if cut == "after":
+                    client.shutdown(socket.SHUT_RDWR)
+                    server.sendall(data)
+                return
+            server.sendall(data)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

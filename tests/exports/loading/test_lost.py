@@ -6,7 +6,11 @@ import asyncio
 import datetime as dt
 import random
 import sys
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import pytest
@@ -15,11 +19,13 @@ from scarf_async import LoadError
 from scarf_async.exports.loading.database import LoadStoppedError
 
 from ..jobs.service import Service, all_events, service
-from .proxy import Cut, proxied
+from .proxy import Cut, Proxy, proxied
 from .tables import DAY, NEXT, address, asked, ids, incoming, row, table
 
+CUTS: Final[Sequence[Cut]] = ("before", "after")
 
-@pytest.mark.parametrize("cut", ["before", "after"])
+
+@pytest.mark.parametrize("cut", CUTS)
 def test_a_connection_that_is_lost_at_commit_loads_a_window_once(database: str, cut: Cut) -> None:
     """Whether COMMIT came through or only its answer was lost; what was deleted is told all the same."""
     with proxied(database) as proxy:
@@ -86,28 +92,39 @@ def test_a_server_that_stays_away_ends_the_load(database: str, monkeypatch: pyte
     assert ids(database) == []
 
 
-async def run_child(some: Service, days: int, target: str, *, killed_after: int = 0) -> str:
-    """Run a process; kill it at a random moment after so many requests, or return what it printed."""
+async def run_child(some: Service, days: int, target: str, kill: Callable[[Process], Awaitable[object]]) -> str:
+    """Run a process, and kill it; or return what it printed, where it was quicker."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         str(Path(__file__).with_name("loading_child.py")),
         *(some.emulator.url, some.emulator.token, some.web.uuid, str(days), target),
         stdout=asyncio.subprocess.PIPE,
     )
-    if killed_after:
-        first = len(some.emulator.requests) + killed_after
-        ended = asyncio.create_task(child.wait())
-        moment = asyncio.create_task(some.emulator.wait_until(lambda requests: len(requests) >= first))
-        await asyncio.wait([ended, moment], return_when=asyncio.FIRST_COMPLETED)
-        moment.cancel()
-        # Somewhere between two windows: while one is received, copied, committed, entered.
-        await asyncio.sleep(random.uniform(0, 0.2))
-        if child.returncode is None:
-            child.kill()
+    await kill(child)
     output, _ = await child.communicate()
-    # One that is to be killed may have been quicker.
-    assert child.returncode in ({-9, 0} if killed_after else {0})
+    assert child.returncode in {-9, 0}
     return output.decode().strip()
+
+
+async def kill_after(some: Service, requests: int, child: Process) -> None:
+    """Kill a process at a random moment after so many requests, if it is not done by then."""
+    first = len(some.emulator.requests) + requests
+    ended = asyncio.create_task(child.wait())
+    moment = asyncio.create_task(some.emulator.wait_until(lambda requests: len(requests) >= first))
+    await asyncio.wait([ended, moment], return_when=asyncio.FIRST_COMPLETED)
+    moment.cancel()
+    # Somewhere between two windows: while one is received, copied, committed, entered.
+    await asyncio.wait([ended], timeout=random.uniform(0, 0.2))
+    if child.returncode is None:
+        child.kill()
+
+
+async def kill_at_commit(proxy: Proxy, cut: Cut, child: Process) -> None:
+    """Kill a process at the COMMIT of its first window, once it has sent that: the first one is of the tables."""
+    proxy.cutting = child.kill
+    proxy.cuts = [None, cut]
+    await child.wait()
+    assert not proxy.cuts
 
 
 TORN = (
@@ -118,15 +135,18 @@ TORN = (
 
 async def test_a_load_that_is_killed_again_and_again_ends_whole(database: str, soak: bool) -> None:
     """As if nobody had killed it: at each moment the ledger names what is in the table."""
-    kills, days = (20, 120) if soak else (2, 8)
-    target, end = address(database), str(dt.date(2024, 1, 1) + dt.timedelta(days))
-    with psycopg.connect(database, autocommit=True) as reader:
+    days = 120 if soak else 8
+    end = str(dt.date(2024, 1, 1) + dt.timedelta(days))
+    with psycopg.connect(database, autocommit=True) as reader, proxied(database) as proxy:
+        target = address(proxy.conninfo)
         async with service(events_per_day=200, duplicate_events=0.05) as some:
-            for number in range(kills):
-                await run_child(some, days, target, killed_after=1 + number % 4)
+            kills = [partial(kill_at_commit, proxy, cut) for cut in CUTS]
+            kills += [partial(kill_after, some, 1 + number % 4) for number in range(20 if soak else 0)]
+            for kill in kills:
+                await run_child(some, days, target, kill)
                 if reader.execute("SELECT to_regclass('scarf_windows')").fetchone() != (None,):
                     assert reader.execute(TORN).fetchall() == []
-            assert await run_child(some, days, target) == "complete"
+            assert await run_child(some, days, target, Process.wait) == "complete"
             sent = await all_events(some.scarf, some.web, "2024-01-01", end)
         assert reader.execute(TORN).fetchall() == []
         found = reader.execute("SELECT id, time, version FROM scarf_events ORDER BY id").fetchall()
