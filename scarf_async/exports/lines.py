@@ -58,6 +58,7 @@ class LineSplitter:
         self._partial = bytearray()
         self._line = 1
         self._first = 1
+        self._has_cr = False
         # Inside a record that is too long; and what has come behind one.
         self._passing = False
         self._left = b""
@@ -89,6 +90,7 @@ class LineSplitter:
         if lines:
             # No line can be too long unless the bytes at hand are.
             bounded = len(self._open) + len(self._partial) + len(data) <= self._limit
+            self._has_cr = b"\r" in data or b"\r" in self._partial
             if self._partial:
                 lines[0] = bytes(self._partial) + lines[0]
                 self._partial.clear()
@@ -160,7 +162,9 @@ class LineSplitter:
         self.numbers = numbers
         if self._keep_ends:
             return [line + b"\n" for line in lines]
-        records = [line[:-1] if line.endswith(b"\r") else line for line in lines]
+        records = lines
+        if self._has_cr:
+            records = [line[:-1] if line.endswith(b"\r") else line for line in lines]
         if b"" in records:
             self.numbers = [number for number, record in zip(numbers, records, strict=True) if record]
             records = [record for record in records if record]

@@ -11,14 +11,14 @@ from typing import Final, Generic, TypeVar
 import attrs
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
-from anyio import create_task_group
+from anyio import CapacityLimiter, create_task_group
 from anyio.to_thread import run_sync
 
 from scarf_async.entities import Event
 from scarf_async.errors import ScarfError
 from scarf_async.exports.arrow import Part, PartParser, schema_of, text_of
-from scarf_async.exports.arrow_csv import ColumnReader, Rows
-from scarf_async.exports.csv import first_line, whole_records
+from scarf_async.exports.arrow_csv import ColumnReader, Rows, proven_records
+from scarf_async.exports.csv import first_line
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.parsers import Run
 from scarf_async.exports.reading import Body
@@ -34,7 +34,7 @@ FEW = 2**14
 """What is shorter is not worth a thread."""
 # Where columns grow beyond so many times their block, blocks are shorter.
 _GROWTH: Final = 8
-# With the one that comes in, all that is held.
+# Blocks that are read at once. With one that waits for a thread, and one that comes in, all that is held.
 _READ_AT_ONCE: Final = 2
 # What is read the slow way before others get their turn.
 _SLOW_AT_ONCE: Final = 2**16
@@ -183,11 +183,13 @@ class BlockSource(Generic[T]):
         parser: what takes the blocks, each before it asks for the next.
         size: how many rows are wanted at once.
         limit: the longest record.
-        ahead: whether one is read while another is; else they are half as long, and fewer are in memory.
+        ahead: whether two are read at once and one waits; else they are half as long, and fewer are in memory.
     """
 
     def __init__(self, body: Body, parser: BlockParser[T], size: int, limit: int, *, ahead: bool = True) -> None:
-        self._at_once, self._enough = (_READ_AT_ONCE, ENOUGH) if ahead else (1, ENOUGH // 2)
+        self._enough = ENOUGH if ahead else ENOUGH // 2
+        self._most_cuts = _READ_AT_ONCE + 1 if ahead else 1
+        self._threads = CapacityLimiter(_READ_AT_ONCE)
         self._body = body
         self._parser = parser
         self._size = size
@@ -228,7 +230,7 @@ class BlockSource(Generic[T]):
         cut, rows = self._cuts[0], None
         if cut.rows is not None:
             async with create_task_group() as group:
-                group.start_soon(self._cut, self._at_once)
+                group.start_soon(self._cut, self._most_cuts)
                 await asyncio.wait([cut.rows])
                 group.cancel_scope.cancel()
             # Not in the group, which would wrap what it raises.
@@ -249,13 +251,13 @@ class BlockSource(Generic[T]):
 
     def _begin(self, data: bytes) -> _Cut:
         columns = self._parser.columns() if len(data) >= FEW else None
-        end = whole_records(data, 1, self._limit) if columns is not None else 1
+        end = proven_records(data, self._limit) if columns is not None else 1
         if columns is None or end == 1:
             return _Cut(data, None)
         if end < len(data):
             self._hold(data[end:], at=0)
             data = data[:end]
-        return _Cut(data, asyncio.ensure_future(run_sync(columns.read, data)))
+        return _Cut(data, asyncio.ensure_future(run_sync(columns.read, data, limiter=self._threads)))
 
     async def _gather(self) -> None:
         while not (self._ended or self._is_enough()):
@@ -292,28 +294,30 @@ class BlockSource(Generic[T]):
             self._lines += piece.count(b"\n")
 
     def _take(self) -> bytes:
-        """Return a LF and what is held: the lines that have ended, if one has; or the header."""
-        last = self._last_line_end()
+        """Return a LF and what is held: the lines that have ended, if one has, up to enough; or the header."""
+        place = self._block_end()
         if self._parser.headless:
             data = b"".join(self._held)
             at = first_line(data) or len(data)
             taken, rest = [data[:at]], [data[at:]]
-        elif last is None:
+        elif place is None:
             taken, rest = self._held, []
         else:
-            number, at = last
+            number, at = place
             piece = self._held[number]
             taken, rest = [*self._held[:number], piece[:at]], [piece[at:], *self._held[number + 1 :]]
         self._held, self._bytes, self._lines = [], 0, 0
-        data = b"".join((b"\n", *taken))
-        if end := data.find(b"\n", self._most) + 1:
-            data, rest = data[:end], [data[end:], *rest]
         for piece in filter(None, rest):
             self._hold(piece, at=len(self._held))
-        return data
+        return b"".join((b"\n", *taken))
 
-    def _last_line_end(self) -> tuple[int, int] | None:
-        """Return the piece in which the last line that has ended ends, and where in it."""
+    def _block_end(self) -> tuple[int, int] | None:
+        """Return in which piece, and where in it, the first line behind enough ends; else the last one that has."""
+        enough = self._most - 1
+        for number, piece in enumerate(self._held):
+            if at := piece.find(b"\n", max(0, enough)) + 1:
+                return number, at
+            enough -= len(piece)
         for number in reversed(range(len(self._held))):
             if at := self._held[number].rfind(b"\n") + 1:
                 return number, at

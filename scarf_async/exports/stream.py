@@ -187,7 +187,7 @@ class ExportStream(Generic[T]):
         (microseconds, UTC), dates, integers, numbers and truth values; `extra` is the text of a JSON object,
         null where there is nothing.
 
-        Events are read by Arrow itself, a few MB at once in a thread, while at the most as much comes in ahead.
+        Events are read by Arrow itself, in two threads, a few MB at once; at the most as much comes in ahead.
 
         Args:
             size: rows of a batch; the last one is short, and so is one before an error. None: some thousands, at

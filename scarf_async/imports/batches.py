@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from operator import attrgetter
 from typing import Final
 
 import attrs
@@ -72,6 +73,25 @@ class Batcher:
         self._bytes += len(line.text)
         self._too_old += line.time < self._oldest
         self._resendable = self._resendable and line.unique
+        return self._is_full
+
+    @property
+    def room(self) -> int:
+        """How many lines it takes before it is full."""
+        return self.rows - len(self._lines)
+
+    def extend(self, lines: Sequence[Line]) -> bool:
+        """Take lines for which there is room, as `add` does; a little more than enough bytes is one batch, too."""
+        texts = [line.text for line in lines]
+        self._lines += texts
+        self._bytes += sum(map(len, texts))
+        oldest = self._oldest
+        self._too_old += sum([line.time < oldest for line in lines])
+        self._resendable = self._resendable and all(map(attrgetter("unique"), lines))
+        return self._is_full
+
+    @property
+    def _is_full(self) -> bool:
         return len(self._lines) >= self.rows or self._bytes >= _LARGEST
 
     def take(self) -> Batch | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import attrs
@@ -90,6 +90,15 @@ class Checker:
                 _refuse_other_encodings(number, text)
             return self._checked(number, text)
         return self.row(number, _object(number, text))
+
+    def lines(self, numbers: Sequence[int], texts: Sequence[bytes]) -> list[Line]:
+        """Take several lines, as `line` does.
+
+        Raises:
+            ValidationError: one of them cannot be imported.
+        """
+        plain = self.unique_id is None and all(map(bytes.isascii, texts))
+        return list(map(self._checked if plain else self.line, numbers, texts))
 
     def _checked(self, number: int, text: bytes) -> Line:
         try:

@@ -70,8 +70,12 @@ async def batches_of_file(
             piece = await run_sync(next, pieces, b"")
             ended = not piece
             lines = splitter.finish() if ended else splitter.feed(piece)
-            for number, line in zip(splitter.numbers, lines, strict=True):
-                if batcher.add(checker.line(number, line)) and (batch := batcher.take()):
+            numbers = splitter.numbers
+            while lines:
+                room = batcher.room
+                full = batcher.extend(checker.lines(numbers[:room], lines[:room]))
+                numbers, lines = numbers[room:], lines[room:]
+                if full and (batch := batcher.take()):
                     yield batch
             if splitter.too_long is not None:
                 raise ValidationError(

@@ -29,7 +29,7 @@ from .fakes import BODY, COLUMNS, END, TYPES, Hanging, cuts, download, events
 pa = pytest.importorskip("pyarrow")
 from scarf_async.exports import prefetch  # noqa: E402 # needs pyarrow
 from scarf_async.exports.arrow import Part, PartParser, SentRecords, schema_of  # noqa: E402 # needs pyarrow
-from scarf_async.exports.arrow_csv import ColumnReader, Rows  # noqa: E402 # needs pyarrow
+from scarf_async.exports.arrow_csv import ColumnReader, Rows, proven_records  # noqa: E402 # needs pyarrow
 from scarf_async.exports.prefetch import Block, BlockParser, SentBlock  # noqa: E402 # needs pyarrow
 
 
@@ -343,6 +343,8 @@ class Watched:
         self.begun = asyncio.Event()
         self.released = threading.Event()
         self.fast: list[bool] = []
+        self.reading = 0
+        self.both = asyncio.Event()
         if not held:
             self.released.set()
 
@@ -356,7 +358,8 @@ class Watched:
         patch.setattr(BlockParser, "feed", feed)
 
     def read(self, reader: ColumnReader, data: bytes) -> Rows | None:
-        self._loop.call_soon_threadsafe(self.begun.set)
+        self.reading += 1
+        self._loop.call_soon_threadsafe((self.both if self.reading == 2 else self.begun).set)
         assert self.released.wait(10)
         return self._read(reader, data)
 
@@ -407,15 +410,16 @@ async def test_bytes_that_are_no_utf8(small_blocks: pytest.MonkeyPatch) -> None:
 
 
 async def test_two_blocks_at_once(small_blocks: pytest.MonkeyPatch) -> None:
-    """While a block is read one more is, and nothing comes in after that."""
+    """While two blocks are read one more waits for a thread, and nothing comes in after that."""
     watched = Watched(small_blocks, held=True)
     body = BODY + BODY.split(b"\r\n", 1)[1] * 100
     async with events(download(body, step=50)) as stream:
         task = asyncio.ensure_future(anext(stream.record_batches(5000)))
-        await watched.begun.wait()
+        await watched.both.wait()
         for _ in range(100):
             await asyncio.sleep(0)
-        assert 400 <= stream.bytes_received <= 600
+        assert 600 <= stream.bytes_received <= 800
+        assert watched.reading == 2
         watched.released.set()
         assert (await task).num_rows == 505
 
@@ -481,6 +485,19 @@ async def test_rows_before_an_error_that_comes_ahead() -> None:
     seen = await assert_twins(Case(cuts(body, range(0, len(body), 100)), size=1000, proven=False))
     assert seen.error is not None
     assert "after 105 records" in seen.error[1]
+
+
+@example(text='a,""\n' * 9, limit=7)
+@example(text='a,"b\n' * 9, limit=7)
+@example(text='a","b\n', limit=100)
+@given(
+    text=st.lists(st.sampled_from(['"', '"a"', ",", "\n", "\r\n", "\r", "a"]), min_size=1).map("".join),
+    limit=st.sampled_from([2, 7, 100]),
+)
+def test_what_is_proven_with_and_without_the_lock(text: str, limit: int) -> None:
+    """How far a block is whole records in regular quotes, none too long, is said alike."""
+    data = b"\n" + text.encode()
+    assert proven_records(data, limit) == whole_records(data, 1, limit)
 
 
 REGULAR = [b"a", b"1,2", b'"a"', b'1,"a""b"', b'"\n"', b'"a\r\nb",2', b'1,"",2', b'"\n\n\r\n",""""', b"", b""]

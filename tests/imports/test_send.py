@@ -22,6 +22,7 @@ from scarf_async import (
     RetryPolicy,
     ValidationError,
 )
+from scarf_async.imports import source
 
 from .service import NOW, Importer, Waits, connect, numbers, rows
 
@@ -415,3 +416,15 @@ async def test_long_rows_make_shorter_batches() -> None:
         report = await scarf.imports.send(given, package="p")
     assert sorted(len(batch) for batch in numbers(service.posts)) == [2, 10]
     assert json.dumps(report.imported) == "12"
+
+
+async def test_batches_of_a_file_do_not_depend_on_how_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece of it may end anywhere in a batch."""
+    monkeypatch.setattr(source, "_PIECE", 200)
+    file = tmp_path / "rows.ndjson"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows(11)))
+    async with Importer() as service, connect(service) as scarf:
+        await scarf.imports.send(file, package="p", batch=4, concurrency=1)
+    assert numbers(service.posts) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10]]
