@@ -138,7 +138,8 @@ class Exports(ExportCalls):
             concurrency: the maximum number of windows in progress.
             refresh_days: fetch and replace the windows with any of the last `refresh_days` days of the range,
                 without days that have not begun. None: 3 for a job without an `end`, else 0.
-            on_malformed: what happens to a record that cannot be read.
+            on_malformed: `raise`: a record that cannot be read fails its window; `keep`: it is left out and written
+                to `rejects/`.
             allow_loss: replace a window of aggregations even if the service now sends no rows or covers fewer days.
             memory_limit: the memory for windows, in bytes or as in `"256MB"`; if that is too little for all of
                 them, fewer are in progress. Data that passes through Python, pyarrow and DuckDB is not included:
