@@ -51,7 +51,7 @@ class SavedChanges:
         Args:
             server: the URL that the client calls.
             api: the version that it calls; None is not compared.
-            owner: its default owner; None is not compared.
+            owner: its default owner; compared if the changes leave the owner of a package open.
 
         Raises:
             ValidationError: they were made for another server, version or owner.
