@@ -359,7 +359,11 @@ class BulkError(ScarfError, ExceptionGroup[Exception]):
     """Operations of a bulk run failed or have an unknown outcome; `.exceptions` has one error for each."""
 
     def derive(self, excs: Sequence[Exception]) -> Self:  # type: ignore[override] # typeshed: returns any group of another type variable
-        """Return a group of the same class with other exceptions, as `except*` requires."""
+        """Return a group of the same class with other exceptions, as `except*` requires.
+
+        Args:
+            excs: the exceptions of the new group.
+        """
         return type(self)(self.message, excs)
 
 

@@ -124,8 +124,8 @@ def read(
         The records of all windows in the manifest; no rows if nothing has been fetched.
 
     Raises:
-        ConfigurationError: DuckDB, pyarrow or obstore is not installed, the source is another kind of URL, or there
-            are no credentials.
+        ConfigurationError: DuckDB, pyarrow or obstore is not installed, the source is another kind of URL, or no
+            credentials were found.
         ExportError: the source is not that of an export job, its manifest cannot be used, or a record or file is
             invalid.
         OSError: the directory, the store or a file in it cannot be read.

@@ -271,7 +271,7 @@ class RouteCreate:
     template_path: str = attrs.field(validator=some_text)
 
     def __attrs_post_init__(self) -> None:
-        # The two are easily swapped, and the service would accept them.
+        # The two are easily swapped, and the service would accept that.
         if _ABSOLUTE.match(self.template_path):
             raise ValidationError(
                 f"template_path is the path that is asked for, such as /{{version}}.tgz, and"
@@ -287,7 +287,12 @@ class RouteCreate:
 
     @classmethod
     def as_shown(cls, outgoing_url: str | None, template_path: str) -> RouteCreate:
-        """Return a route as the service shows it, whose addresses somebody may have swapped."""
+        """Return a route without checking its values: the service may have routes with swapped values.
+
+        Args:
+            outgoing_url: the URL that the service returned.
+            template_path: the path that the service returned.
+        """
         route = cls.__new__(cls)
         object.__setattr__(route, "outgoing_url", outgoing_url)
         object.__setattr__(route, "template_path", template_path)

@@ -38,7 +38,14 @@ class _Client(Protocol):
 
 
 class Manifests:
-    """`scarf.manifests`: organizations as data, read from the service, compared with it and applied."""
+    """`scarf.manifests`: organizations as data, read from the service, compared with it and applied.
+
+    ```python
+    changes = await scarf.manifests.diff(read_manifest("acme.yaml"))
+    print(changes)
+    report = await scarf.manifests.apply(changes, me="ann")
+    ```
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
