@@ -79,7 +79,7 @@ def find_route_in(requested: RouteCreate, shown: Sequence[Route]) -> Found[Route
 
 
 def find_pixel(requested: TrackingPixelUpsert, shown: Sequence[TrackingPixel]) -> Found[TrackingPixel]:
-    """Compare a pixel with its owner's list by name; fields that are not shown are not compared, except the package."""
+    """Compare a pixel with its owner's list by name; except for the package, hidden fields are not compared."""
     namesakes = [
         pixel for pixel in shown if pixel.name is not None and text_key(pixel.name) == text_key(requested.name)
     ]
