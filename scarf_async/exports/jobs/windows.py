@@ -91,7 +91,7 @@ def _bucket(day: dt.date, rollup: Rollup) -> dt.date:
 
 
 def longest_bucket(window: Window, rollup: Rollup) -> int:
-    """Return the length in days of the longest bucket of a window, with its first and last buckets as they are cut."""
+    """Return the length in days of the longest bucket of a window; its first and last buckets may be cut."""
     if rollup == "daily":
         return 1
     return max(part.days for part in cut(window, 1, rollup))
