@@ -112,7 +112,7 @@ class _Session:
     def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
         """Write rows into a new temporary table, and add them to the digest."""
         names = statements.names
-        # Its types are those of the table, whoever created it.
+        # Its types are those of the table, which may be of another program.
         self.execute(
             f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS SELECT {names} FROM {statements.events} WITH NO DATA"
         )
