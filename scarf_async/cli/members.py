@@ -1,4 +1,4 @@
-"""`scarf-async members`: who belongs to an organization."""
+"""`scarf-async members`: the members of an organization."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ class Emulator(World):
             function of the day (`lambda day: 0 if day.weekday() > 4 else 100`), for weeks, growth and gaps.
         duplicate_events: Share of the events that an export contains twice, since delivery is at least once.
         columns: The columns of event exports in order; unknown names give empty cells. Three names stand for a list
-            of columns: `real` for the 24 of today, `seed` for the 16 of the published description in its order,
-            `2022` for the 18 of that year.
+            of columns: `real` for the 24 of today, `published` for the 16 of the published description in its
+            order, `2022` for the 18 of that year.
         seed: The seed of generated data.
         gzip: Compress exports for clients that accept it.
         keep_requests: How many of the newest requests to keep in `requests`; None keeps all.
