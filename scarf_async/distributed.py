@@ -383,7 +383,7 @@ def _looker() -> Callable[[str, Sequence[str], str | None], tuple[str | None, bo
 def _problem(told: object) -> str:
     """Return why a worker cannot be used; empty if it can."""
     if not isinstance(told, tuple):
-        return f"does not answer ({type(told).__name__})"
+        return f"does not respond ({type(told).__name__})"
     version, has_token, missing, has_folder = told
     if version != __version__:
         return f"has scarf_async {version}, and this process {__version__}" if version else "has no scarf_async"

@@ -162,7 +162,7 @@ class ManifestError(ValidationError):
 class ClientClosedError(ScarfError):
     """The client was closed before or during the call."""
 
-    def __init__(self, message: str = "this client is closed; make a new Scarf() to go on") -> None:
+    def __init__(self, message: str = "this client is closed; create a new Scarf()") -> None:
         super().__init__(message)
 
 

@@ -249,8 +249,8 @@ def test_what_is_not_related(kind: type[ScarfError], stranger: type[BaseExceptio
             "GET /packages: cannot read Package at [3].name: expected a string",
         ),
         (
-            DecodeError("the answer is empty", endpoint="GET /packages", entity="Package"),
-            "GET /packages: cannot read Package: the answer is empty",
+            DecodeError("the response is empty", endpoint="GET /packages", entity="Package"),
+            "GET /packages: cannot read Package: the response is empty",
         ),
         (APIError("gone", status=410, method="GET", url=URL), f"GET {URL}: 410 Gone: gone"),
         (APIError(status=418, method="GET", url=URL), f"GET {URL}: 418 I'm a Teapot"),
@@ -266,7 +266,7 @@ def test_what_is_not_related(kind: type[ScarfError], stranger: type[BaseExceptio
         ),
         (ConflictError("taken", method="POST", url=URL), f"POST {URL}: 409 Conflict: taken"),
         (ValidationError("name must not be empty", field="name"), "name must not be empty"),
-        (ClientClosedError(), "this client is closed; make a new Scarf() to go on"),
+        (ClientClosedError(), "this client is closed; create a new Scarf()"),
     ],
 )
 def test_the_text_says_what_and_where(error: ScarfError, text: str) -> None:

@@ -179,7 +179,7 @@ def _run(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | Non
                 if not limit.expired():
                     raise
             raise _DeadlineError(
-                f"not finished within --deadline {deadline:g} s; a change that was under way may have taken effect"
+                f"not finished within --deadline {deadline:g} s; a change in progress may have taken effect"
             )
 
     try:

@@ -223,7 +223,7 @@ async def emulator(
             for name, value in variables.items():
                 typer.echo(f"export {name}={shlex.quote(value)}")
         if client.api is None:
-            say("Clients speak v1 by default; --api v2 also prints the variable that changes it.")
+            say("Clients use v1 by default; --api v2 also prints the variable that changes it.")
         if isinstance(problem := read_base_url("SCARF_BASE_URL", server.url), str):
             say(
                 f"The client of this package refuses that: {problem}. Listen on 127.0.0.1 or 0.0.0.0, or let"

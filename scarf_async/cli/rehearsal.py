@@ -251,7 +251,7 @@ class Rehearsal:
 def _opening(manifest: Manifest, *, faults: bool) -> str:
     """Print what is about to happen."""
     packages = sum(len(organization.packages or ()) for organization in manifest.organizations)
-    bad = "answers 5% of requests with an error and drops 2% of connections after the request took effect"
+    bad = "returns an error for 5% of requests and drops 2% of connections after the request took effect"
     return (
         f"A local Scarf server{f', which {bad},' if faults else ''} is about to receive an organization of"
         f" {counted(packages, 'container image')}: planned, applied, read back, compared and exported.\n"

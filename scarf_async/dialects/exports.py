@@ -80,8 +80,8 @@ class ExportCall:
         """
         if query is not None and self.longest is not None and (end - start).days > self.longest:
             raise ValidationError(
-                f"start and end are {(end - start).days} days apart, and {self.version} takes {self.longest} at the"
-                " most; nothing was sent",
+                f"start and end are {(end - start).days} days apart, and {self.version} allows at most"
+                f" {self.longest}; nothing was sent",
                 field="end",
             )
         if self.version == "v2" and package is not None:

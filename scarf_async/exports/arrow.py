@@ -70,7 +70,7 @@ def arrow_told(description: str) -> Iterator[None]:
         problem = str(error)
     else:
         return
-    raise ExportError(f"{description}: Arrow cannot go on: {problem}")
+    raise ExportError(f"{description}: Arrow failed: {problem}")
 
 
 def schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:

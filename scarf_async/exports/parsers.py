@@ -148,7 +148,7 @@ class Parser(ABC, Generic[T]):
             return None
         words = _own_words(start, self._counters.redact) if start.startswith(b"{") else ""
         return self._counters.refused(
-            f"the service answered with success and {found}{words} where {self._form.promised} was promised"
+            f"the service returned success and {found}{words} where {self._form.promised} was promised"
         )
 
     def _begin(self, lines: list[bytes]) -> tuple[Run[T], int]:

@@ -73,7 +73,7 @@ class Body:
         except BodyEncodingError as error:
             problem = str(error)
         if problem:
-            raise counters.refused(f"the answer cannot be read: {problem}")
+            raise counters.refused(f"the response cannot be read: {problem}")
 
     def close(self) -> None:
         """Release the connection."""

@@ -315,8 +315,8 @@ class Export(Generic[T]):
         self._warned.add(given)
         (start, end), (first, behind) = asked, given
         warnings.warn(
-            f"{self.spec.description}: {start}..{end} was asked for, and the service looked at"
-            f" {first or start}..{behind or end} only, as plans with a limit do",
+            f"{self.spec.description}: {start}..{end} was requested, and the service covered only"
+            f" {first or start}..{behind or end}, as plans with a limit do",
             ScarfWarning,
             stacklevel=3,
         )

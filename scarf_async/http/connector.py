@@ -219,9 +219,7 @@ def _unreachable(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         why = "the name cannot be resolved; check the address, and this machine's network and DNS"
     elif isinstance(error, aiohttp.ClientConnectorSSLError):
-        why = (
-            f"the TLS handshake failed ({cause}); if the server speaks plain http, its address begins with http://"
-        )
+        why = f"the TLS handshake failed ({cause}); if the server uses plain http, its URL begins with http://"
     elif cause.errno == errno.ECONNREFUSED:
         why = "connection refused; check the URL, and that the server is running"
     else:

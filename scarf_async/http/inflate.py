@@ -126,7 +126,7 @@ class Inflater:
                 self._marked = False
             return step
         if self._marked:
-            raise BodyEncodingError("the deflate body goes on after its end")
+            raise BodyEncodingError("the deflate body continues after its end")
         self._start += step
         if len(self._start) < 2:
             return b""

@@ -186,7 +186,7 @@ class Sending:
                 self._change(sent, attrs.evolve(sent.shown, id=import_id, status="importing"), over=False)
             else:
                 missing = DecodeError(
-                    "the batch was taken, and the answer does not say as which import",
+                    "the batch was accepted, but the response does not name its import",
                     endpoint=request.endpoint.name,
                     entity="EventImport",
                     path="id",

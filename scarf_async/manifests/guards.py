@@ -50,21 +50,21 @@ def _removals(changes: Changes, most: int | None) -> Iterator[str]:
     if most is not None:
         if len(removals) > most:
             yield (
-                f"{len(removals)} removals, max_removals as given is {most}: look them over, raise it if all"
-                " are meant"
+                f"{len(removals)} removals, max_removals as given is {most}: check them, and raise it if all"
+                " are intended"
             )
         return
     for kind, count in Counter(change.kind for change in removals).items():
         there = changes.there.get(kind, 0)
         if count > max(_FEW, _SHARE * there):
             yield (
-                f"{count} of {there} {kind}s would be removed: look them over, and give"
-                f" max_removals={len(removals)} with the same changes if all are meant"
+                f"{count} of {there} {kind}s would be removed: check them, and pass"
+                f" max_removals={len(removals)} with the same changes if all are intended"
             )
 
 
 def _without_owner(organization: str) -> str:
-    return f"organization {organization} would be left without an owner: make somebody else its owner first"
+    return f"organization {organization} would be left without an owner: make someone else its owner first"
 
 
 def _oneself(changes: Changes, me: str) -> Iterator[str]:

@@ -291,7 +291,8 @@ class Wire:
         try:
             return loads(body)
         except (ValueError, RecursionError):
-            raise UnreadableError("", "the answer is not JSON" if body.strip() else "the answer is empty") from None
+            found = "not JSON" if body.strip() else "empty"
+            raise UnreadableError("", f"the response is {found}") from None
 
     def structure(self, value: object, target: type[T], path: str = "") -> T:
         """Convert JSON at a path of the response to an entity or a list of entities.

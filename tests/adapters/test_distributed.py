@@ -352,7 +352,7 @@ async def test_a_lost_scheduler_ends_the_run(
         ((__version__, True, ["duckdb"], True), "has no duckdb: pip install"),
         ((__version__, False, [], True), "has no token in $SCARF_API_TOKEN"),
         ((__version__, True, [], False), "does not have the directory"),
-        (OSError("gone"), "does not answer (OSError)"),
+        (OSError("gone"), "does not respond (OSError)"),
     ],
 )
 def test_what_is_wrong_with_a_worker_is_said(told: object, problem: str) -> None:

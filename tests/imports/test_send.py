@@ -155,7 +155,7 @@ async def test_a_2xx_without_an_id_is_not_sent_again(body: bytes) -> None:
     async with Importer({0: answer(200, body, effect=True)}) as service, connect(service) as scarf:
         report = await scarf.imports.send(rows(2), package="p")
     assert (report.unknown, len(service.arrivals)) == (2, 1)
-    assert "taken" in str(report.batches[0].error)
+    assert "accepted" in str(report.batches[0].error)
 
 
 async def test_a_2xx_that_is_cut_off_is_not_sent_again() -> None:

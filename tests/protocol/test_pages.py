@@ -206,8 +206,8 @@ def test_a_list_that_is_not_paged(body: object) -> None:
 @pytest.mark.parametrize(
     ("body", "path", "reason"),
     [
-        (b"", "", "the answer is empty"),
-        (b"<html>", "", "the answer is not JSON"),
+        (b"", "", "the response is empty"),
+        (b"<html>", "", "the response is not JSON"),
         (b"null", "", "expected an array, found null"),
         (b"{}", "", "expected an array, found an object"),
         (b'{"results": null}', "", "expected an array, found an object"),

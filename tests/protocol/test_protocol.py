@@ -487,8 +487,8 @@ def test_a_success_is_decoded() -> None:
 @pytest.mark.parametrize(
     ("given_answer", "text"),
     [
-        (answer(200, body=b"<html>s3cr3t"), "cannot read Member: the answer is not JSON"),
-        (answer(200), "cannot read Member: the answer is empty"),
+        (answer(200, body=b"<html>s3cr3t"), "cannot read Member: the response is not JSON"),
+        (answer(200), "cannot read Member: the response is empty"),
         (answer(200, body=b'{"s3cr3t": 1}'), "cannot read Member: expected an array, found an object"),
         (
             answer(200, body=b'[{"username": "s3cr3t", "role": 7}]'),

@@ -362,7 +362,7 @@ class V1:
             is_ok = bool(token) and version
             return Check(ok=is_ok, token=token, version=version, owner=None, advice=advice)
 
-        other = 'v1 does not answer here: check base_url ($SCARF_BASE_URL), or try api="v2" ($SCARF_API_VERSION)'
+        other = 'v1 is not available here: check base_url ($SCARF_BASE_URL), or try api="v2" ($SCARF_API_VERSION)'
         try:
             yield from ask(LIST_USER_PACKAGES.request())
         except DecodeError:

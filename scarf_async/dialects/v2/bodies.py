@@ -154,7 +154,7 @@ def check_id(endpoint: Endpoint[object], shown: str, asked: str, effect: str = "
     """
     if shown.casefold() != asked.casefold():
         raise DecodeError(
-            f"it is {shown!r}, and {asked!r} was asked for{effect}",
+            f"it is {shown!r}, and {asked!r} was requested{effect}",
             endpoint=endpoint.name,
             entity=class_name(endpoint.answer),
             path="id",

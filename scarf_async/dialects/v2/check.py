@@ -26,7 +26,9 @@ def check(packages: Request[list[Package]] | None, owner: str | None) -> Steps[C
     """
     found = yield from _status(SEARCH.request({"query": owner or "scarf"}))
     if found == WRONG_ADDRESS:
-        return Check(ok=False, token=None, version=False, owner=None, advice=f"v2 does not answer here; {_ADDRESS}")
+        return Check(
+            ok=False, token=None, version=False, owner=None, advice=f"v2 is not available here; {_ADDRESS}"
+        )
     if found == 401 or packages is None:
         token = found < 400
         advice = _NO_OWNER if token else _TOKEN

@@ -116,7 +116,7 @@ def remark(method: str, answer: Answer) -> str | None:
 def _remark_on_user(method: str, answer: Answer) -> str | None:
     """Explain other meanings of a 401."""
     if answer.status == 401:
-        return "v2 answers 401 also where the token is good and may not see this account"
+        return "v2 also returns 401 if the token is valid but may not see this account"
     return remark(method, answer)
 
 

@@ -58,7 +58,7 @@ def engine_told(description: str) -> Iterator[None]:
             raise OSError(failed[1]) from None
     else:
         return
-    raise ExportError(f"{description}: the engine cannot go on: {problem}")
+    raise ExportError(f"{description}: DuckDB failed: {problem}")
 
 
 def quoted(name: str) -> str:

@@ -181,9 +181,7 @@ class ExportJob:
             ValidationError: the job has no start, and the destination is empty.
         """
         if self.start is None and not there:
-            raise ValidationError(
-                "there is nothing yet that the job could go on with: give it a start", field="start"
-            )
+            raise ValidationError("there is nothing to continue from: give the job a start", field="start")
 
     def range(self, there: Sequence[Window], today: dt.date, refresh_days: int) -> Window:
         """Return the range of days, which may be empty.

@@ -179,7 +179,7 @@ class ExportReport:
         words = f"{len(self.failed):,} of {counted(len(self.windows), 'window')} failed"
         skipped = sum(window.status == "skipped" for window in self.windows)
         if skipped:
-            words += f", and {skipped} were not asked for"
+            words += f", and {skipped} were not requested"
         raise ExportError(f"{self.job}: {words}; the first, {_days(first)}: {first.error}") from first.error
 
     def to_dict(self) -> dict[str, JSON]:

@@ -127,7 +127,7 @@ def _read(file: IO[bytes], entry: FileEntry) -> tuple[str, int | None]:
 
 def _strangers(path: Path, manifest: Manifest) -> Iterator[FileProblem]:
     for left in temporary_files(path):
-        yield FileProblem(left, "a temporary file, of a run that was killed or is under way")
+        yield FileProblem(left, "a temporary file of a run that was killed or is in progress")
     named = manifest.files
     for name in data_files(path):
         if name not in named:

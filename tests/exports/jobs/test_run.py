@@ -203,7 +203,7 @@ async def test_where_all_would_fail_no_more_is_asked_for(tmp_path: Path, status:
     assert [window.status for window in report.windows] == ["fetched", "failed", "skipped", "skipped"]
     assert not report.complete
     assert str(status) in str(report.stopped_by)
-    with pytest.raises(ExportError, match="1 of 4 windows failed, and 2 were not asked for"):
+    with pytest.raises(ExportError, match="1 of 4 windows failed, and 2 were not requested"):
         report.raise_for_failures()
 
 
