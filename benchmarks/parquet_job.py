@@ -59,7 +59,7 @@ def _fetch(values: Mapping[str, str], directory: Path) -> tuple[float, int, str]
     with subprocess.Popen([*program, *arguments], env={**os.environ, **values}, stderr=subprocess.PIPE) as command:
         status = Path(f"/proc/{command.pid}/status")
         while command.poll() is None:
-            # What a process has had at the most is gone with it; getrusage would count its parent's at the fork.
+            # What a process has had at most is gone with it; getrusage would count its parent's at the fork.
             # A process that has just ended has no such line.
             peak = max(peak, int((status.read_text().partition("VmHWM:")[2].split() or ["0"])[0]))
             time.sleep(_SAMPLE)

@@ -240,7 +240,7 @@ def test_long_upserts_take_keywords_alone(kind: type[attrs.AttrsInstance]) -> No
     ],
 )
 def test_short_upserts_take_positions_too(by_position: object, by_name: object) -> None:
-    """Two values at the most go by position."""
+    """Two values at most go by position."""
     assert by_position == by_name
 
 
@@ -385,7 +385,7 @@ def test_required_fields_cannot_be_none(row: Row) -> None:
 
 
 def test_swapped_addresses_that_the_service_shows_are_read() -> None:
-    """Somebody may have swapped them elsewhere: such a route can be compared."""
+    """Someone may have swapped them elsewhere: such a route can be compared."""
     route = RouteCreate.as_shown("/dl", "https://acme.example/dl")
     assert (route.outgoing_url, route.template_path) == ("/dl", "https://acme.example/dl")
 

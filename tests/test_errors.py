@@ -60,7 +60,7 @@ THERE = Organization(name="acme", description="other")
 
 
 def answered(kind: type[APIError], status: int) -> APIError:
-    """Make an error of an answer with every attribute set."""
+    """Make an error of a response with every attribute set."""
     return kind(
         "no such thing",
         status=status,
@@ -313,7 +313,7 @@ def test_the_attributes_of_an_answer() -> None:
 
 
 def test_the_defaults_of_an_answer() -> None:
-    """An answer that says nothing leaves an empty message and no code."""
+    """A response that says nothing leaves an empty message and no code."""
     error = NotFoundError(status=404, method="GET", url=URL)
     assert (error.message, error.code, error.body, error.attempts, error.retry_after) == ("", None, b"", 1, None)
 

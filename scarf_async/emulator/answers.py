@@ -1,4 +1,4 @@
-"""The results of a handler: an answer, a stream, or a refusal. Independent of HTTP libraries."""
+"""The results of a handler: a response, a stream, or a refusal. Independent of HTTP libraries."""
 
 from __future__ import annotations
 

@@ -315,7 +315,7 @@ class Looking(Clock):
 async def test_a_lost_scheduler_ends_the_run(
     tmp_path: Path, service: EventsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Alive without an answer, or killed: what was entered is there, and nothing more is asked for."""
+    """Alive without a response, or killed: what was entered is there, and nothing more is asked for."""
     monkeypatch.setenv("SCARF_API_TOKEN", TOKEN)
     blows = {str(DAYS[2]): signal.SIGSTOP, str(DAYS[5]): signal.SIGKILL}
     ended = asyncio.Event()

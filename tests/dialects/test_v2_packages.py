@@ -1,4 +1,4 @@
-"""Packages, routes and domains in v2: what is sent, in which order, and what comes of the answers."""
+"""Packages, routes and domains in v2: what is sent, in which order, and what comes of the responses."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ async def other() -> AsyncIterator[Scarf]:
 
 
 def shown(manifest: Manifest) -> Manifest:
-    """What of a manifest the service gives back; what is empty is said."""
+    """What of a manifest the service returns; what is empty is said."""
     return attrs.evolve(
         manifest,
         organizations=tuple(

@@ -48,7 +48,7 @@ LISTS: Final[Mapping[str, tuple[Listing[Thing], str, str]]] = {
 
 
 def same(found: Sequence[Thing], there: Sequence[Thing]) -> bool:
-    """Tell whether each element of a list is there once, in any order."""
+    """Return whether each element of a list is there once, in any order."""
     return sorted(thing.id for thing in found) == sorted(thing.id for thing in there)
 
 

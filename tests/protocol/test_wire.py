@@ -374,7 +374,7 @@ def test_odd_timestamps_cost_nothing(text: str) -> None:
 
 
 def test_the_last_of_two_equal_keys_counts() -> None:
-    """A key that occurs twice does not make the answer unreadable."""
+    """A key that occurs twice does not make the response unreadable."""
     assert wire.read(b'{"name": "old", "name": "acme"}', Organization).name == "acme"
 
 

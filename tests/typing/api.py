@@ -314,7 +314,7 @@ def records(aggregate: Aggregate, event: Event) -> None:
 
 
 async def imports(scarf: Scarf, package: Package) -> None:
-    """Send events, and look at what became of them."""
+    """Send events, and look at the outcome of them."""
 
     async def rows() -> AsyncIterator[dict[str, str]]:
         yield {"$time": "2026-06-15T00:00Z"}

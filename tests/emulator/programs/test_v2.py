@@ -25,7 +25,7 @@ async def _organizations(call: Client) -> None:
 
 
 async def images(send: Send, owner: str, count: int, registry: str = "ghcr.io") -> list[str]:
-    """Create docker packages; gives back their ids."""
+    """Create docker packages; returns their ids."""
     ids = []
     for number in range(count):
         body: JSON = {"type": "docker", "name": f"{owner}/i{number:03}", "backend_registry": registry}

@@ -422,7 +422,7 @@ def _has_put(times: int, requests: list[tuple[str, str]]) -> bool:
 
 @pytest.mark.parametrize("what", [None, "lost", "late 503"])
 async def test_a_file_of_many_parts(store: Store, tmp_path: Path, what: What | None) -> None:
-    """It is there once and whole, also where the answer that says so is lost."""
+    """It is there once and whole, also where the response that says so is lost."""
     place = place_of("s3://bucket/a")
     assert not isinstance(place, Path)
     part = tmp_path / "part"

@@ -92,7 +92,7 @@ def go_on(path: Path, least: int = -1) -> None:
 
 
 class Reader:
-    """Somebody who reads a directory again and again, and finds it consistent."""
+    """Someone who reads a directory again and again, and finds it consistent."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -326,7 +326,7 @@ async def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, text: s
 
 
 async def test_what_is_not_ours_stays(tmp_path: Path) -> None:
-    """Without a manifest a file of our pattern is somebody's own; with one, what it does not name is swept."""
+    """Without a manifest a file of our pattern is someone's own; with one, what it does not name is swept."""
     (tmp_path / "notes.csv").write_text("mine")
     (tmp_path / "data").mkdir()
     (tmp_path / FILES[0]).write_text("mine")

@@ -21,7 +21,7 @@ from .tables import DAY, NEXT, address, asked, ids, incoming, row, table
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 def test_a_connection_that_is_lost_at_commit_loads_a_window_once(database: str, cut: Cut) -> None:
-    """Whether COMMIT came through or only its answer was lost; what was deleted is told all the same."""
+    """Whether COMMIT came through or only its response was lost; what was deleted is told all the same."""
     with proxied(database) as proxy:
         held = table(address(proxy.conninfo))
         held.open()
