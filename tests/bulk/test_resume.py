@@ -69,7 +69,7 @@ class Kind:
         add: adds it to a plan.
         absent: what is sent where it had no effect.
         present: what is sent where it had.
-        api: the version that is spoken.
+        api: the version that is used.
     """
 
     add: Adder

@@ -27,6 +27,16 @@ WORDS: Final = {
     r"\blest\b": "so that ... not",
     r"\bshut out\b": "lose access",
     r"\bfound by looking\b": "recovered after a lost response",
+    r"\bgo(es)? on (with|from)\b": "continues, resumes",
+    r"\b(gives?|gave|given) back\b": "return",
+    r"\bin the (place of|making)\b": "instead of, replacing",
+    r"\b[Ll]et go of\b|\b([Tt]akes?|took) hold of\b": "release, lock",
+    r"\b[Ww]hat became of\b": "the outcome of",
+    r"\b(at the most|under way)\b": "at most, in progress",
+    r"\bheld against\b": "compared with",
+    r"\b(is|are) spoken\b|\b[Ss]peaks? (v\d|of (?!the moment|a line|nothing))": "uses, mentions",
+    r"\*Seed\*|\b[Tt]he seed(?='s| says| lists| names| describes)": "the published description",
+    r"\bAll of it blocks\b": "All functions block",
 }
 """Each with what to write instead."""
 
@@ -69,6 +79,10 @@ def test_words(word: str) -> None:
         ("The error stands alone.", True),
         ("It stands for three.", False),
         ("Whoever reads it.", True),
+        ("What became of it.", True),
+        ("Two at the most.", True),
+        ("It speaks v2.", True),
+        ("The same seed gives the same faults.", False),
     ],
 )
 def test_the_list(line: str, refused: bool) -> None:

@@ -218,7 +218,7 @@ async def domains(scarf: Scarf, web: Package) -> None:
 
 
 async def version_2(api: ApiVersion, importance: ImportanceLike) -> None:
-    """Speak v2: the same calls, and what only v2 has."""
+    """Use v2: the same calls, and what only v2 has."""
     async with Scarf(api=api, owner="acme", v3_url="https://api.scarf.sh/v3") as scarf:
         assert_type(scarf.api, ApiVersion)
         assert_type(scarf.owner, str | None)

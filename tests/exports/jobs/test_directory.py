@@ -229,7 +229,7 @@ class Disk:
         return left
 
     def close(self) -> None:
-        """Let go of its files."""
+        """Release its files."""
         for descriptor in self._kept.values():
             os.close(descriptor)
 
