@@ -42,7 +42,7 @@ from scarf_async import (
 from .hostile import BASE, BIG, FAST, Hostile, Raw, answer, cut, drop, free_port, hang, head
 
 MARK: Final = "S3CRET"
-"""Stands in every secret here, and nowhere else."""
+"""It is in every secret here, and nowhere else."""
 KEY: Final = f'tok"/+\\&{MARK}=='
 """A token that JSON, HTML and addresses spell in other ways."""
 PASSWORD: Final = f"pass-{MARK}"

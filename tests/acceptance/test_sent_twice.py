@@ -595,7 +595,7 @@ class TestKeep:
 
     @every_kind
     async def test_equal(self, kind: Kind) -> None:
-        """What is there and equal is returned; nothing is sent but the look."""
+        """What exists and is equal is returned; nothing is sent but the look."""
         async with furnished() as service, connect(service) as scarf:
             await kind.create(scarf, "fail")
             service.arrivals.clear()
@@ -604,7 +604,7 @@ class TestKeep:
 
     @every_named_kind
     async def test_different(self, kind: Kind) -> None:
-        """What is there and differs is a conflict that shows both; nothing is sent but the look."""
+        """What exists and differs is a conflict that shows both; nothing is sent but the look."""
         async with furnished() as service, connect(service) as scarf:
             assert kind.different is not None
             service.add(kind.kind, kind.parent, kind.different)

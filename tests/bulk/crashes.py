@@ -91,7 +91,7 @@ class FastScarf(Scarf):
         return FastClock()
 
 
-# What is there before
+# What exists before
 
 
 @attrs.frozen

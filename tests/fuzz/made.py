@@ -18,7 +18,7 @@ __all__ = ["JSON_TREES", "MARK", "WORDS", "Target", "damaged", "file_of", "spoil
 T = TypeVar("T")
 
 MARK = "s3cr3t"
-"""Stands in texts of which nothing may be told."""
+"""It is in texts of which nothing may be told."""
 
 # Stands for a number of so many digits that Python will not read it.
 _HUGE = "@huge"

@@ -100,7 +100,7 @@ def shown(manifest: Manifest) -> Manifest:
 
 
 async def pulled(scarf: Scarf, name: str) -> Manifest:
-    """What is there, in the order of names."""
+    """What exists, in the order of names."""
     return shown(await scarf.manifests.pull(name))
 
 

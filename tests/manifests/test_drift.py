@@ -1,4 +1,4 @@
-"""What is there, compared with changes: on data, without a request."""
+"""What exists, compared with changes: on data, without a request."""
 
 from __future__ import annotations
 

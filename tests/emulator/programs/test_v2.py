@@ -101,7 +101,7 @@ async def test_openchoreo_keeps_its_packages(send: Send, emulator: Emulator, abs
         status, answer = await send("GET", f"/v2/packages/openchoreo/{uuid}/domains", ACCEPT)
         assert status == 200
         assert any(one["name"] == "cr.openchoreo.example" for one in json.loads(answer))
-    # What is there already is shown as an error, and the script goes on.
+    # What exists already is shown as an error, and the script goes on.
     status, answer = await send("POST", "/v2/packages/openchoreo", AS_JSON, json.dumps(body).encode())
     assert (status, json.loads(answer)["code"]) == (422, "package-already-exists")
 

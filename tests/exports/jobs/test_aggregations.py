@@ -218,7 +218,7 @@ async def test_partitions(by: Any, folders: dict[str, int], tmp_path: Path) -> N
     assert {file.path.split("/")[1]: file.rows for file in entry.files} == folders
 
 
-# What is there
+# Existing packages and pixels
 
 
 IDS = AggregationQuery(packages=["p1", "p2", "p1"], pixels="x1")
