@@ -92,7 +92,7 @@ class _Event(msgspec.Struct):
 
 
 async def _by_hand(url: str, path: Path) -> int:
-    """What one would write who checks each line, too, and keeps as many batches under way."""
+    """What one would write who checks each line, too, and keeps as many batches in progress."""
     read = msgspec.json.Decoder(_Event).decode
     headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip", "Authorization": "Bearer token"}
     slots, imported, lines = asyncio.Semaphore(_AT_ONCE), 0, list[bytes]()

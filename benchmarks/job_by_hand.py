@@ -91,7 +91,7 @@ _WAYS: Final = {"job": _as_a_job, "hand": _by_hand}
 
 
 def _child(way: str, form: str, url: str, to: str) -> None:
-    """Print the seconds that one way takes, and the megabytes that this process has had at the most."""
+    """Print the seconds that one way takes, and the megabytes that this process has had at most."""
     import pyarrow.dataset  # type: ignore[import-untyped] # noqa: F401, PLC0415 # it ships no types; not timed
 
     import scarf_async.client  # noqa: F401, PLC0415 # nor is this

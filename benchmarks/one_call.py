@@ -34,7 +34,7 @@ async def _microseconds(call: Callable[[], Awaitable[object]]) -> float:
 
 
 async def _kilobytes(call: Callable[[], Awaitable[object]]) -> float:
-    """Return how much memory a call has at the most, in kB; what it gave is let go."""
+    """Return how much memory a call has at most, in kB; what it gave is let go."""
     peaks = []
     tracemalloc.start()
     try:

@@ -95,7 +95,7 @@ class Saved:
 
 @attrs.frozen
 class Change:
-    """What became of a row since an older run: its figure then and now, None where it was not measured."""
+    """The outcome of a row since an older run: its figure then and now, None where it was not measured."""
 
     name: str
     before: float | None

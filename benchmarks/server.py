@@ -1,6 +1,6 @@
 """A service that is as cheap as it can be, in a process of its own: it says yes, or no, and counts.
 
-It speaks just enough HTTP for a client that waits for each answer before it sends on over the same connection.
+It speaks just enough HTTP for a client that waits for each response before it sends on over the same connection.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Behaviour:
         rate: requests a second that it takes; None for any number. What is beyond gets a 429.
         burst: how many it takes at once.
         retry_after: what a 429 asks for.
-        latency: seconds before each answer.
+        latency: seconds before each response.
         outage: from when to when, in seconds after the first request, it answers 503.
         bad: users whom nobody knows.
         largest: how many permissions it takes in one array.

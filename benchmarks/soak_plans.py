@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--plans", type=int, default=5000, help="how many (5000)")
     parser.add_argument("--seed", type=int, help="of the first plan; each further one has the next (random)")
     parser.add_argument("--seconds", type=float, default=3600.0, help="when to stop at the latest (3600)")
-    parser.add_argument("--operations", type=int, default=_OPERATIONS, help="how many a plan has at the most (24)")
+    parser.add_argument("--operations", type=int, default=_OPERATIONS, help="how many a plan has at most (24)")
     parser.add_argument("--api", choices=get_args(ApiVersion), default="v1", help="the version (v1)")
     told = parser.parse_args(arguments)
     first = random.randrange(10**9) if told.seed is None else told.seed

@@ -113,7 +113,7 @@ class Worker:
                 if task is None or task.cancelling():
                     raise
                 self.seen["cancelled"] += 1
-            # What was under way may still take effect; who asks again at once could not tell.
+            # What was in progress may still take effect; who asks again at once could not tell.
             await asyncio.sleep(2 * LATE_BY)
         raise AssertionError(f"{self._organization}: not done after {_TRIES} tries; {last}")
 
@@ -219,7 +219,7 @@ class Worker:
         changed = attrs.evolve(upsert, short_description="changed")
         await self._done(lambda: self.scarf.packages.update(package, changed))
         await self._done(lambda: self.scarf.members.upsert(self._organization, "guest", "member"))
-        # An upsert whose answer was lost is sent again; the lost one may come late, and undo a removal before it.
+        # An upsert whose response was lost is sent again; the lost one may come late, and undo a removal before it.
         await asyncio.sleep(2 * LATE_BY)
         await self._done(self._remove_guest)
         found = await self._done(lambda: self.scarf.packages.get(package.uuid))

@@ -45,7 +45,7 @@ async def _listed(url: str) -> float:
 
 @attrs.frozen
 class _Package:
-    """A package as somebody would write it down who needs it: typed, with times."""
+    """A package as someone would write it down who needs it: typed, with times."""
 
     id: str
     owner: str

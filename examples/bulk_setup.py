@@ -3,7 +3,7 @@
 `python examples/bulk_setup.py` does it on a local Scarf server that fails on purpose. With $SCARF_API_TOKEN and
 $SCARF_ORGANIZATION set, it creates the packages in that organization of the real one.
 
-The first Ctrl-C lets what is under way end, the second stops at once. Run it again to go on: the journal knows.
+The first Ctrl-C lets what is in progress end, the second stops at once. Run it again to go on: the journal knows.
 """
 
 import asyncio

@@ -55,7 +55,7 @@ async def main() -> int:
         with tempfile.TemporaryDirectory() as directory:
             good = await rehearse(Path(directory, "acme-2024-01"))
     # What runs a job by the clock looks at its status.
-    print("The export is whole." if good else "The export is NOT whole; the next run goes on from here.")
+    print("The export is whole." if good else "The export is NOT whole; the next run continues from here.")
     return 0 if good else 1
 
 

@@ -1,4 +1,4 @@
-"""Export jobs on a Dask cluster (extra `dask`): workers fetch the windows, and this process enters them."""
+"""Export jobs on a Dask cluster (extra `dask`): workers fetch the windows, and this process commits them."""
 
 from __future__ import annotations
 
@@ -54,11 +54,12 @@ __all__ = ["run"]
 T = TypeVar("T")
 
 _POLICY: Final = RetryPolicy()
-# When to ask again is for the one who knows of all workers; what was cut off is fetched again where it was.
+# This process, which knows of all workers, decides when to retry; a worker retries only a download that was cut
+# off.
 _ONCE: Final = RetryPolicy(max_elapsed=0.0)
 _BETWEEN_LOOKS: Final = 5.0
 _PATIENCE: Final = 30.0
-"""Seconds that the scheduler may take to answer."""
+"""How many seconds the scheduler may take to respond."""
 _NEEDED: Final = ("duckdb", "pyarrow")
 _NAMED: Final = 10
 _LONGEST: Final = 80
@@ -73,48 +74,49 @@ async def run(
     refresh_days: int = 0,
     progress: Callable[[ExportProgress], object] | None = None,
 ) -> list[ExportReport]:
-    """Fetch jobs by the workers of a Dask cluster; run them again to fetch what is missing.
+    """Fetch jobs with the workers of a Dask cluster; run them again to fetch what is missing.
 
-    For what one process cannot do: conversion on several machines, or the bandwidth of several. What comes of it is
-    what `scarf.exports.run` makes on one machine, but for times and names.
+    Use it if one machine is not enough: for conversion on several machines, or for their bandwidth. The result is
+    that of `scarf.exports.run` on one machine, except for times and file names.
 
     ```python
     async with Client("tcp://scheduler:8786", asynchronous=True) as client:
         reports = await run([job], "/shared/events", client=client, concurrency=16)
     ```
 
-    Each task fetches one window. At most `concurrency` of them are with the scheduler at a time, however many
-    windows there are, and no more than its workers have threads. Where the service asks to wait (`Retry-After`),
-    nothing is submitted until that is over. A worker that dies loses its window only, which another one fetches; a
-    window whose workers die more often than Dask's `distributed.scheduler.allowed-failures` allows fails, and the
-    others go on.
+    Each task fetches one window. At most `concurrency` tasks are submitted at a time, and no more than the workers
+    have threads. If the service asks to wait (`Retry-After`), nothing is submitted until then. If a worker dies,
+    another one fetches its window; a window whose workers die more often than Dask's
+    `distributed.scheduler.allowed-failures` fails, and the others continue.
 
-    The token is each worker's own `$SCARF_API_TOKEN`: it is in no task, key or result, and this process needs none.
-    What is called is for this process to say: `$SCARF_BASE_URL`, `$SCARF_V2_URL`, `$SCARF_V3_URL`,
-    `$SCARF_API_VERSION` and `$SCARF_OWNER`.
+    Each worker uses the token in its own `$SCARF_API_TOKEN`: no task, key or result contains it, and this process
+    needs none. URLs, version and owner come from the environment of this process: `$SCARF_BASE_URL`,
+    `$SCARF_V2_URL`, `$SCARF_V3_URL`, `$SCARF_API_VERSION` and `$SCARF_OWNER`.
 
     Args:
-        jobs: what to fetch, each another export.
-        destination: a directory that this process and all workers have under the same path, or the address of a
-            prefix in an object store, as `scarf.exports.run` takes it, for which each has credentials of its own.
-            One job has it for itself; each of several has a folder in it, which `report.directory` names.
+        jobs: the jobs, each of another export.
+        destination: a directory that this process and all workers share under the same path, or the URL of a prefix
+            in an object store, as for `scarf.exports.run`, for which each needs its own credentials. With several
+            jobs, each gets a folder in it, which `report.directory` names.
         client: a `distributed.Client` with `asynchronous=True`.
-        concurrency: windows under way at the most, over all jobs. Each takes a thread of a worker, and 500 MB.
-        refresh_days: fetch the windows again that have any of the last so many days.
-        progress: called with the sum over the jobs that have begun, for each at most ten times a second, and at its
-            end.
+        concurrency: the maximum number of windows in progress, over all jobs. Each takes a thread of a worker, and
+            500 MB of its memory.
+        refresh_days: fetch the windows with any of the last `refresh_days` days again.
+        progress: called with the totals of the jobs that have begun, at most ten times a second for each job, and
+            at its end.
 
     Returns:
-        What became of the windows of each job, in the order of the jobs.
+        A report of each job, in the order of the jobs.
 
     Raises:
-        ConfigurationError: something is not installed, the client is not asynchronous, there are no workers, or the
-            workers that are named lack a token, this version of the package or the directory; nothing was sent.
-        JobBusyError: another run is at work there.
-        ExportError: the destination is another export's, or its manifest cannot be used.
+        ConfigurationError: a package is not installed, the client is not asynchronous, there are no workers, or
+            workers (which the message names) lack a token, this version of the package or the directory; nothing
+            was sent.
+        JobBusyError: another run is writing to the destination.
+        ExportError: the destination belongs to another export, or its manifest cannot be used.
         ClusterLostError: the scheduler or the client was lost, which is noticed within a minute. Nothing more is
-            submitted, and what was entered is there.
-        OSError: something cannot be written, here or by a worker.
+            submitted, and committed windows are kept.
+        OSError: a file cannot be written, here or by a worker.
     """
     need_installed("scarf_async.distributed", "scarf-async[dask]", "distributed", *_NEEDED)
     from distributed import Client  # noqa: PLC0415 # large, and an extra
@@ -125,15 +127,15 @@ async def run(
     whole("concurrency", concurrency, ValidationError)
     whole("refresh_days", refresh_days, ValidationError, least=0)
     instance("jobs", jobs, Iterable, ValidationError, wanted="a sequence of ExportJob")  # type: ignore[type-abstract] # isinstance takes it
-    # A generator gives them once.
+    # A generator yields them only once.
     jobs = list(jobs)
     for job in jobs:
         instance("jobs", job, ExportJob, ValidationError, wanted="a sequence of ExportJob")
     service, root = _Service.here(), _shown_to_all(destination)
     cluster = _Cluster(client, service, concurrency)
     sums = _Sums(Hook("progress", progress))
-    # Workers have the token: nothing is sent by this one. What the service's addresses cannot hold is refused
-    # before a directory is made.
+    # The workers have the token: this client sends nothing. Values that cannot be part of a URL are refused before
+    # a directory is created.
     prepare = service.client("none").exports.prepare
     works = [_Work(prepare(job), cluster, refresh_days, sums.hook(number)) for number, job in enumerate(jobs)]
     if isinstance(root, Prefix):
@@ -146,7 +148,7 @@ async def run(
 
 @attrs.frozen
 class _Service:
-    """What is called, by all but the token, which is each worker's own."""
+    """How to call the service, except for the token, which each worker has."""
 
     api: ApiVersion
     owner: str | None
@@ -154,7 +156,7 @@ class _Service:
 
     @classmethod
     def here(cls) -> _Service:
-        """Take it from the environment of this process."""
+        """Read it from the environment of this process."""
         bases = read_bases(None, None, None)
         if isinstance(bases, str):
             raise ConfigurationError(bases)
@@ -162,18 +164,18 @@ class _Service:
         return cls(read_api(None), read_owner(None), addresses)
 
     def client(self, token: str | None = None) -> Scarf:
-        """Make a client; None: with the token of the machine on which that is."""
+        """Create a client; None: with the token of this machine."""
         addresses: dict[str, Any] = {**self.addresses}
         return Scarf(token, api=self.api, owner=self.owner, retry=_ONCE, read_only=True, **addresses)
 
 
 @attrs.frozen
 class _Held:
-    """The service refuses for the moment.
+    """The service refuses requests for the moment.
 
     Attributes:
-        error: what it said.
-        seconds: that it asks to wait; 0 where it does not.
+        error: its response.
+        seconds: how long it asks to wait; 0 if it does not say.
     """
 
     error: ScarfError
@@ -182,13 +184,13 @@ class _Held:
 
 @attrs.frozen
 class _Failed:
-    """The window failed; with an OSError the run does, as on one machine."""
+    """The window failed; with an OSError, the run fails, as on one machine."""
 
     error: ScarfError | OSError
 
 
 def _on_worker(service: _Service, work: Callable[[Scarf], Awaitable[T]]) -> T | _Held | _Failed:
-    """Do some work; what the service or the disk refuses is a value, since Dask would log its arguments."""
+    """Do a piece of work. Errors of the service or disk are values here, since Dask would log the arguments."""
 
     async def done() -> T:
         async with service.client() as scarf:
@@ -219,16 +221,16 @@ async def _look_up(job: ExportJob, scarf: Scarf) -> None:
 
 
 class _Cluster:
-    """Hands out work, so much at a time, as long as the scheduler is there.
+    """Submits a limited number of tasks at a time, as long as the scheduler responds.
 
     Args:
-        client: of the scheduler.
-        service: what workers call.
-        concurrency: tasks at the most.
+        client: the client of the scheduler.
+        service: how the workers call the service.
+        concurrency: the maximum number of tasks.
 
     Attributes:
         concurrency: as given.
-        clock: what is waited by.
+        clock: the clock for waits.
     """
 
     def __init__(self, client: Client, service: _Service, concurrency: int) -> None:
@@ -240,10 +242,10 @@ class _Cluster:
         self._held_until = self.clock.monotonic()
 
     async def do(self, work: Callable[[Scarf], Awaitable[T]]) -> T:
-        """Have some work done, again where the service refuses for the moment.
+        """Submit a piece of work, and again if the service refuses requests for the moment.
 
         Raises:
-            ScarfError: it failed.
+            ScarfError: the work failed.
             OSError: a worker cannot write.
             ClusterLostError: the cluster was lost.
         """
@@ -276,10 +278,10 @@ class _Cluster:
             except KilledWorker as error:
                 return _Failed(ExportError(f"{error.allowed_failures + 1} workers died over it"))
             if isinstance(outcome, _Held):
-                # How long the window took before is not for the policy.
+                # The time that the window took before does not count for the policy.
                 course.sending()
                 if outcome.seconds <= _POLICY.max_elapsed:
-                    # To the service all workers are one.
+                    # To the service, all workers are one client.
                     self._held_until = max(self._held_until, self.clock.monotonic() + outcome.seconds)
             return outcome
 
@@ -288,7 +290,7 @@ class _Cluster:
             raise ClusterLostError(_LOST)
 
     async def _count_threads(self) -> None:
-        """Let no task wait at a worker: it would ask the service also while that is held."""
+        """Limit tasks to the threads: a task that waits at a worker would send its request even during a pause."""
         scheduler = self._client.scheduler
         if scheduler is None:
             raise ClusterLostError(_LOST)
@@ -299,7 +301,7 @@ class _Cluster:
         self._slots.total_tokens = max(1, min(self.concurrency, sum(threads.values())))
 
     async def _watch(self) -> None:
-        """Notice within a minute that the scheduler does not answer any more, also where it does not say so."""
+        """Notice within a minute that the scheduler no longer responds, even if no connection is closed."""
         while True:
             await self.clock.sleep(_BETWEEN_LOOKS)
             self._check()
@@ -308,7 +310,7 @@ class _Cluster:
     async def run(
         self, calls: Sequence[Callable[[], Awaitable[ExportReport]]], root: Path | Prefix
     ) -> list[ExportReport]:
-        """Make calls, as many at a time as there may be tasks; the first one that fails ends all."""
+        """Run calls concurrently, up to the number of tasks; the first error ends all of them."""
         failures: list[Exception] = []
         reports: dict[int, ExportReport] = {}
         left = iter(enumerate(calls))
@@ -340,7 +342,7 @@ class _Cluster:
         return [reports[number] for number in range(len(calls))]
 
     async def _check_workers(self, root: Path | Prefix) -> None:
-        # One that is not awaited is not running yet, and waits for itself.
+        # A client that was not awaited yet starts on its first use.
         if self._client.status in {"closing", "closed"}:
             raise ClusterLostError(_LOST)
         needed, folder = (_NEEDED, str(root)) if isinstance(root, Path) else ((*_NEEDED, "obstore"), None)
@@ -362,7 +364,7 @@ _LOST: Final = (
 
 
 def _looker() -> Callable[[str, Sequence[str], str | None], tuple[str | None, bool, list[str], bool]]:
-    # A function in a function goes over as its code: the worker need not have this package.
+    # A nested function is sent as code: the worker may not have this package.
     def look(variable: str, modules: Sequence[str], folder: str | None) -> tuple[str | None, bool, list[str], bool]:
         import importlib.util  # noqa: PLC0415 # there
         import os  # noqa: PLC0415 # there
@@ -379,9 +381,9 @@ def _looker() -> Callable[[str, Sequence[str], str | None], tuple[str | None, bo
 
 
 def _problem(told: object) -> str:
-    """Say why a worker cannot be used; empty where it can."""
+    """Return why a worker cannot be used; empty if it can."""
     if not isinstance(told, tuple):
-        return f"does not answer ({type(told).__name__})"
+        return f"does not respond ({type(told).__name__})"
     version, has_token, missing, has_folder = told
     if version != __version__:
         return f"has scarf_async {version}, and this process {__version__}" if version else "has no scarf_async"
@@ -394,7 +396,7 @@ def _problem(told: object) -> str:
 
 @attrs.frozen
 class _Work:
-    """One job: called with the place where its windows go, it runs."""
+    """One job, which runs when called with the destination of its windows."""
 
     prepared: PreparedJob
     cluster: _Cluster
@@ -421,7 +423,7 @@ class _Work:
             refresh_days=self.refresh_days,
             progress=self.progress,
             clock=self.cluster.clock,
-            # What workers take is not taken here.
+            # This process does not use the memory that the workers use.
             memory_limit=self.cluster.concurrency * FOR_A_WINDOW,
             check=self._check,
             fetch=partial(RemoteFetch, fetched, server),
@@ -433,7 +435,7 @@ class _Work:
 
     @property
     def identity(self) -> str:
-        """A name for a folder, the same for the same export."""
+        """The folder name, the same for the same export."""
         job = self.prepared.job
         values = Manifest.of(job, self.prepared.server).job
         digest = hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:16]
@@ -443,7 +445,7 @@ class _Work:
 
 def _shown_to_all(destination: str | os.PathLike[str]) -> Path | Prefix:
     place = place_of(destination)
-    # Workers have other working directories.
+    # The workers have other working directories.
     return place.absolute() if isinstance(place, Path) else place
 
 
@@ -460,14 +462,14 @@ def _places(root: Path | Prefix, works: Sequence[_Work]) -> Sequence[Path | Pref
 
 
 class _Sums:
-    """How far all jobs are that have begun."""
+    """The total progress of the jobs that have begun."""
 
     def __init__(self, told: Hook[ExportProgress]) -> None:
         self._told = told
         self._latest: dict[int, ExportProgress] = {}
 
     def hook(self, number: int) -> Hook[ExportProgress]:
-        """Return what a job tells."""
+        """Return the progress hook of a job."""
         return Hook("progress", partial(self._take, number))
 
     def _take(self, number: int, latest: ExportProgress) -> None:

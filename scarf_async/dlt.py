@@ -1,4 +1,4 @@
-"""A source for dlt (extra `dlt`): events, counts and entities of an owner, into whatever dlt loads into."""
+"""A source for dlt (extra `dlt`): the events, counts and entities of an owner."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING or find_spec("dlt") is not None:
     import dlt
     from dlt.common.typing import TSecretStrValue
 else:
-    # The first call says what to install.
+    # The error of the first call says what to install.
     dlt = SimpleNamespace(config=SimpleNamespace(value=None), source=lambda **_: lambda function: function)
     TSecretStrValue = str
 
@@ -69,7 +69,7 @@ _LOADED: Final = "loaded_before"
 _FINISHED: Final = "scarf_events_finished"
 _COUNTED: Final = ("owner", "date", "rollup", "breakdown", "artifact_type", "artifact")
 _TABLES_THAT_MERGE: Final = frozenset({"delta", "iceberg"})
-# What v2 says of the permissions on a package of an organization.
+# v2 responds with this to requests for the permissions of an organization's package.
 _NO_PERMISSIONS: Final = frozenset({403, 404, 422})
 _TYPES: Final[Mapping[object, TDataType]] = {
     dt.datetime: "timestamp",
@@ -94,38 +94,37 @@ def scarf(  # noqa: PLR0917 # the contract with those who pass them in this orde
     base_url: str | None = None,
     v2_url: str | None = None,
 ) -> Iterable[DltResource]:
-    """Return a dlt source of an owner's events, counts, packages and what hangs on them.
+    """Return a dlt source of an owner's events, counts, members, and packages with what belongs to them.
 
     Resources: `events`, merged on `id`; `packages`, `members`, `permissions`, `routes` and `domains`, which each
-    run replaces; and for clients that speak v2 `aggregations`, counts by day and package or pixel, merged on owner,
-    window and breakdown. A client speaks v2 unless `$SCARF_API_VERSION` says otherwise or `base_url` is the only
-    address.
+        run replaces; and with v2 `aggregations`, counts by day and package or pixel, merged on owner, window and
+        breakdown. The source uses v2 unless `$SCARF_API_VERSION` says otherwise or `base_url` is the only URL.
 
     ```python
     pipeline = dlt.pipeline("scarf", destination="duckdb", dataset_name="downloads")
     pipeline.run(scarf("acme"))
     ```
 
-    Events come from an export job in the pipeline's working directory: each window is verified as complete, and
-    after a run that was killed the next one continues. When the last window is there, the day before which
-    everything is loaded goes into the state of `events` (`loaded_before`); the next run begins `late_days`
-    before it, and ends with yesterday (UTC). An event without an `id` gets `row:` and a digest of its values,
-    which it has again in the next load.
+    Events come from an export job in the pipeline's working directory: each window is verified as complete, and if
+    a run is killed, the next one continues it. After the last window, the state of `events` records the day before
+    which everything is loaded (`loaded_before`); the next run begins `late_days` before it, and ends with yesterday
+    (UTC). An event without an `id` gets `row:` and a digest of its values, the same in each load.
 
     Args:
-        owner: whose: an organization or a user; else dlt's configuration, `sources.scarf.owner`.
-        token: the API token; else dlt's secrets, `sources.scarf.token`, else `$SCARF_API_TOKEN`.
-        start_date: the first day (UTC) of the first run, and before which none looks. None: 30 days back.
-        end_date: the first day after a backfill, which begins with `start_date`, and leaves the state as it is.
-        late_days: for how many days after its own an event may still reach the service.
-        window_days: the longest window; each is a request.
-        base_url: of v1, as for `Scarf`.
-        v2_url: of v2, as for `Scarf`.
+        owner: an organization or a user; by default dlt's configuration value `sources.scarf.owner`.
+        token: the API token; by default dlt's secret `sources.scarf.token`, else `$SCARF_API_TOKEN`.
+        start_date: the first day (UTC) of the first run; no run requests earlier days. None: 30 days ago.
+        end_date: the first day after a backfill, which begins with `start_date` and does not change the state.
+        late_days: how many days late an event may reach the service.
+        window_days: the longest window in days; each window is one request.
+        base_url: the URL of v1, as for `Scarf`.
+        v2_url: the URL of v2, as for `Scarf`.
 
     Raises:
-        ConfigurationError: dlt, pyarrow or DuckDB is not installed, there is no token, or, as the cause of what dlt
-            raises when the pipeline runs, the destination would append what should be merged. Nothing was sent.
-        ValidationError: a day or a number cannot be used. Nothing was sent.
+        ConfigurationError: dlt, pyarrow or DuckDB is not installed, or there is no token; nothing was sent. Also
+            the cause of dlt's error when the pipeline runs with a destination that would append rows instead of
+            merging them.
+        ValidationError: a day or number is invalid; nothing was sent.
     """
     need_installed("scarf_async.dlt", "scarf-async[dlt]", "dlt", "pyarrow", "duckdb")
     secret = read_token(token)
@@ -143,7 +142,7 @@ def scarf(  # noqa: PLR0917 # the contract with those who pass them in this orde
         _api(base_url, v2_url),
     )
     whole("late_days", late_days, ValidationError, least=0)
-    # What cannot be used is told here, and not from within the pipeline.
+    # Invalid arguments are reported here, not from within the pipeline.
     asked.client()
     asked.job(_ANY_DAYS)
     resources = [_events(asked), *(_entity(asked, *entity) for entity in _ENTITIES)]
@@ -152,7 +151,7 @@ def scarf(  # noqa: PLR0917 # the contract with those who pass them in this orde
 
 @attrs.frozen
 class _Asked:
-    """What a source was asked for."""
+    """The arguments of a source."""
 
     owner: str
     token: Secret
@@ -178,7 +177,7 @@ class _Asked:
         return ExportJob("owner_events", self.owner, days.start, days.end, "parquet", self.window_days)
 
     def days(self, state: Mapping[str, str]) -> Window:
-        """Return the days that a run is to load, maybe none."""
+        """Return the range of days for a run to load, which may be empty."""
         end = self.end or _now().date()
         start = self.start or end - dt.timedelta(_DAYS_BACK)
         before = state.get(_LOADED)
@@ -188,7 +187,7 @@ class _Asked:
         return Window(start, max(start, end))
 
     def remember(self, state: dict[str, str], day: dt.date) -> None:
-        """Put the day into the state before which everything is loaded, unless this is a backfill."""
+        """Record in the state before which day everything is loaded, unless this is a backfill."""
         if self.end is None:
             state[_LOADED] = day.isoformat()
 
@@ -234,10 +233,10 @@ def _events(asked: _Asked) -> DltResource:
 
 
 def _refuse_appending() -> None:
-    """Refuse a destination that would append what should be merged, before anything is asked for.
+    """Refuse a destination that would append rows instead of merging them, before anything is requested.
 
     Raises:
-        ConfigurationError: it is such a one.
+        ConfigurationError: the destination would append.
     """
     kind = getattr(dlt.current.pipeline().destination, "destination_type", "")
     for resource in dlt.current.source().selected_resources.values():
@@ -252,14 +251,14 @@ def _refuse_appending() -> None:
 
 @attrs.frozen
 class _Directory:
-    """Where a run's job writes: one that no finished run has had, since what it holds may have changed since.
+    """The directory of a run's job. No finished run has used it, since its events may have changed since then.
 
-    Which run was the last to finish is in the pipeline's state, and so in the very commit that has its rows.
+    The number of the last finished run is in the pipeline's state, and so in the same commit as its rows.
 
     Attributes:
-        pipeline: whose working directory it is in.
-        key: of what export.
-        number: of the run.
+        pipeline: the pipeline; the directory is in its working directory.
+        key: identifies the export.
+        number: the number of the run.
     """
 
     pipeline: Pipeline
@@ -268,7 +267,7 @@ class _Directory:
 
     @classmethod
     def of(cls, pipeline: Pipeline, asked: _Asked) -> _Directory:
-        """Return the one of this run, and remove those of finished runs."""
+        """Return the directory of this run, and remove those of finished runs."""
         backfill = "" if asked.end is None else f"{asked.start}..{asked.end}"
         values = [asked.owner, asked.client().v2_url, backfill]
         key = hashlib.sha256(msgspec.json.encode(values)).hexdigest()[:16]
@@ -284,16 +283,16 @@ class _Directory:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """Its path."""
         return Path(self.pipeline.working_dir, "scarf", f"{self.key}-{self.number}")
 
     def windows(self, days: Window) -> list[WindowEntry]:
-        """Return the windows that are there and have one of these days."""
+        """Return the fetched windows that contain any of these days."""
         manifest = read_manifest(self.path)
         return [] if manifest is None else list(manifest.overlapping(days))
 
     def finished(self) -> None:
-        """Say that the next run needs another one."""
+        """Record that the next run needs another directory."""
         self.pipeline.set_local_state_val(_FINISHED, {**_finished(self.pipeline), self.key: self.number})
 
 
@@ -306,7 +305,7 @@ def _finished(pipeline: Pipeline) -> dict[str, int]:
 
 
 async def _fetch(asked: _Asked, days: Window, directory: _Directory) -> None:
-    # What a run that was killed on an earlier day has may lack what came late since.
+    # Windows of a run that was killed on an earlier day may lack events that arrived late since.
     today = _now().date()
     late = [
         entry.start
@@ -321,7 +320,7 @@ async def _fetch(asked: _Asked, days: Window, directory: _Directory) -> None:
 
 
 def _whole_until(there: Sequence[WindowEntry], days: Window) -> dt.date:
-    """Return the first day that is not there, or had not ended when it was fetched."""
+    """Return the first day that is missing, or had not ended when it was fetched."""
     day = days.start
     for entry in there:
         if entry.start > day:
@@ -351,11 +350,12 @@ def _tables(path: Path) -> Iterator[pa.Table]:
 
 
 def _with_ids(table: pa.Table, equal: Counter[bytes]) -> pa.Table:
-    """Give the rows without an id one that they have in the next load, too: rows are merged on it.
+    """Give rows without an id a stable one, the same in each load: rows are merged on it.
 
     Args:
-        table: some events of a window.
-        equal: how many of the window's rows of each digest came before: equal rows may be different events.
+        table: a batch of the events of a window.
+        equal: for each digest, the number of earlier rows of the window with it: equal rows may be different
+            events.
     """
     import pyarrow as pa  # noqa: PLC0415 # large, and an extra
     import pyarrow.compute as pc  # type: ignore[import-untyped] # noqa: PLC0415 # as above
@@ -368,7 +368,7 @@ def _with_ids(table: pa.Table, equal: Counter[bytes]) -> pa.Table:
 
 
 def _made_id(row: Mapping[str, object], equal: Counter[bytes]) -> str:
-    # Without what is not there: a column that a later version knows must not change it.
+    # Without null values: a column that a later version adds must not change the digest.
     told = {name: value for name, value in sorted(row.items()) if value is not None and name != "id"}
     digest = hashlib.sha256(msgspec.json.encode(told))
     number = equal[digest.digest()]
@@ -386,7 +386,7 @@ async def _members(scarf: Scarf, owner: str) -> list[Row]:
     try:
         return [_row(member) for member in await scarf.members.list(owner)]
     except NotFoundError:
-        # A user has none; that the owner is there is for the packages to say.
+        # A user has no members; whether the owner exists shows when packages are read.
         await scarf.packages.list(owner)
         return []
 
@@ -394,7 +394,7 @@ async def _members(scarf: Scarf, owner: str) -> list[Row]:
 def _of_packages(
     read: Callable[[Scarf, Package], Awaitable[Sequence[attrs.AttrsInstance]]],
 ) -> Callable[[Scarf, str], Awaitable[list[Row]]]:
-    """Return what reads entities of all packages, each with its package."""
+    """Return a reader of the entities of all packages, each with its package."""
 
     async def rows(scarf: Scarf, owner: str) -> list[Row]:
         packages = await scarf.packages.list(owner)
@@ -412,7 +412,7 @@ async def _permissions(scarf: Scarf, package: Package) -> Sequence[Permission]:
     try:
         return await scarf.permissions.list(package)
     except APIError as error:
-        # v2 has them for packages of users alone.
+        # In v2, only packages of users have permissions.
         if scarf.api == "v1" or error.status not in _NO_PERMISSIONS:
             raise
         return []
@@ -445,7 +445,7 @@ def _entity(
         _refuse_appending()
         async with asked.client() as scarf:
             found = await read(scarf, asked.owner)
-        # Without rows there is a table all the same, and one that is there is emptied.
+        # Without rows, the table is still created, or emptied if it exists.
         yield found or dlt.mark.materialize_table_schema()
 
     of_package = {} if record in {Package, Member} else {"package_id": str}
@@ -470,8 +470,8 @@ def _aggregations(asked: _Asked) -> DltResource:
         aggregations,
         name="aggregations",
         write_disposition="merge",
-        # The rows of a bucket go together: those that it has no more go, too. Where they can only be updated, as in
-        # delta tables, dlt asks for a key that each row has of its own.
+        # The rows of a bucket are replaced together, so that rows it no longer has are deleted. Where rows can only
+        # be updated, as in delta tables, dlt needs a unique key for each row.
         merge_key=("owner", "date", "rollup", "breakdown"),
         primary_key="id",
         columns=_columns(Aggregation, {"owner": str, "id": str}),
@@ -486,7 +486,7 @@ def _row(entity: attrs.AttrsInstance) -> Row:
 
 
 def _columns(record: type[attrs.AttrsInstance], more: Mapping[str, object]) -> TTableSchemaColumns:
-    """Return what dlt has to know of a class of records: types do not depend on which values come."""
+    """Return dlt's column hints for a class of records, so that types do not depend on the values."""
     hints = get_type_hints(record)
     kinds = {field.name: hints[field.name] for field in attrs.fields(record)} | dict(more)
     return {name: {"name": name, "data_type": _type_of(hint)} for name, hint in kinds.items()}

@@ -161,7 +161,7 @@ class ManifestError(ValidationError):
 class ClientClosedError(ScarfError):
     """The client was closed before or during the call."""
 
-    def __init__(self, message: str = "this client is closed; make a new Scarf() to go on") -> None:
+    def __init__(self, message: str = "this client is closed; create a new Scarf()") -> None:
         super().__init__(message)
 
 
@@ -358,7 +358,11 @@ class BulkError(ScarfError, ExceptionGroup[Exception]):
     """Operations of a bulk run failed or have an unknown outcome; `.exceptions` has one error for each."""
 
     def derive(self, excs: Sequence[Exception]) -> Self:  # type: ignore[override] # typeshed: returns any group of another type variable
-        """Return a group of the same class with other exceptions, as `except*` requires."""
+        """Return a group of the same class with other exceptions, as `except*` requires.
+
+        Args:
+            excs: the exceptions of the new group.
+        """
         return type(self)(self.message, excs)
 
 

@@ -121,6 +121,9 @@ def call_log(emulator: Emulator) -> list[str]:
     A line has the decoded path without `/api/v1` and the query; an injected fault is in brackets.
 
     `["POST /organizations: 201", "POST /packages: 503 [503]", "POST /packages: no answer [drop_after]"]`
+
+    Args:
+        emulator: the server.
     """
     return [_line(request) for request in emulator.requests]
 

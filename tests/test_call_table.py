@@ -1,4 +1,4 @@
-"""Every management call of v1, as it is on the wire: method, address, body, and what comes of an answer."""
+"""Every management call of v1, as it is on the wire: method, address, body, and what comes of a response."""
 
 from __future__ import annotations
 
@@ -420,7 +420,7 @@ def test_no_call_is_left_out() -> None:
 
 @attrs.define
 class Wire:
-    """Answers every request with one answer, and keeps what came."""
+    """Answers every request with one response, and keeps what came."""
 
     status: int
     answer: object
@@ -446,7 +446,7 @@ class Wire:
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{number}-{row.endpoint.name}" for number, row in enumerate(ROWS)])
 async def test_the_table(row: Row) -> None:
-    """Each call sends one request, exactly this, and returns what the answer means."""
+    """Each call sends one request, exactly this, and returns what the response means."""
     events: list[ScarfEvent] = []
     wire = Wire(row.status, row.answer)
     async with Scarf("token", on_event=events.append) as scarf:

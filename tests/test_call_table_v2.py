@@ -1,4 +1,4 @@
-"""Every management call of v2, as it is on the wire: its requests in order, and what comes of the answers."""
+"""Every management call of v2, as it is on the wire: its requests in order, and what comes of the responses."""
 
 from __future__ import annotations
 
@@ -526,7 +526,7 @@ ROWS: Final = [
 
 
 async def _sent(scarf: Scarf, **target: Any) -> tuple[str | None, str]:
-    """Send a row; what became of its only batch."""
+    """Send a row; the outcome of its only batch."""
     (batch,) = (await scarf.imports.send([LINE], **target)).batches
     return batch.id, batch.status
 
@@ -543,7 +543,7 @@ def test_no_call_is_left_out() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{n}-{row.requests[-1].endpoint.name}" for n, row in enumerate(ROWS)])
 async def test_the_table(row: Row) -> None:
-    """Each call sends these requests, in this order, and returns what the answers mean."""
+    """Each call sends these requests, in this order, and returns what the responses mean."""
     events: list[ScarfEvent] = []
     requests: list[tuple[str, str, object]] = []
     async with Scarf("token", api="v2", owner="acme", on_event=events.append) as scarf:

@@ -404,7 +404,7 @@ async def test_it_closes_after_an_error(error: type[BaseException]) -> None:
 
 
 async def test_a_call_under_way_ends_with_the_client() -> None:
-    """Closing ends what waits for an answer with ClientClosedError."""
+    """Closing ends what waits for a response with ClientClosedError."""
     asked = asyncio.Event()
 
     async def never(_: URL, **__: object) -> CallbackResult:

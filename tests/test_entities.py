@@ -240,7 +240,7 @@ def test_long_upserts_take_keywords_alone(kind: type[attrs.AttrsInstance]) -> No
     ],
 )
 def test_short_upserts_take_positions_too(by_position: object, by_name: object) -> None:
-    """Two values at the most go by position."""
+    """Two values at most go by position."""
     assert by_position == by_name
 
 

@@ -60,7 +60,7 @@ THERE = Organization(name="acme", description="other")
 
 
 def answered(kind: type[APIError], status: int) -> APIError:
-    """Make an error of an answer with every attribute set."""
+    """Make an error of a response with every attribute set."""
     return kind(
         "no such thing",
         status=status,
@@ -247,8 +247,8 @@ def test_what_is_not_related(kind: type[ScarfError], stranger: type[BaseExceptio
             "GET /packages: cannot read Package at [3].name: expected a string",
         ),
         (
-            DecodeError("the answer is empty", endpoint="GET /packages", entity="Package"),
-            "GET /packages: cannot read Package: the answer is empty",
+            DecodeError("the response is empty", endpoint="GET /packages", entity="Package"),
+            "GET /packages: cannot read Package: the response is empty",
         ),
         (APIError("gone", status=410, method="GET", url=URL), f"GET {URL}: 410 Gone: gone"),
         (APIError(status=418, method="GET", url=URL), f"GET {URL}: 418 I'm a Teapot"),
@@ -264,7 +264,7 @@ def test_what_is_not_related(kind: type[ScarfError], stranger: type[BaseExceptio
         ),
         (ConflictError("taken", method="POST", url=URL), f"POST {URL}: 409 Conflict: taken"),
         (ValidationError("name must not be empty", field="name"), "name must not be empty"),
-        (ClientClosedError(), "this client is closed; make a new Scarf() to go on"),
+        (ClientClosedError(), "this client is closed; create a new Scarf()"),
     ],
 )
 def test_the_text_says_what_and_where(error: ScarfError, text: str) -> None:
@@ -311,7 +311,7 @@ def test_the_attributes_of_an_answer() -> None:
 
 
 def test_the_defaults_of_an_answer() -> None:
-    """An answer that says nothing leaves an empty message and no code."""
+    """A response that says nothing leaves an empty message and no code."""
     error = NotFoundError(status=404, method="GET", url=URL)
     assert (error.message, error.code, error.body, error.attempts, error.retry_after) == ("", None, b"", 1, None)
 

@@ -170,7 +170,7 @@ def test_the_mode_is_set_after_the_owner(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_an_access_list_that_is_refused_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it the group's bits would give the group what only somebody in the list had."""
+    """Without it the group's bits would give the group what only someone in the list had."""
     path = tmp_path / "file"
     path.write_text("old")
     path.chmod(0o660)

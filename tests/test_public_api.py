@@ -54,7 +54,7 @@ def tops(path: Path) -> set[str]:
 
 
 def within(name: str, module: str) -> bool:
-    """Tell whether a dotted name is a module, or something of it."""
+    """Return whether a dotted name is a module, or something of it."""
     return name == module or name.startswith(f"{module}.")
 
 

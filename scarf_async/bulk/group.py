@@ -27,7 +27,15 @@ __all__ = ["Bulk", "open_journal"]
 
 
 class Bulk:
-    """`scarf.bulk`: run plans of many operations concurrently, in the required order, and verify their effects."""
+    """`scarf.bulk`: run plans of many operations concurrently, in the required order, and verify their effects.
+
+    ```python
+    plan = BulkPlan()
+    plan.upsert_member("acme", "ann", "admin")
+    report = await scarf.bulk.run(plan, journal="acme.journal")
+    report.raise_for_failures()
+    ```
+    """
 
     def __init__(self, session: Session, *, opened: Callable[[], Journal] | None = None) -> None:
         self._session = session

@@ -133,7 +133,11 @@ class Ref(Generic[T]):
         return hash((id(self._plan), self.index))
 
     def belongs_to(self, plan: _Plan) -> bool:
-        """Return whether the reference belongs to a plan."""
+        """Return whether the reference belongs to a plan.
+
+        Args:
+            plan: the plan; an equal plan is not the same plan.
+        """
         return self._plan is plan
 
     @property

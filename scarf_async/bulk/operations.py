@@ -43,7 +43,13 @@ class Operation:
 
     @classmethod
     def of(cls, index: int, call: Call, after: tuple[int, ...]) -> Operation:
-        """Return the operation of a call at an index of a plan."""
+        """Return the operation of a call at an index of a plan.
+
+        Args:
+            index: its place in the plan, from 0.
+            call: the call with its arguments.
+            after: the indexes of operations that must succeed first.
+        """
         operation = cls.__new__(cls)
         operation.__attrs_init__(index, call, after, call.root(index))
         return operation

@@ -1,4 +1,4 @@
-"""What says on the command line which aggregations are meant, and what the service gave less of."""
+"""The options of aggregations, and warnings about a limited range."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _JobQuery(TypedDict):
 
 @attrs.frozen(kw_only=True)
 class QueryOptions:
-    """What is counted, and by what."""
+    """What to count, and by which dimensions."""
 
     panel: ClassVar[str] = "Aggregations"
 
@@ -72,7 +72,7 @@ class QueryOptions:
 
     @property
     def query(self) -> AggregationQuery | None:
-        """What they mean; None where none was given."""
+        """The query of these options; None if none was given."""
         from scarf_async.entities import AggregationQuery  # noqa: PLC0415 # `--help` must not wait for it
 
         if self == QueryOptions():
@@ -91,7 +91,7 @@ class QueryOptions:
         )
 
     def of_job(self, what: str) -> _JobQuery:
-        """Return what a job of this export is given of it."""
+        """Return the query for a job of this export, if it has one."""
         if what == "owner_events" and self == QueryOptions(names=self.names):
             return _JobQuery(query=None, names=self.names)
         return _JobQuery(query=self.query, names=None)
@@ -103,7 +103,7 @@ def _word_or_ids(given: list[str] | None) -> str | list[str] | None:
 
 @contextmanager
 def warnings_said() -> Iterator[None]:
-    """Say what the SDK warns of as a command says things."""
+    """Print warnings of the SDK in the style of a command."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", ScarfWarning)
         shown = warnings.showwarning

@@ -1,4 +1,4 @@
-"""The commands, put together; each is imported when it is asked for."""
+"""The commands, each imported when it is run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOCAL: Final = "Local server"
 
 
 class _Listed(NamedTuple):
-    """What the help says of a command, and where it is: a module, and in it a function or a group."""
+    """A command in the help, and its place: a module, and a function or group in it."""
 
     panel: str
     place: str
@@ -72,7 +72,7 @@ _COMMANDS: Final = {
         "Plan and apply an organization of 115 container images on a local Scarf server, and check the result.",
     ),
     "emulator": _Listed(
-        _LOCAL, "emulator:emulator", "Run a local Scarf server until Ctrl-C. It speaks v1, v2 and v3 at once."
+        _LOCAL, "emulator:emulator", "Run a local Scarf server until Ctrl-C. It serves v1, v2 and v3 at once."
     ),
     "version": _Listed(_FIRST, "about:version", "Print the version."),
     "help": _Listed(_FIRST, "about:help_", "Show the help of a command, like --help."),
@@ -105,7 +105,7 @@ _COMMANDS: Final = {
 
 
 class _Loaded(Mapping[str, TyperCommand | TyperGroup]):
-    """The commands by their names."""
+    """The commands by name."""
 
     def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
         return _load(name)
@@ -132,7 +132,7 @@ def _load(name: str) -> TyperCommand | TyperGroup:
 
 
 def _dress(group: typer.Typer) -> None:
-    """Let everything below a group show our help."""
+    """Give everything below a group our help."""
     for each in group.registered_commands:
         each.cls = Command
     for below in group.registered_groups:
@@ -148,7 +148,7 @@ class _Program(Commands):
         super().__init__(**{**attributes, "commands": _Loaded()})  # type: ignore[arg-type] # as they came
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
-        """Yield what the help says of each command; a test compares it with the commands."""
+        """Yield the help of each command; a test compares it with the commands."""
         for name, (panel, _, words) in _COMMANDS.items():
             yield panel, name, words
 
@@ -159,10 +159,10 @@ app: typer.Typer = typer.Typer(
     no_args_is_help=True,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        # Options and words may be spelt with either.
+        # Options and words may be written with either.
         "token_normalize_func": lambda token: token.replace("_", "-"),
     },
-    # A traceback with local variables would show what this package takes care never to show.
+    # A traceback with local variables would show secrets.
     pretty_exceptions_show_locals=False,
 )
 

@@ -1,4 +1,4 @@
-"""Applying a difference: shown, asked for, carried out with a line that moves, and told of."""
+"""Apply a difference: show it, ask, carry it out with a progress line, and report."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ROWS: Final = 20
 
 @attrs.frozen(kw_only=True)
 class ApplyOptions:
-    """How a difference is applied."""
+    """The options for applying a difference."""
 
     yes: Annotated[bool, typer.Option("--yes", help="Skip confirmation.")] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference without changing anything.")] = (
@@ -71,14 +71,14 @@ class ApplyOptions:
 
     @property
     def _kept_plan(self) -> Path | None:
-        """Where changes are kept for the journal's sake, which goes on only with those that it was begun with."""
+        """Return where changes are saved with a journal, which can only be resumed with the same changes."""
         return None if self.journal is None else self.journal.with_name(f"{self.journal.name}.plan")
 
     def check_journal_is_new(self, connection: ClientOptions) -> None:
-        """Refuse a journal that was begun with other changes.
+        """Refuse a journal that was started with other changes.
 
         Raises:
-            GuardError: there is something in it.
+            GuardError: it is not empty.
         """
         if self.journal is not None and self.journal.exists() and self.journal.stat().st_size:
             raise GuardError(
@@ -89,16 +89,16 @@ class ApplyOptions:
     async def carry_out(
         self, scarf: Scarf, changes: Changes, *, connection: ClientOptions, plan: Path | None = None
     ) -> Status:
-        """Show a difference, ask, apply it, and tell what failed.
+        """Show a difference, ask, apply it, and report failures.
 
         Args:
-            scarf: where to apply it.
+            scarf: the client.
             changes: the difference.
-            connection: how that is reached.
-            plan: the file that the changes were kept in; they are then applied all or not at all.
+            connection: the options of the client.
+            plan: the file with the saved changes; they are then applied completely or not at all.
 
         Raises:
-            GuardError: it was refused, or the answer was no.
+            GuardError: it was refused, or not confirmed.
             ScarfError: it could not be applied.
         """
         from scarf_async.cli.difference import show_difference  # noqa: PLC0415 # it takes rich
@@ -114,7 +114,7 @@ class ApplyOptions:
             await confirm(f"Make {'this change' if count == 1 else f'these {count:,} changes'}?", yes=self.yes)
         kept = plan or self._kept_plan
         if plan is None and kept is not None:
-            # While the question waited, another run may have begun it, and needs the plan that it has kept.
+            # While the question waited, another run may have started the journal, and needs the plan that it saved.
             self.check_journal_is_new(connection)
             write_changes(changes, kept, server=connection.server)
         report, interrupted = await self._apply(scarf, changes, whole=plan is not None)
@@ -157,7 +157,7 @@ class ApplyOptions:
             say("Not checked: whether the token's user loses access; give --me to have it checked")
 
     def _again(self, plan: Path | None, connection: ClientOptions) -> str:
-        """Return the command that goes on; without a journal it is the same one again."""
+        """Return the command that continues; without a journal it is the same one."""
         words = sys.argv[1:]
         if plan is not None and self.journal is not None:
             words = ["apply", str(plan), *spelled(self), *spelled(connection)]
@@ -165,12 +165,12 @@ class ApplyOptions:
 
 
 def say_stopping() -> None:
-    """Say what the first signal does."""
+    """Print what the first signal does."""
     say(f"Stopping once the requests in flight have finished; {name_of_first()} again stops at once")
 
 
 def progress_line(progress: BulkProgress) -> str:
-    """Say how far a run is, in the words and counts that its report ends with."""
+    """Describe the progress of a run, in the words and counts of its report."""
     done = progress.done - progress.skipped
     share = 100 * done // max(progress.total, 1)
     parts = [f"{done:,} of {counted(progress.total, 'change')} ({share}%)", *other_ends(progress)]
@@ -181,7 +181,7 @@ def progress_line(progress: BulkProgress) -> str:
 
 
 def other_ends(progress: BulkProgress) -> list[str]:
-    """Return how many operations ended otherwise than well."""
+    """Return how many operations did not succeed."""
     ends = {
         "failed": progress.failed - progress.unknown,
         "unknown": progress.unknown,
@@ -191,7 +191,7 @@ def other_ends(progress: BulkProgress) -> list[str]:
 
 
 def failures(report: ApplyReport) -> list[tuple[str, str, str]]:
-    """Return what did not succeed: what became of it, which change it is, and why."""
+    """Return the changes that did not succeed: the result, the change, and the reason."""
     return [
         *(
             (outcome.status, str(change), printable(as_typed(str(outcome.error), *filter(None, [outcome.error]))))
@@ -202,7 +202,7 @@ def failures(report: ApplyReport) -> list[tuple[str, str, str]]:
 
 
 def failures_table(failed: Sequence[tuple[str, str, str]]) -> Table:
-    """Return what did not succeed as a table, long lists shortened."""
+    """Return the changes that did not succeed as a table; long lists are shortened."""
     from rich.table import Table  # noqa: PLC0415 # pipes end without it
     from rich.text import Text  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Questions before what cannot be undone, and signals while it is done."""
+"""Confirmation of irreversible actions, and signals during them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["confirm", "stoppable"]
 
 
 async def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless that was answered on the command line; anything but yes is no.
+    """Ask for confirmation, unless it was given on the command line; anything but yes means no.
 
     Raises:
-        GuardError: the answer is no, or there is no terminal to ask at.
+        GuardError: it was not confirmed, or there is no terminal to ask at.
     """
     if yes:
         return
@@ -29,7 +29,7 @@ async def confirm(question: str, *, yes: bool) -> None:
         raise GuardError("nothing was changed: there is no terminal to confirm on; give --yes to skip confirmation")
     from anyio.to_thread import run_sync  # noqa: PLC0415 # `--help` must not wait for it
 
-    # Thinking about the answer must not keep Ctrl-C waiting.
+    # Waiting for the answer must not block Ctrl-C.
     answer = await run_sync(_ask, question, abandon_on_cancel=True)
     if answer.strip().lower() not in {"y", "yes"}:
         raise GuardError("nothing was changed: the answer was not yes")
@@ -42,10 +42,10 @@ def _ask(question: str) -> str:
 
 @contextmanager
 def stoppable(on_first: Callable[[], object]) -> Iterator[asyncio.Event]:
-    """Let the first signal set an event and the second end the block; what follows the block then runs.
+    """Let the first signal set an event and the second end the block; the code after the block then runs.
 
     Args:
-        on_first: called at the first, to say so.
+        on_first: called at the first signal.
     """
     import asyncio  # noqa: PLC0415 # `--help` must not wait for it
 

@@ -1,4 +1,4 @@
-"""`scarf-async check`: whether the service can be used as the command line is set up."""
+"""`scarf-async check`: check the configuration of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a command of a function: groups of options, one way to run, one way to end."""
+"""Turn a function into a command: groups of options, one way to run, one way to end."""
 
 from __future__ import annotations
 
@@ -31,15 +31,14 @@ Command: TypeAlias = Callable[..., Outcome | Awaitable[Outcome]]
 
 
 def command(function: Command) -> Callable[..., None]:
-    """Make a function, async or not, into what typer takes.
+    """Convert a function, async or not, to one for typer.
 
-    A parameter whose annotation is an attrs class means all of that class's attributes: each becomes an
-    option, and the function is given the object. So commands share options, with their help, by naming the class;
-    its `panel`, if it has one, is the heading that the help shows them under.
+    A parameter annotated with an attrs class stands for all attributes of that class: each becomes an option, and
+    the function gets the object. So commands share options and their help by naming the class; its `panel`, if it
+    has one, is their heading in the help.
 
-    What the function returns is the status that the process ends with; None is success. An error of the SDK, or of
-    the operating system, is a line on standard error and a status; a signal that ends it and a broken pipe are not
-    errors.
+    The function returns the exit status; None is success. An error of the SDK or the operating system becomes a
+    line on standard error and a status; an interrupting signal and a broken pipe are not errors.
     """
     signature = inspect.signature(function, eval_str=True)
     groups = {
@@ -74,7 +73,7 @@ def command(function: Command) -> Callable[..., None]:
 
 
 def _name_values(parameters: Iterable[inspect.Parameter]) -> None:
-    """Give each option that takes a value a word for it in the help."""
+    """Give each option with a value a placeholder in the help."""
     for parameter in parameters:
         if get_origin(parameter.annotation) is Annotated:
             kind, info = get_args(parameter.annotation)
@@ -105,7 +104,7 @@ def _take(kind: type[attrs.AttrsInstance], values: dict[str, object]) -> attrs.A
 
 
 class _DeadlineError(ScarfError):
-    """The time that the command was given is over."""
+    """The deadline of the command has passed."""
 
 
 def _finish(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | None) -> NoReturn:
@@ -118,12 +117,12 @@ def _finish(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | 
             raise
         status, line = ending
         if isinstance(error, OSError) and hung_up():
-            # The terminal is gone, and nothing could be written to it.
+            # The terminal is closed, so nothing could be written to it.
             status = Status.INTERRUPTED
-        # What is wrong with a manifest is in the words of its file.
+        # Problems of a manifest use the words of its file.
         if isinstance(error, ScarfError) and not isinstance(error, ManifestError):
             line = as_typed(line, error)
-        # What is wrong with a manifest, or with changes, and DDL are lists whose lines are escaped already.
+        # Problems of a manifest or of changes, and DDL, are lists whose lines are already escaped.
         listed = isinstance(error, ManifestError | GuardError | LoadError)
         if not JsonWritten.done and status not in {Status.INTERRUPTED, Status.BROKEN_PIPE}:
             _write_error(error, line, status)
@@ -140,7 +139,7 @@ def _finish(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | 
 
 
 def _write_error(error: BaseException, line: str, status: Status) -> None:
-    """Write an error as JSON, where that was asked for; nobody reads it where standard output is closed."""
+    """Write an error as JSON, if requested; ignored if standard output is closed."""
     told: dict[str, JSON] = {"error": line, "type": type(error).__name__, "exit_code": int(status)}
     if isinstance(error, ManifestError):
         told["problems"] = [problem._asdict() for problem in error.problems]
@@ -156,7 +155,7 @@ def _run(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | Non
 
     import anyio  # noqa: PLC0415
 
-    # Python would print the library's warnings among the lines that are the command's own.
+    # Python would print the library's warnings among the command's own lines.
     logging.getLogger("scarf_async").addHandler(logging.NullHandler())
     occupy_standard_descriptors()
     told = False
@@ -169,7 +168,7 @@ def _run(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | Non
             if told or task is None:
                 interrupt()
             told = True
-            # Asked for in a signal's handler, a loop that sleeps would not see it.
+            # A sleeping loop would not notice a request from a signal handler.
             loop.call_soon_threadsafe(task.cancel)
 
         with reacting(cancel):
@@ -180,7 +179,7 @@ def _run(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | Non
                 if not limit.expired():
                     raise
             raise _DeadlineError(
-                f"not finished within --deadline {deadline:g} s; a change that was under way may have taken effect"
+                f"not finished within --deadline {deadline:g} s; a change in progress may have taken effect"
             )
 
     try:
@@ -192,7 +191,7 @@ def _run(main: Callable[[], Outcome | Awaitable[Outcome]], deadline: float | Non
 
 
 def _leave(status: int) -> NoReturn:
-    """End at once: a thread may hang in a write to a pipe that nobody reads, and Python would wait for it."""
+    """Exit at once: a thread may hang in a write to a pipe without a reader, and Python would wait for it."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             with contextlib.suppress(OSError):

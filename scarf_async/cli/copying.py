@@ -1,4 +1,4 @@
-"""`scarf-async copy`: an organization once more, under another name or at another address."""
+"""`scarf-async copy`: copy an organization to another name or server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["copy"]
 
 @attrs.frozen(kw_only=True)
 class _Target:
-    """Where a copy goes; by default to where the original is."""
+    """The target of a copy; by default the server of the original."""
 
     panel: ClassVar[str] = "Where it goes"
 
@@ -36,7 +36,7 @@ class _Target:
     ] = None
 
     def connection(self, source: ClientOptions) -> ClientOptions | None:
-        """Return how to reach the target; None: as the source is reached.
+        """Return the options for the target; None for those of the source.
 
         Raises:
             ValidationError: the source's token would be sent to another server.
@@ -50,7 +50,7 @@ class _Target:
         )
         if self.to_url is None:
             return there
-        # For every version: what the environment says about the source's server must not be taken for the target's.
+        # For every version: environment variables for the source's server must not apply to the target.
         return attrs.evolve(there, base_url=self.to_url, v2_url=self.to_url)
 
 

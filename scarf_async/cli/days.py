@@ -1,4 +1,4 @@
-"""Days as people say them: the last thirty, a month, since a day."""
+"""Ranges of days in readable forms: the last thirty days, a month, since a day."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Month = Annotated[
 
 
 def today() -> dt.date:
-    """Return the day that it is, in UTC."""
+    """Return the current day in UTC."""
     return dt.datetime.now(dt.UTC).date()
 
 
 def days_before(end: dt.date | None, days: int) -> dt.date:
-    """Return the day that is so many days before another, or before today (UTC).
+    """Return the day a number of days before another, or before today (UTC).
 
     Raises:
         ValidationError: there is no such day.
@@ -59,13 +59,13 @@ def read_range(
     since: str | None = None,
     month: str | None = None,
 ) -> tuple[str | None, str | None]:
-    """Return the first day and the day behind the last, as far as they are said; `days` is left to the caller.
+    """Return the first day and the day after the last, as far as given; `days` is left to the caller.
 
     >>> read_range(None, None, month="2024-12")
     ('2024-12-01', '2025-01-01')
 
     Raises:
-        ValidationError: the beginning is said twice, or what is said cannot be read.
+        ValidationError: the start is given twice, or a value is invalid.
     """
     said = {"--start": start, "--days": days, "--since": since, "--month": month}
     given = [option for option, value in said.items() if value is not None]
@@ -98,7 +98,7 @@ def _read_since(since: str, end: str | None) -> str:
 
 
 def refuse_future(start: dt.date | None, end: dt.date | None) -> None:
-    """Refuse a range that lies in the future.
+    """Refuse a range in the future.
 
     Raises:
         ValidationError: it begins after today.

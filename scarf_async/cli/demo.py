@@ -1,4 +1,4 @@
-"""`scarf-async demo`: an organization of real size, set up on a local Scarf that misbehaves."""
+"""`scarf-async demo`: an organization of real size, set up on a local Scarf server with faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["demo"]
 async def demo(
     *,
     api: Annotated[
-        ApiVersion, typer.Option(help="The version to speak. In v2 the organization already exists.")
+        ApiVersion, typer.Option(help="The API version to use. In v2 the organization already exists.")
     ] = "v1",
     strict: Annotated[
         bool,
@@ -33,12 +33,12 @@ async def demo(
     faults: Annotated[
         bool,
         typer.Option(
-            help="Answer 5% of requests with 503 or 429, and drop 2% of connections after the request took effect."
+            help="Return 503 or 429 for 5% of requests, and drop 2% of connections after the request took effect."
         ),
     ] = True,
     seed: Annotated[int, typer.Option(help="Decides which requests the faults hit.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="How many requests to have in flight at once.")] = 32,
-    latency: Annotated[float, typer.Option(min=0, help="Seconds by which every answer is delayed.")] = 0.0,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds by which every response is delayed.")] = 0.0,
     directory: Annotated[
         Path | None,
         typer.Option(
@@ -66,7 +66,7 @@ async def demo(
         api=api,
         strict=strict,
         as_json=as_json,
-        # Only the figures are data then.
+        # Then only the figures are data.
         console=notes_console() if as_json else data_console(),
     )
     return await rehearsal.run()

@@ -1,4 +1,4 @@
-"""Changes for people: grouped by organization and package, coloured, long lists shortened."""
+"""Readable changes: grouped by organization and package, coloured, with long lists shortened."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _STYLES: Final[Mapping[Action, str]] = {
     "uncompared": "dim",
 }
 _PLURALS: Final = {"member": "members", "permission": "permissions", "route": "routes", "domain": "domains"}
-# A reviewer must see all that is lost, and all that is not done.
+# A reviewer must see everything that is removed or not done.
 _NEVER_HIDDEN: Final = frozenset[Action]({"remove", "blocked"})
 _FEW: Final = 4
 _PACKAGES: Final = 3
-# GitHub takes comments of 65,536 characters.
+# GitHub accepts comments of up to 65,536 characters.
 _LONGEST_COMMENT: Final = 60_000
 
 
 def show_difference(changes: Changes, *, notes: bool = False, full: bool = False) -> None:
-    """Write a difference to standard output, or among the notes; in full where no person is looking.
+    """Write a difference to standard output or standard error; in full unless on a terminal.
 
     Args:
         changes: the difference.
-        notes: whether it goes to standard error.
-        full: whether it is written in full on a terminal too.
+        notes: whether to write to standard error.
+        full: whether to write it in full on a terminal too.
     """
     console = notes_console() if notes else data_console()
     view = _View(terminal_width() if console.is_terminal and not full else None)
@@ -58,14 +58,14 @@ def show_difference(changes: Changes, *, notes: bool = False, full: bool = False
 
 
 def difference_lines(changes: Changes, *, width: int | None = None) -> Iterator[Text]:
-    """Return the lines; with a width long lists and long lines are shortened."""
+    """Return the lines; with a width, long lists and lines are shortened."""
     return _View(width).lines(changes)
 
 
 def markdown(changes: Changes) -> str:
-    """Return a difference as a comment on a pull request: the counts, and the lines folded away below them.
+    """Return a difference as a comment on a pull request: the counts, and the folded lines.
 
-    What is lost and what cannot be done comes first where the comment would be longer than GitHub takes.
+    Removals and blocked changes come first if the comment would be too long for GitHub.
     """
     lines = [line.plain for line in difference_lines(changes)]
     body = list(map(_marked, lines[:-1]))
@@ -80,7 +80,7 @@ def markdown(changes: Changes) -> str:
         body, hidden = kept, len(ordered) - len(kept)
     if not body:
         return f"**{lines[-1]}**\n"
-    # A name could hold what ends the block.
+    # A name could contain the end of the block.
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", "\n".join(body)) or [""]))
     parts = [
         f"**{lines[-1]}**",
@@ -94,7 +94,7 @@ def markdown(changes: Changes) -> str:
 
 
 def _marked(line: str) -> str:
-    """Put the sign in front, where a diff is coloured by it; of a change it is an exclamation mark there."""
+    """Put the sign first, by which a diff is coloured; an update has an exclamation mark there."""
     text = line.lstrip()
     sign = text[:1] if text[1:2] == " " and text[0] in "+-~!?" else " "
     return f"{'!' if sign == '~' else sign} {' ' * (len(line) - len(text))}{text.removeprefix(f'{sign} ')}"
@@ -102,11 +102,11 @@ def _marked(line: str) -> str:
 
 @attrs.define
 class _View:
-    """What is shown of a difference, and what was left out so far.
+    """A view of a difference, and what it left out so far.
 
     Attributes:
-        width: of the terminal; None: everything is shown.
-        hidden: changes that were left out.
+        width: the width of the terminal; None to show everything.
+        hidden: the number of changes that were left out.
         cut: whether a line was shortened.
     """
 
@@ -116,7 +116,7 @@ class _View:
 
     def lines(self, changes: Changes) -> Iterator[Text]:
         """Yield the lines."""
-        # That addresses of packages cannot be compared is the rule, and is counted only.
+        # URLs of packages usually cannot be compared, so these are only counted.
         shown = [change for change in changes if (change.action, change.kind) != ("uncompared", "package")]
         for organization, group in groupby(shown, key=lambda change: change.organization):
             yield Text(printable(organization or "your own packages"), "bold")
@@ -173,7 +173,7 @@ class _View:
         named = line.cell_len
         if change.kind == "package":
             line.append(printable(_type(change)))
-        # Of a new thing, what does not fit is cut below; of a change it is where the values differ that counts.
+        # For a new entity, the rest is cut off below; for an update, the differing part matters.
         longest = None if self.width is None or change.action == "create" else max(24, self.width // 3)
         details = change.describe(longest)
         self.cut |= details != change.details

@@ -1,4 +1,4 @@
-"""`scarf-async domains`: the names under which a package is served."""
+"""`scarf-async domains`: the host names that serve a package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scarf-async emulator`: a local Scarf to try things on."""
+"""`scarf-async emulator`: a local Scarf server."""
 
 from __future__ import annotations
 
@@ -120,23 +120,23 @@ class _Exports:
 class _Faults:
     panel: ClassVar[str] = "What goes wrong"
 
-    error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that are 503 or 429.")] = 0.0
+    error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of responses that are 503 or 429.")] = 0.0
     drop_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Share of connections dropped after the request took effect.")
     ] = 0.0
-    latency: Annotated[float, typer.Option(min=0, help="Seconds by which every answer is delayed.")] = 0.0
+    latency: Annotated[float, typer.Option(min=0, help="Seconds by which every response is delayed.")] = 0.0
 
 
 @attrs.frozen(kw_only=True)
 class ClientLines:
-    """What the printed lines say to a client: the server speaks all versions, whichever is said."""
+    """The settings of a client in the printed lines. The server serves all versions in any case."""
 
     panel: ClassVar[str] = "What it tells a client"
 
     api: Annotated[
         ApiVersion | None,
         typer.Option(
-            help="The version that the printed lines select for a client; the server speaks all of them in any"
+            help="The version that the printed lines select for a client; the server serves all of them in any"
             " case.",
         ),
     ] = None
@@ -149,10 +149,10 @@ class ClientLines:
     ] = None
 
     def variables(self, user: str) -> dict[str, str]:
-        """Return what a client is told beside the addresses.
+        """Return the settings of a client besides the URLs.
 
         Raises:
-            ConfigurationError: the owner cannot be an account's name.
+            ConfigurationError: the owner cannot be the name of an account.
         """
         from scarf_async.settings import read_owner  # noqa: PLC0415 # `--help` must not wait for an HTTP client
 
@@ -174,7 +174,7 @@ async def emulator(
     client: ClientLines,
     as_json: AsJson = False,
 ) -> Status:
-    """Run a local Scarf server until Ctrl-C. It speaks v1, v2 and v3 at once.
+    """Run a local Scarf server until Ctrl-C. It serves v1, v2 and v3 at once.
 
     Example: scarf-async emulator --api v2 --owner acme --load acme.json --error-rate 0.05
     """
@@ -198,7 +198,7 @@ async def emulator(
         except ValueError as error:
             raise ConfigurationError(f"--load {state.load}: {error}") from None
         except OSError as error:
-            # Of a file, and not of the address.
+            # An error of a file, not of the address.
             if error.filename is None:
                 raise
             options = {state.load: "--load ", place.log: "--log "}
@@ -223,7 +223,7 @@ async def emulator(
             for name, value in variables.items():
                 typer.echo(f"export {name}={shlex.quote(value)}")
         if client.api is None:
-            say("Clients speak v1 by default; --api v2 also prints the variable that changes it.")
+            say("Clients use v1 by default; --api v2 also prints the variable that changes it.")
         if isinstance(problem := read_base_url("SCARF_BASE_URL", server.url), str):
             say(
                 f"The client of this package refuses that: {problem}. Listen on 127.0.0.1 or 0.0.0.0, or let"
@@ -291,13 +291,13 @@ def _make(faults: _Faults, seed: int) -> Faults:
 
 
 def read_people(given: str) -> dict[str, str]:
-    """Read usernames and their e-mail addresses from a list, or from the file that is named.
+    """Read usernames and their e-mail addresses from a list or a file.
 
     >>> read_people("ann=ann@acme.example, bob=bob@acme.example")
     {'ann': 'ann@acme.example', 'bob': 'bob@acme.example'}
 
     Raises:
-        ConfigurationError: it is neither.
+        ConfigurationError: the text is neither.
     """
     try:
         parts = given.split(",") if "=" in given else Path(given).read_text("utf-8").splitlines()
@@ -341,7 +341,7 @@ def read_quirks(given: str) -> Quirks:
 
 
 def _as_of(kind: type, word: str) -> object:
-    """A word as a value of a type, or as it is where it is none."""
+    """Convert a word to a type; return it unchanged if that fails."""
     if kind is bool:
         return {"true": True, "false": False}.get(word, word)
     try:

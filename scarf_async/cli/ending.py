@@ -1,4 +1,4 @@
-"""How a run of many windows ends, for people and for programs."""
+"""The end of a run of many windows, for people and programs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ NOTHING: Final[dict[str, JSON]] = {
     "malformed": 0,
     "elapsed": 0.0,
 }
-"""What `--json` writes of a run that did not begin, besides its error."""
+"""The JSON of a run that did not begin, besides its error."""
 
 
 def has_failed(report: ExportReport | LoadReport) -> bool:
-    """Tell whether a window failed, or the run stopped early."""
+    """Return whether a window failed, or the run stopped early."""
     return bool(report.failed or report.stopped_by)
 
 
 def tell_end(report: ExportReport | LoadReport) -> None:
-    """Say what became of each window, in the command line's own words."""
+    """Print the outcome of each window, in the words of the command line."""
     errors = filter(None, (window.error for window in report.windows))
     for line in as_typed(str(report), *errors).splitlines():
         say(line)

@@ -1,4 +1,4 @@
-"""`scarf-async export`: an export to standard output or into a file."""
+"""`scarf-async export`: write an export to standard output or a file."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Range(_Span):
 
 @attrs.frozen(kw_only=True)
 class SpanOptions:
-    """Which days of an export are wanted."""
+    """The range of days of an export."""
 
     start: Annotated[str | None, typer.Option(help="The first day, YYYY-MM-DD (UTC).", metavar="DAY")] = None
     end: Annotated[
@@ -74,7 +74,7 @@ class SpanOptions:
     ] = "raise"
 
     def of(self, target: OutputOptions) -> _Span:
-        """Return what the calls of the SDK are given of it, for an export to there."""
+        """Return the arguments for the SDK, for an export to this output."""
         start, end = self.range
         return _Span(start=start, end=end, on_malformed=on_malformed_of(self.on_malformed, target.output))
 
@@ -83,14 +83,14 @@ class SpanOptions:
         """The first day and the day after the last.
 
         Raises:
-            ValidationError: they are not said, cannot be read, or are in the future.
+            ValidationError: the range is missing, invalid, or in the future.
         """
         from scarf_async.exports.spec import date_range  # noqa: PLC0415 # `--help` must not wait for it
 
         start, end = read_range(self.start, self.end, days=self.days, since=self.since, month=self.month)
         if start is None and self.days is None:
             raise ValidationError("no days: give --start DAY, --days N, --since 30d or --month 2024-01")
-        # So many days before a day that cannot be read are of no interest.
+        # `--days` before an invalid day is not worth an error of its own.
         behind = today() if end is None else date_range(dt.date.min, end)[1]
         first, behind = date_range(start or days_before(behind, self.days or 0), behind)
         refuse_future(first, behind)
@@ -99,7 +99,7 @@ class SpanOptions:
 
 @attrs.frozen(kw_only=True)
 class RangeOptions(SpanOptions):
-    """What of an export is wanted, where the service may send more."""
+    """The options of an export for which the service may send more than the range."""
 
     unfiltered: Annotated[
         bool,
@@ -109,7 +109,7 @@ class RangeOptions(SpanOptions):
     ] = False
 
     def of_range(self, target: OutputOptions) -> _Range:
-        """Return what the calls of the SDK are given of it, for an export to there."""
+        """Return the arguments for the SDK, for an export to this output."""
         return _Range(**self.of(target), unfiltered=self.unfiltered)
 
 
@@ -121,7 +121,7 @@ _NAMES = typer.Option(
 
 @attrs.frozen(kw_only=True)
 class OutputOptions:
-    """Where an export goes, and how."""
+    """The output of an export."""
 
     output: Annotated[
         str,
@@ -145,7 +145,7 @@ class OutputOptions:
     as_json: AsJson = False
 
     async def write(self, export: Export[T]) -> Status:
-        """Fetch an export to where it goes."""
+        """Fetch an export to the output."""
         if self.output == "-":
             if self.as_json:
                 raise ValidationError(
@@ -161,7 +161,7 @@ class OutputOptions:
         return meter.summarize(done.bytes, done.records, done.sha256, self.output)
 
     def _free(self, path: Path) -> Path:
-        """Return the file's path, unless something is there that may not be replaced."""
+        """Return the path of the file, unless it exists and may not be replaced."""
         if path.is_file() and not self.replace:
             refuse_open_stream(path)
             raise GuardError(f"{path} exists, and nothing was requested; give --replace to replace it")
@@ -181,7 +181,7 @@ class OutputOptions:
         with _Transfer(shown=not target.is_terminal) as meter:
             async with export as stream:
                 async for chunk in stream.chunks(self.format):
-                    # A slow reader must not keep Ctrl-C waiting.
+                    # A slow reader must not block Ctrl-C.
                     await run_sync(write, chunk, abandon_on_cancel=True)
                     digest.update(chunk)
                     size += len(chunk)
@@ -196,7 +196,7 @@ class _Transfer(Meter):
         self.show(describe(stream.bytes_received, self.elapsed, total=stream.bytes_total))
 
     def summarize(self, size: int, records: int, sha256: str, place: str) -> Status:
-        """Say what was written where."""
+        """Print what was written where."""
         written = f"{counted(records, 'row')}, {counted(size, 'byte')} ({size_of(size)}) to {place}"
         say(f"{written}, sha256 {sha256}, {self.elapsed:.1f} s")
         return Status.DONE

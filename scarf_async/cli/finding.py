@@ -1,4 +1,4 @@
-"""Things of the service by the names that people know them by, where a call wants an id."""
+"""Look up ids by names, for calls that need an id."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text is a uuid.
+    """Return whether a text is a uuid.
 
     >>> is_uuid("1f0c9a52-7f0e-4a3b-9a43-52d4c1b7e6a9"), is_uuid("acme/web")
     (True, False)
@@ -51,7 +51,7 @@ async def package_id(scarf: Scarf, given: str, owner: str | None = None, type: s
 
     Raises:
         ValidationError: several packages have the name.
-        NotFoundError: none has it.
+        NotFoundError: no package has the name.
     """
     if is_uuid(given):
         return given
@@ -80,7 +80,7 @@ async def job_with_ids(scarf: Scarf, job: ExportJob, type: str | None) -> Export
 
 
 async def find_route(scarf: Scarf, package: str | Package, given: str) -> Route:
-    """Return the route of a package that an id or a path means."""
+    """Return the route of a package by its id or path."""
     if not given.startswith("/"):
         return await scarf.routes.get(package, given)
     routes = [route for route in await scarf.routes.list(package) if route.template_path == given]
@@ -88,35 +88,35 @@ async def find_route(scarf: Scarf, package: str | Package, given: str) -> Route:
 
 
 async def find_domain(scarf: Scarf, package: str | Package, given: str) -> Domain:
-    """Return the domain of a package that an id or a name means."""
+    """Return the domain of a package by its id or name."""
     if "." not in given:
         return await scarf.domains.get(package, given)
     return _named_domain(await scarf.domains.list(package), given)
 
 
 async def find_pixel(scarf: Scarf, given: str) -> TrackingPixel:
-    """Return the tracking pixel that an id or a name means."""
+    """Return a tracking pixel by its id or name."""
     if is_uuid(given):
         return await scarf.pixels.get(given)
     pixels = [pixel for pixel in await scarf.pixels.list() if pixel.name == given]
-    # What is not a name may be an id of another form.
+    # A value that is not a name may be an id of another form.
     return (
         _only(pixels, f"pixel {given}", [pixel.id for pixel in pixels]) if pixels else await scarf.pixels.get(given)
     )
 
 
 async def pixel_id(scarf: Scarf, given: str) -> str:
-    """Return the id of the tracking pixel that an id or a name means; an id is not looked up."""
+    """Return the id of a tracking pixel given by id or name; an id is not looked up."""
     return given if is_uuid(given) else (await find_pixel(scarf, given)).id
 
 
 async def find_pixel_domain(scarf: Scarf, pixel: str, name: str) -> Domain:
-    """Return the domain of a tracking pixel that a name means."""
+    """Return the domain of a tracking pixel by its name."""
     return _named_domain(await scarf.pixels.list_domains(pixel), name)
 
 
 async def find_collection(scarf: Scarf, given: str) -> Collection:
-    """Return the collection that an id or a pattern means."""
+    """Return a collection by its id or pattern."""
     if not {"*", "/"} & set(given):
         return await scarf.collections.get(given)
     collections = [found for found in await scarf.collections.list() if found.pattern == given]

@@ -1,4 +1,4 @@
-"""What `--help` shows: the same on every version of typer, and nothing that a user did not ask for."""
+"""The output of `--help`: the same with every version of typer, without its artefacts."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ class Command(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """A group of commands with our help, which takes `_` for `-`, and `remove` and `delete` for one another."""
+    """A group of commands with our help, which accepts `_` for `-`, and `remove` and `delete` for each other."""
 
     def main(self, *args: object, **kwargs: object) -> object:
-        """Run the command line; what is printed by itself is whole too."""
+        """Run the command line; output of typer itself is complete too."""
         settle_size()
         return super().main(*args, **{**kwargs, "prog_name": _PROGRAM})  # type: ignore[arg-type] # as they came
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | TyperGroup | None:  # type: ignore[override] # as above
-        """Return a command by its name, however it is spelt."""
+        """Return a command by its name, in any spelling."""
         name = cmd_name.replace("_", "-")
         return super().get_command(ctx, name) or super().get_command(ctx, _ALIASES.get(name, name))  # type: ignore[return-value] # as above
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, object, list[str]]:  # type: ignore[override] # as above
-        """Find the command; say which ones are there where there is none of the name."""
+        """Find the command; if there is none of this name, list the existing ones."""
         name = args[0]
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
             close = get_close_matches(name, self.commands, 1, _CLOSE)
@@ -72,7 +72,7 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
-        """Yield the heading, the name and the words of each command that the help shows."""
+        """Yield the heading, the name and the summary of each command in the help."""
         for name, command in self.commands.items():
             if not command.hidden:
                 panel = getattr(command, "rich_help_panel", None)
@@ -143,7 +143,7 @@ def _show(
 
 
 def _rows(rows: list[tuple[str, str]], width: int) -> Iterator[Table | Text]:
-    """Yield what each name is followed by; a long name has a line of its own."""
+    """Yield the lines of each name; a long name has a separate line."""
     from rich.table import Table  # noqa: PLC0415 # as above
     from rich.text import Text  # noqa: PLC0415
 

@@ -35,7 +35,7 @@ _LOG_COLUMNS = ("line", "class_", "type", "human_friendly_message")
 
 @attrs.frozen(kw_only=True)
 class TargetOptions:
-    """Where rows go, and how."""
+    """The target of rows, and how to send them."""
 
     package: Annotated[
         str | None,
@@ -72,7 +72,7 @@ async def send(
 ) -> Status:
     """Send events in batches; the output has a line for each batch.
 
-    A batch whose answer is lost is sent again only if each of its rows has a $unique_id. The status is 1 if a row
+    A batch whose response is lost is sent again only if each of its rows has a $unique_id. The status is 1 if a row
     was not imported, or may not have been.
 
     Example: scarf-async imports send events.ndjson.gz --owner acme --package 1f0c9a52-7f0e-4a3b-9a43-52d4c1b7e6a9

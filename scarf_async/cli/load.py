@@ -1,4 +1,4 @@
-"""`scarf-async load`: events into a table of PostgreSQL or DuckDB, from the service or from a job's directory."""
+"""`scarf-async load`: load events into PostgreSQL or DuckDB, from the service or the directory of a job."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class RangeOptions:
         """Return the job that these describe.
 
         Raises:
-            ValidationError: one of them cannot be used.
+            ValidationError: an option is invalid.
         """
         from scarf_async.exports.jobs import ExportJob  # noqa: PLC0415 # `--help` must not wait for it
 
@@ -197,10 +197,10 @@ async def load(
 
 
 def _target(given: Secret | None) -> Secret:
-    """Return where to load, from the command line or the environment; make the directory of a new file.
+    """Return the target, from the command line or the environment; create the directory of a new file.
 
     Raises:
-        ConfigurationError: there is none, it cannot be read, or it has a password where others can read it.
+        ConfigurationError: it is missing, invalid, or has a password that others can read.
     """
     from scarf_async.exports.loading.targets import DuckDBFile, hidden, read_target  # noqa: PLC0415 # as above
 
@@ -260,7 +260,7 @@ async def _fetched(  # noqa: PLR0917 # all that it depends on
 
 
 class _Windows(Meter):
-    """Shows how far a load is: a line on a terminal, else one for each window."""
+    """Shows the progress of a load: a line on a terminal, else one for each window."""
 
     def __init__(self, note: Callable[[str], None], *, quiet: bool) -> None:
         super().__init__(shown=not quiet)

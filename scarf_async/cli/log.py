@@ -1,4 +1,4 @@
-"""`--log`: a file that says what became of each run, for jobs that nobody watches."""
+"""`--log`: a file with the outcome of each run, for unattended jobs."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ LogOption = Annotated[
 
 class _File(logging.FileHandler):
     def format(self, record: logging.LogRecord) -> str:
-        """Return a line, or several, each with the time."""
+        """Return one or several lines, each with the time."""
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
         return "\n".join(f"{at} {printable(line)}" for line in record.getMessage().splitlines())
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 # its name in `logging`
-        """Go on: a disk that is full there must not end what the log is about."""
+        """Ignore errors: a full disk for the log must not end the run."""
 
 
 @contextlib.contextmanager
 def logging_to(path: Path | None) -> Iterator[Callable[[str], None]]:
-    """Add what the library logs, and how the block ends, to a file; None: nowhere. Gives what adds lines.
+    """Append the library's log, and the end of the block, to a file, if given; yields a function that adds lines.
 
     Raises:
         OSError: the file cannot be opened.
     """
     logger = logging.getLogger("scarf_async")
-    # Not by way of its logger: that one's level, which may be the caller's, says nothing of our own lines.
+    # Not through its logger, whose level, perhaps set by the caller, must not apply to these lines.
     handler = logging.NullHandler() if path is None else _File(path, encoding="utf-8")
     logger.addHandler(handler)
 

@@ -1,4 +1,4 @@
-"""`--on-malformed`: what becomes of records that cannot be read."""
+"""`--on-malformed`: what to do with records that cannot be read."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _WORDS: Final = ("raise", "skip", "keep")
 
 
 class RejectFile:
-    """Writes the raw records into a file, each with an LF; the first replaces what was in it before.
+    """Writes the raw records into a file, each with an LF; the first one truncates the file.
 
     Args:
-        path: the file, as it was typed.
-        output: what the data goes into; `-` is standard output.
+        path: the file, as typed.
+        output: the output of the data; `-` is standard output.
 
     Raises:
-        ValidationError: it is not the name of a file, or is a mistyped word, or the data goes there.
+        ValidationError: it is not the name of a file, is a mistyped word, or is the output of the data.
         OSError: it cannot be written.
     """
 
@@ -46,7 +46,7 @@ class RejectFile:
         self._mode: Literal["wb", "ab"] = "wb"
         with naming(path):
             refuse_open_stream(path)
-            # Where it leads over links: one that leads to nothing yet must not be removed.
+            # The target of links: a link to a missing file must not be removed.
             target = Path(os.path.realpath(path))
             new = not target.exists()
             target.open("ab").close()
@@ -61,10 +61,10 @@ class RejectFile:
 
 
 def on_malformed_of(value: str, output: str) -> OnMalformed:
-    """Return what an export into a file is given for the option: what is left out is told.
+    """Return the value of the option for an export to a file, which reports skipped records.
 
     Raises:
-        ValidationError: it is for jobs only, or as `RejectFile`.
+        ValidationError: it is for jobs only, or as in `RejectFile`.
         OSError: its file cannot be written.
     """
     if value == "raise":

@@ -88,27 +88,27 @@ async def pull(
 
 
 def serialize(manifest: Manifest, form: str) -> bytes:
-    """Return a manifest as it is written to standard output.
+    """Return a manifest in the form for standard output.
 
     Raises:
-        ManifestError: it holds what no file may say.
+        ManifestError: it has contents that no file may have.
     """
     from scarf_async.manifests.writing import manifest_text  # noqa: PLC0415 # `--help` must not wait for it
 
     try:
         return manifest_text(manifest, f"manifest.{form}").encode()
     except ManifestError as error:
-        # There is no file of that name.
+        # There is no file with that name.
         raise ManifestError([problem._replace(file="standard output") for problem in error.problems]) from None
 
 
 def summarize(manifest: Manifest) -> str:
-    """Say how much a manifest speaks of."""
+    """Describe the size of a manifest."""
     return ", ".join(counted(count, name[:-1]) for name, count in count_of(manifest).items())
 
 
 def count_of(manifest: Manifest) -> dict[str, int]:
-    """Say how much a manifest speaks of."""
+    """Describe the size of a manifest."""
     organizations = manifest.organizations
     packages = [spec for organization in organizations for spec in organization.packages or ()]
     packages += manifest.packages or ()

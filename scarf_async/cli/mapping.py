@@ -1,4 +1,4 @@
-"""What a copy calls differently: a file of old and new names."""
+"""The names of a copy: a file of old and new names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["NameMap", "read_map"]
 
 @attrs.frozen(kw_only=True)
 class NameMap:
-    """Old name -> new name; None or `""`: it is not copied.
+    """Old name -> new name; None or `""` to leave it out.
 
     Attributes:
         members: usernames.

@@ -1,4 +1,4 @@
-"""`scarf-async members`: who belongs to an organization."""
+"""`scarf-async members`: the members of an organization."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def set_(
     shown: RecordOptions,
     connection: ClientOptions,
 ) -> None:
-    """Make somebody a member, or change a member's role.
+    """Make someone a member, or change a member's role.
 
     ROLE is one of member, admin, owner.
 

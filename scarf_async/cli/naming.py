@@ -1,4 +1,4 @@
-"""What the SDK calls its parameters, as the command line spells them."""
+"""The SDK's parameters as options of the command line."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["as_typed", "option_name", "use_options"]
 
 _options: ContextVar[Mapping[str, str]] = ContextVar("_options", default={})  # noqa: B039 # never changed
 
-# A name in a path, a query, in quotes or within another word is somebody's text.
+# A name in a path, a query, in quotes or within another word is part of a value.
 _NAME: Final = re.compile(
     r"""(?<![\w=])(?P<quote>['"])(?:\\.|(?!(?P=quote)).)*(?P=quote)(?!\w)"""
     r"""|(?<![\w./?&'"-])(?P<name>[A-Za-z]\w*)(?:=(?P<around>['"]?)(?P<value>[\w.]+)(?P=around))?(?![\w/'"-]|\.\w)"""
 )
-# What the client, or a call, could be given in a program.
+# Parameters of the client or a call that have no option.
 _OF_CLIENT: Final = re.compile(r"(?:give [^;]{1,60}, )?create the client with Scarf\((\w+)=\.\.\.\)")
 _OF_CALL: Final = re.compile(r"\b(\w+)=[A-Z]\w*\(\.\.\.\)")
-# An event that the commands set at a signal.
+# An event that the commands set on a signal.
 _STOPPED: Final = "stop was set"
-# Both are given to the client by one option.
+# One option sets both.
 _ALIASES: Final = {"export_timeout": "timeout"}
 
 
@@ -37,29 +37,29 @@ def option_name(parameter: str) -> str:
 
 
 def use_options(parameters: Iterable[str], *, token_file: bool) -> None:
-    """Say which parameters the command that is running has, and whether the token comes from a file."""
+    """Set the parameters of the running command, and whether the token comes from a file."""
     options = {name: option_name(name) for name in parameters}
     options |= {alias: options[name] for alias, name in _ALIASES.items() if name in options}
     _options.set(options | {"SCARF_API_TOKEN": "--token-file"} if token_file else options)
 
 
 def as_typed(text: str, *errors: BaseException) -> str:
-    """Return a message of the SDK with the names of parameters as options of the command that is running.
+    """Return a message of the SDK with names of parameters replaced by options of the running command.
 
     Args:
         text: the message.
-        errors: what it tells of. Words of the service in it stay as they are.
+        errors: its errors, whose texts from the service are kept.
     """
     theirs = {words for error in errors for words in _of_the_service(error)}
     if not theirs:
         return _translate(text)
-    # The longest first: one may begin like another.
+    # The longest first: one may be a prefix of another.
     pieces = re.split(f"({'|'.join(map(re.escape, sorted(theirs, key=len, reverse=True)))})", text)
     return "".join(piece if piece in theirs else _translate(piece) for piece in pieces)
 
 
 def _of_the_service(error: BaseException) -> Iterator[str]:
-    """Yield what messages of an error, and of what is behind it, quote of answers: all but our advice."""
+    """Yield the quotes of responses in the messages of an error and its causes: everything except our advice."""
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -81,7 +81,7 @@ def _translate(text: str) -> str:
 
     def spell(match: re.Match[str]) -> str:
         name, value = match["name"], match["value"]
-        # Without an underscore it may be an ordinary word.
+        # Without an underscore, it may be an ordinary word.
         if name not in options or not (
             value is not None or "_" in name or text.startswith(" must be", match.end())
         ):

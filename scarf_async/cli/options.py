@@ -43,9 +43,7 @@ class ClientOptions:
     ] = None
     api: Annotated[
         ApiVersion | None,
-        typer.Option(
-            help="The API version to use; by default $SCARF_API_VERSION, else v1. v2 is what answers today."
-        ),
+        typer.Option(help="The API version to use; by default $SCARF_API_VERSION, else v1, which is deprecated."),
     ] = None
     owner: Annotated[
         str | None,
@@ -94,10 +92,10 @@ class ClientOptions:
 
     @property
     def server(self) -> str:
-        """The address that is asked, as plans that are kept name it.
+        """The URL of the service, as saved plans name it.
 
         Raises:
-            ConfigurationError: it is none.
+            ConfigurationError: it is not a valid URL.
         """
         from scarf_async.settings import no_address, read_api, read_bases  # noqa: PLC0415 # as below
 
@@ -110,10 +108,10 @@ class ClientOptions:
         return str(bases[version])
 
     def client(self, *, read_only: bool = False) -> Scarf:
-        """Make the client that these options describe.
+        """Create the client that these options describe.
 
         Raises:
-            ConfigurationError: an option or a variable cannot be used.
+            ConfigurationError: an option or environment variable is invalid.
         """
         from scarf_async.cli.telling import Teller  # noqa: PLC0415 # `--help` must not wait for it
         from scarf_async.client import Scarf  # noqa: PLC0415
@@ -138,7 +136,7 @@ class ClientOptions:
 
     @property
     def _limits(self) -> _Limits:
-        """What is given of the client's limits."""
+        """The limits of the client that were given."""
         limits: _Limits = {}
         if self.retries is not None:
             from scarf_async.sending.retry import RetryPolicy  # noqa: PLC0415 # `--help` must not wait for it
@@ -166,7 +164,7 @@ class ExportClientOptions(ClientOptions):
 
 
 def spelled(options: attrs.AttrsInstance) -> list[str]:
-    """Return a group of options as they are typed, those left out that have their defaults.
+    """Return a group of options as typed, without those with default values.
 
     >>> spelled(ClientOptions(base_url="http://127.0.0.1:8787/api/v1"))
     ['--base-url', 'http://127.0.0.1:8787/api/v1']
@@ -181,10 +179,10 @@ def spelled(options: attrs.AttrsInstance) -> list[str]:
 
 
 def read_token_file(path: Path) -> str:
-    """Read the token from a file's first line; warn where others may read it too.
+    """Read the token from the first line of a file; warn if others may read it too.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: the file has no token.
     """
     problem = ""
     try:

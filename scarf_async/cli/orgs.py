@@ -1,4 +1,4 @@
-"""`scarf-async orgs`: organizations, one at a time."""
+"""`scarf-async orgs`: organizations."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Organization = Annotated[str, typer.Argument(metavar="ORG", help="The organizati
 
 @attrs.frozen(kw_only=True)
 class _Fields:
-    """What there is to say of an organization."""
+    """The fields of an organization."""
 
     description: Annotated[str | None, typer.Option(help="Free text.")] = None
     website: Annotated[str | None, typer.Option(help='Its website; "" for none.')] = None
     billing_email: Annotated[str | None, typer.Option(help="The e-mail address for bills.")] = None
 
     def over(self, organization: OrganizationUpsert) -> OrganizationUpsert:
-        """Return an organization with what is said here in the place of what it says."""
+        """Return an organization updated with these fields."""
         said = {name: value for name, value in attrs.asdict(self).items() if value is not None}
         if said.get("website") == "":
             said["website"] = None

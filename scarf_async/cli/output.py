@@ -1,4 +1,4 @@
-"""Where the commands write, and what they end with: data on standard output, everything else on standard error."""
+"""Output and exit status of commands: data on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ __all__ = [
 ]
 
 _LAST_STANDARD: Final = 2
-# On less, the help would leave out ends of words.
+# With less, the help would cut off words.
 _NARROWEST: Final = 80
-# What says that it is narrower or wider than these says nonsense.
+# Sizes outside these limits are implausible.
 _SIZES: Final = range(20, 10_000)
 
 
 class Status(IntEnum):
-    """What a command ends with, for the shell."""
+    """The exit status of a command."""
 
     DONE = 0
     FAILED = 1
@@ -60,14 +60,14 @@ class Status(IntEnum):
 
 
 def say(text: str) -> None:
-    """Write a line to standard error. Where that cannot be written, nobody is there to be told."""
+    """Write a line to standard error; errors in doing so are ignored."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             print(printable(text), file=sys.stderr, flush=True)
 
 
 def data_console() -> Console:
-    """Return a console on standard output, for where a person looks at it."""
+    """Return a console on standard output, for a terminal."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A character that the terminal's encoding lacks must not end the command.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -82,7 +82,7 @@ def notes_console() -> Console:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console  # noqa: PLC0415 # most commands end without it
 
-    # Texts are shown as they are, and with $NO_COLOR without any style.
+    # Texts are shown unchanged, and with $NO_COLOR without any style.
     coloured = not os.environ.get("NO_COLOR")
     return Console(
         stderr=stderr, color_system="auto" if coloured else None, markup=False, highlight=False, emoji=False
@@ -90,7 +90,7 @@ def _console(*, stderr: bool) -> Console:
 
 
 def terminal_width() -> int | None:
-    """Return how wide the terminal says that it is; None where it says nothing, or nonsense."""
+    """Return the width that the terminal reports; None if it reports none or an implausible one."""
     if (told := _said("COLUMNS")) is not None:
         return told
     for descriptor in range(_LAST_STANDARD + 1):
@@ -106,7 +106,7 @@ def _said(variable: str) -> int | None:
 
 
 def settle_size() -> None:
-    """Let what typer and rich read of the terminal's size be a size that loses nothing."""
+    """Give typer and rich a terminal size with which nothing is cut off."""
     for variable in ("COLUMNS", "LINES"):
         if _said(variable) is None:
             os.environ.pop(variable, None)
@@ -116,18 +116,18 @@ def settle_size() -> None:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table whose words, and whose columns that do not wrap, are whole on every terminal."""
+    """Print a table without cutting words or columns that do not wrap, on any terminal."""
     from rich.console import ConsoleDimensions  # noqa: PLC0415 # pipes end without it
     from rich.measure import Measurement  # noqa: PLC0415 # pipes end without it
 
     whole = Measurement.get(console, console.options.update(width=_SIZES[-1]), table)
-    # The height too: without it the width does not count on a dumb terminal.
+    # The height too: without it, the width is ignored on a dumb terminal.
     console.size = ConsoleDimensions(max(console.width, whole.minimum), console.height)
     console.print(table)
 
 
 def verdict(error: BaseException) -> tuple[Status, str] | None:
-    """Say what an error ends a command with: status and line to show; None: it is a bug, to be shown whole."""
+    """Return the exit status and line for an error; None for a bug, which is shown with its traceback."""
     match error:
         case KeyboardInterrupt():
             return Status.INTERRUPTED, "interrupted"
@@ -150,7 +150,7 @@ def verdict(error: BaseException) -> tuple[Status, str] | None:
 
 
 class StandardOutput:
-    """Standard output for data. Nothing stays in a buffer, so nothing can be lost, or fail, when Python ends.
+    """Standard output for data, without a buffer, so nothing can be lost or fail when Python exits.
 
     Raises:
         ConfigurationError: it is closed.
@@ -163,19 +163,19 @@ class StandardOutput:
             )
         sys.stdout.flush()
         self._descriptor = sys.stdout.fileno()
-        # Characters and line ends may be cut between two pieces.
+        # Characters and line ends may be split between two pieces.
         self._text = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person is looking at it."""
+        """Whether it is a terminal."""
         return os.isatty(self._descriptor)
 
     def write(self, data: bytes) -> None:
-        """Write all of the bytes; waits for who reads them.
+        """Write all bytes; waits for the reader.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            BrokenPipeError: the reader has closed the pipe.
             OSError: they cannot be written.
         """
         rest = memoryview(data)
@@ -183,7 +183,7 @@ class StandardOutput:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
-                # Another process may have made the pipe, which it shares with us, non-blocking.
+                # Another process may have set the shared pipe to non-blocking.
                 select.select([], [self._descriptor], [])
             except BrokenPipeError:
                 raise
@@ -191,28 +191,28 @@ class StandardOutput:
                 raise OSError(error.errno, error.strerror, "standard output") from None
 
     def show(self, data: bytes) -> None:
-        """Write the next piece of a text for a person; what would steer the terminal is escaped.
+        """Write the next piece of readable text; control characters are escaped.
 
         Raises:
-            OSError: as `write`.
+            OSError: as in `write`.
         """
         lines = self._text.decode(data).split("\n")
         self.write("\n".join(map(printable, lines)).encode())
 
     def write_line(self, *cells: str) -> None:
-        """Write a line of text, or of cells with tabs between them; what would steer a terminal is escaped."""
+        """Write a line of text, or of cells separated by tabs; control characters are escaped."""
         self.write("\t".join(map(printable, cells)).encode() + b"\n")
 
 
 def occupy_standard_descriptors() -> None:
-    """Let no socket take the number of a standard stream that is closed, where a message could go into it."""
+    """Reserve the descriptors of closed standard streams, so that no socket gets one and receives a message."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
         pass
     os.close(descriptor)
 
 
 def silence_standard_output() -> None:
-    """Let whatever Python still holds for a broken pipe go nowhere."""
+    """Discard buffered output for a broken pipe."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

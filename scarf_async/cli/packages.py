@@ -1,4 +1,4 @@
-"""`scarf-async packages`: packages, one at a time."""
+"""`scarf-async packages`: packages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _COLUMNS = ("uuid", "owner", "name", "library_type", "short_description")
 
 @attrs.frozen(kw_only=True)
 class _Fields:
-    """What there is to say of a package; where a field may be empty, "" empties it."""
+    """The fields of a package; "" clears a field that may be empty."""
 
     short_description: Annotated[str | None, typer.Option(help="One line.")] = None
     long_description: Annotated[str | None, typer.Option(help='A longer text; "" for none.')] = None
@@ -53,19 +53,19 @@ class _Fields:
     ] = None
 
     def over(self, package: PackageUpsert) -> PackageUpsert:
-        """Return a package with what is said here in the place of what it says."""
+        """Return a package updated with these fields."""
         said = {name: value for name, value in attrs.asdict(self).items() if value is not None}
         emptied = {name: None for name, value in said.items() if value == "" and name != "short_description"}
         return attrs.evolve(package, **said | emptied)
 
     def unsaid(self, package: Package) -> list[str]:
-        """Return the addresses that a package of its type may have and that are not said here."""
+        """Return the URLs that a package of its type may have and that are not given here."""
         return [name for name in address_fields(package.library_type) if getattr(self, name) is None]
 
 
 @attrs.frozen(kw_only=True)
 class _FirstRoute:
-    """The route that a file package is created with."""
+    """The first route of a file package."""
 
     route: Annotated[
         str | None,
@@ -80,7 +80,7 @@ class _FirstRoute:
         """Return the route.
 
         Raises:
-            ValidationError: an address is given, and no path that leads to it.
+            ValidationError: a URL is given without a path.
         """
         if self.route is None and self.outgoing_url is not None:
             raise ValidationError("--outgoing-url needs --route, the path that leads there")

@@ -31,7 +31,7 @@ _DOMAIN_COLUMNS = ("id", "name")
 
 @attrs.frozen(kw_only=True)
 class _Fields:
-    """What there is to say of a pixel; "" empties what may be empty."""
+    """The fields of a pixel; "" clears a field that may be empty."""
 
     package: Annotated[
         str | None, typer.Option(metavar="PACKAGE", help='The package whose page it is on; "" for none.')
@@ -47,7 +47,7 @@ class _Fields:
     long_description: Annotated[str | None, typer.Option(help='A longer text; "" for none.')] = None
 
     async def of(self, name: str, scarf: Scarf) -> TrackingPixelUpsert:
-        """Return a pixel of a name with what is said here."""
+        """Return a pixel with a name and these fields."""
         said = attrs.asdict(self, filter=lambda _, value: value is not None)
         said |= {field: None for field, value in said.items() if value == ""}
         if self.package:

@@ -1,4 +1,4 @@
-"""`scarf-async plan`, `show` and `apply`: what differs from a manifest, and making it so."""
+"""`scarf-async plan`, `show` and `apply`: the difference to a manifest, and applying it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def library_types(manifest: Manifest) -> list[str]:
 
 @attrs.frozen(kw_only=True)
 class CompareOptions:
-    """How a manifest is compared with the live organization."""
+    """The options for comparing a manifest with the live organization."""
 
     prune: Annotated[bool, typer.Option("--prune", help="Remove what a section of the manifest does not name.")] = (
         False
@@ -64,7 +64,7 @@ class CompareOptions:
 
 @attrs.frozen(kw_only=True)
 class _ViewOptions:
-    """How a difference is shown."""
+    """The options for showing a difference."""
 
     full: Annotated[
         bool,
@@ -173,7 +173,7 @@ async def apply(
 
 
 def _is_plan(file: Path) -> bool:
-    """Tell a plan that was kept from a manifest, by its content."""
+    """Return whether a file is a saved plan or a manifest, by its contents."""
     if not file.is_file():
         return False
     with file.open("rb") as content:

@@ -1,4 +1,4 @@
-"""How far a transfer is: on standard error, while somebody looks at it."""
+"""The progress of a transfer, on standard error if that is a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Meter", "describe", "size_of"]
 
 
 def size_of(count: float) -> str:
-    """Return bytes for people.
+    """Return a readable size.
 
     >>> size_of(999), size_of(1_234_567)
     ('999 B', '1.2 MB')
@@ -38,7 +38,7 @@ def describe(
     windows: tuple[int, int] | None = None,
     failed: int = 0,
 ) -> str:
-    """Say how far it is; a share only where it is known what the whole is.
+    """Describe the progress; with a share only if the total is known.
 
     >>> describe(2_000_000, 4.0, total=8_000_000)
     '2.0 MB of 8.0 MB (25%)  500.0 kB/s'
@@ -62,10 +62,10 @@ def describe(
 
 
 class Meter:
-    """Shows one line that changes, on a terminal only, and is gone in the end.
+    """Shows one changing line, only on a terminal, and removes it at the end.
 
     Args:
-        shown: False: show nothing, since what is written to the same terminal would be torn.
+        shown: False to show nothing, since it would mix with output on the same terminal.
     """
 
     def __init__(self, *, shown: bool = True) -> None:
@@ -81,7 +81,7 @@ class Meter:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since it was made."""
+        """Seconds since it was created."""
         return time.perf_counter() - self._began
 
     def __enter__(self) -> Self:
@@ -97,10 +97,10 @@ class Meter:
 
     @property
     def is_shown(self) -> bool:
-        """Whether somebody looks at it."""
+        """Whether it is shown."""
         return self._progress is not None
 
     def show(self, line: str) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], description=line)

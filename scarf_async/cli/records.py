@@ -1,4 +1,4 @@
-"""Entities on standard output: a table for people, lines for other programs, JSON for those who ask for it."""
+"""Entities on standard output: a table on a terminal, lines in a pipe, or JSON."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard out
 
 
 class JsonWritten:
-    """Whether the command that is running has written its JSON, so that an error is not a second document."""
+    """Whether the running command has written its JSON, so that an error is not a second document."""
 
     done: ClassVar[bool] = False
 
 
 def plain(entity: attrs.AttrsInstance) -> dict[str, JSON]:
-    """Return an entity as JSON data under its attributes' names; what is `UNSET` is left out."""
+    """Return an entity as JSON data by attribute name, without `UNSET` values."""
     values: dict[str, JSON] = attrs.asdict(
         entity,
         filter=lambda _, value: value is not UNSET,
@@ -36,14 +36,14 @@ def plain(entity: attrs.AttrsInstance) -> dict[str, JSON]:
 
 
 def write_json(data: JSON) -> None:
-    """Write JSON data to standard output; in ASCII, so that nothing in it steers a terminal."""
+    """Write JSON data to standard output; in ASCII, so that nothing in it controls a terminal."""
     JsonWritten.done = True
     StandardOutput().write(f"{json.dumps(data, indent=2)}\n".encode())
 
 
 @attrs.frozen(kw_only=True)
 class RecordOptions:
-    """How entities are shown."""
+    """The options for showing entities."""
 
     as_json: Annotated[
         bool,
@@ -53,14 +53,14 @@ class RecordOptions:
     ] = False
 
     def write_all(self, entities: Sequence[attrs.AttrsInstance], columns: Sequence[str]) -> None:
-        """Write a list, one entity a line; a column is an attribute, or one of an attribute."""
+        """Write a list, one entity per line; a column is an attribute, or an attribute of one."""
         if self.as_json:
             write_json([plain(entity) for entity in entities])
         else:
             _write([[_cell(entity, column) for column in columns] for entity in entities], columns)
 
     def write(self, entity: attrs.AttrsInstance, columns: Sequence[str] = ()) -> None:
-        """Write one entity: without columns, one field a line."""
+        """Write one entity: without columns, one field per line."""
         if self.as_json:
             write_json(plain(entity))
         elif columns:

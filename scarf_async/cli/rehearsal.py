@@ -1,4 +1,4 @@
-"""The demo's run: a local Scarf, a manifest planned, applied, pulled and planned again, two exports, a summary."""
+"""The run of the demo: a local server, a manifest planned, applied, pulled and planned again, and two exports."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class Rehearsal:
     as_json: bool = False
 
     async def run(self) -> Status:
-        """Run; return what the process ends with: done only if everything is as the manifest says."""
-        # What it needs is looked for first: there is nothing to continue then.
+        """Run; return the exit status: success only if everything matches the manifest."""
+        # Check requirements first, before there is anything to continue.
         manifest = read_example()
         directory = self.directory or Path(tempfile.mkdtemp(prefix="scarf-async-demo-"))
         directory.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ class Rehearsal:
             if self.faults:
                 emulator.faults = Faults(seed=self.seed, status={503: 0.03, 429: 0.02}, drop_after=0.02)
             emulator.faults.latency = self.latency
-            # On this machine an answer is quick or never comes.
+            # On this machine, a response comes quickly or never.
             async with Scarf(
                 emulator.token,
                 api=self.api,
@@ -162,7 +162,7 @@ class Rehearsal:
         self.retries += isinstance(event, RetryScheduled)
 
     async def _plan(self, scarf: Scarf, manifest: Manifest, file: Path, server: str) -> Changes:
-        """Return the plan, which an interrupted run has kept: a journal belongs to one plan."""
+        """Return the plan, which an interrupted run has saved: a journal belongs to one plan."""
         kept = _kept_plan(file)
         if kept is not None:
             self._say("Continuing with the plan of the previous run")
@@ -207,19 +207,19 @@ class Rehearsal:
         return None
 
     async def _read_back(self, scarf: Scarf, manifest: Manifest, file: Path) -> list[str]:
-        """Plan again from what was written and from what is pulled; return all that differs."""
+        """Plan again with the original and the pulled manifest; return all differences."""
         self._say("Pulling it back, and planning again")
         names = [organization.name for organization in manifest.organizations]
         write_manifest(await scarf.manifests.pull(*names), file)
         changes = await scarf.manifests.diff(manifest)
-        # Whether the permissions of a new package are taken shows only once it is there.
+        # Whether permissions of a new package are accepted is only known once it exists.
         self.blocked = sum(change.action == "blocked" for change in changes)
         found = _differing(changes)
         found += _differing(await scarf.manifests.diff(read_manifest(file), prune=True))
         return found + await self._doubled(scarf, manifest)
 
     async def _doubled(self, scarf: Scarf, manifest: Manifest) -> list[str]:
-        """Look for duplicates, which a comparison would take for one."""
+        """Find duplicates, which a comparison would not notice."""
         (organization,) = manifest.organizations
         wanted = organization.packages or ()
         packages = await scarf.packages.list(organization.name)
@@ -232,8 +232,8 @@ class Rehearsal:
         return [f"{count} {kind} instead of {planned}" for kind, count, planned in counts if count != planned]
 
     async def export(self, emulator: Emulator, scarf: Scarf, name: str) -> dict[str, int]:
-        """Return how many records of each kind of export came."""
-        # One that was sent and not answered would end the demo: it is not started again, since it costs money.
+        """Return the number of records of each kind of export."""
+        # An export without a response would end the demo: it is not retried, since it may cost money.
         emulator.faults.drop_after = 0.0
         self._say(f"Exporting {_MONTH[0]} to {_MONTH[1]}")
         counts = {"events": 0}
@@ -249,9 +249,9 @@ class Rehearsal:
 
 
 def _opening(manifest: Manifest, *, faults: bool) -> str:
-    """Say what is about to happen."""
+    """Print what is about to happen."""
     packages = sum(len(organization.packages or ()) for organization in manifest.organizations)
-    bad = "answers 5% of requests with an error and drops 2% of connections after the request took effect"
+    bad = "returns an error for 5% of requests and drops 2% of connections after the request took effect"
     return (
         f"A local Scarf server{f', which {bad},' if faults else ''} is about to receive an organization of"
         f" {counted(packages, 'package')}: planned, applied, read back, compared and exported.\n"
@@ -259,7 +259,7 @@ def _opening(manifest: Manifest, *, faults: bool) -> str:
 
 
 def _differing(changes: Iterable[Change]) -> list[str]:
-    """Return what differs; what the service does not show cannot be compared, nor made what it does not take."""
+    """Return the differences, without those that the service cannot show or apply."""
     return [str(change) for change in changes if change.action not in {"uncompared", "blocked"}]
 
 
@@ -271,7 +271,7 @@ def _summary(rows: dict[str, str]) -> Table:
 
 
 def _peak_memory() -> int:
-    """Return the most memory that this process has held, in bytes; 0 where the system does not tell."""
+    """Return the peak memory of this process in bytes; 0 if the system does not report it."""
     try:
         import resource  # noqa: PLC0415 # there is none on Windows
     except ImportError:

@@ -1,4 +1,4 @@
-"""`scarf-async report`: what an export holds, as a page."""
+"""`scarf-async report`: an HTML report on an export."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def report(
     """
     from scarf_async.data import reporting  # noqa: PLC0415 # `--help` must not wait for it
 
-    # A wrong ending is told before the work, not after it.
+    # Report a wrong ending before the work, not after it.
     reporting.report_path(output)
     made = reporting.report(source, title=title)
     made.save(output)

@@ -1,4 +1,4 @@
-"""`scarf-async routes`: what paths of a file package lead to."""
+"""`scarf-async routes`: the routes of a file package."""
 
 from __future__ import annotations
 

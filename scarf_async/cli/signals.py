@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: all three let a command end in order. What was ignored at the start stays ignored."""
+"""Ctrl-C, SIGTERM and SIGHUP end a command cleanly. Signals that were ignored at the start stay ignored."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ _OFFSET: Final = 128
 
 
 def status_of_signals() -> int:
-    """Return what a shell says of a process that the first signal ended; without any, of one that Ctrl-C did."""
+    """Return the exit status of a process that the first signal ended; without any, that of Ctrl-C."""
     return _OFFSET + _signals.first
 
 
 def name_of_first() -> str:
-    """Return what people call the first signal."""
+    """Return the usual name of the first signal."""
     return "Ctrl-C" if _signals.first == signal.SIGINT else signal.Signals(_signals.first).name
 
 
 def hung_up() -> bool:
-    """Whether it was SIGHUP that came first, as when a terminal is closed."""
+    """Return whether SIGHUP came first, as when a terminal is closed."""
     return _signals.first == getattr(signal, "SIGHUP", None)
 
 
 def interrupt() -> NoReturn:
-    """Raise what Ctrl-C raises."""
+    """Raise the exception of Ctrl-C."""
     raise KeyboardInterrupt
 
 
 def _leave() -> NoReturn:
-    """End at once: no command has begun."""
+    """Exit at once: no command has begun."""
     os._exit(status_of_signals())
 
 
 class _Signals:
-    """What the process was sent, and what is done about it."""
+    """The received signals, and the reaction to them."""
 
     def __init__(self) -> None:
         self.first: int = signal.SIGINT
@@ -58,7 +58,7 @@ _signals = _Signals()
 
 
 def listen() -> None:
-    """Take the signals, even as process 1, to which the system gives only those that are asked for."""
+    """Handle the signals, even as process 1, which only receives signals with a handler."""
     for name in _NAMES:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
@@ -67,7 +67,7 @@ def listen() -> None:
 
 @contextmanager
 def reacting(react: Callable[[], object]) -> Iterator[None]:
-    """Call a function for each signal while the block runs; it is called between any two steps of the program."""
+    """Call a function for each signal during the block; it may be called between any two steps of the program."""
     before, _signals.react = _signals.react, react
     try:
         yield

@@ -1,4 +1,4 @@
-"""Entities on a terminal: names first, ids whole, and a block for each where they do not fit beside each other."""
+"""Entities on a terminal: names first, ids never cut, and one block for each if the columns do not fit."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["show_fields", "show_rows"]
 
 _NAMES: Final = frozenset({"name", "username", "organization_name", "template_path", "pattern"})
 _IDS: Final = frozenset({"id", "uuid"})
-# These may be long, and break anywhere without harm.
+# These may be long, and can be broken anywhere.
 _TEXTS: Final = frozenset({"short_description", "human_friendly_message", "outgoing_url", "error"})
 _WIDEST: Final = 10_000
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:
-    """Show a table, or where it is wider than the terminal, each row as a block of lines."""
+    """Show a table, or each row as a block of lines if it is wider than the terminal."""
     if not rows:
         say("There is nothing to list.")
         return
@@ -44,7 +44,7 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], console: Co
 
 
 def show_fields(rows: Sequence[Sequence[str]], console: Console) -> None:
-    """Show the fields of one entity, one a line."""
+    """Show the fields of one entity, one per line."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

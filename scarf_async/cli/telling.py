@@ -1,4 +1,4 @@
-"""What a command is waiting for, in a line on standard error: each retry, and with `-v` each request."""
+"""Lines on standard error about waits: each retry, and with `-v` each request."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _QUIET_SECONDS: Final = 1.0
 
 
 class Teller:
-    """A hook for events that says what happens on standard error.
+    """A hook for events that prints them on standard error.
 
-    Concurrent requests that fail alike at the same time are one line.
+    Concurrent requests that fail in the same way at the same time share one line.
 
     Args:
-        verbose: whether every request is told, and not only retries.
+        verbose: whether to print every request, not only retries.
     """
 
     def __init__(self, *, verbose: bool) -> None:
@@ -28,10 +28,10 @@ class Teller:
         self._told: dict[tuple[str, int], float] = {}
 
     def __call__(self, event: ScarfEvent) -> None:
-        """Say what an event means."""
+        """Print an event."""
         if isinstance(event, RetryScheduled):
             now = time.monotonic()
-            # In a bulk run attempts are not counted.
+            # A bulk run does not count attempts.
             key = (event.detail, event.attempt if event.attempts else 0)
             if self._verbose or now - self._told.get(key, -_QUIET_SECONDS) >= _QUIET_SECONDS:
                 self._told[key] = now
@@ -41,7 +41,7 @@ class Teller:
 
 
 def retry_line(event: RetryScheduled) -> str:
-    """Return the words for a retry.
+    """Return the line for a retry.
 
     >>> retry_line(RetryScheduled(
     ...     endpoint="GET /packages", attempt=3, attempts=8, delay=4.2, reason="no answer",

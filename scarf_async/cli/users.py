@@ -1,4 +1,4 @@
-"""`scarf-async users` and `scarf-async search`: what there is to find."""
+"""`scarf-async users` and `scarf-async search`: accounts and search."""
 
 from __future__ import annotations
 

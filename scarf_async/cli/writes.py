@@ -1,4 +1,4 @@
-"""What the commands share that change one thing."""
+"""Shared parts of commands that change one entity."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ Yes = Annotated[bool, typer.Option("--yes", help="Skip confirmation.")]
 
 @attrs.frozen(kw_only=True)
 class PackageChoice:
-    """Which package is meant."""
+    """The options that select a package."""
 
     package: Annotated[str, typer.Argument(metavar="PACKAGE", help="The package: OWNER/NAME, name or uuid.")]
     type: Type = None
 
     async def find(self, scarf: Scarf) -> Package:
-        """Read the package; an owner in front of its name counts unless another one is given.
+        """Read the package; an owner in front of its name applies unless another one is given.
 
         Raises:
-            ValidationError: several are meant.
-            NotFoundError: there is none.
+            ValidationError: several packages match.
+            NotFoundError: there is no such package.
         """
         owner, slash, name = self.package.partition("/")
         of_owner = scarf.with_options(owner=owner) if slash and owner else scarf
@@ -81,7 +81,7 @@ class PackageChoice:
         return found[0]
 
     async def identify(self, scarf: Scarf) -> str | Package:
-        """Return the package's uuid; what may be a name has to be looked up."""
+        """Return the package's uuid; anything that may be a name is looked up."""
         try:
             return str(UUID(self.package))
         except ValueError:
@@ -90,12 +90,12 @@ class PackageChoice:
 
 @attrs.frozen(kw_only=True)
 class WriteOptions:
-    """Whether anything is written at all."""
+    """The options of writes."""
 
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Send nothing; only say what would change.")] = False
 
     def client(self, connection: ClientOptions) -> Scarf:
-        """Make the client; for a dry run one that cannot write."""
+        """Create the client; a read-only one for a dry run."""
         return connection.client(read_only=self.dry_run)
 
     async def carry_out(
@@ -105,10 +105,10 @@ class WriteOptions:
         shown: RecordOptions | None = None,
         columns: Sequence[str] = (),
     ) -> T | None:
-        """Make a change, say so, and return what it gives, shown if wanted; a dry run says what it would be.
+        """Make a change, print it, and return its result, which may be shown too; a dry run only prints the change.
 
         Raises:
-            ScarfError: it was not made.
+            ScarfError: the change failed.
         """
         try:
             result = await call
@@ -128,25 +128,25 @@ class WriteOptions:
 
 
 def asks(yes: bool, writes: WriteOptions) -> bool:
-    """Tell whether a command asks before it takes something away."""
+    """Return whether a command asks before it removes something."""
     return not (yes or writes.dry_run)
 
 
 def need_change(said: Mapping[str, object]) -> None:
-    """Refuse a change of nothing, before anything is sent.
+    """Refuse an update without fields, before anything is sent.
 
     Args:
-        said: the parameters that state a change; None: not given.
+        said: the values of the fields; None if not given.
 
     Raises:
-        ValidationError: none is given.
+        ValidationError: no field is given.
     """
     if all(value is None for value in said.values()):
         raise ValidationError(f"there is nothing to change: give {', '.join(map(option_name, said))}")
 
 
 def warn_of_type(word: str | None) -> None:
-    """Say that a library type is unknown, which the service may take all the same, and what it may be a typo of."""
+    """Warn about an unknown library type, which the service may still accept, and suggest a similar one."""
     if word is None or word in set(LibraryType):
         return
     from difflib import get_close_matches  # noqa: PLC0415 # hardly ever needed
@@ -158,14 +158,14 @@ def warn_of_type(word: str | None) -> None:
 
 
 def traits_of(scarf: Scarf) -> Traits:
-    """Return what is special about the version that a client speaks."""
+    """Return the properties of the version that a client calls."""
     from scarf_async.dialects import dialect_of  # noqa: PLC0415 # `--help` must not wait for it
 
     return dialect_of(scarf.api, scarf.owner).traits
 
 
 def sent(entity: attrs.AttrsInstance) -> str:
-    """Return what is sent of an entity, for a message; an address may carry a user and a password."""
+    """Return the sent values of an entity for a message; a URL may contain a user and a password."""
     return ", ".join(
         f"{name} {'none' if value is None else without_user(str(value))}" for name, value in plain(entity).items()
     )

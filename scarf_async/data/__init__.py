@@ -1,4 +1,4 @@
-"""The files of an export job as tables for SQL, DataFrames and databases, and as a report (extra `data`).
+"""Read the files of an export job: as a table, into a database, or as a report (extra `data`).
 
 ```python
 import duckdb

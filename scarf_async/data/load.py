@@ -1,4 +1,4 @@
-"""The directory of an export job into a table of PostgreSQL or DuckDB, without a token."""
+"""Load the directory of an export job into a table of PostgreSQL or DuckDB, without a token."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ async def load(
 ) -> LoadReport:
     """Load a directory or prefix that `scarf.exports.run` wrote into a table of PostgreSQL or DuckDB.
 
-    Windows that the table's ledger has with the same rows are left as they are. Tables, ledger and promises are
-    those of `scarf.exports.load`; a load of the same job from the service is the same job.
+    Windows that the table's ledger already has with the same rows are left unchanged. Tables, ledger and guarantees
+    are those of `scarf.exports.load`, and a load of the same job from the service counts as the same job.
 
     ```python
     report = await scarf_async.data.load("events", "postgresql://")
@@ -54,28 +54,28 @@ async def load(
     ```
 
     Args:
-        source: the directory, or the address of the prefix in an object store, of a job of events, in any format.
-        target: `postgresql://...`, `service=NAME`, `postgresql://` alone or `duckdb:PATH`, as of
+        source: the directory, or the URL of the prefix in an object store, of a job of events, in any format.
+        target: `postgresql://...`, `service=NAME`, `postgresql://` alone or `duckdb:PATH`, as for
             `scarf.exports.load`.
         table: `name` or `schema.name`.
-        columns: whose table it is: `official` is that of Scarf's own exporter.
+        columns: `scarf` for this package's table, `official` for that of Scarf's own exporter.
         progress: called after each window.
-        store: an obstore store of the bucket; None: one by the environment.
+        store: an obstore store of the bucket; None: one with the credentials of the environment.
 
     Returns:
-        What became of each window of the source.
+        The outcome of each window of the source.
 
     Raises:
-        ValidationError: an argument cannot be used, or the job is not one of events.
-        ConfigurationError: the target cannot be read, of which the message repeats nothing, or psycopg, DuckDB or
-            pyarrow is not installed; for a prefix there are no credentials, or obstore is not installed.
-        ExportError: the source is not that of a job, or its manifest cannot be used.
-        JobBusyError: another load of the table, or another process in the DuckDB file.
-        LoadError: the database is out of reach, or refuses; where a right is missing, `.ddl` has the statements for
-            somebody who has it.
+        ValidationError: an argument is invalid, or the job is not one of events.
+        ConfigurationError: the target is invalid (the message does not repeat it), or psycopg, DuckDB or pyarrow is
+            not installed; for a prefix, there are no credentials or obstore is not installed.
+        ExportError: the source is not that of an export job, or its manifest cannot be used.
+        JobBusyError: another load is writing to the table, or another process has the DuckDB file open.
+        LoadError: the database cannot be reached or returns an error; if a privilege is missing, `.ddl` has the
+            statements for someone who has it.
         OSError: the source cannot be read.
     """
-    # Tracebacks show variables, and an address may hold a password.
+    # Tracebacks show variables, and the target may contain a password.
     address = hidden(target)
     del target
     word("columns", columns, ("scarf", "official"), ValidationError)
@@ -104,13 +104,13 @@ async def load(
 
 @attrs.frozen
 class _Window:
-    """Loads one window of a source, in a thread.
+    """Loads one window of a source in a thread.
 
     Attributes:
-        source: what the job has written.
-        name: the directory or address of it, for messages.
-        form: what its files are.
-        database: the table, open.
+        source: the files of the job.
+        name: its directory or URL, for messages.
+        form: the format of its files.
+        database: the open table.
     """
 
     source: Source
@@ -119,7 +119,7 @@ class _Window:
     database: Database
 
     def __call__(self, entry: WindowEntry) -> LoadedWindow:
-        """Load it; what it fails for goes into the report."""
+        """Load the window; an error becomes part of the report."""
         from scarf_async.exports.loading.database import Incoming  # noqa: PLC0415 # pyarrow is large, and an extra
 
         window = LoadedWindow(
@@ -135,7 +135,7 @@ class _Window:
             with ExitStack() as opened:
                 incoming = Incoming(
                     entry.window,
-                    # Closed in this thread: the reader of CSV has an event loop of its own in it.
+                    # Close it in this thread, where the CSV reader has its own event loop.
                     lambda: opened.enter_context(closing(self._rows(entry))),
                     entry.provisional,
                     f"{self.name} {entry.window}",

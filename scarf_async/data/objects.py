@@ -1,4 +1,4 @@
-"""The objects of a prefix as a file system that DuckDB reads from (extra `cloud`)."""
+"""The objects of a prefix as a file system for DuckDB (extra `cloud`)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ else:
 
 __all__ = ["StoredFiles"]
 
-# Objects are never written twice.
+# An object is never written twice.
 _WRITTEN: Final = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
 
 class StoredFiles(AbstractFileSystem):
-    """The files of a job below a prefix, read-only, for a connection of DuckDB.
+    """The files of a job below a prefix, read-only, for a DuckDB connection.
 
-    Their names begin with a scheme of its own, and go on with their paths from the prefix on: neither does a prefix
-    look like a pattern, nor are other readers of the bucket in the way.
+    Their names are a private scheme followed by the path relative to the prefix, so that characters of the prefix
+    are not taken for a pattern, and other readers of the bucket do not interfere.
 
     Args:
         objects: the prefix.
-        sizes: bytes of the files that are known, by their paths.
+        sizes: the known sizes of files in bytes, by path.
     """
 
     cachable = False
@@ -43,7 +43,7 @@ class StoredFiles(AbstractFileSystem):
         self._sizes = sizes
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let a connection read from here, in the place of one that was there for the same prefix."""
+        """Register with a connection; replaces an earlier registration for the same prefix."""
         if self.protocol in connection.list_filesystems():
             connection.unregister_filesystem(self.protocol)
         connection.register_filesystem(self)
@@ -56,15 +56,15 @@ class StoredFiles(AbstractFileSystem):
         return name.removeprefix(f"{self.protocol}://")
 
     def info(self, path: str, **_: object) -> dict[str, object]:
-        """Tell what DuckDB wants to know of a file."""
+        """Return the file information that DuckDB requires."""
         path = self._path(path)
         if (size := self._sizes.get(path)) is None:
-            # Of a relation that was made of an earlier manifest.
+            # A relation may have been created from an earlier manifest.
             size = self._objects.size(path)
         return {"name": path, "size": size, "type": "file"}
 
     def modified(self, path: str) -> dt.datetime:  # noqa: ARG002 # DuckDB's
-        """Return when a file was written: always the same."""
+        """Return a constant: an object never changes."""
         return _WRITTEN
 
     def open(self, path: str, mode: str = "rb", **_: object) -> StoredFile:  # noqa: ARG002 # DuckDB's

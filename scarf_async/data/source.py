@@ -1,4 +1,4 @@
-"""What an export job has written as a table: what its manifest names, whatever its format. All of it blocks."""
+"""The files that the manifest of an export job names, as a table, in any format. All functions block."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 _READ_AT_ONCE: Final = 2**20
 _ROWS_AT_ONCE: Final = 32_768
-# A folder above the data whose name looks like `name=value` must not become a column.
+# A parent folder with a name such as `name=value` must not become a column.
 _TABLES: Final = {
     ExportFormat.PARQUET: "read_parquet({files}, hive_partitioning = false)",
     ExportFormat.JSONL: (
@@ -67,24 +67,25 @@ _RECORDS: Final = {kind: call.record for (_, kind), call in EXPORTS.items()}
 def files(source: str | os.PathLike[str], *, store: ObjectStore | None = None) -> list[str]:
     """Return the paths or addresses of the data files of an export job, for a reader of your own.
 
-    These are the files that the manifest names, without what a run is still writing, or left when it was killed,
-    and without rejected records.
+    These are the files that the manifest names, without files that a run is still writing or that a killed run left
+    behind, and without rejected records.
 
     ```python
     events = polars.read_parquet(files("events"), glob=False)
     ```
 
     Args:
-        source: the directory, or the address of the prefix in an object store, that `scarf.exports.run` wrote.
-        store: an obstore store of the bucket; None: one by the environment.
+        source: the directory, or the URL of the prefix in an object store, that `scarf.exports.run` wrote.
+        store: an obstore store of the bucket; None: one with the credentials of the environment.
 
     Returns:
-        Paths or addresses below `source`, in order of their days; empty if nothing has been fetched.
+        Paths or URLs below `source`, in order of their days; empty if nothing has been fetched.
 
     Raises:
-        ExportError: it is not that of a job, or its manifest cannot be used.
-        OSError: it cannot be read.
-        ConfigurationError: it is another kind of address, there are no credentials, or obstore is not installed.
+        ExportError: the source is not that of an export job, or its manifest cannot be used.
+        OSError: the source cannot be read.
+        ConfigurationError: the source is another kind of URL, there are no credentials, or obstore is not
+            installed.
     """
     found = source_of(source, store)
     return [str(found.where(file.path)) for file in _entries(found.manifest)]
@@ -96,16 +97,16 @@ def read(
     connection: duckdb.DuckDBPyConnection | None = None,
     store: ObjectStore | None = None,
 ) -> duckdb.DuckDBPyRelation:
-    """Return the records of an export job as a relation of DuckDB; needs the extra `data`.
+    """Return the records of an export job as a DuckDB relation; needs the extra `data`.
 
-    Its columns are the attributes of `Event`, `Aggregate` or `Aggregation`, and `day`, the date in UTC whatever
-    time zone the machine has. Types and values do not depend on the format, and are those of `record_batches`:
-    `time` has a time zone, and `extra` is the text of a JSON object. The order of the rows is not promised.
+    Its columns are the attributes of `Event`, `Aggregate` or `Aggregation`, and `day`, the date in UTC whatever the
+    machine's time zone. Types and values do not depend on the format, and are those of `record_batches`: `time` has
+    a time zone, and `extra` is the text of a JSON object. The order of the rows is not promised.
 
-    DuckDB reads the files each time that the relation is asked for something; if a run replaces windows meanwhile
-    and a file is gone, call `read` again. Events in CSV and aggregates in JSON lines are files as the service sent
-    them: those are read into memory once, here. Of an object store, DuckDB reads the files through Python, with
-    the store's credentials and without an extension of its own.
+    DuckDB reads the files each time the relation is evaluated; if a run has replaced windows and a file is gone,
+    call `read` again. Events in CSV and aggregates in JSON Lines are in the format of the service and are read into
+    memory once, by this call. Files in an object store are read through Python, with the store's credentials and
+    without a DuckDB extension.
 
     ```python
     events = read("events")
@@ -113,18 +114,20 @@ def read(
     ```
 
     Args:
-        source: the directory, or the address of the prefix in an object store, that `scarf.exports.run` wrote.
+        source: the directory, or the URL of the prefix in an object store, that `scarf.exports.run` wrote.
         connection: the connection that the relation belongs to; None: DuckDB's default connection, which
-            `duckdb.sql` uses. A connection is for one thread: another one needs its own `connection.cursor()`.
-        store: an obstore store of the bucket; None: one by the environment.
+            `duckdb.sql` uses. A connection belongs to one thread: another thread needs its own
+            `connection.cursor()`.
+        store: an obstore store of the bucket; None: one with the credentials of the environment.
 
     Returns:
-        The records of the windows in the manifest; no rows if nothing has been fetched.
+        The records of all windows in the manifest; no rows if nothing has been fetched.
 
     Raises:
-        ConfigurationError: DuckDB, pyarrow or obstore is not installed, it is another kind of address, or there are
-            no credentials.
-        ExportError: it is not that of a job, its manifest cannot be used, or a record or a file cannot be read.
+        ConfigurationError: DuckDB, pyarrow or obstore is not installed, the source is another kind of URL, or no
+            credentials were found.
+        ExportError: the source is not that of an export job, its manifest cannot be used, or a record or file is
+            invalid.
         OSError: the directory, the store or a file in it cannot be read.
     """
     need_installed("read()", "scarf-async[data]", "pyarrow", "duckdb")
@@ -134,7 +137,7 @@ def read(
     from scarf_async.exports.jobs.engine import engine_told  # noqa: PLC0415 # as above
 
     place = place_of(source)
-    # The working directory may change before the relation is asked for something.
+    # The working directory may change before the relation is evaluated.
     found = source_of(place.absolute() if isinstance(place, Path) else source, store)
     record, form = contents(found)
     entries = _entries(found.manifest)
@@ -156,10 +159,10 @@ def read(
 
 
 def rows_of(source: Source, file: FileEntry, form: ExportFormat) -> Iterator[pa.RecordBatch]:
-    """Return the events of one file of a job, some at a time, in a thread without an event loop.
+    """Yield the events of one file of a job in batches; for a thread without an event loop.
 
     Raises:
-        ExportError: a record or the file cannot be read.
+        ExportError: a record or the file is invalid.
         OSError: the file cannot be read.
     """
     import duckdb  # noqa: PLC0415 # large, and an extra
@@ -183,7 +186,7 @@ def rows_of(source: Source, file: FileEntry, form: ExportFormat) -> Iterator[pa.
 
 
 def _streamed(source: Source, file: FileEntry) -> Iterator[pa.RecordBatch]:
-    """Return what the service sent, as the streams read it."""
+    """Yield the events of a CSV in the format of the service, parsed as a stream does."""
 
     async def batches() -> AsyncIterator[pa.RecordBatch]:
         async with _export(source, file, EventReader) as events:
@@ -218,7 +221,7 @@ def _entries(manifest: Manifest) -> list[FileEntry]:
 
 
 def _known_to(connection: duckdb.DuckDBPyConnection, source: Source, entries: list[FileEntry]) -> list[str]:
-    """Return the names by which a connection reads files."""
+    """Return the names by which a connection can read files."""
     if (objects := source.objects) is None:
         return [str(source.where(file.path)) for file in entries]
     from scarf_async.data.objects import StoredFiles  # noqa: PLC0415 # obstore and fsspec are an extra
@@ -229,7 +232,7 @@ def _known_to(connection: duckdb.DuckDBPyConnection, source: Source, entries: li
 
 
 def contents(source: Source) -> tuple[type[Event | Aggregate | Aggregation], ExportFormat]:
-    """Return what the records are, and how they are written.
+    """Return the class of the records, and the format of the files.
 
     Raises:
         ExportError: this version does not know them.
@@ -246,14 +249,14 @@ def contents(source: Source) -> tuple[type[Event | Aggregate | Aggregation], Exp
 
 
 def _globs(paths: Iterable[str]) -> str:
-    """Return paths as a list in SQL, escaped so that none of them is a glob."""
+    """Return paths as an SQL list, escaped so that none of them is a glob."""
     texts = (re.sub(r"[*?\[]", r"[\g<0>]", path).replace("'", "''") for path in paths)
     return "[" + ", ".join(f"'{text}'" for text in texts) + "]"
 
 
 @attrs.frozen
 class _Saved:
-    """A file that is read like a download."""
+    """A file that can be read like a download."""
 
     file: IO[bytes]
     status: int
@@ -268,12 +271,12 @@ class _Saved:
 
 
 async def _open(source: Source, file: FileEntry) -> _Saved:
-    # An empty file is what a 204 left: a CSV would have a header.
+    # An empty file comes from a 204: a CSV would have a header.
     return _Saved(source.open(file.path), 200 if file.bytes else 204)
 
 
 def _in_memory(source: Source, record: type[Event | Aggregate | Aggregation]) -> pa.Table:
-    """Return what the service sent, as the streams read it."""
+    """Return the records of files in the format of the service, parsed as a stream does."""
     import pyarrow as pa  # noqa: PLC0415 # large, and an extra
 
     from scarf_async.exports.arrow import schema_of  # noqa: PLC0415 # as above
@@ -295,6 +298,6 @@ def _in_memory(source: Source, record: type[Event | Aggregate | Aggregation]) ->
 
 def _export(source: Source, file: FileEntry, reader: Callable[[dt.date | None], RecordReader[T]]) -> Export[T]:
     opened = partial(_open, source, file)
-    # The limit of a record was applied when the file was written, and only `save` would try again.
+    # The limit for records was applied when the file was written, and only `save` would retry.
     most = max(1, file.bytes)
     return Export(ExportSpec(str(source.where(file.path)), opened, reader, None, "raise", most, 1, asyncio.sleep))

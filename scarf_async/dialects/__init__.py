@@ -1,4 +1,4 @@
-"""How each version of the service is spoken: data, and small pure programs."""
+"""How each version of the service is called: data, and small pure programs."""
 
 from scarf_async.dialects.dialect import Dialect, Traits
 from scarf_async.dialects.v1.dialect import V1
@@ -9,5 +9,5 @@ __all__ = ["V1", "V2", "Dialect", "Traits", "dialect_of"]
 
 
 def dialect_of(version: ApiVersion, owner: str | None) -> Dialect:
-    """Return how a version is spoken, by a client with an owner of its own or without."""
+    """Return the dialect of a version, for a client with or without a default owner."""
     return V2(owner) if version == "v2" else V1()

@@ -1,4 +1,4 @@
-"""Requests of any version whose bodies are not entities: exports, and calls that have no method. Pure."""
+"""Requests of any version whose bodies are not entities: exports, and calls without a method. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["VERSIONS", "WIRE", "AnyVersion", "bare_endpoint"]
 T = TypeVar("T")
 
 AnyVersion: TypeAlias = ApiVersion | Literal["v3"]
-"""A version that has an address."""
+"""A version that has a URL."""
 
 VERSIONS: Final[tuple[AnyVersion, ...]] = ("v1", "v2", "v3")
 WIRE: Final = Wire(entities=(), upserts=(), name=lambda _, attribute: attribute)
@@ -29,7 +29,7 @@ _REMARKS: Final[Mapping[str, Callable[[str, Answer], str | None]]] = {
 
 
 def bare_endpoint(method: str, template: str, resend: Resend, answer: type[T] | None, version: str) -> Endpoint[T]:
-    """Return an endpoint of a version, with what is known of that version's refusals."""
+    """Return an endpoint of a version, with the known meanings of that version's errors."""
     may_conflict = version == "v2" and resend not in {Resend.READ, Resend.EXPORT}
     conflicts = CONFLICTS if may_conflict else ()
     return Endpoint(method, template, resend, answer, WIRE, version, conflicts=conflicts, remark=_REMARKS[version])

@@ -1,4 +1,4 @@
-"""What a version of the service has to say of itself, for everything above to speak entities only."""
+"""The interface of a version of the service. Everything above it deals only with entities."""
 
 from __future__ import annotations
 
@@ -31,41 +31,43 @@ from scarf_async.protocol.steps import Creation, Read, Renaming, Steps
 __all__ = ["WRONG_ADDRESS", "Dialect", "Traits", "is_wrong_address", "not_listed"]
 
 WRONG_ADDRESS: Final = 600
-"""What counts as the status of an answer that is not one of the service's."""
+"""The status that stands for a response that does not come from the service."""
 
 
 def is_wrong_address(error: APIError) -> bool:
-    """Tell whether a refusal says that the version does not answer where it was looked for."""
+    """Return whether an error shows that the version is not at the URL that was called."""
     return 300 <= error.status < 400 or error.status in {404, 405, 410}
 
 
 def not_listed(request: Request[object], what: str) -> NotFoundError:
-    """Build the error of what was looked for in a list, and is not there."""
+    """Return the error for something that was looked up in a list and is not in it."""
     message = f"{what} is not in the list"
     return NotFoundError(message, status=404, method=request.endpoint.method, url=request.target)
 
 
 @attrs.frozen
 class Traits:
-    """What those above the calls may need to know of a version.
+    """The properties of a version that code above the calls may need.
 
     Attributes:
-        permission_arrays: several permissions of a package travel in one request.
-        addresses_shown: the addresses of a package are given back, its public one as a domain; a change needs them.
-        users_by_email: a permission may name its user by e-mail address, and the service then shows the username.
-        organizations_creatable: an organization may be created.
-        levels_of_owners: a permission may say, and the service shows, who owns a package; and nobody is blocked.
+        permission_arrays: one request can set several permissions of a package.
+        addresses_shown: the service returns the URLs of a package, the public one as a domain; an update needs
+            them.
+        users_by_email: a permission may name its user by e-mail address; the service then shows the username.
+        organizations_creatable: organizations can be created.
+        levels_of_owners: permissions have the level owner, and no level blocked.
         routes_with_packages: a file package is created together with its first route.
-        routes_updatable: a route may be changed.
-        owners_in_paths: a package is addressed by its owner and its id, and listed with those of its owner alone.
+        routes_updatable: routes can be updated.
+        owners_in_paths: a path contains the owner and the id of a package, and a list has the packages of one
+            owner.
         updates_read: an update reads the current state first.
-        members_by_verb: adding a member and setting the role of one are two calls.
-        permissions_everywhere: every package has permissions.
-        importances: a package has an importance.
+        members_by_verb: adding a member and setting a role are different calls.
+        permissions_everywhere: all packages have permissions, not only those of users.
+        importances: packages have an importance.
         images_as_names: the name of a docker package is the path of its image.
-        empty_is_hidden: what has to be there, and reads empty, is not shown: a route's address, and that for bills.
-        types_alike: words for the type of a package that mean the same.
-        never_refused: the operations of a plan of which it has every one, whatever they say.
+        empty_is_hidden: an empty required value means that it is not shown: the URL of a route, a billing address.
+        types_alike: words that mean the same type of package.
+        never_refused: the kinds of operations that it supports with any arguments.
     """
 
     permission_arrays: bool
@@ -87,25 +89,25 @@ class Traits:
 
 
 class Dialect(Protocol):
-    """One version of the service: every call as a read, a program, or what a careful create or renaming needs.
+    """One version of the service: every call as a read, a program, or the parts of a safe create or rename.
 
-    A `ValidationError` is raised at once, before anything is sent, where a value cannot be sent, and an
-    `UnsupportedError` where the version does not have what is asked for.
+    Before anything is sent, a `ValidationError` is raised for a value that cannot be sent, and an
+    `UnsupportedError` for something that the version does not have.
     """
 
     @property
     def version(self) -> str:
-        """Its name, under which the client keeps its address."""
+        """The name of the version, by which the client finds its URL."""
 
     @property
     def traits(self) -> Traits:
-        """What is special about it."""
+        """The properties of the version."""
 
     def refusal(self, build: Callable[[], object]) -> str | None:
-        """Tell why an operation of a plan, which `build` builds and nobody sends, is none of this version's."""
+        """Return why the version does not support an operation of a plan, which `build` builds; nothing is sent."""
 
     def organization(self, name: str) -> Read[Organization]:
-        """The organization of a name."""
+        """The organization with a name."""
 
     def create_organization(self, organization: OrganizationUpsert) -> Creation[Organization]:
         """A new organization."""
@@ -113,7 +115,7 @@ class Dialect(Protocol):
     def update_organization(
         self, name: str, organization: OrganizationUpsert
     ) -> Steps[Organization] | Renaming[Organization]:
-        """A change of an organization, or its renaming."""
+        """An update of an organization, which may rename it."""
 
     def members(self, organization: str) -> Read[list[Member]]:
         """All members of an organization."""
@@ -122,19 +124,19 @@ class Dialect(Protocol):
         """One member of an organization."""
 
     def upsert_member(self, organization: str, member: MemberUpsert, *, listed: bool = False) -> Steps[Member]:
-        """A membership to create or change.
+        """A membership to create or update.
 
         Args:
-            organization: whose member.
-            member: what is wanted.
-            listed: whether one list of the members, read once for a whole bulk run, gives the current roles.
+            organization: the organization.
+            member: the user and role.
+            listed: whether the current roles come from one list of the members, read once for a whole bulk run.
         """
 
     def remove_member(self, organization: str, username: str) -> Steps[None]:
         """The removal of a member."""
 
     def packages(self, organization: str | None, types: Iterable[str] = ()) -> Read[list[Package]]:
-        """All packages of an organization, or of the client's own account; of some types, or of all."""
+        """All packages of an organization, or of the client's own account; of some or all types."""
 
     def package(self, id_or_name: str, library_type: str | None = None, owner: str | None = None) -> Read[Package]:
         """A package by its id or its name."""
@@ -142,38 +144,38 @@ class Dialect(Protocol):
     def create_package(
         self, package: PackageUpsert, organization: str | None, route: RouteCreate | None = None
     ) -> Creation[Package]:
-        """A new package, maybe with its first route."""
+        """A new package, optionally with its first route."""
 
     def update_package(self, package: PackageKey, upsert: PackageUpsert) -> Steps[Package]:
-        """A change of a package."""
+        """An update of a package."""
 
     def delete_package(self, package: PackageKey) -> Steps[None]:
         """The deletion of a package."""
 
     def owner_of(self, package: PackageKey) -> str | None:
-        """Whose package is meant, where its address says so; None where the id alone does, or nobody says."""
+        """The owner of a package, if its path needs one; None if the id is enough, or no owner is given."""
 
     def domain_of(self, package: PackageUpsert) -> str | None:
-        """The domain that is created together with a package, by its key; None: there is none."""
+        """The key of the domain that is created together with a package; None if there is none."""
 
     def find_package(
         self, requested: PackageUpsert, shown: Sequence[Package], organization: str | None
     ) -> Found[Package]:
-        """A package held against a list of its owner's."""
+        """A package compared with a list of its owner's packages."""
 
     def find_route(self, requested: RouteCreate, shown: Sequence[Route]) -> Found[Route]:
-        """A route held against a list of its package's."""
+        """A route compared with a list of its package's routes."""
 
     def permissions(self, package: PackageKey) -> Read[list[Permission]]:
         """All permissions on a package."""
 
     def permissions_refusal(self, package: PackageKey) -> Read[APIError | None]:
-        """Why the package has no permissions that can be set; None where it has, or where that cannot be told."""
+        """Why permissions of the package cannot be set; None if they can, or if that is unknown."""
 
     def set_permissions(
         self, package: PackageKey, permissions: Sequence[PermissionSet], *, explain: bool = True
     ) -> Steps[None]:
-        """Permissions to set, in order; with `explain` a refusal of the first tells of the package, too."""
+        """Permissions to set, in order; with `explain`, an error for the first one also describes the package."""
 
     def routes(self, package: PackageKey) -> Read[list[Route]]:
         """All routes of a package."""
@@ -185,7 +187,7 @@ class Dialect(Protocol):
         """A new route."""
 
     def update_route(self, package: PackageKey, route_id: str, route: RouteCreate) -> Steps[Route]:
-        """A change of a route."""
+        """An update of a route."""
 
     def delete_route(self, package: PackageKey, route_id: str) -> Steps[None]:
         """The deletion of a route."""
@@ -203,4 +205,4 @@ class Dialect(Protocol):
         """The deletion of a domain."""
 
     def check(self) -> Steps[Check]:
-        """Whether it works as the client is set up."""
+        """A check of the client's configuration."""

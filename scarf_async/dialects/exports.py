@@ -38,16 +38,16 @@ class ExportCall:
     """One export of one version.
 
     Attributes:
-        version: whose address it hangs on.
-        template: the path below that.
-        owner: what the path calls the owner; None: it has none.
-        record: what its records are; None: mappings.
-        dates: what the first day, and the first day after the range, are called in the query.
+        version: the version whose URL it is below.
+        template: the path below that URL.
+        owner: the name of the owner in the path; None if it has none.
+        record: the class of its records; None for mappings.
+        dates: the names of the first day, and of the first day after the range, in the query.
         end_may_be_included: whether the service may send the day `end` too (F §6.2).
-        longest: days that may be asked for at once; None: as many as one likes.
-        without_owner: the path where no owner is given; None: there has to be one.
-        of_pixel: the path where a pixel is given; None: all of an owner are asked for.
-        names: what the query calls the names of packages that are wanted; None: it takes none.
+        longest: the maximum number of days in one request; None for no limit.
+        without_owner: the path without an owner; None if an owner is required.
+        of_pixel: the path for one pixel; None if only all pixels of an owner can be requested.
+        names: the query parameter for the names of packages; None if there is none.
     """
 
     version: str
@@ -76,12 +76,12 @@ class ExportCall:
         """Build the request for the days from `start` to before `end`.
 
         Raises:
-            ValidationError: a value cannot be in a path, or the range is longer than may be asked for.
+            ValidationError: a value cannot be part of a path, or the range is too long.
         """
         if query is not None and self.longest is not None and (end - start).days > self.longest:
             raise ValidationError(
-                f"start and end are {(end - start).days} days apart, and {self.version} takes {self.longest} at the"
-                " most; nothing was sent",
+                f"start and end are {(end - start).days} days apart, and {self.version} allows at most"
+                f" {self.longest}; nothing was sent",
                 field="end",
             )
         if self.version == "v2" and package is not None:
@@ -108,7 +108,7 @@ class ExportCall:
 
 COMPANY_EVENTS: Final = "company_events"
 PIXEL_ROLLUP: Final = "pixel_rollup"
-"""Exports that are not for jobs."""
+"""The exports that jobs do not support."""
 
 _V1_DATES: Final = ("startDate", "endDate")
 _DATES: Final = ("start_date", "end_date")
@@ -118,7 +118,7 @@ _v2 = partial(
     ExportCall, version="v2", dates=_DATES, owner="owner", record=Event, end_may_be_included=True, longest=31
 )
 
-# In the paths of v1 the service ignores the name of the file.
+# In paths of v1, the service ignores the name of the file.
 EXPORTS: Final[Mapping[tuple[str, str], ExportCall]] = {
     ("v1", ExportKind.ORGANIZATION_AGGREGATES): _v1(
         template="/organizations/{organization}/aggregates",
@@ -160,14 +160,14 @@ _INSTEAD: Final[Mapping[str, str]] = {
     ExportKind.ORGANIZATION_AGGREGATES: "exports.aggregations",
     ExportKind.USER_AGGREGATES: "exports.aggregations",
 }
-"""What a later version has in the place of an export."""
+"""What a later version has instead of an export."""
 
 
 def names_text(names: str | Iterable[str] | None) -> str | None:
-    """Return which names of packages are wanted, as the service reads it.
+    """Return the patterns of package names in the syntax of the service.
 
     Raises:
-        ValidationError: it is not a text, or an empty one, which would mean all of them.
+        ValidationError: a value is not a string, or is empty, which would mean all packages.
     """
     if names is None:
         return None
@@ -180,13 +180,13 @@ def names_text(names: str | Iterable[str] | None) -> str | None:
 
 
 def asks_for_owner(kind: str, version: object) -> bool:
-    """Tell whether an export of a version is always an owner's: without one named, the client's is meant."""
+    """Return whether an export of a version needs an owner, which defaults to the client's."""
     call = EXPORTS.get((str(version), kind))
     return call is not None and call.version != "v1"
 
 
 def only_version(kind: ExportKind, owner: str | None) -> ExportVersion | None:
-    """Return the one version that has an export, of this owner or without one; None: more than one has it."""
+    """Return the only version that has an export, with or without this owner; None if several have it."""
     versions = [
         version
         for version in VERSIONS
@@ -196,17 +196,17 @@ def only_version(kind: ExportKind, owner: str | None) -> ExportVersion | None:
 
 
 def export_call(kind: str, version: object, owner: str | None, *, owner_may_follow: bool = False) -> ExportCall:
-    """Return what a version calls an export.
+    """Return the call of an export in a version.
 
     Args:
         kind: the export.
         version: the version.
-        owner: whose it is to be.
-        owner_may_follow: where the version asks for an owner and none is given, one is named later.
+        owner: the owner, if given.
+        owner_may_follow: whether a required owner may be given later.
 
     Raises:
-        UnsupportedError: the version does not have it, and another one in its place.
-        ValidationError: the version does not have it, or has it only with an owner, or only without.
+        UnsupportedError: the version does not have it, but has another export instead.
+        ValidationError: the version does not have it, or has it only with or only without an owner.
     """
     name = kind.replace("_", " ")
     word("api", version, VERSIONS, ValidationError)

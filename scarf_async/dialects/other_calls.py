@@ -1,4 +1,4 @@
-"""A call of the service for which there is no method: what may be asked for, and what its answer is. Pure."""
+"""Calls of the service without a method: valid requests, and how the response is read. Pure."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["other_call", "other_request"]
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _READING: Final = ("GET", "HEAD")
-# What a path may hold besides letters, digits and `-._~`; everything else is escaped.
+# The characters that a path may contain besides letters, digits and `-._~`; all others are escaped.
 _SAFE: Final = "/%:@!$&'()*+,;="
 _NO_ESCAPE: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
 def other_call(request: Request[object]) -> Steps[JSON]:
-    """Send it; return its answer, None where that is empty.
+    """Send the request; return the JSON of its response, or None if it is empty.
 
     Raises:
-        DecodeError: it succeeded, and what it answered with is not JSON.
+        DecodeError: the call succeeded, but its response is not JSON.
     """
     answer = yield from answer_to(request)
     if not answer.body.strip() and answer.cut is None and not answer.too_long:
@@ -38,7 +38,7 @@ def other_call(request: Request[object]) -> Steps[JSON]:
 
     def read(body: bytes, _: object) -> object:
         if answer.cut is not None:
-            # Of a write: a read whose answer is cut is sent again.
+            # This is a write: a read with a truncated response is retried.
             raise UnreadableError("", f"the call succeeded, but its response is incomplete ({answer.cut})")
         return WIRE.parse(body)
 
@@ -54,10 +54,10 @@ def other_request(
     json: JSON | Unset = UNSET,
     resend: Literal["repeat"] | None = None,
 ) -> Request[object]:
-    """Build a request below the address of a version.
+    """Build a request below the URL of a version.
 
     Raises:
-        ValidationError: it cannot be sent, or its path might lead elsewhere than it says.
+        ValidationError: it cannot be sent, or its path might lead elsewhere.
     """
     method = str(method).upper()
     word("method", method, _METHODS, ValidationError)
@@ -65,7 +65,7 @@ def other_request(
     if resend is not None:
         word("resend", resend, ("repeat",), ValidationError, other="None")
     target = _path(path) + _query(query)
-    # Which call it is, only its path says: a label that holds it would be another for each thing.
+    # Only the path says which call it is: a label with the path would differ for each resource.
     again = Resend.READ if method in _READING else Resend.ONCE if resend is None else Resend.REPEAT
     endpoint = bare_endpoint(method, "/{path}", again, object, version)
     return Request(endpoint, target, None if isinstance(json, Unset) else _body(json))
@@ -82,7 +82,7 @@ def _path(path: str | Sequence[str]) -> str:
         raise _wrong(path, "it must not contain '?' or '#'; pass parameters as query=")
     if _NO_ESCAPE.search(path):
         raise _wrong(path, "it contains a '%' that does not start an escape")
-    # Whatever decodes it once more on its way must not find another path.
+    # A proxy that decodes the path once more must not find another one.
     decoded, plain = "", path
     while decoded != plain:
         decoded = plain
@@ -98,7 +98,7 @@ def _path(path: str | Sequence[str]) -> str:
 
 
 def _wrong(path: object, reason: str) -> ValidationError:
-    # What somebody has pasted may carry a credential.
+    # A pasted path may contain a credential.
     shown = without_user(str(path).partition("?")[0])
     return ValidationError(f"path {shown} cannot be requested: {reason}; nothing was sent", field="path")
 
@@ -126,7 +126,7 @@ def _body(json: JSON) -> bytes:
 
 
 def _plain(value: object) -> object:
-    """Return a mapping or a sequence of another kind than those of JSON as one of them."""
+    """Convert other mappings and sequences to those of JSON."""
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):

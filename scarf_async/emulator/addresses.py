@@ -10,7 +10,7 @@ __all__ = ["host_to_call", "listened_on"]
 def host_to_call(host: str) -> str:
     """Return the host of an address that a client on this machine can call, for a URL.
 
-    A wildcard is not a host that can be called, and the client takes http from loopback only.
+    A wildcard is not a host that can be called, and the client accepts http only for loopback.
 
     >>> [host_to_call(host) for host in ("0.0.0.0", "::", "", "::1", "127.0.0.1", "scarf.example")]
     ['127.0.0.1', '[::1]', '127.0.0.1', '[::1]', '127.0.0.1', 'scarf.example']
@@ -26,7 +26,7 @@ def host_to_call(host: str) -> str:
 
 
 def listened_on(address: tuple[object, ...]) -> str:
-    """Return what a socket is bound to as people write it.
+    """Return the readable form of the address of a socket.
 
     >>> listened_on(("0.0.0.0", 8787)), listened_on(("::1", 8787, 0, 0))
     ('0.0.0.0:8787', '[::1]:8787')

@@ -1,4 +1,4 @@
-"""What a handler can say: an answer, a stream, or a refusal. Nothing here knows of HTTP libraries."""
+"""The results of a handler: a response, a stream, or a refusal. Independent of HTTP libraries."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | Non
 
 @attrs.frozen
 class Answer:
-    """A whole answer: a status and, mostly, a JSON body. None means no body, and not JSON's `null`.
+    """A whole response: a status and usually a JSON body. None means no body, not JSON's `null`.
 
-    `text` is a body instead, sent without a content type.
+    `text` is an alternative body, sent without a content type.
     """
 
     status: int = 200
@@ -27,7 +27,7 @@ class Answer:
 
 @attrs.frozen
 class Stream:
-    """An export: its chunks are made while they are sent."""
+    """An export, whose chunks are generated while they are sent."""
 
     media_type: str
     chunks: AsyncGenerator[bytes, None]
@@ -40,14 +40,15 @@ Reply: TypeAlias = Answer | Stream
 
 
 class Refusal(Exception):  # noqa: N818  # an answer that travels as an exception
-    """The request is not carried out; what it wrote so far is rolled back.
+    """The request is refused, and its writes are rolled back.
 
     Attributes:
-        status: The status to answer with.
-        message: The words for a human.
-        code: The word for a program, where the service has one.
-        headers: Headers that belong to the status.
-        plain: The body is the message alone, or nothing, and not JSON: so v2 answers what it cannot parse.
+        status: The status of the response.
+        message: The readable message.
+        code: The code for programs, if the service has one.
+        headers: The headers that belong to the status.
+        plain: Whether the body is only the message, or empty, instead of JSON, as v2 responds to requests that it
+            cannot parse.
     """
 
     def __init__(
@@ -67,14 +68,14 @@ class Refusal(Exception):  # noqa: N818  # an answer that travels as an exceptio
         self.plain = plain
 
     def answer(self) -> Answer:
-        """The refusal as it is answered."""
+        """The response."""
         if self.plain:
             return Answer(self.status, headers=self.headers, text=self.message)
         return refused(self.status, self.message, self.code, self.headers)
 
 
 class WrongField(Refusal):
-    """The refusal of one value by a rule. Each version calls the field by its own name.
+    """A rule refuses the value of a field. Each version has its own name for the field.
 
     Attributes:
         field: The field's column.
@@ -88,7 +89,7 @@ class WrongField(Refusal):
 
 
 def refused(status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None) -> Answer:
-    """An error as the emulator words it: `{"message": ..., "code": ...}`, the code where there is one."""
+    """The body of an error: `{"message": ..., "code": ...}`, without `code` if there is none."""
     payload: dict[str, JSON] = {"message": message}
     if code is not None:
         payload["code"] = code

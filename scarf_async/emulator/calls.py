@@ -1,4 +1,4 @@
-"""What a handler is given."""
+"""The arguments of a handler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Call", "Endpoints", "Handler", "Target"]
 
 @attrs.frozen
 class Target:
-    """What a request was sent to, as it arrived.
+    """The target of a request, as received.
 
     Attributes:
         origin: The scheme and the host by which the client calls the server.
@@ -32,16 +32,16 @@ class Target:
 
 @attrs.frozen
 class Call:
-    """One request, past the gate: authorized, its path understood, its body parsed.
+    """One authorized request, with its path resolved and its body parsed.
 
     Attributes:
         world: The server.
         db: The transaction in which the handler runs.
-        params: The decoded segments of the path, by the names in the table of endpoints.
-        query: The parameters of the query; of a repeated one the first, None for one without `=`.
-        body: The parsed body; None for methods without one, and where it is not JSON.
-        raw: The body of a call that is not JSON.
-        target: What the request was sent to.
+        params: The decoded variables of the path, by name.
+        query: The query parameters; the first value of a repeated one, None for one without `=`.
+        body: The parsed body; None for methods without one, and if it is not JSON.
+        raw: The body if it is not JSON.
+        target: The target of the request.
     """
 
     world: World
@@ -53,7 +53,7 @@ class Call:
     raw: bytes = b""
 
     def fields(self) -> Fields:
-        """The body as the object that most endpoints expect."""
+        """The fields of the body, which most endpoints expect to be an object."""
         return Fields.of(self.body)
 
 

@@ -1,4 +1,4 @@
-"""What the server says of itself: OpenAPI descriptions of its versions, written by hand beside this file."""
+"""The OpenAPI descriptions of the server's versions, written by hand beside this file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "v2": "/openapi_v2.json",
     "v3": "/openapi_v3.json",
 }
-"""Where the description of each version is."""
+"""The path of the description of each version."""
 
 
 def description(version: str = "v1") -> bytes:
-    """The description of a version (OpenAPI 3.1), as JSON. Its paths hang on the base address of the version."""
+    """Return the OpenAPI 3.1 description of a version as JSON. Its paths are relative to the version's base URL."""
     return resources.files(__package__).joinpath(DESCRIPTIONS[version].lstrip("/")).read_bytes()
 
 
 async def describe(request: web.Request) -> web.Response:
-    """Answer with a description: to everybody, since it is not part of what it describes."""
+    """Return a description, without authorization, since it is not part of the API."""
     (version,) = (version for version, path in DESCRIPTIONS.items() if path == request.path)
     return web.Response(body=description(version), content_type="application/json")

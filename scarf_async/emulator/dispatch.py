@@ -1,4 +1,4 @@
-"""The way from a request's target to its handler, and what depends on the version that it is of."""
+"""Find the handler for the target of a request, and what depends on its version."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["Match", "answer_to", "find_handler", "read_body"]
 
 @attrs.frozen
 class Match:
-    """A handler, and what its path says.
+    """A handler, and the variables of its path.
 
     Attributes:
         handler: The handler.
-        params: The decoded segments by name.
-        takes_json: Whether a body that it has is JSON.
+        params: The decoded variables by name.
+        takes_json: Whether its body, if it has one, is JSON.
     """
 
     handler: Handler
@@ -42,7 +42,7 @@ class _Endpoint:
     methods: Mapping[str, Handler]
 
     def params(self, segments: list[str]) -> dict[str, str] | None:
-        """The named segments where the path is this endpoint's, else None."""
+        """Return the variables if the path belongs to this endpoint, else None."""
         params: dict[str, str] = {}
         for pattern, segment in zip(self.segments, segments, strict=True):
             if pattern.startswith("{"):
@@ -59,23 +59,23 @@ def _by_length() -> dict[int, list[_Endpoint]]:
         segments = tuple(path.split("/"))
         endpoints.setdefault(len(segments), []).append(_Endpoint(segments, methods))
     for of_length in endpoints.values():
-        # The service's router reads a word before it reads a name: a package called `overview` is out of reach.
+        # The service's router prefers literal segments: a package called `overview` cannot be reached.
         of_length.sort(key=lambda endpoint: [segment.startswith("{") for segment in endpoint.segments])
     return endpoints
 
 
 _ENDPOINTS: Final = _by_length()
 _NO_JSON: Final = frozenset({"import", "abort"})
-"""What paths end in whose POST takes lines of JSON, or nothing."""
+"""The endings of paths whose POST accepts NDJSON, or no body."""
 _V2: Final = "/v2/"
 _V3: Final = "/v3/"
 
 
 def read_body(path: str, content_type: str, body: bytes) -> JSON:
-    """The JSON of a body.
+    """Return the JSON of a body.
 
     Raises:
-        Refusal: 415 where it is not declared to be JSON, 400 where it is none. In v2 neither has a body.
+        Refusal: 415 if it is not declared as JSON, 400 if it is not JSON. In v2, both have no body.
     """
     is_v2 = path.startswith(_V2)
     if content_type != "application/json":
@@ -88,7 +88,7 @@ def read_body(path: str, content_type: str, body: bytes) -> JSON:
 
 
 def answer_to(refusal: Refusal, path: str, quirks: Quirks) -> Answer:
-    """A refusal in the words of the version to which a path belongs."""
+    """Return the response for a refusal, in the form of the version of the path."""
     if path.startswith(_V3):
         return Answer(refusal.status, {"detail": refusal.message}, refusal.headers)
     if path.startswith(_V2):
@@ -97,14 +97,14 @@ def answer_to(refusal: Refusal, path: str, quirks: Quirks) -> Answer:
 
 
 def find_handler(method: str, path: str) -> Match:
-    """The handler for a method and a path as it arrived.
+    """Return the handler for a method and a path as received.
 
-    The path is split before it is decoded, so that a name may carry an encoded `/`, as those of container
-    images do.
+    The path is split before it is decoded, so that a name may contain an encoded `/`, as names of container images
+    do.
 
     Raises:
-        Refusal: 404 for a path that is none of ours, 405 for another method, 400 for what is not UTF-8. The last
-            two have no body in v2.
+        Refusal: 404 for an unknown path, 405 for another method, 400 for a path that is not UTF-8. The last two
+            have no body in v2.
     """
     is_v2 = path.startswith(_V2)
     try:

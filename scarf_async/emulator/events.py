@@ -1,4 +1,4 @@
-"""Events that a test puts into the database, and how they come out again."""
+"""Events that a test or an import stores, and reading them for exports."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ ORDER BY day, id LIMIT ?
 
 @attrs.frozen
 class Pixels:
-    """The pixels of an owner, or one of them: those of which events were imported.
+    """The pixels of an owner, or one of them, as a source of stored events.
 
-    Events that a test put there for no pixel are in the exports of every owner's pixels, and in that of the pixel
-    whose id or name they carry.
+    Events that a test stored without a pixel are in the exports of all owners' pixels, and in that of the pixel
+    with their id or name.
 
     Attributes:
-        owner: Whose they are.
-        pixel: The one.
+        owner: The owner of the pixels.
+        pixel: The one pixel, or None for all.
     """
 
     owner: Owner
@@ -46,7 +46,7 @@ class Pixels:
 
     @property
     def chosen(self) -> tuple[str, tuple[SQLValue, ...]]:
-        """The condition, and its values."""
+        """The SQL condition, and its parameters."""
         if self.pixel is not None:
             row = self.pixel
             mine = "pixel_id IS NULL AND json_extract(cells, '$.pixel') IN (?, ?)"
@@ -57,7 +57,7 @@ class Pixels:
 
 
 Whose: TypeAlias = int | Pixels | None
-"""Of which stored events the talk is: those of a package, of pixels, or of all pixels."""
+"""A source of stored events: a package, pixels, or all pixels."""
 
 
 def _chosen(whose: Whose) -> tuple[str, tuple[SQLValue, ...]]:
@@ -65,7 +65,7 @@ def _chosen(whose: Whose) -> tuple[str, tuple[SQLValue, ...]]:
 
 
 def store_events(db: Transaction, package_uuid: str | None, rows: Iterable[Mapping[str, str]]) -> int:
-    """Put events of a package, or pixel events (None), into the database; gives back how many."""
+    """Store events of a package, or pixel events (None); return how many."""
     package_id: int | None = None
     if package_uuid is not None:
         package_id = (find_package(db, package_uuid))["id"]
@@ -77,7 +77,7 @@ def store_events(db: Transaction, package_uuid: str | None, rows: Iterable[Mappi
 
 
 def has_own_events(db: Transaction, whose: Whose) -> bool:
-    """Whether a test or an import put events there, in whatever range; then none are invented."""
+    """Return whether a test or an import stored events, in any range; then none are generated."""
     chosen, values = _chosen(whose)
     return db.one(f"SELECT 1 FROM events WHERE {chosen} LIMIT 1", *values) is not None  # noqa: S608 # of ours
 
@@ -92,12 +92,12 @@ async def own_event_chunks(
     duplicates: float,
     now: datetime,
 ) -> AsyncGenerator[bytes, None]:
-    """The stored events of so many days from the first on, up to now, as they were put in, a page at a time."""
+    """Yield the stored events of a range up to now, in the order in which they were stored, a page at a time."""
     start, end = _bounds(first, days)
     after = 0
     chosen, values = _chosen(whose)
     sql = _IN_ORDER.format(chosen=chosen)
-    # Each page is a turn of its own, so that a slow reader keeps nobody from the database.
+    # Each page is a separate transaction, so that a slow reader does not block the database.
     while rows := await store.run(_read(sql, *values, after, start, end, _PAGE)):
         after = rows[-1]["id"]
         lines = (csv_line([event.get(column, "") for column in columns]) for event in _past(rows, now))
@@ -107,7 +107,7 @@ async def own_event_chunks(
 async def own_day_events(
     store: Store, whose: Whose, first: date, days: int, *, now: datetime
 ) -> AsyncGenerator[tuple[date, list[Cells]], None]:
-    """The same events by day, some at a time; what was put in twice comes once."""
+    """Yield the same events by day, in batches; events that were stored twice come once."""
     start, end = _bounds(first, days)
     day_of_ids, ids = "", set[str]()
     # Before every id of the first day.
@@ -129,7 +129,7 @@ async def own_day_events(
 
 
 def _bounds(first: date, days: int) -> tuple[str, str]:
-    """The first and the last day, the last before the first where there is none."""
+    """Return the first and the last day; the last is before the first if there are none."""
     return first.isoformat(), (first + timedelta(days=days - 1)).isoformat() if days > 0 else ""
 
 
@@ -138,7 +138,7 @@ def _read(sql: str, *parameters: SQLValue) -> Callable[[Transaction], list[sqlit
 
 
 def _past(rows: Iterable[sqlite3.Row], now: datetime) -> Iterator[dict[str, str]]:
-    """What is in the rows, but for events that are still to come."""
+    """Return the events of rows, without those in the future."""
     today = now.astimezone(UTC).date().isoformat()
     for row in rows:
         event: dict[str, str] = json.loads(row["cells"])
@@ -151,7 +151,7 @@ def _records(package_id: int | None, rows: Iterator[Mapping[str, str]]) -> list[
 
 
 def _moment(text: str) -> datetime:
-    """When an event happened, in UTC: at the beginning of its day where no more can be read."""
+    """Return when an event happened, in UTC; the beginning of its day if no time can be read."""
     try:
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:

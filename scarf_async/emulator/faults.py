@@ -1,4 +1,4 @@
-"""Faults that the emulator injects, by seeded chance or by rule."""
+"""Faults that the emulator injects, by rule or by reproducible chance."""
 
 from __future__ import annotations
 
@@ -165,12 +165,21 @@ class Faults:
             raise ValueError("a delay cannot be negative")
 
     def add(self, rule: FaultRule) -> None:
-        """Add a rule for requests from now on."""
+        """Add a rule for requests from now on.
+
+        Args:
+            rule: The rule. Rules that were added earlier take precedence.
+        """
         self._rules.append(rule)
         self._seen.append(0)
 
     def decide(self, method: str, path: str) -> Decision:
-        """Decide the faults of the next request. Called once for each request, in order of arrival."""
+        """Decide the faults of the next request. Called once for each request, in order of arrival.
+
+        Args:
+            method: The method of the request.
+            path: Its percent-encoded path.
+        """
         chance, export_chance = self._random.random(), self._random.random()
         rule = self._rule_for(method, path)
         if rule is not None:

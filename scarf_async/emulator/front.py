@@ -1,4 +1,4 @@
-"""The socket's side: requests come in, are listed, meet their faults, and are answered."""
+"""Requests from the socket: they are recorded, get their faults, and are answered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _GRACE: Final = 0.25
 
 @attrs.frozen
 class _Arrival:
-    """A request that has arrived whole, cut loose from its connection, which it may outlive."""
+    """A request that has arrived completely. It may outlive its connection."""
 
     method: str
     target: Target
@@ -40,16 +40,16 @@ class _Arrival:
 
     @property
     def path(self) -> str:
-        """The path as it arrived."""
+        """The path as received."""
         return self.target.path
 
 
 class Front:
-    """Answers the requests to a world.
+    """Answers the requests to a server.
 
     Args:
         world: The server.
-        received: The list of what arrived.
+        received: The list of received requests.
     """
 
     def __init__(self, world: World, received: Received) -> None:
@@ -60,14 +60,14 @@ class Front:
         self._late: set[asyncio.Task[Reply]] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request: the handler of the application's only route."""
+        """Answer a request; the handler of the application's only route."""
         connection = Connection(request, self._closing)
         if self._closing.is_set():
             return connection.abort()
         task = asyncio.current_task()
         if task is not None:
             self._active[task] = connection
-            # Until the task is done and not only this method: the answer is sent after it has returned.
+            # Until the task is done, not only this method: the response is sent after it has returned.
             task.add_done_callback(lambda done: self._active.pop(done, None))
         try:
             return await self._serve(request, connection)
@@ -79,7 +79,7 @@ class Front:
             return connection.abort()
 
     async def drain(self, _application: web.Application) -> None:
-        """End everything under way: late effects happen now, what waits or streams is dropped."""
+        """End all requests: late effects happen now, waiting and streaming ones are dropped."""
         self._closing.set()
         if self._active:
             _, busy = await asyncio.wait(list(self._active), timeout=_GRACE)
@@ -94,7 +94,7 @@ class Front:
         body = await request.read()
         target = request.raw_path
         path = target.partition("?")[0] if target.startswith("/") else request.rel_url.raw_path
-        # No await from here to the decision: faults are dealt out in the order in which requests are listed.
+        # No await from here to the decision: faults are decided in the order in which requests are listed.
         slot = self._received.arrived(request, path, body)
         decision = self._world.faults.decide(request.method, path)
         arrival = _Arrival(
@@ -112,7 +112,7 @@ class Front:
     async def _answer(
         self, decision: Decision, arrival: _Arrival, connection: Connection, slot: Slot
     ) -> web.StreamResponse:
-        """Answer as it was decided."""
+        """Answer as decided."""
         await self._pause(self._world.faults.latency)
         if decision.action is None:
             reply = await self._effect(arrival, slot)
@@ -132,7 +132,7 @@ class Front:
     async def _suffer(
         self, fault: Fault, arrival: _Arrival, connection: Connection, slot: Slot
     ) -> web.StreamResponse:
-        """Everything that is worse than an error status."""
+        """Inject a fault other than an error status."""
         reply: Reply = Answer(204)
         if fault not in _NO_EFFECT_YET:
             reply = await self._effect(arrival, slot)
@@ -162,14 +162,14 @@ class Front:
         retry_after: str | None,
         hidden: bool,
     ) -> web.StreamResponse:
-        """A status instead of the answer: without an effect, or hiding one."""
+        """Return a status instead of the response: without an effect, or hiding one."""
         if hidden:
             await self._effect(arrival, slot)
         headers = {} if retry_after is None else {"Retry-After": retry_after}
         return await self._send(connection, slot, refused(status, f"An injected {status}.", headers=headers))
 
     async def _effect(self, arrival: _Arrival, slot: Slot) -> Reply:
-        """Let the request do what it is for, in one transaction."""
+        """Carry out the request in one transaction."""
         try:
             self._check_token(arrival)
             match, query = find_handler(arrival.method, arrival.path), parse_query(arrival.target.query)
@@ -208,7 +208,7 @@ class Front:
         slot.update(fault=f"{action[0]}_{action[1]}" if isinstance(action, tuple) else str(action))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not beyond the emulator's end."""
+        """Wait, at most until the emulator closes."""
         if seconds > 0.0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""Invented events: the same for the same seed, made row by row, so that their number costs no memory."""
+"""Generated events: reproducible from the seed, and created row by row, so that their number needs no memory."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ EVENT_COLUMNS: Final = (
     "origin_connection_type", "origin_company", "origin_domain", "dnt", "confidence", "endpoint_id",
     "origin_state", "mtc_quota_exceeded",
 )  # fmt: skip
-"""The columns of the service's exports today: more than the published description lists, in another order, which
-has changed several times. Clients are to read by name."""
+"""The columns of the service's exports today: more than the published description lists, and in another order,
+which has changed several times. Clients should read columns by name."""
 
 _PUBLISHED_COLUMNS: Final = (
     "type", "package", "version", "time", "referer", "user_agent", "variables", "origin_id", "origin_latitude",
@@ -58,39 +58,39 @@ _LINES_PER_CHUNK: Final = 256
 _PIXEL: Final = "5d5e3d4c-6a53-4a6e-9f0f-2f1d6c1b7a10"
 
 Cells: TypeAlias = tuple[str, ...]
-"""The cells of an event in the order of `EVENT_COLUMNS`, each as `csv_cell` writes it."""
+"""The cells of an event in the order of `EVENT_COLUMNS`, encoded by `csv_cell`."""
 
 PerDay: TypeAlias = int | Callable[[date], int]
-"""How many events a day has: the same each day, or what a function says of it."""
+"""The number of events of each day: a constant, or a function of the day."""
 
 _TIME: Final = EVENT_COLUMNS.index("time")
 
 
 def count_of(per_day: PerDay, day: date) -> int:
-    """How many events a day has."""
+    """Return the number of events of a day."""
     return per_day if isinstance(per_day, int) else per_day(day)
 
 
 def csv_cell(value: str) -> str:
-    """A cell as RFC 4180 writes it: quoted only where it must be."""
+    """Encode a cell as in RFC 4180: quoted only if necessary."""
     if any(character in value for character in ',"\r\n'):
         return '"' + value.replace('"', '""') + '"'
     return value
 
 
 def csv_line(cells: Sequence[str]) -> str:
-    """A line of cells that are not encoded yet."""
+    """Return a line of cells that are not encoded yet."""
     return ",".join(map(csv_cell, cells)) + "\n"
 
 
 def event_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """The columns that names mean, each a column's or that of a set, as `Emulator` describes them.
+    """Return the columns for names, each that of a column or of a set, as `Emulator` describes.
 
     >>> event_columns(["2022", "mood"])[-3:]
     ('origin_domain', 'dnt', 'mood')
 
     Raises:
-        ValueError: A column has no name, or comes twice.
+        ValueError: A column has no name, or is repeated.
     """
     columns = tuple(column for name in names for column in _COLUMN_SETS.get(name, (name,)))
     for column in columns:
@@ -148,7 +148,7 @@ _COMPANIES: Final = (
 
 
 def _visitors() -> tuple[tuple[Cells, Cells], ...]:
-    """The clients that events come from: what is between `variables` and `dnt`, and what after it."""
+    """Return the clients of the events: their cells between `variables` and `dnt`, and after it."""
     chance = random.Random(20240501)  # noqa: S311  # data for tests
     visitors: list[tuple[Cells, Cells]] = []
     for number in range(256):
@@ -177,10 +177,10 @@ _MINUTES: Final = tuple(f"{minute // 60:02}:{minute % 60:02}" for minute in rang
 
 @attrs.frozen
 class EventSource:
-    """What events are invented for.
+    """A source of generated events.
 
     Attributes:
-        key: Says which source it is; together with the seed it decides every row.
+        key: Identifies the source; together with the seed it determines every row.
         library_type: The package's type; None for pixels.
         package: The package's name; empty for pixels.
     """
@@ -191,7 +191,7 @@ class EventSource:
 
     @property
     def event_type(self) -> str:
-        """The word in the column `type`, which is an open list."""
+        """Return the word in the column `type`, which is an open list."""
         if self.library_type is None:
             return "pixel-fetch"
         if self.library_type == LibraryType.DOCKER:
@@ -209,10 +209,10 @@ def event_lines(
     columns: Sequence[str],
     now: datetime | None = None,
 ) -> Iterator[str]:
-    """The lines of all events of so many days from the first on; of those up to now, where that is given.
+    """Yield the lines of all events of a range of days; only up to `now`, if given.
 
-    The rows of one day are the same in whatever range it is asked for. They come in no order of time: some
-    days at once, turn about, and the latest days first.
+    The rows of a day do not depend on the range. They are not in order of time: several days are interleaved, and
+    the latest days come first.
     """
     usual = tuple(columns) == EVENT_COLUMNS
     places = [EVENT_COLUMNS.index(name) if name in EVENT_COLUMNS else None for name in columns]
@@ -232,17 +232,17 @@ def event_lines(
 def day_events(
     source: EventSource, day: date, *, per_day: PerDay, seed: int, now: datetime | None = None
 ) -> Iterator[Cells]:
-    """The events of one day; later more of them, if the day has not passed by now."""
+    """Return the events of one day; if the day has not passed, more of them later."""
     rows = islice(_rows(source, day, seed), count_of(per_day, day))
     if now is None or day < now.astimezone(UTC).date():
         return rows
-    # Texts of one form sort as the times do.
+    # Strings of one format sort like the times.
     latest = now.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     return (cells for cells in rows if cells[_TIME] <= latest)
 
 
 def _rows(source: EventSource, day: date, seed: int) -> Iterator[Cells]:
-    """Endless rows of one day, their cells encoded."""
+    """Yield endless rows of one day, with encoded cells."""
     bits = random.Random(f"{seed}/{source.key}/{day}").getrandbits  # noqa: S311  # data for tests
     package, prefix = csv_cell(source.package), f"{day}T"
     usual = source.event_type
@@ -251,7 +251,7 @@ def _rows(source: EventSource, day: date, seed: int) -> Iterator[Cells]:
         number = bits(128)
         text = f"{number:032x}"
         low = number & 0xFFFFFFFF
-        # An event of a pixel on the package's documentation is an event of the package.
+        # An event of a pixel on the page of a package is an event of the package.
         of_pixel = is_pixel or not low & 0xF
         agent, platform = _AGENTS[(number >> 32) & 0x3F]
         origin, rest = _VISITORS[(number >> 40) & 0xFF]
@@ -273,7 +273,7 @@ def _rows(source: EventSource, day: date, seed: int) -> Iterator[Cells]:
 
 
 def again(lines: Iterator[str], share: float, key: str) -> Iterator[str]:
-    """Send a share of the lines once more, a little later: exports are delivered at least once."""
+    """Repeat a share of the lines a little later, since delivery is at least once."""
     if share <= 0.0:
         yield from lines
         return
@@ -284,6 +284,6 @@ def again(lines: Iterator[str], share: float, key: str) -> Iterator[str]:
 
 
 def chunks(lines: Iterator[str]) -> Iterator[bytes]:
-    """Lines in pieces of about 64 KiB."""
+    """Yield lines in chunks of about 64 KiB."""
     while batch := list(islice(lines, _LINES_PER_CHUNK)):
         yield "".join(batch).encode()

@@ -1,4 +1,4 @@
-"""A state from a file: organizations, packages and events, in the words of API v1."""
+"""Load a state from a file: organizations, packages and events, with the fields of API v1."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _DOMAIN: Final = frozenset({"id", "name"})
 
 
 def read_document(path: str | PathLike[str]) -> Document:
-    """Read a document of JSON.
+    """Read a JSON document.
 
     Raises:
         OSError: The file cannot be read.
@@ -53,34 +53,34 @@ def read_document(path: str | PathLike[str]) -> Document:
 
 
 def is_empty(db: Transaction) -> bool:
-    """Whether nothing has been put into a database."""
+    """Return whether a database is empty."""
     tables = ("organizations", "packages", "events")
     return db.one(" UNION ALL ".join(f"SELECT 1 FROM {table}" for table in tables)) is None  # noqa: S608 # of ours
 
 
 def load(world: World, db: Transaction, document: Document) -> None:
-    """Put a document into an empty database, by the same rules as requests.
+    """Load a document into an empty database, with the same rules as for requests.
 
     Raises:
-        ValueError: Something in it would be refused; it is named by its place.
+        ValueError: Something in it would be refused; the message names its place.
     """
     _Loader(world, db).document(_Item(dict(document), ""))
 
 
 @attrs.frozen
 class _Item:
-    """An object of the document, and its place there, as `organizations[0].packages[2]`."""
+    """An object of the document, and its place, such as `organizations[0].packages[2]`."""
 
     values: dict[str, JSON]
     place: str
 
     def check(self, known: frozenset[str]) -> None:
-        """Refuse what would be ignored."""
+        """Refuse unknown keys, which would be ignored."""
         if unknown := sorted(self.values.keys() - known):
             raise self.error(f"{unknown[0]!r} is not known here; known are {', '.join(sorted(known))}")
 
     def items(self, name: str) -> Iterator[_Item]:
-        """The objects of a list, which may be absent."""
+        """Return the objects of a list, which may be absent."""
         found = self.values.get(name, [])
         if not isinstance(found, list):
             raise self.error(f"{name} is to be a list")
@@ -91,14 +91,14 @@ class _Item:
             yield item
 
     def text(self, name: str) -> str | None:
-        """A text with something in it, or None where it is absent."""
+        """Return a non-empty string, or None if it is absent."""
         value = self.values.get(name)
         if value is None or (isinstance(value, str) and value):
             return value
         raise self.error(f"{name} is to be a text")
 
     def error(self, message: str) -> ValueError:
-        """An error that says where."""
+        """Return an error that names the place."""
         return ValueError(f"{self.place}: {message}" if self.place else message)
 
     @property
@@ -108,13 +108,13 @@ class _Item:
 
 @attrs.frozen
 class _Loader:
-    """Sends a document's objects to the handlers of the requests that create them."""
+    """Passes the objects of a document to the handlers of the requests that create them."""
 
     world: World
     db: Transaction
 
     def document(self, document: _Item) -> None:
-        """All of it."""
+        """Load the whole document."""
         document.check(_DOCUMENT)
         for organization in document.items("organizations"):
             self._organization(organization)
@@ -152,7 +152,7 @@ class _Loader:
         self._events(uuid, item, "events")
 
     def _domain(self, item: _Item, package: Mapping[str, str]) -> Mapping[str, JSON]:
-        """The domain; the one that follows from the package's public address becomes a row, to have an id."""
+        """Load a domain; that of the package's public URL becomes a row, so that it has an id."""
         listed = v1.get_domains(Call(self.world, self.db, package, {}, None)).payload
         key = (item.text("name") or "").casefold()
         for found in listed if isinstance(listed, list) else ():
@@ -183,7 +183,7 @@ class _Loader:
         *,
         defaults: dict[str, JSON] | None = None,
     ) -> Mapping[str, JSON]:
-        """Let a handler carry out what the request with this body asks for; give back what it answers."""
+        """Let a handler carry out a request with this body; return its response."""
         try:
             answer = handler(Call(self.world, self.db, params or {}, {}, {**(defaults or {}), **item.values}))
         except Refusal as refusal:
@@ -192,7 +192,7 @@ class _Loader:
         return payload if isinstance(payload, dict) else {}
 
     def _renamed(self, table: str, made: str, wanted: str | None, item: _Item) -> str:
-        """Give what was made the id that the document names."""
+        """Give a new entity the id from the document."""
         if wanted is None:
             return made
         taken = Refusal(409, f"the id {wanted!r} is taken already")
@@ -212,7 +212,7 @@ def _uuid(item: _Item) -> str | None:
 
 
 def _cell(value: JSON) -> str:
-    """A value as it is in a CSV: empty for null, `true` and `false`, numbers as JSON writes them."""
+    """Return a value in CSV form: empty for null, `true` and `false`, numbers as in JSON."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)

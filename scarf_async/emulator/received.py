@@ -60,14 +60,14 @@ class RequestLog:
 
     def __init__(self, path: str | PathLike[str], token: str) -> None:
         self._token = token
-        # Surrogates, which JSON can put into a body, are not text that a file takes.
+        # JSON in a body may contain lone surrogates, which cannot be written to a file.
         self._file = open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: PTH123, SIM115 # any path; `close` closes it
 
     def write(self, record: ReceivedRequest, query: MultiMapping[str], sent: str) -> None:
         """Add the line of a request that has been answered, or whose connection was dropped.
 
-        Neither the server's token nor the one that was sent is in it. Of a parameter that is repeated the value is
-        a list; bytes that are not UTF-8 are escaped.
+        It contains neither the server's token nor the one that was sent. The value of a repeated parameter is a
+        list; bytes that are not UTF-8 are escaped.
         """
 
         def clean(text: str) -> str:
@@ -92,7 +92,7 @@ class RequestLog:
 
 
 class Slot:
-    """One request's place in the list, through which its record is brought up to date."""
+    """The place of a request in the list, for updating its record."""
 
     def __init__(self, received: Received, record: ReceivedRequest, query: MultiMapping[str], sent: str) -> None:
         self._received = received
@@ -101,7 +101,7 @@ class Slot:
         self._sent = sent
 
     def update(self, *, status: int | None = None, effective: bool | None = None, fault: str | None = None) -> None:
-        """Put a copy that says more where the record is, unless somebody has cleared the list meanwhile."""
+        """Replace the record with an updated copy, unless the list was cleared."""
         old = self._record
         new = attrs.evolve(
             old,

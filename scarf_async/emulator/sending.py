@@ -1,4 +1,4 @@
-"""How an answer leaves: whole, in pieces, cut short, or not at all."""
+"""Send a response: whole, in chunks, truncated, or not at all."""
 
 from __future__ import annotations
 
@@ -22,55 +22,55 @@ _WHOLE_PIECES: Final = 2
 
 
 class Connection:
-    """A request's connection, with what can be done to it beyond answering.
+    """The connection of a request.
 
     Args:
         request: The request.
-        closing: Set when the emulator ends, and streams with it.
+        closing: Set when the emulator closes; it ends streams.
     """
 
     def __init__(self, request: web.Request, closing: asyncio.Event) -> None:
         self.request = request
         self.closing = closing
-        # Kept, since the request forgets its transport when the connection is lost.
+        # The request forgets its transport when the connection is lost.
         self._transport = request.transport
 
     @property
     def lost(self) -> bool:
-        """Whether the client has left."""
+        """Whether the client has disconnected."""
         return self._transport is None or self._transport.is_closing()
 
     def abort(self) -> web.Response:
-        """Drop the connection at once; the response given back goes nowhere, but aiohttp wants one."""
+        """Drop the connection at once; the returned response is not sent, but aiohttp requires one."""
         if self._transport is not None:
             self._transport.abort()
         return web.Response()
 
     def close(self) -> None:
-        """Close the connection after what has been written to it."""
+        """Close the connection after sending what was written."""
         if self._transport is not None:
             self._transport.close()
 
 
 def whole(answer: Answer) -> web.Response:
-    """An answer as it should be."""
+    """Return the unchanged response."""
     body = _body(answer)
     return web.Response(status=answer.status, body=body or None, headers=_headers(answer))
 
 
 async def leave_out_type(_request: web.Request, response: web.StreamResponse) -> None:
-    """Send a body without a content type where it has none: aiohttp gives every body one."""
+    """Remove the content type that aiohttp adds to a body without one."""
     if response.headers.get(hdrs.CONTENT_TYPE) == "":
         del response.headers[hdrs.CONTENT_TYPE]
 
 
 def html_502() -> web.Response:
-    """What a proxy says when the service behind it does not."""
+    """Return the response of a proxy whose service does not respond."""
     return web.Response(status=502, text=_HTML_502, content_type="text/html")
 
 
 async def cut(connection: Connection, answer: Answer) -> web.StreamResponse:
-    """An answer whose body ends before its Content-Length says."""
+    """Send a response whose body ends before its Content-Length."""
     body = _body(answer)
     if not body:
         return connection.abort()
@@ -85,13 +85,13 @@ async def cut(connection: Connection, answer: Answer) -> web.StreamResponse:
 async def stream(
     connection: Connection, reply: Stream, *, gzip: bool = False, cut: bool = False
 ) -> web.StreamResponse:
-    """An export, chunk by chunk, as fast as its reader takes it.
+    """Send an export, chunk by chunk, as fast as the client reads.
 
     Args:
         connection: The connection.
         reply: The export.
-        gzip: Compress where the client takes it.
-        cut: End in the middle, without the chunk that says it is the end.
+        gzip: Compress if the client accepts it.
+        cut: End in the middle, without the last chunk.
     """
     request = connection.request
     response = web.StreamResponse(
@@ -112,7 +112,7 @@ async def stream(
                 return connection.abort()
             if piece:
                 await response.write(piece)
-            # A reader who is fast enough would else keep everybody waiting to the end of the export.
+            # Otherwise a fast client would block the event loop until the end of the export.
             await asyncio.sleep(0)
     if cut:
         connection.close()
@@ -142,7 +142,7 @@ async def _gzipped(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes,
 
 
 async def _cut(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """At most two whole pieces, then half of one: of a short export too, something is missing."""
+    """Yield at most two whole chunks, then half of one, so that even a short export is truncated."""
     held, whole_pieces = b"", 0
     async with aclosing(pieces):
         async for piece in pieces:

@@ -74,8 +74,8 @@ class Emulator(World):
             function of the day (`lambda day: 0 if day.weekday() > 4 else 100`), for weeks, growth and gaps.
         duplicate_events: Share of the events that an export contains twice, since delivery is at least once.
         columns: The columns of event exports in order; unknown names give empty cells. Three names stand for a list
-            of columns: `real` for the 24 of today, `seed` for the 16 of the published description in its order,
-            `2022` for the 18 of that year.
+            of columns: `real` for the 24 of today, `published` for the 16 of the published description in its
+            order, `2022` for the 18 of that year.
         seed: The seed of generated data.
         gzip: Compress exports for clients that accept it.
         keep_requests: How many of the newest requests to keep in `requests`; None keeps all.
@@ -231,7 +231,15 @@ class Emulator(World):
         return self._received.requests
 
     def requests_for(self, method: str, path_glob: str) -> list[ReceivedRequest]:
-        """Return the requests that a `FaultRule` with this method and glob would match."""
+        """Return the received requests with a method and path, in order of arrival.
+
+        They are those that a `FaultRule` with the same values would match.
+
+        Args:
+            method: The method, or `*` for any.
+            path_glob: A glob for the percent-encoded path, with or without `/api/v1`, `/v2` or `/v3` at its start;
+                `*` also matches slashes.
+        """
         return [
             request
             for request in self.requests
@@ -242,6 +250,9 @@ class Emulator(World):
         """Wait until `requests` fulfils a condition, without polling.
 
         `await emulator.wait_until(lambda requests: any(request.effective for request in requests))`
+
+        Args:
+            condition: Called with `requests` now and whenever the list changes.
 
         Raises:
             RuntimeError: As for `url`.

@@ -1,4 +1,4 @@
-"""The state as a plain dictionary in the words of v1, for comparing what is with what should be."""
+"""The state as a plain dictionary with the fields of v1, to compare it with an expected state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["OrganizationState", "PackageState", "State", "read_state"]
 
 
 class OrganizationState(TypedDict):
-    """An organization without its times. Members by username."""
+    """An organization without times. Members are by username."""
 
     description: str
     website: str | None
@@ -19,10 +19,10 @@ class OrganizationState(TypedDict):
 
 
 class PackageState(TypedDict):
-    """A package without its UUID and time, with the addresses that answers do not show.
+    """A package without its UUID and times, with the URLs that responses do not show.
 
-    Permissions are levels by username, routes pairs of template path and outgoing URL, domains those that were
-    added; what has no order is sorted.
+    Permissions are levels by username, routes are pairs of template path and outgoing URL, domains are those that
+    were added. Unordered lists are sorted.
     """
 
     shortDescription: str
@@ -44,7 +44,7 @@ class State(TypedDict):
 
 
 def read_state(db: Transaction) -> State:
-    """What v1 knows but for events, ids and times: two servers that were told the same give the same."""
+    """Read what v1 shows, without events, ids and times: equal histories give equal states."""
     organizations: dict[int, OrganizationState] = {}
     packages: dict[int, PackageState] = {}
     state: State = {"organizations": {}, "packages": {}}

@@ -1,4 +1,4 @@
-"""The state: one SQLite database, behind one connection, one transaction at a time."""
+"""The state: one SQLite database with one connection, one transaction at a time."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ _IS_EARLIER = """
 SELECT 1 FROM sqlite_master WHERE name = 'packages'
 AND NOT EXISTS (SELECT 1 FROM pragma_table_info('packages') WHERE name = 'updated_at')
 """
-# A file from before v2. Letting a column be empty does not change what is stored, so the schema's text is enough.
+# A file from before v2. Making a column nullable does not change stored data, so editing the schema is enough.
 _GROW = """
 BEGIN;
 ALTER TABLE packages ADD COLUMN importance TEXT;
@@ -231,7 +231,7 @@ PRAGMA writable_schema = RESET;
 
 
 class Transaction:
-    """What a handler does to the database, all of it or nothing.
+    """A transaction of a handler.
 
     Attributes:
         wrote: Whether there is something to commit.
@@ -242,21 +242,21 @@ class Transaction:
         self.wrote: bool = False
 
     def all(self, sql: str, *parameters: SQLValue) -> list[sqlite3.Row]:
-        """The rows of a query."""
+        """Return the rows of a query."""
         return self._connection.execute(sql, parameters).fetchall()
 
     def one(self, sql: str, *parameters: SQLValue) -> sqlite3.Row | None:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         rows = self.all(sql, *parameters)
         return rows[0] if rows else None
 
     def write(self, sql: str, *parameters: SQLValue, taken: Refusal | None = None) -> list[sqlite3.Row]:
-        """Change rows and give back what `RETURNING` says.
+        """Change rows, and return those of `RETURNING`.
 
         Args:
-            sql: One statement.
-            parameters: Its values.
-            taken: The refusal where the statement breaks a uniqueness.
+            sql: The statement.
+            parameters: Its parameters.
+            taken: The refusal if the statement violates a uniqueness constraint.
         """
         self.wrote = True
         try:
@@ -272,23 +272,23 @@ class Transaction:
         self._connection.executemany(sql, rows)
 
     def copy(self) -> bytes:
-        """The whole database, for `replace`."""
+        """Return a copy of the whole database, for `replace`."""
         return self._connection.serialize()
 
     def replace(self, database: bytes) -> None:
-        """Put a copy in the place of everything."""
+        """Replace the whole database with a copy."""
         self._connection.deserialize(database)
 
 
 class Store:
-    """An open database: one connection, used on one thread, so that transactions follow each other.
+    """An open database: one connection, used on one thread, so that transactions run one after another.
 
     Args:
         path: A file, or `:memory:`.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        # The thread uses it; what opens or closes it may be another, but never at the same time.
+        # The thread uses it; another one may open or close it, but never at the same time.
         self._connection = sqlite3.connect(path, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._connection.create_function("url_host", 1, url_host, deterministic=True)
@@ -298,10 +298,10 @@ class Store:
 
     @classmethod
     async def open(cls, path: str | PathLike[str]) -> Store:
-        """Open a file or `:memory:`, and make the tables where they are missing.
+        """Open a file or `:memory:`, and create missing tables.
 
         Raises:
-            sqlite3.Error: it cannot be opened, or is something else.
+            sqlite3.Error: it cannot be opened, or is not such a database.
         """
         store = cls(path)
         try:
@@ -312,10 +312,10 @@ class Store:
         return store
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
-        """Do something in a transaction, on the database's thread: committed, or on any exception rolled back.
+        """Run a function in a transaction on the database's thread: committed, or rolled back on any exception.
 
-        A whole transaction goes there at once: the way there and back costs more than most statements do. If this
-        is cancelled, a transaction that has begun is still finished.
+        The thread runs a whole transaction at once, since a thread switch costs more than most statements. On
+        cancellation, a transaction that has begun is still finished.
         """
 
         def in_one_transaction() -> T:
@@ -325,11 +325,11 @@ class Store:
         return await self._on_thread(in_one_transaction)
 
     async def close(self) -> None:
-        """Close the database and end its thread, after what has begun. Any number of times."""
+        """Close the database and end its thread after the current transaction. Safe to call more than once."""
         if self._closed is None:
             self._closed = self._executor.submit(self._connection.close)
             self._executor.shutdown(wait=False)
-        # Shielded, since cancelling what still waits for the thread would leave the database open.
+        # Shielded: cancelling a call that waits for the thread would leave the database open.
         await asyncio.shield(asyncio.wrap_future(self._closed))
         self._executor.shutdown()
 

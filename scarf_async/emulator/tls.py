@@ -1,4 +1,4 @@
-"""TLS with a certificate authority of the emulator's own."""
+"""TLS with the emulator's own certificate authority."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _HEAD: Final = b"# The certificate authority of a local Scarf emulator.\n"
 
 @attrs.frozen
 class Certified:
-    """What a server needs to speak TLS, and what its clients need to trust it.
+    """What a server needs for TLS, and what its clients need to trust it.
 
     Attributes:
-        context: For the server.
-        authority: The certificate of the authority (PEM). Its key is kept nowhere, so it can sign nothing else.
+        context: The context of the server.
+        authority: The certificate of the authority (PEM). Its key is not kept, so it cannot sign anything else.
     """
 
     context: ssl.SSLContext
@@ -33,11 +33,11 @@ class Certified:
 
 
 def certify(host: str) -> Certified:
-    """Make an authority, and a certificate for this machine, Scarf's own hosts and the address to listen on.
+    """Create an authority, and a certificate for this machine, Scarf's own hosts and the address to listen on.
 
     Raises:
         ImportError: trustme is not installed.
-        ValueError: The address is not a host's.
+        ValueError: The address is not a host.
     """
     try:
         import trustme  # noqa: PLC0415 # few need it, and it takes its time
@@ -55,10 +55,10 @@ def certify(host: str) -> Certified:
 
 
 def write_certificate(path: Path, authority: bytes) -> None:
-    """Write an authority's certificate, in the place of an earlier emulator's but of no other file.
+    """Write an authority's certificate. It replaces that of an earlier emulator, but no other file.
 
     Raises:
-        OSError: it cannot be written, or the file is another.
+        OSError: it cannot be written, or another file exists.
     """
     with suppress(FileNotFoundError), path.open("rb") as file:
         if file.read(len(_HEAD)) != _HEAD:

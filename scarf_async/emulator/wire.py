@@ -1,4 +1,4 @@
-"""Reading bodies and dates as the published API v1 description words them, without the SDK's own reading."""
+"""Read bodies and dates as the published description of v1 defines them, independently of the SDK."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def now() -> str:
-    """The time of a change, as the service writes it."""
+    """Return the time of a change in the service's format."""
     return timestamp(datetime.now(UTC))
 
 
 def timestamp(moment: datetime) -> str:
-    """`2024-05-01T12:34:56.789012Z`; a fraction of zero is left out, as the service's JSON library does."""
+    """Format a time: `2024-05-01T12:34:56.789012Z`; without a fraction of zero, like the service's JSON library."""
     pattern = "%Y-%m-%dT%H:%M:%S.%fZ" if moment.microsecond else "%Y-%m-%dT%H:%M:%SZ"
     return moment.astimezone(UTC).strftime(pattern)
 
 
 def day(text: str) -> date | None:
-    """A date in `YYYY-MM-DD` and in no other form, or None."""
+    """Parse a date in the form `YYYY-MM-DD`; None for any other."""
     if _DAY.fullmatch(text) is None:
         return None
     try:
@@ -51,12 +51,12 @@ def day(text: str) -> date | None:
 
 
 def dump_json(value: JSON) -> bytes:
-    """JSON in UTF-8 without spaces."""
+    """Return JSON in UTF-8 without spaces."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def parse_body(body: bytes) -> JSON:
-    """The JSON of a body; 400 where it is none."""
+    """Parse the JSON of a body; refuse anything else with a 400."""
     try:
         parsed: JSON = json.loads(body)
     except (ValueError, RecursionError):
@@ -65,7 +65,7 @@ def parse_body(body: bytes) -> JSON:
 
 
 def parse_query(text: str) -> dict[str, str | None]:
-    """The parameters of a query: of a repeated one the first, and None for one without `=`."""
+    """Parse query parameters: the first value of a repeated one, None for one without `=`."""
     query: dict[str, str | None] = {}
     for name, value in _pairs(text):
         query.setdefault(name, value)
@@ -73,7 +73,7 @@ def parse_query(text: str) -> dict[str, str | None]:
 
 
 def query_values(text: str, name: str) -> list[str | None]:
-    """All values of one parameter."""
+    """Return all values of one parameter."""
     return [value for of, value in _pairs(text) if of == name]
 
 
@@ -84,22 +84,22 @@ def _pairs(text: str) -> Iterator[tuple[str, str | None]]:
 
 
 def url_host(url: str | None) -> str | None:
-    """The host of an address that was checked, in the form in which hosts are compared."""
+    """Return the host of a valid URL, in the form for comparisons."""
     return None if url is None else urlsplit(url).hostname
 
 
 def url_path(url: str | None) -> str | None:
-    """The path of an address that was checked, without the slash in front."""
-    # Of all packages of an owner at once: `urlsplit` would take most of the time.
+    """Return the path of a valid URL, without the leading slash."""
+    # This runs for all packages of an owner at once: `urlsplit` would take most of the time.
     return None if url is None else re.split("[?#]", url.split("/", 3)[3], maxsplit=1)[0]
 
 
 class Fields:
-    """The fields of a JSON object. `null` reads as absent; what nobody asks for is ignored.
+    """The fields of a JSON object. `null` counts as absent; unknown fields are ignored.
 
     Args:
         values: The object.
-        where: What is before a field's name in a message: the place of the object in an array.
+        where: The prefix of a field's name in messages: the place of the object in an array.
     """
 
     def __init__(self, values: dict[str, JSON], where: str = "") -> None:
@@ -108,13 +108,13 @@ class Fields:
 
     @classmethod
     def of(cls, body: JSON, where: str = "") -> Fields:
-        """The fields of a body; 422 where it is not an object."""
+        """Return the fields of a body; refuse anything but an object with a 422."""
         if not isinstance(body, dict):
             raise Refusal(422, f"{where or 'The body'}: a JSON object is expected.")
         return cls(body, f"{where}." if where else "")
 
     def optional(self, name: str) -> str | None:
-        """A text, or None where it is absent."""
+        """Return a string, or None if it is absent."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -125,21 +125,21 @@ class Fields:
         return value
 
     def required(self, name: str) -> str:
-        """A text that may be empty but not absent."""
+        """Return a string, which may be empty but not absent."""
         value = self.optional(name)
         if value is None:
             raise self.refusal(name, "is required")
         return value
 
     def filled(self, name: str) -> str:
-        """A text with something in it."""
+        """Return a non-empty string."""
         value = self.required(name)
         if not value.strip():
             raise self.refusal(name, "must not be empty")
         return value
 
     def word(self, name: str, words: Iterable[StrEnum]) -> str:
-        """One word of a closed list."""
+        """Return a word of a closed list."""
         value = self.required(name)
         known = [word.value for word in words]
         if value not in known:
@@ -147,17 +147,17 @@ class Fields:
         return value
 
     def refuse_misspelling(self, wrong: str, right: str) -> None:
-        """Refuse a field that is written in the wrong case, where ignoring it would hide the mistake."""
+        """Refuse a field in the wrong case: ignoring it would hide the mistake."""
         if wrong in self._values:
             raise self.refusal(wrong, f"is not a field; it is spelled {right}")
 
     def refusal(self, name: str, complaint: str, status: int = 422, code: str | None = None) -> Refusal:
-        """A refusal that names the field."""
+        """Return a refusal that names the field."""
         return Refusal(status, f"{self._where}{name}: {complaint}.", code)
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text can be written in UTF-8."""
+    """Return whether a string can be encoded in UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What the parts of the server know of it: its settings, and what there is."""
+"""The server as its parts see it: its settings and its state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _utc_now() -> datetime:
 
 @attrs.define(slots=False, eq=False, repr=False)
 class World:
-    """The server as its parts see it. `Emulator`, which is one, describes each setting.
+    """The settings and the state of a server. `Emulator`, a subclass, describes each setting.
 
     Public attributes may be changed while it runs.
     """

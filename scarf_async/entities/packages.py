@@ -271,10 +271,10 @@ class RouteCreate:
     template_path: str = attrs.field(validator=some_text)
 
     def __attrs_post_init__(self) -> None:
-        # The two are easily swapped, and the service would accept them.
+        # The two are easily swapped, and the service would accept that.
         if _ABSOLUTE.match(self.template_path):
             raise ValidationError(
-                f"template_path is the path that is asked for, such as /{{version}}.tgz, and"
+                f"template_path is the path that clients request, such as /{{version}}.tgz, and"
                 f" {without_user(self.template_path)} is an address: are template_path and outgoing_url swapped?",
                 field="template_path",
             )

@@ -1,4 +1,4 @@
-"""NDJSON as bytes in, aggregates out. Pure."""
+"""Parse NDJSON to aggregates. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["AggregateReader"]
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An aggregate on the wire. What does not fit it exactly is read the slow way."""
+    """The JSON of an aggregate. Records that do not fit exactly are read by the slow path."""
 
     breakdown: str
     date: dt.date
@@ -82,10 +82,10 @@ class AggregateReader(NdjsonFormat):
         self._end = end
 
     def decode(self, records: list[bytes]) -> tuple[list[Aggregate], int]:
-        """Return aggregates without the late ones, and how many those were.
+        """Return aggregates without those at or after the end, and the number of those.
 
         Raises:
-            RecordError: one of the records cannot be read.
+            RecordError: a record cannot be read.
         """
         read = _rows.decode
         try:
@@ -108,10 +108,10 @@ class AggregateReader(NdjsonFormat):
         return self._end is not None and day is not None and day >= self._end
 
     def late(self, records: list[bytes]) -> list[bool]:
-        """Say of each record whether its day is the end or later.
+        """Return for each record whether its day is the end or later.
 
         Raises:
-            RecordError: one of the records cannot be read.
+            RecordError: a record cannot be read.
         """
         read = _dates.decode
         try:

@@ -1,4 +1,4 @@
-"""NDJSON as bytes in, aggregations out. Pure."""
+"""Parse NDJSON to aggregations. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["AggregationReader"]
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An aggregation on the wire; null reads as absent. What does not fit it exactly is read the slow way."""
+    """The JSON of an aggregation; null counts as absent. The slow path reads records that do not fit exactly."""
 
     breakdown: str
     date: dt.date | None = None
@@ -84,7 +84,7 @@ def _aggregations(rows: Sequence[_Row], extras: Iterable[dict[str, JSON]]) -> li
 
 
 def _respelled(name: str, value: JSON) -> JSON:
-    """Return a day or a moment as `_Row` reads it: no document gives the form of either."""
+    """Return a day or time in the form that `_Row` reads: the form of both is not documented."""
     if not isinstance(value, str):
         return value
     try:
@@ -107,15 +107,15 @@ def _with_extra(fields: dict[str, JSON]) -> tuple[_Row, dict[str, JSON]]:
 
 
 class AggregationReader(NdjsonFormat):
-    """Reads NDJSON records as `Aggregation`s, whatever their date: it is that of a bucket."""
+    """Reads NDJSON records as `Aggregation`s, without a filter: their date is that of a bucket."""
 
     record: Final = Aggregation
 
     def decode(self, records: list[bytes]) -> tuple[list[Aggregation], int]:
-        """Return aggregations; none is left out.
+        """Return aggregations; none is dropped.
 
         Raises:
-            RecordError: one of the records cannot be read.
+            RecordError: a record cannot be read.
         """
         read = _rows.decode
         try:

@@ -40,7 +40,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-# Many at once would keep the event loop waiting.
+# Larger batches would block the event loop.
 _CONVERTED_AT_ONCE: Final = 1024
 # Bytes: `extra` repeats names of columns for each record.
 _HEADERS_AT_ONCE: Final = 2**22
@@ -59,10 +59,10 @@ _TYPES: Final = {
 
 @contextmanager
 def arrow_told(description: str) -> Iterator[None]:
-    """Tell of what Arrow refuses as this package does.
+    """Convert errors of Arrow to those of this package.
 
     Raises:
-        ExportError: Arrow cannot hold or write something.
+        ExportError: Arrow cannot represent or write a value.
     """
     try:
         yield
@@ -70,7 +70,7 @@ def arrow_told(description: str) -> Iterator[None]:
         problem = str(error)
     else:
         return
-    raise ExportError(f"{description}: Arrow cannot go on: {problem}")
+    raise ExportError(f"{description}: Arrow failed: {problem}")
 
 
 def schema_of(record: type[attrs.AttrsInstance]) -> pa.Schema:
@@ -95,19 +95,19 @@ def _type_of(hint: object) -> pa.DataType:
 
 
 def frame_of(table: pa.Table) -> pd.DataFrame:
-    """Return a table of records as a DataFrame, whose types do not depend on which values are missing."""
+    """Return a table of records as a DataFrame, whose types do not depend on missing values."""
     import pandas as pd  # noqa: PLC0415 # large, and in no extra
 
     types = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
     text = pd.Series(["text"]).dtype
     if isinstance(text, pd.StringDtype):
-        # An earlier pyarrow does not know what pandas takes for text by default since.
+        # An older pyarrow does not know the default string type of newer pandas.
         types[pa.string()] = text
     return table.to_pandas(types_mapper=types.get)
 
 
 class Sent(Protocol):
-    """Records as they came."""
+    """Records as they were received."""
 
     def line(self, row: int) -> int:
         """Return the number of a record's first line."""
@@ -117,13 +117,13 @@ class Sent(Protocol):
 
 
 def with_end(record: bytes) -> bytes:
-    """Return a record with a line end: behind a CR a LF alone would make one line end of the two."""
+    """Return a record with a line end: after a CR, a lone LF would form one line end with it."""
     return record + (b"\r\n" if record.endswith(b"\r") else b"\n")
 
 
 @attrs.frozen(eq=False)
 class SentRecords:
-    """Records that were cut already, with the numbers of their first lines."""
+    """Records that were already split, with the numbers of their first lines."""
 
     records: Sequence[bytes]
     numbers: Sequence[int]
@@ -138,12 +138,12 @@ class SentRecords:
 
 @attrs.frozen(eq=False)
 class Part:
-    """Some records in the order in which they came: as columns, and as they were sent.
+    """Some records in the order of arrival: as columns, and as they were sent.
 
     Attributes:
         batch: the columns.
         sent: the records that they were read from.
-        rows: which of those `batch` holds; None: all.
+        rows: which of those are in `batch`; None for all.
     """
 
     batch: pa.RecordBatch
@@ -152,12 +152,12 @@ class Part:
 
     @property
     def nbytes(self) -> int:
-        """About how many bytes it holds: what was sent is about as long as its columns."""
+        """The approximate size in bytes: the raw records are about as long as the columns."""
         size: int = self.batch.nbytes
         return 2 * size
 
     def where(self, mask: pa.Array) -> Part:
-        """Return those of which a mask says so."""
+        """Return the rows that a mask selects."""
         if not mask.false_count:
             return self
         rows = pc.indices_nonzero(mask)
@@ -178,7 +178,7 @@ class Part:
 
 
 def text_of(texts: pa.Array) -> memoryview:
-    """Return large texts, or bytes, one behind another, as they lie in memory."""
+    """Return large strings or bytes concatenated, as they are in memory."""
     _, offsets, data = texts.buffers()
     ends = memoryview(offsets).cast("q")
     return memoryview(data or b"")[ends[texts.offset] : ends[texts.offset + len(texts)]]
@@ -192,14 +192,14 @@ def _values(name: str, records: Sequence[T]) -> list[object]:
 
 
 class PartParser(Parser[Part], Generic[T]):
-    """Makes columns of typed records, of as many as come out at once.
+    """Converts typed records to columns, as many as are available at once.
 
     Attributes:
         record: the class of the records.
-        header: the header, once it has come.
+        header: the header, once it has arrived.
 
     Raises:
-        ValidationError: the records have no columns that are known before they come.
+        ValidationError: the columns of the records are not known in advance.
     """
 
     def __init__(self, reader: RecordReader[T], counters: Counters, max_record_bytes: int) -> None:
@@ -237,13 +237,13 @@ class PartParser(Parser[Part], Generic[T]):
             self._counters.records_received += 1
             yield [], self._counters.malformed(numbers[0], reason, records[0]) if reason else ExportError(misfit)
         else:
-            # Many are read at once; by halves the bad ones are found without reading all one by one.
+            # Many are read at once; bisection finds the bad ones without reading all one by one.
             half = len(records) // 2
             yield from self._convert(records[:half], numbers[:half])
             yield from self._convert(records[half:], numbers[half:])
 
     def _batch(self, records: Sequence[T]) -> tuple[pa.RecordBatch | None, str]:
-        """Return columns; or None, and why the records do not fit."""
+        """Return columns; or None and why the records do not fit."""
         arrays: list[pa.Array] = []
         for field in self._schema:
             try:
@@ -254,9 +254,9 @@ class PartParser(Parser[Part], Generic[T]):
 
 
 class RecordBatches(AsyncIterator[pa.RecordBatch]):
-    """Record batches of so many rows, the last one short; a short one also before an error.
+    """Record batches of a given size; the last one, and one before an error, may be shorter.
 
-    Without a size, blocks as they come: only what is short is joined, since that copies it.
+    Without a size, blocks are returned as they arrive; only short ones are joined, since that copies them.
     """
 
     def __init__(self, cursor: Cursor[Part], size: int | None) -> None:
@@ -289,7 +289,7 @@ class RecordBatches(AsyncIterator[pa.RecordBatch]):
             return self._joined()
 
     def _joined(self) -> pa.RecordBatch:
-        """Take so many rows from the parts; only where they are of several parts, and short, they are copied."""
+        """Take a number of rows from the parts; they are copied only if they are in several short parts."""
         taken: list[pa.RecordBatch] = []
         wanted = min(self._most, self._rows)
         self._rows -= wanted

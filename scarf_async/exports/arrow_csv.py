@@ -1,6 +1,6 @@
-"""Event CSV as Arrow columns without a Python object for each cell: the fast way, taken where it is proven right.
+"""Event CSV as Arrow columns without a Python object for each cell: the fast path, used where it is proven correct.
 
-`EventReader` says what a record means. What Arrow might read otherwise is left to it.
+`EventReader` defines the meaning of a record, and reads everything that Arrow might read differently.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from scarf_async.exports.csv import has_lone_cr, last_record, whole_records
 __all__ = ["ColumnReader", "Rows", "proven_records"]
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
-# Scalars are made here: for each that it makes of a Python object, pyarrow may look for pandas on the disk.
+# Scalars are created here: for each conversion of a Python object, pyarrow may search the disk for pandas.
 _FIRST_TIME: Final = pa.scalar(dt.datetime.min.replace(tzinfo=dt.UTC), _TIME)
 _LAST_TIME: Final = pa.scalar(dt.datetime.max.replace(tzinfo=dt.UTC), _TIME)
 _EMPTY: Final = pa.scalar("", pa.string())
-# Of all that Arrow takes for a time with a zone, everything so long has seconds; so has what is 20 long.
+# Of the strings that Arrow accepts as a time with a zone, those at least this long or 20 long have seconds.
 _WITH_SECONDS: Final = pa.scalar(23, pa.int32())
 _UTC_SECONDS: Final = pa.scalar(20, pa.int32())
-# The forms that Arrow does not take, and what it takes for them: six digits, no space, a zone.
+# The forms that Arrow does not accept, and their replacements: six digits, no space, a zone.
 _CLOCK: Final = r"\A(\d{4}-\d\d-\d\d)(?i:[T ])(\d\d:\d\d:\d\d)(?:(\.\d{1,6})\d{0,6})?[ \t\n\r\f\v]*"
 _OTHER_FORMS: Final = (
     (_CLOCK + r"(?i:Z|UTC)?\z", r"\1T\2\3Z"),
@@ -38,7 +38,7 @@ _TRUE: Final = ("true", "True", "TRUE", "t", "T", "1")
 _FALSE: Final = ("false", "False", "FALSE", "f", "F", "0")
 _FLAG_WORDS: Final = pa.array([*_TRUE, *_FALSE])
 _FIRST_FALSE: Final = pa.scalar(len(_TRUE), pa.int32())
-# Where the only text of an array begins and ends.
+# The offsets of the only string of an array.
 _ENDS: Final = Struct("=qq")
 _LINE_END: Final = pa.scalar(ord("\n"), pa.uint8())
 _QUOTE: Final = pa.scalar(ord('"'), pa.uint8())
@@ -47,7 +47,7 @@ _BESIDE: Final = pa.array(b',\n\r"', pa.uint8())
 
 
 class _UnprovenError(Exception):
-    """Arrow may read this otherwise than `EventReader` does."""
+    """Arrow may read this differently from `EventReader`."""
 
 
 @attrs.frozen(eq=False)
@@ -55,9 +55,9 @@ class Rows:
     """Some records as columns.
 
     Attributes:
-        batch: those that are kept.
-        received: how many there were.
-        lines: how many lines they took, blank ones too.
+        batch: the records that are kept.
+        received: the number of all records.
+        lines: the number of their lines, including blank ones.
     """
 
     batch: pa.RecordBatch
@@ -79,7 +79,7 @@ def _times(words: pa.Array) -> pa.Array:
 
 
 def _seconds(words: pa.Array) -> pa.Array:
-    """Read times that have seconds and a zone."""
+    """Parse times that have seconds and a zone."""
     lengths = pc.binary_length(words)
     odd = pc.and_(pc.less(lengths, _WITH_SECONDS), pc.not_equal(lengths, _UTC_SECONDS))
     if odd.true_count:
@@ -88,7 +88,7 @@ def _seconds(words: pa.Array) -> pa.Array:
 
 
 def _numbers(words: pa.Array) -> pa.Array:
-    # What Arrow takes beyond our numbers is infinite or none.
+    # The other strings that Arrow accepts as numbers are infinities and NaN.
     numbers = words.cast(pa.float64())
     if pc.is_finite(numbers).false_count:
         raise _UnprovenError
@@ -106,7 +106,7 @@ _CONVERTERS: Final = {_TIME: _times, pa.float64(): _numbers, pa.bool_(): _flags}
 
 
 def _check_utf8(text: pa.Buffer) -> None:
-    # In one piece that is much faster than cell by cell, and the same: what separates cells is ASCII.
+    # On the whole buffer this is much faster than cell by cell, and equivalent: separators are ASCII.
     ends = pa.py_buffer(_ENDS.pack(0, text.size))
     pa.Array.from_buffers(pa.large_string(), 1, [None, ends, text]).validate(full=True)
 
@@ -154,14 +154,15 @@ def _are_regular(text: pa.Array, quotes: pa.Array) -> bool:
 
 
 class ColumnReader:
-    """Reads blocks of whole records under one header.
+    """Parses blocks of whole records with one header.
 
     Attributes:
-        growth: how many times as long as a record its columns may be, since `extra` repeats names of columns.
+        growth: the maximum ratio of the size of columns to that of a record, since `extra` repeats names of
+            columns.
 
     Args:
         names: the columns in the CSV's order, each once.
-        schema: what comes out; `extra` takes the columns that it does not have.
+        schema: the schema of the result; other columns go into `extra`.
         end: the first day whose records are left out; None for no filter.
     """
 
@@ -173,7 +174,7 @@ class ColumnReader:
         self._at = {name: at for at, name in enumerate(names) if name in schema.names and name != "extra"}
         self._unknown = [(name, at) for at, name in enumerate(names) if name not in self._at]
         self.growth: int = len(msgspec.json.encode({name: None for name, _ in self._unknown})) // len(names)
-        # A header may name columns in any way: here they have numbers.
+        # A header may contain any names: columns are numbered here.
         self._names = [str(at) for at in range(len(names))]
         self._parsed = pa_csv.ParseOptions(newlines_in_values=True)
         self._converted = pa_csv.ConvertOptions(
@@ -184,10 +185,10 @@ class ColumnReader:
         )
 
     def read(self, data: bytes) -> Rows | None:
-        """Read records behind a leading LF, whole and in regular quotes.
+        """Parse whole records in regular quotes, after a leading LF.
 
         Returns:
-            The records; None where only `EventReader` reads them rightly.
+            The records; None if only `EventReader` can read them correctly.
         """
         try:
             batch, received = self._read(data)
@@ -198,10 +199,10 @@ class ColumnReader:
     def _read(self, data: bytes) -> tuple[pa.RecordBatch, int]:
         buffer = pa.py_buffer(data)
         _check_utf8(buffer)
-        # The leading LF is a blank line, which is none; and so no first field is taken for a BOM.
+        # The leading LF is a blank line, which is skipped, and protects a first field from being taken for a BOM.
         table = pa_csv.read_csv(
             buffer,
-            # Several blocks are read at once: more threads for each would only take turns.
+            # Several blocks are parsed at once: more threads for each would only compete.
             read_options=pa_csv.ReadOptions(column_names=self._names, block_size=len(data) + 1, use_threads=False),
             parse_options=self._parsed,
             convert_options=self._converted,

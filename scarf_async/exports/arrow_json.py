@@ -1,4 +1,4 @@
-"""Columns as lines of JSON, a column at a time: hardly a value becomes a Python object. Pure."""
+"""Convert columns to JSON lines, a column at a time, with hardly a Python object per value. Pure."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["json_lines"]
 
 _TEXT: Final = pa.large_string()
 _ROWS_AT_ONCE: Final = 8192
-# Hardly a value of these comes twice: to look for those that do costs more than it saves.
+# Values of these columns are rarely repeated: deduplication would cost more than it saves.
 _MOSTLY_UNIQUE: Final = frozenset({"id", "time"})
-# What JSON does not take as it is.
+# Characters that JSON escapes.
 _SPECIAL: Final = r'["\\\x00-\x1f]'
-# Where Arrow has a blank between day and time.
+# The place of Arrow's blank between day and time.
 _BLANK: Final = len("YYYY-MM-DD")
 
 
 def json_lines(batch: pa.RecordBatch) -> Iterator[memoryview]:
-    """Return a line for each row, of some rows at a time: they are longer than what they are made of.
+    """Yield a line for each row, in batches, since lines are longer than columns.
 
-    Each is an object of all columns; times are in UTC, `extra`, which is JSON already, is an object.
+    Each is an object of all columns. Times are in UTC; `extra`, which is JSON already, becomes an object.
     """
     for at in range(0, batch.num_rows, _ROWS_AT_ONCE):
         yield text_of(_lines(batch.slice(at, _ROWS_AT_ONCE)))
@@ -46,7 +46,7 @@ def _lines(batch: pa.RecordBatch) -> pa.Array:
 
 
 def _members(name: str, before: str, column: pa.Array) -> pa.Array | pa.Scalar:
-    """Return the values of a column, each behind a text."""
+    """Return the values of a column, each after a prefix."""
     if column.null_count == len(column):
         return _text(before + "null")
     if name in _MOSTLY_UNIQUE or pa.types.is_list(column.type):
@@ -67,12 +67,13 @@ def _words(values: pa.Array) -> pa.Array:
     if pa.types.is_list(kind):
         return pa.array([msgspec.json.encode(value).decode() for value in values.to_pylist()], _TEXT)
     if pa.types.is_timestamp(kind):
-        # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
+        # For a time with a zone, Arrow needs the machine's time zone database, which may be missing; this is in
+        # UTC.
         words = pc.binary_replace_slice(values.cast(pa.timestamp("us")).cast(_TEXT), _BLANK, _BLANK + 1, "T")
         return pc.binary_join_element_wise(_text('"'), words, _text('Z"'), _text(""))
     words = values.cast(_TEXT)
     if pa.types.is_floating(kind):
-        # One that is whole is still no integer.
+        # A whole number is still not an integer.
         return pc.replace_substring_regex(words, r"\A(-?\d+)\z", r"\1.0")
     if not (pa.types.is_string(kind) or pa.types.is_date(kind)):
         return words

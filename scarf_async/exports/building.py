@@ -1,7 +1,7 @@
-"""Many records at once, an attribute at a time.
+"""Create many records at once, an attribute at a time.
 
-Through their `__init__` records of twenty attributes would take longer than all the rest of the reading together.
-What is done here is the same, one slot after another; validators and converters are not asked.
+The `__init__` of records with twenty attributes would take longer than all the rest of reading. This does the same,
+one slot after another, without validators and converters.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ R = TypeVar("R", bound=attrs.AttrsInstance)
 
 
 class Slots(Generic[R]):
-    """Makes records of a class, empty, and fills them.
+    """Creates empty records of a class, and fills them.
 
     >>> Point = attrs.make_class("Point", ["x", "y"], slots=True, frozen=True)
     >>> slots = Slots(Point)
@@ -34,7 +34,7 @@ class Slots(Generic[R]):
         record: a class with slots.
 
     Raises:
-        TypeError: it has none.
+        TypeError: the class has no slots.
     """
 
     def __init__(self, record: type[R]) -> None:
@@ -47,9 +47,9 @@ class Slots(Generic[R]):
             self._put[field.name] = slot.__set__
 
     def make(self, count: int) -> list[R]:
-        """Return so many records without any attribute."""
+        """Return a number of records without any attribute."""
         return list(map(self._record.__new__, repeat(self._record, count)))
 
     def fill(self, records: Sequence[R], name: str, values: Iterable[object]) -> None:
-        """Put a value into each; all attributes of all records are to be filled before anyone sees them."""
+        """Set an attribute of each record; all attributes must be filled before the records are used."""
         deque(map(self._put[name], records, values), maxlen=0)

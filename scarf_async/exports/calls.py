@@ -36,7 +36,7 @@ __all__ = ["EVERYTHING", "ExportCalls"]
 T = TypeVar("T")
 
 EVERYTHING: Final = AggregationQuery()
-"""Counts all of an owner's traffic, by the day."""
+"""Count all of an owner's traffic, by day."""
 
 
 def _check_on_malformed(value: object) -> None:
@@ -61,7 +61,7 @@ class ExportCalls:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Aggregate]:
-        """Daily counts of an organization's packages, of v1.
+        """Return daily counts of an organization's packages (v1).
 
         Nothing is sent before the stream is opened, which raises as `ExportStream` says.
 
@@ -73,15 +73,15 @@ class ExportCalls:
             ```
 
         Args:
-            organization: whose packages.
+            organization: the owner of the packages.
             start: the first day.
             end: the first day after the range.
             unfiltered: keep what the service sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
 
         Raises:
-            UnsupportedError: the client speaks v2; use `aggregations`.
-            ValidationError: a day or another argument cannot be used; nothing was sent.
+            UnsupportedError: the client calls v2, which has `aggregations` instead.
+            ValidationError: a day or another argument is invalid; nothing was sent.
         """
         return self._export(
             ExportKind.ORGANIZATION_AGGREGATES,
@@ -104,7 +104,7 @@ class ExportCalls:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Aggregate]:
-        """Daily counts of a user's packages, of v1.
+        """Return daily counts of a user's packages (v1).
 
         Nothing is sent before the stream is opened, which raises as `ExportStream` says.
 
@@ -116,15 +116,15 @@ class ExportCalls:
             ```
 
         Args:
-            username: whose packages.
+            username: the owner of the packages.
             start: the first day.
             end: the first day after the range.
             unfiltered: keep what the service sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
 
         Raises:
-            UnsupportedError: the client speaks v2; use `aggregations`.
-            ValidationError: a day or another argument cannot be used; nothing was sent.
+            UnsupportedError: the client calls v2, which has `aggregations` instead.
+            ValidationError: a day or another argument is invalid; nothing was sent.
         """
         return self._export(
             ExportKind.USER_AGGREGATES,
@@ -149,23 +149,23 @@ class ExportCalls:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Event]:
-        """Events of a package and of the pixels attached to it, in no order.
+        """Return the events of a package and of the pixels attached to it, in no order.
 
-        The same event may come more than once; where `Event.id` is set, it tells.
+        The service may send an event more than once; `Event.id`, if it is set, shows that.
 
         Args:
-            owner: the package's owner. None asks at the older v1 address, which has none; in v2 it is the owner of
-                the `Package` or `PackageKey`, else the client's.
+            owner: the package's owner. None: in v1, the older URL that needs no owner; in v2, the owner of the
+                `Package` or `PackageKey`, else the client's.
             package_id: its uuid, the `Package` or its key.
             start: the first day.
             end: the first day after the range.
-            api: which version to ask; None: that of the client.
+            api: the version to call; None: that of the client.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
 
         Raises:
-            ValidationError: a day or another argument cannot be used; nothing was sent.
-            UnsupportedError: the version that is asked does not have this export; nothing was sent.
+            ValidationError: a day or another argument is invalid; nothing was sent.
+            UnsupportedError: the version does not have this export; nothing was sent.
         """
         api = self._client.api if api is None else api
         key = package_key(package_id)
@@ -195,20 +195,20 @@ class ExportCalls:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Event]:
-        """Events of all packages of an owner, in no order; from v2.
+        """Return the events of all packages of an owner, in no order (v2).
 
         Args:
-            owner: whose packages; None: the client's owner's.
+            owner: the owner of the packages; None: the client's owner.
             start: the first day.
             end: the first day after the range.
-            names: only packages of these names, in the service's own words: `a,b` for one or the other, `*` for any
-                text, braces around alternatives (`io.dapr*`, `acme/{web,api}`). Several are joined by commas.
+            names: only packages with these names, as patterns of the service: `a,b` for either, `*` for any text,
+                braces around alternatives (`io.dapr*`, `acme/{web,api}`). Several patterns are joined by commas.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
 
         Raises:
-            ValidationError: a day or another argument cannot be used, or nobody says whose; nothing was sent.
-            UnsupportedError: the version that is asked does not have this export; nothing was sent.
+            ValidationError: a day or another argument is invalid, or no owner is given; nothing was sent.
+            UnsupportedError: the version does not have this export; nothing was sent.
         """
         owner = needed_owner(owner, self._client.owner)
         return self._export(
@@ -234,19 +234,19 @@ class ExportCalls:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Event]:
-        """Events of an owner's packages and pixels that come from one company, in no order; from v2.
+        """Return the events of an owner's packages and pixels that come from one company, in no order (v2).
 
         Args:
             domain: the company's domain, such as `corp.example`.
             start: the first day.
             end: the first day after the range.
-            owner: whose packages and pixels; None: the client's owner's.
+            owner: the owner of the packages and pixels; None: the client's owner.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
 
         Raises:
-            ValidationError: a day or another argument cannot be used, or nobody says whose; nothing was sent.
-            UnsupportedError: the version that is asked does not have this export; nothing was sent.
+            ValidationError: a day or another argument is invalid, or no owner is given; nothing was sent.
+            UnsupportedError: the version does not have this export; nothing was sent.
         """
         return self._export(
             COMPANY_EVENTS,
@@ -270,21 +270,21 @@ class ExportCalls:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Mapping[str, str | None]]:
-        """How often companies have seen the pixels of an owner; from v2.
+        """Return how often companies have seen the pixels of an owner (v2).
 
-        Its records are mappings of the columns that the service sends, an empty cell None: no document says which
-        they are. Where there is a `date`, records of `end` and later are left out. It is saved as `csv` or `jsonl`.
+        Its records are mappings of the columns that the service sends, which are not documented; an empty cell is
+        None. If there is a `date`, records of `end` and later are left out. It can be saved as `csv` or `jsonl`.
 
         Args:
             start: the first day.
             end: the first day after the range.
-            owner: whose pixels; None: the client's owner's.
+            owner: the owner of the pixels; None: the client's owner.
             unfiltered: keep what the service sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
 
         Raises:
-            ValidationError: a day or another argument cannot be used, or nobody says whose; nothing was sent.
-            UnsupportedError: the version that is asked does not have this export; nothing was sent.
+            ValidationError: a day or another argument is invalid, or no owner is given; nothing was sent.
+            UnsupportedError: the version does not have this export; nothing was sent.
         """
         owner = needed_owner(owner, self._client.owner)
         return self._export(
@@ -310,20 +310,20 @@ class ExportCalls:
         unfiltered: bool = False,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Event]:
-        """Events of pixels: of all that the token's user can see (v1), or of an owner's, or of one (v2).
+        """Return the events of all pixels that the user can see (v1), or of an owner's or one pixel (v2).
 
         Args:
             start: the first day.
             end: the first day after the range.
-            owner: whose pixels; for v2, and only there. None: the client's owner's.
-            pixel: the one pixel, or its id; for v2, and only there.
-            api: which version to ask; None: that of the client, but v2 for one pixel.
+            owner: the owner of the pixels (v2 only); None: the client's owner.
+            pixel: one pixel, or its id (v2 only).
+            api: the version to call; None: that of the client, or v2 for one pixel.
             unfiltered: keep what v2 sends from `end` on.
             on_malformed: what happens to a record that cannot be read.
 
         Raises:
-            ValidationError: a day or another argument cannot be used, or nobody says whose; nothing was sent.
-            UnsupportedError: the version that is asked does not have this export; nothing was sent.
+            ValidationError: a day or another argument is invalid, or no owner is given; nothing was sent.
+            UnsupportedError: the version does not have this export; nothing was sent.
         """
         pixel_id: str | None = None
         if pixel is not None:
@@ -356,11 +356,11 @@ class ExportCalls:
         owner: str | None = None,
         on_malformed: OnMalformed = "raise",
     ) -> Export[Aggregation]:
-        """Counts of an owner's traffic, by one dimension or two and in buckets of days; of v3, on every client.
+        """Return counts of an owner's traffic by one or two dimensions, in buckets of days (v3, from any client).
 
-        The service leaves `end` out, and no row is left out here. An id that it does not know brings no rows, and
-        not an error. A plan may look at fewer days than were asked for: `stream.effective_start` and
-        `.effective_end` tell, and a `ScarfWarning` names both ranges.
+        The service excludes `end` itself, so the SDK drops no rows. An unknown id gives no rows and no error. A
+        plan may cover fewer days than requested: `stream.effective_start` and `.effective_end` have the range that
+        was covered, and a `ScarfWarning` names both ranges.
 
         ```python
         query = AggregationQuery(breakdown=("by-company", "by-version"), rollup="weekly", names="acme/*")
@@ -371,14 +371,15 @@ class ExportCalls:
 
         Args:
             start: the first day.
-            end: the first day after the range, 366 days later at the most.
-            query: what is counted, and by what.
-            owner: whose traffic, in the very letters of the service; None: that of the packages and pixels that the
-                query names, else the client's.
+            end: the first day after the range, at most 366 days after `start`.
+            query: what to count, and by which dimensions.
+            owner: the owner of the traffic, spelled exactly as the service does; None: that of the packages and
+                pixels in the query, else the client's.
             on_malformed: what happens to a record that cannot be read.
 
         Raises:
-            ValidationError: nobody says whose, the range is too long, or the query names what is another owner's.
+            ValidationError: no owner is given, the range is too long, or the query names something of another
+                owner.
         """
         instance("query", query, AggregationQuery, ValidationError, wanted="an AggregationQuery")
         owner = owner_of_query(query, owner)

@@ -1,4 +1,4 @@
-"""An export as the bytes of a file: as the service sends it, or in another format."""
+"""Convert an export to the bytes of a file, in the service's format or another one."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Converter(Protocol[B_contra]):
     """Writes batches of records. Its methods may run in threads, one after another."""
 
     def begin(self) -> bytes:
-        """Return what comes before all records."""
+        """Return the bytes before all records."""
 
     def take(self, batch: B_contra, /) -> bytes:
-        """Return what becomes of the next records; perhaps nothing yet."""
+        """Return the bytes of the next records, which may be empty."""
 
     def finish(self) -> bytes:
-        """Return what comes after all records."""
+        """Return the bytes after all records."""
 
 
 class _TextConverter:
@@ -66,7 +66,7 @@ class CsvConverter(_TextConverter):
 
 
 class Pipe(io.RawIOBase):
-    """Takes what pyarrow writes until somebody fetches it."""
+    """Buffers the output of pyarrow."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -81,14 +81,14 @@ class Pipe(io.RawIOBase):
         return self._size
 
     def write(self, data: object) -> int:
-        """Keep bytes until they are taken."""
+        """Add bytes to the buffer."""
         piece = bytes(data)  # type: ignore[call-overload] # any buffer
         self._pieces.append(piece)
         self._size += len(piece)
         return len(piece)
 
     def take(self) -> bytes:
-        """Return what has come since the last call."""
+        """Return the bytes since the last call."""
         pieces, self._pieces = self._pieces, []
         return b"".join(pieces)
 
@@ -106,7 +106,7 @@ class ParquetConverter:
         self._writer = pq.ParquetWriter(self._pipe, schema_of(record), compression="zstd")
 
     def begin(self) -> bytes:
-        """Return what comes before all records."""
+        """Return the bytes before all records."""
         return self._pipe.take()
 
     def take(self, batch: pa.RecordBatch, /) -> bytes:
@@ -116,14 +116,14 @@ class ParquetConverter:
         return self._pipe.take()
 
     def finish(self) -> bytes:
-        """Return what comes after all records."""
+        """Return the bytes after all records."""
         with self._told():
             self._writer.close()
         return self._pipe.take()
 
 
 class AsSent(AsyncIterator[bytes]):
-    """The pieces that a cursor gives."""
+    """The chunks of a cursor."""
 
     def __init__(self, cursor: Cursor[bytes]) -> None:
         self._cursor = cursor
@@ -136,14 +136,14 @@ class AsSent(AsyncIterator[bytes]):
 
 
 class Converted(AsyncIterator[bytes], Generic[B]):
-    """What a converter makes of batches.
+    """The output of a converter for batches.
 
-    It is not an async generator, for the reason that `Cursor` is not one.
+    It is not an async generator, for the same reason as `Cursor`.
 
     Args:
         description: the export, for messages.
         batches: the records.
-        converter: what writes them.
+        converter: converts the records.
     """
 
     def __init__(self, description: str, batches: AsyncIterator[B], converter: Converter[B]) -> None:
@@ -168,7 +168,7 @@ class Converted(AsyncIterator[bytes], Generic[B]):
             else:
                 data = await self._in_thread(self._converter.take, batch)
             if not self._begun:
-                # Not before the first records: what is not an export at all must not begin like one.
+                # Not before the first records: the output for a body that is not an export must not begin like one.
                 self._begun = True
                 data = self._converter.begin() + data
             if data:

@@ -1,4 +1,4 @@
-"""CSV as bytes in, fields out: RFC 4180, and where that is silent what Python's csv module does. Pure."""
+"""Parse CSV to fields: RFC 4180, and where it is silent, like Python's csv module. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TRIES: Final = 64
 
 
 def in_regular_quotes(data: bytes) -> bool:
-    r"""Say whether a text between two LFs has quotes only around fields and, doubled, within them, all closed.
+    r"""Return whether a text between two LFs has quotes only around fields and doubled within them, all closed.
 
     >>> in_regular_quotes(b'\n1,"a ""b"" c"\n'), in_regular_quotes(b'\n1,5" disk\n')
     (True, False)
@@ -37,7 +37,7 @@ def in_regular_quotes(data: bytes) -> bool:
 
 
 def first_line(data: bytes) -> int:
-    r"""Return where the first line that is not blank ends; 0 if it does not.
+    r"""Return the end of the first non-blank line; 0 if it does not end.
 
     >>> first_line(b"\r\n\ntype,time\r\npull")
     14
@@ -47,9 +47,9 @@ def first_line(data: bytes) -> int:
 
 
 def whole_records(data: bytes, begin: int, limit: int) -> int:
-    r"""Return how far data is whole records, none longer than the limit, in regular quotes.
+    r"""Return how far data consists of whole records in regular quotes, none longer than the limit.
 
-    No CR is without its LF, not even in quotes: what it means outside them is where readers differ most.
+    No CR is without its LF, not even in quotes: readers differ most about its meaning outside quotes.
 
     >>> whole_records(b'\n1,"a\nb"\n2,"c\n', 1, 100)
     9
@@ -62,12 +62,12 @@ def whole_records(data: bytes, begin: int, limit: int) -> int:
         limit: the longest record.
 
     Returns:
-        A place behind a LF that ends a record; `begin` where there is none.
+        A place after a LF that ends a record; `begin` if there is none.
     """
     if has_lone_cr(data):
         return begin
     at = begin
-    # Steps that are no longer than the limit hold no record that is.
+    # Steps within the limit cannot contain a record beyond it.
     while at < len(data):
         regular = _REGULAR.match(data, at, at + limit)
         end = last_record(data, at, regular.end() if regular else at)
@@ -109,7 +109,7 @@ class CsvSplitter(LineSplitter):
     [b'1,"a\nb"', b'2,5" disk']
     """
 
-    # Of a record that is not kept: whether its quotes are open, and whether a quote that comes next opens them.
+    # For a record that is not kept: whether its quotes are open, and whether the next quote opens them.
     _opened = False
     _may_open = False
 
@@ -128,7 +128,7 @@ class CsvSplitter(LineSplitter):
     def _watch(self, part: bytes, *, opened: bool | None = None) -> bool:
         if opened is not None:
             self._opened, self._may_open = opened, not opened
-        # Where a quote opens: at a field's start, and, again, right behind the quote that closed.
+        # A quote opens at the start of a field, and again right after the quote that closed.
         opens = 0 if self._may_open else -1
         at = 0
         while (quote := part.find(b'"', at)) >= 0:
@@ -142,8 +142,8 @@ class CsvSplitter(LineSplitter):
         return self._opened
 
     def _bounded(self, lines: list[bytes]) -> list[bytes]:
-        # In regular quotes a record ends where as many have closed as have opened. So only the lines with an
-        # odd number of them, the first and the last of a record's several, are looked at one by one.
+        # In regular quotes, a record ends where all quotes are closed. So only lines with an odd number of quotes,
+        # the first and last ones of a record, are examined one by one.
         odd = [at for at, line in enumerate(lines) if line.count(b'"') % 2]
         whole = odd.pop() if len(odd) % 2 else len(lines)
         if not in_regular_quotes(b"\n".join((b"", *lines[:whole], b""))):
@@ -208,11 +208,11 @@ def split_records(records: Sequence[bytes]) -> list[list[str]]:
     """Split complete records into fields; invalid UTF-8 is replaced.
 
     Raises:
-        RecordError: one of them cannot be split; which one is only told of a single record.
+        RecordError: one of them cannot be split; which one is only certain for a single record.
     """
     texts = [record.decode("utf-8", "replace") for record in records]
-    # Python's csv module takes a CR outside quotes for a line end, swallows it at the end of a record and
-    # refuses it elsewhere. It also refuses fields longer than a limit that belongs to the whole process.
+    # Python's csv module treats a CR outside quotes as a line end, drops it at the end of a record and refuses it
+    # elsewhere. It also refuses fields longer than a process-wide limit.
     if "\r" not in {text[-1:] for text in texts}:
         try:
             return list(csv.reader(texts, strict=True))

@@ -1,4 +1,4 @@
-"""What all exports in CSV have in common. Pure."""
+"""The common parts of all exports in CSV. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["CsvFormat"]
 
 
 class CsvFormat:
-    """The form of CSV; a reader of records adds what they are.
+    """The format of CSV; subclasses read its records.
 
     Attributes:
         names: the columns, once there was a header.
@@ -23,7 +23,7 @@ class CsvFormat:
     names: Sequence[str] = ()
 
     def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
-        """Return what cuts the body into records."""
+        """Return the splitter of the body into records."""
         return CsvSplitter(max_record_bytes, keep_ends=keep_ends)
 
     def foreign(self, start: bytes) -> str | None:
@@ -31,7 +31,7 @@ class CsvFormat:
         return {b"<": "an HTML page", b"{": "a JSON object", b"[": "a JSON array"}.get(start[:1])
 
     def cut(self, record: bytes) -> str | None:
-        """Say why a last record without line end is not whole."""
+        """Return why a last record without a line end is incomplete."""
         try:
             fields = split_fields(record.decode("utf-8", "replace"))
         except RecordError as error:
@@ -39,10 +39,10 @@ class CsvFormat:
         return self._misfit(len(fields)) if len(fields) < len(self.names) else None
 
     def take_header(self, header: bytes, required: Sequence[str], *, typed: bool) -> Sequence[str]:
-        """Take the names of the columns.
+        """Read the names of the columns.
 
         Raises:
-            RecordError: one that is required is missing or there twice; for typed reading, any is there twice.
+            RecordError: a required column is missing or repeated; for typed reading, any column is repeated.
         """
         names = split_fields(header.decode("utf-8", "replace"))
         for name in required:
@@ -58,7 +58,7 @@ class CsvFormat:
         """Return the fields of records.
 
         Raises:
-            RecordError: one of them has more or fewer than the header.
+            RecordError: a record has more or fewer fields than the header.
         """
         rows = split_records(records)
         width = len(self.names)

@@ -1,4 +1,4 @@
-"""What the name of a file says of its format and its compression."""
+"""The format and compression of a file from the ending of its name."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FORMATS: Final[Mapping[str, ExportFormat]] = {
     ".ndjson": ExportFormat.JSONL,
     ".parquet": ExportFormat.PARQUET,
 }
-# With the header and trailer of gzip, and without a time, so that equal exports are equal files.
+# In gzip format, without a time, so that equal exports give equal files.
 _GZIP: Final = 31
 
 
 class Compression(StrEnum):
-    """How a file of text is compressed."""
+    """The compression of a text file."""
 
     GZIP = ".gz"
     ZSTD = ".zst"
@@ -35,24 +35,24 @@ class Compressor(Protocol):
     """Compresses a file piece by piece."""
 
     def compress(self, data: bytes, /) -> bytes:
-        """Return what can be written already; perhaps nothing yet."""
+        """Return the compressed bytes so far, which may be empty."""
 
     def flush(self) -> bytes:
         """Return the end."""
 
 
 def read_ending(path: PurePath, form: ExportFormat | None) -> tuple[ExportFormat | None, Compression | None]:
-    """Return the format and the compression that a file's name asks for.
+    """Return the format and the compression that the name of a file selects.
 
     >>> read_ending(PurePath("events.ndjson.gz"), None)
     (<ExportFormat.JSONL: 'jsonl'>, <Compression.GZIP: '.gz'>)
 
     Args:
-        path: the file. A name without an ending says nothing.
-        form: a format that was asked for, which counts in place of the ending.
+        path: the file. A name without an ending selects none.
+        form: an explicit format, which takes precedence over the ending.
 
     Raises:
-        ValidationError: the ending is unknown, or Parquet, which compresses by itself, is to be compressed.
+        ValidationError: the ending is unknown, or asks to compress Parquet, which is already compressed.
     """
     ending = path.suffix.lower()
     compression = Compression(ending) if ending in set(Compression) else None
@@ -73,10 +73,10 @@ def read_ending(path: PurePath, form: ExportFormat | None) -> tuple[ExportFormat
 
 
 def compressor(compression: Compression) -> Compressor:
-    """Make what compresses a file.
+    """Return a compressor for a file.
 
     Raises:
-        ImportError: pyarrow is not installed, which zstd needs.
+        ImportError: zstd needs pyarrow, which is not installed.
     """
     return zlib.compressobj(wbits=_GZIP) if compression is Compression.GZIP else _Zstandard()
 

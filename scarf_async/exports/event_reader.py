@@ -1,4 +1,4 @@
-"""CSV records in, events out: by column name, whatever the order, a column at a time. Pure."""
+"""Parse CSV records to events: by column name, in any order, a column at a time. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scarf_async.protocol.wire import parse_time
 
 __all__ = ["EventReader"]
 
-# Times that Python reads as they are, aware and in UTC. `fromisoformat` alone takes much that is not a timestamp.
+# Times that Python parses directly, aware and in UTC. `fromisoformat` alone accepts too many other forms.
 _UTC_COLUMN = re.compile(r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|\+00:00)\n)*+", re.ASCII)
 
 
@@ -33,10 +33,10 @@ def _moment(text: str) -> dt.datetime:
 
 
 def moments(column: Sequence[str]) -> list[dt.datetime]:
-    """Read a column of timestamps, into aware ones in UTC.
+    """Parse a column of timestamps to aware ones in UTC.
 
     Raises:
-        RecordError: one of them is none.
+        RecordError: a value is not a timestamp.
     """
     if _UTC_COLUMN.fullmatch("\n".join(column) + "\n"):
         try:
@@ -54,7 +54,7 @@ _FLAGS: Final = frozenset({"dnt", "mtc_quota_exceeded"})
 _KNOWN: Final = tuple(field.name for field in attrs.fields(Event) if field.name != "extra")
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-# float() alone takes white space, underscores, other digits, infinities; of these characters it takes numbers.
+# float() alone accepts white space, underscores, other digits and infinities; with these characters only numbers.
 _PLAIN: Final = "0123456789.-\n"
 _FINITE: Final = 300
 _FLAG_WORDS: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
@@ -136,10 +136,10 @@ class EventReader(CsvFormat):
         self._unknown: list[tuple[str, int]] = []
 
     def begin(self, header: bytes, *, typed: bool) -> None:
-        """Take the header: which column is where.
+        """Read the header.
 
         Raises:
-            RecordError: `type` or `time` is missing or there twice; for typed reading, any column is.
+            RecordError: `type` or `time` is missing or repeated; for typed reading, any column is repeated.
         """
         names = self.take_header(header, _REQUIRED, typed=typed)
         self._time = names.index("time")
@@ -149,10 +149,10 @@ class EventReader(CsvFormat):
         self._unknown = [(name, at) for at, name in enumerate(names) if name not in _KNOWN]
 
     def decode(self, records: list[bytes]) -> tuple[list[Event], int]:
-        """Return events without the late ones, and how many those were.
+        """Return events without those at or after the end, and the number of those.
 
         Raises:
-            RecordError: one of the records cannot be read.
+            RecordError: a record cannot be read.
         """
         columns, times = self._read(records)
         if self._end is None or max(times) < self._end:
@@ -162,10 +162,10 @@ class EventReader(CsvFormat):
         return self._events(columns, [times[at] for at in kept]), len(times) - len(kept)
 
     def late(self, records: list[bytes]) -> list[bool]:
-        """Say of each record whether its time is at or after the end.
+        """Return for each record whether its time is at or after the end.
 
         Raises:
-            RecordError: one of the records cannot be read.
+            RecordError: a record cannot be read.
         """
         _, times = self._read(records)
         return [self._end is not None and time >= self._end for time in times]

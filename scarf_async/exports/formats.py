@@ -1,4 +1,4 @@
-"""The formats that exports are written in, and what of them is text. Pure."""
+"""The formats of files, and writers for the text formats. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ExportFormat(StrEnum):
-    """What is written."""
+    """The format of a file."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -45,27 +45,27 @@ class ExportFormat(StrEnum):
 
 
 ExportFormatLike: TypeAlias = ExportFormat | Literal["csv", "jsonl", "parquet"]
-"""What serves as an `ExportFormat`: the plain string too."""
+"""An `ExportFormat` or its plain string."""
 
 
 def own_format(record: Record | None) -> ExportFormat:
-    """Return the format in which the service sends records of a class; of none, what has no columns of its own."""
+    """Return the format in which the service sends records of a class; None stands for mappings."""
     return ExportFormat.CSV if record in {Event, None} else ExportFormat.JSONL
 
 
 def unknown_columns() -> ValidationError:
-    """Build the refusal to make a table of what has no columns that are known."""
+    """Return the error for a table of records whose columns are not known."""
     return ValidationError(
         "the columns of this export are not known before they come: take csv or jsonl", field="format"
     )
 
 
 def need_arrow(form: ExportFormatLike | None, record: Record | None = Event) -> None:
-    """Make sure that what a format needs is there: exports cost money, and what cannot be written is not asked for.
+    """Check the requirements of a format: exports cost money, so one that cannot be written is not requested.
 
     Raises:
-        ValidationError: the format is Parquet, and the records have no columns that are known before they come.
-        ImportError: pyarrow is not installed, and the format is Parquet.
+        ValidationError: the format is Parquet, and the columns of the records are not known in advance.
+        ImportError: the format is Parquet and pyarrow is not installed.
     """
     if form != ExportFormat.PARQUET:
         return
@@ -78,11 +78,11 @@ def need_arrow(form: ExportFormatLike | None, record: Record | None = Event) -> 
 
 
 def need_installed(user: str, package: str, *modules: str) -> None:
-    """Make sure that modules are there, before anything is asked for.
+    """Check that modules are installed, before anything is requested.
 
     Args:
-        user: what needs them.
-        package: what to install.
+        user: the feature that needs them.
+        package: the package to install.
         modules: their names.
 
     Raises:
@@ -103,11 +103,11 @@ def _names(record: Record) -> tuple[str, ...]:
 
 
 def json_lines(record: Record | None, *, whole: bool = False) -> Write:
-    """Return what writes records as JSON objects by attribute name, without what is None or an empty `extra`.
+    """Return a function that writes records as JSON objects by attribute name, without None and an empty `extra`.
 
     Args:
-        record: the class of the records; None: they are mappings.
-        whole: whether these are there, too, as null, for readers who learn from some lines what all of them have.
+        record: the class of the records; None for mappings.
+        whole: whether to write those as null, for readers that infer the fields from some lines.
     """
     if record is None:
         return _mapping_lines
@@ -139,12 +139,12 @@ def _mapping_lines(records: Iterable[object]) -> bytes:
 
 
 def csv_header(record: Record) -> bytes:
-    """Return the header over `csv_rows` of this class."""
+    """Return the CSV header of a class."""
     return ",".join(_names(record)).encode() + b"\n"
 
 
 def csv_rows(record: Record) -> Write:
-    """Return what writes records as CSV by attribute name; `extra` is the text of a JSON object."""
+    """Return a function that writes records as CSV by attribute name; `extra` is the text of a JSON object."""
     values = attrgetter(*_names(record))
 
     def write(records: Iterable[object]) -> bytes:
@@ -154,9 +154,9 @@ def csv_rows(record: Record) -> Write:
 
 
 def csv_line(cells: Iterable[str | None]) -> str:
-    r"""Write a record that every reader of CSV reads alike: a lone CR is quoted, `""` is empty and nothing is None.
+    r"""Write a record that all CSV readers read alike: a lone CR is quoted, `""` is empty, an empty cell is None.
 
-    Not by `csv.writer`: not every version of it quotes a CR, and it writes an empty text as it does None.
+    `csv.writer` does not quote a CR in every version, and writes an empty string like None.
 
     >>> csv_line(["a\rb", "", None, "5"])
     '"a\rb","",,5\n'

@@ -51,13 +51,13 @@ class Exports(ExportCalls):
 
     In all of them `start` is the first day and `end` the first day after the range, each a `datetime.date` or
     `YYYY-MM-DD`, in UTC. Where the service may send more than that (aggregates, and events of v2), records at or
-    after `end` are left out and counted in `.records_dropped`; `unfiltered=True` keeps them. `on_malformed`
-    says what happens to a record that cannot be read: `"raise"`, `"skip"`, or a function that is given the
-    `MalformedRecordError`, whose `.record` holds its bytes. In typed reading that goes for a record longer than
-    `max_record_bytes`, too, of which the function gets the first 4 KiB; it is never held whole.
+    after `end` are left out and counted in `.records_dropped`; `unfiltered=True` keeps them. `on_malformed` says
+    what happens to a record that cannot be read: `"raise"`, `"skip"`, or a function that is called with the
+    `MalformedRecordError`, whose `.record` has its bytes. Typed reading treats a record longer than
+    `max_record_bytes` in the same way: the function gets the first 4 KiB, and the record is never held whole.
 
     Raises:
-        ValidationError: an argument cannot be sent. Nothing was.
+        ValidationError: an argument is invalid; nothing was sent.
     """
 
     async def run(
@@ -76,21 +76,20 @@ class Exports(ExportCalls):
     ) -> ExportReport:
         """Fetch a job into a directory or an object store, window by window; run it again to fetch what is missing.
 
-        Needs the extra `data`, and for an object store `cloud`. Each window is a request. Its records are checked
-        as typed ones; those outside of the window are dropped, and so are those events whose `id` has been there,
-        of which the first to come stays; where another with its `id` has other values, the report names its line
-        (`conflicts`). A window is written under other names, synced, written into `journal.jsonl` and put in its
-        place: whenever the run is killed, what `manifest.json` and the journal name is whole, and the next run goes
-        on from there. A window that is cut off is fetched again from its start, as often as the client's
-        `RetryPolicy` allows. One that fails does not stop the others, unless all would fail as it did (401, 403,
-        404, or a 429 that outlasts the retries). Where the service refuses a range for its length, the windows
-        become shorter.
+        Needs the extra `data`, and for an object store `cloud`. Each window is one request. Its records are checked
+        as typed records. Records outside the window are dropped, and so are events with an `id` that was already
+        received; if such an event has other values than the first, the report names its line (`conflicts`). A
+        window is written to temporary files, synced, recorded in `journal.jsonl` and renamed: if the run is killed,
+        everything that `manifest.json` and the journal name is complete, and the next run continues from there. A
+        window that is cut off is fetched again from its start, as often as the client's `RetryPolicy` allows. A
+        window that fails does not stop the others, unless all would fail in the same way (401, 403, 404, or a 429
+        that outlasts the retries). If the service refuses a range as too long, the windows become shorter.
 
-        A directory belongs to one export of one server, in one format, but not to a range: a later `end`, an
-        earlier `start` or another `window_days` go on in it. Fetched are the gaps, the windows that had not ended,
-        and those that touch the last `refresh_days` of the range; windows outside of the range stay as they are.
-        A job without a `start` goes on from the first gap, or else from the end, less `refresh_days`; that makes
-        one directory for all nights:
+        A directory belongs to one export of one server, in one format, but not to a range: a run with a later
+        `end`, an earlier `start` or other `window_days` continues it. The run fetches the gaps, the windows that
+        had not ended, and those that touch the last `refresh_days` of the range; windows outside the range stay as
+        they are. A job without a `start` continues from the first gap, or else from the end, less `refresh_days`,
+        so that a nightly job can use one directory:
 
         ```python
         job = ExportJob("owner_events", "acme", None, None, format="parquet")
@@ -98,75 +97,76 @@ class Exports(ExportCalls):
         report.raise_for_failures()
         ```
 
-        Days are UTC. A window that has not begun is not asked for. One that has not been over for an hour is
-        fetched, and again by the next run. What has begun and ended is for the service's clock to say, by the
-        `Date` of its answers; for the machine's before the first one, and where there is none to be read.
+        Days are UTC. A window that has not begun is not requested. A window that ended less than an hour ago, or
+        has not ended, is fetched, and fetched again by the next run. The time is that of the service, from the
+        `Date` of its responses; without one, that of this machine.
 
-        v2 has been seen to send the end day, too. Where the first window shows that, the others are asked for up
-        to their last day alone, and those of 30 days become 31. A window whose last day then brings nothing is
-        asked for that day once more, up to the day after, so that nothing is missing whatever the service does.
+        v2 has been seen to include the end day. If the first window shows that, the others are requested only up to
+        their last day, and windows of 30 days become 31. If the last day of such a window has no records, that day
+        is requested once more, up to the day after, so that nothing is missing whatever the service does.
 
-        Windows of aggregations are whole buckets of the rollup, but for the first and the last one. What the query
-        names by id is read once before the first of them. Their rows are all kept, equal ones too. A window that
-        holds rows fails where the service now sends none, or has looked at fewer days than before: plans forget,
-        and the rows that are there stay, unless `allow_loss`.
+        Windows of aggregations are whole buckets of the rollup, except for the first and the last one. Packages and
+        pixels that the query names by id are read once before the first window. All rows are kept, equal ones too.
+        A window that has rows fails if the service now sends none, or covers fewer days than before, as plans limit
+        the history: without `allow_loss`, the existing rows stay.
 
-        A record that cannot be read, or is longer than `max_record_bytes`, fails its window, unless `on_malformed`
-        is `"keep"`: that leaves it out and writes it to `rejects/<window>.jsonl` in the directory, a JSON object
-        with its `line`, the `reason` and the `record` (`record_base64` where it is not UTF-8; of one that is too
-        long the first 4 KiB). The report and the manifest count them as `malformed`.
+        A record that cannot be read, or is longer than `max_record_bytes`, fails its window. With
+        `on_malformed="keep"` it is left out instead and written to `rejects/<window>.jsonl` in the directory, as a
+        JSON object with its `line`, the `reason` and the `record` (`record_base64` if it is not UTF-8; the first 4
+        KiB if it is too long). The report and the manifest count such records as `malformed`.
 
-        `csv` and `jsonl` are one file for a window: events in CSV and aggregates in JSON lines as the service sent
-        them, so that columns may differ between windows, as the report then says; the others by the names of their
-        attributes, all of them in each line, where `extra` is a JSON object of its own. The order of JSON lines is
-        not promised. `parquet` is one file for a window, too, or with `partition_by` one for each month or each
-        package or pixel of it, in folders `month=YYYY-MM/` or `artifact=.../`.
+        With `csv` and `jsonl`, a window is one file. Events in CSV and aggregates in JSON Lines are written as the
+        service sent them, so columns may differ between windows, which the report then says. In the other
+        combinations each line has all attributes by name, and `extra` is a JSON object. The order of JSON lines is
+        not promised. With `parquet`, a window is one file too, or with `partition_by` one file for each of its
+        months, or for each package or pixel, in folders `month=YYYY-MM/` or `artifact=.../`.
 
-        The files lie in `data/`, and nothing else does, so that pandas, pyarrow, polars and DuckDB read that folder
-        as one table, also while a run is under way: `pandas.read_parquet("events/data")`.
+        `data/` contains these files and nothing else, so that pandas, pyarrow, polars and DuckDB can read that
+        folder as one table, even during a run: `pandas.read_parquet("events/data")`.
 
         In an object store a window is written below `temp_dir` and then uploaded, under names that are never used
-        twice; `manifest.json` names the files, and is replaced within five seconds, if nobody else has. What is
-        replaced stays until `collect_garbage`, since others may be reading it: read what the manifest names, as
-        `scarf_async.data.read` does. A run that was killed holds the prefix for 30 s, which the next one waits.
+        twice. `manifest.json` names the files; it is replaced within five seconds, if no other run has replaced it.
+        Replaced objects stay until `collect_garbage`, since others may be reading them: read what the manifest
+        names, as `scarf_async.data.read` does. A run that was killed holds the prefix for 30 s, and the next run
+        waits for that.
 
         Args:
-            job: what to fetch; the version, and in v2 the owner, that it leaves out are the client's.
-            destination: a directory, `file://...` too, made where it is missing, but not those above it; or the
-                address of a prefix in an object store that has conditional writes: `s3://bucket/prefix`, `gs://`,
-                `az://` or `abfs://`, with the credentials that obstore finds in the environment.
-            concurrency: windows under way at the most.
-            refresh_days: fetch the windows again that have any of the last so many days of the range that have
-                begun, and replace them. None: 3 for a job without an `end`, else 0.
-            on_malformed: what happens to a record that cannot be read.
-            allow_loss: replace a window of aggregations also by nothing, or by fewer days.
-            memory_limit: what the run takes for its windows, in bytes or as in `"256MB"`; where that is too little
-                for all of them, fewer are under way. What is on its way through Python, pyarrow and DuckDB comes
-                on top: with four windows of 600,000 events at once the process had 520 to 810 MB, with one 360 to
-                490.
-            temp_dir: where windows are received that go into an object store; None: where the system keeps
-                temporary files. A directory has its own.
+            job: what to fetch. If it names no version, or in v2 no owner, those of the client apply.
+            destination: a directory or a `file://` URL of one, which is created if its parent exists; or the URL of
+                a prefix in an object store with conditional writes: `s3://bucket/prefix`, `gs://`, `az://` or
+                `abfs://`, with the credentials that obstore finds in the environment.
+            concurrency: the maximum number of windows in progress.
+            refresh_days: fetch and replace the windows with any of the last `refresh_days` days of the range,
+                without days that have not begun. None: 3 for a job without an `end`, else 0.
+            on_malformed: `raise`: a record that cannot be read fails its window; `keep`: it is left out and written
+                to `rejects/`.
+            allow_loss: replace a window of aggregations even if the service now sends no rows or covers fewer days.
+            memory_limit: the memory for windows, in bytes or as in `"256MB"`; if that is too little for all of
+                them, fewer are in progress. Data that passes through Python, pyarrow and DuckDB is not included:
+                with four windows of 600,000 events at once the process used 520 to 810 MB, with one 360 to 490 MB.
+            temp_dir: where windows are received before they are uploaded to an object store; None: the system's
+                directory for temporary files. Not used for a directory, which has its own.
             store: an obstore store of the bucket, for credentials that are not in the environment; the prefix is
-                still that of the address.
+                still that of `destination`.
             progress: called at most ten times a second, and once at the end.
 
         Returns:
-            What became of each window of the range.
+            The outcome of each window of the range.
 
         Raises:
-            ValidationError: an argument cannot be used, or the job has no start and the directory no window;
+            ValidationError: an argument is invalid, or the job has no start and the directory has no window;
                 nothing was sent.
-            UnsupportedError: they are aggregates, and the client speaks v2.
-            NotFoundError: a package or pixel that aggregations are to be of is not there.
-            JobBusyError: another run is at work there; nothing was sent. Or it has taken over a prefix since this
-                one showed no sign of life for 30 s; what the manifest names is whole.
-            ExportError: the destination is another export's or another server's, which the message names, or its
+            UnsupportedError: the job fetches aggregates, and the client calls v2.
+            NotFoundError: the query of aggregations names a package or pixel that does not exist.
+            JobBusyError: another run is writing to the destination; nothing was sent. Or another run took over the
+                prefix because this one did not renew its lease for 30 s; what the manifest names is complete.
+            ExportError: the destination belongs to another export or server, which the message names, or its
                 manifest cannot be used; nothing was sent.
-            OSError: something cannot be written.
-            ConfigurationError: DuckDB, pyarrow or obstore is not installed, the destination is an address of
-                another kind or holds a user or a password, there are no credentials, or the store does not know or
-                ignores conditional writes; nothing was sent.
-            ClientClosedError: the client was closed meanwhile.
+            OSError: a file cannot be written.
+            ConfigurationError: DuckDB, pyarrow or obstore is not installed, the destination is another kind of URL
+                or contains a user or password, there are no credentials, or the store does not support conditional
+                writes; nothing was sent.
+            ClientClosedError: the client was closed during the run.
         """
         instance("job", job, ExportJob, ValidationError, wanted="an ExportJob")
         whole("concurrency", concurrency, ValidationError)
@@ -177,7 +177,7 @@ class Exports(ExportCalls):
         word("on_malformed", on_malformed, ("raise", "keep"), ValidationError)
         memory = memory_bytes(memory_limit)
         place = place_of(destination)
-        # What the service's addresses cannot hold is refused before a directory is made.
+        # Values that cannot be part of a URL are refused before a directory is created.
         prepared = self.prepare(job)
         need_installed("an export job", "scarf-async[data]", "pyarrow", "duckdb")
         from scarf_async.exports.jobs.run import run_job, tell_of_waiting  # noqa: PLC0415 # the engine is large, an extra
@@ -222,16 +222,16 @@ class Exports(ExportCalls):
     ) -> LoadReport:
         """Fetch a job of events into a table of PostgreSQL or DuckDB; run it again to fetch what is missing.
 
-        Needs the extra `postgres`, for DuckDB `data`. The table has the attributes of `Event`, `extra` as `jsonb`,
-        and `scarf_window`; beside it, in `scarf_windows`, is the ledger of the windows that are in it. Both are
-        made where they are missing; schemas are not, and existing tables are never altered. Times are UTC.
+        Needs the extra `postgres`, or `data` for DuckDB. The table has a column for each attribute of `Event`
+        (`extra` is `jsonb`), and `scarf_window`. A second table in the same schema, `scarf_windows`, is the ledger
+        of loaded windows. Both are created if they do not exist; schemas are not created, and existing tables are
+        never altered. Times are UTC.
 
-        A window is received and proven as by `run`, then loaded in one transaction with its line of the ledger:
-        rows whose `id` comes again are replaced, and those that an earlier load of this window of this job put
-        there and that did not come again are deleted. No other row is touched. Where jobs overlap, the last load
-        owns a row. Whenever the process is killed or the connection is lost, at COMMIT too, the table holds each
-        window whole or not at all, and each row once. A window whose rows are those that the ledger has is left as
-        it is.
+        A window is received and verified as by `run`, then loaded in one transaction with its row of the ledger:
+        rows with the same `id` are replaced, and rows that an earlier load of this window of this job inserted and
+        that were not received again are deleted. No other row is changed. Where jobs overlap, the last load owns a
+        row. Even if the process is killed or the connection is lost, also during COMMIT, the table has each window
+        completely or not at all, and each row once. A window whose rows match the ledger is left unchanged.
 
         ```python
         job = ExportJob("owner_events", "acme", None, None)
@@ -239,48 +239,52 @@ class Exports(ExportCalls):
         report.raise_for_failures()
         ```
 
-        Which windows are fetched is decided as by `run`, from the ledger. `format` and `partition_by` of the job do
-        not matter, and a directory of the same job that `scarf_async.data.load` has loaded is the same job.
+        The ledger decides which windows are fetched, by the rules of `run`. `format` and `partition_by` of the job
+        have no effect. A directory of the same job that was loaded with `scarf_async.data.load` counts as the same
+        job.
 
-        U+0000, which PostgreSQL does not take, becomes U+FFFD, as do halves of surrogate pairs in `extra`; an empty
-        `id` becomes NULL. A row whose `id` is too long for an index, of more than 2,692 bytes, fails its window.
+        U+0000, which PostgreSQL does not accept, becomes U+FFFD, as do lone surrogates in `extra`; an empty `id`
+        becomes NULL. An `id` of more than 2,692 bytes, which is too long for an index, fails its window.
 
-        `columns="official"` fills the table of Scarf's own exporter as it is: no column is added, rows are replaced
-        by their `id`, which they must have, and no other is deleted. A job without a `start` begins `refresh_days`
+        `columns="official"` fills a table of Scarf's own exporter: no column is added, rows must have an `id` and
+        replace rows with the same one, and no other row is deleted. A job without a `start` begins `refresh_days`
         days before the last day in the table that is not after today.
 
         Args:
-            job: what to fetch: events.
-            target: `postgresql://...` or `postgres://...`; `service=NAME` of libpq's service file; `postgresql://`
-                alone, which leaves all to libpq's variables, passfile and service file; or `duckdb:PATH`. Leave the
-                password out of it: `$PGPASSWORD` or the passfile have it.
-            table: `name` or `schema.name`, each as it is, a part in double quotes if it has a dot. Without a schema
-                it is looked for as PostgreSQL does, along `search_path`.
-            columns: whose table it is.
-            concurrency: windows fetched at the same time, at the most; they are loaded one after another.
-            refresh_days: fetch the windows again that have any of the last so many days of the range. None: 3 for
-                a job without an `end` or `columns="official"`, else 0.
-            on_malformed: what happens to a record that cannot be read: it fails its window, or is left out and
-                counted; with `temp_dir`, such records are kept in `temp_dir/rejects/`.
-            memory_limit: what the run takes for its windows, as of `run`.
-            temp_dir: where windows are written before they are loaded; None: the system's.
+            job: what to fetch; it must be a job of events.
+            target: `postgresql://...` or `postgres://...`; `service=NAME` from libpq's service file;
+                `postgresql://` alone, to use libpq's environment variables, password file and service file; or
+                `duckdb:PATH`. Put the password in `$PGPASSWORD` or the password file, not in the target.
+            table: `name` or `schema.name`, case-sensitive; put a part with a dot in double quotes. Without a
+                schema, PostgreSQL's `search_path` applies.
+            columns: `scarf` for the table described above, `official` for that of Scarf's own exporter.
+            concurrency: the maximum number of windows fetched at the same time; they are loaded one after another.
+            refresh_days: fetch the windows with any of the last `refresh_days` days of the range again. None: 3 for
+                a job without an `end` or with `columns="official"`, else 0.
+            on_malformed: `raise`: a record that cannot be read fails its window; `keep`: it is left out and
+                counted, and with `temp_dir` it is written to `temp_dir/rejects/`.
+            memory_limit: the memory for windows, as in `run`. A DuckDB target is not bound by it: DuckDB has its
+                own limit, by default 80% of the machine's memory.
+            temp_dir: where windows are written before they are loaded; None: the system's directory for temporary
+                files.
             progress: called at most ten times a second, and once at the end.
 
         Returns:
-            What became of each window of the range.
+            The outcome of each window of the range.
 
         Raises:
-            ValidationError: an argument cannot be used, the job is not one of events, or it has no start and the
-                table has nothing to continue from; nothing was sent.
-            ConfigurationError: the target cannot be read, of which the message repeats nothing, or psycopg, DuckDB
-                or pyarrow is not installed.
-            JobBusyError: another load of the table, or another process in the DuckDB file; nothing was sent.
-            LoadError: the database is out of reach, or refuses; where a right is missing, `.ddl` has the statements
-                for somebody who has it, and nothing was sent.
+            ValidationError: an argument is invalid, the job is not one of events, or it has no start and the table
+                has nothing to continue from; nothing was sent.
+            ConfigurationError: the target is invalid (the message does not repeat it), or psycopg, DuckDB or
+                pyarrow is not installed.
+            JobBusyError: another load is writing to the table, or another process has the DuckDB file open; nothing
+                was sent.
+            LoadError: the database cannot be reached or returns an error. If a privilege is missing, `.ddl` has the
+                statements for someone who has it, and nothing was sent.
             OSError: a window cannot be written to `temp_dir`.
-            ClientClosedError: the client was closed meanwhile.
+            ClientClosedError: the client was closed during the run.
         """
-        # Tracebacks show variables, and an address may hold a password.
+        # Tracebacks show variables, and the target may contain a password.
         address = hidden(target)
         del target
         instance("job", job, ExportJob, ValidationError, wanted="an ExportJob")
@@ -318,38 +322,59 @@ class Exports(ExportCalls):
     async def verify(
         self, directory: str | os.PathLike[str], *, deep: bool = False, store: ObjectStore | None = None
     ) -> list[FileProblem]:
-        """Compare the files of a job with its manifest, in a thread; see `verify_export`."""
+        """Compare the files of an export job with its manifest, in a thread.
+
+        Args:
+            directory: the directory, or the URL of the prefix, that `run` wrote.
+            deep: also look for event ids that are in two windows; needs the extra `data`.
+            store: an obstore store of the bucket; None: one with the credentials of the environment.
+
+        Returns:
+            The problems that were found; empty if the files match the manifest. See `verify_export`.
+
+        Raises:
+            ConfigurationError: DuckDB, pyarrow or obstore is not installed, or there are no credentials.
+            OSError: the directory, the store or a file in it cannot be read.
+        """
         return await run_sync(partial(verify_export, directory, deep=deep, store=store))
 
     async def collect_garbage(
         self, destination: str | os.PathLike[str], *, store: ObjectStore | None = None
     ) -> list[str]:
-        """Delete in an object store what a job no longer needs.
+        """Delete objects of an export job that are no longer needed from an object store.
 
-        That is what its manifest stopped naming a day ago, and what was uploaded a day ago and is not named; until
-        then others may be reading it. Nothing else ever deletes. While this is at work, no run can begin. In a
-        directory there is nothing to do, since each run sweeps it.
+        These are objects that the manifest stopped naming at least a day ago, or never named and that were uploaded
+        at least a day ago; until then someone may be reading them. Nothing else deletes objects, and no run can
+        begin meanwhile. A directory needs no collection, since each run cleans it up.
 
         ```python
         deleted = await scarf.exports.collect_garbage("s3://bucket/events")
         ```
 
         Args:
-            destination: where `run` has written.
-            store: an obstore store of the bucket; None: one by the environment.
+            destination: the destination of `run`.
+            store: an obstore store of the bucket; None: one with the credentials of the environment.
 
         Returns:
-            The paths, from the prefix on, of what was deleted.
+            The paths of the deleted objects, relative to the prefix.
 
         Raises:
-            JobBusyError: a run is at work there.
-            ConfigurationError: it is neither a directory nor a prefix, there are no credentials, or obstore is not
-                installed.
-            ExportError: it is not that of a job, or its manifest cannot be used.
-            OSError: the store does not answer, or refuses.
+            JobBusyError: a run is writing to the destination.
+            ConfigurationError: the destination is neither a directory nor a prefix, there are no credentials, or
+                obstore is not installed.
+            ExportError: the destination is not that of a job, or its manifest cannot be used.
+            OSError: the store does not respond, or returns an error.
         """
         return await run_sync(partial(collect_garbage, destination, store=store))
 
     def prepare(self, job: ExportJob) -> PreparedJob:
-        """Return a job as this client carries it out, for adapters that have others do it; nothing is sent."""
+        """Return a job as this client would run it, for adapters that run it elsewhere; nothing is sent.
+
+        Args:
+            job: the job; a version or owner that it leaves open becomes that of the client.
+
+        Raises:
+            ValidationError: the job needs an owner and the client has none, or its windows do not fit the version.
+            UnsupportedError: the client's version does not have this export.
+        """
         return PreparedJob.of(job, self._client)

@@ -1,4 +1,4 @@
-"""Cuts a body, however it arrives, into records: the bytes between line ends. Pure, linear and bounded."""
+"""Split a body into records, the bytes between line ends, however it arrives. Pure, linear and bounded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["BOM", "LineSplitter", "RecordError", "bare", "shown"]
 
 BOM: Final = b"\xef\xbb\xbf"
-# What is kept of a record that is too long.
+# The part of a record that is kept if it is too long.
 _BEGINNING: Final = 4096
 
 _SHOWN: Final = 40
@@ -22,9 +22,9 @@ def bare(line: bytes) -> bytes:
 
 
 class LineSplitter:
-    r"""Cuts bytes into records, the same ones for every way in which the bytes arrive.
+    r"""Splits bytes into records, independently of the chunks in which they arrive.
 
-    LF and CRLF end a record, a lone CR does not; blank lines are none; a BOM before the first is dropped.
+    LF and CRLF end a record, a lone CR does not; blank lines are not records; a BOM before the first is dropped.
 
     >>> splitter = LineSplitter(100)
     >>> splitter.feed(b"one\r\n\ntwo\nth"), list(splitter.numbers)
@@ -34,21 +34,21 @@ class LineSplitter:
 
     Attributes:
         numbers: for each record of the last call, the number of its first line, from 1.
-        too_long: the number of the first line of a record that is longer than the limit, once there is one;
-            the records before it are handed out, and nothing more comes before `go_on`.
+        too_long: the number of the first line of a record that is longer than the limit, once there is one. The
+            records before it are returned, and nothing more before `go_on`.
         beginning: the first 4 KiB of that record; no more of it is kept.
         in_quotes: after `finish`: whether the last record ends inside quotes.
-        bom: the BOM, where there was one.
+        bom: the BOM, if there was one.
 
     Args:
         max_record_bytes: the longest record, without its line end.
-        keep_ends: give every line as it is: with its end, blank ones too. Together they are the body but
-            for its BOM.
+        keep_ends: return every line unchanged, with its end, blank lines too. Together they are the body without
+            its BOM.
     """
 
     def __init__(self, max_record_bytes: int, *, keep_ends: bool = False) -> None:
         self._limit = max_record_bytes
-        # So that the beginning of a record that is too long does not depend on how it arrives.
+        # Makes the beginning of a record that is too long independent of chunks.
         self._held = max(max_record_bytes, _BEGINNING)
         self._keep_ends = keep_ends
         self._started = False
@@ -59,7 +59,7 @@ class LineSplitter:
         self._line = 1
         self._first = 1
         self._has_cr = False
-        # Inside a record that is too long; and what has come behind one.
+        # Whether inside a record that is too long; and the bytes after one.
         self._passing = False
         self._left = b""
         self.numbers: Sequence[int] = ()
@@ -72,11 +72,11 @@ class LineSplitter:
         return False
 
     def _watch(self, part: bytes, *, opened: bool | None = None) -> bool:  # noqa: ARG002 # as above
-        """Take a part of a record that is not kept, its first one with `opened`; say whether it ends in quotes."""
+        """Skip a part of a record that is not kept, its first with `opened`; return whether it ends in quotes."""
         return False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; return the records that they complete."""
+        """Add bytes; return the records that they complete."""
         self.numbers = ()
         if self.too_long is not None:
             return []
@@ -88,7 +88,7 @@ class LineSplitter:
         rest = lines.pop()
         records: list[bytes] = []
         if lines:
-            # No line can be too long unless the bytes at hand are.
+            # A line can only be too long if the buffered bytes are.
             bounded = len(self._open) + len(self._partial) + len(data) <= self._limit
             self._has_cr = b"\r" in data or b"\r" in self._partial
             if self._partial:
@@ -102,23 +102,23 @@ class LineSplitter:
         return records
 
     def go_on(self) -> list[bytes]:
-        """Go on behind a record that is too long; return the records that have come there."""
+        """Continue after a record that is too long; return the records that have arrived there."""
         self.too_long = None
         left, self._left = self._left, b""
         return self.feed(left)
 
     @property
     def between_records(self) -> bool:
-        """Whether what comes next begins a record."""
+        """Whether the next bytes begin a record."""
         return self._started and not (self._open or self._partial or self._passing) and self.too_long is None
 
     @property
     def line(self) -> int:
-        """The number of the line that comes next."""
+        """The number of the next line."""
         return self._line
 
     def pass_over(self, lines: int) -> None:
-        """Go on behind so many lines that were read otherwise; only between records."""
+        """Skip a number of lines that were read in another way; only between records."""
         self._line += lines
 
     def finish(self) -> list[bytes]:
@@ -152,13 +152,13 @@ class LineSplitter:
         return head
 
     def _bounded(self, lines: list[bytes]) -> list[bytes]:
-        """Take whole lines outside quotes, none too long."""
+        """Split whole lines outside quotes, none too long."""
         numbers = range(self._line, self._line + len(lines))
         self._line += len(lines)
         return self._plain(lines, numbers)
 
     def _plain(self, lines: list[bytes], numbers: Sequence[int]) -> list[bytes]:
-        """Take lines each of which is a record, none too long."""
+        """Split lines that are one record each, none too long."""
         self.numbers = numbers
         if self._keep_ends:
             return [line + b"\n" for line in lines]
@@ -171,7 +171,7 @@ class LineSplitter:
         return records
 
     def _careful(self, lines: list[bytes]) -> list[bytes]:
-        """Take whole lines, one by one."""
+        """Split whole lines one by one."""
         records: list[bytes] = []
         numbers: list[int] = []
         for at, line in enumerate(lines):
@@ -208,12 +208,12 @@ class LineSplitter:
         if not rest:
             return
         self._partial += rest
-        # A CR at the end may turn out to be half of a line end.
+        # A CR at the end may be half of a line end.
         if len(self._open) + len(self._partial) - rest.endswith(b"\r") > self._held:
             self._stop_inside()
 
     def _stop_inside(self) -> bool:
-        """Stop in the middle of a record; say whether that is in quotes."""
+        """Stop in the middle of a record; return whether that is in quotes."""
         in_quotes = self._watch(bytes(self._partial), opened=bool(self._open))
         self._stop(self._first if self._open else self._line, bytes(self._open + self._partial))
         self._passing = True
@@ -226,7 +226,7 @@ class LineSplitter:
         self._partial.clear()
 
     def _pass_record(self, data: bytes) -> bytes:
-        """Pass over the rest of a record that is too long; return what is behind it."""
+        """Skip the rest of a record that is too long; return the bytes after it."""
         at = 0
         while (line_end := data.find(b"\n", at)) >= 0:
             in_quotes = self._watch(data[at:line_end])
@@ -240,9 +240,9 @@ class LineSplitter:
 
 
 class RecordError(ValueError):
-    """A record cannot be read; the message says why and quotes no more of it than one short field."""
+    """A record cannot be read. The message says why and quotes at most one short field."""
 
 
 def shown(text: str) -> str:
-    """Return a field as a message may show it."""
+    """Return a field in a form for messages."""
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

@@ -1,4 +1,4 @@
-"""What all records of NDJSON have in common: a JSON object a line. Pure."""
+"""The common parts of NDJSON exports: one JSON object per line. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["BROKEN", "NdjsonFormat", "converted", "fields_of"]
 S = TypeVar("S", bound=msgspec.Struct)
 
 BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the fast decoder raises for a record that is to be read the slow way."""
+"""The errors of the fast decoder for a record that the slow path must read."""
 
 
 def _loads(record: bytes) -> object:
@@ -40,15 +40,15 @@ def fields_of(record: bytes) -> dict[str, JSON]:
 
 
 def converted(fields: dict[str, JSON], row: type[S], identifiers: tuple[str, ...]) -> S:
-    """Take the known fields out of a record's, as a row.
+    """Remove the known fields from those of a record, and return them as a row.
 
     Args:
-        fields: the record's; those that are not known stay.
+        fields: the fields of the record; unknown ones stay.
         row: the class of the row.
-        identifiers: the fields that may come as JSON numbers.
+        identifiers: the fields that may be JSON numbers.
 
     Raises:
-        RecordError: one of them has another type.
+        RecordError: a field has another type.
     """
     known = {name: fields.pop(name) for name in row.__struct_fields__ if name in fields}
     for name in identifiers:
@@ -62,13 +62,13 @@ def converted(fields: dict[str, JSON], row: type[S], identifiers: tuple[str, ...
 
 
 class NdjsonFormat:
-    """The format of NDJSON, as a `RecordReader` has it."""
+    """The format of NDJSON for a `RecordReader`."""
 
     promised: Final = "NDJSON"
     headed: Final = False
 
     def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
-        """Return what cuts the body into records."""
+        """Return the splitter of the body into records."""
         return LineSplitter(max_record_bytes, keep_ends=keep_ends)
 
     def foreign(self, start: bytes) -> str | None:
@@ -76,14 +76,14 @@ class NdjsonFormat:
         return "an HTML page" if start.startswith(b"<") else None
 
     def begin(self, header: bytes, *, typed: bool) -> None:  # NDJSON has no header
-        """Take no header."""
+        """Do nothing: there is no header."""
 
     def late(self, records: list[bytes]) -> list[bool]:
-        """Say of no record that it is at or after the end; a reader of days says otherwise."""
+        """Return False for each record; readers with days override it."""
         return [False] * len(records)
 
     def cut(self, record: bytes) -> str | None:
-        """Say why a last record without line end is not whole."""
+        """Return why a last record without a line end is incomplete."""
         try:
             _loads(record)
         except RecordError as error:

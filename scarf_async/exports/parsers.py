@@ -1,7 +1,7 @@
-"""From the inflated body to what a consumer takes: typed records, lines, or a filtered file. Pure.
+"""Parse the inflated body to typed records, lines, or a filtered file. Pure.
 
-What comes out is runs: some items, and the error that follows them, if one does. So a consumer gets every
-record before an error, however the bytes arrived.
+The results are runs: some items, and the error after them, if any. So a consumer gets every record before an error,
+however the bytes arrived.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Run: TypeAlias = "tuple[list[T], ExportError | None]"
 
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 _WORDS_KEPT: Final = 200
-# More at once is not faster: what is made should still be in the cache when it is taken.
+# More at once is not faster: objects should still be in the cache when they are consumed.
 _DECODED_AT_ONCE: Final = 128
 
 
 def _own_words(data: bytes, redact: Callable[[str], str]) -> str:
-    """Return what a JSON object in the place of an export says, such as why there is none."""
+    """Return the message of a JSON object that was sent instead of an export."""
     try:
         said = loads(data)
     except (ValueError, RecursionError):
@@ -41,7 +41,7 @@ def _own_words(data: bytes, redact: Callable[[str], str]) -> str:
 
 
 class Parser(ABC, Generic[T]):
-    """Cuts a body into records and makes items of them."""
+    """Splits a body into records and converts them to items."""
 
     def __init__(
         self,
@@ -62,33 +62,33 @@ class Parser(ABC, Generic[T]):
 
     @abstractmethod
     def _head(self, lines: list[bytes]) -> list[T]:
-        """Make items of a header, the last of these lines."""
+        """Convert a header, the last of these lines, to items."""
 
     @abstractmethod
     def _take(self, records: list[bytes], numbers: Sequence[int]) -> Iterator[Run[T]]:
-        """Make items of records."""
+        """Convert records to items."""
 
     @property
     def headless(self) -> bool:
-        """Whether a header is still to come."""
+        """Whether the header has not arrived yet."""
         return self._headless
 
     @property
     def between_records(self) -> bool:
-        """Whether what comes next begins a record."""
+        """Whether the next bytes begin a record."""
         return self._splitter.between_records
 
     @property
     def line(self) -> int:
-        """The number of the line that comes next."""
+        """The number of the next line."""
         return self._splitter.line
 
     def pass_over(self, lines: int) -> None:
-        """Go on behind so many lines that were read otherwise; only between records."""
+        """Skip a number of lines that were read in another way; only between records."""
         self._splitter.pass_over(lines)
 
     def feed(self, data: bytes) -> Iterator[Run[T]]:
-        """Take the next bytes of the body. Take all runs before feeding again: they are made one by one."""
+        """Add bytes of the body. Consume all runs before feeding again: they are created one by one."""
         if not self._seen and (error := self._foreign(data)):
             yield [], error
             return
@@ -105,7 +105,7 @@ class Parser(ABC, Generic[T]):
         yield from self._too_long()
 
     def finish(self) -> Iterator[Run[T]]:
-        """Take the proven end of the body."""
+        """Process the verified end of the body."""
         if self._counters.no_content:
             return
         tail = self._splitter.finish()
@@ -130,7 +130,7 @@ class Parser(ABC, Generic[T]):
         return head
 
     def _too_long(self) -> Iterator[Run[T]]:
-        """Tell of each record that is too long, and then take what is behind it."""
+        """Report each record that is too long, and then process the bytes after it."""
         splitter = self._splitter
         while splitter.too_long is not None:
             beginning = splitter.beginning if self._typed and not self._headless else b""
@@ -148,11 +148,11 @@ class Parser(ABC, Generic[T]):
             return None
         words = _own_words(start, self._counters.redact) if start.startswith(b"{") else ""
         return self._counters.refused(
-            f"the service answered with success and {found}{words} where {self._form.promised} was promised"
+            f"the service returned success and {found}{words} where {self._form.promised} was promised"
         )
 
     def _begin(self, lines: list[bytes]) -> tuple[Run[T], int]:
-        """Take the header from the first line that is not blank, and say how many lines that took."""
+        """Read the header from the first non-blank line, and return how many lines that took."""
         at = next((at for at, line in enumerate(lines) if bare(line)), None)
         if at is None:
             return (self._head(lines), None), len(lines)
@@ -168,7 +168,7 @@ class Parser(ABC, Generic[T]):
 
 
 class TypedParser(Parser[T]):
-    """Makes typed records."""
+    """Converts records to typed ones."""
 
     def __init__(self, reader: RecordReader[T], counters: Counters, max_record_bytes: int) -> None:
         super().__init__(reader, counters, max_record_bytes, typed=True)
@@ -196,14 +196,14 @@ class TypedParser(Parser[T]):
             self._counters.records_received += 1
             yield [], self._counters.malformed(numbers[0], reason, records[0])
         else:
-            # Many are read at once; by halves the bad ones are found without reading all one by one.
+            # Many are read at once; bisection finds the bad ones without reading all one by one.
             half = len(records) // 2
             yield from self._decode(records[:half], numbers[:half])
             yield from self._decode(records[half:], numbers[half:])
 
 
 class LineParser(Parser[bytes]):
-    """Gives the records' own bytes, of a CSV the header first, without those at or after the end."""
+    """Returns the raw bytes of records, with a CSV's header first, without those at or after the end."""
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ class LineParser(Parser[bytes]):
         return [record for record, is_late in zip(records, late, strict=True) if not is_late]
 
     def _late(self, records: list[bytes]) -> list[bool]:
-        """Say which records are to be left out, and count."""
+        """Return which records to leave out, and count them."""
         late = self._find_late(records) if self._filtered and records else [False] * len(records)
         self._counters.records_received += len(records)
         self._counters.records_dropped += sum(late)
@@ -238,7 +238,7 @@ class LineParser(Parser[bytes]):
         try:
             return self._form.late(records)
         except RecordError:
-            # What cannot be read is not known to be late: it is kept.
+            # A record that cannot be read is not known to be late: it is kept.
             if len(records) == 1:
                 return [False]
         half = len(records) // 2
@@ -246,14 +246,14 @@ class LineParser(Parser[bytes]):
 
 
 class FileParser(LineParser):
-    """Gives the bytes of a file: every byte of the body but the records at or after the end."""
+    """Returns the bytes of a file: the whole body without the records at or after the end."""
 
     def __init__(self, form: RecordFormat, counters: Counters, max_record_bytes: int, *, filtered: bool) -> None:
         super().__init__(form, counters, max_record_bytes, filtered=filtered, keep_ends=filtered)
         self._bom_given = False
 
     def feed(self, data: bytes) -> Iterator[Run[bytes]]:
-        """Take the next bytes of the body."""
+        """Add bytes of the body."""
         if not self._filtered:
             if not self._seen and (error := self._foreign(data)):
                 yield [], error
@@ -262,14 +262,14 @@ class FileParser(LineParser):
         yield from self._file_runs(super().feed(data))
 
     def finish(self) -> Iterator[Run[bytes]]:
-        """Take the end of the body."""
+        """Process the end of the body."""
         yield from self._bom()
         yield from self._file_runs(super().finish())
 
     def _file_runs(self, runs: Iterator[Run[bytes]]) -> Iterator[Run[bytes]]:
         for lines, error in runs:
             yield from self._bom()
-            # Without a filter the records are cut to be counted and checked; the bytes are out already.
+            # Without a filter, records are only split to count and check them; the bytes were already returned.
             yield lines if self._filtered else [], error
 
     def _bom(self) -> Iterator[Run[bytes]]:

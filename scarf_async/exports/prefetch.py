@@ -1,4 +1,4 @@
-"""Blocks of a CSV, read as columns in threads while the next one comes in."""
+"""Blocks of a CSV, parsed to columns in threads while the next one is received."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ __all__ = ["Block", "BlockParser", "BlockSource", "SentBlock"]
 T = TypeVar("T")
 
 ENOUGH = 2**21
-"""Bytes that make a block."""
+"""The size of a block in bytes."""
 FEW = 2**14
-"""What is shorter is not worth a thread."""
-# Where columns grow beyond so many times their block, blocks are shorter.
+"""A shorter block is not worth a thread."""
+# If columns are larger than this multiple of their block, blocks are shorter.
 _GROWTH: Final = 8
-# Blocks that are read at once. With one that waits for a thread, and one that comes in, all that is held.
+# Blocks that are parsed at once. These, one that waits for a thread and the one being received are all in memory.
 _READ_AT_ONCE: Final = 2
-# What is read the slow way before others get their turn.
+# How much the slow path reads before other tasks run.
 _SLOW_AT_ONCE: Final = 2**16
-# Who wants so few rows at once wants them soon.
+# A consumer of batches this small wants them soon.
 _SOON: Final = 2048
 # Where the only text of an array begins and ends.
 _ENDS: Final = Struct("=qq")
@@ -50,8 +50,8 @@ class Block:
     """A part of the body.
 
     Attributes:
-        data: its bytes; where they were read, behind a LF.
-        rows: the records in it, where they were read.
+        data: its bytes; after a LF if they were parsed.
+        rows: its records, if they were parsed.
     """
 
     data: bytes
@@ -60,7 +60,7 @@ class Block:
 
 @attrs.frozen(eq=False)
 class _Cut:
-    """A block before it is handed out: a LF and its bytes, and what reads them if they are whole records."""
+    """A block before it is returned: a LF and its bytes, and their parser if they are whole records."""
 
     data: bytes
     rows: asyncio.Task[Rows | None] | None
@@ -70,7 +70,7 @@ class _Cut:
 class SentBlock:
     """The records of a block: whole lines behind a LF, in regular quotes, without a lone CR.
 
-    No line becomes a Python object: to make them would keep all other threads waiting.
+    No line becomes a Python object: creating them would block all other threads.
 
     Attributes:
         data: the LF, and the lines.
@@ -81,12 +81,12 @@ class SentBlock:
     number: int
 
     def _cut(self) -> tuple[pa.Array, pa.Array, pa.Array]:
-        """Return the lines of records, without their ends; of each which record it is of, and its number."""
+        """Return the lines of records without their ends; for each, the index of its record, and its number."""
         ends = pa.py_buffer(_ENDS.pack(1, len(self.data) - 1))
         whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(self.data)])
         lines = pc.split_pattern(whole, pattern=b"\n").values
         numbers = pa.array(range(self.number, self.number + len(lines)), pa.int32())
-        # A record ends where as many quotes have closed as have opened; there a CR is a part of the line end.
+        # A record ends where all quotes are closed; a CR there is part of the line end.
         quotes = pc.subtract(pc.list_value_length(pc.split_pattern(lines, pattern=b'"')), 1)
         last = pc.equal(pc.bit_wise_and(pc.cumulative_sum(quotes.cast(pa.int64())), 1), 0)
         if b"\r" in self.data:
@@ -113,10 +113,10 @@ class SentBlock:
 
 
 class BlockParser(Generic[T]):
-    """Takes blocks that were read, and reads the others the slow way. Pure.
+    """Accepts parsed blocks, and reads the others by the slow path. Pure.
 
     Attributes:
-        reader: says what a record means.
+        reader: the reader of records.
     """
 
     def __init__(self, reader: RecordReader[T], counters: Counters, max_record_bytes: int) -> None:
@@ -132,22 +132,22 @@ class BlockParser(Generic[T]):
 
     @property
     def header(self) -> bytes:
-        """The header, once it has come."""
+        """The header, once it has arrived."""
         return self._slow.header
 
     @property
     def headless(self) -> bool:
-        """Whether the header has not come yet."""
+        """Whether the header has not arrived yet."""
         return self._slow.headless
 
     @property
     def growth(self) -> int:
-        """How many times as long as its bytes the columns of a block may be; 0 where nobody knows."""
+        """The maximum ratio of the size of columns to that of their block; 0 if unknown."""
         columns = self._column_reader()
         return 0 if columns is None else columns.growth
 
     def columns(self) -> ColumnReader | None:
-        """Return what reads a block that comes now; None where no record begins, or only the slow way is known."""
+        """Return the parser for the next block; None if no record begins there, or only the slow path works."""
         return self._column_reader() if self._slow.between_records else None
 
     def _column_reader(self) -> ColumnReader | None:
@@ -156,7 +156,7 @@ class BlockParser(Generic[T]):
         return self._columns
 
     def feed(self, block: Block) -> Iterator[Run[Part]]:
-        """Take the next block. Take all runs before feeding again."""
+        """Add a block. Consume all runs before feeding again."""
         rows = block.rows
         if rows is None:
             yield from self._slow.feed(block.data)
@@ -168,22 +168,23 @@ class BlockParser(Generic[T]):
         yield [Part(rows.batch, sent)] if rows.batch.num_rows else [], None
 
     def finish(self) -> Iterator[Run[Part]]:
-        """Take the end of the body."""
+        """Process the end of the body."""
         return self._slow.finish()
 
 
 class BlockSource(Generic[T]):
-    """Cuts a body into blocks, and has some of them read while it gathers one more.
+    """Splits a body into blocks, some of which are parsed while the next one is received.
 
-    A call that is cancelled loses nothing: the next one goes on. After `close` a thread that is still at work is
-    left alone; what it makes is thrown away.
+    A cancelled call loses nothing: the next one continues. After `close`, a running thread is abandoned and its
+    result dropped.
 
     Args:
-        body: what is cut.
-        parser: what takes the blocks, each before it asks for the next.
-        size: how many rows are wanted at once.
-        limit: the longest record.
-        ahead: whether two are read at once and one waits; else they are half as long, and fewer are in memory.
+        body: the body.
+        parser: the parser that consumes each block before it requests the next.
+        size: the requested number of rows in a batch.
+        limit: the maximum size of a record.
+        ahead: whether two blocks are parsed at the same time and one waits; else they are half as long, and fewer
+            are in memory.
     """
 
     def __init__(self, body: Body, parser: BlockParser[T], size: int, limit: int, *, ahead: bool = True) -> None:
@@ -203,14 +204,14 @@ class BlockSource(Generic[T]):
         self._slow = b""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         self._body.close()
 
     async def next(self) -> Block | None:
-        """Return the next block; None at the proven end.
+        """Return the next block; None at the verified end.
 
         Raises:
-            ScarfError: as `Body.next` does, after everything before it.
+            ScarfError: as in `Body.next`, after everything before it.
         """
         if self._slow:
             await asyncio.sleep(0)
@@ -233,15 +234,15 @@ class BlockSource(Generic[T]):
                 group.start_soon(self._cut, self._most_cuts)
                 await asyncio.wait([cut.rows])
                 group.cancel_scope.cancel()
-            # Not in the group, which would wrap what it raises.
+            # Not in the group, which would wrap its errors.
             rows = cut.rows.result()
         self._cuts.popleft()
         return Block(cut.data if rows else cut.data[1:], rows)
 
     async def _cut(self, count: int) -> None:
-        """Have so many blocks cut, if so many come."""
+        """Receive up to a number of blocks."""
         while len(self._cuts) < count:
-            # Where a block ends that is not known to be whole records, only the parser will know.
+            # Only the parser knows where a block ends that may not consist of whole records.
             if self._cuts and self._cuts[-1].rows is None:
                 return
             await self._gather()
@@ -264,7 +265,7 @@ class BlockSource(Generic[T]):
             try:
                 piece = await self._body.next()
             except ScarfError:
-                # The body raises it again when all that came before it is used up.
+                # The body raises it again after everything before it is consumed.
                 piece = b""
             if piece:
                 self._hold(piece, at=len(self._held))
@@ -276,7 +277,7 @@ class BlockSource(Generic[T]):
 
     @property
     def _most(self) -> int:
-        """Bytes behind which a block ends with its line."""
+        """The size after which a block ends with its line."""
         return max(1, self._enough * _GROWTH // max(_GROWTH, self._parser.growth))
 
     def _is_enough(self) -> bool:
@@ -294,7 +295,7 @@ class BlockSource(Generic[T]):
             self._lines += piece.count(b"\n")
 
     def _take(self) -> bytes:
-        """Return a LF and what is held: the lines that have ended, if one has, up to enough; or the header."""
+        """Return a LF and the buffered complete lines, if any, up to the size of a block; or the header."""
         place = self._block_end()
         if self._parser.headless:
             data = b"".join(self._held)
@@ -312,7 +313,7 @@ class BlockSource(Generic[T]):
         return b"".join((b"\n", *taken))
 
     def _block_end(self) -> tuple[int, int] | None:
-        """Return in which piece, and where in it, the first line behind enough ends; else the last one that has."""
+        """Return the piece, and the place in it, where the first line ends that fills a block, else the last one."""
         enough = self._most - 1
         for number, piece in enumerate(self._held):
             if at := piece.find(b"\n", max(0, enough)) + 1:

@@ -1,4 +1,4 @@
-"""A job as a client carries it out: what it asks for, and where."""
+"""A job as a client runs it: its requests and their URL."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ANY_DAY: Final = Window(dt.date(2024, 1, 1), dt.date(2024, 1, 2))
 
 @attrs.frozen
 class PreparedJob:
-    """A job of which nothing is left to the client.
+    """A job whose open values are filled in from the client.
 
     Attributes:
         job: the job, with its version and owner.
-        server: the address that its requests go to.
+        server: the URL that its requests go to.
     """
 
     job: ExportJob
@@ -39,7 +39,7 @@ class PreparedJob:
         """Prepare a job.
 
         Raises:
-            ValidationError: the service's addresses cannot hold it.
+            ValidationError: a value cannot be part of a URL.
         """
         job = job.of_client(client.api, client.owner)
         prepared = cls(job, client.server_of(job.api or client.api), client)
@@ -48,20 +48,20 @@ class PreparedJob:
         return prepared
 
     async def check(self) -> None:
-        """Make sure that what its query names is there.
+        """Check that the packages and pixels in its query exist.
 
         Raises:
-            NotFoundError: a package or pixel is not.
+            NotFoundError: a package or pixel does not exist.
         """
         for read in self.reads():
             await self._client.tell(read)
 
     def reads(self) -> list[Steps[None]]:
-        """Return the calls that look up what its query names."""
+        """Return the calls that read the packages and pixels in its query."""
         return [] if self.job.query is None else list(read_artifacts(self.job.query, self.job.owner or ""))
 
     def spec(self, asked: Window) -> ExportSpec[Record]:
-        """Return the export of what the job asks for, with nothing left out: the job does that."""
+        """Return the export of a window, unfiltered: the job filters."""
         job, start, end = self.job, asked.start, asked.end
         exports = _JobExports(self._client)
         owner, package = job.owner or "", job.package or ""
@@ -79,11 +79,11 @@ class PreparedJob:
                 export = exports.pixel_events(start, end, owner=job.owner, api=job.client_api, unfiltered=True)
             case ExportKind.AGGREGATIONS:
                 export = exports.aggregations(start, end, job.query or EVERYTHING, owner=job.owner)
-        # Readers need not know which of them it is.
+        # The reader does not depend on the kind of export.
         return cast("ExportSpec[Record]", export.spec)
 
 
 class _JobExports(ExportCalls):
-    """Those of jobs: a day that is both start and end is a range for a service that takes the end in."""
+    """The exports of jobs: a range with the same start and end is valid, for a service that includes the end."""
 
     _one_day = True

@@ -1,4 +1,4 @@
-"""Pull-based reading: the body in bounded pieces, its end proven, and the items that a parser makes of it.
+"""Pull-based reading: the body in bounded pieces up to a verified end, and the items of a parser.
 
 Nothing is read before the consumer asks for it.
 """
@@ -27,7 +27,7 @@ from scarf_async.http.inflate import BodyEncodingError, Inflater
 
 __all__ = ["Batches", "Body", "Cursor", "Digest", "Items", "Pieces", "PiecesParser"]
 
-# A little of a compressed body may become very much: others get their turn in between.
+# A little compressed data may become very much: let other tasks run in between.
 _PIECES_AT_A_STRETCH: Final = 16
 
 T = TypeVar("T")
@@ -37,21 +37,21 @@ P_contra = TypeVar("P_contra", contravariant=True)
 
 
 class Digest(Protocol):
-    """A hash in the making."""
+    """An incremental hash."""
 
     def update(self, data: bytes, /) -> None:
-        """Take more bytes."""
+        """Add bytes."""
 
 
 class Body:
-    """Reads a download piece by piece, nothing ahead of the consumer.
+    """Reads a download piece by piece, never ahead of the consumer.
 
-    A read that is cancelled loses nothing: the next one goes on.
+    A cancelled read loses nothing: the next one continues.
 
     Args:
-        download: what is read.
-        counters: counts, and makes errors.
-        digest: takes every byte of the inflated body.
+        download: the download.
+        counters: the counters, which also create errors.
+        digest: the hash of the inflated body.
 
     Raises:
         ExportError: the body's encoding is not supported.
@@ -73,10 +73,10 @@ class Body:
         except BodyEncodingError as error:
             problem = str(error)
         if problem:
-            raise counters.refused(f"the answer cannot be read: {problem}")
+            raise counters.refused(f"the response cannot be read: {problem}")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         self._download.close()
 
     async def first(self) -> None:
@@ -84,28 +84,28 @@ class Body:
 
         Raises:
             TransportError: the connection was lost before them.
-            RequestTimeoutError: they did not come in time.
+            RequestTimeoutError: they did not arrive in time.
             ExportError: the framing of the body cannot be parsed.
         """
         if self._wire is None:
             self._wire = await self._read()
 
     async def next(self) -> bytes:
-        """Return the next piece of the inflated body; `b""` at its proven end.
+        """Return the next piece of the inflated body; `b""` at its verified end.
 
         Raises:
             TruncatedExportError: the body ended, or the connection was lost, before the end.
-            RequestTimeoutError: nothing came for too long.
+            RequestTimeoutError: nothing arrived within the timeout.
             ExportError: the body cannot be parsed or inflated.
 
-        An error comes again, if asked again, with what was counted by then.
+        Another call raises the same error again, with the counts of that time.
         """
         if self._failure is not None:
             raise self._failure()
         try:
             return await self._next()
         except ScarfError as error:
-            # An error that is kept keeps no frames.
+            # A stored error must not keep frames alive.
             kept = error.with_traceback(None)
             if self._failure is None:
                 self._failure = lambda: kept
@@ -177,27 +177,27 @@ class Pieces(Protocol[P_co]):
     """A body in pieces, such as `Body`."""
 
     async def next(self) -> P_co:
-        """Return the next piece; what is false at the proven end."""
+        """Return the next piece; a false value at the verified end."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
 
 
 class PiecesParser(Protocol[P_contra, T]):
-    """What makes items of pieces, such as `Parser` of bytes."""
+    """A parser of pieces to items, such as `Parser` for bytes."""
 
     def feed(self, data: P_contra, /) -> Iterator[Run[T]]:
-        """Take the next piece."""
+        """Add a piece."""
 
     def finish(self) -> Iterator[Run[T]]:
-        """Take the end."""
+        """Process the end."""
 
 
 class Cursor(Generic[T]):
-    """Hands out what a parser makes of a body, and its errors where they are.
+    """Returns the items of a parser, and raises its errors at their place.
 
-    It is not an async generator, on purpose: one that is cancelled in the middle of a read is finished, and
-    asking it again would look like the end of the export.
+    It is deliberately not an async generator: a generator that is cancelled during a read is finished, and the next
+    call would look like the end of the export.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class Cursor(Generic[T]):
         self._reading = False
 
     def close(self) -> None:
-        """End the reading: what was not handed out is gone."""
+        """Stop reading; remaining items are dropped."""
         self._failure = StreamClosedError(
             f"{self._counters.description}: the stream is closed; read it inside its `async with` block"
         )
@@ -228,17 +228,16 @@ class Cursor(Generic[T]):
         self._close_body()
 
     def check_open(self) -> None:
-        """Raise StreamClosedError once it is closed."""
+        """Raise `StreamClosedError` if it is closed."""
         if isinstance(self._failure, StreamClosedError):
             raise self._failure
 
     async def more(self) -> list[T]:
-        """Return the next items, the list to be used up before the next call; empty at the proven end.
+        """Return the next items, a list to consume before the next call; empty at the verified end.
 
         Raises:
-            ExportError: what comes next cannot be handed out, or the body ended too soon; again, if called
-                again.
-            TransportError: as `Body.next` does.
+            ExportError: the next item is invalid, or the body was truncated; another call raises it again.
+            TransportError: as in `Body.next`.
         """
         if self._reading:
             raise StreamConsumedError(f"{self._counters.description}: another task is reading this stream")
@@ -317,7 +316,7 @@ class Items(AsyncIterator[T]):
 
 
 class Batches(AsyncIterator[list[T]]):
-    """Lists of so many items, the last one short; a short one also before an error."""
+    """Lists of a given size; the last one, and one before an error, may be shorter."""
 
     def __init__(self, cursor: Cursor[T], size: int) -> None:
         self._cursor = cursor

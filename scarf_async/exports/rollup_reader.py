@@ -1,4 +1,4 @@
-"""CSV of any columns in, mappings out: what no document describes is handed on by its names. Pure."""
+"""Parse CSV with any columns to mappings, since the columns are not documented. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RollupReader(CsvFormat):
     """Reads CSV records as mappings, an empty cell as None.
 
     Args:
-        end: records of this day and later ones are left out, where there is a column `date`; None for no filter.
+        end: records of this day and later ones are left out, if there is a column `date`; None for no filter.
     """
 
     record: Final = None
@@ -29,29 +29,29 @@ class RollupReader(CsvFormat):
         self._date: int | None = None
 
     def begin(self, header: bytes, *, typed: bool) -> None:
-        """Take the header.
+        """Read the header.
 
         Raises:
-            RecordError: for typed reading, a column is there twice.
+            RecordError: for typed reading, a column is repeated.
         """
         names = self.take_header(header, (), typed=typed)
         self._date = names.index(_DATE) if _DATE in names else None
 
     def decode(self, records: list[bytes]) -> tuple[list[Mapping[str, str | None]], int]:
-        """Return records without the late ones, and how many those were.
+        """Return records without those at or after the end, and the number of those.
 
         Raises:
-            RecordError: one of the records cannot be read.
+            RecordError: a record cannot be read.
         """
         rows = self.rows_of(records)
         kept = [[cell or None for cell in row] for row in rows if not self._is_late(row)]
         return [dict(zip(self.names, row, strict=True)) for row in kept], len(rows) - len(kept)
 
     def late(self, records: list[bytes]) -> list[bool]:
-        """Say of each record whether its day is the end or later.
+        """Return for each record whether its day is the end or later.
 
         Raises:
-            RecordError: one of the records cannot be read.
+            RecordError: a record cannot be read.
         """
         return [self._is_late(row) for row in self.rows_of(records)]
 

@@ -1,4 +1,4 @@
-"""An export into a file: whole, or not at all."""
+"""Save an export to a file, completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ __all__ = ["AtomicFile", "SavedExport", "fetch_whole", "save"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-# What goes into one hop to a thread: hops cost more than writing does.
+# The size of a write in a thread: switching threads costs more than writing.
 _WRITTEN_AT_ONCE: Final = 2**20
 
 
 class AtomicFile:
-    """A file that appears under its name once it is whole.
+    """A file that appears under its name once it is complete.
 
     Its methods run in threads. A cancelled task does not wait for its thread, so a method may still run, or start,
     when the next one is called: a lock keeps them apart, and after `discard` the others do nothing.
 
     Args:
-        target: its name in the end.
-        overwrite: whether it may take the place of another.
+        target: its final name.
+        overwrite: whether it may replace another file.
     """
 
     def __init__(self, target: Path, *, overwrite: bool) -> None:
@@ -54,10 +54,10 @@ class AtomicFile:
         self.sha256: str = ""
 
     def create(self) -> None:
-        """Refuse a target that cannot be written, and begin.
+        """Check that the target can be written, and create the temporary file.
 
         Raises:
-            OSError: it cannot be.
+            OSError: it cannot be written.
         """
         with self._turn, naming(self._target):
             if self._over:
@@ -74,7 +74,7 @@ class AtomicFile:
                 self._part.write(data)
 
     def finish(self) -> None:
-        """Bring everything to the disk."""
+        """Flush and sync everything to disk."""
         with self._turn, naming(self._target):
             if self._part is not None:
                 resemble(self._part.path, self._place)
@@ -82,12 +82,12 @@ class AtomicFile:
                 self.size, self.sha256 = self._part.size, self._part.sha256
 
     def publish(self) -> None:
-        """Put it in its place."""
+        """Rename it to its final name."""
         with self._turn, naming(self._target):
             if self._part is None:
                 return
             if self._overwrite:
-                # What has come there meanwhile counts too.
+                # A file that was created there meanwhile counts too.
                 self._part.replace(destination(self._place))
             else:
                 self._part.place_new(self._place)
@@ -95,7 +95,7 @@ class AtomicFile:
             self._over = True
 
     def discard(self) -> None:
-        """Remove what is not in its place."""
+        """Remove the temporary file."""
         with self._turn:
             self._over = True
             if self._part is not None:
@@ -121,7 +121,7 @@ class SavedExport:
 
 
 class _Stream(Protocol):
-    """What is needed of a stream."""
+    """The interface of a stream that saving needs."""
 
     @property
     def records_kept(self) -> int: ...
@@ -141,21 +141,21 @@ async def save(
     overwrite: bool,
     progress: Hook[S],
 ) -> SavedExport:
-    """Fetch an export, which this is the spec of, into a file; see `Export.save`."""
+    """Fetch the export with a spec into a file; see `Export.save`."""
     target = Path(path)
     form, compression = read_ending(target, None if form is None else one_of(ExportFormat, "format", form))
     need_arrow(form, spec.reader(None).record)
     if compression is not None:
-        compressor(compression)  # what it needs must be there before anything is asked for
+        compressor(compression)  # what it needs must be installed before anything is requested
     once = partial(_save_once, export, target, form, compression, overwrite=overwrite, progress=progress)
     return await fetch_whole(spec, once)
 
 
 async def fetch_whole(spec: ExportSpec[T], fetch: Callable[[], Awaitable[R]]) -> R:
-    """Fetch an export; if it was cut off, again from its start, as often as its spec allows.
+    """Fetch an export; if it is cut off, fetch it again from its start, as often as its spec allows.
 
     Raises:
-        TruncatedExportError: every attempt was cut, or the content is although its end is proven.
+        TruncatedExportError: every attempt was cut off, or the content is incomplete although its end is verified.
     """
     attempt = 1
     while True:
@@ -182,7 +182,7 @@ async def _save_once(
         await run_sync(file.create)
         async with export as stream:
             await _fetch(stream, form, compression, file, progress)
-        # Two hops: a cancellation during the slow one leaves nothing under the final name.
+        # Two calls in threads: a cancellation during the slow one leaves nothing under the final name.
         await run_sync(file.finish)
         await run_sync(file.publish)
     finally:
@@ -190,7 +190,7 @@ async def _save_once(
             with anyio.CancelScope(shield=True):
                 await run_sync(file.discard)
         finally:
-            # The shield does not hold off a second `Task.cancel`, which may come before a thread has begun.
+            # The shield does not prevent a second `Task.cancel`, which may come before a thread has started.
             file.discard()
     return SavedExport(target, file.size, stream.records_kept, file.sha256)
 

@@ -47,11 +47,12 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 T = TypeVar("T")
 EffectiveRange: TypeAlias = tuple[dt.date | None, dt.date | None]
 OnMalformed: TypeAlias = Literal["raise", "skip"] | Callable[[MalformedRecordError], object]
-"""What to do about a record that cannot be read: raise, leave it out, or leave it out and tell a function of it."""
+"""What to do about a record that cannot be read: raise an error, skip it, or skip it and call a function with the
+error."""
 
 
 def _day(name: str, value: Day) -> dt.date:
-    # A datetime is a date, too, but its day depends on the time zone that somebody had in mind.
+    # A datetime is a date, too, but its day depends on the intended time zone.
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
     if isinstance(value, str) and _DAY.fullmatch(value):
@@ -83,7 +84,7 @@ def date_range(start: Day, end: Day, *, one_day: bool = False) -> tuple[dt.date,
 
 
 def effective_range(headers: Mapping[str, str]) -> EffectiveRange:
-    """Return the first day that the service looked at, and the first one after; None where it does not say.
+    """Return the first day that the service covered, and the first one after; None if it does not say.
 
     >>> effective_range({"X-Scarf-Effective-Start-Date": "2024-01-31"})
     (datetime.date(2024, 1, 31), None)
@@ -100,39 +101,39 @@ def _effective_day(text: str) -> dt.date | None:
 
 
 def is_narrower(given: EffectiveRange, asked: EffectiveRange) -> bool:
-    """Tell whether the service says that it looked at fewer days than were asked for."""
+    """Return whether the service says that it covered fewer days than requested."""
     (first, behind), (start, end) = given, asked
     starts_later = first is not None and start is not None and first > start
     return starts_later or (behind is not None and end is not None and behind < end)
 
 
 class Download(Protocol):
-    """An open 2xx answer whose body is read piece by piece."""
+    """An open 2xx response whose body is read piece by piece."""
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """The HTTP status code."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The answer's headers; names in any case."""
+        """The response headers, with case-insensitive names."""
 
     @property
     def proven(self) -> bool:
-        """After `read` gave `b""`: whether Content-Length or a last chunk proves the end."""
+        """After `read` returned `b""`, whether Content-Length or a last chunk proves the end."""
 
     async def read(self) -> bytes:
-        """Return the next piece of the body as it came over the wire; `b""` at its end.
+        """Return the next piece of the raw body; `b""` at its end.
 
         Raises:
-            RequestTimeoutError: nothing came for as long as the time limit allows.
+            RequestTimeoutError: nothing arrived within the timeout.
             TransportError: the connection was lost, or the body is shorter than announced.
             BodyEncodingError: the framing of the body cannot be parsed.
             ClientClosedError: the client was closed.
         """
 
     def close(self) -> None:
-        """Give the connection back, or drop it where the body was not read to its end; never waits."""
+        """Return the connection to the pool, or drop it if the body was not read to its end; never waits."""
 
 
 class ExportClient(Protocol):
@@ -140,42 +141,42 @@ class ExportClient(Protocol):
 
     @property
     def clock(self) -> Clock:
-        """What it waits by."""
+        """The clock for waits."""
 
     @property
     def max_record_bytes(self) -> int:
-        """The longest record that is taken."""
+        """The maximum size of a record in bytes."""
 
     @property
     def save_attempts(self) -> int:
-        """How often `save` fetches at the most."""
+        """The maximum number of times that `save` fetches an export."""
 
     @property
     def api(self) -> ApiVersion:
-        """The version that is asked where a call names none."""
+        """The default version of the API."""
 
     @property
     def owner(self) -> str | None:
-        """Whose exports are meant where a version asks for an owner and a call names none."""
+        """The default owner, for versions that need one."""
 
     def server_of(self, version: str, /) -> str:
-        """Return the address that the requests of a version go to."""
+        """Return the URL of a version."""
 
     async def download(self, request: Request[None], /) -> Download:
-        """Send the request and return the answer, open; all retries happen here."""
+        """Send the request and return the open response; all retries happen here."""
 
     def tell(self, steps: Steps[None], /) -> Awaitable[None]:
-        """Carry out a call that gives nothing."""
+        """Carry out a call without a result."""
 
     async def pause(self, request: Request[None], attempt: int, /) -> None:
-        """Say that `save` fetches again after the attempt of that number, from 1, was cut; and wait."""
+        """Report that `save` fetches again because an attempt, counted from 1, was cut off; and wait."""
 
     def redact(self, text: str, /) -> str:
-        """Take the client's secrets out of what the service said."""
+        """Remove the client's secrets from a text of the service."""
 
 
 class RecordFormat(Protocol):
-    """One format. Pure; made for one stream.
+    """A format of records, for one stream. Pure.
 
     `late`, like `RecordReader.decode`, takes several records at once, for speed: it raises `RecordError` if any
     of them cannot be read, and the reason counts only where it was given a single one.
@@ -190,47 +191,47 @@ class RecordFormat(Protocol):
         """Whether the first record is a header."""
 
     def splitter(self, max_record_bytes: int, *, keep_ends: bool = False) -> LineSplitter:
-        """Return what cuts the body into records."""
+        """Return the splitter of the body into records."""
 
     def foreign(self, start: bytes) -> str | None:
-        """Say what the body is, from its first bytes that are not blank, if it cannot be what was promised."""
+        """Return what the body is, from its first non-blank bytes, if it cannot have the promised format."""
 
     def begin(self, header: bytes, *, typed: bool) -> None:
-        """Take the header. Raises RecordError where it cannot be used."""
+        """Read the header. Raises `RecordError` if it cannot be used."""
 
     def late(self, records: list[bytes]) -> list[bool]:
-        """Say of each record whether it is at or after the end."""
+        """Return for each record whether it is at or after the end."""
 
     def cut(self, record: bytes) -> str | None:
-        """Say why a last record without line end is not whole; None if it is."""
+        """Return why a last record without a line end is incomplete; None if it is complete."""
 
 
 class RecordReader(RecordFormat, Protocol[T]):
-    """A format, and what its records are read as."""
+    """A format, and the class of its records."""
 
     @property
     def record(self) -> type[attrs.AttrsInstance] | None:
-        """The class of the typed records; None: they are mappings, whose keys nobody knows before."""
+        """The class of the typed records; None for mappings, whose keys are not known in advance."""
 
     def decode(self, records: list[bytes]) -> tuple[list[T], int]:
-        """Return typed records without those at or after the end, and how many those were."""
+        """Return typed records without those at or after the end, and the number of those."""
 
 
 @attrs.frozen(eq=False)
 class ExportSpec(Generic[T]):
-    """All that an export is: what to ask for, what comes, and what to do with it.
+    """The definition of an export: how to request it, and how to read it.
 
     Attributes:
         description: the export, for messages.
-        open: sends the request and returns the answer, open; all retries happen inside.
-        reader: makes the reader of records; it takes the end of the range, None for no filter.
+        open: sends the request and returns the open response; all retries happen inside.
+        reader: returns the reader of records; it takes the end of the range, None for no filter.
         end: the first day after the range, if records from it on are to be left out.
         on_malformed: what happens to a record that cannot be read.
-        max_record_bytes: the longest record that is taken.
-        attempts: how often `save` fetches at the most.
-        pause: waits before `save` fetches again; it takes the number of the attempt that was cut, from 1.
-        redact: takes secrets out of what the service said.
-        asked: the range, where a service that gives a narrower one says so and the caller is to be warned.
+        max_record_bytes: the maximum size of a record in bytes.
+        attempts: the maximum number of times that `save` fetches it.
+        pause: waits before `save` fetches again; it takes the number of the attempt that was cut off, from 1.
+        redact: removes secrets from texts of the service.
+        asked: the requested range, if the caller is warned when the service covers less.
     """
 
     description: str
@@ -256,7 +257,7 @@ class ExportSpec(Generic[T]):
         on_malformed: OnMalformed = "raise",
         asked: tuple[dt.date, dt.date] | None = None,
     ) -> Self:
-        """Return the export that a client fetches by a request."""
+        """Return the export that a client fetches with a request."""
         return cls(
             description=printable(description),
             open=partial(client.download, request),
@@ -273,18 +274,18 @@ class ExportSpec(Generic[T]):
 
 @attrs.define(eq=False)
 class Counters:
-    """The counters of one stream, and its errors, which name the export and what had arrived.
+    """The counters of one stream, and its errors, which contain the description and the counts.
 
     Attributes:
         description: the export, for messages.
-        redact: takes secrets out of what the service said.
-        bytes_received: bytes of the body as they came over the wire.
-        records_received: complete records, the dropped and malformed ones among them.
+        redact: removes secrets from texts of the service.
+        bytes_received: the size of the raw body so far.
+        records_received: the number of complete records, including dropped and malformed ones.
         records_dropped: records at or after the end of the range.
         records_malformed: records that could not be read.
         ended_with_newline: whether the last byte so far was a LF.
-        complete: whether everything was read, up to a proven end.
-        no_content: whether the service said that there is nothing to read (status 204).
+        complete: whether everything was read, up to a verified end.
+        no_content: whether the service returned no content (status 204).
     """
 
     description: str
@@ -298,11 +299,11 @@ class Counters:
     no_content: bool = False
 
     def refused(self, reason: str) -> ExportError:
-        """The export is not what was promised."""
+        """Return the error for a body without the promised form."""
         return ExportError(f"{self.description}: {self.redact(reason)}")
 
     def truncated(self, reason: str, *, proven_end: bool = False) -> TruncatedExportError:
-        """The export ended before its end, which was proven or not."""
+        """Return the error for a truncated export, whose end may be verified or not."""
         advice = (
             "the service sent no more than that, so it is not fetched again by itself"
             if proven_end
@@ -317,7 +318,7 @@ class Counters:
         )
 
     def malformed(self, number: int, reason: str, record: bytes) -> MalformedRecordError:
-        """A record cannot be read."""
+        """Return the error for a record that cannot be read."""
         reason = self.redact(reason)
         return MalformedRecordError(
             f"{self.description}: the record on line {number} cannot be read: {reason}",
@@ -327,7 +328,7 @@ class Counters:
         )
 
     def too_long(self, number: int, limit: int, record: bytes) -> RecordTooLongError:
-        """A record is longer than the limit; `record` is its beginning, empty where it cannot be left out."""
+        """Return the error for a record beyond the limit; `record` is its beginning, or empty if not skippable."""
         return RecordTooLongError(
             f"{self.description}: the record that begins on line {number} is longer than max_record_bytes"
             f" ({limit}); a larger value lets it pass",

@@ -45,7 +45,7 @@ _ROWS_AT_ONCE: Final = 65_536
 
 
 class ExportStream(Generic[T]):
-    """An export as it comes in; made by `async with`, and read once, in one way.
+    """An open export, from `async with export`. It can be read once, in one of its ways.
 
     ```python
     async with scarf.exports.package_events("acme", package_id, start, end) as events:
@@ -53,19 +53,19 @@ class ExportStream(Generic[T]):
             ...
     ```
 
-    Nothing is read ahead of the consumer: who reads slowly slows the sender down, and memory stays bounded
-    whatever the size of the export. All ways of reading raise
+    Nothing is read ahead of the consumer (backpressure): a slow reader slows the sender down, and memory stays
+    bounded whatever the size of the export. All ways of reading raise
 
-    - `MalformedRecordError` for a record that cannot be read, after every record before it was handed out,
-      unless `on_malformed` says otherwise (typed reading only);
-    - `TruncatedExportError` where the export ended, or the connection was lost, before the end;
-    - `RequestTimeoutError` where nothing came for `export_timeout`;
-    - `RecordTooLongError` for a record longer than `max_record_bytes`; in typed reading, where `on_malformed` says
-      otherwise, it is a malformed record as the others are;
-    - `ExportError` where the body is not what was promised, before anything is handed out;
-    - `StreamConsumedError` when asked a second time, `StreamClosedError` after the block.
+    - `MalformedRecordError` for a record that cannot be read, after all records before it, unless `on_malformed`
+      says otherwise (typed reading only);
+    - `TruncatedExportError` if the export ended, or the connection was lost, before the end;
+    - `RequestTimeoutError` if nothing arrived for `export_timeout`;
+    - `RecordTooLongError` for a record longer than `max_record_bytes`, unless `on_malformed` says otherwise (typed
+      reading only);
+    - `ExportError` if the body is not such an export, before the first record;
+    - `StreamConsumedError` if it is read a second time, `StreamClosedError` after the block.
 
-    A sender that ends cleanly between two records without having sent all of them cannot be caught.
+    A response that ends cleanly between two records without containing all of them cannot be detected.
     """
 
     def __init__(self, spec: ExportSpec[T], download: Download) -> None:
@@ -85,65 +85,65 @@ class ExportStream(Generic[T]):
 
     @property
     def bytes_received(self) -> int:
-        """Bytes of the body so far, as they came over the wire."""
+        """The bytes of the body received so far, before inflating."""
         return self._counters.bytes_received
 
     @property
     def bytes_total(self) -> int | None:
-        """How many bytes there will be over the wire; None where the service did not say."""
+        """The size of the body in bytes, before inflating; None if the service did not send it."""
         return int(self._total) if self._total.isascii() and self._total.isdecimal() else None
 
     @property
     def effective_start(self) -> dt.date | None:
-        """The first day that the service looked at, which a plan may put later; None where it did not say."""
+        """The first day that the service covered, which a plan may limit; None if the service did not say."""
         return self._effective[0]
 
     @property
     def effective_end(self) -> dt.date | None:
-        """The first day that it did not look at any more; None where it did not say."""
+        """The first day after those that the service covered; None if the service did not say."""
         return self._effective[1]
 
     @property
     def records_received(self) -> int:
-        """Records so far, without a CSV's header; up to a piece of the body ahead of what was handed out.
+        """The number of records received so far, without a CSV header; up to a chunk ahead of the consumer.
 
-        The dropped and the malformed ones are among them.
+        It includes dropped and malformed records.
         """
         return self._counters.records_received
 
     @property
     def records_dropped(self) -> int:
-        """Records left out since they are at or after the end of the range."""
+        """The number of records left out because they are at or after the end of the range."""
         return self._counters.records_dropped
 
     @property
     def records_malformed(self) -> int:
-        """Records that could not be read; counted by the typed ways of reading only."""
+        """The number of records that could not be read; only typed reading counts them."""
         return self._counters.records_malformed
 
     @property
     def records_kept(self) -> int:
-        """Records that were neither dropped nor malformed."""
+        """The number of records that were neither dropped nor malformed."""
         return self.records_received - self.records_dropped - self.records_malformed
 
     @property
     def complete(self) -> bool:
-        """Whether everything was read, up to a proven end."""
+        """Whether everything was read, up to a verified end."""
         return self._counters.complete
 
     @property
     def sha256(self) -> str | None:
         """The SHA-256 of the inflated body, in hexadecimal, once `complete`; None before.
 
-        Every byte of it counts, however it was read and whatever was left out.
+        It covers every byte, however the stream was read and whatever was left out.
         """
         return self._digest.hexdigest() if self._counters.complete else None
 
     @property
     def ended_with_newline(self) -> bool:
-        """Whether the last byte of the body was a LF; of use once `complete`.
+        """Whether the last byte of the body was a LF; meaningful once `complete`.
 
-        A CSV that does not end so may have been cut in its last field.
+        A CSV that does not end in a LF may have been cut in its last field.
         """
         return self._counters.ended_with_newline
 
@@ -151,27 +151,27 @@ class ExportStream(Generic[T]):
         return Items(self._typed())
 
     def batches(self, size: int = 1000) -> AsyncIterator[list[T]]:
-        """Read typed records in lists: faster than one by one.
+        """Read typed records in lists, which is faster than one by one.
 
         Args:
-            size: the length of the lists; the last one is short, and so is one before an error.
+            size: the length of the lists; the last one, and one before an error, may be shorter.
 
         Raises:
-            ValidationError: the size is none.
-            StreamConsumedError: the stream is being read already.
+            ValidationError: the size is not a positive integer.
+            StreamConsumedError: the stream is already being read.
             StreamClosedError: its block has ended.
         """
         size = whole("size", size, ValidationError)
         return Batches(self._typed(), size)
 
     def lines(self) -> AsyncIterator[bytes]:
-        """Read each record's own bytes, without its line end; of a CSV the header first.
+        """Read the raw bytes of each record, without its line end; for a CSV, the header comes first.
 
-        A line break inside quotes does not end a record. A BOM and blank lines are left out. Records are not
-        looked into, but for what leaves out those at or after the end; one whose time cannot be read stays.
+        A line break inside quotes does not end a record. A BOM and blank lines are left out. Only the time of a
+        record is parsed, to leave out records at or after the end; a record whose time cannot be read is kept.
 
         Raises:
-            StreamConsumedError: the stream is being read already.
+            StreamConsumedError: the stream is already being read.
             StreamClosedError: its block has ended.
         """
         spec = self._spec
@@ -183,22 +183,23 @@ class ExportStream(Generic[T]):
     def record_batches(self, size: int | None = None) -> AsyncIterator[pa.RecordBatch]:
         """Read Arrow record batches; needs pyarrow (extra `arrow`).
 
-        The schema is fixed: the attributes of the records in their order, strings but for times
-        (microseconds, UTC), dates, integers, numbers and truth values; `extra` is the text of a JSON object,
-        null where there is nothing.
+        The schema is fixed: the attributes of the records in their order, as strings except for times
+        (microseconds, UTC), dates, integers, numbers and booleans; `extra` is the text of a JSON object, or null if
+        it is empty.
 
-        Events are read by Arrow itself, in two threads, a few MB at once; at the most as much comes in ahead.
+        Arrow itself parses events, a few MB at a time in two threads, while at most as much is received in advance.
 
         Args:
-            size: rows of a batch; the last one is short, and so is one before an error. None: some thousands, at
-                most 65,536, as they come, which spares a copy.
+            size: the number of rows in a batch; the last one, and one before an error, may be shorter. None: some
+                thousands, at most 65,536, which avoids a copy.
 
         Raises:
             ImportError: pyarrow is not installed.
-            ValidationError: the size is none, or the records are mappings, of columns that are not known.
-            StreamConsumedError: the stream is being read already.
+            ValidationError: the size is not a positive integer, or the records are mappings, whose columns are not
+                known.
+            StreamConsumedError: the stream is already being read.
             StreamClosedError: its block has ended.
-            ExportError: while reading, besides the others: a number does not fit into 64 bits.
+            ExportError: while reading, a number does not fit into 64 bits.
         """
         size = None if size is None else whole("size", size, ValidationError)
         try:
@@ -214,21 +215,20 @@ class ExportStream(Generic[T]):
         return RecordBatches(self._cursor_of(source, blocks), size)
 
     def chunks(self, format: ExportFormatLike | None = None) -> AsyncIterator[bytes]:  # noqa: A002 # what users look for
-        """Read the bytes of a file, in pieces of no certain length.
+        """Read the bytes of a file, in chunks of any length.
 
-        None, like the format in which the service sends these records (`csv` for events, `jsonl` for all others),
-        is the body as it was sent, but for the records at or after the end. In the others records are written by
-        the names of their attributes: `jsonl` without what is None; `csv` and `parquet` (extra `arrow`) with all of
-        them, `extra` as the text of a JSON object.
+        None, or the format in which the service sends these records (`csv` for events, `jsonl` for all others),
+        gives the body as it was sent, without records at or after the end. In another format the records are
+        written by attribute name: `jsonl` leaves out None; `csv` and `parquet` (extra `arrow`) have all attributes,
+        with `extra` as the text of a JSON object.
 
         Args:
-            format: what to write.
+            format: the format of the file.
 
         Raises:
-            ImportError: the format is Parquet, and pyarrow is not installed.
-            ValidationError: there is no such format.
-            StreamConsumedError: the stream is being read already; while reading, too, where a conversion was
-                cancelled and is asked to go on.
+            ImportError: the format is Parquet and pyarrow is not installed.
+            ValidationError: the format is unknown.
+            StreamConsumedError: the stream is already being read, or a conversion was cancelled and then continued.
             StreamClosedError: its block has ended.
         """
         spec = self._spec
@@ -274,17 +274,17 @@ class ExportStream(Generic[T]):
 
 
 class Export(Generic[T]):
-    """An export that can be asked for, as often as you like; by itself it is data, and nothing is sent.
+    """An export that can be requested, as often as you like. By itself it is data: nothing is sent.
 
-    `async with export as stream` sends the request and gives an `ExportStream` once the service has answered
-    with success and the first bytes are here; errors of status and all retries happen there. It may be entered
-    several times, also at the same time; each time is a request of its own.
+    `async with export as stream` sends the request and returns an `ExportStream` once the service has responded
+    with success and the first bytes have arrived; error statuses are raised and all retries happen there. It can be
+    entered several times, even concurrently; each time sends a request of its own.
 
-    Exports may cost money: what was sent and not answered is not sent again, and after the first byte
+    Exports may cost money: a request that was sent and got no response is not retried, and after the first byte
     nothing is fetched a second time, except by `save`.
 
     Attributes:
-        spec: all that it is.
+        spec: the request, and how its response is read.
     """
 
     def __init__(self, spec: ExportSpec[T]) -> None:
@@ -308,22 +308,22 @@ class Export(Generic[T]):
         return stream
 
     def _warn(self, stream: ExportStream[T]) -> None:
-        """Warn of a range that is narrower than what was asked for; once, however often it is fetched."""
+        """Warn, once for all fetches, that the service covered a narrower range than requested."""
         given, asked = (stream.effective_start, stream.effective_end), self.spec.asked
         if asked is None or given in self._warned or not is_narrower(given, asked):
             return
         self._warned.add(given)
         (start, end), (first, behind) = asked, given
         warnings.warn(
-            f"{self.spec.description}: {start}..{end} was asked for, and the service looked at"
-            f" {first or start}..{behind or end} only, as plans with a limit do",
+            f"{self.spec.description}: {start}..{end} was requested, and the service covered only"
+            f" {first or start}..{behind or end}, as plans with a limit do",
             ScarfWarning,
             stacklevel=3,
         )
 
     async def __aexit__(self, *exc: object) -> None:
         task = asyncio.current_task()
-        # Blocks of one task are left in the reverse order; a stack of contexts may be left by another task.
+        # The blocks of one task are left in reverse order; another task may leave a stack of contexts.
         at = max(
             range(len(self._entered)),
             key=lambda at: (self._entered[at][0] is task, _is_done(self._entered[at][0]), at),
@@ -341,17 +341,17 @@ class Export(Generic[T]):
     ) -> SavedExport:
         """Fetch the export into a file.
 
-        The file is written under another name in the same directory, synced, and put in its place when it is
-        whole; on any error, and when cancelled, nothing under its name is touched. A file that is replaced keeps
-        its mode and, where the system allows it, its owner; a link stays a link. Of a compressed answer the
-        inflated bytes are saved, every one of them, but for the records at or after the end of the range.
-        After a cut it is fetched again from the start, `RetryPolicy.attempts` times at the most, the first time
-        included: each is a call, which may cost money, and a `RetryScheduled` event and a warning in the log say
-        so. An answer whose end is proven is never fetched again. In another format than the service's own, what
-        is saved are the records; see `ExportStream.chunks`.
+        The file is written under a temporary name in the same directory, synced, and renamed when it is complete;
+        on any error or cancellation, an existing file is left unchanged. A replaced file keeps its mode and, where
+        the system allows it, its owner; a symbolic link stays one. Compressed responses are inflated, and every
+        byte is saved, except for records at or after the end of the range. If the export is cut off, it is fetched
+        again from the start, at most `RetryPolicy.attempts` times in all: each is a request that may cost money,
+        reported by a `RetryScheduled` event and a warning in the log. A response with a verified end is never
+        fetched again. In a format other than the service's own, the records are converted; see
+        `ExportStream.chunks`.
 
-        The format follows the name's ending: `.csv`, `.jsonl` or `.ndjson`, `.parquet`; the text formats are
-        compressed where `.gz` or `.zst` follows (`.zst` needs the extra `arrow`). Without an ending the file gets
+        The ending of the name decides the format: `.csv`, `.jsonl` or `.ndjson`, `.parquet`; text formats are
+        compressed if `.gz` or `.zst` follows (`.zst` needs the extra `arrow`). Without an ending, the file gets
         what the service sends.
 
         ```python
@@ -359,10 +359,10 @@ class Export(Generic[T]):
         ```
 
         Args:
-            path: where to.
-            overwrite: False: an existing file stays as it is, and is an error.
-            format: what is written, whatever the ending says; None: what the ending says.
-            progress: called with the stream whenever something was read from it, to look at its `bytes_received`,
+            path: the file to write.
+            overwrite: False to raise an error if the file exists.
+            format: the format, whatever the ending; None: as the ending says.
+            progress: called with the stream whenever something was read from it; see its `bytes_received`,
                 `bytes_total` and `records_received`.
 
         Returns:
@@ -371,13 +371,14 @@ class Export(Generic[T]):
         Raises:
             OSError: the file cannot be written: `FileExistsError`, `IsADirectoryError`, `FileNotFoundError`
                 (no such directory), `PermissionError`, before anything is sent.
-            ValidationError: there is no such format, or the ending names none. Nothing was sent.
-            ImportError: Parquet or zstd is wanted, and pyarrow is not installed. Nothing was sent.
-            TruncatedExportError: every attempt was cut, or the content is although its end is proven.
-            ExportError: the answer is not such an export, or a record exceeds `max_record_bytes`, or, in another
-                format, cannot be read.
-            TransportError: no answer, or nothing for `export_timeout`.
-            APIError: the service said no.
+            ValidationError: the format or the ending is unknown; nothing was sent.
+            ImportError: Parquet or zstd is needed and pyarrow is not installed; nothing was sent.
+            TruncatedExportError: every attempt was cut off, or the content is incomplete although its end is
+                verified.
+            ExportError: the response is not such an export, a record is longer than `max_record_bytes`, or a record
+                cannot be converted.
+            TransportError: no response arrived, or nothing for `export_timeout`.
+            APIError: the service returned an error.
         """
         hook = Hook("progress", progress)
         return await save(self.spec, self, path, format, overwrite=overwrite, progress=hook)
@@ -394,16 +395,16 @@ class Export(Generic[T]):
         ```
 
         Returns:
-            The whole export; on any error nothing of it.
+            The whole export.
 
         Raises:
-            ConfigurationError: pyarrow is not installed. Nothing was sent.
-            TruncatedExportError: the export ended, or the connection was lost, before the end. It is not fetched
+            ConfigurationError: pyarrow is not installed; nothing was sent.
+            TruncatedExportError: the export ended, or the connection was lost, before the end; it is not fetched
                 again.
-            ExportError: the answer is not such an export, a record cannot be read, or a number does not fit into
+            ExportError: the response is not such an export, a record cannot be read, or a number does not fit into
                 64 bits.
-            TransportError: no answer, or nothing for `export_timeout`.
-            APIError: the service said no.
+            TransportError: no response arrived, or nothing for `export_timeout`.
+            APIError: the service returned an error.
         """
         need_installed("to_arrow()", "scarf-async[arrow]", "pyarrow")
         return await self._table()
@@ -411,17 +412,17 @@ class Export(Generic[T]):
     async def to_pandas(self) -> pd.DataFrame:
         """Fetch the export into a pandas DataFrame; needs pyarrow (extra `arrow`) and pandas, which is in no extra.
 
-        The frame holds the whole export in memory, and while it is made the Arrow table is there, too. The types of
-        its columns do not depend on the records: `time` is `datetime64[us, UTC]`, strings are as pandas has them by
-        default, booleans `boolean`, integers `Int64`, other numbers `float64`; `date` holds `datetime.date`, and
-        `extra` the text of a JSON object.
+        The frame holds the whole export in memory, and during the conversion the Arrow table, too. The column types
+        do not depend on the records: `time` is `datetime64[us, UTC]`, strings have pandas' default type, booleans
+        are `boolean`, integers `Int64`, other numbers `float64`; `date` has `datetime.date` objects, and `extra`
+        the text of a JSON object.
 
         Returns:
-            The whole export; on any error nothing of it.
+            The whole export.
 
         Raises:
-            ConfigurationError: pandas or pyarrow is not installed. Nothing was sent.
-            ScarfError: as `to_arrow` says.
+            ConfigurationError: pandas or pyarrow is not installed; nothing was sent.
+            ScarfError: the errors of `to_arrow`.
         """
         need_installed("to_pandas()", "scarf-async[arrow]", "pyarrow")
         need_installed("to_pandas()", "pandas", "pandas")

@@ -72,39 +72,39 @@ current_attempt: ContextVar[Attempt | None] = ContextVar("scarf_async_attempt", 
 
 
 class _Handler(ResponseHandler):
-    """Reads answers, and tells the reader of a body when it cannot be read on, which aiohttp leaves waiting."""
+    """Parses responses. If a body becomes unreadable, it tells the reader, which aiohttp leaves waiting."""
 
-    # The answer of a proxy to CONNECT is read without the limits of the request.
+    # The response of a proxy to CONNECT is read without the limits of the request.
     set_response_params = partialmethod(ResponseHandler.set_response_params, **HEAD_LIMITS)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Fail the answer, and its body."""
+        """Fail the response and its body."""
         payload = self._payload
         super().set_exception(exc, *cause)
         if isinstance(exc, HttpProcessingError) and payload is not None and not payload.is_eof():
             payload.set_exception(BodyEncodingError(_BROKEN_FRAMING))
-            # Else the end of the connection, which follows, would be what ended the body.
+            # Otherwise the end of the connection, which follows, would seem to end the body.
             self._payload = None
 
 
 async def next_piece(content: aiohttp.StreamReader) -> bytes:
-    """Return what has come of a body, `b""` at its end.
+    """Return the next piece of a body, `b""` at its end.
 
     Raises:
         BodyEncodingError: its framing cannot be parsed.
     """
     try:
         return await content.readany()
-    except HttpProcessingError:  # from aiohttp's parser in Python, which does tell the reader
+    except HttpProcessingError:  # from aiohttp's Python parser, which does tell the reader
         pass
     raise BodyEncodingError(_BROKEN_FRAMING)
 
 
 class Connector(aiohttp.TCPConnector):
-    """Tells the attempt under way when it starts to connect and when it has a connection.
+    """Tells the current attempt when it starts to connect and when it has a connection.
 
-    The pool has no limit of its own: the transport lets no more requests in than there may be connections, so
-    that waiting for one counts towards no timeout.
+    The pool has no limit: the transport admits no more requests than connections are allowed, so that waiting for a
+    connection does not count towards a timeout.
     """
 
     def __init__(self, *, ssl: ssl.SSLContext | bool, force_close: bool = False) -> None:
@@ -115,7 +115,7 @@ class Connector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> aiohttp.connector.Connection:
-        """Return a connection that was never used, or that nothing came on while it was idle."""
+        """Return a connection that is new, or received nothing while it was idle."""
         attempt = current_attempt.get()
         if attempt is None:
             return await super().connect(req, traces, timeout)
@@ -125,7 +125,7 @@ class Connector(aiohttp.TCPConnector):
             protocol = connection.protocol
             if protocol is None or not protocol.should_close or attempt.fresh:
                 break
-            # Something came while it was idle, which would be taken for the answer.
+            # It received something while idle, which would be taken for the response.
             connection.close()
         attempt.connected()
         return connection
@@ -133,7 +133,7 @@ class Connector(aiohttp.TCPConnector):
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
-        """Make a connection where the pool has none."""
+        """Create a connection if the pool has none."""
         attempt = current_attempt.get()
         if attempt is not None:
             attempt.fresh = True
@@ -141,7 +141,7 @@ class Connector(aiohttp.TCPConnector):
 
 
 class RequestBody(aiohttp.Payload):
-    """The body of a request: written in pieces, and only where there is a connection."""
+    """The body of a request: written in pieces, once there is a connection."""
 
     def __init__(self, body: bytes, attempt: Attempt) -> None:
         super().__init__(body, content_type="application/json")
@@ -150,12 +150,12 @@ class RequestBody(aiohttp.Payload):
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """Its size in bytes."""
         return len(self._body)
 
     @property
     def autoclose(self) -> bool:
-        """There is nothing to close."""
+        """Nothing to close."""
         return True
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
@@ -167,13 +167,13 @@ class RequestBody(aiohttp.Payload):
         self._attempt.connected()
         for at in range(0, self.size, _PIECE):
             if at:
-                # A long body must not hold up everything else.
+                # A long body must not block the event loop.
                 await asyncio.sleep(0)
             await writer.write(self._body[at : at + _PIECE])
 
 
 class BrokenError(Exception):
-    """An error of aiohttp's, in a form that makes aiohttp send nothing again."""
+    """An error of aiohttp in a form that it does not retry."""
 
     def __init__(self, error: aiohttp.ClientError | OSError) -> None:
         super().__init__()
@@ -189,11 +189,11 @@ class Guard:
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Put the token on, and wrap what goes wrong."""
+        """Add the token, and wrap errors."""
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
         else:
-            # A caller's session may bring a token of its own.
+            # The caller's session may have a token of its own.
             request.headers.pop("Authorization", None)
         try:
             return await handler(request)
@@ -219,9 +219,7 @@ def _unreachable(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         why = "the name cannot be resolved; check the address, and this machine's network and DNS"
     elif isinstance(error, aiohttp.ClientConnectorSSLError):
-        why = (
-            f"the TLS handshake failed ({cause}); if the server speaks plain http, its address begins with http://"
-        )
+        why = f"the TLS handshake failed ({cause}); if the server uses plain http, its URL begins with http://"
     elif cause.errno == errno.ECONNREFUSED:
         why = "connection refused; check the URL, and that the server is running"
     else:

@@ -27,7 +27,7 @@ class Phase(Enum):
 class Attempt:
     """One request in progress, or a wait: its phase and deadline.
 
-    Its `with` block is what may be ended; it then raises `TimeoutError`.
+    Its `with` block can be ended, and then raises `TimeoutError`.
 
     Attributes:
         deadline: when to end it, by the event loop's clock; None for no limit.

@@ -1,7 +1,7 @@
-"""Content encodings of a body, undone in bounded pieces: gzip and deflate. Pure.
+"""Decode the content encodings gzip and deflate, in bounded pieces. Pure.
 
-A cut gzip body looks complete if only its output is read; `Inflater.ended` tells whether the mark of
-its end was seen.
+A truncated gzip body looks complete if only its output is read; `Inflater.ended` tells whether its end marker was
+seen.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Final
 __all__ = ["PIECE", "BodyEncodingError", "Inflater"]
 
 PIECE: Final = 2**16
-"""No piece that comes out of a compressed body is longer."""
+"""The maximum length of a decompressed piece."""
 
-# zlib copies what it has not consumed, once for each piece: small steps keep that linear.
+# zlib copies unconsumed input for each piece: small steps keep that linear.
 _STEP: Final = 2**14
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _UNDONE: Final = _GZIP | {"deflate", "x-deflate"}
-# What proxies, stores and frameworks write there that changes no byte of the body. All else is refused: a body in a
-# coding that nobody undid would be saved as if it were the export.
+# Values that proxies, stores and frameworks send and that do not encode the body. All others are refused: a body
+# that is still encoded would be saved as if it were the export.
 _PLAIN: Final = frozenset(
     {"", "*", "-", "7bit", "8bit", "any", "auto", "aws-chunked", "binary", "chunked", "csv", "default", "false"}
     | {"html", "identity", "json", "jsonl", "ndjson", "nil", "no", "none", "null", "off", "plain", "raw", "string"}
@@ -32,7 +32,7 @@ _PLAIN_KINDS: Final = re.compile(
     r"|ansi|ascii|big5|cp\d|euc|gb[k\d]|iso|koi8|latin|mac|s(hift.)?jis|unicode|us-ascii|utf|windows-"
     r"|(de|en|es|fr|it|ja|ko|nl|pl|pt|ru|zh)(-|$)"
 )
-"""Media types, charsets and languages, by how they begin."""
+"""The prefixes of media types, charsets and languages."""
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
@@ -54,23 +54,23 @@ def _encoding(header: str | None) -> str:
 
 
 def _deflate_window(start: bytes) -> int:
-    """Tell zlib's wrapping, which deflate should have, from the raw form that some servers send."""
+    """Distinguish zlib's wrapping, which deflate should have, from the raw form that some servers send."""
     wrapped = start[0] & 0x0F == 8 and start[0] >> 4 <= 7 and (start[0] << 8 | start[1]) % 31 == 0
     return zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS
 
 
 class Inflater:
-    """Undoes one `Content-Encoding` as the body arrives.
+    """Decodes a `Content-Encoding` as the body arrives.
 
     >>> import gzip
     >>> inflater = Inflater("gzip")
     >>> b"".join(inflater.feed(gzip.compress(b"one, ") + gzip.compress(b"two"))), inflater.ended
     (b'one, two', True)
 
-    gzip may have several members, and zeros after the last; deflate may be wrapped in zlib's form or raw.
+    gzip may have several members, and zeros after the last; deflate may be wrapped or raw.
 
     Args:
-        content_encoding: the header's value; where that names no coding (`identity`, `none`, a charset), the body
+        content_encoding: the value of the header; if it names no coding (`identity`, `none`, a charset), the body
             passes through.
 
     Raises:
@@ -80,29 +80,29 @@ class Inflater:
     def __init__(self, content_encoding: str | None) -> None:
         self._encoding = _encoding(content_encoding)
         self._start = b""
-        # None before a member's first byte (deflate: before its second).
+        # None before the first byte of a member (deflate: before the second).
         self._member: zlib._Decompress | None = None
         self._left = b""
         self._marked = False
 
     @property
     def compressed(self) -> bool:
-        """Whether the body is compressed, and so marks its own end."""
+        """Whether the body is compressed, and so has an end marker."""
         return bool(self._encoding)
 
     @property
     def ended(self) -> bool:
-        """Whether the body may end here: the mark of its end was seen, or its encoding has none."""
+        """Whether the body may end here: its end marker was seen, or its encoding has none."""
         return self._marked or not self._encoding
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes of the body decompress to, in pieces of 64 KiB at the most.
+        """Yield the decoded form of the next bytes of the body, in pieces of at most 64 KiB.
 
-        Take all pieces before feeding again. What is not taken is not inflated, so that a small body that
-        becomes a huge one fills no memory.
+        Consume all pieces before feeding again. Only consumed pieces are decompressed, so that a decompression bomb
+        does not fill the memory.
 
         Raises:
-            BodyEncodingError: the body is corrupt, or goes on after its end.
+            BodyEncodingError: the body is corrupt, or continues after its end.
         """
         if not self._encoding:
             if data:
@@ -115,7 +115,7 @@ class Inflater:
                 step = self._begin(self._left)
 
     def _begin(self, step: bytes) -> bytes:
-        """Begin a member where one begins; return what of the bytes is to be inflated now."""
+        """Begin a member if one begins here; return the bytes to inflate now."""
         if self._member is not None or not step:
             return step
         if self._encoding in _GZIP:
@@ -126,7 +126,7 @@ class Inflater:
                 self._marked = False
             return step
         if self._marked:
-            raise BodyEncodingError("the deflate body goes on after its end")
+            raise BodyEncodingError("the deflate body continues after its end")
         self._start += step
         if len(self._start) < 2:
             return b""
@@ -146,6 +146,6 @@ class Inflater:
                 self._member, self._left, self._marked = None, member.unused_data, True
                 return
             step = member.unconsumed_tail
-            # A full piece may have more behind it even though all input is consumed.
+            # After a full piece there may be more output even though all input is consumed.
             full = len(piece) == PIECE
         self._left = b""

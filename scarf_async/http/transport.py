@@ -1,6 +1,6 @@
 """Single requests over aiohttp's client: one call of `send` or `open` is one request on the wire.
 
-Only this module and `connector.py` speak HTTP, and no exception of aiohttp leaves them.
+Only this module and `connector.py` use aiohttp's client, and none of its exceptions leaves them.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ class Transport:
         self._session = session
         self._export_session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        # For ordinary calls alone, which give their places back by themselves: when an export gives its own back is
-        # its reader's business, and it may wait for a call. The pool of a caller's session has a queue of its own.
+        # Only for ordinary calls, which release their places by themselves: the reader of an export decides when to
+        # release it, and may wait for a call first. The pool of a caller's session has a queue of its own.
         self._places: AbstractAsyncContextManager[None] = (
             _NO_LIMIT if self._borrowed else asyncio.Semaphore(settings.max_connections)
         )
@@ -206,16 +206,16 @@ class Transport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_HEADERS,
             )
-            # asyncio reads into 256 KiB at a time, which glibc maps and unmaps for every answer until it has
-            # once seen a larger block come and go: a tenth of the time of a request to a near server.
+            # asyncio reads into 256 KiB at a time, which glibc maps and unmaps for every response until it has once
+            # freed a larger block: a tenth of the time of a request to a near server.
             bytes(_LARGER_THAN_READS)
         elif self._session.closed:
             raise ClientClosedError("the aiohttp session given to this client is closed")
         return self._session
 
     def _for_exports(self) -> aiohttp.ClientSession:
-        # What a dead connection of the pool loses is not asked for again where that may cost money: each export
-        # has a new one.
+        # A request that is lost on a dead pooled connection must not be repeated if that may cost money: each
+        # export gets a new connection.
         if self._export_session is None:
             connector = Connector(ssl=self.settings.tls or True, force_close=True)
             self._export_session = aiohttp.ClientSession(
@@ -355,7 +355,7 @@ class Transport:
             if task is None or task.cancelling() or not self._taken_away():
                 # aiohttp's frames hold what it was sending: the head of the request with the token in it.
                 raise error.with_traceback(None)  # noqa: B904
-            # Nobody cancelled this call: a session that is closed cancels those that queue in it.
+            # Nobody cancelled this call: closing a session cancels the requests that wait in it.
             outcome = Lost(TransportError("the session was closed", method=method, url=str(url)), sent=False)
         finally:
             response = None  # its repr, in a traceback with local variables, would show headers

@@ -1,4 +1,4 @@
-"""Lines to batches that are sent, and what may follow an attempt to send one. Pure."""
+"""Batches of lines, and what may follow an attempt to send one. Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from scarf_async.protocol.messages import Answer, Lost
 __all__ = ["Batch", "Batcher", "Fate", "fate_of", "is_over", "pauses"]
 
 _LARGEST: Final = 8 * 2**20
-"""Bytes of lines after which a batch ends before it has all its rows: rows may be long, and memory is not."""
+"""The size of lines in bytes after which a batch ends early, to bound memory if rows are long."""
 _LEVEL: Final = 4
-"""Half the time of gzip's usual 6, for a tenth more bytes."""
+"""Takes half the time of gzip's default of 6, for a tenth more bytes."""
 _WEEK: Final = dt.timedelta(days=7)
 _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 30.0
@@ -34,8 +34,8 @@ class Batch:
 
     Attributes:
         lines: the rows.
-        too_old: how many of them happened more than a week ago.
-        resendable: whether each has a `$unique_id`, so that the batch may come twice.
+        too_old: the number of rows older than a week.
+        resendable: whether each row has a `$unique_id`, so that the batch can be retried.
     """
 
     lines: list[bytes] = attrs.field(repr=False)
@@ -43,17 +43,17 @@ class Batch:
     resendable: bool
 
     def packed(self) -> bytes:
-        """The body, gzipped."""
+        """The gzipped body."""
         return gzip.compress(b"\n".join(self.lines), _LEVEL)
 
 
 @attrs.define
 class Batcher:
-    """Collects lines.
+    """Collects lines into batches.
 
     Attributes:
-        rows: how many a batch has.
-        now: tells what the age of a batch's rows is counted from.
+        rows: the maximum number of rows in a batch.
+        now: returns the time from which the age of rows is counted.
     """
 
     rows: int
@@ -68,7 +68,7 @@ class Batcher:
         self._oldest = self.now() - _WEEK
 
     def add(self, line: Line) -> bool:
-        """Take a line; tell whether it was the batch's last one."""
+        """Add a line; return whether the batch is full."""
         self._lines.append(line.text)
         self._bytes += len(line.text)
         self._too_old += line.time < self._oldest
@@ -95,7 +95,7 @@ class Batcher:
         return len(self._lines) >= self.rows or self._bytes >= _LARGEST
 
     def take(self) -> Batch | None:
-        """Return what was collected, and begin again; None where that is nothing."""
+        """Return the batch, and begin a new one; None if it is empty."""
         batch = Batch(self._lines, self._too_old, self._resendable) if self._lines else None
         self._lines, self._bytes, self._too_old, self._resendable = [], 0, 0, True
         self._oldest = self.now() - _WEEK
@@ -103,25 +103,24 @@ class Batcher:
 
 
 class Fate(Enum):
-    """What an attempt to send a batch, with all its retries, means."""
+    """The meaning of an attempt to send a batch, with all its retries."""
 
     TAKEN = "taken"
     LATER = "later"
-    """Too many imports of the owner are active: nothing of it was taken by this attempt."""
+    """Too many imports of the owner are active: this attempt was not accepted."""
     UNKNOWN = "unknown"
-    """Some attempt may have been taken."""
+    """An attempt may have been accepted."""
     REFUSED = "refused"
 
 
 def fate_of(outcome: Answer | Lost, *, ambiguous: bool, patient: bool) -> Fate:
-    """Decide what may follow.
+    """Decide what may follow an attempt.
 
-    What was open stays open whatever is answered later: that an import was refused does not say that one before it
-    was not taken.
+    An ambiguous attempt stays ambiguous whatever follows: a later refusal does not show that it was not accepted.
 
     Args:
-        outcome: the last attempt's.
-        ambiguous: whether some attempt may have been taken without saying so.
+        outcome: the outcome of the last attempt.
+        ambiguous: whether an attempt without a response may have been accepted.
         patient: whether there is time to wait until fewer imports are active.
     """
     if isinstance(outcome, Answer) and 200 <= outcome.status < 300:
@@ -132,7 +131,7 @@ def fate_of(outcome: Answer | Lost, *, ambiguous: bool, patient: bool) -> Fate:
 
 
 def is_over(shown: EventImport | None) -> bool | None:
-    """Tell whether an import has ended; None where the service shows nothing that says so or not."""
+    """Return whether an import has ended; None if the service does not show it."""
     if shown is None or shown.status is None:
         return None
     if shown.status in _OVER:
@@ -141,7 +140,7 @@ def is_over(shown: EventImport | None) -> bool | None:
 
 
 def pauses() -> Iterator[float]:
-    """The seconds between two looks at what takes its time: 2, doubled up to 30."""
+    """Yield the seconds between two polls: 2, doubled up to 30."""
     pause = _FIRST_PAUSE
     while True:
         yield pause

@@ -1,4 +1,4 @@
-"""NDJSON as bytes in, entries of an import's log out. Pure."""
+"""Parse the NDJSON of an import's log. Pure."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["ImportLogReader"]
 
 
 class ImportLogReader(NdjsonFormat):
-    """Reads NDJSON records as `ImportLogEntry`s, all of them: a log has no days."""
+    """Reads NDJSON records as `ImportLogEntry`s and keeps all of them, since a log has no range of days."""
 
     record: Final = ImportLogEntry
 
     def decode(self, records: list[bytes]) -> tuple[list[ImportLogEntry], int]:
-        """Return the entries, none of them late.
+        """Return the entries; none is dropped.
 
         Raises:
-            RecordError: one of the records cannot be read.
+            RecordError: a record cannot be read.
         """
         return [_entry(record) for record in records], 0
 
 
 def _entry(record: bytes) -> ImportLogEntry:
     fields = fields_of(record)
-    # No document says whether it is the line's number or the line itself, which must not cost the log.
+    # Whether this is the number of the line or the line itself is not documented; neither may invalidate the log.
     text = {"line": fields.pop("line")} if isinstance(fields.get("line"), str) else {}
     try:
         entry = WIRE.structure(fields, ImportLogEntry)

@@ -1,4 +1,4 @@
-"""Rows to lines of NDJSON, checked: a message names the row by its number and never quotes it. Pure."""
+"""Convert rows to NDJSON lines and check them. Messages name a row by number and never quote it. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Checker", "Line", "Row", "UniqueId"]
 
 Row: TypeAlias = Mapping[str, object]
 UniqueId: TypeAlias = Callable[[Row], str]
-"""Makes a row's `$unique_id`."""
+"""Returns the `$unique_id` of a row."""
 
 
 class _Known(msgspec.Struct, gc=False):
-    """What of a row is looked at."""
+    """The keys of a row that are checked."""
 
     time: str = msgspec.field(name="$time")
     package: str | None = msgspec.field(default=None, name="$package")
@@ -29,10 +29,10 @@ class _Known(msgspec.Struct, gc=False):
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """A row as it is sent.
+    """A row in the form that is sent.
 
-    `time` is when the event happened, and `unique` whether the service can tell the row from every other, so that
-    it may come twice.
+    `time` is when the event happened. `unique` is whether the service can recognize the row, so that it can be sent
+    again.
     """
 
     text: bytes
@@ -46,21 +46,21 @@ _write = msgspec.json.Encoder().encode
 
 @attrs.frozen
 class Checker:
-    """Checks rows, and makes lines of them.
+    """Checks rows and converts them to lines.
 
     Attributes:
-        addressed: whether each row has to name its package or pixel, since the call names none.
-        unique_id: makes the `$unique_id` of a row that has none.
+        addressed: whether each row must name its package or pixel, since the call names none.
+        unique_id: returns the `$unique_id` of a row without one.
     """
 
     addressed: bool
     unique_id: UniqueId | None = None
 
     def row(self, number: int, row: object) -> Line:
-        """Take a mapping.
+        """Check and convert a mapping.
 
         Raises:
-            ValidationError: it cannot be imported.
+            ValidationError: the row cannot be imported.
         """
         if not isinstance(row, Mapping):
             raise _refusal(number, f"a mapping is expected, not {type(row).__name__}")
@@ -80,10 +80,10 @@ class Checker:
         return self._checked(number, text)
 
     def line(self, number: int, text: bytes) -> Line:
-        """Take a line of NDJSON without its end; it is sent as it is, unless a `$unique_id` is put into it.
+        """Check a line of NDJSON without its line end; it is sent unchanged unless a `$unique_id` is added.
 
         Raises:
-            ValidationError: it cannot be imported.
+            ValidationError: the row cannot be imported.
         """
         if self.unique_id is None:
             if not text.isascii():
@@ -120,7 +120,7 @@ class Checker:
 
 
 def _refuse_other_encodings(number: int, text: bytes) -> None:
-    # What is not looked at is not decoded either, and would spoil the batch.
+    # Keys that are not checked are not decoded either, and invalid ones would spoil the batch.
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -142,7 +142,7 @@ def _object(number: int, text: bytes) -> Row:
 
 
 def _fault(row: Row) -> str:
-    """Say why a row cannot be read, though it is a JSON object for a tolerant reader."""
+    """Return why a row is invalid although a tolerant reader accepts it as a JSON object."""
     if row.get("$time") is None:
         return "it has no $time"
     for name in ("$time", "$package", "$tracking_pixel", "$unique_id"):

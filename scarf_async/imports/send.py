@@ -1,4 +1,4 @@
-"""Sending batches: some at a time, none twice that may not be, and each followed until its import has ended."""
+"""Send batches concurrently, retry only safe ones, and poll each import until it ends."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ __all__ = ["Sending"]
 _log = logging.getLogger("scarf_async")
 
 _FATAL: Final = (AuthenticationError, PermissionDeniedError, NotFoundError)
-"""What would be said of every other batch too."""
+"""The errors that every other batch would get too."""
 
 
 @attrs.define(eq=False)
 class _Sent:
-    """A batch on its way.
+    """A batch that is being sent.
 
     Attributes:
-        shown: what is known of it.
-        course: what its attempts share.
-        posting: whether it is about to be sent, or a request is under way that may be taken.
-        over: whether nothing more will be known of it.
+        shown: its current report.
+        course: the state that its attempts share.
+        posting: whether it is about to be sent, or a request in progress may be accepted.
+        over: whether its report is final.
     """
 
     shown: ImportBatch
@@ -59,22 +59,22 @@ class _Sent:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the service may have made an import of it that nobody knows."""
+        """Whether the service may have created an import of it whose id is unknown."""
         return self.shown.id is None and (
             self.shown.status == "unknown" or self.course.ambiguous or (self.posting and self.course.sends > 0)
         )
 
 
 class Sending:
-    """One call of `send`.
+    """One call to `send`.
 
     Args:
-        session: what to send with.
-        target: where the rows go.
-        concurrency: how many batches are on their way at once.
+        session: the session to send with.
+        target: the owner, package or pixel of the rows.
+        concurrency: the maximum number of batches in progress.
         patience: seconds for which a batch waits while too many imports are active.
-        wait: whether to follow imports until they have ended.
-        progress: told of what has changed.
+        wait: whether to poll imports until they end.
+        progress: called when something has changed.
     """
 
     def __init__(
@@ -99,15 +99,15 @@ class Sending:
         self._tasks: dict[asyncio.Task[None], _Sent | None] = {}
         self._ended: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
         self._stopped = False
-        # What `progress` is told, without a look at all batches each time.
+        # The totals for `progress`, so that it need not visit all batches each time.
         self._rows = self._over = self._imported = self._failed = self._unknown = 0
 
     async def run(self, batches: AsyncGenerator[Batch, None]) -> ImportReport:
         """Send all batches.
 
         Raises:
-            APIError: the service refuses all of them: 401, 403, 404.
-            Exception: whatever the source of the rows raised.
+            APIError: the service refuses all batches with 401, 403 or 404.
+            Exception: the error of the source of the rows.
         """
         self._start(self._produce(batches), None)
         try:
@@ -141,20 +141,20 @@ class Sending:
                 self._start(self._carry(sent, batch), sent)
 
     async def _carry(self, sent: _Sent, batch: Batch) -> None:
-        """Send a batch, and see to it that it is followed."""
+        """Send a batch, and start polling its import."""
         try:
-            # While the next one is read.
+            # This runs while the next batch is read.
             request = self._target.request(await run_sync(batch.packed), resendable=batch.resendable)
             del batch
             self._settle(sent, request, await self._post(sent, request))
         finally:
             self._slots.release()
         if self._wait and not (self._stopped or sent.over):
-            # In a task of its own, which does not keep the body.
+            # A separate task does not keep the body in memory.
             self._start(self._follow(sent), sent)
 
     async def _post(self, sent: _Sent, request: Request[EventImport]) -> Answer | Lost:
-        """Send a batch until it is taken, refused, or not known to be either; return the last outcome."""
+        """Send a batch until it is accepted, refused or ambiguous; return the last outcome."""
         session, course = self._session, sent.course
         waited, between = 0.0, pauses()
         while True:
@@ -171,10 +171,10 @@ class Sending:
             course.spare()
 
     def _settle(self, sent: _Sent, request: Request[EventImport], outcome: Answer | Lost) -> None:
-        """Enter what the last outcome says of a batch.
+        """Record the last outcome of a batch.
 
         Raises:
-            APIError: it says the same of every other batch.
+            APIError: every other batch would get the same error.
         """
         sent.posting = False
         fate = fate_of(outcome, ambiguous=sent.course.ambiguous, patient=False)
@@ -186,7 +186,7 @@ class Sending:
                 self._change(sent, attrs.evolve(sent.shown, id=import_id, status="importing"), over=False)
             else:
                 missing = DecodeError(
-                    "the batch was taken, and the answer does not say as which import",
+                    "the batch was accepted, but the response does not name its import",
                     endpoint=request.endpoint.name,
                     entity="EventImport",
                     path="id",
@@ -204,14 +204,14 @@ class Sending:
             raise error
 
     async def _follow(self, sent: _Sent) -> None:
-        """Look at an import until it has ended; where nothing says that it goes on, while patience lasts."""
+        """Poll an import until it ends; if it makes no progress, only until `patience` is over."""
         import_id, doubt = sent.shown.id or "", 0.0
         shown: EventImport | None = None
         failure: ScarfError | None = None
         try:
             look = get_import(self._target.owner, import_id)
         except ValidationError as error:
-            # The service gave an id that cannot be in an address.
+            # The service returned an id that cannot be part of a URL.
             self._lose(sent, error)
             return
         for pause in pauses():
@@ -236,7 +236,7 @@ class Sending:
                 return
 
     def _see(self, sent: _Sent, found: EventImport) -> None:
-        """Enter what the service shows of an import."""
+        """Record the state of an import."""
         rows = sent.shown.rows
         imported = _within(found.events_successfully_imported, rows)
         shown = attrs.evolve(
@@ -250,7 +250,7 @@ class Sending:
         self._change(sent, shown, over=is_over(found) is True)
 
     def _lose(self, sent: _Sent, error: ScarfError | None) -> None:
-        """Enter that nobody says what became of a batch."""
+        """Record that the outcome of a batch is unknown."""
         self._change(sent, attrs.evolve(sent.shown, status="unknown", error=error), over=True)
 
     def _change(self, sent: _Sent, shown: ImportBatch, *, over: bool) -> None:
@@ -276,7 +276,7 @@ class Sending:
         return self._clock.monotonic() - self._began
 
     async def _stop(self, *, at_once: bool) -> None:
-        """End what is under way; a request that may be taken is let go to its end, unless it is to be at once."""
+        """End the tasks. A request that may be accepted is allowed to finish, unless the end must be immediate."""
         self._stopped = True
         for task, sent in self._tasks.items():
             if at_once or sent is None or not sent.posting:
@@ -292,12 +292,12 @@ class Sending:
             raise
         finally:
             for task in self._tasks:
-                # What another one ended with is told; of the others asyncio need not complain.
+                # One error is reported; retrieve the others so that asyncio does not complain.
                 if task.done() and not task.cancelled():
                     task.exception()
 
     def _log_what_is_known(self) -> None:
-        """Say once which imports there are, and how much may be one: the caller gets no report."""
+        """Log the known and possible imports once, since the caller gets no report."""
         shown = [sent.shown for sent in self._sent]
         known = [f"{one.id} ({one.rows} rows, {one.status})" for one in shown if one.id is not None]
         lost = [sent.shown.rows for sent in self._sent if sent.is_lost]

@@ -1,4 +1,4 @@
-"""Where rows come from: the caller's iterables, and files of NDJSON. Files are read in a thread."""
+"""The sources of rows: iterables and NDJSON files. Files are read in a thread."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ROWS_AT_ONCE: Final = 500
 async def batches_of(
     rows: Iterable[object] | AsyncIterable[object], checker: Checker, batcher: Batcher
 ) -> AsyncGenerator[Batch, None]:
-    """Batches of what an iterable gives, which is asked on the event loop.
+    """Yield batches of the rows of an iterable, which is consumed on the event loop.
 
     Raises:
-        ValidationError: a row cannot be imported; those before it in its batch are not given.
+        ValidationError: a row cannot be imported; rows before it in the same batch are not yielded.
     """
     number = 0
     async with aclosing(_rows_of(rows)) as given:
@@ -55,13 +55,13 @@ async def _rows_of(rows: Iterable[object] | AsyncIterable[object]) -> AsyncGener
 async def batches_of_file(
     path: Path, checker: Checker, batcher: Batcher, max_line: int
 ) -> AsyncGenerator[Batch, None]:
-    """Batches of a file of NDJSON, which may be gzipped; it is read in a thread.
+    """Yield batches of an NDJSON file, which may be gzipped; it is read in a thread.
 
-    Its lines are checked on the event loop: a thread that is always busy would keep those waiting that send.
+    Its lines are checked on the event loop: a thread that is always busy would delay the tasks that send.
 
     Raises:
-        ValidationError: a line cannot be imported, or the file is not what its name says.
-        OSError: it cannot be read.
+        ValidationError: a line cannot be imported, or the file is not the gzip file that its name says.
+        OSError: the file cannot be read.
     """
     splitter, ended = LineSplitter(max_line), False
     pieces = _pieces(path)
@@ -82,7 +82,7 @@ async def batches_of_file(
                     f"row {splitter.too_long}: it is longer than max_record_bytes ({max_line})", field="rows"
                 )
     finally:
-        # A thread that nobody waits for any more may be in it; its end closes the file.
+        # An abandoned thread may still be reading; it closes the file when it ends.
         with suppress(ValueError):
             pieces.close()
     if batch := batcher.take():

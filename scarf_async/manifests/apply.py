@@ -1,4 +1,4 @@
-"""Changes applied: guarded, checked once more for drift, and sent as a bulk run."""
+"""Apply changes: check them, check for drift once more, and send them as a bulk run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NAMED: Final = 20
 
 @attrs.frozen(kw_only=True)
 class Sending:
-    """How changes are sent, as `Bulk.run` takes it."""
+    """How to send changes: the options of `Bulk.run`."""
 
     journal: str | os.PathLike[str] | None = None
     concurrency: int = 32
@@ -45,13 +45,13 @@ class Sending:
     async def run(
         self, session: Session, report: ApplyReport, plan: BulkPlan, opened: Callable[[], Journal] | None = None
     ) -> ApplyReport:
-        """Send what a report says is to be sent, and add what became of it.
+        """Send the changes of a report, and add their outcomes.
 
         Args:
-            session: what to send with.
-            report: what it is added to.
-            plan: what to send.
-            opened: gives the journal, where it is open already.
+            session: the session to send with.
+            report: the report to complete.
+            plan: the plan of the changes.
+            opened: returns the journal, if it is already open.
         """
         if not len(plan):
             return report
@@ -104,7 +104,7 @@ async def apply(
 
 
 def _given(journal: Journal, closing: ExitStack) -> Journal:
-    """Give a journal to the run, which closes it."""
+    """Pass a journal to the run, which closes it."""
     closing.pop_all()
     return journal
 
@@ -112,10 +112,10 @@ def _given(journal: Journal, closing: ExitStack) -> Journal:
 async def _hold_whole(
     session: Session, changes: Changes, plan: BulkPlan, me: str | None, journal: Journal | None
 ) -> None:
-    """Check for drift all changes that are not known to be done.
+    """Check all changes for drift that are not known to be done.
 
     Raises:
-        GuardError: one has drifted, or an organization would be left without an owner.
+        GuardError: a change has drifted, or an organization would be left without an owner.
     """
     known: Mapping[int, Known] = {} if journal is None else journal.known
     left = [place for place in range(len(plan)) if known.get(place, NOTHING_KNOWN).status != "succeeded"]
@@ -138,7 +138,7 @@ async def _hold_whole(
 async def _held_against(
     session: Session, applicable: Sequence[Change], changes: Changes, me: str | None
 ) -> tuple[list[Verdict], Live]:
-    """Read again what some of the changes are about, and hold them against it."""
+    """Read the live state of some of the changes, and compare them with it."""
     manifest = touched(applicable, me)
     live = await read_live(session, manifest)
     traits = session.dialect.traits
@@ -146,12 +146,12 @@ async def _held_against(
 
 
 def _begun(session: Session, path: str | os.PathLike[str], plan: BulkPlan) -> Journal | None:
-    """Open what an earlier run of the same changes wrote; None: there was none.
+    """Open the journal of an earlier run of the same changes; None if there is none.
 
     Raises:
         JournalError: the journal cannot be used.
     """
-    # A journal is begun only when there is something to send: one that was refused for drift must not stay.
+    # A journal is created only when there is something to send: changes refused for drift must not leave one.
     if not (Path(path).is_file() and Path(path).stat().st_size):
         return None
     try:
@@ -165,7 +165,7 @@ def _begun(session: Session, path: str | os.PathLike[str], plan: BulkPlan) -> Jo
 
 
 def _take_for_done(journal: Journal, plan: BulkPlan, places: Sequence[int]) -> None:
-    """Note removals whose things are gone as done: sent again, they would find nothing, or what moved elsewhere."""
+    """Record removals without a target as done: sent again, they would find nothing, or something that moved."""
     journal.record(places, Outcome[object](operation=plan[places[0]], status="succeeded", reconciled=True))
     for place in places:
         earlier = journal.known.get(place, NOTHING_KNOWN)
@@ -175,10 +175,10 @@ def _take_for_done(journal: Journal, plan: BulkPlan, places: Sequence[int]) -> N
 
 
 def _is_ours(verdict: Verdict, effect: Effect, known: Mapping[int, Known], place: int) -> bool:
-    """Tell whether the live state is the one the change was made for, or what an earlier run of it left behind."""
+    """Return whether the live state is that of the comparison, or the result of an earlier run."""
     if verdict.state == "done":
-        # A removal may be sent before its intent is on the disk, and what is gone is gone, no matter by whom.
-        # Sending a value is right where it is already applied. Only what is created could be another's.
+        # A removal may be sent before its intent is synced, and it does not matter who removed something. Sending a
+        # value that is already applied is harmless. Only a created entity could belong to someone else.
         return bool(known) and (effect is not Effect.CREATES or known.get(place, NOTHING_KNOWN).open)
     return verdict.state == "open"
 

@@ -1,4 +1,4 @@
-"""One change: a thing, what is to be done with it, and what is stated of it before and after."""
+"""One change: what it is about, the action, and the values before and after."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ _SIGNS: Final[Mapping[Action, str]] = {
 
 @attrs.frozen(kw_only=True)
 class Change:
-    """One thing that is not as the manifest says.
+    """One difference from the manifest.
 
     Attributes:
         action: `create`, `update`, `remove`; `set`: the service does not show the current value, so it is set
-            without comparing; `blocked`: it cannot be done, `note` says why; `uncompared`: it was left without
-            being compared.
-        kind: what it is.
-        organization: the organization; None: the token's user, for packages.
-        owner: the token's user, for packages, where the service has to be told who that is.
-        package: the package's name; as the service shows it, if it is there.
+            without comparing; `blocked`: it cannot be done, and `note` says why; `uncompared`: it was not compared
+            and stays as it is.
+        kind: what it is about, such as `member` or `route`.
+        organization: the organization; None for packages of the token's user.
+        owner: the token's user, for packages, if the service requires it.
+        package: the package's name, as the service shows it if it exists.
         library_type: the package's type.
         name: the username or e-mail address of a member or permission; the name of a domain.
-        uuid: the package's identifier; None: it is yet to be created.
-        id: the identifier of a route or domain that is there.
-        before: its fields as they are; None: it is not there, or does not show.
-        after: its fields as they should be, all that are sent and not only those that differ; None: it goes.
-        note: what there is to know.
+        uuid: the package's identifier; None if it does not exist yet.
+        id: the identifier of an existing route or domain.
+        before: its current fields; None if it does not exist, or the service does not show them.
+        after: its fields as they should be: all that are sent, not only those that differ; None if it is removed.
+        note: a remark, such as why it is blocked.
 
     Raises:
-        ValidationError: a thing of this kind has no such field.
+        ValidationError: this kind does not have such a field.
     """
 
     action: Action
@@ -68,18 +68,18 @@ class Change:
     note: str = ""
 
     def __attrs_post_init__(self) -> None:
-        # `kind` decides the class, so that no converter of one attribute can do it.
+        # `kind` decides the class, so a converter of one attribute cannot do it.
         object.__setattr__(self, "before", typed(self.kind, self.before))
         object.__setattr__(self, "after", typed(self.kind, self.after))
 
     @property
     def key(self) -> PackageKey | None:
-        """The package that it is about; None: none, or one that is yet to be created."""
+        """The package that it is about; None if there is none, or it does not exist yet."""
         return None if self.uuid is None else PackageKey(self.organization or self.owner or None, self.uuid)
 
     @property
     def label(self) -> str:
-        """What it is called below its organization or package."""
+        """Its name within the organization or package."""
         match self.kind:
             case "organization":
                 return self.organization or ""
@@ -92,7 +92,7 @@ class Change:
 
     @property
     def target(self) -> str:
-        """What it is about, as a path for people; `~` stands for the token's user."""
+        """What it is about, as a readable path; `~` stands for the token's user."""
         parts = [self.organization or "~"]
         if self.package is not None:
             parts.append(plain_name(self.package, self.organization))
@@ -102,7 +102,7 @@ class Change:
 
     @property
     def differences(self) -> list[tuple[str, str | None, str | None]]:
-        """The fields that differ: name, before, after; None where there is none."""
+        """The fields that differ, as (name, before, after); None for a missing value."""
         before, after = self.before or {}, self.after or {}
         return [
             (field, before.get(field), after.get(field))
@@ -117,14 +117,15 @@ class Change:
 
     @property
     def details(self) -> str:
-        """What differs, for people; empty where nothing is to be said beside the action, or nothing is compared."""
+        """The differences as readable text; empty if the action says it all, or nothing was compared."""
         return self.describe()
 
     def describe(self, longest: int | None = None) -> str:
-        """Return what differs, for people, and where a route led that is removed.
+        """Return the differences as readable text; for a removed route, its URL.
 
         Args:
-            longest: characters of a value; longer ones are shortened to where they differ. None: all are whole.
+            longest: the maximum number of characters of a value; longer values are shortened to where they differ.
+                None: no limit.
         """
         if self.action == "uncompared":
             return ""
@@ -158,7 +159,7 @@ class Change:
 
 def _shown(before: str | None, after: str | None, longest: int | None) -> tuple[str, str]:
     """Return two values in quotes, shortened to the part that begins just before they differ."""
-    # An address may carry a user and a password.
+    # A URL may contain a user and a password.
     old, new = without_user(before or ""), without_user(after or "")
     if longest is None:
         return old, new

@@ -1,4 +1,4 @@
-"""Changes are data: what to do so that an organization matches a manifest, and what cannot be done."""
+"""Changes as data: what to do so that an organization matches a manifest, and what cannot be done."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["UNSAID_API", "Action", "Change", "Changes"]
 
 VERSION: Final = 1
 UNSAID_API: Final = "v1"
-"""What saved changes are for that do not say it: earlier versions of this package knew nothing else."""
+"""The version of saved changes that name none: earlier versions of this package knew only v1."""
 _WORDS: Final[Mapping[Action, str]] = {
     "create": "to create",
     "update": "to update",
@@ -36,18 +36,18 @@ _WORDS: Final[Mapping[Action, str]] = {
 
 @attrs.frozen(repr=False, str=False)
 class Changes(Sequence[Change]):
-    """What a comparison found, in the manifest's order; data that can be shown, kept and turned into a plan.
+    """The result of a comparison, in the manifest's order: data that can be shown, saved and turned into a plan.
 
-    A sequence of all changes, of those too that send nothing.
+    A sequence of all changes, including those that send nothing.
 
     Attributes:
-        ownerless: organizations that have an owner and would have none afterwards.
-        there: how many things of each kind were there among what was compared: what removals are a share of.
-        me: the username that the token belongs to, if said: what that person loses in an organization comes after
-            all else there.
-        api: the version of the service that they were made for; None: nobody said it.
-        applicable: the changes that send something, in the order of the operations of `to_plan()`, one for each: so
-            `changes.applicable[outcome.operation.index]` is the change that an outcome is of.
+        ownerless: organizations that have an owner now and would have none afterwards.
+        there: the number of existing things of each kind that were compared; removals are limited to a share of it.
+        me: the username that the token belongs to, if given: changes that reduce this user's rights in an
+            organization come last there.
+        api: the version of the service that they were made for; None if unknown.
+        applicable: the changes that send something, one for each operation of `to_plan()`, in the same order:
+            `changes.applicable[outcome.operation.index]` is the change of an outcome.
     """
 
     _changes: tuple[Change, ...] = ()
@@ -76,23 +76,23 @@ class Changes(Sequence[Change]):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many changes there are of each action."""
+        """The number of changes of each action."""
         counts = Counter(change.action for change in self._changes)
         return {action: counts[action] for action in _WORDS}
 
     @property
     def removals(self) -> Sequence[Change]:
-        """The changes that take something away."""
+        """The changes that remove something."""
         return self._of("remove")
 
     @property
     def blocked(self) -> Sequence[Change]:
-        """What the manifest says and cannot be done."""
+        """The changes that cannot be made; the note of each says why."""
         return self._of("blocked")
 
     @property
     def summary(self) -> str:
-        """How many changes there are of each action, in words."""
+        """The number of changes of each action, in words."""
         return self._counted or "no changes"
 
     @property
@@ -104,7 +104,7 @@ class Changes(Sequence[Change]):
 
     @property
     def without_owner(self) -> bool:
-        """Whether there is a change that does not say whose package it is about, and has to."""
+        """Whether a change needs the owner of its package and does not have it."""
         if not dialect_of(self.api or UNSAID_API, None).traits.owners_in_paths:
             return False
         return any(
@@ -113,7 +113,11 @@ class Changes(Sequence[Change]):
         )
 
     def owned_by(self, owner: str | None) -> Changes:
-        """Return them with an owner for the packages of which they leave it out."""
+        """Return the changes with an owner for those packages that have none.
+
+        Args:
+            owner: the owner to fill in; None returns the changes as they are.
+        """
         if owner is None:
             return self
         owned = (
@@ -125,47 +129,53 @@ class Changes(Sequence[Change]):
         return attrs.evolve(self, changes=tuple(owned))
 
     def check_version(self, api: str, server: str, made_for: str = "") -> None:
-        """Refuse to be used with another version of the service than they were made for.
+        """Check that the changes were made for a version of the service.
+
+        Args:
+            api: the version that the client calls.
+            server: the URL that the client calls, for the message.
+            made_for: the URL that they were made for, if known, for the message.
 
         Raises:
-            ValidationError: naming both.
+            ValidationError: they were made for another version; the message names both.
         """
         if self.api is not None and self.api != api:
             where = f" ({printable(made_for)})" if made_for else ""
             raise ValidationError(
-                f"these changes were made for {self.api}{where}, and this client speaks {api} ({server}): use a"
+                f"these changes were made for {self.api}{where}, and this client calls {api} ({server}): use a"
                 " client of that version, or compare again"
             )
 
     def to_plan(self) -> BulkPlan:
         """Return the plan that makes the changes: one operation for each of `applicable`, in that order.
 
-        Owners are made before others cease to be owners, a domain leaves a package before another takes it, and
-        what `me` loses in an organization comes after all else there, if that is done.
+        New owners are added before other owners are removed, a domain is removed from one package before it is
+        added to another, and changes that reduce the rights of `me` run last, if everything else in the
+        organization succeeded.
 
         Raises:
-            ValidationError: a change holds what cannot be sent; not for changes that a comparison made.
+            ValidationError: a change has a value that cannot be sent; never for changes from a comparison.
         """
         return Planner(self.applicable, self.me).plan
 
     def to_dict(self) -> dict[str, JSON]:
-        """Return them as JSON data; `from_dict` reads it."""
+        """Return the changes as JSON data, which `from_dict` reads."""
         return {
             "version": VERSION,
             "changes": [_plain(change) for change in self._changes],
             "ownerless": list(self.ownerless),
             "there": dict(self.there),
             **({} if self.me is None else {"me": self.me}),
-            # What earlier versions of this package wrote was for v1, and had no word for it.
+            # Earlier versions of this package wrote changes for v1 without naming it.
             **({} if self.api in {None, UNSAID_API} else {"api": self.api}),
         }
 
     @classmethod
     def from_dict(cls, data: JSON) -> Changes:
-        """Read what `to_dict` gave.
+        """Read the JSON data of `to_dict`.
 
         Raises:
-            ValidationError: it is something else, or of a newer version; the message names the place.
+            ValidationError: the data is something else, or of a newer version; the message names the place.
         """
         version = data.get("version") if isinstance(data, Mapping) else data
         if type(version) is not int or version != VERSION:
@@ -198,10 +208,10 @@ class _Saved:
 
 
 def _refuse_unknown(data: JSON) -> None:
-    """Refuse what this version would leave unread: it may have been meant to limit a change.
+    """Refuse keys that this version does not read: they may have been meant to limit a change.
 
     Raises:
-        msgspec.ValidationError: there is a key that nothing reads; other faults are left to who reads them.
+        msgspec.ValidationError: a key is unknown; other faults are left to the decoder.
     """
     tables = [("$", data, {"version", *_names(_Saved)})]
     if isinstance(data, Mapping) and isinstance(changes := data.get("changes"), list):
@@ -236,5 +246,5 @@ def _rank(change: Change, me: str | None) -> int:
         return 1
     if change.kind == "package" and change.action != "remove":
         return 2
-    # Last the creates of domains: they may wait for what takes a domain away.
+    # Creates of domains come last: they may wait for the removal of the domain from another package.
     return 4 if change.kind == "domain" and change.action == "create" else 3

@@ -1,4 +1,4 @@
-"""An organization as the manifest of another: names mapped, what cannot be there twice left out. Pure."""
+"""Convert an organization to the manifest of its copy: map names, omit what cannot exist twice. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Copying", "Names"]
 W = TypeVar("W")
 
 Names: TypeAlias = Mapping[str, str | None]
-"""Name -> name in the copy; None or `""` leaves it out; what is not in it keeps its name."""
+"""Name -> name in the copy; None or `""` leaves it out; other names are kept."""
 
 
 def _by_user(names: Names) -> Names:
@@ -33,18 +33,18 @@ def _by_domain(names: Names) -> Names:
 
 @attrs.frozen(kw_only=True)
 class Copying:
-    """What a copy of an organization is called, and what is in it.
+    """The names and contents of a copy of an organization.
 
     Attributes:
-        source: the organization that is copied.
-        target: the organization that the copy is.
-        members: usernames.
-        packages: packages, with or without the owner's prefix.
-        domains: domains; on the same server those that are not in it are left out.
-        same_server: whether both are on one server.
-        images_as_names: whether the copy of a docker package is named by the path of its image.
+        source: the organization to copy.
+        target: the name of the copy.
+        members: the map of usernames.
+        packages: the map of packages, with or without the owner's prefix.
+        domains: the map of domains; on the same server, other domains are left out.
+        same_server: whether both are on the same server.
+        images_as_names: whether the name of a docker package is the path of its image.
         alike: words for types that mean the same.
-        addresses: a manifest that says addresses of packages, of the source or of the target.
+        addresses: a manifest with URLs of packages, of the source or the target.
     """
 
     source: str
@@ -67,7 +67,7 @@ class Copying:
         """Return the manifest of the copy.
 
         Raises:
-            ValidationError: two people become one, and would have two roles or levels.
+            ValidationError: two people become one with two roles or levels.
         """
         (spec,) = manifest.organizations
         return Manifest(
@@ -82,7 +82,7 @@ class Copying:
         )
 
     def annotated(self, changes: Changes, manifest: Manifest) -> Changes:
-        """Add what a comparison cannot know: what was left out, and which addresses nobody has said."""
+        """Add what a comparison cannot know: things that were left out, and missing URLs."""
         (spec,) = manifest.organizations
         noted = tuple(
             attrs.evolve(change, note="its repository_url is not shown: give it in addresses if it has one")
@@ -124,7 +124,7 @@ class Copying:
             or self._said(self.source, plain, spec.library_type)
             or PackageSpec(name=name)
         )
-        # The domain of its public address a copy has without being given it.
+        # A copy has the domain of its public URL by default.
         public = public_host(said.public_url)
         domains = [name for name in map(self._domain, spec.domains or ()) if name and domain_key(name) != public]
         if spec.name != plain:
@@ -146,7 +146,7 @@ class Copying:
         )
 
     def _said(self, organization: str, name: str, library_type: str | None) -> PackageSpec | None:
-        """Return what `addresses` says of a package; its types may be left out."""
+        """Return the package in `addresses`; types may be left out there."""
         for owner in self.addresses.organizations:
             if organization_key(owner.name) != organization_key(organization):
                 continue
@@ -158,7 +158,7 @@ class Copying:
         return None
 
     def _people(self, entries: Mapping[str, W], where: str) -> dict[str, W]:
-        """Return what people have, by their names in the copy."""
+        """Return roles or levels by the names in the copy."""
         named: dict[str, tuple[str, W]] = {}
         for user, value in entries.items():
             name = self.members.get(user_key(user), user)
@@ -174,5 +174,5 @@ class Copying:
         return dict(named.values())
 
     def _domain(self, name: str) -> str | None:
-        # A server gives a domain to packages of one owner only.
+        # A domain can only belong to one owner.
         return self.domains.get(domain_key(name), None if self.same_server else name)

@@ -1,7 +1,7 @@
-"""What has to change so that the live organization matches a manifest. Pure.
+"""Compare a manifest with the live organization: the changes to make them match. Pure.
 
-Names and texts are compared by their keys (`names`), what a manifest does not speak of stays, and nothing is
-removed unless that is asked for.
+Names and texts are compared by their keys (`names`), things that a manifest does not mention stay, and nothing is
+removed without `prune`.
 """
 
 from __future__ import annotations
@@ -52,18 +52,17 @@ def diff(
     """Compare a manifest with the live organization.
 
     Args:
-        manifest: what should be.
+        manifest: the desired state.
         live: the live state of everything that the manifest mentions.
-        prune: remove what a section of the manifest does not name: members, packages, permissions, routes,
-            domains. Sections that the manifest does not have are left alone, as are domains below `scarf.sh`,
-            that of a `public_url` that the manifest says, and the person shown as the owner of a package.
-        rewrite_addresses: set the addresses that the manifest names and the service does not give back, so that it
-            does not show whether they differ.
-        dialect: how the service is spoken: what it cannot do is blocked.
-        traits: what the service shows and takes, if that is not what the dialect says.
+        prune: remove members, packages, permissions, routes and domains that a section of the manifest does not
+            name. Sections that the manifest does not have are left alone, as are domains below `scarf.sh`, the host
+            of a `public_url` in the manifest, and owners of packages.
+        rewrite_addresses: also set URLs that the service does not show, so that they cannot be compared.
+        dialect: the dialect; changes that it does not support are blocked.
+        traits: the properties of the service, if they differ from those of the dialect.
 
     Raises:
-        ValidationError: the manifest says two things of one person or package.
+        ValidationError: the manifest contradicts itself about a person or package.
     """
     rules = Rules(
         people=People.of(manifest.people),
@@ -92,7 +91,7 @@ def diff(
 
 
 def _freeing_domains(changes: Sequence[Change], live: Live) -> Iterator[Change]:
-    """Yield the changes, and before a package goes the removal of those of its domains that another takes."""
+    """Yield the changes; before the removal of a package, yield that of its domains that another package takes."""
     taken = {
         domain_key(change.name)
         for change in changes
@@ -146,7 +145,7 @@ def _old_organization(
 ) -> Iterator[Change]:
     after = attrs.evolve(before, **said)
     if not after.billing_email and "billing_email" not in before:
-        # To take away what does not show is not to say anything.
+        # Removing something that is not shown is not a change.
         after = attrs.evolve(after, billing_email=None)
     comparable = after.comparable
     differs = any(before.comparable[field] != comparable.get(field) for field in before)
@@ -163,13 +162,13 @@ def _old_organization(
 
 
 def _with_texts(fields: F, said: F) -> F:
-    """Add what is said about a new thing; an empty text need not be sent."""
+    """Add the fields of a new entity; empty strings need not be sent."""
     return attrs.evolve(fields, **{field: text for field, text in said.items() if text})
 
 
 def _members(wanted: Mapping[str, Role], live: LiveOrganization, make: Make, rules: Rules) -> Iterator[Change]:
     shown = {user_key(member.username): member for member in live.members or ()}
-    # Who creates an organization is its owner from the start.
+    # The creator of an organization is its first owner.
     creator = user_key(rules.me) if rules.me is not None and live.organization is None else None
     said: dict[str, tuple[str, Role]] = {}
     for username, role in wanted.items():
@@ -194,10 +193,10 @@ def _members(wanted: Mapping[str, Role], live: LiveOrganization, make: Make, rul
 
 
 def _loses_owners(live: LiveOrganization, changes: Iterable[Change], rules: Rules) -> bool:
-    """Tell whether an organization has an owner and would have none."""
+    """Return whether an organization has an owner and would have none."""
     roles: dict[str, str] = {member.username: member.role for member in live.members or ()}
     if live.organization is None:
-        # Its creator; no change names one who is not known.
+        # Its creator, whom no change names if unknown.
         roles[rules.me or ""] = Role.OWNER
     return loses_owners(roles, changes)
 
@@ -278,7 +277,7 @@ def _types(packages: Iterable[LivePackage]) -> str:
 
 
 def _said(spec: PackageSpec, rules: Rules, *omitted: str) -> PackageFields:
-    """Return what is said about a package, as far as the service knows it."""
+    """Return the fields of a package that the service has."""
     unknown = () if rules.traits.importances else ("importance",)
     return attrs.evolve(PackageFields.of(spec), **dict.fromkeys((*omitted, *unknown)))
 
@@ -301,7 +300,7 @@ def _old_package(
     spec: PackageSpec, package: Package, library_type: str | None, make: Make, rules: Rules
 ) -> Iterator[Change]:
     shown = rules.traits.addresses_shown
-    # A public address that shows does so as a domain.
+    # A public URL is only shown as a domain.
     said = _said(spec, rules, *(["public_url"] if shown else []))
     before = PackageFields.shown(package, rules.traits)
     after = attrs.evolve(before, **said)
@@ -323,7 +322,7 @@ def _old_package(
         note = f"an update replaces every field, and {' and '.join(missing)} cannot be empty: give it"
         change = blocked(change, note)
     elif missing:
-        # A change states all fields again, and one that is left out may be cleared.
+        # An update sends all fields, and an omitted one may be cleared.
         note = f'an update may clear what it leaves out: give {" and ".join(missing)}, or "" if there is none'
         change = blocked(change, note)
     yield rules.fitting(change)

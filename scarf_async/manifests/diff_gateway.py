@@ -1,4 +1,4 @@
-"""Which routes and domains have to change: how packages are reached. Pure."""
+"""Compare routes and domains. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["domains", "routes"]
 def routes(
     spec: PackageSpec, live: LivePackage | None, library_type: str | None, make: Make, rules: Rules
 ) -> Iterator[Change]:
-    """Compare the routes of a package: by both addresses, and then by their paths."""
+    """Compare the routes of a package: by path and URL, and then by path."""
     wanted: dict[tuple[str, str], RouteCreate] = {}
     for said in spec.routes or ():
         wanted.setdefault(route_key(said.template_path, said.outgoing_url), said)
@@ -49,7 +49,7 @@ def routes(
 
 
 def _other_address(said: RouteCreate, route: Route, make: Make, rules: Rules) -> list[Change] | None:
-    """Return what makes of a route the one of its path; None: it is another, and stays."""
+    """Return the update of a route to the one with the same path; None if they are different routes."""
     if not isinstance(said.outgoing_url, str):
         return []
     before = RouteFields.shown(route, rules.traits)
@@ -68,7 +68,7 @@ def domains(
     wanted: dict[str, str] = {}
     for name in spec.domains or ():
         wanted.setdefault(domain_key(name), name.strip())
-    # A new package gets that of its public address with itself.
+    # A new package is created with the domain of its public URL.
     if live is not None and (public := public_domain(spec, rules.traits)) is not None:
         wanted.setdefault(public, public)
     shown = {domain_key(domain.name): domain for domain in (live.domains if live else None) or ()}
@@ -80,7 +80,7 @@ def domains(
             change = blocked(change, f"a package of type {library_type} has no domains")
         yield rules.fitting(change)
     if rules.prune and spec.domains is not None:
-        # A package has Scarf's own domain, and that of its public address, without being given them.
+        # A package has Scarf's own domain and that of its public URL by default.
         given = public_host(spec.public_url)
         for key, domain in shown.items():
             if key not in {*wanted, given} and not is_scarfs_domain(key):

@@ -1,4 +1,4 @@
-"""Which permissions have to change. Pure."""
+"""Compare permissions. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["permissions"]
 def permissions(
     wanted: Mapping[str, PermissionLevel] | None, live: LivePackage | None, make: Make, rules: Rules
 ) -> Iterator[Change]:
-    """Compare the permissions of a package, if the manifest speaks of them."""
+    """Compare the permissions of a package, if the manifest mentions them."""
     if wanted is None:
         return
     if live is not None and live.refusal is not None:
@@ -35,7 +35,7 @@ def permissions(
     changes = [rules.fitting(change) for change in _wanted(said, shown, make, rules, is_new=live is None)]
     yield from changes
     if rules.prune:
-        # A person who is set, or cannot be set, by an address may be any of those that are shown.
+        # A user who is named by e-mail address may be any of those that are shown.
         strangers = [
             change.name for change in changes if change.action in {"set", "blocked"} and "@" in (change.name or "")
         ]
@@ -53,7 +53,7 @@ def _wanted(
     by_email = rules.traits.users_by_email
     for key, (user, level) in said.items():
         after = PermissionFields(level=level)
-        # Where addresses are not taken, the name serves that people gives.
+        # If e-mail addresses are not accepted, use the username from `people`.
         name = user.strip() if by_email else rules.people.spelled.get(key, user).strip()
         if key in shown:
             entry = shown[key]

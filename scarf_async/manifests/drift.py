@@ -1,4 +1,4 @@
-"""Has the live state drifted since it was compared? Pure: what to read again, and what that says of each change."""
+"""Check for drift since the comparison: what to read, and a verdict on each change. Pure."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from scarf_async.names import domain_key, user_key
 __all__ = ["State", "Verdict", "touched", "verdicts"]
 
 State: TypeAlias = Literal["open", "done", "moved"]
-"""`open`: the live state is the one the change was made for; `done`: it is as it should be; `moved`: neither."""
+"""`open`: the live state is that of the comparison; `done`: it is as it should be; `moved`: neither."""
 
 _NOTHING: Final = LiveOrganization()
 
 _PackageKey: TypeAlias = tuple[str | None, str | None, str | None]
-"""Organization, package and type: what things on a package that is yet to be created name it by."""
+"""Organization, package and type: the identity of a package that does not exist yet."""
 
 
 @attrs.frozen
 class Verdict:
-    """What is there, held against a change.
+    """A change compared with the live state.
 
     Attributes:
-        change: the change; on a package that was to be created and is there, with its uuid.
+        change: the change; with the uuid of its package if that was to be created and exists.
         state: how the live state compares with it.
-        now: the live state, in words; empty where the change is open.
+        now: the live state, in words; empty if the change is open.
     """
 
     change: Change
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def touched(changes: Iterable[Change], me: str | None) -> Manifest:
-    """Return the manifest that speaks of what the changes are about and of nothing else: it says what to read."""
+    """Return a manifest of exactly those things that the changes are about, for reading them."""
     changes = tuple(changes)
     organizations: dict[str, OrganizationSpec] = {}
     packages: dict[str | None, dict[_PackageKey, PackageSpec]] = {}
@@ -99,11 +99,11 @@ def verdicts(
     """Compare each change with the live state.
 
     Args:
-        changes: the changes, what creates a thing before what hangs on it, as `Changes.applicable` has them.
+        changes: the changes, with creates before the changes that depend on them, as in `Changes.applicable`.
         manifest: what `touched` returned for them.
-        live: what was read for it.
+        live: the live state that was read for it.
         created: the organizations that these changes, or earlier ones of the same plan, create.
-        traits: what the service shows and takes.
+        traits: the properties of the service.
     """
     comparison = _Comparison(manifest, live, created, traits)
     return [comparison.verdict(change) for change in changes]
@@ -116,7 +116,7 @@ class _Comparison:
         self._created = created
         self._by_uuid: dict[str, LivePackage] = {}
         self._by_name: dict[_PackageKey, LivePackage] = {}
-        # What was to be created and is there, as something else: what hangs on it was meant for another.
+        # It exists, but differs from the one to create: changes that depend on it were meant for another.
         self._strange: set[str | _PackageKey | None] = set()
         self._index(None, manifest.packages, live.packages, live.me)
         for spec in manifest.organizations:
@@ -160,7 +160,7 @@ class _Comparison:
         if now is None:
             verdict = _compared(change, change.before, now, after)
         else:
-            # Texts that are not stated are empty; what does not show is right only once it is sent.
+            # Missing texts are empty; values that are not shown are right only once they are sent.
             wanted = OrganizationFields(**{field: after.get(field, "") for field in now})
             verdict = _compared(change, change.before, now, wanted)
             if verdict.state == "done" and change.action != "create" and after.keys() - now.keys():
@@ -175,7 +175,7 @@ class _Comparison:
         role = next((member.role for member in members if user_key(member.username) == key), None)
         verdict = _compared(change, change.before, None if role is None else MemberFields(role=role), change.after)
         if verdict.state == "moved" and role == Role.OWNER and change.organization in self._created:
-            # Who creates an organization is its owner, whether or not that was known before.
+            # The creator of an organization is its owner, whether or not that was known before.
             return Verdict(change, "open")
         return verdict
 
@@ -193,14 +193,14 @@ class _Comparison:
         )
         hidden = wanted.addresses and not self._traits.addresses_shown
         if change.action in {"update", "set"} and verdict.state == "done" and hidden:
-            # Only sending addresses makes them right.
+            # URLs are right only once they are sent.
             return Verdict(change, "open")
         if change.action == "create" and verdict.state == "moved":
             self._strange.add(_key(change))
         return verdict
 
     def _shown_of(self, fields: PackageFields) -> PackageFields:
-        """Return what the service shows of what is stated: what is not there is empty."""
+        """Return the shown values of the fields of a change; missing ones are empty."""
         return PackageFields(**{name: fields.get(name, "") for name in fields.compared(self._traits)})
 
     def _on_package(self, change: Change) -> Verdict:
@@ -226,7 +226,7 @@ class _Comparison:
 
     def _of_permission(self, change: Change, live: LivePackage) -> Verdict:
         if live.refusal is not None:
-            # What cannot be read is for the service to refuse, and holds up nothing else.
+            # Permissions that cannot be read are left for the service to refuse, and do not hold up others.
             return Verdict(change, "open")
         key = user_key(change.name or "")
         shown = {user_key(entry.username): entry.permission_level for entry in live.permissions or ()}
@@ -242,7 +242,7 @@ def _renamed(change: Change, live: LivePackage) -> Verdict:
 
 
 def _special(fields: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    """Return a level; the usual one is none."""
+    """Return a level; None for the default level."""
     return None if stated(PermissionFields, fields).level == PermissionLevel.DEFAULT else fields
 
 
@@ -256,7 +256,7 @@ def _of_route(change: Change, live: LivePackage, traits: Traits) -> Verdict:
 
 
 def _stated_keys(fields: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return fields as they are compared, without those that are empty."""
+    """Return the keys of fields, without empty ones."""
     return {name: key for name, key in (_keys(fields) or {}).items() if key}
 
 
@@ -272,7 +272,7 @@ def _of_domain(change: Change, live: LivePackage) -> Verdict:
 
 
 def _keys(fields: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    """Return fields as they are compared."""
+    """Return the keys of fields."""
     return fields.comparable if isinstance(fields, Fields) else None
 
 

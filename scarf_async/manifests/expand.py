@@ -1,4 +1,4 @@
-"""From what is written to what is meant: groups, templates and defaults expanded, all of it checked. Pure."""
+"""Expand the groups, templates and defaults of a manifest, and check everything. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NAME: Final = re.compile(r"\{\{name\}\}|\{name\}")
 
 
 def fill(text: str, name: str) -> str:
-    """Put a package's name into a template's text; `{{name}}` is `{name}` itself, other braces are left.
+    """Insert a package's name into a template; `{{name}}` is a literal `{name}`, other braces are kept.
 
     >>> fill("/{name}/{version}.tgz and {{name}}", "web")
     '/web/{version}.tgz and {name}'
@@ -45,18 +45,18 @@ def fill(text: str, name: str) -> str:
 
 @attrs.frozen
 class _Layer:
-    """One of the drafts that a package is made of.
+    """One of the drafts that a package consists of.
 
     Attributes:
-        draft: what it says.
-        name: the package's name, which is put into what it says; None: it is the package's own, and taken as it is.
+        draft: the draft.
+        name: the package's name to insert; None for the package's own draft, which is not a template.
     """
 
     draft: FieldsDraft
     name: str | None
 
     def fill(self, said: Said) -> Said:
-        """Return a text of this layer as the package has it."""
+        """Return a text of this layer for the package."""
         return said if self.name is None else attrs.evolve(said, text=fill(said.text, self.name))
 
 
@@ -66,7 +66,7 @@ class _Expansion:
         self._limit = Limit(document.place.file, problems)
         self._templates = {name.text: draft for name, draft in document.templates or ()}
         self.people = People(document, self._limit, problems)
-        # A template's fault is told once, and not for each of its packages.
+        # An error in a template is reported once, not for each of its packages.
         self._told: set[tuple[Place, str]] = set()
         self._used: set[Place] = set()
         edges = {
@@ -85,7 +85,7 @@ class _Expansion:
         return False
 
     def _layers(self, draft: PackageDraft, defaults: FieldsDraft | None, name: str) -> list[_Layer]:
-        """Return what a package is made of, the strongest first: itself, and its templates or the defaults."""
+        """Return the layers of a package in order of precedence: itself, and its templates or the defaults."""
         layers = [_Layer(draft, None)]
         if draft.template is None and defaults is not None:
             layers.append(_Layer(defaults, name))
@@ -96,7 +96,7 @@ class _Expansion:
         return layers
 
     def check_unused(self, drafts: Iterable[FieldsDraft | None]) -> None:
-        """Check the templates that no package uses, field by field: what a package would add is not known."""
+        """Check unused templates field by field, since the values of a package are not known."""
         for draft in drafts:
             if draft is None or draft.place in self._used:
                 continue
@@ -139,7 +139,7 @@ class _Expansion:
         for draft in drafts:
             key = package_key(draft.name.text, owner)
             spec = self._package(draft, self._layers(draft, defaults, plain_name(draft.name.text, owner)))
-            # Without a type it could be any of its name.
+            # Without a type it could be any package of this name.
             first = typed.get((key, spec.library_type)) or typed.get((key, None))
             if first is None and spec.library_type is None:
                 first = named.get(key)
@@ -176,7 +176,7 @@ class _Expansion:
         )
 
     def _check(self, name: Said, path: str, said: Mapping[str, Said]) -> None:
-        """Have the SDK check each field for itself, and then whether they fit each other."""
+        """Have the SDK check each field, and then their combination."""
         alone = [self._fits(name, path, {field: said[field]}) for field in said if field != "library_type"]
         if all(alone):
             self._fits(name, path, said)
@@ -230,10 +230,10 @@ def _text(said: Said | None) -> str | None:
 
 
 def expand(document: DocumentDraft, problems: Problems) -> Manifest:
-    """Return what a document means; what is wrong with it is noted.
+    """Expand a document; problems are recorded.
 
     Raises:
-        ManifestError: it grows beyond all measure.
+        ManifestError: the expansion is too large.
     """
     expansion = _Expansion(document, problems)
     names: dict[str, Said] = {}

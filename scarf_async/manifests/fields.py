@@ -1,4 +1,4 @@
-"""What a change states of a thing, typed: one class for each kind of thing, each readable as a mapping of texts."""
+"""The typed fields of changes: one class for each kind, each also a mapping of strings."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _level(value: str | None) -> PermissionLevel | str | None:
 
 @attrs.frozen(eq=False, repr=False)
 class Fields(Mapping[str, str]):
-    """What is stated of a thing. None: the field is not stated, and is not in the mapping."""
+    """The fields of an entity in a change. A field of None is not part of the change, and not in the mapping."""
 
     def __getitem__(self, name: str) -> str:
         value: str | None = getattr(self, name) if name in names_of(type(self)) else None
@@ -80,25 +80,25 @@ class Fields(Mapping[str, str]):
 
     @classmethod
     def of(cls, thing: attrs.AttrsInstance) -> Self:
-        """Return what the service shows of a thing, or what a manifest says of it."""
-        # Not every version of the service gives addresses back.
+        """Return the fields of an entity of the service or a manifest."""
+        # Not every version of the service returns URLs.
         return cls(**{name: getattr(thing, name, None) for name in names_of(cls)})
 
     @property
     def comparable(self) -> Mapping[str, str]:
-        """The fields as they are compared: what all spellings of one text have in common."""
+        """The keys of the fields, by which they are compared."""
         return {field: field_key(field, text) for field, text in self.items()}
 
 
 @cache
 def names_of(kind: type[Fields]) -> tuple[str, ...]:
-    """Return what a class of fields may state."""
+    """Return the names of the fields of a class."""
     return tuple(field.name for field in attrs.fields(kind))
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class OrganizationFields(Fields):
-    """Of an organization."""
+    """The fields of an organization."""
 
     description: str | None = None
     billing_email: str | None = None
@@ -106,14 +106,14 @@ class OrganizationFields(Fields):
 
     @classmethod
     def shown(cls, organization: Organization, traits: Traits) -> OrganizationFields:
-        """Return what the service shows of one: a text that is not there is empty."""
+        """Return the fields that the service shows; missing strings are empty."""
         texts = {name: getattr(organization, name) or "" for name in names_of(cls)}
         if traits.empty_is_hidden and not organization.billing_email:
             del texts["billing_email"]
         return cls(**texts)
 
     def upsert(self, name: str) -> OrganizationUpsert:
-        """Return what an organization is sent as; an empty website is null, and what is not stated left out.
+        """Return the upsert of an organization; an empty website becomes null, and missing fields are omitted.
 
         Raises:
             ValidationError: a field cannot be sent.
@@ -128,14 +128,14 @@ class OrganizationFields(Fields):
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class MemberFields(Fields):
-    """Of a member."""
+    """The fields of a member."""
 
     role: Role | str | None = attrs.field(default=None, converter=_role)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class PackageFields(Fields):
-    """Of a package."""
+    """The fields of a package."""
 
     short_description: str | None = None
     long_description: str | None = None
@@ -147,12 +147,12 @@ class PackageFields(Fields):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The names of the addresses that are stated."""
+        """The names of the URL fields that are set."""
         return tuple(name for name in _ADDRESSES if name in self)
 
     @classmethod
     def shown(cls, package: Package, traits: Traits) -> PackageFields:
-        """Return what the service shows of one: a text that is not there is empty."""
+        """Return the fields that the service shows; missing strings are empty."""
         fields = cls(**{name: getattr(package, name) or "" for name in _TEXTS})
         if traits.addresses_shown:
             registry, image = package.backend_registry, package.repository_name or package.name
@@ -164,7 +164,7 @@ class PackageFields(Fields):
         return attrs.evolve(fields, importance=package.importance) if traits.importances else fields
 
     def compared(self, traits: Traits) -> Mapping[str, str]:
-        """Return what of it a service shows, as it is compared: what is not there is empty."""
+        """Return the keys of the fields that a service shows; missing ones are empty."""
         names = [*_TEXTS]
         if traits.addresses_shown:
             names += _SHOWN_ADDRESSES
@@ -173,7 +173,7 @@ class PackageFields(Fields):
         return {name: field_key(name, self.get(name, "")) for name in names}
 
     def beyond(self, before: PackageFields) -> PackageFields:
-        """Return what a change has to say where `before` shows: addresses and importance only where they differ."""
+        """Return the fields of an update from `before`: URLs and importance only if they differ."""
         same = [
             name
             for name in (*_ADDRESSES, "importance")
@@ -182,7 +182,7 @@ class PackageFields(Fields):
         return attrs.evolve(self, **dict.fromkeys(same))
 
     def upsert(self, name: str, library_type: str | None) -> PackageUpsert:
-        """Return what a package is sent as; what is not stated is left out, an empty text is sent as null.
+        """Return the upsert of a package; missing fields are omitted, and empty strings become null.
 
         Raises:
             ValidationError: a field cannot be sent.
@@ -203,31 +203,31 @@ class PackageFields(Fields):
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class PermissionFields(Fields):
-    """Of a permission."""
+    """The fields of a permission."""
 
     level: PermissionLevel | str | None = attrs.field(default=None, converter=_level)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class RouteFields(Fields):
-    """Of a route."""
+    """The fields of a route."""
 
     template_path: str | None = None
     outgoing_url: str | None = None
 
     @classmethod
     def said(cls, route: RouteCreate) -> RouteFields:
-        """Return what is said about a route; one that only counts leads to `""`."""
+        """Return the fields of a route; the URL of one that only counts is `""`."""
         return cls(template_path=route.template_path, outgoing_url=route.outgoing_url or "")
 
     @classmethod
     def shown(cls, route: Route, traits: Traits) -> RouteFields:
-        """Return what the service shows of a route."""
+        """Return the fields of a route that the service shows."""
         hidden = traits.empty_is_hidden and not route.outgoing_url
         return cls(template_path=route.template_path, outgoing_url=None if hidden else route.outgoing_url)
 
     def upsert(self) -> RouteCreate:
-        """Return what a route is sent as.
+        """Return the request values of a route.
 
         Raises:
             ValidationError: a field cannot be sent.
@@ -237,7 +237,7 @@ class RouteFields(Fields):
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class DomainFields(Fields):
-    """Of a domain."""
+    """The fields of a domain."""
 
     name: str | None = None
 
@@ -257,10 +257,10 @@ def _sent(text: str | None) -> str | None | Unset:
 
 
 def typed(kind: Subject, texts: Mapping[str, str] | None) -> Fields | None:
-    """Return texts by name as the fields of a kind of thing.
+    """Return strings by name as the fields of a kind.
 
     Raises:
-        ValidationError: there is no such field.
+        ValidationError: a field is unknown.
     """
     of_kind = _KINDS[kind]
     if texts is None or isinstance(texts, of_kind):
@@ -272,5 +272,5 @@ def typed(kind: Subject, texts: Mapping[str, str] | None) -> Fields | None:
 
 
 def stated(kind: type[F], fields: Mapping[str, str] | None) -> F:
-    """Return fields of a change as what they are; of a thing that is not there nothing is stated."""
+    """Return the typed fields of a change; None for a missing entity."""
     return fields if isinstance(fields, kind) else kind()

@@ -38,7 +38,14 @@ class _Client(Protocol):
 
 
 class Manifests:
-    """`scarf.manifests`: organizations as data, read from the service, compared with it and applied."""
+    """`scarf.manifests`: organizations as data, read from the service, compared with it and applied.
+
+    ```python
+    changes = await scarf.manifests.diff(read_manifest("acme.yaml"))
+    print(changes)
+    report = await scarf.manifests.apply(changes, me="ann")
+    ```
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -46,10 +53,10 @@ class Manifests:
     async def pull(self, *organizations: str, user_packages: bool = False, me: str | None = None) -> Manifest:
         """Read live organizations as a manifest; works on a read-only client.
 
-        Members, packages, permissions, routes and domains are all read, each list once; of domains those that were
-        added, and not those below `scarf.sh`; of permissions not who owns a package, nor those of an organization's
-        package that the service refuses to show. v1 does not return the addresses of docker and python packages;
-        v2 does, except for `public_url`, whose host is one of the domains.
+        Members, packages, permissions, routes and domains are read, each list once. The manifest does not contain
+        domains below `scarf.sh`, owners of packages, or permissions of an organization's package that the service
+        does not show. v1 does not return the URLs of docker and python packages; v2 does, except for `public_url`,
+        whose host is one of the domains.
 
         Example:
             ```python
@@ -57,19 +64,18 @@ class Manifests:
             ```
 
         Args:
-            organizations: their names.
+            organizations: the names of the organizations.
             user_packages: include the packages of the token's user.
-            me: the username that the token belongs to, which the service does not tell; it is needed for
-                `user_packages` in v2. In v1, without it, it is the owner of packages in the user's list who is not
-                an organization.
+            me: the username that the token belongs to, which the service does not tell; needed for `user_packages`
+                in v2. In v1 the default is the one owner in the user's list of packages who is not an organization.
 
         Raises:
-            ValidationError: a name cannot be in an address, or is a user's; a role or level is unknown to this
-                package; it does not show which packages are the user's own.
-            NotFoundError: an organization is not there, or something went away while it was read.
-            APIError: the service refused a read.
-            TransportError: no answer came.
-            DecodeError: an answer does not have the documented form.
+            ValidationError: a name cannot be part of a URL, or is that of a user; a role or level is unknown to
+                this package; or the user's own packages cannot be told from others.
+            NotFoundError: an organization does not exist, or something was deleted during the read.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
+            DecodeError: a response does not have the documented form.
         """
         try:
             return await pull(self._session, organizations, user_packages=user_packages, me=me)
@@ -80,8 +86,8 @@ class Manifests:
     async def diff(self, manifest: Manifest, *, prune: bool = False, rewrite_addresses: bool = False) -> Changes:
         """Compare a manifest with the live organization; works on a read-only client.
 
-        What the manifest does not mention is not read, and an organization that does not exist is one to create. A
-        name or text that the service merely spells differently is not a difference.
+        Sections that the manifest does not mention are not read, and a missing organization becomes a create. A
+        different spelling of the same name or text is not a difference.
 
         Example:
             ```python
@@ -90,39 +96,40 @@ class Manifests:
             ```
 
         Args:
-            manifest: what should be.
-            prune: remove what a section of the manifest does not name: members, packages, permissions, routes,
-                domains. Sections that the manifest does not have are left alone, as are domains below `scarf.sh`,
-                that of a `public_url` that the manifest says, and the level `owner`.
-            rewrite_addresses: set the addresses that the manifest names and the service does not show, so that it
-                cannot be told whether they differ: in v1 those of docker and python packages.
+            manifest: the desired state.
+            prune: remove members, packages, permissions, routes and domains that a section of the manifest does not
+                name. Sections that the manifest does not have are left alone, as are domains below `scarf.sh`, the
+                host of a `public_url` in the manifest, and the level `owner`.
+            rewrite_addresses: also set URLs that the service does not show, so that they cannot be compared: in v1
+                those of docker and python packages.
 
         Returns:
-            The changes, in the manifest's order. What the version cannot do is blocked, with the reason.
+            The changes, in the manifest's order. Changes that the version cannot make are `blocked`, with the
+            reason.
 
         Raises:
-            ValidationError: the manifest says two things of one person or package, or does not say whose packages
-                the user's own are (`me`) where that does not show, as in v2.
-            NotFoundError: something went away while it was read.
-            APIError: the service refused a read.
-            TransportError: no answer came.
-            DecodeError: an answer does not have the documented form.
+            ValidationError: the manifest contradicts itself about a person or package, or has packages of the user
+                without `me` where it is needed, as in v2.
+            NotFoundError: something was deleted during the read.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
+            DecodeError: a response does not have the documented form.
         """
         instance("manifest", manifest, Manifest, ValidationError, wanted="a Manifest")
         live = await read_live(self._session, manifest, prune=prune)
         return _compared(self._session, manifest, live, prune=prune, rewrite_addresses=rewrite_addresses)
 
     async def check_names(self, changes: Changes) -> None:
-        """Check that no organization to be created has a user's name; takes a read if any is to be created.
+        """Check that no organization to create has the name of a user; sends a read if there is any to create.
 
-        A comparison cannot tell: it finds no organization of a user's name. In v1, which shows no accounts, only a
-        user with a package is recognized.
+        A comparison cannot tell, since it finds no such organization. v1 shows no accounts, so there only a user
+        with a package is recognized.
 
         Raises:
-            ValidationError: one has; it says how packages of a user are written.
-            APIError: the service refused a read.
-            TransportError: no answer came.
-            DecodeError: an answer does not have the documented form.
+            ValidationError: a name is that of a user; the message says how to write packages of a user.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
+            DecodeError: a response does not have the documented form.
         """
         new = [change for change in changes if change.kind == "organization" and change.before is None]
         await refuse_users(self._session, [change.organization or "" for change in new], changes.me)
@@ -141,15 +148,15 @@ class Manifests:
         progress: Callable[[BulkProgress], object] | None = None,
         on_outcome: Callable[[Outcome[object]], object] | None = None,
     ) -> ApplyReport:
-        """Apply changes after checking once more for drift; a change that fails is reported, not raised.
+        """Apply changes after checking for drift once more; a change that fails is reported, not raised.
 
-        What somebody else changed since the comparison is left alone and reported as drifted; what is already as
-        it should be counts as done. With `whole`, or a `journal`, it is all or nothing: any drift refuses
-        everything.
+        Things that someone else changed since the comparison are left alone and reported as drifted; things that
+        are already as they should be count as done. With `whole`, or a `journal`, any drift refuses all changes.
 
-        With a `journal` a run that was killed goes on when the very same changes are applied again, so keep them
-        with `write_changes`: what the journal says is done is not sent again and not taken for drift. Without
-        kept changes, compare again and apply that, with a new journal: what was done shows in the comparison.
+        With a `journal`, a run that was killed resumes when the same changes are applied again, so save them with
+        `write_changes`: operations that the journal has as done are not sent again and do not count as drift.
+        Without saved changes, compare again and apply the result with a new journal: the comparison shows what was
+        done.
 
         Example:
             ```python
@@ -159,35 +166,36 @@ class Manifests:
             ```
 
         Args:
-            changes: what to do. They must have been made for this client's version, and those that `read_changes`
-                returned for its server, and for its owner where they leave an owner out.
-            journal: a file to write intents and outcomes to, and to go on from; it holds no token.
+            changes: the changes, made for this client's version. Changes from `read_changes` must also have been
+                made for its server, and for its owner if they leave an owner open.
+            journal: a file to record intents and outcomes in, and to resume from; it never contains the token.
             concurrency: how many requests to have in flight at once.
-            max_removals: how many things may be removed, of all kinds together; None: of each kind five, or a
-                quarter of what was there, whichever is more.
-            me: the username that the token belongs to, who is not removed and stays an owner. The service does not
-                tell who that is; None: it is not checked.
-            whole: exactly these changes, or none of them.
+            max_removals: the maximum number of removals, of all kinds together; None: for each kind, five or a
+                quarter of the existing ones, whichever is more.
+            me: the username that the token belongs to, which the service does not tell: this user is not removed
+                and stays an owner. None: not checked.
+            whole: apply all of the changes, or none if anything has drifted.
             patience: seconds without any success after which nothing new is started, and the longest wait that
                 the service may ask for.
-            stop: when set, nothing new is started, and what is under way ends.
+            stop: when set, nothing new is started, and requests in progress end.
             progress: called at most ten times a second, and once at the end.
-            on_outcome: called with each outcome as it comes.
+            on_outcome: called with each outcome, as soon as it is known.
 
         Returns:
-            What became of the changes.
+            The outcome of the changes.
 
         Raises:
             GuardError: too much would be removed, an organization would be left without an owner, the token's user
-                would lose rights, or something has drifted and it is all or nothing; nothing was sent.
-            ValidationError: the changes hold what cannot be sent, or are for another version, server or owner.
-            JournalError: the journal belongs to other changes, cannot be used, or not be written any more.
+                would lose rights, or something has drifted and all or nothing was requested; nothing was sent.
+            ValidationError: the changes have values that cannot be sent, or are for another version, server or
+                owner.
+            JournalError: the journal belongs to other changes, cannot be used, or can no longer be written.
             ReadOnlyError: the client is read-only; nothing was sent.
-            NotFoundError: something went away while it was read.
-            APIError: the service refused a read.
-            TransportError: no answer came to the last look.
-            DecodeError: an answer does not have the documented form.
-            ClientClosedError: the client was closed meanwhile.
+            NotFoundError: something was deleted during the read.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived to the check for drift.
+            DecodeError: a response does not have the documented form.
+            ClientClosedError: the client was closed during the call.
         """
         if isinstance(changes, SavedChanges):
             session = self._session
@@ -216,13 +224,13 @@ class Manifests:
         rewrite_addresses: bool = False,
         addresses: Manifest | None = None,
     ) -> Changes:
-        """Compare an organization with what is to be its copy; apply it with the client of the copy.
+        """Compare an organization with its intended copy; apply the changes with the client of the copy.
 
-        In `members`, `packages` and `domains`, None or `""` leaves out, and what is not named keeps its name. A
-        server gives a domain to packages of one owner only: on one server, domains that are not named are left out,
-        each with a note. The source and the copy may speak different versions. v1 does not give back the addresses
-        of docker and python packages: without `addresses`, docker packages that the copy lacks are blocked. In v2 a
-        docker package is named by the path of its image, and so is its copy, if `packages` does not name it.
+        In `members`, `packages` and `domains`, None or `""` leaves an entry out, and entries that are not named
+        keep their names. A domain can only belong to one owner: on the same server, domains that are not named are
+        left out, each with a note. The clients of source and copy may call different versions. v1 does not return
+        the URLs of docker and python packages: without `addresses`, docker packages that the copy lacks are
+        blocked. In v2 the path of its image names a docker package, and its copy unless `packages` does.
 
         Example:
             ```python
@@ -231,27 +239,27 @@ class Manifests:
             ```
 
         Args:
-            source: the organization that is copied.
-            target: the organization that becomes the copy; it is created if it is not there.
-            to: the client of the target, maybe of another server; None: this one.
+            source: the organization to copy.
+            target: the organization to copy to; it is created if it does not exist.
+            to: the client of the target, which may be another server; None: this client.
             members: username -> username in the copy, for members and permissions.
             packages: package -> its name in the copy.
             domains: domain -> its name in the copy.
-            prune: remove what the source does not have.
-            rewrite_addresses: set the addresses that the target does not show on packages that are there too.
-            addresses: a manifest that says the addresses of packages, under the source's name or the target's; it
-                wins over what the source shows.
+            prune: remove what the source does not have from the target.
+            rewrite_addresses: also set URLs that the target does not show, on packages that already exist.
+            addresses: a manifest with the URLs of packages, under the name of the source or target; it takes
+                precedence over the URLs that the source shows.
 
         Returns:
             The changes, for `(to or scarf).manifests.apply(changes)`.
 
         Raises:
-            ValidationError: the target is the source, two people become one with two roles or levels, or a role or
-                level is unknown to this version.
-            NotFoundError: the source is not there, or something went away while it was read.
-            APIError: the service refused a read.
-            TransportError: no answer came.
-            DecodeError: an answer does not have the documented form.
+            ValidationError: target and source are the same, two people become one with two roles or levels, or a
+                role or level is unknown to this version.
+            NotFoundError: the source does not exist, or something was deleted during the read.
+            APIError: the service returned an error.
+            TransportError: no complete response arrived.
+            DecodeError: a response does not have the documented form.
         """
         there = self._session if to is None else to.manifests._session  # noqa: SLF001 # of this class
         copying = Copying(
@@ -273,7 +281,7 @@ class Manifests:
 
 
 def _compared(session: Session, manifest: Manifest, live: Live, *, prune: bool, rewrite_addresses: bool) -> Changes:
-    """Compare with what a session has read; the changes are for the version that it speaks."""
+    """Compare with the state that a session has read; the changes are for the version that it calls."""
     dialect = session.dialect
     changes = diff(manifest, live, prune=prune, rewrite_addresses=rewrite_addresses, dialect=dialect)
     return attrs.evolve(changes, api=session.transport.settings.api)

@@ -1,4 +1,4 @@
-"""What is refused before anything is sent. Pure."""
+"""Checks that refuse dangerous changes before anything is sent. Pure."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def check(changes: Changes, *, max_removals: int | None = None, me: str | None =
     """Refuse changes that are likely to be a mistake.
 
     Args:
-        changes: what is to be done.
-        max_removals: how many things may be removed, of all kinds together. None: of each kind five, or a quarter
-            of what was there, whichever is more.
-        me: the username that the token belongs to; None: nobody is protected.
+        changes: the changes.
+        max_removals: the maximum number of removals, of all kinds together; None: for each kind, five or a quarter
+            of the existing ones, whichever is more.
+        me: the username that the token belongs to; None protects no user.
 
     Raises:
         GuardError: too much would be removed, an organization would be left without an owner, or the token's user
-            would be removed or no longer be an owner. The message names all of it.
+            would be removed or no longer be an owner. The message names all problems.
     """
     problems = [*_removals(changes, max_removals), *map(_without_owner, changes.ownerless)]
     if me is not None:
@@ -50,21 +50,21 @@ def _removals(changes: Changes, most: int | None) -> Iterator[str]:
     if most is not None:
         if len(removals) > most:
             yield (
-                f"{len(removals)} removals, max_removals as given is {most}: look them over, raise it if all"
-                " are meant"
+                f"{len(removals)} removals, max_removals as given is {most}: check them, and raise it if all"
+                " are intended"
             )
         return
     for kind, count in Counter(change.kind for change in removals).items():
         there = changes.there.get(kind, 0)
         if count > max(_FEW, _SHARE * there):
             yield (
-                f"{count} of {there} {kind}s would be removed: look them over, and give"
-                f" max_removals={len(removals)} with the same changes if all are meant"
+                f"{count} of {there} {kind}s would be removed: check them, and pass"
+                f" max_removals={len(removals)} with the same changes if all are intended"
             )
 
 
 def _without_owner(organization: str) -> str:
-    return f"organization {organization} would be left without an owner: make somebody else its owner first"
+    return f"organization {organization} would be left without an owner: make someone else its owner first"
 
 
 def _oneself(changes: Changes, me: str) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _oneself(changes: Changes, me: str) -> Iterator[str]:
     for change in changes.applicable:
         if change.kind != "member" or change.name is None or user_key(change.name) != user_key(me):
             continue
-        # Who creates an organization is its owner.
+        # The creator of an organization is its owner.
         was_owner = change.organization in created or stated(MemberFields, change.before).role == Role.OWNER
         if change.action == "remove":
             yield f"{me}, whose token this is, would be removed from {change.organization}: let another owner do it"
@@ -86,7 +86,7 @@ def created_organizations(changes: Changes) -> set[str | None]:
 
 
 def loosens_members(changes: Changes) -> bool:
-    """Tell whether anybody is removed or given another role, so that it matters who the token's user is."""
+    """Return whether any user is removed or gets another role, so that the token's user matters."""
     return any(change.kind == "member" and change.action in {"update", "remove"} for change in changes)
 
 
@@ -94,7 +94,7 @@ def check_owners(changes: Iterable[Change], live: Live) -> None:
     """Refuse changes after which an organization, as it is now, has no owner.
 
     Raises:
-        GuardError: one had an owner and would have none.
+        GuardError: an organization has an owner and would have none.
     """
     of: dict[str | None, list[Change]] = defaultdict(list)
     for change in changes:
@@ -109,11 +109,11 @@ def check_owners(changes: Iterable[Change], live: Live) -> None:
 
 
 def loses_owners(roles: Mapping[str, str], changes: Iterable[Change]) -> bool:
-    """Tell whether an organization has an owner and would have none.
+    """Return whether an organization has an owner and would have none.
 
     Args:
-        roles: username -> role, as it is.
-        changes: what changes in it.
+        roles: username -> current role.
+        changes: the changes of the organization.
     """
     after = {user_key(username): role for username, role in roles.items()}
     for change in changes:

@@ -1,4 +1,4 @@
-"""JSON as nodes: the standard library reads it, and a look at the tokens tells the places."""
+"""JSON as nodes: the standard library parses it, and a scan of the tokens gives the places."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _WORDS: Final = {
 
 
 def _scan(text: str, file: str, problems: Problems) -> tuple[list[Place], list[str]]:
-    """Return where each key and value begins, in the order of the text, and what closes the open lists and tables.
+    """Return where each key and value begins, in order, and the brackets that close the open lists and tables.
 
-    The text must be JSON, or the beginning of some, at least as far as it is not too deep.
+    The text must be JSON, or a prefix of it, at least as far as it is not nested too deeply.
     """
     places: list[Place] = []
     ends: list[str] = []
@@ -61,7 +61,7 @@ def parse_json(text: str, file: str, problems: Problems) -> Node:
     """Return the document's root.
 
     Raises:
-        ManifestError: it is not JSON, or too deep.
+        ManifestError: it is not JSON, or nested too deeply.
     """
     document: object = None
     try:

@@ -1,4 +1,4 @@
-"""What is there, with identifiers: read concurrently, and no more of it than a manifest speaks of."""
+"""Read the live state with identifiers: concurrently, and only what a manifest mentions."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _REFUSED: Final = frozenset({403, 404, 422})
 
 @attrs.frozen(kw_only=True)
 class LivePackage:
-    """A package that is there; None: that was not read.
+    """An existing package; a field of None was not read.
 
     Attributes:
         package: the package.
         permissions: its permissions.
-        refusal: why its permissions cannot be read, where the service refused that.
+        refusal: why its permissions cannot be read, if the service refused that.
         routes: its routes, in the service's order.
         domains: its domains.
     """
@@ -47,10 +47,10 @@ class LivePackage:
 
 @attrs.frozen(kw_only=True)
 class LiveOrganization:
-    """An organization that was looked for; None: that was not read, or there is no such organization.
+    """A requested organization; a field of None was not read, or the organization does not exist.
 
     Attributes:
-        organization: the organization; None: there is none, or the token's user does not see it.
+        organization: the organization; None if it does not exist, or the token's user cannot see it.
         members: its members.
         packages: its packages.
     """
@@ -62,12 +62,12 @@ class LiveOrganization:
 
 @attrs.frozen(kw_only=True)
 class Live:
-    """What is there of what was asked for.
+    """The live state of a manifest.
 
     Attributes:
-        organizations: by the name that was asked for.
-        packages: packages of the token's user, without those of organizations; None: that was not read.
-        me: the username that the token belongs to, where it was said or shows.
+        organizations: the organizations by requested name.
+        packages: packages of the token's user, without those of organizations; None if not read.
+        me: the username that the token belongs to, if given or found.
     """
 
     organizations: Mapping[str, LiveOrganization] = attrs.field(factory=dict)
@@ -77,12 +77,12 @@ class Live:
 
 @attrs.frozen
 class Match:
-    """A package of a manifest, and the live packages of its name.
+    """A package of a manifest, and the live packages with its name.
 
     Attributes:
-        spec: the package as it should be.
-        found: the packages that it may be: none, one, or several that nothing tells apart.
-        others: where none is found, the packages of its name that have another type and belong to no other entry.
+        spec: the package in the manifest.
+        found: the matching packages: none, one, or several that cannot be distinguished.
+        others: if none matches, the packages with its name, another type and no other entry.
     """
 
     spec: PackageSpec
@@ -93,12 +93,12 @@ class Match:
 def match_packages(
     specs: Iterable[PackageSpec], shown: Iterable[LivePackage], owner: str | None, alike: Collection[str] = ()
 ) -> list[Match]:
-    """Find the live packages of each name: with or without `owner/`, and of the same type where one is given.
+    """Find the live packages of each name: with or without `owner/`, and of the same type if given.
 
     Args:
-        specs: the packages as they should be.
-        shown: the packages that are there.
-        owner: whose they are.
+        specs: the packages in the manifest.
+        shown: the live packages.
+        owner: their owner.
         alike: words for types that mean the same.
 
     Raises:
@@ -118,12 +118,12 @@ def match_packages(
 
 
 def _one_type(library_type: str | None, alike: Collection[str]) -> str | None:
-    """Return a type, those that mean the same as one."""
+    """Return the canonical word of a type."""
     return min(alike) if library_type in alike else library_type
 
 
 def _taken(matches: Iterable[Match], owner: str | None, alike: Collection[str]) -> set[str]:
-    """Return the uuids of the packages that entries speak of; refuse two entries for one package."""
+    """Return the uuids of the packages of entries; refuse two entries for one package."""
     said: dict[Hashable, PackageSpec] = {}
     for match in matches:
         spec = match.spec
@@ -145,7 +145,7 @@ def _candidates(
     wanted = spec.library_type
     same = {None, wanted, *(alike if wanted in alike else ())}
     candidates = [live for live in namesakes if wanted is None or live.package.library_type in same]
-    # Where several may be meant, the type to the letter tells, and then the name to the letter.
+    # Of several candidates, the one with exactly this type, then exactly this name, is meant.
     for attribute, value in (("library_type", wanted), ("name", spec.name)):
         if len(candidates) > 1:
             exact = [live for live in candidates if getattr(live.package, attribute) == value]
@@ -154,26 +154,24 @@ def _candidates(
 
 
 async def read_live(session: Session, manifest: Manifest, *, everything: bool = False, prune: bool = False) -> Live:
-    """Read what a manifest speaks of, each list once.
+    """Read the live state of everything that a manifest mentions, each list once.
 
-    Sections that are None are not read, of packages that no entry names only the list is, and routes and domains
-    only where the package's type can have them. What is read is what stood there at slightly different times.
+    Sections that are None are not read, packages without an entry are only read from the list, and routes and
+    domains only if the type of the package can have them. The reads happen at slightly different times.
 
     Args:
-        session: what to read with.
-        manifest: what to read.
-        everything: read all sections of all packages that are listed, and take an organization that is not there
-            for an error.
-        prune: what no entry names is to go: where a domain is wanted that no package shows, read the domains of
-            those packages too, since one of them may have it.
+        session: the session to read with.
+        manifest: the manifest.
+        everything: read all sections of all listed packages, and raise an error for a missing organization.
+        prune: packages without an entry will be removed: if a domain is wanted that no package shows, read their
+            domains too, since one of them may have it.
 
     Raises:
-        ValidationError: two entries are one package, or it does not show which packages are the token's user's own,
-            and nobody said it.
-        NotFoundError: something went away while it was read.
-        APIError: the service refused to show something.
-        TransportError: no answer came.
-        DecodeError: an answer is not what was promised.
+        ValidationError: two entries are the same package, or the user's own packages cannot be told from others.
+        NotFoundError: something was deleted during the read.
+        APIError: the service returned an error.
+        TransportError: no complete response arrived.
+        DecodeError: a response does not have the documented form.
     """
     traits = session.dialect.traits
     reader = _Reader(session, everything=everything)
@@ -214,7 +212,7 @@ def _wanted(
     *,
     everything: bool,
 ) -> Iterator[tuple[LivePackage, PackageSpec]]:
-    """Yield the packages of which more is to be read, each with what says which sections."""
+    """Yield the packages to read in detail, each with the entry that selects the sections."""
     if everything:
         yield from ((live, _EVERYTHING) for live in shown or ())
         return
@@ -227,7 +225,7 @@ def _wanted(
 
 
 def public_domain(spec: PackageSpec, traits: Traits) -> str | None:
-    """Return the domain that a public address is, where the service shows it as that."""
+    """Return the domain of a public URL, if the service shows it as one."""
     return public_host(spec.public_url) if traits.addresses_shown else None
 
 
@@ -255,7 +253,7 @@ class _Reader:
         self._domains = Domains(session)
 
     async def organizations(self, specs: Sequence[OrganizationSpec]) -> dict[str, LiveOrganization]:
-        """Read organizations, and the lists of members and packages of those that are there."""
+        """Read organizations, and the lists of members and packages of existing ones."""
         get = self._organizations.get if self.everything else self._organization
         shown = await concurrently([partial(get, spec.name) for spec in specs])
         there = {spec.name: organization for spec, organization in zip(specs, shown, strict=True)}
@@ -292,11 +290,11 @@ class _Reader:
     async def own_packages(
         self, me: str | None, known: Iterable[str]
     ) -> tuple[tuple[LivePackage, ...], str | None]:
-        """Read the packages of the token's user, and who that is.
+        """Read the packages of the token's user, and find the username.
 
-        The user's list holds the packages of the user's organizations too, and v1 does not tell whose the token
-        is. Without a name it is the one owner in that list who is not an organization. Where there is no such list
-        somebody has to say it.
+        The user's list contains packages of the user's organizations too, and v1 does not tell the username.
+        Without `me`, it is the one owner in that list who is not an organization. Without such a list, `me` is
+        required.
         """
         if self._traits.owners_in_paths:
             if me is None:
@@ -326,7 +324,7 @@ class _Reader:
         return tuple(LivePackage(package=package) for package in own), me
 
     async def details(self, wanted: Mapping[LivePackage, PackageSpec]) -> list[LivePackage]:
-        """Read what hangs on packages, as far as the entry of each speaks of it."""
+        """Read the permissions, routes and domains of packages, as far as their entries mention them."""
         return await concurrently([partial(self._detail, live, spec) for live, spec in wanted.items()])
 
     async def _detail(self, live: LivePackage, spec: PackageSpec) -> LivePackage:
@@ -345,7 +343,7 @@ class _Reader:
         )
 
     async def _permissions_of(self, package: Package) -> tuple[tuple[Permission, ...] | None, str | None]:
-        """Read permissions, or why an organization's package does not show them."""
+        """Read permissions, or return why they cannot be read."""
         try:
             return tuple(await self._permissions.list(package)), None
         except APIError as error:

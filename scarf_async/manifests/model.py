@@ -13,28 +13,29 @@ from scarf_async.entities.fields import without_user
 __all__ = ["VERSION", "Manifest", "OrganizationSpec", "PackageSpec"]
 
 VERSION: Final = 1
-"""Of the format. A file of a newer one is refused."""
+"""The version of the format. A file with a newer version is refused."""
 
 
 @attrs.frozen(kw_only=True)
 class PackageSpec:
     """A package as it should be.
 
-    None: the manifest says nothing of it, and it stays as it is. An empty text, table or list is a value.
+    None means that the manifest does not mention a value, and it stays as it is. An empty text, table or list is a
+    value.
 
     Attributes:
         name: its name, with or without the owner's prefix.
-        library_type: its type; with the name it is the package's identity within its owner.
+        library_type: its type; name and type identify a package within its owner.
         short_description: one line.
         long_description: a longer text.
         website: its website.
-        backend_url: of docker: the registry's address. Not given back in v1.
-        public_url: of docker: the address that people pull from. Not given back; in v2 its host is a domain.
-        repository_url: of pypi and python: the index. Not given back in v1.
-        importance: how important it is to its owner. v1 does not know it.
+        backend_url: for docker, the URL of the image on its registry. v1 does not return it.
+        public_url: for docker, the URL that users pull from. Never returned; in v2 its host is a domain.
+        repository_url: for pypi and python, the URL of the index. v1 does not return it.
+        importance: how important it is to its owner (v2).
         permissions: username or e-mail address -> level.
-        routes: of file packages; what leads nowhere only counts, in v2.
-        domains: the names under which it is served.
+        routes: for file packages; in v2, a route without a URL only counts.
+        domains: the host names that serve it.
     """
 
     name: str
@@ -59,7 +60,7 @@ class OrganizationSpec:
         name: its name.
         description: free text.
         website: its website.
-        billing_email: where bills go.
+        billing_email: the e-mail address for invoices.
         members: username -> role.
         packages: its packages.
     """
@@ -77,12 +78,11 @@ class Manifest:
     """Organizations, and packages of the token's user, as they should be.
 
     Attributes:
-        organizations: in the file's order; no name twice.
+        organizations: the organizations, in the file's order; no name twice.
         packages: packages of the token's user; None as in `PackageSpec`.
-        people: username -> e-mail address: who is meant by a permission's e-mail address, since the service gives
-            permissions back by username only.
-        me: the username that the token belongs to, if said: the service does not tell, and v2 needs it for
-            `packages`.
+        people: username -> e-mail address, to resolve e-mail addresses in permissions: the service returns
+            permissions by username only.
+        me: the username that the token belongs to: the service does not tell, and v2 needs it for `packages`.
     """
 
     organizations: tuple[OrganizationSpec, ...] = ()

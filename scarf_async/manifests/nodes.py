@@ -1,4 +1,4 @@
-"""A document as it was written, whatever its format: texts, lists and tables, each with its place."""
+"""A document independent of its format: texts, lists and tables, each with its place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 DEPTH_LIMIT: Final = 64
-"""How deep lists and tables may be nested."""
+"""The maximum nesting of lists and tables."""
 
 _SHOWN: Final = 80
 _PROBLEMS: Final = 1000
@@ -40,7 +40,7 @@ _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_$-]+")
 
 @attrs.frozen
 class Place:
-    """Where something is in a file: lines and columns count from 1; 0 means not known, and then the path tells."""
+    """A place in a file: line and column from 1, or 0 if unknown, and the path in the document."""
 
     file: str
     line: int = 0
@@ -49,7 +49,7 @@ class Place:
 
     @classmethod
     def after(cls, text: str, file: str) -> Self:
-        """Return the place reached after this beginning of a file's text."""
+        """Return the place after a prefix of a file's text."""
         return cls(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Place:
 
 
 class Kind(StrEnum):
-    """What a single value is, in the words of messages."""
+    """The kind of a single value, in words for messages."""
 
     TEXT = "text"
     NUMBER = "a number"
@@ -70,7 +70,7 @@ class Kind(StrEnum):
 
 @attrs.frozen
 class Scalar:
-    """A single value, as it was written."""
+    """A single value, as written."""
 
     place: Place
     kind: Kind
@@ -97,7 +97,7 @@ Node: TypeAlias = Scalar | Items | Table
 
 
 def shown(text: str) -> str:
-    """Return a text for a message: quoted, escaped, and cut if it is long."""
+    """Return a text for a message: quoted, escaped, and shortened if it is long."""
     cut = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     return f'"{escaped(cut)}"'
 
@@ -116,17 +116,17 @@ def child(path: str, key: str | int) -> str:
 
 
 class Problems:
-    """What is wrong with a manifest, as it is found."""
+    """Collects the problems of a manifest."""
 
     def __init__(self) -> None:
         # An error in a template would otherwise be reported for each of its packages.
         self._found: dict[tuple[Place, str], ManifestProblem] = {}
 
     def add(self, place: Place, path: str, message: str) -> None:
-        """Note a problem, once.
+        """Record a problem, once.
 
         Raises:
-            ManifestError: there are so many that this cannot be a manifest.
+            ManifestError: there are too many for this to be a manifest.
         """
         problem = ManifestProblem(escaped(place.file), place.line, place.column, path, message)
         self._found.setdefault((place, message), problem)
@@ -134,16 +134,16 @@ class Problems:
             raise self.error()
 
     def refuse(self, place: Place, path: str, message: str) -> ManifestError:
-        """Note a problem after which reading cannot go on, and return the error to raise."""
+        """Record a problem after which reading cannot continue, and return the error to raise."""
         self.add(place, path, message)
         return self.error()
 
     def too_deep(self, place: Place) -> ManifestError:
-        """Note that the document is nested too deeply, and return the error to raise."""
+        """Record that the document is nested too deeply, and return the error to raise."""
         return self.refuse(place, "", f"lists and tables are nested more than {DEPTH_LIMIT} deep")
 
     def error(self) -> ManifestError:
-        """Return the error that has them all, file by file, in the order of the lines."""
+        """Return the error with all problems, by file and line."""
         return ManifestError(sorted(self._found.values(), key=lambda problem: problem[:3]))
 
     def __bool__(self) -> bool:
@@ -151,7 +151,7 @@ class Problems:
 
 
 class Numeral(str):
-    """A number as it was written: its value is not needed, and int() refuses thousands of digits."""
+    """A number as written: its value is not needed, and int() refuses thousands of digits."""
 
     __slots__ = ()
 
@@ -161,17 +161,17 @@ class KeyValues(list[tuple[str, object]]):
 
 
 def as_node(value: object, path: str, place_of: Callable[[str], Place], problems: Problems, depth: int = 0) -> Node:
-    """Return what the standard library's readers give as a node.
+    """Convert data of the standard library's readers to a node.
 
     Args:
         value: the data.
         path: where it is in the document.
-        place_of: tells the place of the key or value at a path; it is asked in the order of the document.
-        problems: where to note that it is too deep.
-        depth: how many lists and tables are around it.
+        place_of: returns the place of the key or value at a path; called in the order of the document.
+        problems: records that it is nested too deeply.
+        depth: the number of enclosing lists and tables.
 
     Raises:
-        ManifestError: it is too deep.
+        ManifestError: it is nested too deeply.
     """
     place = place_of(path)
     if depth == DEPTH_LIMIT and isinstance(value, list | dict):

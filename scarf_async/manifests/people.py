@@ -1,4 +1,4 @@
-"""Who is meant: groups expanded, and the spellings of one person brought together. Pure."""
+"""Expand groups, and match the spellings of one person. Pure."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from scarf_async.names import user_key
 __all__ = ["GROUP", "Grant", "Limit", "People", "report_cycles"]
 
 GROUP: Final = "group:"
-"""What a reference to a group begins with."""
+"""The prefix of a reference to a group."""
 
 _EXPANDED: Final = 2_000_000
 
 
 @attrs.frozen
 class Grant:
-    """What one person gets.
+    """A role or level of one person.
 
     Attributes:
-        user: the person, as spelled where it was said.
+        user: the person, as spelled in the manifest.
         word: the role or level.
-        by: the entry's key: the person, or the group that the person is in.
+        by: the key of the entry: the person, or a group with the person.
     """
 
     user: str
@@ -37,7 +37,7 @@ class Grant:
 
 
 class Limit:
-    """How much a small file may grow to."""
+    """A limit on the expansion of a small file."""
 
     def __init__(self, file: str, problems: Problems) -> None:
         self._left = _EXPANDED
@@ -53,12 +53,12 @@ class Limit:
 
 
 def report_cycles(edges: Mapping[str, Sequence[Said]], what: str, problems: Problems) -> bool:
-    """Note a cycle among names that refer to each other; tell whether there is one."""
+    """Record a cycle among names that refer to each other; return whether there is one."""
     try:
         TopologicalSorter({name: [said.text for said in to] for name, to in edges.items()}).prepare()
     except CycleError as error:
         cycle: list[str] = error.args[1][::-1]
-        # It may begin anywhere: begin with the first one in the file.
+        # A cycle may begin anywhere: begin with its first name in the file.
         start = cycle.index(next(name for name in edges if name in cycle))
         cycle = [*cycle[start:-1], *cycle[: start + 1]] if start else cycle
         link = next(said for said in edges[cycle[0]] if said.text == cycle[1])
@@ -85,7 +85,7 @@ class People:
             self._groups = dict.fromkeys(self._groups, ())
 
     def _of(self, pairs: Pairs[Said]) -> dict[str, str]:
-        """Check that no person and no address occurs twice."""
+        """Check that no person and no e-mail address occurs twice."""
         names: dict[str, Said] = {}
         people = {}
         for name, email in pairs:
@@ -116,7 +116,7 @@ class People:
         return False
 
     def key(self, user: str) -> str:
-        """Return what all spellings of one person have in common."""
+        """Return the key of all spellings of one person."""
         key = user_key(user)
         return user_key(self._usernames[key].text) if key in self._usernames else key
 
@@ -138,7 +138,7 @@ class People:
         return self._expanded[group]
 
     def grants(self, entries: Pairs[Said]) -> dict[str, Grant]:
-        """Return what each person gets by entries of one rank; a person's own entry goes before a group's."""
+        """Return the grants of each person from entries of one rank; a person's own entry overrides a group's."""
         own: dict[str, Grant] = {}
         by_group: dict[str, Grant] = {}
         for user, word in entries:
@@ -167,7 +167,7 @@ class People:
         )
 
     def username(self, grant: Grant) -> str | None:
-        """Return the username of a grant's person; None after noting that only an address is known."""
+        """Return the username of a grant's person; None after recording that only an e-mail address is known."""
         if "@" not in grant.user:
             return grant.user
         known = self._usernames.get(user_key(grant.user))

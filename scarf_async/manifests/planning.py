@@ -1,4 +1,4 @@
-"""The plan that makes changes: an operation for each of them, in their order, with what must come before what."""
+"""The plan of changes: one operation for each, in order, with their dependencies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Planner", "is_loss"]
 
 T = TypeVar("T")
 
-# The rest would be carried out as something else.
+# Other changes would be carried out as something else.
 _MEANT: Final[Mapping[Subject, frozenset[Action]]] = {
     "organization": frozenset({"create", "update"}),
     "member": frozenset({"create", "update", "remove"}),
@@ -38,7 +38,7 @@ _MEANT: Final[Mapping[Subject, frozenset[Action]]] = {
 
 
 def is_loss(change: Change, me: str | None) -> bool:
-    """Tell whether the token's user may lose the right to make the other changes of an organization."""
+    """Return whether the token's user may lose the right to make the other changes of an organization."""
     return (
         me is not None
         and change.kind == "member"
@@ -89,10 +89,10 @@ class Planner:
         if change.action != "remove":
             wanted = _said(change, "role", stated(MemberFields, change.after).role)
         owners = self._owners.setdefault(organization, [])
-        # The service lets the last owner go only once there is another.
+        # The service removes the last owner only once there is another.
         after = owners if stated(MemberFields, change.before).role == Role.OWNER and wanted != Role.OWNER else []
         if is_loss(change, self._me):
-            # One that failed leaves the right to try it again.
+            # If it fails, the user keeps the right to try it again.
             earlier = enumerate(self._changes[: len(self.plan)])
             after = [Ref(self.plan, place) for place, other in earlier if other.organization == organization]
         if wanted is None:
@@ -147,10 +147,10 @@ class Planner:
             self._giving.add(change.key)
             return
         leaving = self._domains.get(domain_key(name))
-        # A package that gives domains away itself does so last: two that swap theirs would wait for each other.
+        # A package that loses domains does so last: two that swap theirs would wait for each other.
         waits = leaving is not None and change.key not in self._giving
         package = self._on(change)
-        # The public address may have brought its domain along.
+        # The package may have been created with the domain of its public URL.
         if_exists: IfExists = "keep" if self._hosts.get(package) == domain_key(name) else "fail"
         after = leaving if waits and leaving else ()
         self.plan.create_domain(package, DomainCreate(name), if_exists=if_exists, after=after)

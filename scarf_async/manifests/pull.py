@@ -1,4 +1,4 @@
-"""What is there, as the manifest that says exactly this. Pure but for reading."""
+"""The live state as a manifest. Pure except for reading."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ async def pull(
     """Read organizations, and packages of the token's user, and describe them.
 
     Raises:
-        ValidationError: a name cannot be in an address, the organization cannot be described, or the user is
+        ValidationError: a name cannot be part of a URL, the organization cannot be described, or the user is
             neither given nor visible.
-        NotFoundError: an organization is not there.
-        APIError: the service refused to show something.
-        TransportError: no answer came.
-        DecodeError: an answer is not what was promised.
+        NotFoundError: an organization does not exist.
+        APIError: the service returned an error.
+        TransportError: no complete response arrived.
+        DecodeError: a response does not have the documented form.
     """
     wanted = Manifest(
         organizations=tuple(
@@ -42,11 +42,11 @@ async def pull(
 def described(live: Live, traits: Traits = V1.traits) -> Manifest:
     """Describe an organization as a manifest; comparing the two finds no difference.
 
-    What was not read, and what the service does not show, is None; a text that is not there is `""`. Permissions of
-    the levels `default` and `owner` are left out, and equal routes are one.
+    Values that were not read or are not shown are None; missing strings are `""`. Permissions with the levels
+    `default` and `owner` are omitted, and equal routes are merged.
 
     Raises:
-        ValidationError: a role or level is unknown to this version, so that a manifest cannot say it.
+        ValidationError: a role or level is unknown to this version, so a manifest cannot contain it.
     """
     return Manifest(
         organizations=tuple(
@@ -101,7 +101,7 @@ def _package(live: LivePackage, traits: Traits) -> PackageSpec:
 
 
 def _added_domains(shown: Iterable[Domain]) -> Iterator[str]:
-    """Yield the names without Scarf's own: a copy has others, which it gets without being told."""
+    """Yield the names without Scarf's own: a copy gets different ones by default."""
     return (domain.name for domain in shown if not is_scarfs_domain(domain.name))
 
 

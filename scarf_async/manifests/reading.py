@@ -1,4 +1,4 @@
-"""Manifests from files."""
+"""Read manifests from files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from scarf_async.manifests.tomlfile import parse_toml
 __all__ = ["needs_yaml", "parse_manifest", "read_manifest"]
 
 SIZE_LIMIT: Final = 32 * 2**20
-# Its parser takes some ten seconds for each MiB.
+# The YAML parser takes about ten seconds per MiB.
 YAML_LIMIT: Final = 4 * 2**20
 _YAML: Final = (".yaml", ".yml")
 _SUFFIXES: Final = (*_YAML, ".json", ".toml")
@@ -31,10 +31,10 @@ _ENCODINGS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def read_manifest(path: str | PathLike[str]) -> Manifest:
-    """Read what an organization should look like from a file, or from a directory.
+    """Read a manifest from a file or directory.
 
-    The ending of the name gives the format: `.yaml`, `.yml`, `.json` or `.toml`. A directory holds one file named
-    `manifest` with one of these endings, or tables, or both.
+    The ending of the name selects the format: `.yaml`, `.yml`, `.json` or `.toml`. A directory contains one file
+    named `manifest` with one of these endings, or tables, or both.
 
     ```yaml
     version: 1
@@ -53,29 +53,28 @@ def read_manifest(path: str | PathLike[str]) -> Manifest:
     tables: {routes: routes.csv}
     ```
 
-    - `group:NAME` means everybody in a group, as a key of `members` and `permissions`, in another group, and
-      in tables. A person's own entry goes before a group's.
-    - `{name}` in templates and defaults is the package's name without the owner's prefix; `{{name}}` is `{name}`
-      itself, and every other brace is left. A package's own words are taken as they are.
-    - A package has what it says itself, then what its template says, or, if it names none, what `defaults` say,
-      and then what the templates under these say. `permissions` of all of them count, the nearest for each person;
-      lists take each other's place as wholes.
-    - `tables` names CSV files next to the manifest: `members`, `packages`, `permissions`, `routes`. In a
-      directory that is read as such, files of these names are taken unasked. Their rows add to what the manifest
-      says.
-    - YAML: anchors and aliases are taken, tags and merge keys (`<<`) are not; words such as `no` and `1.0` must
-      be quoted where a text is expected.
+    - `group:NAME` means everybody in a group, as a key of `members` and `permissions`, in another group, and in
+      tables. A person's own entry takes precedence over that of a group.
+    - `{name}` in templates and defaults is the package's name without the owner's prefix; `{{name}}` is a literal
+      `{name}`, and other braces are kept. Nothing is replaced in the values of a package itself.
+    - Values of a package take precedence over those of its template, or of `defaults` if it names none, and these
+      over the templates that they name. `permissions` are merged, with the nearest entry for each person; lists are
+      replaced as a whole.
+    - `tables` names CSV files next to the manifest: `members`, `packages`, `permissions`, `routes`. If a directory
+      is read, files with these names are used by default. Their rows are added to the manifest.
+    - YAML: anchors and aliases are supported, tags and merge keys (`<<`) are not; values such as `no` and `1.0`
+      must be quoted where a string is expected.
 
     Args:
-        path: the file, or the directory.
+        path: the file or directory.
 
     Returns:
-        What the file means, groups and templates expanded.
+        The manifest, with groups and templates expanded.
 
     Raises:
-        ManifestError: naming everything that is wrong, each with its file, and with its line and column, which TOML
-            has for syntax errors only.
-        ConfigurationError: a YAML file, and ruamel.yaml is not installed.
+        ManifestError: it lists all problems, each with file, line and column (in TOML, only syntax errors have a
+            line).
+        ConfigurationError: the file is YAML and ruamel.yaml is not installed.
         OSError: the file cannot be read.
     """
     source = Path(path)
@@ -113,7 +112,7 @@ def _directory(source: Path, problems: Problems) -> tuple[DocumentDraft, dict[st
 
 
 def _named(tables: TablesDraft, directory: Path, problems: Problems) -> dict[str, Path]:
-    """Return the files of the tables that a manifest names; none of them outside of its directory."""
+    """Return the files of the tables that a manifest names; none may be outside its directory."""
     files = {}
     for kind in TABLES:
         said: Said | None = getattr(tables, kind)
@@ -155,10 +154,10 @@ def _text(source: Path, name: str, problems: Problems) -> str:
 
 
 def parse_manifest(text: str, file: str, problems: Problems) -> DocumentDraft:
-    """Return what a text says, before anything of it is expanded.
+    """Parse a text, without expanding it.
 
     Raises:
-        ManifestError: the text as a whole cannot be read, or is of another version.
+        ManifestError: the text cannot be parsed, or has another version.
     """
     root = _parse(text, file, problems)
     if root is None:
@@ -185,7 +184,7 @@ def _parse(text: str, file: str, problems: Problems) -> Node | None:
 
 @contextmanager
 def needs_yaml() -> Iterator[None]:
-    """Say what to install if ruamel.yaml is not there to be imported."""
+    """Convert a missing ruamel.yaml to an error that says what to install."""
     try:
         yield
     except ImportError as error:
@@ -195,11 +194,11 @@ def needs_yaml() -> Iterator[None]:
 
 
 def _check_version(root: Node, problems: Problems) -> None:
-    """Refuse a file of a newer version: whatever else seems wrong with it may be right there."""
+    """Refuse a file with a newer version first: other problems in it may not be any."""
     for key, said in root.pairs if isinstance(root, Table) else ():
         if key.text != "version" or not isinstance(said, Scalar) or said.kind is not Kind.NUMBER:
             continue
-        # Cut, since int() refuses thousands of digits.
+        # Shortened, since int() refuses thousands of digits.
         if said.text.isdecimal() and int(said.text[:9]) > VERSION:
             message = (
                 f"the file is of version {said.text[:9]}; this scarf-async reads version {VERSION}: use a newer one"

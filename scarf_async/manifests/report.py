@@ -1,4 +1,4 @@
-"""What became of changes that were applied."""
+"""The outcome of applied changes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SHOWN: Final = 20
 
 @attrs.frozen(kw_only=True, eq=False, repr=False, str=False)
 class ApplyReport:
-    """What became of changes; `str(report)` is a table for people.
+    """The outcome of applied changes; `str(report)` is a readable table.
 
     Attributes:
-        changes: the changes that were to be applied.
-        sent: those of them that were sent; the change of an outcome of `bulk` is
+        changes: the changes to apply.
+        sent: the changes that were sent; the change of an outcome of `bulk` is
             `sent.applicable[outcome.operation.index]`.
-        bulk: what became of those; None: nothing had to be sent.
-        found: changes that were not sent, since they were already applied.
-        drifted: changes that were not sent, since the live state had changed; the note of each says to what.
-        me_unchecked: whether somebody is removed or gets another role, and nobody said who the token's user is.
+        bulk: the report of the run that sent them; None if nothing had to be sent.
+        found: the changes that were not sent because they were already applied.
+        drifted: the changes that were not sent because the live state had changed; the note of each says to what.
+        me_unchecked: whether someone is removed or gets another role without `me` being given.
     """
 
     changes: Changes
@@ -42,22 +42,22 @@ class ApplyReport:
 
     @property
     def blocked(self) -> Sequence[Change]:
-        """The changes that cannot be done; the note of each says why."""
+        """The changes that cannot be made; the note of each says why."""
         return self.changes.blocked
 
     @property
     def outcomes(self) -> Iterator[tuple[Change, Outcome[object]]]:
-        """Each change that was sent, and what became of it."""
+        """Each change that was sent, and its outcome."""
         return zip(self.sent.applicable, () if self.bulk is None else self.bulk, strict=True)
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many changes there are of each end: `done`, `failed`, `unknown`, `skipped`, `drifted`, `blocked`."""
+        """The number of changes by result: `done`, `failed`, `unknown`, `skipped`, `drifted`, `blocked`."""
         return {column: sum(counts[column] for counts in self._table.values()) for column in _COLUMNS}
 
     @property
     def ok(self) -> bool:
-        """Whether all is as the changes want it: nothing failed, was skipped, had drifted or is blocked."""
+        """Whether all changes are in effect: none failed, was skipped, had drifted or is blocked."""
         counts = self.counts
         return counts["done"] == sum(counts.values())
 
@@ -75,10 +75,10 @@ class ApplyReport:
         return table
 
     def raise_for_failures(self) -> None:
-        """Raise if anything failed or is of unknown outcome. What had drifted or is blocked was not sent.
+        """Raise an error if a change failed or has an unknown outcome. Drifted and blocked changes were not sent.
 
         Raises:
-            BulkError: a group with the error of each of these operations.
+            BulkError: a group with the error of each such operation.
         """
         if self.bulk is not None:
             self.bulk.raise_for_failures()
@@ -100,7 +100,7 @@ class ApplyReport:
 
     @property
     def failures(self) -> Sequence[tuple[Change, Outcome[object]]]:
-        """Each change that failed or is of unknown outcome, and what became of it."""
+        """Each change that failed or has an unknown outcome, and its outcome."""
         return [(change, outcome) for change, outcome in self.outcomes if outcome.status in {"failed", "unknown"}]
 
     def __bool__(self) -> bool:

@@ -1,4 +1,4 @@
-"""What comparisons of all things go by: who is who, what is asked for, and what the service can do. Pure."""
+"""The rules of comparisons: people, options, and what the service supports. Pure."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from scarf_async.names import user_key
 __all__ = ["Make", "People", "Rules", "blocked", "two_values"]
 
 _NEW: Final = "new"
-"""The identifier of what is yet to be created."""
+"""The identifier of an entity that does not exist yet."""
 _UNCOMPARED: Final = ("uncompared", "package")
 
 Make: TypeAlias = Callable[..., Change]
-"""`Change` with what all changes of one organization or package have in common."""
+"""`Change` with the common fields of one organization or package."""
 
 
 @attrs.frozen
 class People:
-    """The person behind an e-mail address.
+    """The people of a manifest, by e-mail address.
 
     Attributes:
-        usernames: username by address, as `user_key` gives them.
-        spelled: the usernames as they were said, by what `user_key` gives.
-        identified: the usernames whose address is known.
+        usernames: username by e-mail address, as keys of `user_key`.
+        spelled: the usernames as spelled in the manifest, by their keys.
+        identified: the usernames with a known e-mail address.
     """
 
     usernames: Mapping[str, str]
@@ -44,7 +44,7 @@ class People:
         """Read the table of a manifest.
 
         Raises:
-            ValidationError: an address is given to two.
+            ValidationError: two people have the same e-mail address.
         """
         usernames: dict[str, str] = {}
         for username, address in people.items():
@@ -59,15 +59,15 @@ class People:
 
 @attrs.frozen(kw_only=True)
 class Rules:
-    """How things are compared.
+    """The rules of a comparison.
 
     Attributes:
-        people: who is behind an e-mail address.
+        people: resolves e-mail addresses.
         me: the username that the token belongs to.
-        prune: remove what a section does not name.
-        rewrite_addresses: set what does not show.
-        dialect: how the service is spoken.
-        traits: what the service shows and takes.
+        prune: whether to remove things that a section does not name.
+        rewrite_addresses: whether to set URLs that are not shown.
+        dialect: the dialect of the service.
+        traits: the properties of the service.
     """
 
     people: People
@@ -81,8 +81,8 @@ class Rules:
         """Return a change, blocked with the reason if it cannot be sent.
 
         Args:
-            change: the change; one that is not sent is asked about as if it were, where it has fields to send.
-            route: the first route of a new package, where that is created with it.
+            change: the change; if it has fields, it is checked even if it is not sent.
+            route: the first route of a new package, if it is created with one.
         """
         asked = attrs.evolve(change, action="set") if (change.action, change.kind) == _UNCOMPARED else change
         if asked.action not in SENT:
@@ -102,12 +102,12 @@ class Rules:
 
 
 def blocked(change: Change, note: str) -> Change:
-    """Return a change as one that cannot be done."""
+    """Return a change as blocked."""
     return attrs.evolve(change, action="blocked", note=note)
 
 
 def two_values(change: Change, first: tuple[str, str], second: tuple[str, str]) -> ValidationError:
-    """Return the error of two entries that are one person."""
+    """Return the error for two entries that are the same person."""
     return ValidationError(
         f"{change.kind}s of {change.target}: {first[0]!r} and {second[0]!r} are the same person, with two values:"
         f" {first[1]} and {second[1]}; keep one of them",

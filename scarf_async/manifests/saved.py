@@ -1,4 +1,4 @@
-"""Changes as files, so that what was looked over is what is applied: JSON, bound to one server."""
+"""Changes as files, so that exactly what was reviewed is applied: JSON, bound to one server."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ VERSION: Final = 1
 
 @attrs.frozen
 class SavedChanges:
-    """Changes that were kept in a file.
+    """Changes that were read from a file.
 
     Attributes:
         changes: the changes.
-        server: the address of the version that they were made for: `scarf.base_url`, or `scarf.v2_url`.
-        owner: the account that they mean where they leave out whose a package is; None: they leave nothing out, or
-            are of v1, which asks for no owner.
+        server: the URL that they were made for: `scarf.base_url`, or in v2 `scarf.v2_url`.
+        owner: the owner of packages for which the changes name none; None if they name all, or are for v1, which
+            needs no owner.
     """
 
     changes: Changes
@@ -42,19 +42,19 @@ class SavedChanges:
 
     @property
     def api(self) -> str:
-        """The version of the service that they were made for."""
+        """The version of the service that the changes were made for."""
         return self.changes.api or UNSAID_API
 
     def for_server(self, server: str, *, api: str | None = None, owner: str | None = None) -> Changes:
-        """Return the changes, if they were made for this server, and for what else is given.
+        """Return the changes if they were made for this server, version and owner.
 
         Args:
-            server: the address that the client calls.
-            api: the version of the service that it speaks.
-            owner: the account that it means where a call names none.
+            server: the URL that the client calls.
+            api: the version that it calls; None is not compared.
+            owner: its default owner; compared if the changes leave the owner of a package open.
 
         Raises:
-            ValidationError: they were made for another.
+            ValidationError: they were made for another server, version or owner.
         """
         if api is not None:
             self.changes.check_version(api, server, self.server)
@@ -72,16 +72,16 @@ class SavedChanges:
 
 
 def write_changes(changes: Changes, path: str | PathLike[str], *, server: str, owner: str | None = None) -> None:
-    """Write changes to a file that only its owner may read, whole or not at all.
+    """Write changes atomically to a file that only its owner may read.
 
-    It may hold passwords where addresses of packages do; it never holds the token.
+    The file contains passwords if URLs of packages do; it never contains the token.
 
     Args:
         changes: the changes.
-        path: the file; one that is there is replaced.
-        server: the address of the version that they were made for: `scarf.base_url`, or in v2 `scarf.v2_url`.
-        owner: the owner of the client that they were made with; kept only where v2 changes leave out whose a
-            package is, which those of a comparison never do.
+        path: the file; an existing one is replaced.
+        server: the URL that they were made for: `scarf.base_url`, or in v2 `scarf.v2_url`.
+        owner: the owner of the client that they were made with; written only if v2 changes name no owner for a
+            package, which never happens with those of a comparison.
 
     Raises:
         OSError: the file cannot be written.
@@ -100,10 +100,10 @@ def write_changes(changes: Changes, path: str | PathLike[str], *, server: str, o
 
 
 def read_changes(path: str | PathLike[str]) -> SavedChanges:
-    """Read what `write_changes` wrote.
+    """Read a file that `write_changes` wrote.
 
     Raises:
-        ValidationError: it is something else, is damaged or was edited, or was written by a newer version.
+        ValidationError: it is another kind of file, is damaged or was edited, or was written by a newer version.
         OSError: the file cannot be read.
     """
     name = printable(os.fspath(path))

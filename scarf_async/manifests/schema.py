@@ -1,6 +1,6 @@
-"""The manifest as it is written, groups and templates and all: the one table of its keys.
+"""The format of manifests, including groups and templates: the only table of its keys.
 
-The reader and the JSON Schema are both made from these classes.
+Both the reader and the JSON Schema are derived from these classes.
 """
 
 # ruff: noqa: RUF009 # `entry` and `needed` are attrs.field with a shape
@@ -131,7 +131,7 @@ DOCUMENT = Record(DocumentDraft)
 
 
 def manifest_schema() -> dict[str, JSON]:
-    """Return the JSON Schema (2020-12) of manifests, for editors; `schema.json` beside this file holds it, too.
+    """Return the JSON Schema (2020-12) of manifests, for editors; it is also in `schema.json` beside this file.
 
     It describes the structure. References (groups, templates), addresses and duplicates are checked only by
     `read_manifest`.

@@ -1,4 +1,4 @@
-"""What a manifest may contain: each shape reads a node, and says in JSON Schema what it reads."""
+"""The shapes of values in a manifest: each reads a node, and describes itself as JSON Schema."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ Schema: TypeAlias = dict[str, JSON]
 _SHAPE: Final = "shape"
 _INDEX: Final = re.compile(r"\[[0-9]+\]$")
 _CONTROL: Final = r"\u0000-\u001f\u007f-\u009f"
-_COMPARED: Final = 500  # comparing takes long
+_COMPARED: Final = 500  # comparing long words takes long
 
 
 @attrs.frozen
 class Said:
-    """A text, and where it is written."""
+    """A text, and its place."""
 
     text: str
     place: Place
@@ -55,14 +55,14 @@ Pairs: TypeAlias = tuple[tuple[Said, T], ...]
 
 
 class Shape(Protocol[T_co]):
-    """What is allowed at one place of a manifest."""
+    """The allowed values at one place of a manifest."""
 
     def read(self, node: Node, path: str, problems: Problems) -> T_co | None:
-        """Return what a node says, or None after noting what is wrong with it."""
+        """Return the value of a node, or None after recording a problem."""
         ...
 
     def schema(self, definitions: Schema, /) -> Schema:
-        """Return it as JSON Schema; what has a name goes into the definitions."""
+        """Return the JSON Schema; named shapes go into the definitions."""
         ...
 
 
@@ -77,7 +77,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def _instead_of_nothing(empty: str, path: str) -> str:
-    """Say what to write where a key has no value; an entry of a list, and a whole file, have no key."""
+    """Suggest what to write for a key without a value; list entries and the whole file have no key."""
     if not path or _INDEX.search(path):
         return ""
     return f"; write {empty} for an empty one, or leave the key out to leave things as they are"
@@ -98,13 +98,13 @@ def found(node: Node) -> str:
 
 @attrs.frozen
 class Text:
-    """A text. One that is a `name` is neither blank nor holds control characters; with `empty` it may be empty."""
+    """A string. A `name` must not be blank or contain control characters; with `empty` it may be empty."""
 
     name: bool = False
     empty: bool = False
 
     def read(self, node: Node, path: str, problems: Problems) -> Said | None:
-        """Read a text; what other readers take for something else must be quoted."""
+        """Read a string; values that other readers take for another type must be quoted."""
         if not isinstance(node, Scalar):
             problems.add(node.place, path, f"must be a text; {found(node)}")
         elif node.kind is Kind.NOTHING:
@@ -164,7 +164,7 @@ class Word:
 
 @attrs.frozen
 class OpenWord:
-    """A word of a list that may grow: others are taken, but not a known one in other case."""
+    """A word of an open list: others are accepted, except a known one in another case."""
 
     words: type[StrEnum]
 
@@ -186,7 +186,7 @@ class OpenWord:
 
 @attrs.frozen
 class Number:
-    """One whole number, and no other."""
+    """A constant integer."""
 
     value: int
 
@@ -209,7 +209,7 @@ class Each(Generic[T]):
     shape: Shape[T]
 
     def read(self, node: Node, path: str, problems: Problems) -> tuple[T, ...] | None:
-        """Read a list; what is wrong in it is left out."""
+        """Read a list; invalid entries are left out."""
         if not isinstance(node, Items):
             hint = _instead_of_nothing("[]", path) if _is_nothing(node) else ""
             problems.add(node.place, path, f"must be a list; {found(node)}{hint}")
@@ -229,7 +229,7 @@ class ByKey(Generic[T]):
     shape: Shape[T]
 
     def read(self, node: Node, path: str, problems: Problems) -> Pairs[T] | None:
-        """Read a table; what is wrong in it is left out."""
+        """Read a table; invalid entries are left out."""
         if not isinstance(node, Table):
             problems.add(node.place, path, _not_a_table(node, path))
             return None
@@ -261,7 +261,7 @@ class _Entry:
 
 @attrs.frozen(kw_only=True)
 class Draft:
-    """What a record says, with its place; fields made by `entry` are its keys."""
+    """The values of a record, with its place; fields declared with `entry` are its keys."""
 
     place: Place
     path: str
@@ -281,11 +281,11 @@ def needed(shape: Shape[T], about: str) -> T:
 
 @attrs.frozen
 class Record(Generic[D]):
-    """A table with keys that are known: the entries of a draft.
+    """A table with known keys: the entries of a draft.
 
     Attributes:
         draft: the class.
-        short: the field that a plain text sets, if there is one.
+        short: the field that a plain string sets, if any.
     """
 
     draft: type[D]
@@ -349,7 +349,7 @@ def _unknown_key(key: Scalar, path: str, known: Collection[str], problems: Probl
 
 
 def _pairs(table: Table, path: str, problems: Problems) -> list[tuple[Scalar, Node]]:
-    """Return the pairs whose key was not there before."""
+    """Return the pairs with new keys."""
     first: dict[str, Place] = {}
     pairs = []
     for key, value in table.pairs:

@@ -1,6 +1,6 @@
-"""Tables (CSV) beside the manifest: their rows become what the manifest could have said itself. Pure.
+"""Tables (CSV) beside the manifest: their rows become entries of the manifest. Pure.
 
-The standard library's reader of CSV knows no columns, so that the rows are taken apart here.
+The standard library's CSV reader gives no column numbers, so rows are split here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TYPE: Final = OpenWord(LibraryType)
 
 @attrs.frozen
 class _Columns:
-    """The columns of a table: those that must be there with a value in each row, and the others."""
+    """The required columns of a table, with a value in each row, and the optional ones."""
 
     needed: Mapping[str, Shape[Said]]
     others: Mapping[str, Shape[Said]]
@@ -58,16 +58,16 @@ TABLES: Final = {
         {"package": _NAME, "template_path": _NAME, "outgoing_url": _NAME}, {"organization": _NAME, "type": _TYPE}
     ),
 }
-"""Packages first: the rows of the others are about them."""
+"""Packages first, since rows of other tables refer to them."""
 
 
 def parse_csv(text: str, file: str, problems: Problems) -> Iterator[list[Scalar]]:
-    """Return the rows, the header among them; empty lines are left out.
+    """Return the rows including the header; empty lines are left out.
 
-    Cells are separated by commas, or by semicolons where the first line has only these.
+    Cells are separated by commas, or by semicolons if the first line has only these.
 
     Raises:
-        ManifestError: a quoted cell does not end, something follows it, or the separator cannot be told.
+        ManifestError: a quoted cell does not end or something follows it, or the separator is ambiguous.
     """
     header = _END.split(text, 1)[0]
     if "," in header and ";" in header:
@@ -127,7 +127,7 @@ def _rows(kind: str, text: str, file: str, problems: Problems) -> Iterator[_Row]
         if len(row) > len(names):
             problems.add(row[len(names)].place, "", f"the row has {len(row)} cells, the first line {len(names)}")
             continue
-        # An empty cell says nothing.
+        # An empty cell counts as missing.
         filled = [(name, cell) for name, cell in zip(names, row, strict=False) if cell.text]
         cells = {name: known[name].read(cell, name, problems) for name, cell in filled}
         missing = [name for name in columns.needed if name not in cells]
@@ -177,7 +177,7 @@ class _Package:
 
 
 class _Owner:
-    """An organization, or the user, with the packages that rows speak of."""
+    """An organization, or the user, with the packages of rows."""
 
     def __init__(self, name: str | None, packages: Iterable[PackageDraft] | None, problems: Problems) -> None:
         self._name = name
@@ -212,7 +212,7 @@ class _Owner:
         return package
 
     def find(self, row: _Row) -> _Package | None:
-        """Return the package that a row is about; where none are declared, the row declares it."""
+        """Return the package of a row; if none are declared, the row declares it."""
         said, word = row.cells["package"], row.cells.get("type")
         named = self._by_name.get(package_key(said.text, self._name), [])
         fits = [each for each in named if word is None or _type(each) in {None, word.text}]
@@ -245,7 +245,7 @@ class _Tables:
         self._names: dict[str, Said] = {}
 
     def _owner(self, row: _Row) -> _Owner | None:
-        """Return the owner that a row is about; where none are declared, the row declares it."""
+        """Return the owner of a row; if none are declared, the row declares it."""
         said = row.cells.get("organization")
         if said is None:
             return self._user
@@ -305,15 +305,15 @@ class _Tables:
 
 
 def add_tables(document: DocumentDraft, tables: Mapping[str, tuple[str, str]], problems: Problems) -> DocumentDraft:
-    """Return a document with what tables say.
+    """Add the rows of tables to a document.
 
-    A row must be about an organization that the manifest has, if it has any; and about a package that the
-    organization has, if it has any.
+    A row must name an organization of the manifest, if it has any, and a package of that organization, if it has
+    any.
 
     Args:
-        document: the manifest's own words.
+        document: the document.
         tables: members, packages, permissions, routes -> the text and the file's name.
-        problems: where to note what is wrong.
+        problems: records problems.
     """
     reader = _Tables(document, problems)
     for kind in ("packages", "members", "permissions", "routes"):

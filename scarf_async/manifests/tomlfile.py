@@ -1,4 +1,4 @@
-"""TOML as nodes. The standard library's reader tells lines of syntax errors only: everything else has its path."""
+"""TOML as nodes. The standard library's reader has line numbers only for syntax errors: all else has its path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parse_toml(text: str, file: str, problems: Problems) -> Node:
     """Return the document's root.
 
     Raises:
-        ManifestError: it is not TOML, or too deep.
+        ManifestError: it is not TOML, or nested too deeply.
     """
     try:
         document = tomllib.loads(text)
@@ -29,6 +29,6 @@ def parse_toml(text: str, file: str, problems: Problems) -> Node:
         place = Place(file, int(line), int(column)) if line and column else Place.after(text, file)
         raise problems.refuse(place, "", f"this is not TOML: {escaped(said)}") from None
     except ValueError as error:
-        # A number of thousands of digits.
+        # A number with thousands of digits.
         raise problems.refuse(Place(file), "", f"this is not TOML: {escaped(str(error))}") from None
     return as_node(document, "", lambda path: Place(file, path=path), problems)

@@ -1,4 +1,4 @@
-"""Names of users where an organization's is expected: packages of a user are a section of their own."""
+"""Detect usernames in place of organizations: packages of a user belong in a separate section."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["missing", "refuse_users"]
 
 
 async def refuse_users(session: Session, names: Iterable[str], me: str | None = None) -> None:
-    """Refuse names of users among those of organizations that are not there.
+    """Refuse usernames among names of missing organizations.
 
     Args:
-        session: what to read with.
+        session: the session to read with.
         names: names that no organization has.
-        me: the username that the token belongs to, where it was said.
+        me: the username that the token belongs to, if given.
 
     Raises:
-        ValidationError: one is a user's; it says what to write instead.
-        APIError: the service refused to show something.
-        TransportError: no answer came.
-        DecodeError: an answer is not what was promised.
+        ValidationError: a name is that of a user; the message says what to write instead.
+        APIError: the service returned an error.
+        TransportError: no complete response arrived.
+        DecodeError: a response does not have the documented form.
     """
     for name in names:
         if (me is not None and user_key(me) == user_key(name)) or await _is_user(session, name):
@@ -52,7 +52,7 @@ async def missing(session: Session, names: Iterable[str]) -> list[str]:
 
 
 async def _is_user(session: Session, name: str) -> bool:
-    """Tell whether a name is a user's; in v1, which shows no accounts, of one who owns a package that is shown."""
+    """Return whether a name is that of a user; in v1, which shows no accounts, of one with a visible package."""
     if session.dialect.version == "v1":
         shown = await Packages(session).list()
         return organization_key(name) in {organization_key(package.owner) for package in shown}

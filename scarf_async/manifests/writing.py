@@ -1,4 +1,4 @@
-"""Manifests into files: whole, or not at all."""
+"""Write manifests to files, completely or not at all."""
 
 from __future__ import annotations
 
@@ -31,31 +31,29 @@ _HEADER: Final = (
     "\n# this file does not mention them, packages may have them all the same, and keep them.\n\n"
 )
 _PYTHON: Final = frozenset({LibraryType.PYPI, LibraryType.PYTHON})
-# Fewer permissions are sooner read than looked up.
+# Few permissions are easier to read than an anchor.
 _SHARED_FROM: Final = 3
 _Shared: TypeAlias = dict[tuple[tuple[str, JSON], ...], dict[str, JSON]]
 _BEYOND_ASCII: Final = re.compile(r"[^\n -~]")
 
 
 def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool = False) -> None:
-    """Write a manifest to a YAML or JSON file, whole or not at all; TOML is read only.
+    """Write a manifest to a YAML or JSON file atomically; TOML can only be read.
 
-    Permissions and members are in the order of their names; equal permissions of several packages are in YAML
-    once, under an anchor.
+    Permissions and members are sorted by name; in YAML, equal permissions of several packages share an anchor.
 
     Args:
-        manifest: what to write.
+        manifest: the manifest.
         path: the file; `.yaml`, `.yml` or `.json`.
-        keep: if the file is there, keep what it says and `manifest` does not: addresses, people, `me`, how names
-            and texts are spelled, organizations that are not in `manifest`. If nothing has to change, the
-            file is not touched. If something has, the whole file is written: groups, templates and tables are then
-            expanded, and comments are gone.
+        keep: if the file exists, keep the values in it that `manifest` lacks: URLs, people, `me`, the spelling of
+            names and texts, organizations that are not in `manifest`. If nothing changes, the file is not written.
+            Otherwise the whole file is rewritten: groups, templates and tables are expanded, and comments are lost.
 
     Raises:
-        ManifestError: `keep`, and the file that is there cannot be read; or the manifest holds what no file may
-            say, such as one package twice.
-        ValidationError: the name does not end as it must, or the file would not be read as it was meant.
-        ConfigurationError: a YAML file, and ruamel.yaml is not installed.
+        ManifestError: with `keep`, the existing file cannot be read; or the manifest has contents that no file may
+            have, such as a package twice.
+        ValidationError: the ending of the name is unknown, or reading the file would give another manifest.
+        ConfigurationError: the file is YAML and ruamel.yaml is not installed.
         OSError: the file cannot be read or written.
     """
     target = Path(path)
@@ -70,12 +68,12 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str], *, keep: bool 
 
 
 def manifest_text(manifest: Manifest, name: str) -> str:
-    """Return the text of a file of this name for a manifest; the name's end says the format.
+    """Return the text of a manifest for a file with this name, whose ending selects the format.
 
     Raises:
-        ManifestError: the manifest holds what no file may say, such as one package twice.
-        ValidationError: the file would not be read as it was meant.
-        ConfigurationError: a YAML file, and ruamel.yaml is not installed.
+        ManifestError: the manifest has contents that no file may have, such as a package twice.
+        ValidationError: reading the text would give another manifest.
+        ConfigurationError: the file is YAML and ruamel.yaml is not installed.
     """
     text = _text(manifest, as_json=name.lower().endswith(".json"))
     _check(manifest, text, name)
@@ -83,14 +81,14 @@ def manifest_text(manifest: Manifest, name: str) -> str:
 
 
 def _check(manifest: Manifest, text: str, name: str) -> None:
-    """Refuse what would not be read as it was meant."""
+    """Refuse a text that would be read as another manifest."""
     problems = Problems()
     try:
         again = expand(parse_manifest(text, name, problems), problems)
         if problems:
             raise problems.error()
     except ManifestError as error:
-        # There is no such file to look into.
+        # The message must not refer to a file that does not exist.
         raise ManifestError([problem._replace(line=0, column=0) for problem in error.problems]) from None
     if again != manifest:
         raise ValidationError("this manifest has two spellings of one person or address, and cannot be written")
@@ -106,7 +104,7 @@ def _text(manifest: Manifest, *, as_json: bool) -> str:
 
 
 def _legible(character: re.Match[str]) -> str:
-    """Escape what JSON leaves as it is and what steers a terminal; letters of all scripts stay."""
+    """Escape characters that JSON allows and that control a terminal; letters of all scripts stay."""
     return character.group() if character.group().isprintable() else json.dumps(character.group())[1:-1]
 
 
@@ -149,7 +147,7 @@ def _package(spec: PackageSpec, shared: _Shared) -> JSON:
     if spec.permissions is not None:
         permissions = _sorted(spec.permissions)
         if len(permissions) >= _SHARED_FROM:
-            # YAML writes one object once.
+            # YAML writes the same object only once.
             permissions = shared.setdefault(tuple(permissions.items()), permissions)
         data["permissions"] = permissions
     if spec.routes is not None:
@@ -162,11 +160,11 @@ def _package(spec: PackageSpec, shared: _Shared) -> JSON:
     return spec.name if len(data) == 1 else data
 
 
-# What a file says itself, brought together with what the service gave back
+# Merging a file with the pulled state
 
 
 def _filled(said: S, pulled: S) -> S:
-    """Return the pulled one under the file's name, with the file's words where the service has none or the same."""
+    """Return the pulled entity with the name and texts of the file, where the service has none or equal ones."""
     kept = {}
     for field in (field.name for field in attrs.fields(type(pulled))):
         ours, theirs = getattr(said, field), getattr(pulled, field)
@@ -179,7 +177,7 @@ def _filled(said: S, pulled: S) -> S:
 def _respelled(
     said: Iterable[W] | None, pulled: Iterable[W] | None, key: Callable[[W], Hashable]
 ) -> tuple[W, ...] | None:
-    """Return what was pulled, each thing spelled as in the file."""
+    """Return the pulled entities with the spelling in the file."""
     if pulled is None:
         return None
     spellings = {key(thing): thing for thing in said or ()}
@@ -193,7 +191,7 @@ def _route_key(route: RouteCreate) -> tuple[str, str]:
 def _addressed(
     said: Iterable[RouteCreate] | None, pulled: Iterable[RouteCreate] | None
 ) -> tuple[RouteCreate, ...] | None:
-    """Return routes that were pulled; one whose address does not show has the one that the file says, if any."""
+    """Return the pulled routes; those whose URL is not shown get the one in the file, if any."""
     if pulled is None:
         return None
     paths: dict[str, list[RouteCreate]] = {}
@@ -216,7 +214,7 @@ class _Merge:
         return self._usernames.get(key, key)
 
     def _spelled(self, said: Mapping[str, W] | None, pulled: Mapping[str, W] | None) -> Mapping[str, W] | None:
-        """Return what was pulled, each person spelled as in the file."""
+        """Return the pulled people with the spelling in the file."""
         if pulled is None or said is None:
             return pulled
         spellings = {self._key(user): user for user in said}
@@ -234,9 +232,9 @@ class _Merge:
         merged = []
         for spec in said:
             name = package_key(spec.name, owner)
-            # A file need not say the type of what is alone with its name.
+            # A file may omit the type of a package whose name is unique.
             fits = [key for key in left if key[0] == name and spec.library_type in {None, key[1]}]
-            # The versions of the service have two words for one type.
+            # The versions of the service have different words for one type.
             fits = fits or [key for key in left if key[0] == name and {spec.library_type, key[1]} == _PYTHON]
             if len(fits) == 1:
                 other = left.pop(fits[0])
@@ -263,14 +261,14 @@ class _Merge:
 
 
 def merge_manifests(said: Manifest, pulled: Manifest) -> Manifest:
-    """Return what was pulled, with what only the file can know.
+    """Merge the pulled manifest with values that only the file has.
 
-    That is: addresses of packages; people and `me`; how names and texts are spelled; the order of things;
-    and organizations that were not pulled. A package that was not pulled from its organization is gone.
+    These are URLs of packages; people and `me`; the spelling of names and texts; the order; and organizations that
+    were not pulled. A package that is missing from a pulled organization is dropped.
 
     Args:
-        said: what the file means.
-        pulled: what the service gave back.
+        said: the manifest in the file.
+        pulled: the pulled manifest.
     """
     merge = _Merge({**pulled.people, **said.people})
     there = {organization_key(spec.name): spec for spec in pulled.organizations}

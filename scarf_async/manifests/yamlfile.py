@@ -1,7 +1,7 @@
-"""YAML (extra `manifests`), as nodes and from data: no tags, no merge keys; anchors are taken, and bounded.
+"""YAML (extra `manifests`), to nodes and from data: no tags or merge keys; anchors are supported, with a limit.
 
-Nodes are built from the parser's events, which know their lines, and with a stack of our own: neither depth nor
-what aliases multiply costs more than a few steps before it is refused.
+Nodes are built from the parser's events, which have line numbers, with an explicit stack: excessive nesting and
+aliases are refused after a few steps.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = ["parse_yaml", "yaml_text"]
 
 _KINDS: Final = (
     (Kind.NOTHING, re.compile(r"(?:~|null|Null|NULL)?")),
-    # Of YAML 1.1 too: people know these words from other readers, which take them so.
+    # Including those of YAML 1.1, which other readers interpret.
     (Kind.BOOLEAN, re.compile(r"(?:true|yes|on|false|no|off)", re.IGNORECASE)),
     (
         Kind.NUMBER,
@@ -65,7 +65,7 @@ _UNFIT_FOR_A_BLOCK: Final = re.compile(r"^ | $|\A\n|\n\n\Z", re.MULTILINE)
 _WEIGHT_LIMIT: Final = 2_000_000
 _TEXT_TAGS: Final = frozenset({"tag:yaml.org,2002:str", "!"})
 _UNQUOTED: Final = re.compile("found character '([@`%])'")
-# They end a line in YAML 1.1.
+# These end a line in YAML 1.1.
 _NO_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029]")
 _LONGEST_KEY: Final = 1024
 _NEVER_FOLDED: Final = 2**31
@@ -112,7 +112,7 @@ class _Builder:
         return _place(self._file, event.start_mark)
 
     def _path(self) -> str:
-        """Return the path of what comes next."""
+        """Return the path of the next node."""
         path = ""
         for level in self._stack:
             if not level.is_table:
@@ -130,7 +130,7 @@ class _Builder:
         tag = None if event.tag is None else str(event.tag)
         self._check_tag(place, tag, _TEXT_TAGS)
         plain = event.style is None and tag not in _TEXT_TAGS
-        # JSON, which is YAML, writes a character beyond U+FFFF as two escapes.
+        # JSON, which is also YAML, writes characters beyond U+FFFF as two escapes.
         text = event.value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
         return Scalar(place, _kind_of(text) if plain else Kind.TEXT, text)
 
@@ -159,7 +159,7 @@ class _Builder:
                     key.place, child(self._path(), "<<"), "merge keys (<<) are not taken; repeat the keys here"
                 )
             else:
-                # The parser finds what is missing only at the next line.
+                # The parser detects a missing token only on the next line.
                 missing = isinstance(value, Scalar) and value.kind is Kind.NOTHING and not value.text
                 pairs.append((key, attrs.evolve(value, place=key.place) if missing else value))
         return tuple(pairs)
@@ -193,13 +193,13 @@ def _place(file: str, mark: StringMark) -> Place:
 
 
 def parse_yaml(text: str, file: str, problems: Problems) -> Node | None:
-    """Return the document's root; None if there is nothing in it.
+    """Return the document's root; None if it is empty.
 
     Raises:
-        ManifestError: it is not YAML, or too deep, or too large.
+        ManifestError: it is not YAML, nested too deeply, or too large.
     """
     builder = _Builder(file, problems)
-    # Positions of the pure parser are those of characters, wherever it runs.
+    # Positions of the pure parser count characters on every platform.
     parser = YAML(typ="safe", pure=True)
     last = Place(file, 1, 1)
     try:
@@ -235,7 +235,7 @@ def _said(error: MarkedYAMLError, text: str) -> str:
 
 
 def _hint(problem: str, before: str, after: str) -> str:
-    """Say what to do about a problem between two parts of a text; empty where nothing is sure to help."""
+    """Suggest a fix for a problem between two parts of a text; empty if none is certain."""
     line = re.split(r"[\r\n]", before)[-1]
     if "found character '\\t'" in problem:
         indents = not line.strip() and after.split("\n", 1)[0].strip()
@@ -256,7 +256,7 @@ def _hint(problem: str, before: str, after: str) -> str:
 
 
 def _kind_of(text: str) -> Kind:
-    """Return what an unquoted value is, to this reader and to others.
+    """Return the kind of an unquoted value, for this reader and others.
 
     >>> [str(_kind_of(text)) for text in ("no", "7", "7zip", "2024-05-01")]
     ['a truth value', 'a number', 'text', 'a date']
@@ -265,7 +265,7 @@ def _kind_of(text: str) -> Kind:
 
 
 class _Representer(RoundTripRepresenter):
-    """Chooses the style of texts where ruamel.yaml's own choice is not safe for other readers and for terminals."""
+    """Chooses the style of strings if ruamel.yaml's choice is not safe for other readers and terminals."""
 
     def represent_text(self, text: str) -> ScalarNode:
         style = None
@@ -285,7 +285,7 @@ class _Serializer(Serializer):
 
 
 def yaml_text(data: Mapping[str, object]) -> str:
-    r"""Return data as a YAML document; a table or list that is there several times is written once.
+    r"""Return data as a YAML document; a repeated table or list is written once.
 
     >>> print(yaml_text({"version": 1, "people": {"no": "a b: c"}, "packages": [{"name": "web"}]}))
     version: 1
@@ -301,5 +301,5 @@ def yaml_text(data: Mapping[str, object]) -> str:
     yaml.width = _NEVER_FOLDED
     stream = StringIO()
     yaml.dump(data, stream)
-    # What is not printable is within double quotes, where the escapes are YAML's too.
+    # Unprintable characters are in double quotes, where the escapes are also YAML's.
     return "\n".join(map(escaped, stream.getvalue().split("\n")))

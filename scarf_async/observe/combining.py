@@ -12,7 +12,8 @@ __all__ = ["combine"]
 def combine(*hooks: Callable[[ScarfEvent], object]) -> Callable[[ScarfEvent], None]:
     """Return a hook that passes every event to each of the hooks, in order.
 
-    An exception from a hook is logged once, and the other hooks are still called.
+    Args:
+        hooks: the hooks. An exception from one is logged once, and the others are still called.
 
     >>> from scarf_async import Throttled
     >>> told = []

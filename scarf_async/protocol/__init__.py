@@ -1,1 +1,1 @@
-"""The protocol without a socket: requests and answers, what may be sent twice, how a create is looked for."""
+"""The protocol without a socket: requests and responses, retry safety, lookups of creates."""

@@ -76,7 +76,7 @@ _BY_STATUS: Final[Mapping[int, type[APIError]]] = {
 }
 
 Query: TypeAlias = Mapping[str, str | Sequence[str]]
-"""The parameters behind the `?`; a name of several values is repeated."""
+"""The query parameters; a name with several values is repeated."""
 
 BODY_KEPT: Final = 4096
 _MESSAGE_KEPT: Final = 500
@@ -124,15 +124,15 @@ class Endpoint(Generic[T_co]):
 
     Attributes:
         method: the HTTP method.
-        template: the path below the base address, such as `/packages/{package}/routes`.
+        template: the path below the base URL, such as `/packages/{package}/routes`.
         resend: which failures allow sending it again.
-        answer: what a 2xx holds; None where nothing is promised.
-        wire: how its body is written and its answer read.
-        version: whose base address it hangs on.
-        conflicts: codes of a 422 that say what a 409 says.
-        remark: what an answer that is not the promised one may mean in this version, where that is known.
-        content: the headers that say what its body is.
-        reads: whether it changes nothing; a search is a POST that does not.
+        answer: the type of the body of a 2xx; None if none is promised.
+        wire: writes its body and reads the response.
+        version: the version whose base URL it is below.
+        conflicts: the codes of a 422 that mean the same as a 409.
+        remark: explains an unexpected response of this version, if its meaning is known.
+        content: the headers that describe its body.
+        reads: whether it changes nothing; a search is such a POST.
     """
 
     method: str
@@ -152,7 +152,7 @@ class Endpoint(Generic[T_co]):
 
     @property
     def name(self) -> str:
-        """Method and path template, as errors and events show it; those of v1 are told without their version."""
+        """Method and path template, as in errors and events; without the version for v1."""
         prefix = "" if self.version == "v1" else f"/{self.version}"
         return f"{self.method} {prefix}{self.template}"
 
@@ -160,7 +160,7 @@ class Endpoint(Generic[T_co]):
         """Build the request.
 
         Raises:
-            ValidationError: a value cannot be in a path.
+            ValidationError: a value cannot be part of a path.
         """
         for name, value in values.items():
             values[name] = path_segment(name, value)
@@ -171,18 +171,18 @@ class Endpoint(Generic[T_co]):
 
 
 class Addressed(Protocol[T_co]):
-    """A request, or what makes one just before it is sent."""
+    """A request, or an object that builds one just before it is sent."""
 
     @property
     def endpoint(self) -> Endpoint[T_co]:
-        """What it is a request of."""
+        """The endpoint of the request."""
 
 
-# Of requests and answers there is one of each for every call: msgspec makes them in a fifth of the time.
+# Every call creates a request and a response: msgspec does that in a fifth of the time.
 class Request(msgspec.Struct, Generic[T_co], frozen=True):
-    """A request, frozen: every attempt sends the same bytes. `target` is the encoded path with the query.
+    """A frozen request: every attempt sends the same bytes. `target` is the encoded path with the query.
 
-    `is_linked` says that the query is the service's, and may be a credential: errors and events leave it out.
+    `is_linked` means that the query comes from the service and may contain a credential: errors and events omit it.
     """
 
     endpoint: Endpoint[T_co]
@@ -192,9 +192,9 @@ class Request(msgspec.Struct, Generic[T_co], frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A complete answer, or one whose status arrived and whose body did not (`cut`, `too_long`).
+    """A complete response, or one whose status arrived and whose body did not (`cut`, `too_long`).
 
-    `garbled` says of a `cut` that the body cannot be decoded: another answer would be no better.
+    `garbled` means that the body of a `cut` cannot be decoded: a retry would not help.
     """
 
     status: int
@@ -206,20 +206,20 @@ class Answer(msgspec.Struct, frozen=True):
     garbled: bool = False
 
     def __repr__(self) -> str:
-        # Without headers and body: tracebacks may print what a service echoes.
+        # Without headers and body: tracebacks would print secrets that a service echoes.
         return f"Answer(status={self.status}, url={self.url!r}, cut={self.cut!r}, too_long={self.too_long})"
 
 
 @attrs.frozen
 class Lost:
-    """No answer: why, and whether the request may have left.
+    """No response: why, and whether the request may have been sent.
 
     Attributes:
-        error: what becomes of the call if it ends here.
-        sent: whether the request may have left.
-        hopeless: whether trying again cannot help.
-        answered: whether an answer came that is not HTTP: the request took effect or not, and sending it again
-            would bring the same answer.
+        error: the error of the call if it is not retried.
+        sent: whether the request may have been sent.
+        hopeless: whether a retry cannot help.
+        answered: whether a response arrived that is not HTTP: the request may have taken effect, and a retry would
+            get the same response.
     """
 
     error: TransportError
@@ -229,13 +229,13 @@ class Lost:
 
 
 def path_segment(name: str, value: str) -> str:
-    """Encode a value as one segment of a path, so that `/ ? # %`, spaces and all else arrive as they are.
+    """Encode a value as one segment of a path, so that `/ ? # %`, spaces and all other characters arrive unchanged.
 
     >>> path_segment("package", "linuxserver/nginx")
     'linuxserver%2Fnginx'
 
     Raises:
-        ValidationError: it is empty, `.` or `..` (URL parsers pop these), or holds control characters.
+        ValidationError: it is empty, `.` or `..` (URL parsers remove these), or contains control characters.
     """
     if not isinstance(value, str):
         raise ValidationError(f"{name} must be a string; got {type(value).__name__}", field=name)
@@ -259,14 +259,14 @@ def _moment(text: str) -> dt.datetime | None:
 
 
 def server_date(headers: Mapping[str, str]) -> dt.datetime | None:
-    """Return the answer's own `Date`, if it has a readable one."""
+    """Return the `Date` of the response, if it has a valid one."""
     return _moment(headers.get("Date", ""))
 
 
 def retry_after(headers: Mapping[str, str], *, now: dt.datetime | None = None) -> float | None:
-    """Return how many seconds the service asked to wait; None where it did not, or where it is nonsense.
+    """Return how many seconds the service asked to wait; None if it did not, or the value is invalid.
 
-    An HTTP date is reckoned against the answer's own `Date`, and against `now` (this machine's) without one.
+    An HTTP date counts from the `Date` of the response, or without one from `now` (this machine's time).
 
     >>> retry_after({"Retry-After": "120"})
     120.0
@@ -286,7 +286,7 @@ def retry_after(headers: Mapping[str, str], *, now: dt.datetime | None = None) -
 
 
 def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
-    """Decide what may follow an outcome. Pure: this table is the whole of retry safety."""
+    """Decide what may follow an outcome. This table is the whole of retry safety."""
     if isinstance(outcome, Lost):
         if outcome.hopeless:
             return Verdict.FAILURE
@@ -302,7 +302,7 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
         }.get(resend, Verdict.AGAIN)
     status = outcome.status
     if 200 <= status < 300:
-        # The status says that a write happened; of what was to be read, half is nothing.
+        # The status says that a write took effect; half of a read is useless.
         if outcome.cut and resend is Resend.READ:
             return Verdict.FAILURE if outcome.garbled else Verdict.AGAIN
         return Verdict.SUCCESS
@@ -312,26 +312,26 @@ def judge(resend: Resend, outcome: Answer | Lost) -> Verdict:
         return Verdict.AGAIN if status in _EXPORT_RETRIED else Verdict.FAILURE
     if resend is Resend.REFUSED:
         return Verdict.AGAIN if status == 429 else Verdict.FAILURE
-    # Rate limits also come as a 403 that says when to come back; any other 403 is final.
+    # A rate limit may also be a 403 with a `Retry-After`; any other 403 is final.
     if status in _RETRIED or (status == 403 and retry_after(outcome.headers) is not None):
         return Verdict.LOOK if resend is Resend.CREATE and status != 429 else Verdict.AGAIN
     return Verdict.FAILURE
 
 
 def is_passing(status: int) -> bool:
-    """Tell whether a status speaks of the moment and not of the request."""
+    """Return whether a status is transient, and not caused by the request."""
     return status in _RETRIED
 
 
 def is_refusal(outcome: Answer | Lost) -> bool:
-    """Tell whether the service took nothing at all for the moment: too much, or not there."""
+    """Return whether the service accepted nothing for now: it is overloaded or down."""
     if isinstance(outcome, Lost):
         return not outcome.sent and not outcome.hopeless
     return outcome.status in {429, 503} or (outcome.status == 403 and retry_after(outcome.headers) is not None)
 
 
 def _words(body: bytes) -> tuple[str, str | None]:
-    """Find the service's message and code in the body of an error, whose form is documented nowhere."""
+    """Find the service's message and code in the body of an error, whose form is not documented."""
     try:
         value = tolerant.loads(body)
     except (ValueError, RecursionError):
@@ -350,7 +350,7 @@ def _words(body: bytes) -> tuple[str, str | None]:
 
 
 def _details(problems: Sequence[object]) -> str:
-    """Return what frameworks say of each field that is wrong: `{"loc": ["body", "name"], "msg": "..."}`."""
+    """Return what frameworks report for each invalid field: `{"loc": ["body", "name"], "msg": "..."}`."""
     said = []
     for problem in problems:
         if isinstance(problem, str):
@@ -373,7 +373,7 @@ def api_error(status: int) -> type[APIError]:
 
 
 def error_of(request: Addressed[T], answer: Answer, *, attempts: int) -> APIError:
-    """Build the error of an answer that is not a success; the status decides, whatever the body is."""
+    """Return the error for a response that is not a success; only the status decides its class."""
     message, code = _words(answer.body[: BODY_KEPT * 4])
     if 300 <= answer.status < 400 and not message:
         message = "redirects of this call are not followed; check the base address"
@@ -399,7 +399,7 @@ def _remark(request: Addressed[T], answer: Answer, error: ScarfError) -> None:
 
 
 def class_name(target: object) -> str:
-    """Return what errors call what is read: the class, also of a list of it."""
+    """Return the name of a type for errors: the class, or that of the elements of a list."""
     (item,) = get_args(target) or (target,)
     return getattr(item, "__name__", str(item))
 
@@ -408,7 +408,7 @@ def decode(request: Addressed[T], answer: Answer) -> T:
     """Decode a successful response as the type that its endpoint promises.
 
     Raises:
-        DecodeError: it has another form.
+        DecodeError: the response has another form.
     """
     return decode_with(request, answer, request.endpoint.wire.read)
 
@@ -417,7 +417,7 @@ def decode_with(request: Addressed[T], answer: Answer, read: Callable[[bytes, ty
     """Decode a successful response with a function that raises `UnreadableError`.
 
     Raises:
-        DecodeError: it cannot be decoded.
+        DecodeError: the response cannot be decoded.
     """
     target = request.endpoint.answer
     if target is None:

@@ -1,39 +1,39 @@
-"""Lists that come in pages, read to an end that is proven. Pure.
+"""Paginated lists, read to a verified end. Pure.
 
-No document says how far a page reaches, so a list is whole only where what was seen says so (`what_follows`):
+The documentation does not say when a list ends, so the pages themselves must show it (`what_follows`):
 
 | a page | what follows |
 |---|---|
-| `_links.next` is a text that is not empty, whatever else the page holds | the link: `overlaid` |
-| behind a cursor, with nothing new | the list is whole |
-| fewer than 10 elements (or than were asked for, if that is less) | the list is whole: no page is that short |
-| `_links` without `next`, fewer elements than were asked for | the list is whole |
-| anything else: it may have been cut | a request behind its last element but one |
+| `_links.next` is a non-empty string, whatever else the page contains | the link: `overlaid` |
+| after a cursor, with nothing new | the list is complete |
+| fewer than 10 elements (or than requested, if that is less) | the list is complete: no page is that short |
+| `_links` without `next`, fewer elements than requested | the list is complete |
+| anything else: it may have been truncated | a request after its last element but one |
 
-| behind the last element but one (`element_before`, `is_understood`) | what follows |
+| after the last element but one (`element_before`, `is_understood`) | what follows |
 |---|---|
-| the last one is there, the last but one is not: the service understands the cursor | as for any page |
+| it has the last one but not the last but one: the service understands the cursor | as for any page |
 | anything else, or a 400 | the next kind of cursor, for the rest of the list |
 | no kind of cursor is left | one request for 1,000 elements |
 
-| the answer to 1,000 (`is_everything`) | what follows |
+| the response to 1,000 (`is_everything`) | what follows |
 |---|---|
-| no `next`; more elements than the first page, no fewer than are known, under 1,000, no multiple of 10 | the list |
+| no `next`; more elements than the first page, all that are known, under 1,000, not a multiple of 10 | the list |
 | anything else, or a 400 | `PaginationError` |
 
-A 400 to the very first request is followed by one without `per_page`, as are all pages then: 10 were asked for. A
-`PaginationError` is also a link to what was requested before, one that cannot be read, and a 1,001st page. Every
-other failure is the call's.
+After a 400 to the very first request, it and all other pages are requested without `per_page`, which means 10
+elements. A link to a page that was already requested, an unreadable link and a 1,001st page are a
+`PaginationError` too. Every other failure is that of the call.
 
-The last element but one is the last whose cursor is not the last element's: behind a name, packages of that name
-and other types are not, and would be taken for missing.
+The last element but one is the last one whose cursor differs from that of the last element: after a name, packages
+with the same name and another type would be skipped, and look as if they were missing.
 
-Nothing is concluded from an earlier, longer page: a service may filter a page after it has cut it. So each page
-that may have been cut is asked behind, which costs one request a list. A `next` that is neither null nor text
-cannot be followed and does not say that nothing is behind: such a page counts as one without `_links`.
+An earlier, longer page proves nothing: a service may filter a page after truncating it. So the end of each page
+that may be truncated is checked, which costs one request for each list. A `next` that is neither null nor a string
+cannot be followed and does not mean that the list has ended: such a page counts as one without `_links`.
 
-What cannot be caught: `_links` that never hold `next`, on pages of fewer elements than were asked for; and links
-that lead past elements, such as those of a service that counts elements instead of remembering the last one.
+This cannot detect `_links` that never contain `next`, on pages with fewer elements than requested, and links that
+skip elements, such as those of a service that counts elements instead of remembering the last one.
 """
 
 from __future__ import annotations
@@ -72,21 +72,21 @@ PER_PAGE: Final = "per_page"
 ASKED: Final = 100
 MOST: Final = 1000
 SMALLEST: Final = 10
-"""The size of a page whose request does not say one, and the smallest that the service is known to cut pages to."""
+"""The default size of a page, and the smallest size to which the service is known to truncate pages."""
 MOST_PAGES: Final = 1000
-"""Pages of one list: each is a call that is paid for."""
+"""The maximum number of pages of one list: each is a call that may cost money."""
 
 _COUNT: Final = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
 @attrs.frozen
 class Page(Generic[E]):
-    """What one request of a list was answered with.
+    """The response to one request of a list.
 
     Attributes:
-        elements: in the order of the answer.
-        link: what leads to the page behind it, if it says so.
-        has_links: whether it says that it is the last one, by links without such a link.
+        elements: the elements, in the order of the response.
+        link: the URL of the next page, if there is one.
+        has_links: whether it has links, so that one without a `link` is the last page.
     """
 
     elements: Sequence[E]
@@ -96,11 +96,11 @@ class Page(Generic[E]):
 
 @attrs.frozen
 class Cursor(Generic[E]):
-    """A way to ask for what is behind an element.
+    """A way to request the elements after an element.
 
     Attributes:
         parameter: the name of the query parameter.
-        of: its value for an element; None or an empty text: this element has none.
+        of: returns its value for an element; None or an empty string if this element has none.
     """
 
     parameter: str
@@ -109,11 +109,11 @@ class Cursor(Generic[E]):
 
 @attrs.frozen
 class Listing(Generic[E]):
-    """A list of the service, and how it is paged.
+    """A list of the service, and how it is paginated.
 
     Attributes:
         endpoint: its request.
-        identity: what tells its elements apart.
+        identity: returns what identifies an element.
         cursors: the kinds of cursor, in the order in which they are tried.
     """
 
@@ -122,32 +122,32 @@ class Listing(Generic[E]):
     cursors: Sequence[Cursor[E]] = ()
 
     def read(self, query: Query | None = None, **values: str) -> Read[list[E]]:
-        """All elements, each once. What is there while it is read is in it, what comes or goes then may be.
+        """Return all elements, each once; those created or deleted during the read may be among them or not.
 
         Args:
-            query: the parameters that choose what is listed.
+            query: the parameters that select what is listed.
             values: the variables of the path.
 
         Raises:
-            ValidationError: a value cannot be in a path.
-            PaginationError: by the read: the list cannot be shown to be whole.
+            ValidationError: a value cannot be part of a path.
+            PaginationError: raised by the read: the list cannot be verified as complete.
         """
         plain = query or {}
         key = self.endpoint.request(query=plain, **values).target
         return Read(key, lambda: _Reading(self, plain, values).steps())
 
     def read_unpaged(self, query: Query | None = None, **values: str) -> Read[list[E]]:
-        """All elements, each once, of a list that the service does not page: one request.
+        """Return all elements, each once, of a list that the service does not paginate: one request.
 
         Raises:
-            ValidationError: a value cannot be in a path.
-            PaginationError: by the read: the answer has a link to more.
+            ValidationError: a value cannot be part of a path.
+            PaginationError: raised by the read: the response has a link to more.
         """
         request = self.endpoint.request(query=query, **values)
         return Read(request.target, lambda: read_whole(request, self.identity))
 
     def distinct(self, elements: Iterable[E]) -> dict[Hashable, E]:
-        """The first element of each identity, by it."""
+        """Return the first element of each identity, by identity."""
         return _distinct(elements, self.identity)
 
 
@@ -159,10 +159,10 @@ def _distinct(elements: Iterable[E], identity: Callable[[E], Hashable]) -> dict[
 
 
 def read_whole(request: Request[list[E]], identity: Callable[[E], Hashable]) -> Steps[list[E]]:
-    """All elements, each once, of what the service gives at once.
+    """Return all elements, each once, of an unpaginated response.
 
     Raises:
-        PaginationError: the answer has a link to more.
+        PaginationError: the response has a link to more.
     """
     page = read_page(request, (yield from answer_to(request)))
     if page.link is not None:
@@ -183,8 +183,8 @@ def what_follows(page: Page[E], *, asked: int, has_news: bool = True) -> Followi
 
     Args:
         page: the page.
-        asked: the elements that its request asked for.
-        has_news: False where it was asked for behind a cursor and brings no element that was not known.
+        asked: the number of elements that its request asked for.
+        has_news: False if it was requested after a cursor and has no new element.
     """
     size = len(page.elements)
     if page.link is not None:
@@ -197,7 +197,7 @@ def what_follows(page: Page[E], *, asked: int, has_news: bool = True) -> Followi
 
 
 def element_before(elements: Sequence[E], cursor: Cursor[E]) -> E | None:
-    """Return the last element before the last one that a cursor tells from it; None if there is none."""
+    """Return the last element with another cursor value than the last one; None if there is none."""
     if not elements:
         return None
     *before, last = elements
@@ -206,31 +206,31 @@ def element_before(elements: Sequence[E], cursor: Cursor[E]) -> E | None:
 
 
 def is_understood(behind: Collection[Hashable], *, before: Hashable, last: Hashable) -> bool:
-    """Tell whether a service understood a cursor, by the identities of what came.
+    """Return whether a service understood a cursor, from the identities in the response.
 
     Args:
-        behind: what came.
-        before: the element behind which it was asked for.
-        last: the last element of the page that was asked behind.
+        behind: the identities in the response.
+        before: the element after which it was requested.
+        last: the last element of the page whose end is checked.
     """
     return last in behind and before not in behind
 
 
 def is_everything(page: Page[E], *, distinct: int, first: int, known: int) -> bool:
-    """Tell whether the answer to a request for 1,000 elements holds all of them.
+    """Return whether the response to a request for 1,000 elements contains all of them.
 
     Args:
-        page: the answer.
-        distinct: its elements, each counted once.
-        first: the elements of the first page: what is cut to one size is cut to that size again.
-        known: the elements seen by then, each counted once.
+        page: the response.
+        distinct: the number of its elements, each counted once.
+        first: the number of elements of the first page: a service that truncates does so to the same size again.
+        known: the number of elements seen so far, each counted once.
     """
     size = len(page.elements)
     return page.link is None and first < size < MOST and size % 10 != 0 and distinct >= known
 
 
 def asked(query: Query) -> int:
-    """Return how many elements a request asks for; of a name that is repeated the first value counts.
+    """Return how many elements a request asks for; the first value of a repeated parameter counts.
 
     >>> asked({"per_page": "50"}), asked({"per_page": ["25", "50"]}), asked({}), asked({"per_page": "all"})
     (50, 25, 10, 10)
@@ -241,25 +241,25 @@ def asked(query: Query) -> int:
 
 
 def overlaid(query: Query, link: str) -> Query:
-    """Lay the query of a link over ours: what it names has its values, the rest keeps ours.
+    """Merge the query of a link into ours: its parameters take precedence.
 
-    Its scheme, host and path are not looked at: they need not be those that the client was given.
+    Its scheme, host and path are ignored: they may differ from those of the client's URL.
 
     >>> overlaid({"type": "docker", "per_page": "100"}, "http://10.0.0.7/internal?after=b%2Fc&per_page=50")
     {'type': 'docker', 'per_page': ['50'], 'after': ['b/c']}
 
     Raises:
-        ValueError: it holds bytes that are not UTF-8, and would not arrive as they are.
+        ValueError: it contains bytes that are not UTF-8, which would change.
     """
     text = link.partition("#")[0].partition("?")[2]
     return {**query, **parse_qs(text, keep_blank_values=True, errors="strict")}
 
 
 def read_page(request: Request[list[E]], answer: Answer) -> Page[E]:
-    """Read an answer as a page: an array, or an object that has it under one of the names known for that.
+    """Read a response as a page: an array, or an object that has it under one of the known names.
 
     Raises:
-        DecodeError: it is not a page, or an element is not what was promised.
+        DecodeError: it is not a page, or an element does not have the promised form.
     """
 
     def read(body: bytes, target: type[list[E]]) -> Page[E]:
@@ -323,7 +323,7 @@ class _Reading(Generic[E]):
             known.setdefault(identity(element), element)
 
     def _linked(self, page: Page[E]) -> Query:
-        """Return what a page's link asks for."""
+        """Return the query of a page's link."""
         try:
             query = overlaid(self._query, page.link or "")
         except ValueError:
@@ -335,7 +335,7 @@ class _Reading(Generic[E]):
         return query
 
     def _behind(self, page: Page[E]) -> Steps[Page[E] | None]:
-        """What is behind the last element but one of a page; None if no cursor tells."""
+        """Return the page after the last element but one; None if no cursor works."""
         listing = self._listing
         while self._cursors:
             cursor = self._cursors[0]
@@ -353,7 +353,7 @@ class _Reading(Generic[E]):
         return None
 
     def _at_once(self, first: int) -> Steps[list[E]]:
-        """All elements by one request."""
+        """Return all elements from one request."""
         page = yield from self._page_unless_refused({**self._plain, PER_PAGE: str(MOST)})
         if page is not None:
             found = self._listing.distinct(page.elements)

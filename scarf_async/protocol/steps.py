@@ -1,7 +1,7 @@
-"""A call of the service as a small program: it yields what it needs, is sent that, and returns a value. Pure.
+"""A call of the service as a small program: it yields requests, receives responses, and returns a value. Pure.
 
-How one version of the service is spoken, how many requests a call takes and what their answers mean is the
-program's business. Sending, waiting, trying again, pace and journal are the session's, request by request.
+The program knows a version of the service, how many requests a call takes and what their responses mean. The
+session sends, waits, retries, paces and keeps the journal, request by request.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ U = TypeVar("U")
 
 @attrs.define
 class Read(Generic[T_co]):
-    """A call that changes nothing: those who want the same may share one reading of it.
+    """A call that changes nothing, so that callers who need the same can share its result.
 
-    Not frozen, since one is made for every call.
+    Not frozen, since every call creates one.
 
     Attributes:
-        key: what is read; of two reads with one key either serves for both.
-        steps: begins the program.
-        lasting: whether its value holds for a whole bulk run, however much the run changes meanwhile.
-        request: the one request whose answer it is, where it is only that.
+        key: identifies what is read; reads with equal keys are interchangeable.
+        steps: starts the program.
+        lasting: whether its value stays valid for a whole bulk run, whatever the run changes.
+        request: the request, if it consists of only one whose decoded response is the value.
     """
 
     key: Hashable
@@ -58,7 +58,7 @@ class Read(Generic[T_co]):
     request: Request[T_co] | None = attrs.field(default=None, eq=False)
 
     def then(self, name: str, make: Callable[[T_co], U]) -> Read[U]:
-        """Return a read of what `make` makes of this one's value; `name` tells their keys apart."""
+        """Return a read of `make` applied to this value; `name` distinguishes their keys."""
 
         def steps() -> Steps[U]:
             return make((yield from self.steps()))
@@ -68,11 +68,11 @@ class Read(Generic[T_co]):
 
 @attrs.frozen
 class Rewrite(Generic[T_co]):
-    """A request that depends on the current state, so it is built again for every send.
+    """A request that depends on the current state, so it is rebuilt for every attempt.
 
     Attributes:
-        endpoint: what it is a request of.
-        make: reads the current state, with requests of its own that are not shared, and returns the request.
+        endpoint: the endpoint of the request.
+        make: reads the current state, with its own unshared requests, and returns the request.
     """
 
     endpoint: Endpoint[T_co]
@@ -80,20 +80,20 @@ class Rewrite(Generic[T_co]):
 
 
 Steps: TypeAlias = Generator[Request[object] | Rewrite[object] | Read[object], object, T]
-"""Yields requests, what makes them, and reads that may be shared.
+"""A generator that yields requests, rewrites, and reads that may be shared.
 
-A request gives its answer, a 2xx; a read gives its value. What fails raises, where it was yielded, the `APIError`,
-`TransportError` or `DecodeError` that it ended with.
+It receives the response (a 2xx) of a request, and the value of a read. A failure is thrown into it where it
+yielded, as an `APIError`, `TransportError` or `DecodeError`.
 """
 
 
 def answer_to(request: Request[object] | Rewrite[object]) -> Steps[Answer]:
-    """One request; its answer."""
+    """Send one request; return its response."""
     return cast(Answer, (yield request))
 
 
 def attempted(request: Request[object]) -> Steps[Answer | APIError]:
-    """One request; its answer, or the error of a service that says no."""
+    """Send one request; return its response, or the error that the service returned."""
     try:
         return (yield from answer_to(request))
     except APIError as error:
@@ -101,31 +101,31 @@ def attempted(request: Request[object]) -> Steps[Answer | APIError]:
 
 
 def ask(request: Request[T]) -> Steps[T]:
-    """One request; its answer, decoded.
+    """Send one request; return its decoded response.
 
     Raises:
-        DecodeError: the answer is not what the endpoint promises.
+        DecodeError: the response does not have the form that the endpoint promises.
     """
     return decode(request, (yield from answer_to(request)))
 
 
 def reading(request: Request[T]) -> Read[T]:
-    """One request that changes nothing, and its answer, as a read that others may share."""
+    """Return one request that changes nothing as a read that others may share."""
     return Read(request.target, lambda: ask(request), request=request)
 
 
 def tell(request: Request[object]) -> Steps[None]:
-    """One request whose answer says no more than that it succeeded."""
+    """Send one request whose response has no content of interest."""
     yield request
 
 
 def shared(read: Read[T]) -> Steps[T]:
-    """A read that others may share."""
+    """Read something, or share a read of others."""
     return cast(T, (yield read))
 
 
 def if_there(read: Read[T]) -> Steps[T | None]:
-    """A read that others may share; None where there is no such thing."""
+    """Read something, or share a read of others; return None if it does not exist."""
     try:
         return (yield from shared(read))
     except NotFoundError:
@@ -133,7 +133,7 @@ def if_there(read: Read[T]) -> Steps[T | None]:
 
 
 def updated(request: Request[T] | Rewrite[T], requested: object, read: Read[T]) -> Steps[T]:
-    """One request that changes a thing; the thing, out of the answer or else read back.
+    """Send a request that changes an entity; return it from the response, or read it back.
 
     Raises:
         WriteConfirmedError: it cannot be read back.
@@ -142,7 +142,7 @@ def updated(request: Request[T] | Rewrite[T], requested: object, read: Read[T]) 
 
 
 def settled(request: Addressed[T], requested: object, answer: Answer, read: Read[T]) -> Steps[T]:
-    """What a change has made: out of its answer, or else read back.
+    """Return the changed entity from the response, or read it back.
 
     Raises:
         WriteConfirmedError: it cannot be read back.
@@ -159,12 +159,12 @@ def settled(request: Addressed[T], requested: object, answer: Answer, read: Read
 
 @attrs.frozen
 class LookContext:
-    """What is known when a create is looked for.
+    """The context of a lookup for a create.
 
     Attributes:
-        age: tells how many seconds ago it was first sent; None: it was not.
-        in_bulk: whether it is one of many, which may give several owners a package of one name.
-        sent: whether it was sent, so that what is found may be its effect.
+        age: returns how many seconds ago it was first sent; None if it was not.
+        in_bulk: whether it is part of a bulk run, which may create packages of one name for several owners.
+        sent: whether it was sent, so that a found entity may be its effect.
     """
 
     age: Callable[[], float] | None = None
@@ -174,14 +174,14 @@ class LookContext:
 
 @attrs.frozen
 class Creation(Generic[E]):
-    """A thing to create, and how to find it.
+    """An entity to create, and how to look it up.
 
     Attributes:
-        requested: what is to be created, for errors.
+        requested: the entity to create, for errors.
         request: the request that creates it.
-        look: finds what the service shows under its identity.
-        by_id: reads it by the id that the answer to the create gave.
-        rest: of one that was found and not created by an answer, what was to be created with it.
+        look: looks it up by its identity.
+        by_id: reads it by the id in the response to the create.
+        rest: creates the parts that an entity found by a lookup may lack.
     """
 
     requested: attrs.AttrsInstance
@@ -193,12 +193,12 @@ class Creation(Generic[E]):
 
 @attrs.frozen
 class Renaming(Generic[E]):
-    """A change of a name: it has to be looked for under the new one before the change is sent again.
+    """A rename: it must be looked up under the new name before it is sent again.
 
     Attributes:
-        requested: what it is to be, for errors.
-        request: the request that changes it, or what makes that.
-        look: finds what the service shows under the new name.
+        requested: the values after the change, for errors.
+        request: the request that changes it, or an object that builds it.
+        look: looks it up under the new name.
         read: reads it back under the new name.
     """
 

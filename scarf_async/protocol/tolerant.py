@@ -1,4 +1,4 @@
-"""JSON as services write it: read by msgspec, and where that is too strict as Python's own reader would. Pure."""
+"""JSON as services write it: read by msgspec, or if that is too strict, by Python's own parser. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 __all__ = ["loads"]
 
-# Every escape, so that `\\ud800`, which is a backslash and five characters, is not taken for half a pair.
+# It matches every escape, so that `\\ud800`, a backslash and five characters, is not taken for a surrogate.
 _ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F][\da-fA-F]{2})|.)", re.DOTALL
 )
@@ -20,7 +20,7 @@ def _number(digits: str) -> int | float:
     try:
         return int(digits)
     except ValueError:
-        # More digits than Python turns into an int.
+        # More digits than Python converts to an int.
         return float(digits)
 
 
@@ -30,8 +30,8 @@ _decoder: Final = json.JSONDecoder(strict=False, parse_int=_number)
 def loads(data: bytes) -> object:
     r"""Read JSON.
 
-    What is not text within a string (invalid UTF-8, half a surrogate pair) is replaced by U+FFFD. Control
-    characters in strings, `NaN`, `Infinity`, numbers of any size, a BOM, UTF-16 and UTF-32 are accepted.
+    Invalid UTF-8 and lone surrogates in strings are replaced by U+FFFD. Control characters in strings, `NaN`,
+    `Infinity`, numbers of any size, a BOM, UTF-16 and UTF-32 are accepted.
 
     >>> loads(b'{"name": "caf\xe9", "size": NaN}')
     {'name': 'caf�', 'size': nan}

@@ -1,7 +1,7 @@
 """JSON to entities and back: one cattrs converter on msgspec's engine for each version of the service. Pure.
 
-Reading is tolerant of what the service adds (kept in `.extra`) and of what it leaves out or sends as null; it
-is strict on what a field is: cattrs by itself would read None as `'None'` and `"7"` as 7.
+Reading accepts unknown fields (kept in `.extra`) and missing or null optional fields, but is strict about types:
+cattrs by itself would read None as `'None'` and `"7"` as 7.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TIME = re.compile(
 
 
 class UnreadableError(ValueError):
-    """JSON that is not what was promised: `.path` says where (`[3].role`), the message what."""
+    """JSON without the promised form: `.path` says where (`[3].role`), and the message says what is wrong."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(reason)
@@ -49,7 +49,7 @@ class UnreadableError(ValueError):
 def parse_time(text: str) -> dt.datetime:
     """Read a timestamp: `T` or a space, up to 12 fraction digits, `Z`, an offset, ` UTC` or nothing.
 
-    A leap second (`:60`) and the end of a day (`24:00:00`) are the instant that follows.
+    A leap second (`:60`) and the end of a day (`24:00:00`) mean the instant that follows.
 
     >>> parse_time("2023-08-04 13:58:26.021037123 UTC").isoformat()
     '2023-08-04T13:58:26.021037+00:00'
@@ -57,12 +57,12 @@ def parse_time(text: str) -> dt.datetime:
     True
 
     Returns:
-        An aware time in UTC; no zone at all means UTC.
+        An aware time in UTC; without a zone, UTC is assumed.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a timestamp.
     """
-    # As the service writes it: Python's own reader is the fastest, but takes other forms too.
+    # Python's own parser is the fastest for the service's usual form, but accepts other forms too.
     length = len(text)
     if text[10:11] == "T" and text[-1] == "Z" and (length == 20 or (length == 27 and text[19] == ".")):
         try:
@@ -131,12 +131,12 @@ def _date(value: object, _: object) -> dt.date:
 
 
 def _is_open_enum(annotation: object) -> bool:
-    """Tell whether an annotation is `SomeEnum | str`, maybe with None: a string, known or not."""
+    """Return whether an annotation is `SomeEnum | str`, with or without None: a string, known or not."""
     return get_origin(annotation) in {UnionType, Union} and str in get_args(annotation)
 
 
 def _is_array(annotation: object) -> bool:
-    """Tell whether an annotation is a sequence, whose elements are taken as they are."""
+    """Return whether an annotation is a sequence, whose elements are not converted."""
     origin: object = get_origin(annotation)
     return origin is Sequence
 
@@ -161,7 +161,7 @@ _OF_TEXTS: Final = (_string, _identifier, _open_enum)
 
 
 def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
-    """Find the first leaf of cattrs' groups, and the way to it."""
+    """Find the first leaf in cattrs' exception groups, and the path to it."""
     if isinstance(error, cattrs.BaseValidationError):
         child = error.exceptions[0]
         for note in getattr(child, "__notes__", ()):
@@ -174,23 +174,23 @@ def _first_fault(error: BaseException, path: str = "") -> UnreadableError:
 
 
 class _Page(msgspec.Struct, Generic[T]):
-    """A page of a list, as it usually comes."""
+    """A page of a list in its usual form."""
 
     results: list[T]
     links: object = msgspec.field(default=None, name="_links")
 
 
 class Wire:
-    """What one version of the service calls things, and how its JSON is read and written.
+    """The names of one version of the service, and how its JSON is read and written.
 
     Args:
         entities: the classes that are read.
         upserts: the classes that are written.
-        name: takes a class and an attribute to the field's name on the wire; None: this version does not send it.
-        identifiers: attributes that may come as a JSON number, by their class.
-        absent: what attributes are where the field is not sent, though their class requires them.
-        dropped: fields that say nothing, of every class.
-        shapes: where an object is not one field an attribute, what makes such a one of it, by the class.
+        name: returns the JSON name of an attribute of a class; None if this version does not have it.
+        identifiers: the attributes that may be sent as a JSON number, by class.
+        absent: the values of required attributes whose field is not sent.
+        dropped: fields without information, in every class.
+        shapes: functions that convert an object to one field for each attribute, by class.
     """
 
     def __init__(
@@ -230,13 +230,13 @@ class Wire:
         """Read JSON as an entity or a list of entities.
 
         Raises:
-            UnreadableError: it is not JSON, or not what the class promises; its path names the place.
+            UnreadableError: it is not JSON, or does not have the form of the class; its path names the place.
         """
         found = self._read_usual(body, target)
         return self.structure(self.parse(body), target) if found is None else found[0]
 
     def read_page(self, body: bytes, target: type[T]) -> tuple[T, object]:
-        """Read JSON as a list, or as an object that has it under one of the names known for that, and its `_links`.
+        """Read JSON as a list, or as an object that has a list under one of the known names, and its `_links`.
 
         Raises:
             UnreadableError: as for `read`.
@@ -250,7 +250,7 @@ class Wire:
         return self.structure(fields[place] if place else value, target, place), fields.get("_links")
 
     def _read_usual(self, body: bytes, target: type[T], *, is_page: bool = False) -> tuple[T, object] | None:
-        """Read what is just as described straight off the text; None: it is to be read with care."""
+        """Read the usual form directly from the text; None if it needs the careful reader."""
         key = target, is_page
         if key not in self._readers:
             self._readers[key] = self._reader(target, is_page=is_page)
@@ -283,7 +283,7 @@ class Wire:
         return read
 
     def parse(self, body: bytes) -> object:
-        """Read JSON as what `structure` takes.
+        """Parse JSON for `structure`.
 
         Raises:
             UnreadableError: it is not JSON.
@@ -291,13 +291,14 @@ class Wire:
         try:
             return loads(body)
         except (ValueError, RecursionError):
-            raise UnreadableError("", "the answer is not JSON" if body.strip() else "the answer is empty") from None
+            found = "not JSON" if body.strip() else "empty"
+            raise UnreadableError("", f"the response is {found}") from None
 
     def structure(self, value: object, target: type[T], path: str = "") -> T:
-        """Make an entity or a list of entities of JSON that was at a path of the answer.
+        """Convert JSON at a path of the response to an entity or a list of entities.
 
         Raises:
-            UnreadableError: it is not what the class promises; its path names the place.
+            UnreadableError: it does not have the form of the class; its path names the place.
         """
         structure, is_list = self._structure_of(target)
         if is_list and not isinstance(value, list):
@@ -314,7 +315,7 @@ class Wire:
         return self._encode(value if isinstance(value, dict) else self._converter.unstructure(value))
 
     def _structure_of(self, target: type[T]) -> tuple[Callable[[object, object], object], bool]:
-        """Return what reads a class or a list of it, and whether it is a list."""
+        """Return the reader of a class or a list of it, and whether it is a list."""
         known = self._structures.get(target)
         if known is None:
             known = self._converter.get_structure_hook(target), get_origin(target) is list
@@ -326,7 +327,7 @@ class Wire:
         for field in attrs.fields(attrs.resolve_types(entity)):
             name = self.name(entity, field.name)
             if field.name != "extra" and name is not None:
-                # None is dealt with below, so that of `X | None` only X is left to be read.
+                # None is handled below, so only X of `X | None` is read here.
                 kind = _without_none(field.type)
                 by_type = self._converter.get_structure_hook(kind)
                 structure = _identifier if (entity, field.name) in self._identifiers else by_type
@@ -351,7 +352,7 @@ class Wire:
             for name, wire, text, structure, kind, absent in fields:
                 item = value.get(wire)
                 if type(item) is text:
-                    # Nearly all fields are, and need no call.
+                    # True for nearly all fields, which then need no call.
                     found[name] = item
                 elif item is not None:
                     try:
@@ -361,7 +362,8 @@ class Wire:
                     except TypeError as error:
                         raise UnreadableError(wire, str(error)) from None
                     except ValueError:
-                        # No document gives the form of timestamps: an odd one must not cost the whole answer.
+                        # The form of timestamps is not documented: an unusual one must not invalidate the whole
+                        # response.
                         extra[wire] = item
                 elif absent is attrs.NOTHING:
                     raise UnreadableError(wire, "a required field is missing")
@@ -372,7 +374,7 @@ class Wire:
     def _shape(
         self, entity: type[A], fields: Sequence[_Field]
     ) -> tuple[type[msgspec.Struct], Callable[[msgspec.Struct], object]]:
-        """Return as what an entity is decoded of which all is as described, and what makes the entity of that."""
+        """Return the type that decodes the usual form of an entity, and the function that builds the entity."""
         columns: list[tuple[str, object, object]] = []
         rest = []
         for name, wire, text, structure, kind, absent in fields:
@@ -403,7 +405,7 @@ class Wire:
     def _unstructure_hook(self, upsert: type[A]) -> Callable[[A], dict[str, object]]:
         names = {field.name: self.name(upsert, field.name) for field in attrs.fields(upsert)}
         overrides = {field: override(rename=name, omit=name is None) for field, name in names.items()}
-        # The default of every optional field is UNSET, so this leaves out what was not set, and nothing else.
+        # The default of every optional field is UNSET, so this omits exactly the fields that were not set.
         return make_dict_unstructure_fn(
             upsert,
             self._converter,

@@ -15,7 +15,12 @@ __all__ = ["Domains"]
 
 
 class Domains:
-    """`scarf.domains`: list, get, create and delete the domains of a package, and read the status of a domain."""
+    """`scarf.domains`: list, get, create and delete the domains of a package, and read the status of a domain.
+
+    ```python
+    await scarf.domains.create(package, DomainCreate("dl.acme.example"), if_exists="keep")
+    ```
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session

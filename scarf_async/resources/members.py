@@ -11,7 +11,13 @@ __all__ = ["Members"]
 
 
 class Members:
-    """`scarf.members`: list, get, upsert and remove the members of an organization."""
+    """`scarf.members`: list, get, upsert and remove the members of an organization.
+
+    ```python
+    await scarf.members.upsert("acme", "ann", "admin")
+    members = await scarf.members.list("acme")
+    ```
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session

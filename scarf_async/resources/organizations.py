@@ -12,7 +12,13 @@ __all__ = ["Organizations"]
 
 
 class Organizations:
-    """`scarf.organizations`: get, create and update organizations."""
+    """`scarf.organizations`: get, create and update organizations.
+
+    ```python
+    acme = OrganizationUpsert(name="acme", description="", billing_email="bills@acme.example")
+    await scarf.organizations.create(acme, if_exists="keep")
+    ```
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session

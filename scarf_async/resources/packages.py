@@ -52,7 +52,15 @@ def check_same_type(package: Package, upsert: PackageUpsert, alike: Collection[s
 
 
 class Packages:
-    """`scarf.packages`: list, get, create, update and delete packages, and read an overview of them."""
+    """`scarf.packages`: list, get, create, update and delete packages, and read an overview of them.
+
+    In all calls, a `package` is its uuid, a `Package` or a `PackageKey`.
+
+    ```python
+    upsert = PackageUpsert(name="web", short_description="The web client", library_type="npm")
+    package = await scarf.packages.create(upsert, "acme", if_exists="keep")
+    ```
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session

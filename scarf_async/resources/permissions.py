@@ -14,7 +14,12 @@ __all__ = ["Permissions"]
 
 
 class Permissions:
-    """`scarf.permissions`: list and set what users may do with a package."""
+    """`scarf.permissions`: list and set what users may do with a package.
+
+    ```python
+    await scarf.permissions.set(package, [PermissionSet(user_query="bob", permission_level="member")])
+    ```
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session

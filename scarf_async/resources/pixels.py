@@ -30,6 +30,10 @@ class Pixels:
 
     These calls use v2, whichever version the client uses. Pass a pixel as its id or as a `TrackingPixel`, which has
     an owner. For an id, the owner is the `owner` argument, else the client's owner.
+
+    ```python
+    pixel = await scarf.pixels.create(TrackingPixelUpsert(name="readme"), owner="acme", if_exists="keep")
+    ```
     """
 
     def __init__(self, session: Session) -> None:

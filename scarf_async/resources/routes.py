@@ -13,7 +13,13 @@ __all__ = ["Routes"]
 
 
 class Routes:
-    """`scarf.routes`: list, get, create, update and delete the routes of a file package."""
+    """`scarf.routes`: list, get, create, update and delete the routes of a file package.
+
+    ```python
+    route = RouteCreate(outgoing_url="https://acme.example/{version}.tgz", template_path="/{version}.tgz")
+    await scarf.routes.create(package, route, if_exists="keep")
+    ```
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -194,7 +194,7 @@ class Attempts:
             self._tell(request, outcome, course, url=url, began=began)
         if isinstance(outcome, Download) or (isinstance(outcome, Answer) and 200 <= outcome.status < 300):
             return
-        # What a create may not simply be sent again after is what may have taken effect.
+        # The outcomes after which a create must not simply be sent again are those that may have taken effect.
         course.ambiguous = course.ambiguous or judge(Resend.CREATE, outcome) is Verdict.LOOK
         if isinstance(outcome, Answer) and outcome.status == 429:
             asked = retry_after(outcome.headers)

@@ -186,8 +186,8 @@ class AdaptivePacer:
             if refused >= _SIGNS_OF_DOWN or self._down:
                 self._go_down(now)
         elif told or self._fell_to is None or (refused > 1 and refused >= _ROUND * (refused + taken)):
-            # Pauses included: what the service took is less than what it can take; a burst that it let through
-            # is more.
+            # Including pauses: the service can accept more than it did then, but less than a burst that it let
+            # through.
             rate, goodput = self.rate, taken / max(now - self._round_began, 1e-3)
             limit = max(goodput, _FIRST_LEAST) if rate is None else rate
             self._fell_from = rate
@@ -198,7 +198,7 @@ class AdaptivePacer:
 
     def _go_down(self, now: float) -> None:
         if not self._down:
-            # The round before was the beginning of this, and says nothing of what the service can take.
+            # The previous round was the beginning of this outage, and does not show what the service can accept.
             self._down = True
             self._fell_to = self._fell_from
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)

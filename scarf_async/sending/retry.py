@@ -52,7 +52,11 @@ class RetryPolicy:
     settle: float = attrs.field(default=2.0, validator=_number)
 
     def backoff(self, attempt: int) -> float:
-        """Return the random seconds to wait after an attempt, counted from 1."""
+        """Return a random delay in seconds after an attempt: exponential backoff with full jitter.
+
+        Args:
+            attempt: the number of the attempt that failed, from 1.
+        """
         state = tenacity.RetryCallState(_NO_RETRYING, None, (), {})
         # The cap is reached long before, and larger powers would cost time.
         state.attempt_number = min(attempt, _LARGEST_POWER)

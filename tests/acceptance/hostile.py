@@ -77,15 +77,15 @@ class Act:
     """What to do with one request.
 
     Attributes:
-        effect: whether the request takes effect, before the answer goes out.
-        status: of the answer; None for none at all.
-        headers: of the answer.
-        body: of the answer.
+        effect: whether the request takes effect, before the response goes out.
+        status: of the response; None for none at all.
+        headers: of the response.
+        body: of the response.
         hang: keep the connection open in silence until the client leaves or the service stops.
         cut: close the connection (or, with `hang`, fall silent) before the last bytes of the body.
         honest: answer as a well-behaved service; only `delay` and `then` count besides.
-        delay: seconds that the answer takes.
-        then: called when the answer has been made up.
+        delay: seconds that the response takes.
+        then: called when the response has been made up.
     """
 
     effect: bool = False
@@ -485,7 +485,7 @@ class Raw:
 
 
 def head(status: str = "200 OK", headers: Iterable[str] = (), *, length: int | None = None) -> bytes:
-    """Return the head of an answer, for `Raw`."""
+    """Return the head of a response, for `Raw`."""
     lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", *headers]
     if length is not None:
         lines.append(f"Content-Length: {length}")

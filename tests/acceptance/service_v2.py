@@ -1,4 +1,4 @@
-"""A hostile service that speaks v2: it keeps what it is told by path, and misbehaves as `Hostile` does."""
+"""A hostile service that implements v2: it keeps what it is told by path, and misbehaves as `Hostile` does."""
 
 from __future__ import annotations
 

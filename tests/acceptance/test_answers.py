@@ -119,7 +119,7 @@ class TestWrites:
     @every_useless_answer
     @pytest.mark.parametrize(("path", "call"), CREATES.values(), ids=CREATES)
     async def test_a_create_is_read_back(self, path: str, call: Call, useless: Callable[[], Act]) -> None:
-        """Any 2xx is success: what the answer does not show is read, and the create is not repeated."""
+        """Any 2xx is success: what the response does not show is read, and the create is not repeated."""
         async with furnished() as service, bounded(service, 10_000) as scarf:
             service.on("POST", path, useless())
             made = await call(scarf)
@@ -154,7 +154,7 @@ class TestWrites:
     async def test_the_rest_promises_no_answer(
         self, method: str, path: str, call: Call, useless: Callable[[], Act]
     ) -> None:
-        """Deletes and permissions give nothing back, whatever the answer is."""
+        """Deletes and permissions give nothing back, whatever the response is."""
         async with furnished() as service, bounded(service, 10_000) as scarf:
             service.on(method, path, useless())
             await call(scarf)
@@ -212,7 +212,7 @@ class TestWrites:
             assert (await scarf.packages.create(ANVIL)).name == "anvil"
 
     async def test_only_an_id_among_equals(self) -> None:
-        """Of two equal routes the one of the answer's id is returned; ids may be numbers."""
+        """Of two equal routes the one of the response's id is returned; ids may be numbers."""
         async with furnished() as service, connect(service) as scarf:
             sent = {"outgoingUrl": ROUTE.outgoing_url, "templatePath": ROUTE.template_path}
             for number in (6, 7, 8):
@@ -291,7 +291,7 @@ class TestReads:
         ids=["short of its trailer", "short of data"],
     )
     async def test_cut_gzip(self, body: bytes) -> None:
-        """A gzip body that lacks its end is not an answer, whatever its Content-Length says."""
+        """A gzip body that lacks its end is not a response, whatever its Content-Length says."""
         async with furnished() as service, connect(service) as scarf:
             service.on("GET", "*", answer(200, body, headers={"Content-Encoding": "gzip"}))
             assert len(await scarf.members.list("home")) == 1
@@ -334,7 +334,7 @@ class TestReads:
 
     @pytest.mark.parametrize("at_once", [True, False], ids=["with the answer", "while idle"])
     async def test_an_answer_that_nobody_asked_for(self, at_once: bool) -> None:
-        """A second answer to a request is not taken for the answer to the next."""
+        """A second answer to a request is not taken for the response to the next."""
 
         async def talk(raw: Raw, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while (request := await raw.request(reader)) is not None:
@@ -356,7 +356,7 @@ class TestReads:
             assert len(service.requests) == 4
 
     async def test_early_hints(self) -> None:
-        """Interim answers are not the answer."""
+        """Interim answers are not the response."""
         final = b'{"name": "acme"}'
         data = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + head(length=len(final)) + final
         async with Raw(data) as service, connect(service) as scarf:
@@ -367,7 +367,7 @@ class TestSize:
     """`max_response_bytes`."""
 
     async def test_the_limit_itself(self) -> None:
-        """An answer of just the limit is read, one of a byte more is not."""
+        """A response of just the limit is read, one of a byte more is not."""
         async with furnished() as service, bounded(service, 1000) as scarf:
             body = b'{"name": "acme"}'.ljust(1000)
             service.on("GET", "*", answer(200, body), answer(200, body + b" "))
@@ -501,7 +501,7 @@ class TestRetryAfter:
 
     @pytest.mark.parametrize("status", [429, 503])
     async def test_a_date(self, status: int) -> None:
-        """A date is reckoned against the answer's own Date: neither clock need be right."""
+        """A date is reckoned against the response's own Date: neither clock need be right."""
         events: list[ScarfEvent] = []
         now = dt.datetime(2019, 3, 1, 12, tzinfo=dt.UTC)
         then = now + dt.timedelta(seconds=90)
@@ -573,7 +573,7 @@ class TestRetryAfter:
             assert min(arrival.at for arrival in others) - refused.at >= 0.99
 
     async def test_the_first_wait_is_not_shortened_by_a_second(self) -> None:
-        """Of two answers that ask the client to wait the longer one counts."""
+        """Of two responses that ask the client to wait the longer one counts."""
         events: list[ScarfEvent] = []
         async with furnished() as service, heard(events, service, FAST) as scarf:
             service.on("GET", "/organizations/*", answer(429, headers={"Retry-After": "1"}))

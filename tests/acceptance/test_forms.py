@@ -50,7 +50,7 @@ if "max_headers" in HEAD_LIMITS:  # earlier versions of aiohttp take any number 
 
 
 class TestHeads:
-    """What a proxy or a cookie adds to the head of an answer."""
+    """What a proxy or a cookie adds to the head of a response."""
 
     @pytest.mark.parametrize("own", [False, True], ids=["our session", "the caller's"])
     @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ class TestHeads:
 
     @pytest.mark.parametrize("effect", [True, False])
     async def test_a_create(self, *, effect: bool) -> None:
-        """A create whose answer cannot be parsed is sent once and looked for: found, it is the answer."""
+        """A create whose response cannot be parsed is sent once and looked for: found, it is the response."""
         body = json.dumps({"name": "acme", "description": "", "billingEmail": ""}).encode() if effect else b""
         found = head(length=len(body)) + body if effect else head("404 Not Found", length=0)
 
@@ -243,7 +243,7 @@ class TestLabels:
         ],
     )
     async def test_a_coding_that_cannot_be_undone(self, label: str, body: bytes) -> None:
-        """It is final at once, is named, and counts as an answer: a create is read back and not sent again."""
+        """It is final at once, is named, and counts as a response: a create is read back and not sent again."""
         async with Hostile() as service, connect(service) as scarf:
             labelled = {"Content-Encoding": label}
             named = label.partition(",")[0]
@@ -318,7 +318,7 @@ class TestText:
             assert caught.value.code == "odd"
 
     async def test_what_is_not_json(self) -> None:
-        """What no reader takes is still not an answer, and is not asked for again."""
+        """What no reader takes is still not a response, and is not asked for again."""
         async with Hostile() as service, connect(service) as scarf:
             for body in (b"[1,]", b"{'a': 1}", b"[" * 100_000, b"{}{}"):
                 service.on("GET", "*", answer(200, body))

@@ -64,7 +64,7 @@ WHOLE: Final[dict[str, tuple[Make, bytes, int]]] = {
 
 
 class TestWhatIsWhole:
-    """An answer whose end is proven is never asked for again."""
+    """A response whose end is proven is never asked for again."""
 
     @pytest.mark.parametrize(("make", "body", "saved"), WHOLE.values(), ids=WHOLE)
     async def test_saved(self, make: Make, body: bytes, saved: int, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ from scarf_async import (
 from .hostile import BASE, BIG, FAST, Hostile, Raw, answer, cut, drop, free_port, hang, head
 
 MARK: Final = "S3CRET"
-"""Stands in every secret here, and nowhere else."""
+"""It is in every secret here, and nowhere else."""
 KEY: Final = f'tok"/+\\&{MARK}=='
 """A token that JSON, HTML and addresses spell in other ways."""
 PASSWORD: Final = f"pass-{MARK}"
@@ -158,7 +158,7 @@ class TestEcho:
         [f'{{"token": "{MARK}"}}', f'["{MARK}"]', f'"{MARK}"', f"<p>{MARK}", f'{{"name": {{"{MARK}": 1}}}}'],
     )
     async def test_in_what_cannot_be_read(self, body: str) -> None:
-        """The payload of an answer that is not what was promised is in no frame of the error."""
+        """The payload of a response that is not what was promised is in no frame of the error."""
         async with Raw(head(length=len(body)) + body.encode()) as service:
             await failure(client(service.url), get, DecodeError)
             await failure(client(service.url), lambda scarf: scarf.members.list("home"), DecodeError)
@@ -233,7 +233,7 @@ class TestEveryFailure:
         await failure(closed, get, ClientClosedError)
 
     async def test_closed_meanwhile(self) -> None:
-        """A call that ends because the client was closed, before and within the answer."""
+        """A call that ends because the client was closed, before and within the response."""
         for act in (hang(), cut(stall=True)):
             async with Hostile() as service:
                 service.on("GET", "*", act)
@@ -319,7 +319,7 @@ class TestCancellation:
             await session.close()
 
     async def test_in_the_body_of_an_echo(self) -> None:
-        """Cancelled while the body is awaited of an answer whose head holds the token."""
+        """Cancelled while the body is awaited of a response whose head holds the token."""
 
         async def talk(raw: Raw, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await raw.request(reader)

@@ -99,7 +99,7 @@ def error_for(status: int) -> type[APIError]:
     return named.get(status, ServerError if status >= 500 else APIError)
 
 
-# What keeps a call from its answer; each before or after the effect.
+# What keeps a call from its response; each before or after the effect.
 FAILURES: Final[list[Callable[[bool], Act]]] = [
     lambda effect: drop(effect=effect),
     lambda effect: answer(408, effect=effect),
@@ -190,7 +190,7 @@ every_named_kind = pytest.mark.parametrize("kind", NAMED, ids=lambda kind: kind.
 
 
 def settled(service: Hostile, kind: Kind) -> bool:
-    """Tell whether between any two sends of a create lie two looks, `settle` apart."""
+    """Return whether between any two sends of a create lie two looks, `settle` apart."""
     sends = [arrival.at for arrival in service.sent("POST", kind.path)]
     looks = [arrival.at for arrival in service.sent("GET", kind.look)]
     for first, second in pairwise(sends):
@@ -346,7 +346,7 @@ class TestCreates:
     @every_kind
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
     async def test_resend_refused_and_absent(self, kind: Kind, status: int) -> None:
-        """A resend that is refused while nothing is there: the refusal is the answer."""
+        """A resend that is refused while nothing is there: the refusal is the response."""
         async with furnished() as service, connect(service) as scarf:
             service.on("POST", kind.path, drop(), answer(status))
             with pytest.raises(error_for(status)) as caught:
@@ -431,7 +431,7 @@ class TestCreates:
 
     @pytest.mark.parametrize("seed", range(40))
     async def test_any_course_of_events(self, seed: int) -> None:
-        """Whatever happens in whatever order: one thing at the most, and looks before every resend."""
+        """Whatever happens in whatever order: one thing at most, and looks before every resend."""
         draw = random.Random(seed)
         kind = KINDS[seed % len(KINDS)]
         retry = RetryPolicy(initial_delay=0.001, max_delay=0.002, settle=FAST.settle, attempts=5)
@@ -451,7 +451,7 @@ class TestCreates:
 
 
 class TestWhatEqualMeans:
-    """What is found is held against what was asked for."""
+    """What is found is compared with what was asked for."""
 
     @pytest.mark.parametrize("asked", ["", None, UNSET])
     @pytest.mark.parametrize("shown", ["", None, "absent"])
@@ -595,7 +595,7 @@ class TestKeep:
 
     @every_kind
     async def test_equal(self, kind: Kind) -> None:
-        """What is there and equal is returned; nothing is sent but the look."""
+        """What exists and is equal is returned; nothing is sent but the look."""
         async with furnished() as service, connect(service) as scarf:
             await kind.create(scarf, "fail")
             service.arrivals.clear()
@@ -604,7 +604,7 @@ class TestKeep:
 
     @every_named_kind
     async def test_different(self, kind: Kind) -> None:
-        """What is there and differs is a conflict that shows both; nothing is sent but the look."""
+        """What exists and differs is a conflict that shows both; nothing is sent but the look."""
         async with furnished() as service, connect(service) as scarf:
             assert kind.different is not None
             service.add(kind.kind, kind.parent, kind.different)
@@ -632,7 +632,7 @@ class TestKeep:
     @pytest.mark.parametrize("status", [409, 422])
     @every_kind
     async def test_somebody_was_faster_with_an_equal_one(self, kind: Kind, status: int) -> None:
-        """Created by somebody else after the look: the refusal leads to the current state."""
+        """Created by someone else after the look: the refusal leads to the current state."""
         async with furnished() as service, connect(service) as scarf:
             service.on("POST", kind.path, answer(status, effect=True))
             assert isinstance(await kind.create(scarf, "keep"), kind.entity)
@@ -732,7 +732,7 @@ class TestRenames:
             assert isinstance(caught.value.failure, NotFoundError)
 
     async def test_there_was_no_such_organization(self) -> None:
-        """A first 404 is the answer."""
+        """A first 404 is the response."""
         async with furnished() as service, connect(service) as scarf:
             with pytest.raises(NotFoundError):
                 await scarf.organizations.update("nobody", self.wanted)

@@ -162,7 +162,7 @@ class TestConnectTimeout:
             await self._fails(f"https://127.0.0.1:{service.port}{BASE}", session=session)
 
     async def test_a_proxy_that_never_answers(self) -> None:
-        """The answer to CONNECT is part of connecting."""
+        """The response to CONNECT is part of connecting."""
         async with Raw(silent) as service:
             await self._fails("https://scarf.invalid/api/v1", proxy=f"http://127.0.0.1:{service.port}")
 
@@ -224,7 +224,7 @@ class TestTimeout:
             await service.until(lambda: service.open == 0)
 
     async def test_a_late_head_and_a_slow_body(self) -> None:
-        """The head of the answer does not wind the time limit up again."""
+        """The head of the response does not wind the time limit up again."""
 
         async def late(raw: Raw, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await raw.request(reader)
@@ -240,7 +240,7 @@ class TestTimeout:
 
     @own_or_borrowed
     async def test_a_slow_drip_of_the_body(self, borrowed: bool) -> None:
-        """Over a caller's session the time limit counts from the head of the answer."""
+        """Over a caller's session the time limit counts from the head of the response."""
 
         async def drip(raw: Raw, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await raw.request(reader)
@@ -314,7 +314,7 @@ class TestClosing:
 
     @pytest.mark.parametrize("attempts", [1, 8])
     async def test_during_silence(self, attempts: int) -> None:
-        """A call that waits for its answer."""
+        """A call that waits for its response."""
         async with furnished() as service, connect(service, retry=RetryPolicy(attempts=attempts)) as scarf:
             service.on("GET", "*", hang())
             await self._close_during(scarf, scarf.organizations.get("home"), service.arrived)
@@ -323,13 +323,13 @@ class TestClosing:
     @pytest.mark.parametrize("attempts", [1, 8])
     @pytest.mark.parametrize("status", [200, 503])
     async def test_during_the_body(self, attempts: int, status: int) -> None:
-        """A call whose answer has begun."""
+        """A call whose response has begun."""
         watch = asyncio.Event()
         async with furnished() as service, connect(service, retry=RetryPolicy(attempts=attempts)) as scarf:
             service.on("GET", "*", attrs.evolve(cut(status, stall=True), then=watch.set))
             task = asyncio.ensure_future(scarf.organizations.get("home"))
             await watch.wait()
-            await asyncio.sleep(0.02)  # the head of the answer is on its way
+            await asyncio.sleep(0.02)  # the head of the response is on its way
             await self._close_during(scarf, task, watch)
 
     async def test_during_backoff(self) -> None:
@@ -579,7 +579,7 @@ class TestCallersSession:
                     await scarf.organizations.get("home")
 
     async def test_closed_while_calls_queue_in_it(self) -> None:
-        """Calls that wait for a connection of it end too, and not as if somebody had cancelled them."""
+        """Calls that wait for a connection of it end too, and not as if someone had cancelled them."""
         async with furnished() as service:
             session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1))
             async with Scarf(TOKEN, base_url=service.url, session=session, retry=FAST) as scarf:
@@ -712,7 +712,7 @@ class TestCancellation:
             await scarf.organizations.get("home")
             await eventually(lambda: service.busy == 0)
             await eventually(lambda: service.open <= 1)
-            # Of each create there is one thing at the most.
+            # Of each create there is one thing at most.
             paths = [shown["templatePath"] for shown in service.made("routes")]
             assert len(paths) == len(set(paths))
         gc.collect()
@@ -720,7 +720,7 @@ class TestCancellation:
     @own_or_borrowed
     @pytest.mark.parametrize("cancel", [by_task, by_anyio, by_timeout], ids=["task", "anyio", "timeout"])
     async def test_in_the_body(self, cancel: Cancel, borrowed: bool) -> None:
-        """Cancelled while the body of the answer is awaited: the connection is closed, not kept."""
+        """Cancelled while the body of the response is awaited: the connection is closed, not kept."""
         async with furnished() as service, both_ways(service, borrowed=borrowed, timeout=5) as scarf:
             for after in range(0, 60, 3):
                 service.on("GET", "/packages", cut(stall=True))

@@ -156,7 +156,7 @@ RENAMED: Final = OrganizationUpsert(name="apex", description=UNSET, billing_emai
 
 @pytest.mark.parametrize("lost", [True, False])
 async def test_a_rename_is_looked_for_under_the_new_name(lost: bool) -> None:
-    """After an answer that was lost the organization of the same id is taken; else it is read and put again."""
+    """After a response that was lost the organization of the same id is taken; else it is read and put again."""
     async with furnished() as service, connect_v2(service) as scarf:
         service.on("PUT", "/v2/organizations/acme", drop(effect=lost))
         organization = await scarf.organizations.update("acme", RENAMED)
@@ -350,7 +350,7 @@ async def test_another_thing_is_not_written_back() -> None:
     async with furnished() as service, connect_v2(service) as scarf:
         service.store[WEB] = {**service.store[WEB], "id": "other"}
         service.store[f"{WEB}/routes/r"] = {"id": 7, "incoming_path": "/a"}
-        with pytest.raises(DecodeError, match="'other', and 'web' was asked for; nothing was changed") as caught:
+        with pytest.raises(DecodeError, match="'other', and 'web' was requested; nothing was changed") as caught:
             await scarf.packages.update("web", TEXT)
         assert (caught.value.entity, caught.value.path) == ("Package", "id")
         with pytest.raises(DecodeError, match="Route"):

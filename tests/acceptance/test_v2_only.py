@@ -252,7 +252,7 @@ async def test_a_read_of_ones_own_is_repeated() -> None:
 
 
 async def test_what_a_write_of_ones_own_answers() -> None:
-    """Nothing is None; half an answer is an error that says that the call succeeded, and not None."""
+    """Nothing is None; half a response is an error that says that the call succeeded, and not None."""
     async with furnished() as service, connect_v2(service) as scarf:
         assert await scarf.request("DELETE", f"{PIXELS}/p/domains/d") is None
         assert await scarf.request("HEAD", "/users/ann") is None

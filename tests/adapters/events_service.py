@@ -24,7 +24,7 @@ class EventsService:
     Attributes:
         url: of v2.
         rows: what it has.
-        strays: rows that every answer holds, whatever their time.
+        strays: rows that every response holds, whatever their time.
         asked: the ranges that were asked for.
         now: its time.
         before: is asked, with the first day and the token, for another answer than that; None: that.

@@ -315,7 +315,7 @@ class Looking(Clock):
 async def test_a_lost_scheduler_ends_the_run(
     tmp_path: Path, service: EventsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Alive without an answer, or killed: what was entered is there, and nothing more is asked for."""
+    """Alive without a response, or killed: what was entered is there, and nothing more is asked for."""
     monkeypatch.setenv("SCARF_API_TOKEN", TOKEN)
     blows = {str(DAYS[2]): signal.SIGSTOP, str(DAYS[5]): signal.SIGKILL}
     ended = asyncio.Event()
@@ -352,7 +352,7 @@ async def test_a_lost_scheduler_ends_the_run(
         ((__version__, True, ["duckdb"], True), "has no duckdb: pip install"),
         ((__version__, False, [], True), "has no token in $SCARF_API_TOKEN"),
         ((__version__, True, [], False), "does not have the directory"),
-        (OSError("gone"), "does not answer (OSError)"),
+        (OSError("gone"), "does not respond (OSError)"),
     ],
 )
 def test_what_is_wrong_with_a_worker_is_said(told: object, problem: str) -> None:

@@ -91,7 +91,7 @@ class FastScarf(Scarf):
         return FastClock()
 
 
-# What is there before
+# What exists before
 
 
 @attrs.frozen
@@ -209,7 +209,7 @@ class _Draw:
         return self.rng.choice(self.packages)
 
     def user(self) -> str:
-        """Somebody, or now and then nobody."""
+        """Someone, or now and then nobody."""
         return self.rng.choice(["ann", "bob", "cleo", "dan", "eve", "fay", "unknown-1"])
 
     def create_organization(self) -> Ref[Any]:

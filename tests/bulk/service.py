@@ -45,7 +45,7 @@ class Call:
 
 
 Answer: TypeAlias = "int | dict[str, object] | list[object] | web.Response | None"
-"""A status without effect, what a success holds, a whole answer, or None for what the service usually says."""
+"""A status without effect, what a success holds, a whole response, or None for what the service usually says."""
 
 
 def _usual(call: Call) -> Answer:
@@ -112,7 +112,7 @@ class Service:
         await self._until(lambda: len(self.calls) >= number)
 
     async def idle(self) -> None:
-        """Wait until no call is under way."""
+        """Wait until no call is in progress."""
         await self._until(lambda: not self.under_way)
 
     async def _until(self, condition: Callable[[], bool]) -> None:

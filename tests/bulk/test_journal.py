@@ -502,7 +502,7 @@ async def test_every_part_of_a_line_is_none(
 
 
 async def resumed(emulator: Emulator, scarf: Scarf, full: Recorded, path: Path, *, held: bytes, cut: int) -> None:
-    """Go on with a journal that is cut, and check how it ends."""
+    """Continue with a journal that is cut, and check how it ends."""
     await emulator.store.run(lambda transaction: transaction.replace(held))
     write(path, full.journal[:cut])
     report = await scarf.bulk.run(full.plan, journal=path)

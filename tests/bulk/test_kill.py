@@ -93,7 +93,7 @@ class Killing:
 
     @property
     def server(self) -> str:
-        """The address of the version that is spoken."""
+        """The address of the version that is used."""
         return self.emulator.url if self.api == "v1" else self.emulator.v2_url
 
     async def run(self, killed_when: Callable[[list[ReceivedRequest]], bool] | None = None) -> list[str] | None:

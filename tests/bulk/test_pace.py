@@ -341,7 +341,7 @@ async def test_stop_wakes_who_waits() -> None:
 
 @in_virtual_time
 async def test_looks_pass_after_a_stop() -> None:
-    """What is under way may find out what became of it."""
+    """What is in progress may find out the outcome of it."""
     pacer = AdaptivePacer(600.0, virtual.CLOCK)
     pacer.stop("enough")
     await pacer.turn(looking=True)

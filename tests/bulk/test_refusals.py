@@ -149,7 +149,7 @@ async def test_refused_connections_cost_no_operation() -> None:
         await server.wait_closed()
         before = len(seen)
         assert before < 40
-        # So many attempts at a connection are refused by the system before there is somebody again.
+        # So many attempts at a connection are refused by the system before there is someone again.
         await enough.wait()
         back, after = await listen(port)
         async with back:

@@ -69,7 +69,7 @@ class Kind:
         add: adds it to a plan.
         absent: what is sent where it had no effect.
         present: what is sent where it had.
-        api: the version that is spoken.
+        api: the version that is used.
     """
 
     add: Adder
@@ -258,7 +258,7 @@ class World:
         return told
 
     def leave(self, plan: BulkPlan, *places: int, ago: float = LONG_AGO) -> None:
-        """Leave what a run leaves that is killed with these operations under way."""
+        """Leave what a run leaves that is killed with these operations in progress."""
         journal = open_journal(self.scarf.bulk._session, self.journal, plan)
         journal.close()
         with self.journal.open("a") as file:
@@ -286,7 +286,7 @@ async def world(base: Base, tmp_path: Path) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def hasty(base: Base, tmp_path: Path) -> AsyncIterator[World]:
-    """A world whose client soon gives up on an answer, for runs that have to wait for that."""
+    """A world whose client soon gives up on a response, for runs that have to wait for that."""
     async with world_of(base, tmp_path / "journal", SHORT_TIMEOUT) as world:
         yield world
 

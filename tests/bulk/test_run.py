@@ -201,7 +201,7 @@ async def test_operations_added_during_a_run_are_not_part_of_it(service: Service
 
 @pytest.mark.parametrize("concurrency", [1, 5, 32, 80])
 async def test_concurrency_is_reached_and_never_exceeded(service: Service, client: Scarf, concurrency: int) -> None:
-    """Measured by the service: so many are under way, and not one more."""
+    """Measured by the service: so many are in progress, and not one more."""
     service.gate.clear()
     run = asyncio.create_task(client.bulk.run(removals(100), concurrency=concurrency))
     await service.arrived(concurrency)
@@ -222,7 +222,7 @@ async def test_thirty_two_at_a_time_unless_told_otherwise(service: Service, clie
 
 
 async def test_workers_and_not_a_task_for_each_operation(service: Service, client: Scarf) -> None:
-    """The tasks of a run are as many as requests may be under way."""
+    """The tasks of a run are as many as requests may be in progress."""
     before = len(asyncio.all_tasks())
     most = 0
 
@@ -338,7 +338,7 @@ async def test_renaming_stands_between_its_names(service: Service, client: Scarf
 
 
 async def test_after_is_kept(service: Service, client: Scarf) -> None:
-    """A chain goes link by link, while everything else is under way."""
+    """A chain goes link by link, while everything else is in progress."""
     service.lag = 0.005
     plan = removals(20)
     last: Ref[None] | None = None
@@ -481,7 +481,7 @@ async def test_results_are_the_entities(service: Service, client: Scarf) -> None
 
 
 async def test_stop_after_the_first_failure_lets_what_is_under_way_end(service: Service, client: Scarf) -> None:
-    """Three under way, one fails: the two others end, and nothing new is started."""
+    """Three in progress, one fails: the two others end, and nothing new is started."""
     service.gate.clear()
     others = asyncio.Event()
 

@@ -693,7 +693,7 @@ def plans(draw: st.DrawFn) -> BulkPlan:
 def test_any_plan_is_refused_for_good_reason_or_scheduled_by_the_rules(
     plan: BulkPlan, batch: int, random: Random
 ) -> None:
-    """Held against the rules said pair by pair: every order in which units can be done keeps all of them."""
+    """Compared with the rules said pair by pair: every order in which units can be done keeps all of them."""
     model = Model(plan, batch)
     if contradictions := model.contradictions():
         with pytest.raises(ValidationError, match="different values") as caught:

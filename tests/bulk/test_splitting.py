@@ -68,7 +68,7 @@ class Array:
         return None
 
     async def look(self) -> ScarfError | None:
-        """Tell whether the package is the reason."""
+        """Return whether the package is the reason."""
         self.looks += 1
         return self.package_error
 

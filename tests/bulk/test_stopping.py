@@ -1,4 +1,4 @@
-"""How a run ends before its end: each time its journal is whole, and the next run goes on from it."""
+"""How a run ends before its end: each time its journal is whole, and the next run continues from it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def goes_on(service: Service, journal: Path, done: int) -> None:
 
 
 async def test_event_stops_the_run(service: Service, client: Scarf, tmp_path: Path) -> None:
-    """Nothing new is started, what is under way ends, and the report comes."""
+    """Nothing new is started, what is in progress ends, and the report comes."""
     service.gate.clear()
     stop, journal = asyncio.Event(), tmp_path / "journal"
     run = asyncio.create_task(client.bulk.run(removals(), concurrency=4, stop=stop, journal=journal))
@@ -153,7 +153,7 @@ async def test_patience_stops_the_run(service: Service, client: Scarf, tmp_path:
 
 
 async def test_cancelled_run_leaves_a_whole_journal(service: Service, client: Scarf, tmp_path: Path) -> None:
-    """What was under way is sent again, what was done is not."""
+    """What was in progress is sent again, what was done is not."""
     journal, enough = tmp_path / "journal", asyncio.Event()
 
     async def answers(call: Call) -> Answer:
@@ -245,7 +245,7 @@ async def test_full_organization_takes_no_further_new_members(
 
 
 async def test_members_under_way_are_each_told_by_the_service(service: Service, client: Scarf) -> None:
-    """What was sent before the first answer came fails by itself; the list is read once."""
+    """What was sent before the first response came fails by itself; the list is read once."""
     full = Full(CODES[0], limit=2)
     service.answers, service.lag = full, 0.005
     report = await client.bulk.run(memberships(), concurrency=4)

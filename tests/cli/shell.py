@@ -109,7 +109,7 @@ async def run_on_terminal(
 ) -> tuple[int, str]:
     """Run on a terminal, standard output perhaps in a pipe, whose end is closed; return what the terminal shows.
 
-    With an event, Ctrl-C is pressed when it has come; an answer is typed when a question is seen. Of its size, in
+    With an event, Ctrl-C is pressed when it has come; a response is typed when a question is seen. Of its size, in
     lines and columns, a terminal says nothing by itself.
     """
     ours, theirs = pty.openpty()
@@ -179,7 +179,7 @@ async def server_of(answer: bytes) -> AsyncIterator[tuple[str, asyncio.Event]]:
 
 
 def answer(body: bytes, kind: str = "text/csv", *, status: str = "200 OK", length: int | None = None) -> bytes:
-    """Write an answer; a length beyond its body's leaves it unfinished."""
+    """Write a response; a length beyond its body's leaves it unfinished."""
     size = len(body) if length is None else length
     return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\n\r\n".encode() + body
 

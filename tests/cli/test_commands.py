@@ -358,7 +358,7 @@ def interrupt(command: list[str], directory: Path) -> tuple[int, str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         seen = []
-        # The second line comes with the plan under way.
+        # The second line comes with the plan in progress.
         for line in process.stdout:
             seen.append(line)
             if "Applying" in line:

@@ -112,7 +112,7 @@ async def test_why_a_run_stopped_is_said(emulator: Emulator, manifest: str) -> N
 
 
 async def test_json(emulator: Emulator, manifest: str) -> None:
-    """Of a difference and of what became of it; nothing else is on standard output."""
+    """Of a difference and of the outcome of it; nothing else is on standard output."""
     planned = json.loads((await invoke("plan", manifest, "--json", env=of(emulator))).out)
     assert len(planned["changes"]) == CHANGES
     told = json.loads((await invoke("apply", manifest, "--yes", "--json", env=of(emulator))).out)
@@ -205,7 +205,7 @@ async def test_removals_are_guarded(emulator: Emulator, manifest: str, tmp_path:
 
 
 async def test_what_failed_is_a_line(emulator: Emulator, manifest: str) -> None:
-    """Status 1, and for each failure a line with tabs on standard output: what became of what, and why."""
+    """Status 1, and for each failure a line with tabs on standard output: the outcome of what, and why."""
     emulator.faults.add(FaultRule("POST", "*/domains", action=422))
     failed = await invoke("apply", manifest, "--yes", env=of(emulator))
     assert failed.status == 1, failed.err
@@ -313,7 +313,7 @@ async def test_pull(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
 
 
 async def test_pull_replaces_no_file_unasked(emulator: Emulator, manifest: str, tmp_path: Path) -> None:
-    """What somebody wrote is not lost by a word too few: status 3, nothing written, and what to say is said."""
+    """What someone wrote is not lost by a word too few: status 3, nothing written, and what to say is said."""
     await applied(emulator, manifest)
     file = tmp_path / "acme.yaml"
     file.write_text("version: 1 # mine\n")

@@ -50,7 +50,7 @@ def said(error: Exception, *options: str) -> str:
         ("export_timeout must be a number", "--timeout must be a number"),
         ('needs api="v2"; then', "needs --api v2; then"),
         ("not sent: stop was set", "not sent: interrupted"),
-        # No option of this command, or somebody's text.
+        # No option of this command, or someone's text.
         ("max_removals is 3", "max_removals is 3"),
         ("the timeout of the service, and its api", "the timeout of the service, and its api"),
         ("column 'x': 'see api=v2' is not a number", "column 'x': 'see api=v2' is not a number"),
@@ -70,7 +70,7 @@ WORDS = "no api=v1\nhere, ca_file (SCARF_API_TOKEN)"
 
 
 def refusal() -> AuthenticationError:
-    """Return an answer whose words are like names of parameters."""
+    """Return a response whose words are like names of parameters."""
     return AuthenticationError(WORDS, status=401, method="GET", url="https://x/a?api=v2", code="ca_file")
 
 

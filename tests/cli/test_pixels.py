@@ -1,4 +1,4 @@
-"""The commands for what only v2 has, as a shell runs them; the version that is spoken otherwise does not matter."""
+"""The commands for what only v2 has, as a shell runs them; the version that is used otherwise does not matter."""
 
 from __future__ import annotations
 

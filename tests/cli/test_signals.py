@@ -99,9 +99,9 @@ async def test_a_job_leaves_nothing_behind_and_goes_on(tmp_path: Path, number: i
 async def test_apply_drains_and_goes_on(
     emulator: Emulator, tmp_path: Path, number: int, status: int, times: int
 ) -> None:
-    """The first lets what is under way end, the second stops at once; each time it says how to go on."""
+    """The first lets what is in progress end, the second stops at once; each time it says how to go on."""
     emulator.faults.latency = 0.1
-    # What was under way at the second is looked for when it has had its time.
+    # What was in progress at the second is looked for when it has had its time.
     brief = ("--timeout", "5")
     process = start(*applying(tmp_path, 40), *brief, env=of(emulator))
     await until(lambda: written(emulator) > 6)

@@ -80,7 +80,7 @@ async def test_a_list_is_whole(
 
 @pytest.mark.parametrize(("columns", "term"), [("", "xterm"), ("0", "dumb"), ("abc", None)])
 async def test_a_question_is_asked(emulator: Emulator, manifest: str, columns: str, term: str | None) -> None:
-    """What is asked about is shown whole where the width is not known, and the answer counts."""
+    """What is asked about is shown whole where the width is not known, and the response counts."""
     env = of(emulator, COLUMNS=columns)
     status, shown = await run_on_terminal("apply", manifest, env=env, term=term, answer=b"no\n")
     assert status == 3, shown

@@ -25,7 +25,7 @@ LOAD: dict[str, JSON] = {
         }
     ]
 }
-# Of somebody who is not quick.
+# Of someone who is not quick.
 CHARACTERS_A_MINUTE = 150
 
 
@@ -37,7 +37,7 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 
 async def typed(line: str, env: dict[str, str]) -> Done:
-    """Run a line that somebody types, which works."""
+    """Run a line that someone types, which works."""
     program, *words = shlex.split(line)
     assert program == "scarf-async"
     done = await invoke(*words, env=env)

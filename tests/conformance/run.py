@@ -42,7 +42,7 @@ World: TypeAlias = Mapping[str, Sequence[str]]
 
 
 async def prepare(emulator: Emulator) -> World:
-    """Put one thing of each kind there; gives back the words that lead to them, by dictionary."""
+    """Put one thing of each kind there; returns the words that lead to them, by dictionary."""
     headers = {"Authorization": f"Bearer {emulator.token}"}
     async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
 
@@ -78,7 +78,7 @@ async def prepare(emulator: Emulator) -> World:
 
 
 async def prepare_v3(emulator: Emulator) -> World:
-    """Put packages there; gives back the words that lead to them, by dictionary."""
+    """Put packages there; returns the words that lead to them, by dictionary."""
     world = await prepare_v2(emulator)
     return {name: world[name] for name in ("owners", "packages", "days")}
 
@@ -92,7 +92,7 @@ def settings_with(world: World, version: str = "v1") -> str:
 def never_answered(
     paths: Mapping[str, Mapping[str, object]], requests: Iterable[ReceivedRequest], base: str = "/api/v1"
 ) -> list[str]:
-    """The operations that were never answered with a success, whose answers were therefore not looked at."""
+    """The operations that were never answered with a success, whose responses were therefore not looked at."""
     patterns = {path: re.compile(re.sub(r"\\\{[^/]*\\\}", "[^/]+", re.escape(base + path))) for path in paths}
     answered: defaultdict[str, set[str]] = defaultdict(set)
     for request in requests:
@@ -110,7 +110,7 @@ def never_answered(
 
 
 async def _schemathesis(settings: str, phases: str, emulator: Emulator, version: str) -> int:
-    """Run some phases; gives back the exit status."""
+    """Run some phases; returns the exit status."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "schemathesis.toml")
         file.write_text(settings, encoding="utf-8")  # noqa: ASYNC240  # a few lines

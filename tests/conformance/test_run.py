@@ -24,7 +24,7 @@ def _request(method: str, path: str, status: int | None) -> ReceivedRequest:
 
 
 def test_what_never_succeeded_is_named() -> None:
-    """A refusal is not a success, nor is an answer to another method or at another path."""
+    """A refusal is not a success, nor is a response to another method or at another path."""
     requests = [
         _request("GET", "/packages", 200),
         _request("POST", "/packages", 422),

@@ -1,4 +1,4 @@
-"""What the SDK sends to v2, and relies on in its answers, is in the description that the emulator gives of v2."""
+"""What the SDK sends to v2, and relies on in its responses, is in the description that the emulator gives of v2."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_what_is_sent_is_valid(sent: Sent) -> None:
 
 @pytest.mark.parametrize("endpoint", _ENDPOINTS, ids=[one.name for one in _ENDPOINTS])
 def test_what_is_read_is_described(endpoint: Endpoint[object]) -> None:
-    """Each field of an entity is one of the answer, under its name on the wire."""
+    """Each field of an entity is one of the response, under its name on the wire."""
     (entity,) = get_args(endpoint.answer) or (endpoint.answer,)
     if entity is None:
         return

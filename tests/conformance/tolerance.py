@@ -24,7 +24,7 @@ def said_path(template: str) -> str:
 
 
 def said_kinds(kinds: AbstractSet[str], *, answer: bool) -> AbstractSet[str]:
-    """The types of a field. Ids are opaque to the SDK; null in an answer reads as absent, so neither needs it."""
+    """The types of a field. Ids are opaque to the SDK; null in a response reads as absent, so neither needs it."""
     opaque = {"string" if kind == "string (uuid)" else kind for kind in kinds}
     return opaque - {"null"} if answer else opaque
 

@@ -21,7 +21,7 @@ class _Maker:
         self._base = emulator.v2_url
 
     async def __call__(self, path: str, body: Mapping[str, str]) -> str:
-        """Create something; gives back its id, if it has one."""
+        """Create something; returns its id, if it has one."""
         async with self._session.post(self._base + path, json=body) as response:
             made: dict[str, str] = {} if response.status == 204 else await response.json()
             return made.get("id", "")
@@ -32,7 +32,7 @@ class _Maker:
 
 
 async def prepare_v2(emulator: Emulator) -> Mapping[str, Sequence[str]]:
-    """Put two things of each kind there; gives back the words that lead to them, by dictionary."""
+    """Put two things of each kind there; returns the words that lead to them, by dictionary."""
     headers = {"Authorization": f"Bearer {emulator.token}"}
     async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
         for name in ("acme-tools", "acme-other"):

@@ -104,7 +104,7 @@ class Machine:
 
     @property
     def is_v2(self) -> bool:
-        """Whether it speaks v2."""
+        """Whether it uses v2."""
         return self.scarf.api == "v2"
 
     def owner(self, is_users: bool) -> str:

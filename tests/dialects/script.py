@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 
 def said(value: object, status: int = 200) -> Answer:
-    """Return an answer whose body is JSON."""
+    """Return a response whose body is JSON."""
     return Answer(status, {}, json.dumps(value).encode())
 
 
 def refused(status: int, value: object = None) -> Answer:
-    """Return an answer that says no, maybe with a body."""
+    """Return a response that says no, maybe with a body."""
     return Answer(status, {}, b"" if value is None else json.dumps(value).encode())
 
 
@@ -45,7 +45,7 @@ class Script:
         return cls(list(answers))
 
     def run(self, steps: Steps[T]) -> T:
-        """Carry out a program; every answer has to be asked for."""
+        """Carry out a program; every response has to be asked for."""
         value = self._run(steps)
         assert self.answers == []
         return value

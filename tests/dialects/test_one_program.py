@@ -97,7 +97,7 @@ async def differences(program: list[Step], quirks: Quirks) -> list[object]:
 
 
 def cannot(step: Step, result: object, quirks: Quirks) -> bool:
-    """Tell whether a service of these quirks refuses what only another one takes."""
+    """Return whether a service of these quirks refuses what only another one takes."""
     if quirks.null == "refused" and isinstance(result, BadRequestError):
         return isinstance(step, ChangeOrganization | Update)
     if quirks.permissions_of_organizations == "refused" and isinstance(result, NotFoundError):
@@ -106,7 +106,7 @@ def cannot(step: Step, result: object, quirks: Quirks) -> bool:
 
 
 def alike(step: Step, one: object, two: object) -> bool:
-    """Tell whether a step gave the same in both versions: equal values, or errors of one class."""
+    """Return whether a step gave the same in both versions: equal values, or errors of one class."""
     if isinstance(one, ConflictError) and isinstance(step, Create) and step.keep:
         # A text that the list of v2 does not show is not compared.
         return isinstance(two, ConflictError | tuple)

@@ -1,4 +1,4 @@
-"""Calls that have no method: which paths, queries and bodies are taken, and what an answer is."""
+"""Calls that have no method: which paths, queries and bodies are taken, and what a response is."""
 
 from __future__ import annotations
 

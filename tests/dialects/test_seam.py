@@ -78,7 +78,7 @@ class Noting(Odd):
 
 @attrs.define
 class Service:
-    """A service that speaks so, and loses the answer to its first create."""
+    """A service that speaks so, and loses the response to its first create."""
 
     hosts: list[dict[str, str]] = attrs.field(factory=list)
     routes: list[dict[str, str]] = attrs.field(factory=list)
@@ -168,7 +168,7 @@ async def test_keys_keep_their_owner() -> None:
 
 
 async def test_bulk_and_verify_speak_it() -> None:
-    """A plan is run and compared; a create whose answer was lost is looked for in the dialect's own list."""
+    """A plan is run and compared; a create whose response was lost is looked for in the dialect's own list."""
     plan = BulkPlan()
     plan.create_domain("p", DomainCreate("a.example"))
     plan.create_domain("p", DomainCreate("b.example"))

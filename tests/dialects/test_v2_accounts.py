@@ -1,4 +1,4 @@
-"""Organizations, members and permissions in v2: what is sent, in which order, and what comes of the answers."""
+"""Organizations, members and permissions in v2: what is sent, in which order, and what comes of the responses."""
 
 from __future__ import annotations
 

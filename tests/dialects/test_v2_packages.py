@@ -1,4 +1,4 @@
-"""Packages, routes and domains in v2: what is sent, in which order, and what comes of the answers."""
+"""Packages, routes and domains in v2: what is sent, in which order, and what comes of the responses."""
 
 from __future__ import annotations
 
@@ -316,7 +316,7 @@ def test_a_package_is_read_and_then_put(there: Mapping[str, object], wanted: Pac
     ],
 )
 def test_what_cannot_be_changed(there: Mapping[str, object], wanted: PackageUpsert, field: str) -> None:
-    """What is there tells: nothing is put, and the field is named."""
+    """The list tells: nothing is put, and the field is named."""
     script = Script.of(said({**there, "id": "p-1"}))
     error = script.fail(ACME.update_package(KEY, wanted))
     assert isinstance(error, ValidationError)

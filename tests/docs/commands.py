@@ -26,35 +26,35 @@ _HEAD = """\
 for those that go into a bucket `cloud`, for loads into PostgreSQL `postgres`, and for a local server with TLS
 `emulator`; `scarf-async[all]` has all of them. Each command shows its options with `--help`.
 
-Data goes to standard output, everything else to standard error, so that pipes get nothing but data. On a terminal
-lists are tables; in a pipe they are lines with tabs, and `--json` gives JSON.
+Data goes to standard output, everything else to standard error, so that a pipe only gets data. On a terminal, lists
+are tables; in a pipe they are tab-separated lines, and `--json` writes JSON.
 
-On Windows, journals (`apply --journal`, `demo`) and export jobs refuse to run, since they need file locks that it
-does not have; everything else works there.
+On Windows, journals (`apply --journal`, `demo`) and export jobs do not work, since they need POSIX file locks;
+everything else does.
 
 | status | what it means |
 |---|---|
-| 0 | done |
+| 0 | success |
 | 1 | something failed |
-| 2 | the command, a file or the configuration cannot be used; nothing was sent |
-| 3 | refused, by a guard or by your answer; nothing was sent |
+| 2 | the command, a file or the configuration is invalid; nothing was sent |
+| 3 | refused, by a guard or because you answered no; nothing was sent |
 | 4 | something differs: `plan --detailed-exitcode`, `export verify` |
-| 5 | busy: another run holds the directory, the prefix or the table |
+| 5 | busy: another run is using the directory, the prefix or the table |
 | 129 | SIGHUP, as when the terminal is closed |
 | 130 | SIGINT: Ctrl-C |
-| 141 | nobody reads the output any more |
+| 141 | the reader of the output has closed the pipe |
 | 143 | SIGTERM, as from a service manager or a container runtime |
 
-All three signals end a command in order: a half-written file is removed, and `apply`, `copy` and `demo` finish the
-requests that are under way, keep the journal and say how to go on. A second signal stops at once. A signal that was
+All three signals end a command cleanly: a half-written file is removed, and `apply`, `copy` and `demo` finish the
+requests in progress, keep the journal and print how to continue. A second signal stops at once. A signal that was
 ignored when the command started stays ignored: SIGHUP under `nohup`, SIGINT in the background of a script.
 
 The token comes from `$SCARF_API_TOKEN` or from the first line of `--token-file`. It is never an argument, where
-every user of the machine could read it. The addresses come from `--base-url` and `--v2-url`, else from
+every user of the machine could read it. The URLs come from `--base-url` and `--v2-url`, else from
 `$SCARF_BASE_URL` and `$SCARF_V2_URL`.
 
-`--api v2` speaks v2, which is what answers today, and `--owner` says whose packages are meant there; else
-`$SCARF_API_VERSION` and `$SCARF_OWNER` do. `scarf-async check` tells whether all of it works.
+`--api v2` uses v2, the current version, and `--owner` sets the owner of packages there; by default they come from
+`$SCARF_API_VERSION` and `$SCARF_OWNER`. `scarf-async check` tells whether everything works.
 """
 
 

@@ -1,4 +1,4 @@
-"""Pages as programs: files are written, commands and cells run, and what they print is held against the page."""
+"""Pages as programs: files are written, commands and cells run, and what they print is compared with the page."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _steady(text: str) -> str:
 
 @attrs.define
 class Reader:
-    """Somebody who follows a page to the letter, in a directory, against an emulator.
+    """Someone who follows a page to the letter, in a directory, against an emulator.
 
     Attributes:
         emulator: the service.

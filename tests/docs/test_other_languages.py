@@ -20,7 +20,7 @@ EVENTS = b"e-1,file-download,installer,,,2024-05-01T10:00:00Z"
 
 
 def fetched(words: list[str], port: int, ca_file: Path) -> bytes:
-    """Do what a curl command does: connect here, whatever its address, check the name, and give back the answer."""
+    """Do what a curl command does: connect here, whatever its address, check the name, and return the response."""
     (url,) = (word for word in words if word.startswith("https://"))
     header = words[words.index("-H") + 1]
     match = re.fullmatch(r"https://([^:/]+)(?::\d+)?(/.*)", url)

@@ -88,7 +88,7 @@ def pytest_without_plugins(arguments: list[str], *, directory: Path) -> str:
 
 
 def reader(emulator: Emulator, directory: Path) -> Reader:
-    """Return somebody to follow a page; the emulator is the proxy too, since it takes whole addresses."""
+    """Return someone to follow a page; the emulator is the proxy too, since it takes whole addresses."""
     programs: dict[str, Callable[[list[str]], str]] = {
         "pytest": partial(pytest_without_plugins, directory=directory)
     }

@@ -7,7 +7,9 @@ import re
 import shlex
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from ruamel.yaml import YAML
@@ -113,6 +115,35 @@ def test_every_public_name_has_its_place() -> None:
     public = {f"scarf_async.{name}" for name in scarf_async.__all__ if name != "__version__"}
     assert public - places.keys() == set()
     assert {name for name in places if name.count(".") == 1} == public
+
+
+def calls() -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the public functions and methods of the reference: name, docstring, parameters."""
+    for page in PAGES:
+        for name in re.findall(r"^::: (\S+)$", text_of(page), re.MULTILINE):
+            found = resolve_name(name)
+            bases = found.__mro__ if isinstance(found, type) else ()
+            members = {
+                key: inspect.getattr_static(found, key)
+                for base in bases
+                if base.__module__.startswith("scarf_async")
+                for key in vars(base)
+                if not key.startswith("_")
+            }
+            for called, value in (members or {"": found}).items():
+                function = getattr(value, "__func__", value)
+                if inspect.isfunction(function):
+                    parameters = [
+                        key for key in inspect.signature(function).parameters if key not in {"self", "cls"}
+                    ]
+                    yield f"{name}.{called}".rstrip("."), inspect.getdoc(function) or "", parameters
+
+
+def test_every_call_says_more_than_one_line() -> None:
+    """The hint of an editor describes the arguments of a public call, or the errors that it raises."""
+    found = {name: doc for name, doc, parameters in calls() if parameters}
+    assert {"scarf_async.BulkPlan.load", "scarf_async.read_manifest", "scarf_async.data.read"} <= found.keys()
+    assert [name for name, doc in found.items() if not re.search(r"^(Args|Raises):$", doc, re.MULTILINE)] == []
 
 
 def test_every_page_is_in_the_navigation() -> None:

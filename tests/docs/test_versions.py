@@ -297,14 +297,14 @@ async def names(both: Both, _: Path) -> None:
 
 CLAIMS: Final[dict[str, Callable[[Both, Path], Awaitable[None]]]] = {
     "An owner is needed.": owner_needed,
-    "Lists and creates are one owner's.": one_owner,
+    "Lists and creates belong to one owner.": one_owner,
     "A bare id belongs to the client's owner.": bare_ids,
     "Updates read first.": read_first,
-    "What is not shown is not invented.": not_invented,
+    "Hidden values must be given.": not_invented,
     "Organizations are not created.": no_organizations,
     "File packages need a route.": routes_needed,
     "Docker names are paths.": paths,
-    "A public address is a domain.": public_addresses,
+    "A public URL is a domain.": public_addresses,
     "Python packages are `python`.": python,
     "A new package needs a type.": types,
     "Permissions are set one by one.": one_by_one,
@@ -313,10 +313,10 @@ CLAIMS: Final[dict[str, Callable[[Both, Path], Awaitable[None]]]] = {
     "Conflicts are a 422.": conflicts,
     "Exports of events need an owner.": exports_of_owners,
     "Aggregates become aggregations.": aggregates,
-    "Each version has an address of its own.": addresses,
-    "Work under way does not carry over.": work_under_way,
-    "Words of the router cannot be written.": words,
-    "Fields and calls are named as v2 names them.": names,
+    "Each version has its own URL.": addresses,
+    "Unfinished work does not carry over.": work_under_way,
+    "Reserved words cannot be written.": words,
+    "Fields and calls have the names of v2.": names,
 }
 
 

@@ -20,7 +20,7 @@ JSON: TypeAlias = "str | int | float | bool | list[JSON] | dict[str, JSON] | Non
 
 @attrs.frozen
 class Reply:
-    """An answer that was read to its end."""
+    """A response that was read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -96,7 +96,7 @@ class Client:
         organization: str | None = None,
         **more: str,
     ) -> str:
-        """Create a package; gives back its UUID."""
+        """Create a package; returns its UUID."""
         path = "/packages" if organization is None else f"/organizations/{organization}/packages"
         reply = await self("POST", path, package_body(name, library_type, **more))
         assert reply.status == 201, reply
@@ -127,7 +127,7 @@ class ClientV2:
             return Reply(response.status, response.headers, body, await response.json() if is_json else None)
 
     async def made(self, target: str, json: object) -> str:
-        """Create something; gives back its id."""
+        """Create something; returns its id."""
         reply = await self("POST", target, json)
         assert reply.status == 201, reply
         return reply.text("id")

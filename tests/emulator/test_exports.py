@@ -303,7 +303,7 @@ async def test_aggregates_have_every_breakdown(call: Client, package: str) -> No
 
 
 async def test_aggregates_of_users(call: Client, package: str) -> None:
-    """The user's are of the user's own packages; of somebody else's nothing is known."""
+    """The user's are of the user's own packages; of someone else's nothing is known."""
     own = await call.package("mine", "npm")
     mine = await call("GET", "/users/Emulator-User/aggregates", params=_V1)
     others = await call("GET", "/users/ann/aggregates", params=_V1)

@@ -54,7 +54,7 @@ async def test_retry_after_is_sent_with_429_and_503(call: Client) -> None:
 
 
 async def test_drop_before_has_no_effect(call: Client) -> None:
-    """The connection ends without an answer, and nothing has happened."""
+    """The connection ends without a response, and nothing has happened."""
     call.emulator.faults.add(FaultRule("POST", "*", None, "drop_before"))
     with pytest.raises(_DROPPED):
         await call("POST", "/organizations", organization_body())
@@ -63,7 +63,7 @@ async def test_drop_before_has_no_effect(call: Client) -> None:
 
 
 async def test_drop_after_has_taken_effect(call: Client) -> None:
-    """The connection ends without an answer, and everything has happened."""
+    """The connection ends without a response, and everything has happened."""
     call.emulator.faults.add(FaultRule("POST", "*", None, Fault.DROP_AFTER))
     with pytest.raises(_DROPPED):
         await call("POST", "/organizations", organization_body())

@@ -22,7 +22,7 @@ async def names(call: Client, uuid: str) -> list[str]:
 
 
 async def add(call: Client, uuid: str, name: str) -> tuple[int, JSON]:
-    """Add a domain; gives back the status and the code of the answer."""
+    """Add a domain; returns the status and the code of the response."""
     reply = await call("POST", f"/packages/{uuid}/domains", {"name": name})
     return reply.status, reply.object().get("code")
 

@@ -21,7 +21,7 @@ def lines(file: Path) -> list[Mapping[str, object]]:
 
 
 async def test_a_line_for_each_request(session: aiohttp.ClientSession, tmp_path: Path) -> None:
-    """It is there before the answer is, with what was sent and the status, whatever becomes of the request."""
+    """It is there before the response is, with what was sent and the status, whatever becomes of the request."""
     file = tmp_path / "requests.jsonl"
     async with Emulator(log=file) as emulator:
         call = Client(session, emulator)

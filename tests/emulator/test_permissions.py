@@ -16,7 +16,7 @@ def entry(user: str, level: str = "member") -> dict[str, JSON]:
 
 
 async def test_one_object_and_an_array_are_taken(call: Client) -> None:
-    """Both forms are described; the answer is 204, and the list shows users by name."""
+    """Both forms are described; the response is 204, and the list shows users by name."""
     path = f"/packages/{await call.package()}/permissions"
     assert (await call("POST", path, entry("ann", "admin"))).status == 204
     assert (await call("POST", path, [entry("bob"), entry("cid", "blocked")])).status == 204

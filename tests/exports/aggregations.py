@@ -26,7 +26,7 @@ def row(number: object = 1, **fields: object) -> dict[str, object]:
 def answer(
     *numbers: object, body: bytes | list[Piece] | None = None, looked_at: tuple[str, str] | None = None
 ) -> FakeDownload:
-    """Return an answer of rows with these totals, or of this body."""
+    """Return a response of rows with these totals, or of this body."""
     pieces = [ndjson(*map(row, numbers))] if body is None else [body] if isinstance(body, bytes) else body
     names = ("X-Scarf-Effective-Start-Date", "X-Scarf-Effective-End-Date")
     headers = {} if looked_at is None else dict(zip(names, looked_at, strict=True))

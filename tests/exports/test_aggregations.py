@@ -151,7 +151,7 @@ def test_what_a_query_refuses(values: dict[str, Any], named: list[str]) -> None:
     ],
 )
 def test_what_cannot_be_asked_for(call: Callable[[Exports], Any], field: str) -> None:
-    """A range of more than 366 days, nobody's, or what is somebody else's: nothing is sent."""
+    """A range of more than 366 days, nobody's, or what is someone else's: nothing is sent."""
     service = Service()
     with pytest.raises(ValidationError) as caught:
         call(service.exports)
@@ -327,7 +327,7 @@ async def test_the_days_that_were_looked_at(
 
 
 async def test_a_warning_comes_once_and_an_error_leaves_nothing_open(tmp_path: Path) -> None:
-    """Though `save` fetches again after a cut; and where warnings are errors the answer is let go."""
+    """Though `save` fetches again after a cut; and where warnings are errors the response is let go."""
     whole = ndjson(row(1))
     cut = TruncatedExportError("cut")
     given = [answer(body=[whole, cut], looked_at=("2024-01-05", END)), answer(1, looked_at=("2024-01-05", END))]

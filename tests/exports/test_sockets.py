@@ -32,7 +32,7 @@ def chunked(body: bytes, *, whole: bool = True, size: int = 17) -> bytes:
 
 
 def answer(body: bytes, *headers: str, length: int | None = None, status: str = "200 OK") -> bytes:
-    """Write an answer; with a length only where one is given."""
+    """Write a response; with a length only where one is given."""
     lines = [f"HTTP/1.1 {status}", *headers]
     if length is not None:
         lines.append(f"Content-Length: {length}")
@@ -40,7 +40,7 @@ def answer(body: bytes, *headers: str, length: int | None = None, status: str = 
 
 
 class Server:
-    """Answers each connection with the next of its answers, as they are, and closes it."""
+    """Answers each connection with the next of its responses, as they are, and closes it."""
 
     def __init__(self, *answers: bytes) -> None:
         self.answers = list(answers)
@@ -62,7 +62,7 @@ class Server:
 
 @asynccontextmanager
 async def scarf_of(server: Server, *, export_timeout: float = 10.0) -> AsyncIterator[Scarf]:
-    """Give a client of a server; the last answer's connection stays open if `hang` is not set."""
+    """Give a client of a server; the last response's connection stays open if `hang` is not set."""
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     try:

@@ -239,7 +239,7 @@ async def test_a_success_that_is_no_csv(
 
 
 async def test_the_services_own_words() -> None:
-    """What a JSON object says in the place of a CSV is passed on, shortly."""
+    """What a JSON object says in place of a CSV is passed on, shortly."""
     _, error = await until_error(events(download(b'{"message": "no plan", "secret": "s3cr3t"}')))
     assert "'no plan'" in str(error)
     assert "s3cr3t" not in str(error)

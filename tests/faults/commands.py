@@ -104,7 +104,7 @@ def command_calls() -> list[Call]:
 
 
 def _imported(bench: Bench, done: Done) -> str:
-    """Say what became of the only batch."""
+    """Say the outcome of the only batch."""
     ended = _ended(bench, done)
     return "unknown" if ended == REPORTED and b"\tunknown\t" in done.out else ended
 

@@ -36,7 +36,7 @@ class Exchange:
 
     Attributes:
         path: its path, without a slash in front.
-        bodies: of all answers so far.
+        bodies: of all responses so far.
         reply: what a healthy service answers, where the request took effect.
     """
 

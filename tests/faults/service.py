@@ -56,7 +56,7 @@ class Service:
         """What there is, by version: the two know nothing of each other."""
         self.arrivals: list[Arrival] = []
         self.bodies: list[bytes] = []
-        """The bodies of all answers."""
+        """The bodies of all responses."""
         self.handshakes = 0
         self.port = 0
         self._loop = loop

@@ -10,7 +10,7 @@ import attrs
 __all__ = ["ATTEMPTS", "SETTLE", "Cell", "Code", "cells"]
 
 ATTEMPTS: Final = 4
-"""How often a call is sent at the most: the policy of all clients here."""
+"""How often a call is sent at most: the policy of all clients here."""
 SETTLE: Final = 2.0
 
 _OK: Final = "ok"

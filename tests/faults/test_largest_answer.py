@@ -1,4 +1,4 @@
-"""How long an answer may be where nobody has said so."""
+"""How long a response may be where nobody has said so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPACE = gzip.compress(b" " * MIB)
 
 @pytest.mark.parametrize("more", [0, 1])
 async def test_the_usual_limit(more: int) -> None:
-    """An answer of 64 MiB is read, one of a byte more is not, and it is asked for once only."""
+    """A response of 64 MiB is read, one of a byte more is not, and it is asked for once only."""
     text = b'{"name": "acme"}'.ljust(MIB + more)
     asked: list[str] = []
 

@@ -37,7 +37,7 @@ REFUSALS: Final = {"400", "401", "403", "404", "409", "422"}
 LOCAL: Final = {
     "validate", "schema", "show", "demo", "emulator", "report", "version", "help", "export verify", "export gc",
 }  # fmt: skip
-# A load asks as a job does; to `check` a refusal is an answer; v1 does not have the others, whose calls are here.
+# A load asks as a job does; to `check` a refusal is a response; v1 does not have the others, whose calls are here.
 OTHERS: Final = {"load", "check", "routes update", "search", "packages overview", "domains status"}
 ONLY_V2: Final = ("pixels ", "collections ", "users ")
 # The calls of a row share the code that is struck. A soak makes all of them in each cell.

@@ -33,7 +33,7 @@ _DONE: Final[JSONObject] = {"message": "done"}
 
 @attrs.frozen
 class Reply:
-    """An answer."""
+    """A response."""
 
     status: int = 200
     body: bytes = b""

@@ -1,6 +1,6 @@
 """`python -m tests.fuzz --minutes N [TARGET ...]`: run the checks at depth, each with its share of the time.
 
-It prints what failed with the least example that hypothesis finds, goes on with the next target, and ends with
+It prints what failed with the least example that hypothesis finds, continues with the next target, and ends with
 status 1 if anything did.
 """
 

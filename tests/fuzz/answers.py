@@ -62,7 +62,7 @@ def _check_value(made: object) -> None:
 
 @attrs.frozen
 class _Refusal:
-    """An answer that is not a success."""
+    """A response that is not a success."""
 
     status: int
     body: bytes

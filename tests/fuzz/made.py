@@ -18,7 +18,7 @@ __all__ = ["JSON_TREES", "MARK", "WORDS", "Target", "damaged", "file_of", "spoil
 T = TypeVar("T")
 
 MARK = "s3cr3t"
-"""Stands in texts of which nothing may be told."""
+"""It is in texts of which nothing may be told."""
 
 # Stands for a number of so many digits that Python will not read it.
 _HUGE = "@huge"
@@ -55,7 +55,7 @@ def written(value: object) -> bytes:
 
 @st.composite
 def spoiled(draw: st.DrawFn, document: Any) -> Any:
-    """Put something else, once or twice, in the place of a part of JSON data, or leave a part out."""
+    """Put something else, once or twice, in place of a part of JSON data, or leave a part out."""
     document = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 2))):
         at = document

@@ -135,7 +135,7 @@ async def test_the_limit_may_say_when_to_come_back() -> None:
 
 
 async def test_an_answer_about_another_import_says_nothing() -> None:
-    """The batch keeps the id that it was given, and what became of it is unknown."""
+    """The batch keeps the id that it was given, and the outcome of it is unknown."""
     async with Importer() as service, connect(service) as scarf:
         service.shown = lambda _: {"id": "other", "status": "done", "events_successfully_imported": 1}
         report = await scarf.imports.send(rows(1), package="p")
@@ -156,7 +156,7 @@ async def test_a_2xx_without_an_id_is_not_sent_again(body: bytes) -> None:
     async with Importer({0: answer(200, body, effect=True)}) as service, connect(service) as scarf:
         report = await scarf.imports.send(rows(2), package="p")
     assert (report.unknown, len(service.arrivals)) == (2, 1)
-    assert "taken" in str(report.batches[0].error)
+    assert "accepted" in str(report.batches[0].error)
 
 
 async def test_a_2xx_that_is_cut_off_is_not_sent_again() -> None:
@@ -167,7 +167,7 @@ async def test_a_2xx_that_is_cut_off_is_not_sent_again() -> None:
 
 
 async def test_an_import_is_followed_by_its_id_alone() -> None:
-    """Also where the rest of the answer is not what was promised; an id may be a number."""
+    """Also where the rest of the response is not what was promised; an id may be a number."""
     async with (
         Importer({0: answer(200, {"id": 0, "status": ["?"]}, effect=True)}) as service,
         connect(service) as scarf,
@@ -179,7 +179,7 @@ async def test_an_import_is_followed_by_its_id_alone() -> None:
 
 @pytest.mark.parametrize("import_id", ["", ".", "..", "i\n0"])
 async def test_an_import_whose_id_no_address_can_hold(import_id: str, caplog: pytest.LogCaptureFixture) -> None:
-    """What became of it is unknown; the others go on, and what is logged of it stays on one line."""
+    """The outcome of it is unknown; the others go on, and what is logged of it stays on one line."""
     odd = {0: answer(200, {"id": import_id, "status": "importing"})}
     async with Importer(odd) as service, connect(service) as scarf:
         report = await scarf.imports.send(rows(2), package="p", batch=1, concurrency=1)
@@ -234,7 +234,7 @@ async def test_what_says_nothing_is_polled_for_no_longer_than_patience() -> None
 
 
 async def test_a_poll_that_fails_does_not_end_the_others() -> None:
-    """The import is there, and what became of it is unknown."""
+    """The import is there, and the outcome of it is unknown."""
     async with Importer(polls={0: answer(400)}) as service, connect(service) as scarf:
         report = await scarf.imports.send(rows(2), package="p", batch=1, concurrency=1)
     assert sorted(batch.status for batch in report.batches) == ["done", "unknown"]
@@ -260,7 +260,7 @@ async def test_what_all_batches_would_be_told_is_raised(status: int) -> None:
 
 
 async def test_batches_are_sent_at_once_and_nothing_is_read_ahead() -> None:
-    """As many as were asked for are under way, and no more rows have been taken than those and one batch."""
+    """As many as were asked for are in progress, and no more rows have been taken than those and one batch."""
     read = 0
 
     async def given() -> AsyncIterator[JSONObject]:
@@ -403,7 +403,7 @@ async def test_bad_arguments_are_refused_before_a_row_is_read(arguments: dict[st
 
 
 async def test_retries_end_and_the_batch_is_unknown_then() -> None:
-    """Also with identifiers, where the service never says what became of it."""
+    """Also with identifiers, where the service never says the outcome of it."""
     async with Importer(dict.fromkeys(range(9), answer(503))) as service, connect(service, retry=FAST) as scarf:
         report = await scarf.imports.send(rows(2), package="p")
     assert (report.unknown, len(service.posts)) == (2, FAST.attempts)

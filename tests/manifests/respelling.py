@@ -1,4 +1,4 @@
-"""A service that spells names its own way: everything is an emulator's, but for the words of its answers."""
+"""A service that spells names its own way: everything is an emulator's, but for the words of its responses."""
 
 from __future__ import annotations
 

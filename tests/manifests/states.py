@@ -55,7 +55,7 @@ def acme(
 
 
 def said(*packages: PackageSpec, people: Mapping[str, str] | None = None) -> Manifest:
-    """A manifest that speaks of packages of acme."""
+    """A manifest that mentions packages of acme."""
     return Manifest(organizations=(OrganizationSpec(name="acme", packages=packages),), people=people or {})
 
 

@@ -38,7 +38,7 @@ def faults(seed: int) -> Faults:
 
 
 async def make(scarf: Scarf, manifest: Manifest, *, prune: bool) -> None:
-    """Compare and apply; again where it did not show what became of a change."""
+    """Compare and apply; again where it did not show the outcome of a change."""
     for _ in range(4):
         changes = await scarf.manifests.diff(manifest, prune=prune)
         report = await scarf.manifests.apply(changes, max_removals=len(changes), me="ann")
@@ -170,7 +170,7 @@ async def test_a_set_stop_leaves_the_rest_unsent(scarf: Scarf, scarf_emulator: E
 
 
 async def test_who_the_token_is_goes_unchecked_unless_it_is_said(scarf: Scarf) -> None:
-    """The report says so where somebody loses something, and only there."""
+    """The report says so where someone loses something, and only there."""
     await scarf.organizations.create(ACME)
     created = await scarf.manifests.apply(Changes((member("bob", "owner"),)))
     assert not created.me_unchecked

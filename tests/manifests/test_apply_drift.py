@@ -1,4 +1,4 @@
-"""Somebody else changes things between comparing and applying."""
+"""Someone else changes things between comparing and applying."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ async def test_what_moved_is_left_alone(
 
 
 async def test_what_is_done_already_counts_as_done(world: World) -> None:
-    """Somebody else did the same in between: nothing is sent twice, and all is well."""
+    """Someone else did the same in between: nothing is sent twice, and all is well."""
     assert (await world.scarf.manifests.apply(world.changes)).ok
     world.emulator.requests.clear()
     report = await world.scarf.manifests.apply(world.changes)
@@ -212,7 +212,7 @@ async def test_a_journal_makes_it_all_or_nothing(world: World, tmp_path: Path) -
 
 
 async def test_the_earlier_effects_of_a_run_are_no_drift(world: World, tmp_path: Path) -> None:
-    """A run that failed in places goes on with the same changes and journal; what others moved stops it."""
+    """A run that failed in places continues with the same changes and journal; what others moved stops it."""
     world.emulator.faults.add(FaultRule("POST", "/packages/*/routes", 1, action=422))
     world.emulator.faults.add(FaultRule("DELETE", "/organizations/acme/users/bob", 1, action=422))
     world.emulator.faults.add(FaultRule("POST", "/organizations/umbra/users", 1, action=422))
@@ -228,7 +228,7 @@ async def test_the_earlier_effects_of_a_run_are_no_drift(world: World, tmp_path:
 
 
 async def test_a_journal_of_other_changes_is_refused(world: World, tmp_path: Path) -> None:
-    """The error says what changes a journal goes on with."""
+    """The error says what changes a journal continues with."""
     journal = tmp_path / "journal"
     assert (await world.scarf.manifests.apply(Changes(world.changes[:1]), journal=journal)).ok
     with pytest.raises(JournalError, match=r"belongs to another plan.*need a new journal"):

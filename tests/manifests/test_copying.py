@@ -73,7 +73,7 @@ async def other() -> AsyncIterator[Scarf]:
 
 
 def shown(manifest: Manifest) -> Manifest:
-    """What of a manifest the service gives back; what is empty is said."""
+    """What of a manifest the service returns; what is empty is said."""
     return attrs.evolve(
         manifest,
         organizations=tuple(
@@ -100,7 +100,7 @@ def shown(manifest: Manifest) -> Manifest:
 
 
 async def pulled(scarf: Scarf, name: str) -> Manifest:
-    """What is there, in the order of names."""
+    """What exists, in the order of names."""
     return shown(await scarf.manifests.pull(name))
 
 

@@ -1,4 +1,4 @@
-"""What is there, held against changes: on data, without a request."""
+"""What exists, compared with changes: on data, without a request."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_usual_level_is_none() -> None:
 
 
 def test_what_was_to_be_created_and_is_there_gets_what_hangs_on_it() -> None:
-    """The package that somebody else made is the one; its identifier is known now."""
+    """The package that someone else made is the one; its identifier is known now."""
     on = partial(Change, action="create", organization="acme", package="web", library_type=LibraryType.NPM)
     create = on(kind="package", after={"short_description": ""})
     admin = on(kind="permission", name="ann", after={"level": "admin"})
@@ -128,7 +128,7 @@ def test_what_was_to_be_created_and_is_there_gets_what_hangs_on_it() -> None:
 
 
 def test_a_removal_of_what_is_not_there_is_done() -> None:
-    """Nothing is sent for it: under that identifier there may be somebody else's by now."""
+    """Nothing is sent for it: under that identifier there may be someone else's by now."""
     change = Change(action="remove", kind="package", organization="acme", package="web", uuid="elsewhere")
     live = acme(package())
     assert [verdict.state for verdict in verdicts([change], touched([change], None), live)] == ["done"]

@@ -46,7 +46,7 @@ def test_five_or_a_quarter_of_a_kind_may_go(members: int, there: int, passes: bo
     if passes:
         check(changes)
         return
-    message = f"{members} of {there} members would be removed: look .* max_removals={members + 5} .* if all"
+    message = f"{members} of {there} members would be removed: check .* max_removals={members + 5} .* if all"
     with pytest.raises(GuardError, match=message):
         check(changes)
     check(changes, max_removals=members + 5)
@@ -76,7 +76,7 @@ def test_all_that_is_wrong_is_named_together() -> None:
 @pytest.mark.parametrize("number", [None, 1000])
 def test_no_organization_loses_its_last_owner(number: int | None) -> None:
     """No number of removals allows that."""
-    with pytest.raises(GuardError, match="organization acme would be left without an owner: make somebody else"):
+    with pytest.raises(GuardError, match="organization acme would be left without an owner: make someone else"):
         check(Changes(ownerless=("acme",)), max_removals=number)
 
 

@@ -134,7 +134,7 @@ def paths(emulator: Emulator) -> list[str]:
 
 
 async def test_pull_describes_what_is_there(acme: Scarf, scarf_emulator: Emulator) -> None:
-    """All of it, in few requests; addresses are not given back, and equal routes are one."""
+    """All of it, in few requests; addresses are not returned, and equal routes are one."""
     assert await acme.manifests.pull("acme", "acme") == Manifest(organizations=(ACME,))
     assert paths(scarf_emulator) == sorted(
         [
@@ -254,7 +254,7 @@ async def test_packages_whose_owner_does_not_show_are_nobodys() -> None:
 
 
 async def test_the_first_error_ends_the_reading(acme: Scarf, scarf: Scarf, scarf_emulator: Emulator) -> None:
-    """It is raised by itself, whatever else was under way, and no more than that is read."""
+    """It is raised by itself, whatever else was in progress, and no more than that is read."""
     for number in range(40):
         await scarf.packages.create(
             PackageUpsert(name=f"cli{number}", short_description="", library_type="npm"), organization="umbra"

@@ -58,7 +58,7 @@ def test_tables_as_spreadsheets_save_them(tmp_path: Path) -> None:
 
 
 def test_tables_beside_a_manifest(tmp_path: Path) -> None:
-    """Rows add to what the manifest says, and may speak of its groups and packages."""
+    """Rows add to what the manifest says, and may mention its groups and packages."""
     (tmp_path / "acme.yaml").write_text("""
 version: 1
 groups: {all: [ann, bob]}

@@ -117,13 +117,13 @@ async def test_they_are_bound_to_a_version(scarf_emulator: Emulator, tmp_path: P
         write_changes(changes, tmp_path / "changes", server=server, owner=two.owner)
         saved = read_changes(tmp_path / "changes")
         assert (saved.api, saved.owner, saved.changes) == ("v2", None, changes)
-        with pytest.raises(ValidationError, match=r"for v2 \(http.*/v2\), and this client speaks v1 \(http.*v1\)"):
+        with pytest.raises(ValidationError, match=r"for v2 \(http.*/v2\), and this client calls v1 \(http.*v1\)"):
             await one.manifests.apply(saved)
-        with pytest.raises(ValidationError, match=r"made for v2, and this client speaks v1"):
+        with pytest.raises(ValidationError, match=r"made for v2, and this client calls v1"):
             await one.manifests.apply(changes)
         assert (await two.with_options(owner="umbra").manifests.apply(saved)).ok
         write_changes(CHANGES, tmp_path / "changes", server=server)
-        with pytest.raises(ValidationError, match=r"made for v1 .* this client speaks v2"):
+        with pytest.raises(ValidationError, match=r"made for v1 .* this client calls v2"):
             await two.manifests.apply(read_changes(tmp_path / "changes"))
 
 

@@ -196,7 +196,7 @@ _identifiers = count()
 
 
 def applied(changes: Changes, live: Live) -> Live:
-    """What is there after the changes: each is carried out as the service would."""
+    """What exists after the changes: each is carried out as the service would."""
     for change in changes.applicable:
         live = _applied(change, live)
     return live

@@ -1,4 +1,4 @@
-"""Is it there already? What was asked for, held against what the service shows."""
+"""Is it there already? What was asked for, compared with what the service shows."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_a_package_of_unspecified_type() -> None:
 
 
 def test_an_equal_package_counts_before_a_different_one() -> None:
-    """Of two under one identity the equal one is the answer, whatever their order."""
+    """Of two under one identity the equal one is the response, whatever their order."""
     other = attrs.evolve(WEB, uuid="u-2", short_description="Toys")
     for shown in ([other, WEB], [WEB, other]):
         assert find_package(WANTED, shown) == Found(equal=WEB)
@@ -197,7 +197,7 @@ def test_an_equal_package_counts_before_a_different_one() -> None:
     ],
 )
 def test_a_package_of_before(age: dt.timedelta | None, counts: bool) -> None:
-    """What was created more than a minute before the first send is somebody else's; without a date it counts."""
+    """What was created more than a minute before the first send is someone else's; without a date it counts."""
     package = attrs.evolve(WEB, created_at=None if age is None else NOON - age)
     assert bool(find_package(WANTED, [package], not_before=NOON)) is counts
     assert find_package(WANTED, [package])
@@ -218,7 +218,7 @@ def test_a_route() -> None:
 
 
 def test_of_equal_routes_the_youngest() -> None:
-    """Where the service has taken equal routes, the last of the list is the answer."""
+    """Where the service has taken equal routes, the last of the list is the response."""
     shown = [Route(f"r-{number}", "https://acme.example/a", "/a") for number in range(3)]
     assert find_route(ROUTE, iter(shown)) == Found(equal=shown[2])
 

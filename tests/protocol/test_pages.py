@@ -206,8 +206,8 @@ def test_a_list_that_is_not_paged(body: object) -> None:
 @pytest.mark.parametrize(
     ("body", "path", "reason"),
     [
-        (b"", "", "the answer is empty"),
-        (b"<html>", "", "the answer is not JSON"),
+        (b"", "", "the response is empty"),
+        (b"<html>", "", "the response is not JSON"),
         (b"null", "", "expected an array, found null"),
         (b"{}", "", "expected an array, found an object"),
         (b'{"results": null}', "", "expected an array, found an object"),
@@ -218,7 +218,7 @@ def test_a_list_that_is_not_paged(body: object) -> None:
     ],
 )
 def test_what_is_not_a_page(body: bytes, path: str, reason: str) -> None:
-    """An answer of which any element cannot be read is an error that names the place, in its envelope."""
+    """A response of which any element cannot be read is an error that names the place, in its envelope."""
     with pytest.raises(DecodeError) as caught:
         read_page(LIST.request(owner="acme"), Answer(200, {}, body))
     assert (caught.value.path, caught.value.args[0]) == (path, reason)

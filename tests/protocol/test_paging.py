@@ -48,7 +48,7 @@ LISTS: Final[Mapping[str, tuple[Listing[Thing], str, str]]] = {
 
 
 def same(found: Sequence[Thing], there: Sequence[Thing]) -> bool:
-    """Tell whether each element of a list is there once, in any order."""
+    """Return whether each element of a list is there once, in any order."""
     return sorted(thing.id for thing in found) == sorted(thing.id for thing in there)
 
 
@@ -310,7 +310,7 @@ def test_a_list_that_changes_while_it_is_read(
     told: bool,
     kept: bool,
 ) -> None:
-    """What is there all the while is in the list once, and nothing that never was; or the list is not returned."""
+    """What exists all the while is in the list once, and nothing that never was; or the list is not returned."""
     seen: list[frozenset[int]] = []
 
     def change(number: int) -> list[Thing]:

@@ -47,7 +47,7 @@ BASE: Final = "https://scarf.sh/api/v1"
 
 
 def answer(status: int, headers: Mapping[str, str] | None = None, body: bytes = b"", **more: bool) -> Answer:
-    """Make an answer; `cut` and `too_long` say that its body is not whole."""
+    """Make a response; `cut` and `too_long` say that its body is not whole."""
     cut = TransportError("cut") if more.get("cut") else None
     return Answer(status, headers or {}, body, f"{BASE}/packages", cut=cut, too_long=more.get("too_long", False))
 
@@ -196,7 +196,7 @@ def test_no_retry_after() -> None:
     ],
 )
 def test_a_date_is_reckoned_by_the_service_s_clock(date: str | None, seconds: float) -> None:
-    """The answer's own Date counts; this machine's clock only where there is no readable one."""
+    """The response's own Date counts; this machine's clock only where there is no readable one."""
     headers = {"Retry-After": "Fri, 01 Mar 2024 12:00:30 GMT"} | ({} if date is None else {"Date": date})
     assert retry_after(headers, now=NOON - dt.timedelta(seconds=10)) == seconds
 
@@ -218,7 +218,7 @@ def test_any_header_gives_a_wait_or_none(value: str, date: str) -> None:
     wait=st.integers(0, 10**8),
 )
 def test_any_date_gives_its_distance(moment: dt.datetime, wait: int) -> None:
-    """An HTTP date so many seconds after the answer's own is that many seconds of wait."""
+    """An HTTP date so many seconds after the response's own is that many seconds of wait."""
     date = moment.replace(tzinfo=dt.UTC, microsecond=0)
     until = date + dt.timedelta(seconds=wait)
     headers = {
@@ -238,7 +238,7 @@ def test_any_date_gives_its_distance(moment: dt.datetime, wait: int) -> None:
     ],
 )
 def test_the_server_s_date(headers: dict[str, str], expected: dt.datetime | None) -> None:
-    """The answer's Date is an aware time, or None where it is missing or unreadable."""
+    """The response's Date is an aware time, or None where it is missing or unreadable."""
     assert server_date(headers) == expected
 
 
@@ -246,7 +246,7 @@ GET = endpoints_v1.GET_ORGANIZATION.request(organization="acme")
 
 
 def error_for(body: bytes, status: int = 400, headers: Mapping[str, str] | None = None) -> APIError:
-    """Build the error of an answer."""
+    """Build the error of a response."""
     return error_of(GET, answer(status, headers, body), attempts=2)
 
 
@@ -487,8 +487,8 @@ def test_a_success_is_decoded() -> None:
 @pytest.mark.parametrize(
     ("given_answer", "text"),
     [
-        (answer(200, body=b"<html>s3cr3t"), "cannot read Member: the answer is not JSON"),
-        (answer(200), "cannot read Member: the answer is empty"),
+        (answer(200, body=b"<html>s3cr3t"), "cannot read Member: the response is not JSON"),
+        (answer(200), "cannot read Member: the response is empty"),
         (answer(200, body=b'{"s3cr3t": 1}'), "cannot read Member: expected an array, found an object"),
         (
             answer(200, body=b'[{"username": "s3cr3t", "role": 7}]'),
@@ -515,7 +515,7 @@ def test_what_cannot_be_decoded(given_answer: Answer, text: str) -> None:
 
 
 def test_a_call_that_promises_nothing_has_nothing_to_decode() -> None:
-    """Decoding the answer of a delete is a programming error."""
+    """Decoding the response of a delete is a programming error."""
     with pytest.raises(TypeError, match="has no response type"):
         decode(endpoints_v1.DELETE_PACKAGE.request(package="u-1"), answer(200, body=b"{}"))
 
@@ -535,7 +535,7 @@ def test_a_call_that_promises_nothing_has_nothing_to_decode() -> None:
     ],
 )
 def test_what_a_write_answered(given_answer: Answer, expected: Organization | None) -> None:
-    """An answer that is the entity is the entity; any other success is None, and no error."""
+    """A response that is the entity is the entity; any other success is None, and no error."""
     request = endpoints_v1.UPDATE_ORGANIZATION.request(None, organization="acme")
     assert decode_written(request, given_answer) == expected
 

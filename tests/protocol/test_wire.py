@@ -309,12 +309,12 @@ def test_nothing_is_made_to_fit(kind: type[attrs.AttrsInstance], row: object, pa
         (b"[[]]", "[0]", "expected an object, found an array"),
         (b"[{}, null]", "[0].username", "a required field is missing"),
         (b'[{"username": "ann", "role": "admin"}, null]', "[1]", "expected an object, found null"),
-        (b"", "", "the answer is empty"),
-        (b" \r\n", "", "the answer is empty"),
-        (b"<html>s3cr3t</html>", "", "the answer is not JSON"),
-        (b'[{"username": "s3cr3t"', "", "the answer is not JSON"),
-        (b"\xff\xfe", "", "the answer is not JSON"),
-        pytest.param(b"[" * 100_000, "", "the answer is not JSON", id="deep"),
+        (b"", "", "the response is empty"),
+        (b" \r\n", "", "the response is empty"),
+        (b"<html>s3cr3t</html>", "", "the response is not JSON"),
+        (b'[{"username": "s3cr3t"', "", "the response is not JSON"),
+        (b"\xff\xfe", "", "the response is not JSON"),
+        pytest.param(b"[" * 100_000, "", "the response is not JSON", id="deep"),
     ],
 )
 def test_what_is_no_list_of_members(body: bytes, path: str, reason: str) -> None:
@@ -374,7 +374,7 @@ def test_odd_timestamps_cost_nothing(text: str) -> None:
 
 
 def test_the_last_of_two_equal_keys_counts() -> None:
-    """A key that occurs twice does not make the answer unreadable."""
+    """A key that occurs twice does not make the response unreadable."""
     assert wire.read(b'{"name": "old", "name": "acme"}', Organization).name == "acme"
 
 

@@ -79,7 +79,7 @@ async def read_late(scarf: Scarf) -> object:
 
 
 async def reflect(raw: Raw, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer with the status that the path names, and say the token back in every place that an answer has."""
+    """Answer with the status that the path names, and say the token back in every place that a response has."""
     while request := await raw.request(reader):
         status = request.split()[1].rpartition(b"/")[2].decode()
         words = f"Bearer {KEY}".replace("\\", "\\\\").replace('"', '\\"')

@@ -237,7 +237,7 @@ async def test_a_proxy_that_says_what_it_was_told(call: Call, answer: str) -> No
 
 @calls
 async def test_a_proxy_that_talks_much(call: Call) -> None:
-    """Its answer to CONNECT may be as long as other heads: one of 60 kB is read, and one of 70 kB is not."""
+    """Its response to CONNECT may be as long as other heads: one of 60 kB is read, and one of 70 kB is not."""
     for size, words in ((60_000, "refused with status 403"), (70_000, "response to CONNECT cannot be read")):
         answer = b"HTTP/1.1 403 No\r\nX: " + b"a" * size + b"\r\n\r\n"
         async with Tunnel(answer=answer) as proxy:

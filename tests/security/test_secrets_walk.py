@@ -269,7 +269,7 @@ async def by_v2(world: World) -> None:
 
 
 async def by_import(scarf: Scarf, package: str, emulator: Emulator) -> list[object]:
-    """Return what imports give: a report with a batch that failed, what became of it, and its log."""
+    """Return what imports give: a report with a batch that failed, the outcome of it, and its log."""
     emulator.quirks = Quirks(import_seconds=0.0)
     emulator.faults.add(FaultRule("POST", "*/import", 1, 400))
     now = dt.datetime.now(dt.UTC)

@@ -81,7 +81,7 @@ async def test_a_day_of_commands(env: dict[str, str], tmp_path: Path) -> None:
 
 
 async def test_services_that_say_it_back() -> None:
-    """An error's words, and a page in the place of an export, are shown without the token that they repeat."""
+    """An error's words, and a page in place of an export, are shown without the token that they repeat."""
     async with Raw(reflect) as raw:
         env = environment(raw.url, **PROXY)
         for name in ("400", "401", "404"):

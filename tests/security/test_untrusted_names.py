@@ -64,7 +64,7 @@ def client(url: str) -> Scarf:
     ],
 )
 async def test_a_saved_file_has_the_name_it_was_given(header: str, home: Path, tmp_path: Path) -> None:
-    """Whatever the answer proposes; from Python, from a shell into a file, and to standard output."""
+    """Whatever the response proposes; from Python, from a shell into a file, and to standard output."""
     async with Raw(head("200 OK", [header], length=len(BODY)) + BODY) as service:
         async with client(service.url) as scarf:
             saved = await scarf.exports.pixel_events(*RANGE).save("saved.csv")

@@ -74,7 +74,7 @@ def assert_one_line(error: BaseException) -> None:
 
 
 def said(body: bytes | str, *headers: str, status: str = "422 No", kind: str = "application/json") -> bytes:
-    """Write an answer, byte by byte as it is given."""
+    """Write a response, byte by byte as it is given."""
     data = body if isinstance(body, bytes) else body.encode()
     start = head(status, headers, length=len(data)).replace(b"application/json", kind.encode())
     return start + data
@@ -108,7 +108,7 @@ ANSWERS = {
 @pytest.mark.parametrize("call", [get, create, read, aggregates])
 @pytest.mark.parametrize("data", ANSWERS.values(), ids=ANSWERS)
 async def test_every_error_is_one_line(data: bytes, call: Call) -> None:
-    """Whatever part of an answer an error quotes, it quotes it as text; so do its notes and its causes."""
+    """Whatever part of a response an error quotes, it quotes it as text; so do its notes and its causes."""
     async with Raw(data) as service, client(service.url) as scarf:
         try:
             await call(scarf)

@@ -95,7 +95,7 @@ async def test_single_reader_reads(source: Source, begin: Begin) -> None:
 
 
 async def test_many_readers_cost_two_reads(source: Source, begin: Begin) -> None:
-    """The first has its own; all who come while it is under way wait for one further read."""
+    """The first has its own; all who come while it is in progress wait for one further read."""
     first = begin()
     await source.until(1)
     others = [begin() for _ in range(50)]
@@ -164,7 +164,7 @@ async def test_read_under_way_serves_who_can_do_with_it(source: Source, begin: B
 
 
 async def test_read_of_before_does_not_serve(source: Source, begin: Begin) -> None:
-    """Neither a kept one nor one under way that began earlier."""
+    """Neither a kept one nor one in progress that began earlier."""
     first = begin(since=0.0)
     await source.until(1)
     later = begin(since=CLOCK.monotonic() + 1e-9)

@@ -218,7 +218,7 @@ async def domains(scarf: Scarf, web: Package) -> None:
 
 
 async def version_2(api: ApiVersion, importance: ImportanceLike) -> None:
-    """Speak v2: the same calls, and what only v2 has."""
+    """Use v2: the same calls, and what only v2 has."""
     async with Scarf(api=api, owner="acme", v3_url="https://api.scarf.sh/v3") as scarf:
         assert_type(scarf.api, ApiVersion)
         assert_type(scarf.owner, str | None)
@@ -314,7 +314,7 @@ def records(aggregate: Aggregate, event: Event) -> None:
 
 
 async def imports(scarf: Scarf, package: Package) -> None:
-    """Send events, and look at what became of them."""
+    """Send events, and look at the outcome of them."""
 
     async def rows() -> AsyncIterator[dict[str, str]]:
         yield {"$time": "2026-06-15T00:00Z"}

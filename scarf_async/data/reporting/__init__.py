@@ -1,4 +1,4 @@
-"""A report: one HTML file with a sentence, charts and tables of what an export holds."""
+"""A report on the events of an export: one HTML file with a summary, charts and tables."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ _ENDING: Final = ".html"
 
 @attrs.frozen(repr=False)
 class Report:
-    """A report: one HTML file of less than 3 MB that loads nothing and evaluates nothing.
+    """A report: one self-contained HTML file of less than 3 MB, which loads nothing and uses no `eval`.
 
-    In a notebook it shows itself.
+    A notebook displays it.
     """
 
     _html: str = attrs.field(alias="html")
 
     def html(self) -> str:
-        """Return the file's text."""
+        """Return the HTML."""
         return self._html
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file; one that is there is replaced, by a whole one. Missing parent directories are made.
+        """Write the file atomically; an existing one is replaced, and missing parent directories are created.
 
         ```python
         report("events").save("downloads.html")
         ```
 
         Args:
-            path: where to; it ends in `.html`.
+            path: the file; its name must end in `.html`.
 
         Raises:
-            ValidationError: it has another ending; nothing was written.
-            OSError: it cannot be written; what was there is as it was.
+            ValidationError: the name has another ending; nothing was written.
+            OSError: the file cannot be written; an existing one is unchanged.
         """
         target = report_path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class Report:
         return f"<Report of {len(self._html.encode()):,} bytes of HTML>"
 
     def _repr_html_(self) -> str:
-        # Away from the notebook's own origin.
+        # Isolated from the notebook's own origin.
         return (
             f'<iframe srcdoc="{html.escape(self._html)}" sandbox="allow-scripts" title="Report"'
             ' style="width: 100%; height: 80vh; border: 0"></iframe>'
@@ -66,10 +66,10 @@ class Report:
 
 
 def report_path(path: str | os.PathLike[str]) -> Path:
-    """Return where a report goes.
+    """Return the path of a report.
 
     Raises:
-        ValidationError: it does not end in `.html`.
+        ValidationError: the path does not end in `.html`.
     """
     found = Path(path)
     if found.suffix.lower() != _ENDING:
@@ -82,9 +82,9 @@ def report_path(path: str | os.PathLike[str]) -> Path:
 def report(source: str | os.PathLike[str], *, title: str | None = None) -> Report:
     """Make a report of events: how many downloads, from whom, of which versions; needs the extra `data`.
 
-    It begins with one sentence about the last 28 whole days that the source holds, and how they compare with the 28
-    before, unless a day of either is missing or provisional. It names packages, versions, companies, countries,
-    connection types, clients and platforms as the source has them, and no account, origin or event.
+    It begins with one sentence about the last 28 whole days of the source, and compares them with the 28 days
+    before, unless any of these days is missing or provisional. It contains the packages, versions, companies,
+    countries, connection types, clients and platforms of the source, but no account, origin or single event.
 
     ```python
     from scarf_async.data import report
@@ -93,19 +93,19 @@ def report(source: str | os.PathLike[str], *, title: str | None = None) -> Repor
     ```
 
     Args:
-        source: the directory, or the address of the prefix in an object store, that `scarf.exports.run` wrote, of a
-            job of events; or `duckdb:PATH`, a database that events were loaded into. Of its tables of events that
-            is `scarf_events`, or else the only one.
-        title: what it is called; None: after the packages.
+        source: the directory, or the URL of the prefix in an object store, that `scarf.exports.run` wrote for a job
+            of events; or `duckdb:PATH`, a database that events were loaded into, in the table `scarf_events` or
+            else its only table of events.
+        title: the title; None: one that names the packages.
 
     Returns:
         The report.
 
     Raises:
         ConfigurationError: DuckDB or pyarrow is not installed.
-        ValidationError: the source is not of events, or the title is not text.
-        ExportError: the source cannot be used.
-        JobBusyError: another process holds the database.
+        ValidationError: the source does not contain events, or the title is not a string.
+        ExportError: the source is not that of an export job or load, or is damaged.
+        JobBusyError: another process has the database open.
         OSError: the source cannot be read.
     """
     if title is not None:
@@ -120,5 +120,5 @@ def _parts() -> Parts:
     style, licences, library, script = (
         folder.joinpath(name).read_text("utf-8") for name in ("page.css", "licences.txt", "vega.js", "page.js")
     )
-    # Anyone who passes the page on passes them on, too.
+    # Anyone who forwards the page forwards them, too.
     return Parts(style, f"/*!\n{licences}*/\n{library}", script)

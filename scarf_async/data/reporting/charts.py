@@ -1,6 +1,6 @@
 """The charts of a report as Vega-Lite. Pure.
 
-Everything is counted already, and every domain is given: Vega groups by keys, which a name such as `__proto__`
+Everything is already counted, and every domain is explicit: Vega groups by keys, which a name such as `__proto__`
 breaks.
 """
 
@@ -36,12 +36,12 @@ _CONFIG: Final = {
         "title": None,
     },
 }
-# A bar that is too low to be seen is told from none.
+# A bar that is too low to be visible must differ from none.
 _BAR: Final = {"type": "bar", "cornerRadiusEnd": 1}
 
 
 def downloads(counted: Sequence[Counted], grain: Grain) -> Chart | None:
-    """Return bars over time with their mean, and gaps as bands; None: there is nothing to draw."""
+    """Return bars over time with their mean, and gaps as bands; None if there is nothing to draw."""
     rows = [
         {
             "at": str(one.bucket.span.start),
@@ -76,13 +76,13 @@ def downloads(counted: Sequence[Counted], grain: Grain) -> Chart | None:
 
 
 def mean_of(counted: Sequence[Counted]) -> float | None:
-    """Return the mean of what is whole, of two at least."""
+    """Return the mean of the complete buckets, if there are at least two."""
     whole = [one.downloads for one in counted if one.bucket.is_whole and one.downloads is not None]
     return sum(whole) / len(whole) if len(whole) > 1 else None
 
 
 def origins(counted: Sequence[OriginsIn], grain: Grain) -> Chart | None:
-    """Return bars of returning origins, and upon them new ones; None: there is nothing to draw."""
+    """Return stacked bars of returning and new origins; None if there is nothing to draw."""
     if not any(one.all for one in counted):
         return None
     rows = [
@@ -124,7 +124,7 @@ def origins(counted: Sequence[OriginsIn], grain: Grain) -> Chart | None:
 
 
 def shares(counted: Sequence[ShareIn], versions: Sequence[Version], grain: Grain) -> Chart | None:
-    """Return a line for each version; None: there is nothing to draw."""
+    """Return a line for each version; None if there is nothing to draw."""
     if not any(one.share for one in counted):
         return None
     rows = [
@@ -140,7 +140,7 @@ def shares(counted: Sequence[ShareIn], versions: Sequence[Version], grain: Grain
     drawn = {one.number for one in counted}
     lines = {
         "data": {"values": rows},
-        # Once, since a name may be long.
+        # Named only once, since a name may be long.
         "transform": [
             {"lookup": "series", "from": {"data": {"values": names}, "key": "series", "fields": ["version"]}}
         ],
@@ -170,7 +170,7 @@ def shares(counted: Sequence[ShareIn], versions: Sequence[Version], grain: Grain
 
 
 def ranking(ranked: Ranking, description: str) -> Chart | None:
-    """Return a bar for each name, with the name above it; None: there is nothing to draw."""
+    """Return a bar for each name, with the name above it; None if there is nothing to draw."""
     if not ranked.top:
         return None
     rows = [
@@ -299,7 +299,7 @@ def _noted(rows: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
 
 
 def _counts(field: str) -> Mapping[str, object]:
-    # As a format of the axis it would make `0k` of nothing.
+    # As a format of the axis, it would show zero as `0k`.
     axis = {"labelExpr": "format(datum.value, '~s')", "tickCount": 4, "tickMinStep": 1, "domain": False}
     return {"field": field, "type": "quantitative", "axis": axis}
 

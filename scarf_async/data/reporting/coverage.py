@@ -1,4 +1,4 @@
-"""Which days a source holds, and how they are drawn. Pure."""
+"""The days that a source covers, and how they are drawn. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import attrs
 __all__ = ["PERIOD", "Bucket", "Coverage", "Grain", "Held", "Span"]
 
 PERIOD: Final = dt.timedelta(28)
-"""What the first sentence is about, and what it is compared with."""
+"""The length in days of the period of the first sentence, and of the one before."""
 _DAY: Final = dt.timedelta(1)
 _MOST_DAYS: Final = 92
 _MOST_DAYS_IN_WEEKS: Final = 731
@@ -21,34 +21,34 @@ _MOST_DAYS_IN_WEEKS: Final = 731
 
 @attrs.frozen(order=True)
 class Span:
-    """Days, from the first one to the first one after them."""
+    """A range of days, up to the first day after it."""
 
     start: dt.date
     end: dt.date
 
     @property
     def days(self) -> int:
-        """How many there are."""
+        """The number of days."""
         return max((self.end - self.start).days, 0)
 
     def common(self, other: Span) -> Span:
-        """Return the days that are in both."""
+        """Return the common days of both."""
         return Span(max(self.start, other.start), min(self.end, other.end))
 
     def common_days(self, spans: Iterable[Span]) -> int:
-        """Return how many of these days are in spans that do not overlap."""
+        """Return how many of these days are in non-overlapping spans."""
         return sum(self.common(span).days for span in spans)
 
 
 @attrs.frozen
 class Held:
-    """A window that a source holds.
+    """A window of a source.
 
     Attributes:
         start: the first day.
         end: the first day after it.
         provisional: whether something may be missing in it.
-        asked: the day on which it was asked for; from that day on nothing is whole.
+        asked: the day on which it was requested; days from then on are incomplete.
     """
 
     start: dt.date
@@ -58,19 +58,19 @@ class Held:
 
     @property
     def span(self) -> Span:
-        """The days that were over when they were asked for."""
+        """The days that had ended when they were requested."""
         return Span(self.start, min(self.end, self.asked) if self.provisional else self.end)
 
 
 class Grain(StrEnum):
-    """How long the buckets of a chart are."""
+    """The length of the buckets of a chart."""
 
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
 
     def first(self, day: dt.date) -> dt.date:
-        """Return the first day of the bucket that a day is in."""
+        """Return the first day of the bucket of a day."""
         match self:
             case Grain.DAY:
                 return day
@@ -90,8 +90,8 @@ class Bucket:
 
     Attributes:
         span: its days.
-        missing: how many of them the source does not hold.
-        provisional: whether one of them is.
+        missing: the number of days that the source lacks.
+        provisional: whether one of the days is provisional.
     """
 
     span: Span
@@ -105,7 +105,7 @@ class Bucket:
 
     @property
     def is_gap(self) -> bool:
-        """Whether the source holds none of its days."""
+        """Whether the source has none of its days."""
         return self.missing == self.span.days
 
 
@@ -120,7 +120,7 @@ def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def _without(whole: Span, spans: Sequence[Span]) -> list[Span]:
-    """Return the days of a span that are not in others, which are in order and do not overlap."""
+    """Return the days of a span that are not in others, which are sorted and do not overlap."""
     inside = [common for span in spans if (common := whole.common(span)).days]
     starts = [whole.start, *(span.end for span in inside)]
     ends = [*(span.start for span in inside), whole.end]
@@ -129,11 +129,11 @@ def _without(whole: Span, spans: Sequence[Span]) -> list[Span]:
 
 @attrs.frozen(slots=False)
 class Coverage:
-    """The days that a source holds.
+    """The days that a source covers.
 
     Attributes:
-        jobs: the windows of each job whose events are in it.
-        is_known: whether the source says which days it holds; else they are taken from its events.
+        jobs: the windows of each job in the source.
+        is_known: whether the source names its days; else they are derived from its events.
     """
 
     jobs: tuple[tuple[Held, ...], ...] = ()
@@ -141,18 +141,18 @@ class Coverage:
 
     @cached_property
     def by_job(self) -> tuple[tuple[Span, ...], ...]:
-        """The days of each job, of those that have any."""
+        """The days of each job that has any."""
         return tuple(filter(None, (_merged(held.span for held in job) for job in self.jobs)))
 
     @cached_property
     def whole(self) -> Span | None:
-        """From the first day that is held to the last one."""
+        """The span from the first day to the last one."""
         spans = [span for job in self.by_job for span in job]
         return Span(min(spans).start, max(span.end for span in spans)) if spans else None
 
     @cached_property
     def gaps(self) -> tuple[Span, ...]:
-        """The days between these that no job has, or that a job lacks between its own."""
+        """The days in this span that no job has, or that a job lacks between its own."""
         if self.whole is None:
             return ()
         everything = _merged(span for job in self.by_job for span in job)
@@ -161,17 +161,17 @@ class Coverage:
 
     @cached_property
     def held(self) -> tuple[Span, ...]:
-        """The days that are there."""
+        """The days that exist."""
         return () if self.whole is None else tuple(_without(self.whole, self.gaps))
 
     @cached_property
     def provisional(self) -> tuple[Span, ...]:
-        """The days that are over, and of which something may be missing."""
+        """The days that have ended and may be incomplete."""
         return _merged(held.span for job in self.jobs for held in job if held.provisional)
 
     @cached_property
     def last(self) -> Span | None:
-        """The last 28 days that are held, or as many as there are."""
+        """The last 28 days of the source, or fewer if it has fewer."""
         if self.whole is None:
             return None
         return Span(max(self.whole.start, self.whole.end - PERIOD), self.whole.end)
@@ -182,20 +182,20 @@ class Coverage:
         return None if self.whole is None else Span(self.whole.end - 2 * PERIOD, self.whole.end - PERIOD)
 
     def missing_in(self, span: Span) -> tuple[Span, ...]:
-        """Return the days that are not there, or that one of the jobs lacks which have others of them."""
+        """Return the days that are missing, or that a job lacks which has others of them."""
         jobs = [job for job in self.by_job if span.common_days(job)] or [()]
         return _merged(gap for job in jobs for gap in _without(span, job))
 
     @cached_property
     def grain(self) -> Grain:
-        """How time is drawn: each day, or weeks from three months on, or months beyond two years."""
+        """The buckets of time: days up to three months, weeks up to two years, then months."""
         days = 0 if self.whole is None else self.whole.days
         if days <= _MOST_DAYS:
             return Grain.DAY
         return Grain.WEEK if days <= _MOST_DAYS_IN_WEEKS else Grain.MONTH
 
     def buckets(self, grain: Grain) -> tuple[Bucket, ...]:
-        """Return the buckets of a chart, without what is not whole at either end."""
+        """Return the buckets of a chart, without incomplete ones at either end."""
         found: list[Bucket] = []
         if self.whole is None:
             return ()

@@ -1,4 +1,4 @@
-"""The figures of a report, counted by DuckDB: three passes over the events, all else from what these leave."""
+"""The figures of a report, counted by DuckDB: three passes over the events, everything else from their results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _COUNTRIES: Final = 10
 _COMPANIES: Final = 25
 _VERSIONS: Final = 15
 DRAWN_VERSIONS: Final = 5
-"""How many of the versions have a share over time."""
+"""The number of versions with a share over time."""
 _CLIENTS: Final = 15
 _PROVIDER: Final = "isp"
 
@@ -51,7 +51,7 @@ SELECT day, is_view, company, grouping(company) = 1 AS is_of_day, count(*) AS n,
 FROM (SELECT *, day AS seen FROM events) GROUP BY GROUPING SETS ((day, is_view), (company))
 """
 _BY_DAY: Final = "CREATE OR REPLACE TEMP VIEW by_day AS SELECT day, is_view, n FROM totals WHERE is_of_day"
-# Who and where matter for the last days only: for all others that would be a row for nearly each event.
+# Companies and countries matter only for the last days: for all others they would need a row for nearly each event.
 _RECENT: Final = """
 CREATE OR REPLACE TEMP TABLE recent AS
 SELECT package, version, company, connection, country, client, platform, origin, count(*) AS n
@@ -157,7 +157,7 @@ class Total:
 
 @attrs.frozen
 class Counted:
-    """The downloads of a bucket; None: of no day of it anything is known."""
+    """The downloads of a bucket; None if nothing is known about any of its days."""
 
     bucket: Bucket
     downloads: int | None
@@ -165,7 +165,7 @@ class Counted:
 
 @attrs.frozen
 class OriginsIn:
-    """The origins of a bucket, and how many of them were in none before."""
+    """The origins of a bucket, and how many of them are new."""
 
     bucket: Bucket
     new: int
@@ -174,7 +174,7 @@ class OriginsIn:
 
 @attrs.frozen
 class ShareIn:
-    """The share of a package's origins that fetched a version in a bucket; None: nobody fetched the package."""
+    """The share of a package's origins that fetched a version in a bucket; None if none fetched the package."""
 
     bucket: Bucket
     number: int
@@ -207,7 +207,7 @@ class Version:
 
 @attrs.frozen
 class Named:
-    """Something in the last 28 days, with its share of all downloads."""
+    """A name in the last 28 days, with its share of all downloads."""
 
     name: str = attrs.field(converter=shortened)
     downloads: int
@@ -217,7 +217,7 @@ class Named:
 
 @attrs.frozen
 class Client:
-    """What fetches, and on what, in the last 28 days."""
+    """A client and its platform in the last 28 days."""
 
     name: str | None = attrs.field(converter=_name_or_none)
     platform: str | None = attrs.field(converter=_name_or_none)
@@ -227,13 +227,13 @@ class Client:
 
 @attrs.frozen
 class Ranking:
-    """The first of the last 28 days.
+    """A ranking of the last 28 days.
 
     Attributes:
-        top: those.
-        others: how many more there are.
+        top: the first entries.
+        others: the number of other entries.
         of_others: their downloads.
-        of_nobody: downloads of which the source does not say it.
+        of_nobody: the downloads without this value.
     """
 
     top: tuple[Named, ...] = ()
@@ -244,7 +244,7 @@ class Ranking:
 
 @attrs.frozen(kw_only=True)
 class Figures:
-    """All that a report shows. What has no period is about the last 28 days."""
+    """All figures of a report. Those without a period are about the last 28 days."""
 
     coverage: Coverage
     duplicates: int | None
@@ -272,13 +272,13 @@ class Figures:
 
     @property
     def has_earlier(self) -> bool:
-        """Whether there is something before the last 28 days, so that something can be new."""
+        """Whether there is data before the last 28 days, so that something can be new."""
         whole, last = self.coverage.whole, self.coverage.last
         return whole is not None and last is not None and whole.start < last.start
 
 
 def figures_of(source: Source) -> Figures:
-    """Count."""
+    """Count the figures of a source."""
     connection, coverage = source.connection, source.coverage
     last, before = coverage.last, coverage.before
     connection.execute(

@@ -1,4 +1,4 @@
-"""HTML in which nothing that is put into it is markup. Pure."""
+"""HTML from escaped text. Pure."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from scarf_async.text import printable
 __all__ = ["Html", "element", "joined", "shortened", "spelled"]
 
 _EMPTY: Final = frozenset({"meta", "br"})
-# HTML cannot hold them, or shows nothing in their place.
+# HTML cannot contain these, or does not show them.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-# However long names are, a page is not.
+# Long names must not make the page long.
 _LONGEST_NAME: Final = 500
 
 
 class Html(str):
-    """Text that is markup already."""
+    """Text that is already markup."""
 
     __slots__ = ()
 
 
 def spelled(text: str) -> str:
-    r"""Return a name as it is, control characters and lone surrogates as escapes.
+    r"""Return a name with control characters and lone surrogates escaped.
 
     >>> spelled("a\0b")
     'a\\x00b'
@@ -33,17 +33,17 @@ def spelled(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return the beginning of a name that is too long."""
+    """Return a name, shortened if it is too long."""
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
 
 def joined(*parts: str) -> Html:
-    """Return texts, escaped, and markup, as it is, one behind another."""
+    """Concatenate escaped texts and markup."""
     return Html("".join(part if isinstance(part, Html) else html.escape(spelled(part)) for part in parts))
 
 
 def element(tag: str, /, *children: str, **attributes: str) -> Html:
-    """Return an element; of the name of an attribute a final `_` is cut, and `_` is `-`.
+    """Return an element; in names of attributes, a final `_` is removed, and `_` becomes `-`.
 
     >>> element("p", "a < b", class_="it's")
     '<p class="it&#x27;s">a &lt; b</p>'

@@ -1,4 +1,4 @@
-"""The page of a report: one file of HTML that asks for nothing. Pure."""
+"""The page of a report: one self-contained HTML file. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["Parts", "page_of"]
 
 @attrs.frozen
 class Parts:
-    """What a page has of us.
+    """The static parts of a page.
 
     Attributes:
         style: its style sheet.
@@ -49,7 +49,7 @@ class Parts:
 
 @attrs.frozen
 class _Column:
-    """A column of a table: its head, and the class of its cells."""
+    """A column of a table: its heading, and the class of its cells."""
 
     head: str
     kind: str = ""
@@ -64,10 +64,10 @@ def page_of(figures: Figures, parts: Parts, *, title: str | None, made: dt.datet
     """Return a report.
 
     Args:
-        figures: what it shows.
-        parts: what is in it besides.
-        title: what it is called; None: after the packages.
-        made: when that was.
+        figures: the figures.
+        parts: its static parts.
+        title: the title; None for one that names the packages.
+        made: the time of creation.
     """
     page = _Page(period(figures))
     sections = _sections(figures, page)
@@ -106,25 +106,25 @@ def _digest(text: str) -> str:
 
 
 def _json(value: object) -> str:
-    """Return JSON that no script element ends in, and no line."""
+    """Return JSON that cannot end a script element or a line."""
     text = msgspec.json.encode(value).decode()
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 @attrs.define
 class _Page:
-    """What its sections share.
+    """The shared state of sections.
 
     Attributes:
-        period: what they are about, where they do not say it.
-        charts: those so far.
+        period: the default period of sections.
+        charts: the charts so far.
     """
 
     period: str
     charts: list[dict[str, object]] = attrs.field(factory=list)
 
     def figure(self, name: str, label: str, chart: Chart, *children: Html) -> Html:
-        """Return a figure, and remember its chart."""
+        """Return a figure, and add its chart."""
         self.charts.append({"id": f"chart-{name}", "spec": chart})
         place = element("div", class_="chart", id=f"chart-{name}")
         return element("figure", place, *children, aria_label=label, id=name)
@@ -148,7 +148,7 @@ def _beginning(figures: Figures, title: str, made: dt.datetime) -> Html:
 
 
 def _numbers_whole(sentence: str) -> str:
-    """Keep dates and what is counted together with a no-break space."""
+    """Keep dates and counts together with no-break spaces."""
     words = sentence.split(" ")
     joints = ("\u00a0" if word[-1:].isdigit() or word[-1:] == "%" else " " for word in words[:-1])
     return "".join(word + joint for word, joint in zip(words, [*joints, ""], strict=True))
@@ -199,7 +199,7 @@ def _table(columns: Sequence[_Column], rows: Sequence[Sequence[str | None]]) -> 
 def _cell(column: _Column, cell: str | None) -> Html:
     if cell is None:
         return element("td", element("span", "none", class_="none"), class_=column.kind)
-    # What is written from right to left stays in its cell.
+    # Right-to-left text must stay in its cell.
     content = cell if column.kind or isinstance(cell, Html) else element("bdi", cell)
     return element("td", content, class_=column.kind)
 
@@ -243,7 +243,7 @@ def _over_time(figures: Figures, page: _Page, grain: Grain) -> Html:
 
 
 def _no(counted: Sequence[object], grain: Grain, otherwise: str) -> str:
-    """Say why a chart over time is not there."""
+    """Explain why a chart over time is missing."""
     return otherwise if counted else f"There is no whole {grain} in this data yet."
 
 
@@ -380,10 +380,10 @@ def _origins(figures: Figures, page: _Page, grain: Grain) -> Html:
 
 @attrs.frozen
 class _Subject:
-    """What downloads are ranked by.
+    """A dimension by which downloads are ranked.
 
     Attributes:
-        name: the section's.
+        name: the name of the section.
         head: its heading.
         one: the noun.
         many: its plural.

@@ -1,4 +1,4 @@
-"""What a report is made of: a table of events, and the days that it holds. All of it blocks."""
+"""The source of a report: a table of events, and the days that it covers. All functions block."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NEEDED: Final = (
 )  # fmt: skip
 _KINDS: Final = frozenset(str(kind) for (_, kind), call in EXPORTS.items() if call.record is Event)
 
-# A value that is not a name, or says that there is none, is null. Of user agents only the product matters.
+# A value that is not a name, or means that there is none, is null. Only the product of a user agent matters.
 _EVENTS: Final = """
 CREATE OR REPLACE TEMP VIEW events AS SELECT
     CAST(make_timestamp(epoch_us(time)) AS DATE) AS day,
@@ -65,7 +65,7 @@ _HELD: Final = """
 SELECT CAST(job AS VARCHAR), "start", "end", provisional, CAST(make_timestamp(epoch_us(loaded_at)) AS DATE)
 FROM {ledger} WHERE "table" = ? ORDER BY ALL
 """
-# There are three passes over the events, and lines take long to parse.
+# There are three passes over the events, and parsing lines takes long.
 _READ_ONCE: Final = """
 COPY events TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE_BYTES '32MB');
 CREATE OR REPLACE TEMP VIEW events AS FROM read_parquet('{path}');
@@ -74,14 +74,14 @@ CREATE OR REPLACE TEMP VIEW events AS FROM read_parquet('{path}');
 
 @attrs.frozen
 class Source:
-    """Events in a table `events`, by day, and what is known of them.
+    """Events in a table `events`, by day, and what is known about them.
 
     Attributes:
-        connection: where the table is.
-        coverage: the days that it holds.
-        duplicates: how many were left out because their id had been there; None: nobody knows.
-        malformed: how many could not be read and were left out; None: nobody knows.
-        server: the base address of the service that they are from; None: nobody knows.
+        connection: the connection of the table.
+        coverage: the days that it covers.
+        duplicates: the number of dropped events with a repeated id; None if unknown.
+        malformed: the number of records that could not be read and were left out; None if unknown.
+        server: the base URL of the service that they are from; None if unknown.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -97,9 +97,9 @@ def opened(source: str | os.PathLike[str]) -> Iterator[Source]:
 
     Raises:
         ConfigurationError: the extra `data` is not installed.
-        ValidationError: it holds no events.
-        ExportError: it cannot be used.
-        JobBusyError: another process holds the database.
+        ValidationError: it does not contain events.
+        ExportError: it is not that of an export job or load, or is damaged.
+        JobBusyError: another process has the database open.
         OSError: it cannot be read.
     """
     need_installed("report()", "scarf-async[data]", "pyarrow", "duckdb")
@@ -113,7 +113,7 @@ def opened(source: str | os.PathLike[str]) -> Iterator[Source]:
                 "memory_limit": _MEMORY,
                 "temp_directory": spill,
                 "preserve_insertion_order": "false",
-                # They would be downloaded.
+                # Extensions would be downloaded.
                 "autoinstall_known_extensions": "false",
             }
         )
@@ -155,7 +155,7 @@ def _database(connection: duckdb.DuckDBPyConnection, path: Path) -> Source:
 
     from scarf_async.exports.jobs.engine import quoted  # noqa: PLC0415 # as above
 
-    # What does not exist is the system's error, and would be made.
+    # A missing file is an OSError; DuckDB would create it.
     path.stat()
     name = str(path).replace("'", "''")
     try:
@@ -172,7 +172,7 @@ def _database(connection: duckdb.DuckDBPyConnection, path: Path) -> Source:
 
 
 def _table(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str]:
-    """Return the schema and the name of the table of events: the usual one, or else the only one."""
+    """Return the schema and name of the table of events: the usual one, or else the only one."""
     found = connection.execute(_TABLES, [_NEEDED, len(_NEEDED)]).fetchall()
     if _USUAL in found:
         return _USUAL
@@ -205,7 +205,7 @@ def _ledger(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> t
 
 
 def _without_ledger(connection: duckdb.DuckDBPyConnection) -> Coverage:
-    """Take the days from the events, up to today: later times are errors."""
+    """Derive the days from the events, up to today: later times are errors."""
     today = dt.datetime.now(dt.UTC).date()
     ((first, last),) = connection.execute("SELECT min(day), max(day) FROM events WHERE day < ?", [today]).fetchall()
     if first is None:

@@ -1,4 +1,4 @@
-"""What a report says in sentences. Pure."""
+"""The sentences of a report. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMED_SPANS: Final = 4
 
 
 def number(value: int) -> str:
-    """Return a number with its thousands apart.
+    """Return a number with thousands separators.
 
     >>> number(12345)
     '12,345'
@@ -37,7 +37,7 @@ def number(value: int) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in percent; a share above zero never reads as none.
+    """Return a share in percent; a share above zero is never shown as 0%.
 
     >>> percent(0.1234), percent(0.0004), percent(1.0), percent(0.0)
     ('12.3%', '<0.1%', '100%', '0%')
@@ -57,7 +57,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def date(day: dt.date) -> str:
-    """Return a day, whatever the language of the machine.
+    """Return a readable day, independent of the locale.
 
     >>> date(dt.date(2024, 1, 5))
     '5 Jan 2024'
@@ -66,7 +66,7 @@ def date(day: dt.date) -> str:
 
 
 def span_text(span: Span) -> str:
-    """Return days, as short as it goes.
+    """Return a range of days as short as possible.
 
     >>> span_text(Span(dt.date(2024, 1, 5), dt.date(2024, 1, 8)))
     '5 to 7 Jan 2024'
@@ -90,7 +90,7 @@ def _days(spans: Sequence[Span]) -> str:
 
 
 def default_title(figures: Figures) -> str:
-    """Return what a report is called that is given no title: the one package, or how many there are."""
+    """Return the default title of a report: the package, or the number of packages."""
     packages = figures.packages
     if len(packages.top) == 1 and not packages.others:
         return f"Downloads of {packages.top[0].name}"
@@ -99,7 +99,7 @@ def default_title(figures: Figures) -> str:
 
 
 def period(figures: Figures) -> str:
-    """Return what a table is about that has no period of its own."""
+    """Return the default period of a table, in words."""
     last = figures.coverage.last
     if last is None:
         return ""
@@ -166,7 +166,7 @@ def _new(new: int, count: int) -> str:
 
 
 def _why_no_change(coverage: Coverage) -> str:
-    """Say what is in the way of comparing the two periods; nothing is."""
+    """Explain why the two periods cannot be compared; empty if they can."""
     last, before = coverage.last, coverage.before
     if last is None or before is None:
         return "there are no days"
@@ -185,7 +185,7 @@ def _are(spans: Sequence[Span]) -> str:
 
 
 def missing(figures: Figures) -> list[str]:
-    """Return what a reader must know is not in the figures, a sentence each."""
+    """Return one sentence for each limitation of the figures."""
     coverage = figures.coverage
     said: list[str] = []
     if coverage.whole is not None:

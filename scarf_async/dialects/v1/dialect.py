@@ -1,4 +1,4 @@
-"""Version 1 of the service: the paths, what a write answers with, and how a create is looked for."""
+"""Version 1 of the service: the paths, the responses of writes, and how a create is looked up."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ T = TypeVar("T")
 
 @attrs.frozen
 class _Listed:
-    """All packages that the user can see, and when the service told of them, by its own clock."""
+    """All packages that the user can see, and when the service listed them, by its own clock."""
 
     packages: PackageIndex
     date: dt.datetime | None
 
 
 class V1:
-    """What a `Dialect` says, for v1. The owner of a `PackageKey` is ignored: an id is enough."""
+    """The `Dialect` of v1. The owner of a `PackageKey` is ignored: the id is enough."""
 
     version: Final = "v1"
     traits: Final = Traits(
@@ -128,7 +128,7 @@ class V1:
         except UnsupportedError as error:
             return str(error)
         except ValidationError:
-            pass  # it fails by itself when its turn comes
+            pass  # it fails by itself when it is sent
         return None
 
     def organization(self, name: str) -> Read[Organization]:  # noqa: D102
@@ -137,7 +137,7 @@ class V1:
 
     def create_organization(self, organization: OrganizationUpsert) -> Creation[Organization]:  # noqa: D102
         _refuse_unset(organization, "description", "billing_email")
-        # Under a name that no address can hold it could not be looked for, so it is not created either.
+        # A name that cannot be part of a URL cannot be looked up, so it is not created either.
         shown = self.organization(organization.name)
         return Creation(
             organization,
@@ -157,7 +157,7 @@ class V1:
         def look() -> Steps[Found[Organization]]:
             found = yield from _find_organization(organization, shown)
             there = found.there
-            # A service that does not tell names by case finds it under the new name before it is renamed.
+            # A service that ignores case finds it under the new name before it is renamed.
             is_still = (
                 there is not None
                 and there.name != organization.name
@@ -362,7 +362,7 @@ class V1:
             is_ok = bool(token) and version
             return Check(ok=is_ok, token=token, version=version, owner=None, advice=advice)
 
-        other = 'v1 does not answer here: check base_url ($SCARF_BASE_URL), or try api="v2" ($SCARF_API_VERSION)'
+        other = 'v1 is not available here: check base_url ($SCARF_BASE_URL), or try api="v2" ($SCARF_API_VERSION)'
         try:
             yield from ask(LIST_USER_PACKAGES.request())
         except DecodeError:
@@ -381,11 +381,11 @@ class V1:
         return if_there(self.package(package_id))
 
     def _find_own(self, requested: PackageUpsert, known: LookContext) -> Steps[Found[Package]]:
-        """Look for a package of the token's user among all that the user can see.
+        """Look up a package of the token's user among all that the user can see.
 
-        That list shows the packages of organizations too, and v1 does not say what the user is called: what is
-        older than the first send is not ours, nor, in a bulk run, what belongs to an organization. For a call by
-        itself nobody asks: packages of one name, made at one time for several owners, are what bulk runs make.
+        That list contains packages of organizations too, and v1 does not tell the username. So packages that are
+        older than the first send are not ours, nor, in a bulk run, packages of organizations. A single call does
+        not check the latter: only bulk runs create packages of one name for several owners at the same time.
         """
         request = LIST_USER_PACKAGES.request()
 
@@ -396,8 +396,8 @@ class V1:
         listed = yield from shared(Read(("index", request.target), steps))
         not_before: dt.datetime | None = None
         if known.age is not None:
-            # Both times are the service's: its clock need not be ours. Without its clock this machine's has to do,
-            # which may be wrong by more than a little.
+            # Both times are by the service's clock, which may differ from this machine's. Without it, this
+            # machine's clock has to do.
             now = listed.date or dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
             not_before = now - dt.timedelta(seconds=known.age())
         candidates = listed.packages.named(requested.name)
@@ -410,12 +410,12 @@ class V1:
 
 
 def _is_organization(owner: str) -> Read[bool]:
-    """Whether the owner of a package is an organization, and not a user."""
+    """Return whether the owner of a package is an organization, and not a user."""
 
     def steps() -> Steps[bool]:
         try:
             yield from answer_to(GET_ORGANIZATION.request(organization=owner))
-        except (NotFoundError, ValidationError):  # an organization has a name that an address can hold
+        except (NotFoundError, ValidationError):  # the name of an organization can always be part of a URL
             return False
         return True
 

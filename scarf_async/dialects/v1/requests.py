@@ -1,4 +1,4 @@
-"""Every request of the v1 API: method, path, what it answers with, and whether it may be sent twice."""
+"""Every request of the v1 API: method, path, type of the response, and whether it can be retried."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ __all__ = [
 
 
 def remark(_: str, answer: Answer) -> str | None:
-    """Say what it may mean that something else than the service answers, or nothing that it has at all."""
+    """Explain a response that does not come from the API, or a 404 for a path that it should have."""
     body = answer.body.lstrip().lower()
     is_html = body.startswith((b"<!doctype", b"<html"))
     is_gone = 300 <= answer.status < 400 or answer.status in {404, 410}
@@ -69,7 +69,7 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-# What only v2 sends stays in `extra` where v1 should send it one day.
+# Fields that only v2 sends stay in `extra`, should v1 send them one day.
 _OF_V2: Final = frozenset(
     {
         (Organization, "id"),
@@ -85,7 +85,7 @@ _OF_V2: Final = frozenset(
 
 
 def _name(kind: type, attribute: str) -> str | None:
-    """Return a field's name: camelCase, but for `repositoryURL`; None for what v1 does not have."""
+    """Return the name of a field: camelCase, except `repositoryURL`; None if v1 does not have it."""
     if (kind, attribute) in _OF_V2:
         return None
     if attribute == "repository_url":
@@ -132,7 +132,7 @@ GET_PACKAGE: Final[Endpoint[Package]] = _request("GET", "/packages/{package}", R
 UPDATE_PACKAGE: Final[Endpoint[Package]] = _request("PUT", "/packages/{package}", Resend.REPEAT, Package)
 DELETE_PACKAGE: Final[Endpoint[None]] = _request("DELETE", "/packages/{package}", Resend.DELETE, None)
 PACKAGE_TYPE: Final = "packageType"
-"""The query parameter of GET_PACKAGE that tells packages of one name apart."""
+"""The query parameter of GET_PACKAGE that selects among packages with the same name."""
 
 LIST_PERMISSIONS: Final[Endpoint[list[Permission]]] = _request(
     "GET", "/packages/{package}/permissions", Resend.READ, list[Permission]

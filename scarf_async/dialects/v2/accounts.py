@@ -1,4 +1,4 @@
-"""What v2 tells of accounts, of all packages at once, and of domains: reads that v1 does not have."""
+"""Reads that v1 does not have: accounts, the overview of packages, the status of domains, and search."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LEVELS: Final = ("member", "admin", "owner")
 
 
 def overview(owner: str, types: Iterable[str] = (), permission: str | None = None) -> Read[list[PackageOverview]]:
-    """All packages of an owner with their domains; of some types, or of all.
+    """All packages of an owner with their domains; of some or all types.
 
     Raises:
-        ValidationError: it is none of the levels that the service has.
+        ValidationError: the service does not have the level.
     """
     words = [type_word(one) for one in types]
     query: dict[str, str | list[str]] = {"type": words}
@@ -37,7 +37,7 @@ def overview(owner: str, types: Iterable[str] = (), permission: str | None = Non
 
 
 def domain_status(owner: str, name: str) -> Read[DomainStatus]:
-    """How far a domain has come on its way to being served."""
+    """The setup status of a domain."""
     return reading(GET_DOMAIN_STATUS.request(owner=owner, domain=name))
 
 
@@ -52,10 +52,10 @@ def memberships(username: str) -> Read[list[Membership]]:
 
 
 def search(query: str) -> Steps[list[SearchResult]]:
-    """What has a text in its name, of all that the token's user sees.
+    """Everything that the token's user can see and whose name contains a text.
 
     Raises:
-        ValidationError: it is not a text that can be sent.
+        ValidationError: the text cannot be sent.
     """
     try:
         query.encode()

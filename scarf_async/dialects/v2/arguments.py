@@ -1,4 +1,4 @@
-"""What the calls of v2 are given: owners, and ids that the service does not read as words of its own. Pure."""
+"""Check the arguments of v2 calls: owners, and ids that are reserved words in paths. Pure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ __all__ = [
     "owner_beside",
 ]
 
-# Where the service reads a word of its own, a value of that name would land on another call (tie: the router tries
-# what is literal first).
+# A value that is a reserved word would reach another call: the service's router tries literal segments first.
 PACKAGE_WORDS: Final = frozenset({"overview", "events", "aggregates", "company-rollup"})
-"""What cannot be a package's id in a path, nor its type."""
+"""The words that cannot be the id or type of a package in a path."""
 NAME_WORDS: Final = frozenset(
     {
         "events",
@@ -35,11 +34,11 @@ NAME_WORDS: Final = frozenset(
         "commercial-users-badge",
     }
 )
-"""What cannot be a package's name in a path."""
+"""The words that cannot be the name of a package in a path."""
 MEMBER_WORDS: Final = frozenset({"invites"})
-"""What cannot be a member in a path."""
+"""The words that cannot be a member in a path."""
 _PIXEL_WORDS: Final = frozenset({"events"})
-# `/{owner}/import` hangs on the root, where the service has words of its own.
+# `/{owner}/import` is directly below the root, where the service has reserved words.
 _ROOT_WORDS: Final = frozenset(
     {
         "collections",
@@ -59,7 +58,7 @@ _ROOT_WORDS: Final = frozenset(
 
 
 def needed_owner(owner: str | None, of_client: str | None, argument: str = "owner") -> str:
-    """Return the owner that a call means.
+    """Return the owner of a call.
 
     Raises:
         ValidationError: neither the call nor the client names one.
@@ -75,10 +74,10 @@ def needed_owner(owner: str | None, of_client: str | None, argument: str = "owne
 
 
 def owner_beside(what: str, own: str | None, given: str | None, field: str = "owner") -> str | None:
-    """Return the owner of something that may have one of its own, beside which one may be given.
+    """Return the owner of something that may have one already, when another may be given.
 
     Raises:
-        ValidationError: they are not the same.
+        ValidationError: they differ.
     """
     if own and given is not None and organization_key(own) != organization_key(given):
         raise ValidationError(f"{what} is of {own}, not of {given}; nothing was sent", field=field)
@@ -86,20 +85,20 @@ def owner_beside(what: str, own: str | None, given: str | None, field: str = "ow
 
 
 def check_package_id(package_id: str) -> None:
-    """Refuse an id that the service would read as a word of its own.
+    """Refuse an id that is a reserved word of the service.
 
     Raises:
-        ValidationError: it would.
+        ValidationError: it is reserved.
     """
     if package_id in PACKAGE_WORDS:
         raise _word("package", "a package", package_id)
 
 
 def check_pixel_id(pixel_id: str) -> None:
-    """Refuse an id that the service would read as a word of its own.
+    """Refuse an id that is a reserved word of the service.
 
     Raises:
-        ValidationError: it would.
+        ValidationError: it is reserved.
     """
     if pixel_id in _PIXEL_WORDS:
         raise _word("pixel", "a tracking pixel", pixel_id)
@@ -112,7 +111,7 @@ def _word(field: str, what: str, value: str) -> ValidationError:
 
 
 def check_member(username: str) -> None:
-    """Refuse a member whom no request can change.
+    """Refuse a member whose URL belongs to another call.
 
     Raises:
         UnsupportedError: the service would change its invitations instead.
@@ -125,10 +124,10 @@ def check_member(username: str) -> None:
 
 
 def check_owner_of_rows(owner: str) -> None:
-    """Refuse an owner whose name begins the path of another call, where it alone begins one.
+    """Refuse an owner whose name starts the path of another call, for paths that start with the owner.
 
     Raises:
-        ValidationError: it does.
+        ValidationError: it does so.
     """
     if owner in _ROOT_WORDS:
         raise ValidationError(

@@ -1,4 +1,4 @@
-"""An upsert in the fields of v2: for a create as given, for an update merged with the current state. Pure."""
+"""Convert an upsert to v2's fields: for a create as given, for an update merged with the current state. Pure."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _TEXTS: Final = ("short_description", "long_description", "website", "importance
 
 
 def type_word(library_type: str) -> str:
-    """Return what v2 calls a type.
+    """Return the name of a type in v2.
 
     Raises:
         UnsupportedError: it does not have it.
@@ -61,17 +61,17 @@ def type_word(library_type: str) -> str:
 
 
 def same_type(one: str, other: str) -> bool:
-    """Tell whether two words are one type: `pypi` and `python` are."""
+    """Return whether two words are the same type, as `pypi` and `python` are."""
     python = {LibraryType.PYPI, LibraryType.PYTHON}
     return one == other or {one, other} <= python
 
 
 def check_package(upsert: PackageUpsert, owner: str) -> None:
-    """Refuse what v2 cannot take of a package, whatever is there.
+    """Refuse values of a package that v2 never accepts, whatever its current state.
 
     Raises:
         UnsupportedError: v2 does not have its type.
-        ValidationError: an address is not one that v2 takes, or contradicts the name.
+        ValidationError: v2 does not accept a URL, or it contradicts the name.
     """
     if isinstance(upsert.library_type, str):
         type_word(upsert.library_type)
@@ -94,10 +94,10 @@ def _registry(backend_url: str) -> str:
 
 
 def sent_name(upsert: PackageUpsert, owner: str) -> str:
-    """Return a package's name as v2 has it: of a docker package the path of its address.
+    """Return the name of a package in v2: for docker, the path of its URL.
 
     Raises:
-        ValidationError: the name is another.
+        ValidationError: the name differs from it.
     """
     if not isinstance(upsert.backend_url, str):
         return upsert.name
@@ -114,7 +114,7 @@ def new_package(upsert: PackageUpsert, owner: str, route: RouteCreate | None) ->
     """Return the body that creates a package.
 
     Raises:
-        ValidationError: the type is missing, or what v2 requires of a package of that type.
+        ValidationError: the type is missing, or a value that v2 requires for this type.
     """
     check_package(upsert, owner)
     if not isinstance(upsert.library_type, str):
@@ -147,14 +147,14 @@ def new_route(route: RouteCreate) -> dict[str, JSON]:
 
 
 def check_id(endpoint: Endpoint[object], shown: str, asked: str, effect: str = "; nothing was changed") -> None:
-    """Refuse what was read of another thing.
+    """Refuse an entity with another id than requested.
 
     Raises:
-        DecodeError: what was read has another id than was asked for.
+        DecodeError: the ids differ.
     """
     if shown.casefold() != asked.casefold():
         raise DecodeError(
-            f"it is {shown!r}, and {asked!r} was asked for{effect}",
+            f"it is {shown!r}, and {asked!r} was requested{effect}",
             endpoint=endpoint.name,
             entity=class_name(endpoint.answer),
             path="id",
@@ -162,7 +162,7 @@ def check_id(endpoint: Endpoint[object], shown: str, asked: str, effect: str = "
 
 
 def _over(name: str, wanted: str | None | Unset, shown: str | None) -> dict[str, JSON]:
-    """Return a field of an update: UNSET keeps the value that is shown, None clears it, neither invents one."""
+    """Return a field of an update: UNSET keeps the current value, and None clears it."""
     if isinstance(wanted, str):
         return {name: str(wanted)}
     if not shown:
@@ -183,7 +183,7 @@ def _required(name: str, wanted: str | None | Unset, shown: str | None, field: s
 
 
 def route_over(route: RouteCreate, shown: Route) -> dict[str, JSON]:
-    """Return the body that makes of a route what is wanted."""
+    """Return the body that updates a route."""
     return {
         "incoming_path": route.template_path,
         **_over("outgoing_url", route.outgoing_url, shown.outgoing_url),
@@ -192,13 +192,13 @@ def route_over(route: RouteCreate, shown: Route) -> dict[str, JSON]:
 
 
 def organization_over(name: str, wanted: OrganizationUpsert, shown: Organization) -> dict[str, JSON]:
-    """Return the body that makes of an organization, addressed by a name, what is wanted.
+    """Return the body that updates the organization with a name.
 
     Raises:
-        ValidationError: v2 needs its billing address, which neither side says.
+        ValidationError: v2 needs its billing address, which is neither given nor shown.
     """
     return {
-        # It may be addressed in another case than it is spelled in, which is not to rename it.
+        # The name of the call may differ in case from the current one, which must not rename the organization.
         "name": shown.name if wanted.name == name else wanted.name,
         **_required("billing_email", wanted.billing_email, shown.billing_email, "billing_email"),
         **_over("description", wanted.description, shown.description),
@@ -207,7 +207,7 @@ def organization_over(name: str, wanted: OrganizationUpsert, shown: Organization
 
 
 def filled(wanted: OrganizationUpsert, shown: Organization) -> OrganizationUpsert:
-    """Return an upsert that says of an organization what it leaves as it is, too."""
+    """Return an upsert that also has the values that stay as they are."""
     return OrganizationUpsert(
         name=wanted.name,
         description=shown.description if wanted.description is UNSET else wanted.description,
@@ -217,10 +217,11 @@ def filled(wanted: OrganizationUpsert, shown: Organization) -> OrganizationUpser
 
 
 def package_over(upsert: PackageUpsert, owner: str, shown: Package) -> dict[str, JSON]:
-    """Return the body that makes of a package what is wanted.
+    """Return the body that updates a package.
 
     Raises:
-        ValidationError: its type would change, an address does not fit it, or v2 needs one that neither side says.
+        ValidationError: the type would change, a URL does not fit it, or v2 needs one that is neither given nor
+            shown.
     """
     given = upsert.library_type if isinstance(upsert.library_type, str) else None
     if given is not None and shown.library_type is not None and not same_type(given, shown.library_type):
@@ -237,7 +238,7 @@ def package_over(upsert: PackageUpsert, owner: str, shown: Package) -> dict[str,
             raise ValidationError(f"{field} does not fit a package of type {library_type}", field=field)
     is_renamed = package_key(upsert.name, owner) != package_key(shown.name, owner)
     body: dict[str, JSON] = {
-        # What v2 shows goes back in its own word; what is given goes out in v2's.
+        # A type that v2 shows is sent back unchanged; a given one is converted to v2's word.
         "type": str(shown.library_type) if shown.library_type else type_word(library_type),
         "name": sent_name(upsert, owner) if is_renamed or isinstance(upsert.backend_url, str) else shown.name,
     }
@@ -258,7 +259,7 @@ def new_pixel(upsert: TrackingPixelUpsert, owner: str) -> dict[str, JSON]:
     """Return the body that creates a pixel of an owner.
 
     Raises:
-        ValidationError: its package is another owner's.
+        ValidationError: its package belongs to another owner.
     """
     body: dict[str, JSON] = {"name": upsert.name}
     package = upsert.package
@@ -272,10 +273,10 @@ def new_pixel(upsert: TrackingPixelUpsert, owner: str) -> dict[str, JSON]:
 
 
 def pixel_over(upsert: TrackingPixelUpsert, shown: TrackingPixel) -> dict[str, JSON]:
-    """Return the body that makes of a pixel what is wanted.
+    """Return the body that updates a pixel.
 
     Raises:
-        ValidationError: neither side says whether it tracks companies, which v2 then begins to do.
+        ValidationError: `track_companies` is neither given nor shown, and v2 would turn it on.
     """
     tracks = shown.track_companies if upsert.track_companies is UNSET else upsert.track_companies
     if tracks is None and shown.track_companies is None:
@@ -302,7 +303,7 @@ def new_collection(upsert: CollectionUpsert) -> dict[str, JSON]:
 
 
 def collection_over(upsert: CollectionUpsert, shown: Collection) -> dict[str, JSON]:
-    """Return the body that makes of a collection what is wanted; its type is not part of it."""
+    """Return the body that updates a collection, without the type."""
     return {
         "pattern": upsert.pattern,
         "backend_domain": upsert.backend_domain,

@@ -1,4 +1,4 @@
-"""Whether v2 works as a client is set up: two cheap reads."""
+"""Check a client's configuration for v2 with two cheap reads."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ def check(packages: Request[list[Package]] | None, owner: str | None) -> Steps[C
     """Search, and read the first page of the owner's packages.
 
     Args:
-        packages: reads that page; None without an owner.
+        packages: reads the page; None without an owner.
         owner: the owner's name.
     """
     found = yield from _status(SEARCH.request({"query": owner or "scarf"}))
     if found == WRONG_ADDRESS:
-        return Check(ok=False, token=None, version=False, owner=None, advice=f"v2 does not answer here; {_ADDRESS}")
+        return Check(
+            ok=False, token=None, version=False, owner=None, advice=f"v2 is not available here; {_ADDRESS}"
+        )
     if found == 401 or packages is None:
         token = found < 400
         advice = _NO_OWNER if token else _TOKEN
@@ -53,7 +55,7 @@ _TOKEN: Final = "the service does not take the token: check $SCARF_API_TOKEN"  #
 
 
 def _status(request: Request[object]) -> Steps[int]:
-    """Return the status of an answer, or `WRONG_ADDRESS` where it is not one of the service."""
+    """Return the status of a response, or `WRONG_ADDRESS` if it does not come from the service."""
     try:
         answer = yield from answer_to(request)
     except APIError as error:

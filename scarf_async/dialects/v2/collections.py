@@ -1,4 +1,4 @@
-"""Collections, which v1 does not know."""
+"""Collections, which v1 does not have."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def collection(owner: str, collection_id: str) -> Read[Collection]:
 
 
 def create_collection(owner: str, upsert: CollectionUpsert) -> Creation[Collection]:
-    """A new collection, told by its pattern, its registry and, where one was given, its domain."""
+    """A new collection, identified by its pattern, its registry and, if given, its domain."""
     listed = collections(owner)
 
     def look(_: LookContext) -> Steps[Found[Collection]]:
@@ -53,7 +53,7 @@ def create_collection(owner: str, upsert: CollectionUpsert) -> Creation[Collecti
 
 
 def update_collection(owner: str, collection_id: str, upsert: CollectionUpsert) -> Steps[Collection]:
-    """A change of a collection."""
+    """An update of a collection."""
     read = GET_COLLECTION.request(owner=owner, collection=collection_id)
 
     def make() -> Steps[Request[Collection]]:

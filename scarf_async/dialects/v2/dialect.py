@@ -100,10 +100,10 @@ T = TypeVar("T")
 
 @attrs.frozen
 class V2:
-    """What a `Dialect` says, for v2.
+    """The `Dialect` of v2.
 
     Attributes:
-        owner: whose packages are meant where a call names no owner; None: each call has to name one.
+        owner: the default owner of calls that name none; None if each call must name one.
     """
 
     owner: str | None = None
@@ -161,10 +161,10 @@ class V2:
                 there = yield from shared(shown)
             except NotFoundError:
                 return Found()
-            # A service that does not tell names by case finds it under the new name before it is renamed.
+            # A service that ignores case finds it under the new name before it is renamed.
             if there.name != organization.name and organization_key(there.name) == organization_key(name):
                 return Found()
-            # An earlier run may have sent it: then what still has the old name has not been renamed.
+            # An earlier run may have sent it: an organization that still has the old name has not been renamed.
             known = before[0] if before else (yield from if_there(reading(read)))
             if known is None:
                 return find_organization(organization, there)
@@ -257,7 +257,7 @@ class V2:
 
         def look(known: LookContext) -> Steps[Found[Package]]:
             found = find_package(package, owner, (yield from shared(listed)))
-            # In a bulk run a package that was there before is kept whatever its routes, which are the run's.
+            # A bulk run keeps an existing package whatever its routes, which are operations of their own.
             if route is None or found.equal is None or (known.in_bulk and not known.sent):
                 return found
             routes = yield from shared(self.routes(found.equal.key))
@@ -394,7 +394,7 @@ class V2:
         return needed_owner(owner, self.owner, argument)
 
     def _at(self, package: PackageKey) -> tuple[str, str]:
-        """Return the owner and the id of a package, as its path has them."""
+        """Return the owner and the id of a package for its path."""
         owner = self.owner_of(package)
         if owner is None:
             raise ValidationError(
@@ -412,7 +412,7 @@ class V2:
 
 
 def _checked(package: Package, word: str, name: str, owner: str, request: Request[Package]) -> Package:
-    """Return what was answered to a name, if it is that."""
+    """Return the response to a lookup by name, if it has that name."""
     wrong = [
         path
         for path, is_right in (

@@ -1,4 +1,4 @@
-"""Imports: rows of NDJSON into a package, a pixel or an owner, and what became of them."""
+"""Imports: NDJSON rows of a package, a pixel or an owner, and their results."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _LIMIT: Final = re.compile(rb"too[\W_]*many[\W_]*active[\W_]*imports", re.IGNORE
 
 @attrs.frozen
 class Target:
-    """Where rows go.
+    """The target of rows.
 
     Attributes:
-        owner: whose they are.
-        package: the id of the package that all of them are of.
-        pixel: the id of the pixel that all of them are of. Without either each row names its own.
+        owner: the owner of the rows.
+        package: the id of the package of all rows.
+        pixel: the id of the pixel of all rows. Without both, each row names its own.
     """
 
     owner: str
@@ -49,10 +49,10 @@ class Target:
     pixel: str | None = None
 
     def request(self, body: bytes, *, resendable: bool) -> Request[EventImport]:
-        """Build the request of a batch, gzipped; `resendable`: sent twice it is imported once.
+        """Build the request for a gzipped batch. If it is `resendable`, sending it twice imports it once.
 
         Raises:
-            ValidationError: the address is another call's.
+            ValidationError: the URL belongs to another call.
         """
         if self.package is not None:
             check_package_id(self.package)
@@ -68,12 +68,12 @@ class Target:
 
 
 def is_limit(outcome: Answer | Lost) -> bool:
-    """Tell whether a batch was refused since too many imports of the owner are active (C, Limits)."""
+    """Return whether a batch was refused because too many imports of the owner are active."""
     return isinstance(outcome, Answer) and outcome.status == 422 and _LIMIT.search(outcome.body) is not None
 
 
 def list_imports(owner: str, statuses: Sequence[str]) -> Read[list[EventImport]]:
-    """The imports of an owner, those of some statuses."""
+    """The imports of an owner with some statuses."""
     listed = IMPORTS.read({"status": statuses}, owner=owner)
     # A service that does not know the parameter sends all.
     return listed.then(
@@ -87,10 +87,10 @@ def get_import(owner: str, import_id: str) -> Read[EventImport]:
 
 
 def abort_import(owner: str, import_id: str) -> Steps[None]:
-    """End an import; that may be said twice."""
+    """Abort an import; idempotent."""
     return tell(ABORT_IMPORT.request(owner=owner, event_import=import_id))
 
 
 def import_log(owner: str, import_id: str) -> Request[None]:
-    """The log of an import, as lines of JSON."""
+    """The log of an import, as NDJSON."""
     return IMPORT_LOG.request(owner=owner, event_import=import_id)

@@ -1,7 +1,7 @@
-"""The lists of v2: what tells their elements apart, and the cursors that lead through them.
+"""The lists of v2: what identifies their elements, and their cursors.
 
-The descriptions show a name as the cursor of packages and of their overview, an id everywhere else; domains do not
-come in pages.
+The published descriptions show a name as the cursor of packages and their overview, and an id everywhere else;
+domains are not paginated.
 """
 
 from __future__ import annotations

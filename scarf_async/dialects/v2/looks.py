@@ -1,4 +1,4 @@
-"""What a create should have made, held against what v2 shows, which is more than v1 does. Pure."""
+"""Compare the intended result of a create with what v2 shows, which is more than v1 does. Pure."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = ["find_collection", "find_package", "find_pixel", "find_route_in", "is
 
 
 def is_one_of(package: Package, words: Words[str]) -> bool:
-    """Tell whether a package is of one of some types, or of whatever type where there are none."""
+    """Return whether a package has one of some types, or any type if none are given."""
     # A service that does not know the parameter sends all.
     shown = package.library_type
     return not words or shown is None or any(same_type(shown, word) for word in words)
 
 
 def find_package(requested: PackageUpsert, owner: str, shown: PackageIndex) -> Found[Package]:
-    """Hold a package against its owner's list: same type and name, with or without `owner/`."""
+    """Compare a package with its owner's list: same type and name, with or without `owner/`."""
     name = sent_name(requested, owner)
     namesakes = [package for package in shown.called(name, owner) if _may_be_of_type(package, requested)]
-    # A service that keeps both spellings apart shows the other one beside ours.
+    # A service that distinguishes both spellings shows the other one beside ours.
     candidates = [package for package in namesakes if package.name == name] or namesakes
     equal = next((package for package in candidates if not _differs(requested, name, package)), None)
     return Found(equal, None if equal is not None or not candidates else candidates[0])
@@ -48,7 +48,7 @@ def _may_be_of_type(package: Package, requested: PackageUpsert) -> bool:
 
 
 def _differs(requested: PackageUpsert, name: str, shown: Package) -> bool:
-    # A list that leaves a text out does not say that there is none.
+    # A text that is missing from a list may still exist.
     compared = attrs.evolve(
         requested,
         library_type=UNSET,
@@ -65,12 +65,12 @@ def _differs(requested: PackageUpsert, name: str, shown: Package) -> bool:
     registry = shown.backend_registry
     if registry and url_key(requested.backend_url) != url_key(f"https://{registry}/{name}"):
         return True
-    # Under the same name it is the same image; under the other spelling of it, only where v2 says so.
+    # The same name means the same image; the other spelling does so only if v2 shows it.
     return shown.name != name and shown.repository_name not in {None, "", name}
 
 
 def find_route_in(requested: RouteCreate, shown: Sequence[Route]) -> Found[Route]:
-    """Hold a route against a list; an address that is not shown is not compared."""
+    """Compare a route with a list; a URL that is not shown is not compared."""
     found = find_route(requested, shown)
     if found or not isinstance(requested.outgoing_url, str):
         return found
@@ -79,11 +79,11 @@ def find_route_in(requested: RouteCreate, shown: Sequence[Route]) -> Found[Route
 
 
 def find_pixel(requested: TrackingPixelUpsert, shown: Sequence[TrackingPixel]) -> Found[TrackingPixel]:
-    """Hold a pixel against its owner's list: same name; but for its package, what is not shown is not compared."""
+    """Compare a pixel with its owner's list by name; except for the package, hidden fields are not compared."""
     namesakes = [
         pixel for pixel in shown if pixel.name is not None and text_key(pixel.name) == text_key(requested.name)
     ]
-    # A service that keeps other spellings apart shows them beside ours.
+    # A service that distinguishes other spellings shows them beside ours.
     candidates = [pixel for pixel in namesakes if pixel.name == requested.name] or namesakes
     equal = next((pixel for pixel in candidates if _is_like(requested, pixel)), None)
     return Found(equal, None if equal is not None or not candidates else candidates[0])
@@ -106,7 +106,7 @@ def _is_like(requested: TrackingPixelUpsert, shown: TrackingPixel) -> bool:
 
 
 def find_collection(requested: CollectionUpsert, shown: Sequence[Collection]) -> Found[Collection]:
-    """Hold a collection against its owner's list: same pattern, registry and, where one was given, domain."""
+    """Compare a collection with its owner's list: same pattern, registry and, if given, domain."""
     public = requested.public_domain
     for collection in shown:
         if (

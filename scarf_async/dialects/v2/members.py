@@ -19,8 +19,8 @@ __all__ = ["by_username", "listed_members", "of_organization", "upsert_member"]
 
 
 def of_organization(organization: str, member: Member) -> Member:
-    """Return a member as one of an organization, which no answer names."""
-    # Once for each upsert: `attrs.evolve` would cost four times as much.
+    """Return a member with its organization, which responses do not name."""
+    # This runs for each upsert, and `attrs.evolve` would take four times as long.
     return Member(
         organization_name=organization,
         username=member.username,
@@ -31,10 +31,10 @@ def of_organization(organization: str, member: Member) -> Member:
 
 
 def by_username(organization: str, members: Iterable[Member], username: str) -> Member:
-    """Return a member out of a list.
+    """Return a member from a list.
 
     Raises:
-        NotFoundError: it holds none of this name.
+        NotFoundError: it has no member of this name.
     """
     for member in members:
         if member.username == username:
@@ -44,9 +44,9 @@ def by_username(organization: str, members: Iterable[Member], username: str) -> 
 
 @lru_cache(maxsize=64)
 def listed_members(organization: str) -> Read[Mapping[str, Sequence[Member]] | None]:
-    """Read the members once for a whole bulk run, by the keys of their names; None: they cannot be read.
+    """Read the members once for a whole bulk run, by the keys of their names; None if they cannot be read.
 
-    That they cannot be read holds for all of the run too.
+    A failure to read them is also shared by the whole run.
     """
     listed = MEMBERS.read(organization=organization)
 
@@ -70,16 +70,17 @@ def upsert_member(
 ) -> Steps[Member]:
     """Set the role of a member, or add one.
 
-    Another may add or remove the member in between, so a refusal to add, or an answer with another role, is
-    followed by setting the role once more.
+    Someone else may add or remove the member in between, so if adding is refused or the response has another role,
+    the role is set once more.
 
     Args:
-        organization: whose member.
-        member: what is wanted.
-        listed: all members: who is none of them is added at once, and to who is one with this role nothing is sent.
+        organization: the organization.
+        member: the user and role.
+        listed: all members. A user who is not among them is added directly; for one who has the role, nothing is
+            sent.
 
     Raises:
-        ValidationError: at once: no request can change the member, or a value cannot be in a path.
+        ValidationError: raised at once: no request can change the member, or a value cannot be part of a path.
     """
     check_member(member.username)
     path_segment("organization", organization)
@@ -100,7 +101,7 @@ def upsert_member(
         members = None if listed is None else (yield from shared(listed))
         alike = () if members is None else members.get(user_key(member.username), ())
         for one in alike:
-            # Another spelling may be another's name.
+            # Another spelling may be the name of another user.
             if one.username == member.username and one.role == member.role:
                 return one
         if members is None or alike:

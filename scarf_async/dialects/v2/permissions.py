@@ -20,7 +20,7 @@ _NOTE: Final = "v2 documents permissions for packages of users only: for one of 
 
 
 def read_permissions(listed: Read[list[Permission]]) -> Read[list[Permission]]:
-    """Read all permissions on a package; a refusal says what it may mean."""
+    """Read all permissions on a package; an error explains what it may mean."""
 
     def steps() -> Steps[list[Permission]]:
         try:
@@ -43,11 +43,11 @@ def set_permissions(
 ) -> Steps[None]:
     """Send permissions in order, up to the first that fails.
 
-    There is nothing to take back from a user who has no level of their own. But a 404 may also say that there is
-    no such package, or that it has no permissions, which a read of them tells.
+    Removing the level of a user without one succeeds. But a 404 may also mean that there is no such package, or
+    that it has no permissions, which a read of them shows.
 
     Raises:
-        ValidationError: at once: v2 does not have one of them, or a value cannot be in a path.
+        ValidationError: raised at once: v2 does not have a level, or a value cannot be part of a path.
     """
     removed: list[str] = []
     for entry in permissions:
@@ -79,7 +79,7 @@ def set_permissions(
 
 
 def permissions_refusal(read: Request[list[Permission]]) -> Read[APIError | None]:
-    """Tell why the permissions of a package cannot be read; what says so holds for a whole bulk run."""
+    """Return why the permissions of a package cannot be read; the result is valid for a whole bulk run."""
 
     def steps() -> Steps[APIError | None]:
         told = yield from attempted(read)
@@ -116,7 +116,7 @@ def _set(
 
 
 def _refusal(read: Read[APIError | None]) -> Steps[APIError | TransportError | None]:
-    """Return why the permissions cannot be read; None where they can."""
+    """Return why the permissions cannot be read; None if they can."""
     try:
         return (yield from shared(read))
     except TransportError as error:

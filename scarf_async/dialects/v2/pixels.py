@@ -1,4 +1,4 @@
-"""Tracking pixels and their domains, which v1 does not know."""
+"""Tracking pixels and their domains, which v1 does not have."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def pixel(owner: str, pixel_id: str) -> Read[TrackingPixel]:
 
 
 def create_pixel(owner: str, upsert: TrackingPixelUpsert) -> Creation[TrackingPixel]:
-    """A new pixel, whose name no other pixel of its owner has."""
+    """A new pixel; its name is unique for the owner."""
     listed = pixels(owner)
 
     def look(_: LookContext) -> Steps[Found[TrackingPixel]]:
@@ -74,7 +74,7 @@ def create_pixel(owner: str, upsert: TrackingPixelUpsert) -> Creation[TrackingPi
 
 
 def update_pixel(owner: str, pixel_id: str, upsert: TrackingPixelUpsert) -> Steps[TrackingPixel]:
-    """A change of a pixel."""
+    """An update of a pixel."""
     check_pixel_id(pixel_id)
     new_pixel(upsert, owner)
     read = GET_PIXEL.request(owner=owner, pixel=pixel_id)

@@ -1,4 +1,4 @@
-"""Every request of the v2 API: method, path, answer, and whether it may be sent twice."""
+"""Every request of the v2 API: method, path, type of the response, and whether it can be retried."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ CONFLICTS: Final = frozenset(
         "collection-is-conflicting",
     }
 )
-"""Codes of a 422 that mean: it exists already, or contradicts what exists."""
+"""The codes of a 422 that mean that it exists already, or contradicts something that exists."""
 
 
 def remark(method: str, answer: Answer) -> str | None:
-    """Say what an empty refusal may mean."""
+    """Explain an error without a body."""
     if method == "GET" or answer.status not in {400, 415} or answer.body.strip():
         return None
     return (
@@ -114,19 +114,19 @@ def remark(method: str, answer: Answer) -> str | None:
 
 
 def _remark_on_user(method: str, answer: Answer) -> str | None:
-    """Say what a 401 may mean besides."""
+    """Explain other meanings of a 401."""
     if answer.status == 401:
-        return "v2 answers 401 also where the token is good and may not see this account"
+        return "v2 also returns 401 if the token is valid but may not see this account"
     return remark(method, answer)
 
 
 def _key(value: Mapping[str, object]) -> Mapping[str, object]:
-    """Return what names a package, out of a `PackageIdentifier`."""
+    """Return the fields of a `PackageIdentifier` that identify a package."""
     return {"id": value.get("id"), "owner": value.get("owner") or None}
 
 
 def _search_result(value: Mapping[str, object]) -> Mapping[str, object]:
-    """Return what was found, which is under the word for its kind."""
+    """Return the search result, which is under the word for its kind."""
     kind = value.get("type")
     found = value.get(kind) if isinstance(kind, str) else None
     if not isinstance(found, dict):
@@ -138,25 +138,25 @@ _NAMES: Final = {
     (Package, "uuid"): "id",
     (Package, "library_type"): "type",
     (Route, "template_path"): "incoming_path",
-    # A word of Python.
+    # A Python keyword.
     (ImportLogEntry, "class_"): "class",
 }
 
 
 def _name(kind: type, attribute: str) -> str | None:
-    """Return a field's name: that of the attribute, but for those that v1 calls otherwise."""
+    """Return the name of a field: that of the attribute, except where v1 has another name."""
     if (kind, attribute) == (Member, "organization_name"):
         return None
     return _NAMES.get((kind, attribute), attribute)
 
 
 WIRE: Final = Wire(
-    # What others hold comes before them.
+    # Classes come before those that contain them.
     entities=(
         *(Organization, Member, Package, Permission, Route, Domain, DomainStatus, PackageOverview),
         *(PackageKey, TrackingPixel, Collection, User, Membership, SearchResult, EventImport, ImportLogEntry),
     ),
-    # All other bodies depend on more than one upsert: on a type, an owner, or the current state.
+    # All other bodies depend on more than the upsert: on a type, an owner, or the current state.
     upserts=(MemberUpsert, DomainCreate),
     name=_name,
     identifiers={
@@ -168,7 +168,7 @@ WIRE: Final = Wire(
         *((kind, "user_id") for kind in (Member, Permission)),
         *((kind, "package_id") for kind in (Route, Domain)),
     },
-    # A member's organization is in the path alone; a route without an address only counts.
+    # A member's organization is only in the path; a route without a URL only counts.
     absent={(Member, "organization_name"): "", (Route, "outgoing_url"): "", (PackageKey, "owner"): None},
     dropped=("_links",),
     shapes={PackageKey: _key, SearchResult: _search_result},

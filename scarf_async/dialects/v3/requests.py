@@ -1,4 +1,4 @@
-"""What a request for aggregations carries, and the reads that tell whether what it names is there."""
+"""The parameters of aggregations, and the reads that check whether packages and pixels of a query exist."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _PARAMETERS: Final = {
     "group_by_artifact": "group_by_artifact",
     "include_low_confidence": "include_low_confidence",
 }
-"""What the service calls the fields of a query, in the order of its own examples."""
+"""The parameters of the fields of a query, in the order of the service's examples."""
 
 
 def parameters(query: AggregationQuery) -> Query:
-    """Return the parameters of a query, without the dates; what is as by default is left out.
+    """Return the parameters of a query, without the dates and without defaults.
 
     >>> parameters(AggregationQuery(breakdown=("by-company", "by-version"), packages=("a", "b")))
     {'rollup': 'daily', 'breakdown_set': 'by-company,by-version', 'package_id': ['a', 'b'], 'format': 'ndjson'}
@@ -51,10 +51,10 @@ def _spelled(value: object) -> str | list[str]:
 
 
 def owner_of_query(query: AggregationQuery, owner: str | None) -> str | None:
-    """Return whose aggregations are meant: the owner that is given, else that of what the query names.
+    """Return the owner of aggregations: the given one, else that of the packages and pixels in the query.
 
     Raises:
-        ValidationError: something that it names belongs to another.
+        ValidationError: a package or pixel in the query belongs to another owner.
     """
     for key in (*query.package_keys, *query.pixel_keys):
         own = owner_beside(key.id, key.owner, owner)
@@ -63,12 +63,12 @@ def owner_of_query(query: AggregationQuery, owner: str | None) -> str | None:
 
 
 def read_artifacts(query: AggregationQuery, owner: str) -> Iterator[Steps[None]]:
-    """Return the reads of what a query names by id, each once; one that is not there is a 404.
+    """Return one read for each package or pixel that a query names by id; a missing one gives a 404.
 
     Raises:
-        ValidationError: an id cannot be in a path.
+        ValidationError: an id cannot be part of a path.
     """
-    # v3 answers an unknown id with 200 and nothing: only v2 tells whether something is there.
+    # v3 returns an empty 200 for an unknown id: only v2 tells whether something exists.
     requests: list[Request[object]] = []
     for package_id in dict.fromkeys(key.id for key in query.package_keys):
         check_package_id(package_id)

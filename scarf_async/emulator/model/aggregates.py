@@ -1,4 +1,4 @@
-"""Aggregates: the rows of a package and a day, a week or longer, counted from the events of the exports."""
+"""Aggregates: rows for a package and a day, a week or longer, counted from the events of the exports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Row: TypeAlias = dict[str, JSON]
-"""A row in the words of v1's AggregateV1."""
+"""A row with the fields of v1's AggregateV1."""
 
 Detail: TypeAlias = dict[str, str]
 
@@ -41,7 +41,7 @@ FIRST_DAYS: Final[Mapping[str, Callable[[date], date]]] = {
     "monthly": lambda day: day.replace(day=1),
     "yearly": lambda day: day.replace(month=1, day=1),
 }
-"""The first of the days that a rollup counts together with a day."""
+"""Returns the first day of the bucket of a day."""
 
 _PRODUCT: Final = re.compile(r"([^\s/]+)(?:/(\S+))?")
 
@@ -53,18 +53,18 @@ def client_of(agent: str) -> Iterator[Detail]:
 
 
 def variables_of(text: str) -> Iterator[Detail]:
-    """The variables of a file's address and their values."""
+    """The variables of the URL of a file and their values."""
     for variable, value in parse_qsl(text, keep_blank_values=True):
         yield {"variable": variable, "value": value}
 
 
 def cells_as(*names: str) -> Callable[..., Iterator[Detail]]:
-    """Reads cells under these names; nothing where the first is empty."""
+    """Return a reader of cells under these names; it returns nothing if the first is empty."""
     return lambda *cells: iter([_filled(dict(zip(names, cells, strict=True)))] if cells[0] else [])
 
 
 def cloud_provider_of(kind: str, name: str, domain: str) -> Iterator[Detail]:
-    """The account that hosts it, if one does."""
+    """The cloud provider that hosts it, if any."""
     if kind == "hosting" and name:
         yield _filled({"cloud_provider_name": name, "cloud_provider_domain": domain})
 
@@ -84,7 +84,7 @@ _BREAKDOWNS: Final[Mapping[Breakdown, tuple[tuple[str, ...], Callable[..., Itera
 }
 # Versions are counted for docker packages only, variables for file packages only.
 _ONLY_FOR: Final = {Breakdown.VERSION: LibraryType.DOCKER, Breakdown.VARIABLE: LibraryType.FILE}
-# The last of the column's two places makes the getter give a tuple for a single column too.
+# The second place of the column makes the getter return a tuple for a single column too.
 _GETTERS: Final = {
     breakdown: itemgetter(*map(EVENT_COLUMNS.index, (*columns, columns[-1])))
     for breakdown, (columns, _) in _BREAKDOWNS.items()
@@ -97,9 +97,9 @@ class Sums:
     """How a version shows aggregates.
 
     Attributes:
-        first: The first of the days that are counted together with a day; by default the day itself.
-        show: A row in the version's words; None for one that was not asked for.
-        without: Fields that the version does not have; rows that differ in them alone are one.
+        first: Returns the first day of the bucket of a day; by default the day itself.
+        show: Returns a row in the form of the version; None if it was not requested.
+        without: Fields that the version does not have; rows that differ only in them are merged.
     """
 
     first: Callable[[date], date] = lambda day: day
@@ -108,10 +108,10 @@ class Sums:
 
 
 class Counts:
-    """Counts the events of a package on the days that are counted together.
+    """Counts the events of a package in one bucket of days.
 
     Args:
-        day: The first of them.
+        day: The first day of the bucket.
         uuid: The package.
         library_type: Its type.
     """
@@ -128,14 +128,14 @@ class Counts:
         self._origins: set[str] = set()
 
     def add(self, events: Sequence[Cells]) -> None:
-        """Count some more events."""
+        """Count more events."""
         for breakdown, counts in self._counts.items():
             counts.update(map(_GETTERS[breakdown], events))
         self._total += len(events)
         self._origins.update(filter(None, map(_ORIGIN, events)))
 
     def lines(self, shown: Sums) -> bytes:
-        """One JSON object a line for each breakdown and value; nothing for days without events."""
+        """One line of JSON for each breakdown and value; nothing for days without events."""
         rows = map(shown.show, self._rows(shown.without))
         return b"".join(dump_json(row) + b"\n" for row in rows if row is not None)
 
@@ -156,5 +156,5 @@ class Counts:
 
 
 def plain(cell: str) -> str:
-    """What a cell says, without the quotes that CSV needs."""
+    """The value of a cell, without CSV's quotes."""
     return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell

@@ -1,4 +1,4 @@
-"""Aggregations: how much happened in buckets of days, by dimensions, counted from the events of the exports."""
+"""Aggregations: counts in buckets of days, by dimensions, from the events of the exports."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from scarf_async.entities.enums import Dimension
 __all__ = ["SEGMENTS", "Artifact", "Count", "Group", "Source", "Wanted", "count"]
 
 SEGMENTS: Final = ("by-company-funnel-stage", "by-company-size", "by-company-sic-code")
-"""Dimensions of companies, which are answered with how many companies there are."""
+"""The dimensions that count companies."""
 
 _SURE: Final = 0.5
 
 
 @attrs.frozen(order=True)
 class Artifact:
-    """A package or a pixel; both texts are empty where several are counted together."""
+    """A package or a pixel; both strings are empty if several are counted together."""
 
     type: str
     id: str = ""
@@ -44,7 +44,7 @@ class Artifact:
 
 @attrs.frozen
 class Source:
-    """Events, and what each is of, by the pixel that it names; None: nothing that is asked for."""
+    """Events, and the artifact of each, by the pixel in it; None if the artifact was not requested."""
 
     feed: Feed
     artifact: Callable[[str], Artifact | None]
@@ -52,13 +52,13 @@ class Source:
 
 @attrs.frozen(kw_only=True)
 class Wanted:
-    """What is counted, and by what.
+    """What to count, and by which dimensions.
 
     Attributes:
-        rollups: how long the buckets are; each is counted by itself.
-        breakdowns: the dimensions, one or two at a time; each set of them is counted by itself.
-        company: the name or domain of the one company that counts; None: all.
-        unsure: whether companies count that are not sure.
+        rollups: the lengths of buckets; each is counted separately.
+        breakdowns: the sets of one or two dimensions; each is counted separately.
+        company: the name or domain of the only company to count; None for all.
+        unsure: whether to count companies with low confidence.
     """
 
     rollups: Sequence[str]
@@ -69,7 +69,7 @@ class Wanted:
 
 @attrs.define
 class Count:
-    """What is counted of one group."""
+    """The counts of one group."""
 
     total: int = 0
     origins: set[str] = attrs.field(factory=set)
@@ -77,7 +77,7 @@ class Count:
     last_seen: str = ""
 
     def add(self, event: Mapping[str, str]) -> None:
-        """Count one more event."""
+        """Count an event."""
         self.total += 1
         self.origins.update(filter(None, [event["origin_id"]]))
         self.endpoints.update(filter(None, [event["endpoint_id"]]))
@@ -86,7 +86,7 @@ class Count:
 
 @attrs.frozen(order=True)
 class Group:
-    """What a row is of."""
+    """The group of a row."""
 
     rollup: str
     breakdown: tuple[str, ...]
@@ -110,7 +110,7 @@ def _product(agent: str) -> Iterator[Detail]:
     return ({"client": found["client"]} for found in client_of(agent))
 
 
-# Of the other dimensions the events say nothing.
+# The events have no data for the other dimensions.
 _READ: Final[Mapping[str, _Read]] = {
     Dimension.TOTAL: ((), lambda: iter([{}])),
     Dimension.TOTAL_DO_NOT_TRACK: (("dnt",), _tracked),
@@ -125,7 +125,7 @@ _READ: Final[Mapping[str, _Read]] = {
     Dimension.USER_AGENT: (("user_agent",), cells_as("user_agent")),
     Dimension.ENDPOINT: (("endpoint_id",), cells_as("endpoint_id")),
     Dimension.ORIGIN: (("origin_id",), cells_as("origin_id")),
-    # Not shown by itself: the companies of a segment are counted.
+    # This is not shown: the companies of a segment are counted.
     **dict.fromkeys(SEGMENTS, (("origin_company",), cells_as("company_name"))),
 }
 _NOTHING: Final[_Read] = ((), lambda: iter([]))
@@ -139,7 +139,7 @@ _CELLS: Final = itemgetter(*map(EVENT_COLUMNS.index, _COLUMNS))
 async def count(
     world: World, sources: Sequence[Source], days: Days, wanted: Wanted, groups: dict[Group, Count]
 ) -> AsyncGenerator[bytes, None]:
-    """Count the events of some days into groups; pieces without anything in them give way to others meanwhile."""
+    """Count the events of some days by group; yields empty chunks so that others can run."""
     for source in sources:
         async with aclosing(events_by_day(world, source.feed, days)) as batches:
             async for of_day, events in batches:

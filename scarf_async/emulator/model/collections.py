@@ -1,4 +1,4 @@
-"""Collections: patterns of images behind one domain, which v1 does not know. The rules, and the rows."""
+"""Collections: patterns of images behind one domain, which v1 does not have. The rules, and the rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PATTERN: Final = re.compile(r"[a-z0-9._/{},*-]+", re.ASCII)
 
 @attrs.frozen
 class CollectionFields:
-    """What a request says of a collection."""
+    """The fields of a collection in a request."""
 
     pattern: str
     backend_domain: str
@@ -42,7 +42,7 @@ class CollectionFields:
 
 
 def check_registry(field: str, registry: str) -> None:
-    """Refuse what is not the host of a registry, with or without a port."""
+    """Refuse anything but the host of a registry, with or without a port."""
     if not registry.strip():
         raise WrongField(field, "must not be empty", "backend-registry-is-empty")
     if _REGISTRY.fullmatch(registry) is None:
@@ -50,7 +50,7 @@ def check_registry(field: str, registry: str) -> None:
 
 
 def public_domain(collection: sqlite3.Row) -> str:
-    """The domain of a collection: Scarf's own for the owner where none was given."""
+    """The domain of a collection: by default Scarf's own for the owner."""
     return collection["public_domain"] or gateway.default_domain(owner_of(collection), LibraryType.DOCKER) or ""
 
 
@@ -111,7 +111,7 @@ def delete_collection(db: Transaction, collection: sqlite3.Row) -> None:
 def _checked(
     db: Transaction, owner: Owner, wanted: CollectionFields, collection_id: int | None = None
 ) -> CollectionFields:
-    """The fields in the form in which they are compared, if they are allowed."""
+    """Validate the fields, and return them in the form for comparisons."""
     if not wanted.pattern.strip():
         raise WrongField("pattern", "must not be empty", "pattern-is-empty")
     if _PATTERN.fullmatch(wanted.pattern) is None:

@@ -1,4 +1,4 @@
-"""What exports hold: aggregates and events over days. Each version says how they are asked for."""
+"""The contents of exports: aggregates and events over days. Each version has its own requests for them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _PIXEL, _COMPANY, _DOMAIN, _ORIGIN = map(
 
 @attrs.frozen
 class Days:
-    """So many days from the first on, perhaps none, of which events are exported that happened up to now."""
+    """A range of days, possibly empty; events up to now are exported."""
 
     first: date
     count: int
@@ -69,7 +69,7 @@ class Days:
 
 @attrs.frozen
 class Feed:
-    """One source of events, whose stored ones are meant, and whether there are any."""
+    """One source of events, its stored events, and whether it has any."""
 
     source: EventSource
     whose: Whose
@@ -78,12 +78,12 @@ class Feed:
 
 
 def present(world: World) -> datetime:
-    """The world's time, in UTC."""
+    """The server's time, in UTC."""
     return world.clock().astimezone(UTC)
 
 
 def limited_days(world: World, first: date, count: int) -> Days:
-    """So many days, but none in the future; refused where they are more than the server allows."""
+    """Return a range without days in the future; refuse more days than the server allows."""
     limit = world.max_range_days
     if limit is not None and count > limit:
         raise Refusal(400, f"A range may have {limit} days at most.", "range-too-long")
@@ -94,7 +94,7 @@ def limited_days(world: World, first: date, count: int) -> Days:
 def sums_of_packages(
     world: World, db: Transaction, rows: Sequence[sqlite3.Row], days: Days, *wanted: Sums
 ) -> Stream:
-    """The aggregates of packages, as lines of JSON, put together in each of the ways that are wanted."""
+    """The aggregates of packages, as lines of JSON, in each of the requested forms."""
     feeds = [package_feed(db, row) for row in rows]
     return Stream("application/x-ndjson", _aggregate_chunks(world, feeds, days, wanted))
 
@@ -113,7 +113,7 @@ def events_of_pixels(
 
 
 def events_of_all_pixels(world: World, db: Transaction, days: Days) -> Stream:
-    """The events of all pixels, which v1 shows to anyone who asks, as CSV."""
+    """The events of all pixels, which v1 shows to everyone, as CSV."""
     feed = Feed(EventSource(f"pixels of {world.user}"), None, has_own_events(db, None))
     return Stream("text/csv", _event_chunks(world, [feed], days), "pixel-events.csv")
 
@@ -125,13 +125,13 @@ def events_of_company(world: World, db: Transaction, owner: Owner, domain: str, 
 
 
 def rollup_of_pixels(world: World, db: Transaction, owner: Owner, days: Days) -> Stream:
-    """How often companies have seen an owner's pixels, day by day, as CSV."""
+    """How often companies have seen an owner's pixels, by day, as CSV."""
     names = {row["uuid"]: row["name"] for row in pixels_of(db, owner)}
     return Stream("text/csv", _rollup_chunks(world, pixel_feed(db, owner), names, days), "pixel-rollup.csv")
 
 
 def recent_installs(world: World, db: Transaction, package_id: int) -> int | None:
-    """How many events a package had in the 30 days before today; None where there were none."""
+    """The number of events of a package in the 30 days before today; None if there were none."""
     today = present(world).date()
     if not has_own_events(db, package_id):
         days = (today - timedelta(number) for number in range(1, _MONTH.days + 1))
@@ -157,7 +157,7 @@ def package_feed(db: Transaction, row: sqlite3.Row) -> Feed:
 async def _aggregate_chunks(
     world: World, feeds: Sequence[Feed], days: Days, wanted: Sequence[Sums]
 ) -> AsyncGenerator[bytes, None]:
-    """The aggregates of every feed, day by day; pieces without anything in them give way to others meanwhile."""
+    """Yield the aggregates of every feed, day by day, and empty chunks so that others can run."""
     for sums, feed in product(wanted, feeds):
         counts: Counts | None = None
         async with aclosing(events_by_day(world, feed, days)) as batches:
@@ -172,7 +172,7 @@ async def _aggregate_chunks(
 
 
 async def events_by_day(world: World, feed: Feed, days: Days) -> AsyncGenerator[tuple[date, Sequence[Cells]], None]:
-    """The events of a feed, each once, day by day and some at a time."""
+    """Yield the events of a feed, each once, day by day, in batches."""
     if feed.own:
         own = own_day_events(world.store, feed.whose, days.first, days.count, now=days.now)
         async with aclosing(own):
@@ -187,7 +187,7 @@ async def events_by_day(world: World, feed: Feed, days: Days) -> AsyncGenerator[
 
 
 async def _event_chunks(world: World, feeds: Sequence[Feed], days: Days) -> AsyncGenerator[bytes, None]:
-    """The header, then every feed: a test's own events, else invented ones."""
+    """Yield the header, then every feed: stored events, else generated ones."""
     columns, duplicates = tuple(world.columns), world.duplicate_events
     yield csv_line(columns).encode()
     for feed in feeds:
@@ -253,5 +253,5 @@ async def _rollup_chunks(
 
 
 def _key(row: sqlite3.Row) -> str:
-    """What names a package in every run, which its UUID does not."""
+    """The key of a package that is the same in every run, unlike its UUID."""
     return f"{row['owner']}/{row['library_type']}/{row['name']}"

@@ -1,4 +1,4 @@
-"""Domains, and the hosts under which packages are served: the rules, and the rows."""
+"""Domains, and the hosts that serve packages: the rules, and the rows."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 _OF_ANOTHER_OWNER: Final = """
 SELECT 1 FROM claims WHERE key = ? AND (organization_id IS NOT ? OR username IS NOT ?) LIMIT 1
 """
-# One is enough: all docker packages behind a host have one registry.
+# One is enough: all docker packages behind a host have the same registry.
 _BEHIND_THE_HOST: Final = """
 SELECT p.backend_url FROM hosts JOIN packages AS p ON p.id = hosts.package_id
 WHERE hosts.key = ? AND p.library_type = 'docker' AND p.id IS NOT ? LIMIT 1
@@ -87,7 +87,7 @@ def find_domain(db: Transaction, package: sqlite3.Row, domain: str) -> Domain:
 
 
 def has_domain(db: Transaction, owner: Owner, reference: str) -> bool:
-    """Whether a name, or an id, is a domain of one of an owner's packages, pixels and collections."""
+    """Return whether a name or id is a domain of one of an owner's packages, pixels and collections."""
     if reference.casefold() in {f"{owner.name}.{suffix}".casefold() for suffix in _DEFAULT.values()}:
         return True
     of_owner = (owner.organization_id, owner.username)
@@ -98,7 +98,7 @@ def has_domain(db: Transaction, owner: Owner, reference: str) -> bool:
 
 
 def check_domain(owner: Owner, name: str, field: str = "name", prefix: str = "domain") -> None:
-    """Refuse what is not a domain, or is one of Scarf's own and not the owner's, as v2 does."""
+    """Refuse an invalid domain, and one of Scarf's own that is not the owner's, as v2 does."""
     if not name.strip():
         raise WrongField(field, "must not be empty", f"{prefix}-is-empty")
     if _NO_DOMAIN.search(name):
@@ -110,7 +110,7 @@ def check_domain(owner: Owner, name: str, field: str = "name", prefix: str = "do
 
 
 def public_domain(db: Transaction, owner: Owner, library_type: str, domain: str | None, field: str) -> str | None:
-    """The domain that something new is to have, unless it is Scarf's own, which it has anyway."""
+    """The domain for a new entity, unless it is Scarf's own, which it has anyway."""
     if domain is None:
         return None
     check_domain(owner, domain, field, "public-domain")
@@ -130,10 +130,10 @@ def default_domain(owner: Owner, library_type: str) -> str | None:
 
 
 def add_domain(db: Transaction, package: sqlite3.Row, name: str) -> Domain:
-    """A new domain.
+    """Add a domain.
 
-    File and python packages have domains by the description, and docker ones by what the gateway does. A
-    domain belongs to one owner, who may have it on any number of packages, and leads to one registry.
+    File and python packages have domains according to the description, and docker packages according to the
+    gateway. A domain belongs to one owner, who may have it on any number of packages, and leads to one registry.
     """
     first = _domain_of_birth(package)
     if first is None:
@@ -161,8 +161,8 @@ def add_domain(db: Transaction, package: sqlite3.Row, name: str) -> Domain:
 def remove_domain(db: Transaction, package: sqlite3.Row, domain: str) -> None:
     """Delete a domain, or 404.
 
-    Without the domain of its public address a package has no public address, and is served under Scarf's own
-    domain, which stays: "package must have one domain".
+    Without the domain of its public URL, a package has no public URL and is served under Scarf's own domain, which
+    cannot be removed: "package must have one domain".
     """
     deleted = db.write(
         "DELETE FROM package_domains WHERE package_id = ? AND uuid = ? RETURNING key", package["id"], domain
@@ -178,13 +178,13 @@ def remove_domain(db: Transaction, package: sqlite3.Row, domain: str) -> None:
 
 
 def _first_domain(package: sqlite3.Row) -> Domain | None:
-    """The domain that a package has without being given one, under an id that stays while the name does."""
+    """The domain that a package has by default; its id does not change while its name does not."""
     name = _domain_of_birth(package)
     return None if name is None else Domain(str(uuid5(UUID(package["uuid"]), name)), name, package["created_at"])
 
 
 def _domain(package: sqlite3.Row, row: sqlite3.Row) -> Domain:
-    # A file of an earlier version does not know when a domain was added.
+    # A file of an earlier version does not have the time when a domain was added.
     return Domain(row["uuid"], row["name"], row["created_at"] or package["created_at"])
 
 
@@ -193,19 +193,19 @@ def _no_domain(domain: str) -> Refusal:
 
 
 def _domain_of_birth(package: sqlite3.Row) -> str | None:
-    """The domain that nobody added: that of the public address, else Scarf's own for the owner."""
+    """The default domain: that of the public URL, else Scarf's own for the owner."""
     default = default_domain(owner_of(package), package["library_type"])
     return default and (url_host(package["public_url"]) or default)
 
 
 def refuse_other_owner(db: Transaction, owner: Owner, name: str) -> None:
-    """409 for a domain that another owner has."""
+    """Refuse a domain of another owner with a 409."""
     if db.one(_OF_ANOTHER_OWNER, name.casefold(), owner.organization_id, owner.username) is not None:
         raise Refusal(409, f"The domain {name!r} is in use already.", "domain-is-already-in-use")
 
 
 def refuse_other_registry(db: Transaction, host: str, backend_url: str, package_id: int | None = None) -> None:
-    """422 for a docker package behind a host that leads to another registry, whatever its owner."""
+    """Refuse a docker package behind a host that leads to another registry with a 422, whatever its owner."""
     registry = registry_of(backend_url)
     other = registry_behind(db, host, package_id=package_id)
     if other not in {None, registry}:
@@ -220,7 +220,7 @@ def refuse_other_registry(db: Transaction, host: str, backend_url: str, package_
 def registry_behind(
     db: Transaction, host: str, *, package_id: int | None = None, collection_id: int | None = None
 ) -> str | None:
-    """The registry to which a host leads, by other packages and collections than these; None: to none yet."""
+    """The registry to which a host leads because of other packages and collections; None if there is none yet."""
     package = db.one(_BEHIND_THE_HOST, host.casefold(), package_id)
     if package is not None:
         return registry_of(package["backend_url"])

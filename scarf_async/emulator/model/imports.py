@@ -33,7 +33,7 @@ _COLUMNS: Final = {
     "$user_agent": "user_agent",
     "$referrer": "referer",
 }
-"""What the service calls what an export shows. The address, the headers and the domain are in no export."""
+"""The service's names for columns of exports. The IP address, the headers and the domain are in no export."""
 _STORE: Final = """
 INSERT INTO events (package_id, pixel_id, unique_id, day, cells) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (coalesce(package_id, 0), coalesce(pixel_id, 0), unique_id) WHERE unique_id IS NOT NULL
@@ -43,7 +43,7 @@ DO UPDATE SET day = excluded.day, cells = excluded.cells
 
 @attrs.frozen
 class Target:
-    """The package or the pixel that all rows of an import are of; without either each names its own."""
+    """The package or pixel of all rows of an import; without both, each row names its own."""
 
     package: sqlite3.Row | None = None
     pixel: sqlite3.Row | None = None
@@ -56,7 +56,7 @@ class _RowError(ValueError):
 
 
 def import_events(world: World, db: Transaction, owner: Owner, target: Target, body: bytes) -> sqlite3.Row:
-    """A new import; what can be imported is there at once. Refused while too many of the owner's are active."""
+    """Create an import; valid rows are imported at once. Refused while the owner has too many active imports."""
     sql = f"SELECT count(*) AS active FROM imports WHERE organization_id IS ? AND username IS ? AND {_ACTIVE}"  # noqa: S608 # of ours
     (counted,) = db.all(sql, owner.organization_id, owner.username, time.time())
     if counted["active"] >= _MOST_ACTIVE:
@@ -84,7 +84,7 @@ def import_events(world: World, db: Transaction, owner: Owner, target: Target, b
 
 
 def status_of(row: sqlite3.Row) -> str:
-    """The word for how far an import is."""
+    """The status of an import."""
     if row["aborted"]:
         return "aborted"
     return "importing" if row["active_until"] > time.time() else "done"
@@ -105,14 +105,14 @@ def find_import(db: Transaction, owner: Owner, import_id: str) -> sqlite3.Row:
 
 
 def abort(db: Transaction, row: sqlite3.Row) -> None:
-    """End an import that is active; of another nothing changes."""
+    """Abort an active import; another one does not change."""
     sql = f"UPDATE imports SET aborted = 1, updated_at = ? WHERE id = ? AND {_ACTIVE}"  # noqa: S608 # of ours
     db.write(sql, now(), row["id"], time.time())
 
 
 @attrs.define
 class _Reading:
-    """Lines of one import as rows of the table of events; those that cannot be are in the log."""
+    """Converts the lines of an import to rows of events; invalid ones go into the log."""
 
     world: World
     db: Transaction

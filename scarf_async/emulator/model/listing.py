@@ -1,4 +1,4 @@
-"""The packages of an owner, in order and from one on: of thousands, a page costs no more than of a few."""
+"""Pages of the packages of an owner: a page of thousands costs no more than one of a few."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from scarf_async.emulator.store import SQLValue, Transaction
 
 __all__ = ["Selection", "packages_behind"]
 
-# The name of an image is its path. An index is on this very text.
+# The name of an image is its path. An index uses exactly this expression.
 _NAME: Final = "CASE library_type WHEN 'docker' THEN coalesce(url_path(backend_url), name) ELSE name END"
-# What the token's user is to a package: its owner, or what was set, or the role in its organization.
+# The level of the token's user on a package: its owner, the level that was set, or the role in its organization.
 _LEVEL: Final = """
 CASE WHEN username IS NOT NULL THEN 'owner' ELSE coalesce(
     (SELECT level FROM permissions WHERE package_id = p.id AND key = ?),
@@ -28,14 +28,14 @@ CASE WHEN username IS NOT NULL THEN 'owner' ELSE coalesce(
 
 @attrs.frozen
 class Selection:
-    """Which packages are wanted.
+    """A selection of packages.
 
     Attributes:
-        owner: Whose they are.
-        types: Their types; none mean all.
-        user: Whose token it is.
-        level: What that user is to them; None: whatever it is.
-        by_name: Whether they are in order of their names, and then of their ids, or of their ids alone.
+        owner: Their owner.
+        types: Their types; empty for all.
+        user: The user of the token.
+        level: The level of that user on them; None for any.
+        by_name: Whether they are sorted by name and then id, or only by id.
     """
 
     owner: Owner
@@ -48,7 +48,7 @@ class Selection:
 def packages_behind(
     db: Transaction, wanted: Selection, after: tuple[str, str | None] | None, limit: int
 ) -> list[sqlite3.Row]:
-    """So many packages behind a cursor: a name or an id, and the id behind which others of that name are wanted."""
+    """Return a number of packages after a cursor: a name or id, and the id among those with that name."""
     sql = ["coalesce(organization_id, 0) = ? AND coalesce(username, '') = ?"]
     values: list[SQLValue] = [wanted.owner.organization_id or 0, wanted.owner.username or ""]
     if wanted.types:

@@ -1,4 +1,4 @@
-"""The language in which v2 asks for names: of packages in exports, and of images in collections."""
+"""The pattern language of v2 for names: of packages in exports, and of images in collections."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _MEANING: Final = {"{": "(?:", "}": ")", ",": "|", "*": ".*"}
 
 
 def names_matching(query: str) -> re.Pattern[str]:
-    r"""A pattern for the whole of a name.
+    r"""Return a regular expression for a whole name.
 
-    A comma separates alternatives, braces enclose some, `*` matches any text, `/` included, and `\` goes
-    before any of these where it means itself.
+    A comma separates alternatives, braces enclose some, `*` matches any text including `/`, and `\` escapes any of
+    these.
 
     Raises:
-        Refusal: 400 for braces that do not match, for an alternative without text, and for another `\`.
+        Refusal: 400 for unbalanced braces, for an empty alternative, and for any other `\`.
     """
     pieces: list[str] = _PIECE.findall(query)
     depth, empty = 0, True

@@ -38,7 +38,7 @@ WHERE o.name = ?
 
 @attrs.frozen
 class OrganizationFields:
-    """What a request says of an organization."""
+    """The fields of an organization in a request."""
 
     name: str
     description: str | None
@@ -63,7 +63,7 @@ def find_organization(db: Transaction, name: str) -> sqlite3.Row:
 
 
 def find_organization_in_any_case(db: Transaction, name: str) -> sqlite3.Row:
-    """The organization with this name, however it is cased; or 404."""
+    """The organization with this name in any case, or 404."""
     row = db.one("SELECT * FROM organizations WHERE name = ?1 COLLATE NOCASE ORDER BY name <> ?1", name)
     if row is None:
         raise _unknown_organization(name)
@@ -100,7 +100,7 @@ def create_organization(world: World, db: Transaction, wanted: OrganizationField
 
 
 def update_organization(db: Transaction, organization: sqlite3.Row, wanted: OrganizationFields) -> sqlite3.Row:
-    """The organization with all fields replaced; another name renames it."""
+    """Replace all fields of an organization; another name renames it."""
     (row,) = db.write(
         "UPDATE organizations SET name = ?, description = ?, website = ?, billing_email = ?, updated_at = ?"
         " WHERE id = ? RETURNING *",
@@ -113,7 +113,7 @@ def update_organization(db: Transaction, organization: sqlite3.Row, wanted: Orga
 
 
 def members_of(db: Transaction, organization: sqlite3.Row) -> list[sqlite3.Row]:
-    """The members, in the order in which they came."""
+    """The members, in the order in which they were added."""
     return db.all("SELECT * FROM members WHERE organization_id = ? ORDER BY id", organization["id"])
 
 

@@ -1,4 +1,4 @@
-"""Who owns packages, pixels and collections: an organization or a user, and the ids of both."""
+"""The owners of packages, pixels and collections: organizations or users, and their ids."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Owner:
 
 
 def find_owner(world: World, db: Transaction, name: str) -> Owner:
-    """The organization of a name in any case of letters, or the token's user; 404 where it is neither."""
+    """The organization of a name in any case, or the token's user; otherwise 404."""
     organization = db.one(_ANY_CASE, name)
     if organization is not None:
         return Owner(organization["name"], organization["id"])
@@ -48,7 +48,7 @@ def owner_of(row: sqlite3.Row) -> Owner:
 
 
 def organization_uuid(organization_id: int) -> str:
-    """The id of an organization, which stays when it is renamed."""
+    """The id of an organization, which does not change when it is renamed."""
     return str(uuid5(_ORGANIZATIONS, str(organization_id)))
 
 

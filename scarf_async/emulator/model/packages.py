@@ -41,7 +41,7 @@ _VISIBLE: Final = """
 SELECT * FROM owned_packages
 WHERE (username = ? OR organization_id IN (SELECT organization_id FROM members WHERE key = ?))
 """
-# The name of a container image may be written with its owner in front or without.
+# The name of a container image may be written with or without its owner.
 _VISIBLE_BY_NAME: Final = f"""{_VISIBLE}
 AND (name = ? OR library_type = 'docker' AND (owner || '/' || name = ? OR owner || '/' || ? = name))
 ORDER BY id
@@ -60,7 +60,7 @@ _PATH_COMPONENT: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
 
 @attrs.frozen
 class Addresses:
-    """The addresses of a package, which answers never show."""
+    """The URLs of a package, which responses of v1 never show."""
 
     backend_url: str | None = None
     public_url: str | None = None
@@ -69,7 +69,7 @@ class Addresses:
 
 @attrs.frozen
 class PackageFields:
-    """What a request says of a package; a type of None is not said."""
+    """The fields of a package in a request; a type of None was omitted."""
 
     name: str
     short_description: str | None
@@ -97,7 +97,7 @@ def find_owned_package(db: Transaction, owner: Owner, uuid: str) -> sqlite3.Row:
 
 
 def packages_of(db: Transaction, owner: Owner) -> list[sqlite3.Row]:
-    """The packages of an organization, or those that are a user's own."""
+    """The packages of an organization, or a user's own."""
     sql = "SELECT * FROM owned_packages WHERE organization_id IS ? AND username IS ? ORDER BY id"
     return db.all(sql, owner.organization_id, owner.username)
 
@@ -105,7 +105,7 @@ def packages_of(db: Transaction, owner: Owner) -> list[sqlite3.Row]:
 def find_named_package(
     db: Transaction, owner: Owner, library_type: str, name: str, itself: str = ""
 ) -> sqlite3.Row | None:
-    """Another package that an owner has of a type under a name; the name of an image is its path."""
+    """Another package of an owner with a type and name; the name of an image is its path."""
     column = "url_path(backend_url)" if library_type == LibraryType.DOCKER else "name"
     return db.one(
         f"SELECT * FROM owned_packages WHERE {column} = ? AND library_type IN (?, ?)"  # noqa: S608 # of ours
@@ -124,7 +124,7 @@ def visible_packages(world: World, db: Transaction) -> list[sqlite3.Row]:
 
 
 def find_visible_package(world: World, db: Transaction, asked: str, wanted: str | None) -> sqlite3.Row:
-    """The package with this UUID, or the visible one of this name, which a type tells from its namesakes."""
+    """The package with this UUID, or the visible one with this name and, if given, type."""
     row = db.one("SELECT * FROM owned_packages WHERE uuid = ?", asked.lower())
     if row is not None:
         return row
@@ -140,7 +140,7 @@ def find_visible_package(world: World, db: Transaction, asked: str, wanted: str 
 
 
 def create_package(db: Transaction, owner: Owner, wanted: PackageFields) -> sqlite3.Row:
-    """A new package; without a type it is of the type `other`."""
+    """Create a package; without a type it gets the type `other`."""
     library_type = wanted.library_type or LibraryType.OTHER.value
     addresses = _checked(wanted.addresses, library_type)
     if library_type == LibraryType.DOCKER and addresses.backend_url is None:
@@ -170,9 +170,9 @@ def create_package(db: Transaction, owner: Owner, wanted: PackageFields) -> sqli
 
 
 def update_package(db: Transaction, old: sqlite3.Row, wanted: PackageFields) -> sqlite3.Row:
-    """The package with descriptions, website and importance replaced, of the same type.
+    """Replace the descriptions, website and importance of a package of the same type.
 
-    Addresses that are left out stay: answers do not show them, so nobody could repeat them.
+    Omitted URLs stay: responses do not show them, so nobody could repeat them.
     """
     library_type: str = old["library_type"]
     if (wanted.library_type or library_type) != library_type:
@@ -205,12 +205,12 @@ def delete_package(db: Transaction, package: sqlite3.Row) -> None:
 
 
 def permissions_of(db: Transaction, package: sqlite3.Row) -> list[sqlite3.Row]:
-    """The users who have a level of their own."""
+    """The users with a level of their own."""
     return db.all("SELECT * FROM permissions WHERE package_id = ? ORDER BY id", package["id"])
 
 
 def set_permissions(db: Transaction, package: sqlite3.Row, levels: Mapping[str, tuple[str, str]]) -> None:
-    """Set levels: usernames and levels by person. The level `default` takes away what was set."""
+    """Set levels: usernames and levels by person. The level `default` removes a level."""
     reset = [key for key, (_, level) in levels.items() if level == PermissionLevel.DEFAULT]
     rows = [(package["id"], key, *value) for key, value in levels.items() if value[1] != PermissionLevel.DEFAULT]
     if reset:
@@ -226,7 +226,7 @@ def set_permissions(db: Transaction, package: sqlite3.Row, levels: Mapping[str, 
 
 
 def _checked(wanted: Addresses, library_type: str, kept: Addresses | None = None) -> Addresses:
-    """The addresses after this request, each where the description allows it."""
+    """Validate the URLs after this request, and return them."""
     for name, value in (("backend_url", wanted.backend_url), ("public_url", wanted.public_url)):
         if value is not None:
             if library_type != LibraryType.DOCKER:
@@ -243,7 +243,7 @@ def _checked(wanted: Addresses, library_type: str, kept: Addresses | None = None
         kept.repository_url if wanted.repository_url is None else wanted.repository_url,
     )
     if addresses.backend_url is not None and addresses.public_url is not None:
-        # What is said about publicUrl: a "valid URL matching backendUrl's path parts".
+        # The description of publicUrl: a "valid URL matching backendUrl's path parts".
         backend, public = _path("backend_url", addresses.backend_url), _path("public_url", addresses.public_url)
         if backend != public:
             raise WrongField("public_url", f"its path {public!r} is not backendUrl's path {backend!r}")
@@ -251,7 +251,7 @@ def _checked(wanted: Addresses, library_type: str, kept: Addresses | None = None
 
 
 def _path(name: str, url: str) -> str:
-    """The path of an address; refused where it is not an absolute http or https URL."""
+    """Return the path of a URL; refuse anything but an absolute http or https URL."""
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
@@ -263,7 +263,7 @@ def _path(name: str, url: str) -> str:
 
 
 def _check_registry_url(name: str, url: str) -> None:
-    """Refuse a registry address whose path has no component, or one outside the described pattern."""
+    """Refuse a registry URL whose path is empty, or has a component that does not match the described pattern."""
     components = _path(name, url).split("/")[1:]
     if not components or not all(_PATH_COMPONENT.fullmatch(component) for component in components):
         pattern = _PATH_COMPONENT.pattern
@@ -271,7 +271,7 @@ def _check_registry_url(name: str, url: str) -> None:
 
 
 def _refuse_other_registry(db: Transaction, addresses: Addresses, package_id: int | None = None) -> None:
-    """422 where one of the package's hosts would lead to two registries."""
+    """Refuse a package with a 422 if one of its hosts would lead to two registries."""
     if addresses.backend_url is None:
         return
     rows = db.all("SELECT key FROM package_domains WHERE package_id = ?", package_id)
@@ -280,7 +280,7 @@ def _refuse_other_registry(db: Transaction, addresses: Addresses, package_id: in
 
 
 def _refuse_second(db: Transaction, owner: Owner, library_type: str, name: str, itself: str = "") -> None:
-    """409 for a second package of one owner, type and name."""
+    """Refuse a second package of the same owner, type and name with a 409."""
     bare, prefixed = name, name
     if library_type == LibraryType.DOCKER:
         bare = name.removeprefix(f"{owner.name}/")
@@ -293,5 +293,5 @@ def _refuse_second(db: Transaction, owner: Owner, library_type: str, name: str, 
 
 
 def same_type(library_type: str) -> tuple[str, str]:
-    """The two words for a type: pypi is python."""
+    """Return all words for a type: pypi is python."""
     return _PYTHON if library_type in _PYTHON else (library_type, library_type)

@@ -1,4 +1,4 @@
-"""Tracking pixels and their domains, which v1 does not know: the rules, and the rows."""
+"""Tracking pixels and their domains, which v1 does not have: the rules, and the rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 
 @attrs.frozen
 class PixelFields:
-    """What a request says of a pixel."""
+    """The fields of a pixel in a request."""
 
     name: str
     package_id: int | None
@@ -98,7 +98,7 @@ def create_pixel(db: Transaction, owner: Owner, wanted: PixelFields) -> sqlite3.
 
 
 def update_pixel(db: Transaction, pixel: sqlite3.Row, wanted: PixelFields) -> sqlite3.Row:
-    """A pixel with all fields replaced."""
+    """Replace all fields of a pixel."""
     wanted.check()
     (row,) = db.write(
         "UPDATE pixels SET name = ?, package_id = ?, importance = ?, track_companies = ?, short_description = ?,"
@@ -148,7 +148,7 @@ def add_pixel_domain(db: Transaction, pixel: sqlite3.Row, name: str) -> sqlite3.
 
 
 def remove_pixel_domain(db: Transaction, pixel: sqlite3.Row, domain: str) -> None:
-    """Delete a domain of a pixel, or 404. The last may go: `static.scarf.sh` serves every pixel."""
+    """Delete a domain of a pixel, or 404. The last one can be deleted too: `static.scarf.sh` serves every pixel."""
     db.write("DELETE FROM pixel_domains WHERE id = ?", find_pixel_domain(db, pixel, domain)["id"])
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "update_route",
 ]
 
-# RFC 6570: an operator, and variables, each with a length or a star at most.
+# RFC 6570: an operator, and variables, each with at most a length or a star.
 _EXPRESSION: Final = re.compile(
     r"\{([+#./;?&]?)(\w[\w.]*(?::\d{1,4}|\*)?(?:,\w[\w.]*(?::\d{1,4}|\*)?)*)\}", re.ASCII
 )
@@ -31,7 +31,7 @@ _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
 
 
 def routes_of(db: Transaction, package: sqlite3.Row) -> list[sqlite3.Row]:
-    """The routes of a package; one of another type than `file` simply has none."""
+    """The routes of a package; only packages of type `file` have any."""
     return db.all("SELECT * FROM routes WHERE package_id = ? ORDER BY id", package["id"])
 
 
@@ -46,7 +46,7 @@ def find_route(db: Transaction, package: sqlite3.Row, route: str) -> sqlite3.Row
 def add_route(
     db: Transaction, package: sqlite3.Row, *, outgoing_url: str | None, template_path: str
 ) -> sqlite3.Row:
-    """A new route, of a file package. Equal routes are two routes."""
+    """Add a route to a file package. Equal routes are separate routes."""
     if package["library_type"] != LibraryType.FILE:
         raise not_a_file_package(package)
     (row,) = db.write(
@@ -64,7 +64,7 @@ def add_route(
 def update_route(
     db: Transaction, route: sqlite3.Row, *, outgoing_url: str | None, template_path: str
 ) -> sqlite3.Row:
-    """A route with other addresses."""
+    """Replace the URL and path of a route."""
     (row,) = db.write(
         "UPDATE routes SET outgoing_url = ?, template_path = ? WHERE id = ? RETURNING *",
         outgoing_url,
@@ -81,7 +81,7 @@ def remove_route(db: Transaction, package: sqlite3.Row, route: str) -> None:
 
 
 def check_addresses(outgoing_url: str | None, template_path: str) -> None:
-    """Refuse templates by which the gateway could not lead anybody. v1 is not known to look."""
+    """Refuse templates that the gateway could not use. v1 is not known to check them."""
     if not template_path.strip():
         raise WrongField("incoming_path", "must not be empty", "incoming-path-must-not-be-empty")
     if _SCHEME.match(template_path):
@@ -105,7 +105,7 @@ def check_addresses(outgoing_url: str | None, template_path: str) -> None:
 
 
 def _variables(template: str) -> set[str] | None:
-    """The variables of a template (RFC 6570), or None where it is none."""
+    """The variables of a template (RFC 6570), or None if it is invalid."""
     literal = _EXPRESSION.sub("", template)
     if any(character in "{}" or character.isspace() for character in literal):
         return None
@@ -118,5 +118,5 @@ def _no_route(route: str) -> Refusal:
 
 
 def not_a_file_package(package: sqlite3.Row) -> Refusal:
-    """The refusal of routes to a package of another type."""
+    """The refusal of routes for a package of another type."""
     return Refusal(422, f"A package of type {package['library_type']} has no routes.", "not-a-file-package")

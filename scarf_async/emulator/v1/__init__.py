@@ -1,1 +1,1 @@
-"""Version 1, as the emulator speaks it."""
+"""Version 1 of the API in the emulator."""

@@ -1,4 +1,4 @@
-"""API v1: its endpoints, and the JSON in which it reads and shows organizations and packages."""
+"""API v1: its endpoints, and the JSON of its requests and responses."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def get_organization_packages(call: Call) -> Answer:
 
 
 def get_package(call: Call) -> Answer:
-    """GET /packages/{package-id}, or a package name, which `packageType` tells from its namesakes."""
+    """GET /packages/{package-id}, or a package name, with `packageType` to select among packages of that name."""
     row = packages.find_visible_package(call.world, call.db, call.params["package"], call.query.get("packageType"))
     return Answer(200, _package(row))
 
@@ -134,7 +134,7 @@ def delete_package(call: Call) -> Answer:
 
 
 def get_permissions(call: Call) -> Answer:
-    """GET /packages/{package-id}/permissions: the users who have a level of their own."""
+    """GET /packages/{package-id}/permissions: the users with a level of their own."""
     rows = packages.permissions_of(call.db, packages.find_package(call.db, call.params["package"]))
     return Answer(200, [{"username": row["username"], "permissionLevel": _level(row["level"])} for row in rows])
 
@@ -142,8 +142,8 @@ def get_permissions(call: Call) -> Answer:
 def post_permissions(call: Call) -> Answer:
     """POST /packages/{package-id}/permissions: "a single or an array of" PackagePermissionSetV1.
 
-    One bad entry and nothing is set. Of two entries for one person the later counts. The level `default`
-    takes away what was set, so that the user is not listed any more.
+    If an entry is invalid, nothing is set. Of two entries for one person, the later one counts. The level `default`
+    removes a level, so that the user is no longer listed.
     """
     package = packages.find_package(call.db, call.params["package"])
     if isinstance(call.body, list):
@@ -233,7 +233,7 @@ ENDPOINTS: Final[Endpoints] = {
 
 
 def _organization(row: sqlite3.Row) -> dict[str, JSON]:
-    """An OrganizationV1. A website that was not given is left out."""
+    """An OrganizationV1. A missing website is omitted."""
     shown: dict[str, JSON] = {"name": row["name"], "description": row["description"] or ""}
     if row["website"] is not None:
         shown["website"] = row["website"]
@@ -261,7 +261,7 @@ def _member(organization: str, row: sqlite3.Row) -> dict[str, JSON]:
 
 
 def _package(row: sqlite3.Row) -> dict[str, JSON]:
-    """A PackageV1: no addresses, and what was not given is left out."""
+    """A PackageV1: without URLs, and missing values are omitted."""
     shown: dict[str, JSON] = {
         "uuid": row["uuid"],
         "owner": row["owner"],
@@ -280,7 +280,7 @@ def _package(row: sqlite3.Row) -> dict[str, JSON]:
 def _package_fields(fields: Fields) -> packages.PackageFields:
     """A PackageUpsertV1."""
     name, short_description = fields.filled("name"), fields.required("shortDescription")
-    # Any word is a type: the described list lacks types that the same description writes about.
+    # Any word is a type: the documented list lacks types that the same document mentions.
     library_type = fields.optional("libraryType")
     if library_type is not None and not library_type.strip():
         raise fields.refusal("libraryType", "must not be empty")
@@ -305,7 +305,7 @@ def _create_package(call: Call, owner: Owner) -> Answer:
 
 @contextmanager
 def _named(fields: Fields) -> Iterator[None]:
-    """Call a field that a rule refuses by its name in JSON."""
+    """Convert the error of a rule to one with the field's JSON name."""
     try:
         yield
     except WrongField as wrong:
@@ -324,12 +324,12 @@ def _permission(fields: Fields, people: People) -> tuple[str, tuple[str, str]]:
 
 
 def _level(level: str) -> str:
-    """A PackagePermissionLevelV1: v2 has a word more, `owner`."""
+    """A PackagePermissionLevelV1, without `owner`, which only v2 has."""
     return PermissionLevel.ADMIN if level == PermissionLevel.OWNER else level
 
 
 def _route(row: sqlite3.Row) -> dict[str, JSON]:
-    """A PackageRouteV1. A route of v2 need not lead anywhere."""
+    """A PackageRouteV1. A route of v2 may have no URL."""
     return {"id": row["uuid"], "outgoingUrl": row["outgoing_url"] or "", "templatePath": row["template_path"]}
 
 

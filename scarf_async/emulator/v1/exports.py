@@ -1,4 +1,4 @@
-"""The exports of v1: how they are asked for."""
+"""The endpoints of v1's exports."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def organization_aggregates(call: Call) -> Stream:
 
 
 def user_aggregates(call: Call) -> Stream:
-    """GET /users/{username}/aggregates: of the packages that are the user's own."""
+    """GET /users/{username}/aggregates: of the user's own packages."""
     days = _days(call)
     username = call.world.people.by_username(call.params["username"])
     if username is None:
@@ -46,7 +46,7 @@ def user_aggregates(call: Call) -> Stream:
 def package_events(call: Call) -> Stream:
     """GET /packages/{ownerName}/{packageId}/events/{fileName}.csv, and the same without the owner.
 
-    The path without an owner is the one that was published first, and the one that programs are known to use.
+    The path without an owner was published first, and is the one that programs are known to use.
     """
     days = _days(call)
     check_file(call)
@@ -70,7 +70,7 @@ def check_file(call: Call) -> None:
 
 
 def _days(call: Call) -> Days:
-    """The range asked for, without its end."""
+    """The requested range, without its end."""
     start, end = _date(call, "startDate"), _date(call, "endDate")
     if end < start:
         raise Refusal(400, "endDate lies before startDate.")

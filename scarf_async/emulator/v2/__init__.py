@@ -1,1 +1,1 @@
-"""Version 2, as the emulator speaks it."""
+"""Version 2 of the API in the emulator."""

@@ -1,4 +1,4 @@
-"""API v2: its endpoints, each subject in a file of its own, and what the service has and the emulator has not."""
+"""API v2: its endpoints, with a file for each subject, and endpoints that the emulator does not support."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def _not_served(_call: Call) -> Reply:
     raise Refusal(501, "The service has this operation, and the emulator does not serve it.")
 
 
-# They are here for their words: the service reads none of these as the id of a package or the name of a member.
+# They are here for their literal segments, which the service never reads as the id of a package or the name of a
+# member.
 NOT_SERVED: Final[Endpoints] = {
     path: dict.fromkeys(methods, _not_served)
     for path, methods in {

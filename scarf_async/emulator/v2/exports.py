@@ -1,4 +1,4 @@
-"""The exports of v2: how they are asked for."""
+"""The endpoints of v2's exports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from scarf_async.entities.enums import Breakdown
 
 __all__ = ["ENDPOINTS"]
 
-# What v2 calls a month where it is not told the dates: with today, 31 days.
+# The default range of v2, a month: 31 days including today.
 _MONTH: Final = timedelta(days=30)
 _BREAKDOWNS: Final = {
     "by-company": Breakdown.COMPANY,
@@ -43,7 +43,7 @@ _BREAKDOWNS: Final = {
     "by-total": Breakdown.TOTAL,
 }
 _NAMES: Final = {"package": "artifact", "unique_total": "total_unique"}
-# Nobody has seen their rows; the last one is spelled so.
+# Their rows are unknown; the last one is spelled like this.
 _NOT_COUNTED: Final = (
     "by-domain",
     "by-referer",
@@ -60,12 +60,12 @@ def package_events(call: Call) -> Stream:
 
 
 def owner_events(call: Call) -> Stream:
-    """GET /v2/packages/{owner_name}/events: of the packages of an organization or a user that `query` means."""
+    """GET /v2/packages/{owner_name}/events: of the packages of an organization or a user that match `query`."""
     return _owner_events(call, _days(call), "query")
 
 
 def owner_aggregates(call: Call) -> Stream:
-    """GET /v2/packages/{owner_name}/aggregates: by default each day, by everything that is counted."""
+    """GET /v2/packages/{owner_name}/aggregates: by default for each day, with all breakdowns."""
     days, rows = _days(call), _rows(call, "query")
     rollups = query_words(call, "rollup", FIRST_DAYS) or ["daily"]
     asked = query_words(call, "breakdown", [*_BREAKDOWNS, *_NOT_COUNTED]) or _BREAKDOWNS
@@ -78,7 +78,7 @@ def owner_aggregates(call: Call) -> Stream:
 
 
 def owner_events_2022(call: Call) -> Stream:
-    """GET /api/v2/{owner_name}/packages/events/{fileName}.csv: the same under its first names."""
+    """GET /api/v2/{owner_name}/packages/events/{fileName}.csv: the same at its first URL."""
     check_file(call)
     return _owner_events(call, _days(call, "startDate", "endDate"), "selector")
 
@@ -96,7 +96,7 @@ def one_pixels_events(call: Call) -> Stream:
 
 
 def company_events(call: Call) -> Stream:
-    """GET /v2/companies/{owner_name}/{domain}/events: of a company that nobody knows none."""
+    """GET /v2/companies/{owner_name}/{domain}/events: empty for an unknown company."""
     days = _days(call)
     return events_of_company(call.world, call.db, owner_in(call), call.params["domain"], days)
 
@@ -108,7 +108,7 @@ def pixel_rollup(call: Call) -> Stream:
 
 
 ENDPOINTS: Final[Endpoints] = {
-    # Where the export was in 2022.
+    # The URL of the export in 2022.
     "/api/v2/{owner}/packages/events/{file}": {"GET": owner_events_2022},
     "/v2/packages/{owner}/aggregates": {"GET": owner_aggregates},
     "/v2/packages/{owner}/events": {"GET": owner_events},
@@ -125,7 +125,7 @@ def _owner_events(call: Call, days: Days, query_name: str) -> Stream:
 
 
 def _rows(call: Call, query_name: str) -> list[sqlite3.Row]:
-    """The owner's packages that a query means."""
+    """The owner's packages that match a query."""
     rows = packages_of(call.db, owner_in(call))
     if query_name in call.query:
         wanted = names_matching(query_text(call, query_name))
@@ -134,14 +134,14 @@ def _rows(call: Call, query_name: str) -> list[sqlite3.Row]:
 
 
 def _shown(row: Row, *, words: Mapping[str, str], rollup: str) -> Row | None:
-    """A row in v2's words, if its breakdown is one of those that were asked for."""
+    """A row in the form of v2, if its breakdown was requested."""
     word = words.get(str(row["breakdown"]))
     shown = {_NAMES.get(name, name): value for name, value in row.items()}
     return None if word is None else {**shown, "breakdown": word, "rollup": rollup}
 
 
 def _days(call: Call, start_name: str = "start_date", end_name: str = "end_date") -> Days:
-    """The range asked for: the description calls its end exclusive, users found it inclusive."""
+    """The requested range: the description calls its end exclusive, users found it inclusive."""
     start, end = _date(call, start_name), _date(call, end_name)
     inclusive = call.world.quirks.end_inclusive or end is None
     if end is None:
@@ -155,7 +155,7 @@ def _days(call: Call, start_name: str = "start_date", end_name: str = "end_date"
 
 
 def _date(call: Call, name: str) -> date | None:
-    """A date, or None where it is left out; refused in the words of the service's parser."""
+    """A date, or None if it is omitted; invalid ones are refused with the message of the service's parser."""
     if name not in call.query:
         return None
     parsed = day(query_text(call, name))

@@ -88,7 +88,7 @@ def delete_domain(call: Call) -> Answer:
 
 
 def get_domain_status(call: Call) -> Answer:
-    """GET /v2/domains/{owner}/{domain_ref}/status: of a domain that is attached; its DNS is always in order."""
+    """GET /v2/domains/{owner}/{domain_ref}/status: of a domain; its DNS is always in order."""
     owner = owner_in(call)
     domain = call.params["domain"]
     if not gateway.has_domain(call.db, owner, domain):
@@ -99,7 +99,7 @@ def get_domain_status(call: Call) -> Answer:
         "certificate_status": "issued",
         "verification_challenge_hostname": f"_scarf-sh-challenge-{owner.name}.{domain}",
     }
-    # What was verified has no challenge any more.
+    # A verified domain has no challenge any more.
     return Answer(200, with_optional(call, shown, verification_challenge_txt_record=None))
 
 
@@ -117,7 +117,7 @@ ENDPOINTS: Final[Endpoints] = {
 
 
 def _find_file(call: Call) -> sqlite3.Row:
-    """A package that may have routes."""
+    """A package that can have routes."""
     package = package_in(call)
     if package["library_type"] != LibraryType.FILE:
         raise routes.not_a_file_package(package)
@@ -132,7 +132,7 @@ def _route(call: Call, package: sqlite3.Row, row: sqlite3.Row) -> dict[str, JSON
         "owner": package["owner"],
         "package_id": package["uuid"],
         "type": _TEMPLATE,
-        # A file of an earlier version does not know when it was made.
+        # A file of an earlier version does not have its time.
         "created_at": row["created_at"] or package["created_at"],
     }
     return with_optional(call, shown, outgoing_url=row["outgoing_url"])

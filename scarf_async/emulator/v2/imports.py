@@ -1,4 +1,4 @@
-"""Imports of events: how they are asked for and shown."""
+"""The endpoints of imports."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def get_import(call: Call) -> Answer:
 
 
 def post_abort(call: Call) -> Answer:
-    """POST /v2/imports/{owner}/{event_import_id}/abort; of one that has ended nothing changes."""
+    """POST /v2/imports/{owner}/{event_import_id}/abort; one that has ended does not change."""
     imports.abort(call.db, _find(call))
     return Answer(204)
 
 
 def get_log(call: Call) -> Stream:
-    """GET /v2/imports/{owner}/{event_import_id}/log, as lines of JSON."""
+    """GET /v2/imports/{owner}/{event_import_id}/log, as NDJSON."""
     return Stream("application/x-ndjson", _pieces(_find(call)["log"].encode()))
 
 
@@ -84,7 +84,7 @@ def _import(call: Call, target: imports.Target) -> Answer:
 
 
 def _show(owner: Owner, row: sqlite3.Row) -> dict[str, JSON]:
-    """An EventImport; while it is active, nothing has come of it yet."""
+    """An EventImport; an active one has no results yet."""
     status = imports.status_of(row)
     active = status == "importing"
     errors = [] if active else row["log"].splitlines()[: min(row["failed"], _SAMPLE)]

@@ -21,7 +21,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _EMAIL: Final = re.compile(r"[^\s@]+@[^\s@]+")
 _WEBSITE: Final = re.compile(r"[^\s]+")
 _ROLES: Final = tuple(role.value for role in Role)
-# When a user came nobody asks.
+# The emulator does not keep when a user was created.
 _LONG_AGO: Final = "2020-01-01T00:00:00Z"
 
 
@@ -31,7 +31,7 @@ def get_organization(call: Call) -> Answer:
 
 
 def put_organization(call: Call) -> Answer:
-    """PUT /v2/organizations/{organization_name}: another name renames it, and it keeps what it has."""
+    """PUT /v2/organizations/{organization_name}: another name renames it, and it keeps its contents."""
     body = Body(call)
     name, billing_email = body.text("name"), body.text("billing_email")
     old = _find(call)
@@ -57,7 +57,7 @@ def get_members(call: Call) -> Answer:
 
 
 def post_member(call: Call) -> Answer:
-    """POST /v2/organizations/{organization_name}/members: somebody who is none yet, or with a quirk anybody."""
+    """POST /v2/organizations/{organization_name}/members: a user who is not a member, or with a quirk any user."""
     body = Body(call)
     asked, role = body.text("username"), body.word("role", _ROLES)
     membership = organizations.find_membership(call.db, _find(call)["name"], asked)
@@ -100,7 +100,7 @@ def get_user(call: Call) -> Answer:
 
 
 def get_user_organizations(call: Call) -> Answer:
-    """GET /v2/users/{username}/organizations, whose cursor is called otherwise than that of all other lists."""
+    """GET /v2/users/{username}/organizations, whose cursor has another name than in all other lists."""
     username = find_user(call, call.params["username"])
 
     def show(row: sqlite3.Row) -> JSON:
@@ -150,7 +150,7 @@ def _organization(call: Call, row: sqlite3.Row) -> dict[str, JSON]:
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }
-    # v1 takes an organization without one.
+    # v1 accepts an organization without one.
     email = row["billing_email"] or None
     return with_optional(call, shown, description=row["description"], website=row["website"], billing_email=email)
 

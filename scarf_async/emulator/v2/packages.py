@@ -62,7 +62,7 @@ def get_overview(call: Call) -> Answer:
 
 
 def post_package(call: Call) -> Answer:
-    """POST /v2/packages/{owner}: one with a route where it is of the type `file`."""
+    """POST /v2/packages/{owner}: a package of type `file` has its first route."""
     body = Body(call)
     library_type, name = body.word("type", TYPES), body.text("name")
     texts = _texts(body)
@@ -116,7 +116,7 @@ def put_package(call: Call) -> Answer:
     stored_name, addresses = name, Addresses()
     if library_type == LibraryType.DOCKER:
         addresses = _moved_image(body, name, old)
-        # What v1 calls it stays while the image does.
+        # The name in v1 does not change while the image does not.
         stored_name = old["name"] if name == package_name(old) else name
     elif library_type == LibraryType.PYTHON:
         addresses = Addresses(repository_url=_repository(body.text("repository_url")))
@@ -150,7 +150,7 @@ ENDPOINTS: Final[Endpoints] = {
 
 
 def _page(call: Call, show: Callable[[sqlite3.Row], JSON], *, linked: bool = True) -> Answer:
-    """A page of the packages that the query means."""
+    """A page of the packages that match the query."""
     types = query_words(call, "type", TYPES)
     levels = query_words(call, "permission", _LEVELS)
     owner = owner_in(call)
@@ -167,7 +167,7 @@ def _page(call: Call, show: Callable[[sqlite3.Row], JSON], *, linked: bool = Tru
 
 
 def _texts(body: Body, old: sqlite3.Row | None = None) -> tuple[str | None, str | None, str | None, str | None]:
-    """The two descriptions, the website and the importance."""
+    """Read the two descriptions, the website and the importance."""
 
     def before(name: str) -> str | None:
         return None if old is None else old[name]
@@ -189,7 +189,7 @@ def _image(body: Body, name: str, domain: str | None) -> Addresses:
 
 
 def _moved_image(body: Body, name: str, old: sqlite3.Row) -> Addresses:
-    """The addresses of a docker package that has perhaps another registry or path; what is the same stays."""
+    """The URLs of a docker package whose registry or path may change; unchanged ones stay."""
     registry = body.text("backend_registry")
     check_registry("backend_registry", registry)
     if name == package_name(old):
@@ -233,7 +233,7 @@ def _check_image(name: str) -> None:
 
 
 def _refuse_second(call: Call, owner: Owner, library_type: str, name: str, itself: str = "") -> None:
-    """409 for an image, or a python package, that v1 calls otherwise."""
+    """Refuse an image or python package that has another name in v1 with a 409."""
     if packages.find_named_package(call.db, owner, library_type, name, itself) is not None:
         message = f"{owner.name!r} has a {library_type} package {name!r} already."
         raise Refusal(409, message, "package-already-exists")

@@ -1,4 +1,4 @@
-"""The lists of v2, page by page: how many elements, after which, and the links to more."""
+"""The pagination of v2: the size of pages, cursors, and links to more."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from scarf_async.emulator.v2.reading import query_text, unrecognized
 __all__ = ["ANY", "USER_ID", "Cursor", "by_uuid", "listed", "page_from", "page_of"]
 
 T = TypeVar("T")
-# Gives so many elements behind a cursor and, of those that share it, behind the one that the second text names.
+# Returns a number of elements after a cursor and, among those that share it, after the one named by the second
+# string.
 Source: TypeAlias = Callable[[tuple[str, str | None] | None, int], list[T]]
 
 ANY: Final = re.compile(r".*", re.DOTALL)
 USER_ID: Final = re.compile(r"[0-9A-Za-z]+", re.ASCII)
 UUID_LIKE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _SIZE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
-# Only links carry it: a name does not say after which of several packages of that name a page begins.
+# Only links contain it: a name does not tell after which of several packages of that name a page begins.
 _TIE: Final = "after_id"
 
 
 @attrs.frozen
 class Cursor(Generic[T]):
-    """What an element of a list is called, by which the list is in order.
+    """The cursor of a list, which also defines its order.
 
     Attributes:
-        of: The cursor of an element.
-        like: What a cursor looks like; others are refused.
-        tie: What tells elements of one cursor apart, and puts them in order.
-        name: What the cursor is called in the query.
+        of: Returns the cursor of an element.
+        like: The pattern of a cursor; others are refused.
+        tie: Returns what distinguishes and sorts elements with the same cursor.
+        name: The query parameter of the cursor.
     """
 
     of: Callable[[T], str]
@@ -46,13 +47,13 @@ class Cursor(Generic[T]):
 
 
 def by_uuid() -> Cursor[sqlite3.Row]:
-    """The cursor of what has a UUID."""
+    """The cursor of rows with a UUID."""
     return Cursor(lambda row: str(row["uuid"]))
 
 
 @attrs.frozen
 class _Page:
-    """Some elements, and the parameters that lead to the next; None: these are the last."""
+    """The elements of a page, and the parameters of the next page; None if it is the last."""
 
     rows: list[JSON]
     following: tuple[tuple[str, str], ...] | None
@@ -61,7 +62,7 @@ class _Page:
 def page_of(
     call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON], *, envelope: str | None = None
 ) -> Answer:
-    """A page of a list as an object, with links where lists have them; in another envelope none has."""
+    """A page of a list as an object, with links if lists have them; other envelopes never do."""
     source = _in_memory(elements, cursor)
     if envelope is None:
         return page_from(call, source, cursor, show)
@@ -77,7 +78,7 @@ def page_from(
     linked: bool = True,
     envelope: str = "results",
 ) -> Answer:
-    """A page of what a source gives, as an object, with links where lists have them and this one does."""
+    """A page of a source as an object, with links if lists have them and this one does."""
     page = _page(call, source, cursor, show)
     shown: dict[str, JSON] = {envelope: page.rows}
     if linked and call.world.quirks.paging == "links":
@@ -91,7 +92,7 @@ def page_from(
 
 
 def listed(call: Call, elements: Iterable[T], cursor: Cursor[T], show: Callable[[T], JSON]) -> Answer:
-    """A page of a list as a bare array, which says nothing of further ones."""
+    """A page of a list as a bare array, without links."""
     return Answer(200, _page(call, _in_memory(elements, cursor), cursor, show).rows)
 
 

@@ -21,7 +21,7 @@ _LEVELS: Final = ("member", "admin", _OWNER)
 
 
 def get_permissions(call: Call) -> Answer:
-    """GET /v2/packages/{owner}/{package_id}/permissions: with the owner, and without whom v1 has blocked."""
+    """GET /v2/packages/{owner}/{package_id}/permissions: with the owner, without users blocked in v1."""
     package = _find(call)
     levels = {row["username"]: row["level"] for row in packages.permissions_of(call.db, package)}
     if package["username"] is not None:
@@ -35,7 +35,7 @@ def get_permissions(call: Call) -> Answer:
 
 
 def post_permission(call: Call) -> Answer:
-    """POST /v2/packages/{owner}/{package_id}/permissions: one object; its refusals have no code."""
+    """POST /v2/packages/{owner}/{package_id}/permissions: one object; its errors have no code."""
     body = Body(call)
     asked, level = body.text("username"), body.word("permission_level", _LEVELS)
     package = _find(call)
@@ -71,7 +71,7 @@ ENDPOINTS: Final[Endpoints] = {
 
 
 def _find(call: Call) -> sqlite3.Row:
-    """A package whose permissions v2 knows."""
+    """A package that has permissions in v2."""
     package = package_in(call)
     if package["username"] is None and call.world.quirks.permissions_of_organizations == "refused":
         raise Refusal(404, "Only packages of users have permissions.", "not-found")

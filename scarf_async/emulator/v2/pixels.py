@@ -1,4 +1,4 @@
-"""Tracking pixels, their domains, and collections, which v1 does not know."""
+"""Tracking pixels, their domains, and collections, which v1 does not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How v2 reads queries and bodies: as a generated parser, with its plain words or with none."""
+"""Read queries and bodies like v2: as a generated parser, with plain messages or none."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def unrecognized(name: str) -> Refusal:
 
 
 def undecodable() -> Refusal:
-    """The refusal of a body that does not fit its schema, and of a word of the path: it has no words."""
+    """The refusal of a body that does not fit its schema, and of a word in the path, without a message."""
     return Refusal(400, "", plain=True)
 
 
 def query_text(call: Call, name: str) -> str:
-    """A parameter that is in the query, which needs its `=`."""
+    """A query parameter; it needs its `=`."""
     text = call.query[name]
     if text is None:
         raise _missing(name)
@@ -49,7 +49,7 @@ def query_text(call: Call, name: str) -> str:
 
 
 def query_words(call: Call, name: str, words: Collection[str]) -> list[str]:
-    """The values of a parameter that may be repeated, each of them one of some words."""
+    """The values of a repeatable parameter, each a word of a closed list."""
     values = query_values(call.target.query, name)
     found = [value for value in values if value is not None]
     if len(found) < len(values):
@@ -60,12 +60,12 @@ def query_words(call: Call, name: str, words: Collection[str]) -> list[str]:
 
 
 def find_username(call: Call, asked: str) -> str | None:
-    """A user's name as it is spelled, or None for a stranger. v2 takes no e-mail addresses for names."""
+    """A username in its original spelling, or None if it is unknown. v2 does not accept e-mail addresses."""
     return None if "@" in asked else call.world.people.by_username(asked)
 
 
 def find_user(call: Call, asked: str) -> str:
-    """A user's name as it is spelled; 404 for a stranger."""
+    """A username in its original spelling; 404 if it is unknown."""
     username = find_username(call, asked)
     if username is None:
         raise Refusal(404, f"There is no user {asked!r}.", "not-found")
@@ -88,7 +88,7 @@ def pixel_in(call: Call) -> sqlite3.Row:
 
 
 class Body:
-    """The fields of a body; what does not fit the schema is a bare 400.
+    """The fields of a body; a body that does not fit the schema gets a bare 400.
 
     Args:
         call: The request.
@@ -101,33 +101,33 @@ class Body:
         self._quirks = call.world.quirks
 
     def text(self, name: str) -> str:
-        """A text that must be there; it may be empty."""
+        """A required string, which may be empty."""
         value = self._values.get(name)
         if not isinstance(value, str) or not is_unicode(value):
             raise undecodable()
         return value
 
     def word(self, name: str, words: Collection[str]) -> str:
-        """One word of a closed list, that must be there."""
+        """A required word of a closed list."""
         value = self.text(name)
         if value not in words:
             raise undecodable()
         return value
 
     def optional(self, name: str, old: str | None = None) -> str | None:
-        """A text, or what a PUT makes of the old one where it is left out."""
+        """A string; if it is omitted, the value that a PUT leaves."""
         if not self._is_there(name):
             return self._without(name, old)
         return self.text(name)
 
     def optional_word(self, name: str, words: Collection[str], old: str | None = None) -> str | None:
-        """One word of a closed list, or what a PUT makes of the old one where it is left out."""
+        """A word of a closed list; if it is omitted, the value that a PUT leaves."""
         if not self._is_there(name):
             return self._without(name, old)
         return self.word(name, words)
 
     def flag(self, name: str, old: bool | None = None, *, default: bool) -> bool:
-        """A truth, or what a PUT makes of the old one where it is left out."""
+        """A boolean; if it is omitted, the value that a PUT leaves."""
         if not self._is_there(name):
             kept = None if name in self._values or self._quirks.put_clears else old
             return default if kept is None else kept
@@ -140,7 +140,7 @@ class Body:
         return None if name in self._values or self._quirks.put_clears else old
 
     def _is_there(self, name: str) -> bool:
-        """Whether a field has a value; null may be taken for none."""
+        """Return whether a field has a value; null may count as missing."""
         value: JSON = self._values.get(name)
         if name in self._values and value is None and self._quirks.null == "refused":
             raise undecodable()

@@ -15,7 +15,7 @@ __all__ = ["ENDPOINTS"]
 
 
 def post_search(call: Call) -> Answer:
-    """POST /v2/search: what the user sees and whose name holds the text, in any case of letters."""
+    """POST /v2/search: everything that the user can see and whose name contains the text, in any case."""
     body = Body(call)
     text = body.text("query").casefold()
     body.optional("context")

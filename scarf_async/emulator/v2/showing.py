@@ -1,4 +1,4 @@
-"""How v2 shows what several of its calls show: packages, domains and pixels."""
+"""The JSON of entities in several calls of v2: packages, domains and pixels."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _UNDOCUMENTED: Final = frozenset({401, 403, 404})
 
 
 def refusal_answer(refusal: Refusal, quirks: Quirks, *, is_export: bool) -> Answer:
-    """A refusal as v2 answers it: what conflicts is a 422, and bodies that nothing documents are a quirk."""
+    """The response of v2 to a refusal: a conflict is a 422, and undocumented bodies are a quirk."""
     status = 422 if refusal.status == 409 else refusal.status
     if refusal.plain or (status in _UNDOCUMENTED and not is_export and quirks.error_bodies == "text"):
         return Answer(status, headers=refusal.headers, text=refusal.message)
@@ -49,20 +49,20 @@ def refusal_answer(refusal: Refusal, quirks: Quirks, *, is_export: bool) -> Answ
 
 
 def with_optional(call: Call, shown: Mapping[str, JSON], **optional: JSON) -> dict[str, JSON]:
-    """An object with its optional fields, those without a value left out or null."""
+    """An object with its optional fields; those without a value are omitted or null."""
     keep = call.world.quirks.absent == "null"
     return {**shown, **{name: value for name, value in optional.items() if keep or value is not None}}
 
 
 def package_name(row: sqlite3.Row) -> str:
-    """The name of a package in v2: of an image its path, however v1 names it."""
+    """The name of a package in v2: for an image its path, whatever its name in v1."""
     if row["library_type"] == LibraryType.DOCKER:
         return url_path(row["backend_url"]) or str(row["name"])
     return str(row["name"])
 
 
 def package_type(row: sqlite3.Row) -> str:
-    """The type of a package in v2; words that only v1 knows stay as they are."""
+    """The type of a package in v2; words that only v1 has are unchanged."""
     return LibraryType.PYTHON if row["library_type"] == LibraryType.PYPI else row["library_type"]
 
 

@@ -1,4 +1,4 @@
-"""The export of aggregations: how it is asked for, and what its rows look like."""
+"""The endpoint of aggregations, and its rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["ENDPOINTS"]
 _LONGEST: Final = 366
 _BUCKETS: Final = 30
 _ROLLUPS: Final = {"daily": 1, "weekly": 7, "monthly": 31, "yearly": 366, "total": 1}
-"""How many days a bucket has at the most, by which the range is chosen where none is asked for."""
+"""The maximum number of days in a bucket, which determines the default range."""
 _DIMENSIONS: Final = (*map(str, Dimension), *SEGMENTS)
 _MOST_DIMENSIONS: Final = 2
 _ROWS_AT_ONCE: Final = 256
@@ -39,7 +39,7 @@ _OWN_FIELDS: Final = (
 
 
 class _Query:
-    """The parameters, as a framework reads them: everything that is wrong is told at once.
+    """The parameters, read like a framework does: all errors are reported at once.
 
     Args:
         text: the query, percent-encoded.
@@ -50,7 +50,7 @@ class _Query:
         self.problems: list[JSON] = []
 
     def complain(self, name: str, message: str, kind: str = "value_error") -> None:
-        """Note what is wrong with a parameter."""
+        """Record an error of a parameter."""
         self.problems.append({"type": kind, "loc": ["query", name], "msg": message})
 
     def texts(self, name: str) -> list[str]:
@@ -58,11 +58,11 @@ class _Query:
         return [value or "" for value in query_values(self._text, name)]
 
     def text(self, name: str) -> str | None:
-        """The value of a parameter; None where there is none."""
+        """The value of a parameter; None if it is missing."""
         return next(iter(self.texts(name)), None)
 
     def day(self, name: str) -> date | None:
-        """A day; None where there is none."""
+        """A day; None if it is missing."""
         text = self.text(name)
         found = None if text is None else day(text)
         if text is not None and found is None:
@@ -70,7 +70,7 @@ class _Query:
         return found
 
     def words(self, name: str, words: Collection[str]) -> list[str]:
-        """Values that are words of a closed list."""
+        """Values from a closed list."""
         values = self.texts(name)
         for value in values:
             if value not in words:
@@ -78,7 +78,7 @@ class _Query:
         return values
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """A truth value."""
+        """A boolean."""
         text = self.text(name)
         if text is not None and text not in {"true", "false"}:
             self.complain(name, "Input should be a valid boolean", "bool_parsing")
@@ -87,7 +87,7 @@ class _Query:
 
 @attrs.frozen
 class _Chosen:
-    """The parameters that say which packages and pixels are counted."""
+    """The parameters that select packages and pixels."""
 
     packages: Sequence[str]
     pixels: Sequence[str]
@@ -95,7 +95,7 @@ class _Chosen:
     names: str | None
 
     def check(self) -> None:
-        """Refuse what excludes each other."""
+        """Refuse parameters that exclude each other."""
         if self.names is not None and (self.packages or self.pixels):
             raise Refusal(422, "query cannot be combined with package_id or tracking_pixel_id")
         if self.of_package is not None and (self.names is not None or self.packages):
@@ -126,7 +126,7 @@ def export_aggregations(call: Call) -> Reply:
         return Answer(422, {"detail": query.problems})
     chosen.check()
     if (name := query.text("filter")) is not None:
-        # Filters are not among what the emulator keeps.
+        # The emulator does not store filters.
         raise Refusal(422, f"There is no filter {name!r}")
     segments = [one for one in breakdowns if set(one) & set(SEGMENTS)]
     if segments and (form != "json" or rollups != ["total"] or len(breakdowns) > 1 or len(segments[0]) > 1):
@@ -143,7 +143,7 @@ ENDPOINTS: Final[Endpoints] = {"/v3/insights/{owner}/aggregations/export": {"GET
 
 
 def _find_owner(call: Call) -> Owner:
-    """The owner of exactly this name: v3 tells names by the case of their letters."""
+    """The owner of exactly this name: names are case-sensitive in v3."""
     missing = Refusal(404, "Organization not found")
     try:
         owner = find_owner(call.world, call.db, call.params["owner"])
@@ -167,7 +167,7 @@ def _breakdowns(query: _Query) -> list[tuple[str, ...]]:
 
 
 def _looked_at(world: World, start: date | None, end: date | None, rollup: str) -> tuple[Days, dict[str, str]]:
-    """The days that are looked at, which the plan may make fewer, and the headers that say so."""
+    """The days that are covered, which the plan may limit, and the headers that say so."""
     now = present(world)
     tomorrow = now.date() + timedelta(days=1)
     if end is None:
@@ -233,7 +233,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 @attrs.frozen
 class _Rows:
-    """The rows of an export, counted when they are sent."""
+    """The rows of an export, counted while they are sent."""
 
     world: World
     sources: Sequence[Source]
@@ -241,7 +241,7 @@ class _Rows:
     wanted: Wanted
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
-        """Each as a line of JSON."""
+        """Yield each row as a line of JSON."""
         groups: dict[Group, Count] = {}
         async with aclosing(self._count(groups)) as counting:
             async for nothing in counting:
@@ -251,7 +251,7 @@ class _Rows:
             yield b"".join(rows[at : at + _ROWS_AT_ONCE])
 
     async def document(self) -> AsyncGenerator[bytes, None]:
-        """All in one document."""
+        """Yield all rows as one JSON document."""
         groups: dict[Group, Count] = {}
         async with aclosing(self._count(groups)) as counting:
             async for nothing in counting:
@@ -267,7 +267,7 @@ class _Rows:
             yield self._row(group, groups[group], keep=keep)
 
     def _segments(self, groups: Mapping[Group, Count]) -> list[JSON]:
-        """How many companies there are of each kind: the events say of none which it is of."""
+        """The number of companies in each segment; the events do not have the segment of a company."""
         companies = {group.details for group in groups}
         if not companies:
             return []

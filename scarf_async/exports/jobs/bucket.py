@@ -1,4 +1,4 @@
-"""A prefix of an object store as the destination of a job (extra `cloud`). All of it blocks."""
+"""A prefix of an object store as the destination of a job (extra `cloud`). All functions block."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _RUN: Final = "scarf-run-"
 
 
 def read_document(objects: Objects, found: Found) -> Document:
-    """Return what a prefix holds, by its manifest and the lists that this names.
+    """Read the manifest of a prefix, and the lists that it names.
 
     Raises:
         ExportError: one of them cannot be used.
@@ -64,11 +64,11 @@ def read_document(objects: Objects, found: Found) -> Document:
 
 
 def make_sure_of_conditions(objects: Objects) -> None:
-    """Try with an object of a new name whether the store refuses what its conditions forbid.
+    """Check, with a new object, that the store enforces conditional writes.
 
     Raises:
         ConfigurationError: it does not.
-        OSError: it does not answer, or refuses all.
+        OSError: it does not respond, or refuses all writes.
     """
     path = f"{PROBE}{nonce()}.json"
     bodies = (b'{"commit":"%s"}' % nonce().encode() for _ in range(4))
@@ -90,23 +90,23 @@ def _must_be_refused(objects: Objects, path: str, data: bytes, old: Found | None
 
 
 class Bucket:
-    """A prefix of an object store, leased.
+    """A leased prefix of an object store.
 
-    What a window consists of is written under names that nothing had before, then its list, then the manifest, if
-    nobody else has written that: whenever a run is killed, what the manifest names is whole. Nothing is deleted
-    here; what is replaced is retired, since readers may still go by the manifest that named it.
+    The files of a window are written under new names, then its list, then the manifest, unless another run has
+    written that: if a run is killed, everything that the manifest names is complete. Nothing is deleted here;
+    replaced objects are retired, since readers may still use an earlier manifest.
 
     Args:
         place: the prefix.
         job: the job.
-        server: the base address of the service that it is asked of.
-        store: an obstore store of the bucket; None: one by the environment.
-        temp_dir: where windows are received; None: where the system keeps temporary files.
-        waiting: is told how many seconds another holder still has to show a sign of life.
-        pause: waits so many seconds.
+        server: the base URL of the service.
+        store: an obstore store of the bucket; None: one with the credentials of the environment.
+        temp_dir: where windows are received; None: the system's directory for temporary files.
+        waiting: called with the seconds that another holder still has to renew its lease.
+        pause: waits for a number of seconds.
 
     Attributes:
-        temporary: a directory of this run alone, which goes when it is closed.
+        temporary: a directory of this run, which is removed when it is closed.
     """
 
     stage: Stage = "uploading"
@@ -143,23 +143,23 @@ class Bucket:
 
     @property
     def path(self) -> str:
-        """Its address."""
+        """Its URL."""
         return str(self._objects.place)
 
     @property
     def manifest(self) -> Manifest:
-        """What is there, and what was uploaded since the manifest was last written."""
+        """The manifest, including windows that were uploaded since it was last written."""
         return self._document.manifest
 
     def open(self) -> None:
-        """Take the lease, once it is certain that the prefix can be used, and stop the run that had it.
+        """Check that the prefix can be used, and take the lease, which stops a run that had it.
 
         Raises:
             JobBusyError: another run holds it.
-            ConfigurationError: there are no credentials, or the store ignores the conditions of writes.
-            ExportError: the manifest cannot be used, or is another job's.
-            ValidationError: the job has no start, and nothing is there.
-            OSError: the store does not answer, or refuses.
+            ConfigurationError: no credentials were found, or the store ignores the conditions of writes.
+            ExportError: the manifest cannot be used, or belongs to another job.
+            ValidationError: the job has no start, and the prefix has no windows.
+            OSError: the store does not respond, or returns an error.
         """
         self._make_temporary()
         found = self._objects.first(MANIFEST)
@@ -179,10 +179,10 @@ class Bucket:
             raise
 
     def _make_temporary(self) -> None:
-        """Make it, locked while this process lives, and remove those whose processes were killed."""
+        """Create it, locked while this process lives, and remove those of killed processes."""
         new = self.temporary.with_name(self.temporary.name.replace(_RUN, "scarf-new-"))
         new.mkdir(mode=0o700, parents=True)
-        # Where there are no such locks, nothing is swept.
+        # Without such locks, nothing is removed.
         with suppress(OSError):
             self._lock = os.open(new, os.O_RDONLY)
             lock(self._lock)
@@ -202,16 +202,16 @@ class Bucket:
 
     def _go_on(self) -> None:
         if self._closed:
-            # The caller has been cancelled, and does not hear of this.
+            # The caller was cancelled and does not see this.
             raise JobBusyError(f"the run for {self._objects.place} is over")
 
     def _begin(self) -> None:
-        # What was written while this run waited counts; a run that lost the lease may still write once more.
+        # The manifest may have changed while this run waited; a run that lost the lease may still write once more.
         for _ in range(3):
             found = self._objects.read(MANIFEST)
             document = self._empty if found is None else self._of_this_job(found)
             try:
-                # From now on, what another run has in mind to write is refused.
+                # From now on, writes of another run are refused.
                 self._found = self._objects.commit(MANIFEST, dump(document, nonce()), found)
             except ChangedError:
                 continue
@@ -232,15 +232,15 @@ class Bucket:
             raise ExportError(
                 f"{self._objects.place} holds another export: {'; '.join(different)}; give another prefix"
             )
-        # Nothing has been fetched into it: it belongs to no job.
+        # It has no windows, so it belongs to no job.
         return attrs.evolve(self._empty, retired=document.retired)
 
     def holds(self, entry: WindowEntry) -> bool:
-        """Tell whether the files of a window are there."""
+        """Return whether the files of a window are there."""
         return all(self._there.get(path) == file.bytes for path, file in entry.by_path.items())
 
     def remember(self, *, limit_days: int | None = None, end_inclusive: bool | None = None) -> None:
-        """Write down what the service has shown, with the next window or at the end; None: nothing new."""
+        """Record what the service has shown, with the next window or at the end; None if there is nothing new."""
         with self._turn:
             manifest = self._document.manifest
             if limit_days is not None:
@@ -250,14 +250,14 @@ class Bucket:
             self._document = attrs.evolve(self._document, manifest=manifest)
 
     def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
-        """Upload the files of a window, and see to it that the manifest names it within seconds.
+        """Upload the files of a window; the manifest names it within seconds.
 
         Returns:
-            False where the run is over.
+            False if the run is over.
 
         Raises:
             JobBusyError: another run has taken over.
-            OSError: the store does not answer, or refuses.
+            OSError: the store does not respond, or returns an error.
         """
         try:
             if self._closed:
@@ -270,7 +270,7 @@ class Bucket:
         return self.enter_uploaded(placed, path)
 
     def enter_uploaded(self, placed: WindowEntry, path: str) -> bool:
-        """Do what is left of `enter` for a window that `upload` has uploaded, on another machine maybe."""
+        """Do the rest of `enter` for a window that `upload` has uploaded, perhaps on another machine."""
         self._check()
         with self._turn:
             if self._closed:
@@ -286,10 +286,10 @@ class Bucket:
         self._lease.check()
 
     def upload(self, entry: WindowEntry, made: Sequence[Made]) -> tuple[WindowEntry, str]:
-        """Upload the files of a window, which need not be held; return it with their names, and its list's path.
+        """Upload the files of a window, without the lease; return it with their names, and the path of its list.
 
         Raises:
-            OSError: the store does not answer, or refuses.
+            OSError: the store does not respond, or returns an error.
         """
         parts = {file.path: file.part for file in made}
 
@@ -316,16 +316,16 @@ class Bucket:
         try:
             self._commit()
         except (ScarfError, OSError) as error:
-            # The next window's to raise, or the end's.
+            # The next window, or the end, raises it.
             self._failure = error
         with self._turn:
-            # Not before: the store may take longer than the time between two.
+            # Not before: the store may take longer than the interval.
             self._timer = None
             if self._opened and self._failure is None and self._document is not self._committed:
                 self._commit_soon()
 
     def _commit(self) -> None:
-        """Write the manifest, if there is anything new."""
+        """Write the manifest, if it has changed."""
         with self._committing:
             with self._turn:
                 document = self._document
@@ -347,11 +347,11 @@ class Bucket:
         )
 
     def checkpoint(self) -> None:
-        """Write the manifest, and free the lease: the run is at its end.
+        """Write the manifest and release the lease at the end of a run.
 
         Raises:
             JobBusyError: another run has taken over.
-            OSError: the store does not answer, or refuses.
+            OSError: the store does not respond, or returns an error.
         """
         with self._turn:
             self._opened = False
@@ -362,7 +362,7 @@ class Bucket:
             self._lease.free()
 
     def close(self) -> None:
-        """Let go of it; what was uploaded is still written into the manifest."""
+        """Close it; uploaded windows are still written into the manifest."""
         with self._turn:
             self._closed = True
             opened, self._opened = self._opened, False
@@ -373,7 +373,7 @@ class Bucket:
             os.close(self._lock)
             self._lock = None
         if opened:
-            # What ended the run is told already.
+            # The error that ended the run is already reported.
             with suppress(ScarfError, OSError):
                 self._commit()
             self._lease.free()

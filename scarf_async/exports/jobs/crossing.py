@@ -1,4 +1,4 @@
-"""Ids that are in two windows of a directory (extra `data`). Imported on first use. All of it blocks."""
+"""Find ids that are in two windows of a job (extra `data`). Imported on first use. All functions block."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _line = msgspec.json.Decoder(_Line)
 
 
 def ids_in_two_windows(source: Source, description: str) -> list[IdsOfTwo]:
-    """Return of which two windows, by their places in the manifest, there is an id in both.
+    """Return the pairs of windows, by their index in the manifest, that have a common id.
 
     Args:
-        source: what a job has written.
-        description: where that is, for errors.
+        source: the files of a job.
+        description: its directory or URL, for errors.
 
     Raises:
-        ExportError: a file cannot be read as what it is.
-        OSError: it cannot be read, or there is no room for what must be kept meanwhile.
+        ExportError: a file is invalid.
+        OSError: a file cannot be read, or there is no space for temporary files.
     """
     with (
         TemporaryDirectory(prefix="scarf-") as spill,

@@ -1,4 +1,4 @@
-"""The directory of an export job: locked by one run, swept, and described by its manifest. All of it blocks."""
+"""The directory of an export job: locked by one run and described by its manifest. All methods block."""
 
 from __future__ import annotations
 
@@ -44,11 +44,12 @@ from scarf_async.files import NO_FOLLOW, is_temporary, lock, resemble, sweep, sy
 __all__ = ["Directory", "data_files", "read_manifest", "sha256_of", "temporary_files"]
 
 _LONG_JOURNAL: Final = 2**20
-"""Bytes at which it is brought into the manifest before the run's end, unless the manifest is longer."""
+"""The size of the journal in bytes from which it is merged into the manifest before the end, unless the manifest is
+longer."""
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """Return what a directory holds, by its manifest and its journal; None where it has none.
+    """Read the manifest of a directory and its journal; None if it has none.
 
     Raises:
         ExportError: one of them cannot be used.
@@ -56,7 +57,7 @@ def read_manifest(path: Path) -> Manifest | None:
     """
     file = path / JOURNAL
     try:
-        # In this order: what the manifest has taken in leaves the journal afterwards.
+        # In this order: lines leave the journal after the manifest has them.
         lines = load_lines(_read(file))
         file = path / MANIFEST
         manifest = load(file.read_bytes())
@@ -77,17 +78,17 @@ def _read(path: Path) -> bytes:
 
 
 def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256, in hexadecimal.
+    """Return the SHA-256 of a file, in hexadecimal.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def temporary_files(path: Path) -> list[Path]:
-    """Return what a run left that was killed."""
+    """Return the temporary files that a killed run left."""
     return [*filter(_is_temporary, _entries(path)), *_entries(path / TEMPORARY)]
 
 
@@ -100,8 +101,8 @@ def _is_temporary(path: Path) -> bool:
 
 
 def data_files(path: Path) -> Iterator[str]:
-    """Return the paths, from the directory on, of the files that are named as those of windows are."""
-    # Links are not followed: what they lead to is not this directory's.
+    """Return the relative paths of files that have names of windows' files."""
+    # Links are not followed: their targets do not belong to this directory.
     for folder, folders, names in os.walk(path):
         inside = Path(folder).relative_to(path)
         depth = len(inside.parts)
@@ -115,19 +116,19 @@ def data_files(path: Path) -> Iterator[str]:
 
 
 class Directory:
-    """An export directory, locked.
+    """A locked export directory.
 
-    Its methods run in threads: a lock of its own keeps them apart, and after `close` none of them does anything,
-    since a cancelled task does not wait for its thread.
+    Its methods run in threads: a lock serializes them, and after `close` they do nothing, since a cancelled task
+    does not wait for its thread.
 
-    What changes is a line of the journal first, synced; a run that is killed is resumed from there. Whenever
-    that happens, what manifest and journal name is whole. Where a change fails, it is the last one: how much of it
-    is on the disk is for the next run to see, which goes on with it.
+    Each change is written to the journal and synced first, and a killed run is resumed from there: everything that
+    the manifest and the journal name is complete. A change that fails is the last one: the next run finds how much
+    of it is on the disk, and continues it.
 
     Attributes:
-        path: where it is.
-        temporary: where what is not finished lies, out of the sight of those who read the data.
-        manifest: what is on the disk, by manifest and journal.
+        path: its path.
+        temporary: the directory of unfinished files, outside the data.
+        manifest: the manifest, with the changes in the journal.
     """
 
     stage: Stage = "writing"
@@ -144,18 +145,18 @@ class Directory:
         self._closed = False
 
     def open(self) -> None:
-        """Lock it, made where it is missing, finish what a killed run had begun to place, and sweep up the rest.
+        """Lock it, after creating it if necessary; finish or remove what a killed run had begun.
 
         Raises:
-            JobBusyError: another run is in it.
-            ExportError: its manifest cannot be used, or is another job's.
-            ValidationError: the job has no start, and nothing is there.
-            OSError: it cannot be made, read or written.
+            JobBusyError: another run has locked it.
+            ExportError: its manifest cannot be used, or belongs to another job.
+            ValidationError: the job has no start, and the directory has no windows.
+            OSError: it cannot be created, read or written.
         """
         with self._turn:
             if self._closed:
                 return
-            # What cannot be used is left as it is: no lock is put beside it.
+            # A directory that cannot be used is left unchanged, without a lock file.
             found = read_manifest(self.path)
             self._job.check_start([] if found is None else [*found.windows, *filter(None, [found.placing])])
             self.path.mkdir(exist_ok=True)
@@ -169,7 +170,7 @@ class Directory:
             self._sweep()
 
     def checkpoint(self) -> None:
-        """Bring into the manifest what is in the journal."""
+        """Merge the journal into the manifest."""
         with self._turn, self._changing():
             if not self._closed and self._journal_size():
                 self._write_manifest()
@@ -192,11 +193,11 @@ class Directory:
             raise
 
     def remember(self, *, limit_days: int | None = None, end_inclusive: bool | None = None) -> None:
-        """Write down what the service has shown; None: nothing new.
+        """Record what the service has shown; None if there is nothing new.
 
         Args:
-            limit_days: how many days a window may have.
-            end_inclusive: whether it sends the day that it is given as the end.
+            limit_days: the maximum number of days in a window.
+            end_inclusive: whether the service includes the end day.
         """
         with self._turn, self._changing():
             old = Learnt(self.manifest.limit_days, self.manifest.end_inclusive)
@@ -208,17 +209,18 @@ class Directory:
                 self._append(new)
 
     def holds(self, entry: WindowEntry) -> bool:
-        """Tell whether the files of a window are there; what is in them is for `verify_export` to see."""
+        """Return whether the files of a window are there; `verify_export` checks their contents."""
         return all((self.path / file.path).is_file() for file in entry.files)
 
     def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
-        """Put the files of a window in their places, and the window into the journal; they are this one's now.
+        """Move the files of a window to their places, and record it in the journal; the directory owns them now.
 
-        Those that it replaces leave the journal before their files are touched. A file of the same name is replaced
-        in one step, and what is left over goes in the end: a reader of the data meanwhile finds each file whole.
+        Replaced windows leave the journal before their files are changed. A file of the same name is replaced
+        atomically, and files that are left over are removed at the end, so that a reader always finds complete
+        files.
 
         Returns:
-            False where the run is over.
+            False if the run is over.
         """
         with self._turn:
             if self._closed:
@@ -236,7 +238,7 @@ class Directory:
             with self._changing():
                 parts = {file.path: file.part.relative_to(self.path).as_posix() for file in made}
                 self._append(Placing(entry, parts))
-                # From here on this run, or the next one, goes on with it.
+                # From here on, this run or the next one completes it.
                 self._place(parts)
                 self._append(Placed())
                 self._unlink(replaced - entry.by_path.keys())
@@ -259,7 +261,7 @@ class Directory:
         raise ExportError(f"directory {self.path} {problem}")
 
     def _take_manifest(self) -> None:
-        """Take the manifest that is there, or begin one."""
+        """Read the existing manifest, or begin one."""
         manifest = read_manifest(self.path)
         if manifest is None:
             if (stranger := next(data_files(self.path), None)) is not None:
@@ -267,7 +269,7 @@ class Directory:
                     f"directory {self.path} has no {MANIFEST}, but has {stranger}, which an export would remove;"
                     " give another directory"
                 )
-            # One without a manifest belongs to no job either.
+            # A directory without a manifest belongs to no job either.
             (self.path / JOURNAL).unlink(missing_ok=True)
         elif not (different := differences(manifest, self.manifest)):
             self.manifest = manifest
@@ -276,11 +278,11 @@ class Directory:
                 f"directory {self.path} holds another export: {'; '.join(different)}; give another directory"
             )
         else:
-            # Nothing has been fetched into it: it belongs to no job.
+            # It has no windows, so it belongs to no job.
             self.manifest = attrs.evolve(self.manifest, journal=manifest.journal)
 
     def _go_on(self, placing: Placing) -> None:
-        """Place what a killed run had whole, and was about to place; where a part of it is lost, forget it."""
+        """Place the complete files that a killed run was about to place; if one is lost, discard them."""
         parts = {path: part for path, part in placing.parts.items() if (self.path / part).is_file()}
         manifest = attrs.evolve(self.manifest, placing=None)
         if all(path in parts or self._is_placed(path, placing.entry) for path in placing.parts):
@@ -304,7 +306,7 @@ class Directory:
     def _refuse_stranger(self, path: str, replaced: Iterable[str]) -> None:
         target = self.path / path
         if path not in replaced and os.path.lexists(target):
-            # Such as one whose name differs by its case only, on a file system that takes those for the same.
+            # For example one whose name differs only in case, on a case-insensitive file system.
             raise FileExistsError(f"{target} is there already, and no window of this export has put it there")
 
     def _place(self, parts: Mapping[str, str]) -> None:
@@ -322,7 +324,7 @@ class Directory:
             (self.path / path).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove what a killed run left; what another process is saving here stays."""
+        """Remove the files that a killed run left; those that another process is saving stay."""
         sweep(self.path)
         for left in _entries(self.temporary):
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
@@ -345,6 +347,6 @@ class Directory:
         if self._journal is not None:
             os.close(self._journal)
             self._journal = None
-        # Another file: a reader of the old one finds it as it was.
+        # A new file, so that a reader of the old one finds it unchanged.
         write_whole(self.path / JOURNAL, [])
         self._journal = os.open(self.path / JOURNAL, os.O_WRONLY | os.O_APPEND)

@@ -1,7 +1,7 @@
-"""The manifest of a prefix, and the lists of its windows' files: their names, and how they are written. Pure.
+"""The manifest of a prefix, and the lists of its windows' files: their names and formats. Pure.
 
 `manifest.json` names a list for each window, `windows/....json`, and each list names the window's files. Lists and
-files are written once, under names that nothing had before; `manifest.json` alone is ever replaced.
+files are written once, under new names; only `manifest.json` is ever replaced.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def list_path(window: Window, unique: str) -> str:
 
 
 def named(path: str, sha256: str, unique: str) -> str:
-    """Return the path in a prefix of a file that would have another one in a directory.
+    """Return the path in a prefix for a file's path in a directory.
 
     >>> named("data/month=2024-01/2024-01-01--2024-02-01.parquet", "ab" * 32, "0123456789abcdef")
     'data/month=2024-01/2024-01-01--2024-02-01--abababababab-0123456789abcdef.parquet'
@@ -63,7 +63,7 @@ def named(path: str, sha256: str, unique: str) -> str:
 
 
 def is_ours(path: str) -> bool:
-    """Whether only a job can have written an object, which is not its manifest or lease."""
+    """Return whether only a job can have written an object that is not its manifest or lease."""
     return _is_file(path) or _LIST.fullmatch(path) is not None or _PROBE.fullmatch(path) is not None
 
 
@@ -73,14 +73,14 @@ def _is_file(path: str) -> bool:
 
 
 class Retired(msgspec.Struct, frozen=True):
-    """An object that the manifest has named: its path, and since when it does not."""
+    """An object that the manifest no longer names: its path, and since when."""
 
     path: str
     at: dt.datetime
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """A window, as the manifest names it."""
+    """A window in the manifest."""
 
     start: dt.date
     end: dt.date
@@ -104,12 +104,12 @@ class _Whole(msgspec.Struct):
 
 @attrs.frozen
 class Document:
-    """What a prefix holds.
+    """The contents of a prefix.
 
     Attributes:
-        manifest: the windows, with their files by their paths in the prefix.
+        manifest: the windows, with the paths of their files in the prefix.
         lists: the path of the list of each window's files.
-        retired: what the manifest named before, and readers of that may still read.
+        retired: the objects of earlier manifests, which readers may still use.
     """
 
     manifest: Manifest
@@ -117,7 +117,7 @@ class Document:
     retired: tuple[Retired, ...] = ()
 
     def having(self, entry: WindowEntry, path: str, now: dt.datetime) -> Document:
-        """Put a window, whose list has this path, in the place of those that it overlaps."""
+        """Add a window, whose list has this path, replacing those that it overlaps."""
         old = self.manifest.overlapping(entry.window)
         paths = [path for some in old for path in (*some.by_path, self.lists[some.window])]
         gone = {some.window for some in old}
@@ -130,12 +130,12 @@ class Document:
 
     @property
     def paths(self) -> set[str]:
-        """All that the manifest names, and what that names."""
+        """The paths of all lists and files."""
         return {*self.manifest.files, *self.lists.values()}
 
 
 def dump(document: Document, commit: str) -> bytes:
-    """Write a manifest; `commit` is what no other has."""
+    """Write a manifest; `commit` is unique to it."""
     manifest = document.manifest
     whole = _Whole(
         commit,
@@ -154,7 +154,7 @@ def dump(document: Document, commit: str) -> bytes:
 
 
 def _field(name: str, value: object) -> bytes:
-    """Write a field, a list with a line for each of what is in it."""
+    """Write a field; a list has a line for each element."""
     if isinstance(value, list):
         written = b"[" + b",".join(b"\n" + msgspec.json.encode(item) for item in value) + b"]"
     else:
@@ -163,7 +163,7 @@ def _field(name: str, value: object) -> bytes:
 
 
 def load(data: bytes) -> tuple[Manifest, Sequence[str], tuple[Retired, ...]]:
-    """Read a manifest: what it says but for the windows, the paths of their lists, and what is retired.
+    """Read a manifest: its values without the windows, the paths of their lists, and the retired objects.
 
     Raises:
         UnusableManifestError: it is not one, is damaged, or was written by a newer version.
@@ -183,7 +183,7 @@ def load(data: bytes) -> tuple[Manifest, Sequence[str], tuple[Retired, ...]]:
         if (match := _LIST.fullmatch(line.files)) is None or match[1] != f"{line.start}--{line.end}":
             raise UnusableManifestError(f"is damaged: {line.files!r} is not the list of its window's files")
     for retired in whole.retired:
-        # What is named here is deleted one day.
+        # Objects that are named here will be deleted.
         if not is_ours(retired.path) or retired.at.tzinfo is None:
             raise UnusableManifestError(f"is damaged: {retired.path!r} cannot be retired")
     manifest = Manifest(whole.job, whole.server, whole.limit_days, whole.end_inclusive)
@@ -195,10 +195,10 @@ def load_list(path: str, data: bytes | None) -> WindowEntry:
 
     Args:
         path: its path.
-        data: what is in it; None: it is not there.
+        data: its contents; None if it does not exist.
 
     Raises:
-        UnusableManifestError: it is not one.
+        UnusableManifestError: it is not such a list.
     """
     if data is None:
         raise UnusableManifestError(f"names {path}, which is missing")

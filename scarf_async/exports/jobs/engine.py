@@ -1,6 +1,6 @@
-"""DuckDB as jobs use it (extra `data`): ids that came before, in a window and across them. Imported on first use.
+"""DuckDB for jobs (extra `data`): finds repeated ids in a window and across windows. Imported on first use.
 
-It is given typed columns only: what a record means is for the readers to say.
+It only receives typed columns: the readers define the meaning of records.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _AGAIN: Final = """
     WHERE latest.row > first.row ORDER BY ALL
 """
 
-# What a file system in Python raises, DuckDB tells of as Python does.
+# DuckDB reports the errors of a file system in Python in Python's words.
 _OF_A_STORE: Final = re.compile(
     r"(?:Traceback \(most recent call last\):\n(?: .*\n)*[\w.]+|\w+Error(?=: \[Errno)): (.*)"
 )
@@ -41,11 +41,11 @@ _OF_A_STORE: Final = re.compile(
 
 @contextmanager
 def engine_told(description: str) -> Iterator[None]:
-    """Tell of what the engine refuses as this package does.
+    """Convert errors of DuckDB to those of this package.
 
     Raises:
-        ExportError: the engine cannot go on, for want of memory, say.
-        OSError: a file cannot be read, or the disk, where it keeps what has no room in memory, not be written.
+        ExportError: DuckDB cannot continue, for example because it lacks memory.
+        OSError: a file cannot be read, or temporary data cannot be written to disk.
     """
     try:
         yield
@@ -58,24 +58,24 @@ def engine_told(description: str) -> Iterator[None]:
             raise OSError(failed[1]) from None
     else:
         return
-    raise ExportError(f"{description}: the engine cannot go on: {problem}")
+    raise ExportError(f"{description}: DuckDB failed: {problem}")
 
 
 def quoted(name: str) -> str:
-    """Return an identifier as it is in SQL."""
+    """Return a quoted identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 class Engine:
-    """One database in memory for a run.
+    """An in-memory database for a run.
 
     Args:
-        spill: a folder for what has no room in memory.
-        memory: bytes that it may take.
+        spill: a directory for data that does not fit into memory.
+        memory: its memory limit in bytes.
     """
 
     def __init__(self, spill: Path, memory: int) -> None:
-        # One thread: windows have threads of their own, and the order of rows is that of arrival.
+        # One thread: windows have their own threads, and the order of rows must be that of arrival.
         self._connection = duckdb.connect(
             config={
                 "threads": 1,
@@ -86,16 +86,16 @@ class Engine:
         )
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of a window's own: it takes turns with nobody."""
+        """Return a separate connection for a window, which does not wait for others."""
         return self._connection.cursor()
 
     def close(self) -> None:
-        """Let go of the memory, and of what was spilled."""
+        """Release the memory and the spilled data."""
         self._connection.close()
 
 
 class Ids:
-    """Tells which rows' ids have been there; rows without an id are never told of."""
+    """Finds rows whose id was already received; rows without an id never count."""
 
     def __init__(self, engine: Engine, names: Sequence[str]) -> None:
         self._cursor = engine.cursor()
@@ -107,11 +107,11 @@ class Ids:
         self._cursor.execute("CREATE TEMP TABLE seen (key UHUGEINT, digest UBIGINT)")
 
     def take_in(self, table: pa.Table) -> tuple[pa.BooleanArray, list[int]]:
-        """Take in the ids of a table.
+        """Add the ids of a table.
 
         Returns:
-            Of each row whether its id is new, in this table and the earlier ones; and the places of those that
-            came again with other values than the first row with this id has.
+            For each row, whether its id is new in this and earlier tables; and the indexes of repeated rows that
+            differ from the first row with their id.
         """
         cursor = self._cursor
         rows = pa.array(range(table.num_rows), pa.int32())
@@ -125,18 +125,18 @@ class Ids:
         return pc.invert(pc.is_in(rows, value_set=again["row"])), differing
 
     def close(self) -> None:
-        """Forget them."""
+        """Drop the ids."""
         self._cursor.close()
 
 
 @attrs.frozen
 class IdsOfTwo:
-    """Ids that two windows have.
+    """The common ids of two windows.
 
     Attributes:
-        first: the number of one window.
-        second: the number of the other.
-        count: how many ids there are.
+        first: the index of one window.
+        second: the index of the other one.
+        count: the number of common ids.
         example: one of them.
     """
 
@@ -154,13 +154,13 @@ class Crossing:
         self._cursor.execute("CREATE TEMP TABLE held (id VARCHAR, number INTEGER)")
 
     def add(self, ids: pa.Array, number: int) -> None:
-        """Take ids of a window."""
+        """Add ids of a window."""
         self._cursor.register("ids", pa.table({"id": ids}))
         self._cursor.execute("INSERT INTO held SELECT id, ? FROM ids WHERE id <> ''", [number])
         self._cursor.unregister("ids")
 
     def found(self) -> list[IdsOfTwo]:
-        """Return what was found, by the windows' numbers."""
+        """Return the results, by the indexes of the windows."""
         rows = self._cursor.execute(
             "SELECT one.number, other.number, count(*), min(id) FROM held AS one JOIN held AS other USING (id)"
             " WHERE one.number < other.number GROUP BY ALL ORDER BY ALL"

@@ -1,4 +1,4 @@
-"""One window, from the service into its files."""
+"""Fetch one window from the service into its files."""
 
 from __future__ import annotations
 
@@ -34,44 +34,44 @@ from scarf_async.exports.spec import Counters, Download, EffectiveRange, ExportS
 __all__ = ["Fetch", "Fetching"]
 
 _ROWS_AT_ONCE: Final = 2**16
-# What is longer would make the manifest long.
+# More would make the manifest long.
 _LONG_HEADER: Final = 4096
 _RECORD_SHOWN: Final = 4096
 
 
 class Fetching(Protocol):
-    """What a run knows of the fetching of a window; see `Fetch`."""
+    """The interface of fetching a window for a run; see `Fetch`."""
 
     receiving: bool
     shown: bool
     doubted: bool
 
     async def __call__(self) -> WindowEntry | None:
-        """Fetch it, and enter it."""
+        """Fetch the window, and add it to the destination."""
 
 
 @attrs.define(eq=False)
 class Fetch:
-    """Fetches one window into a destination, and enters it.
+    """Fetches one window, and adds it to a destination.
 
     Attributes:
-        spec: the export of the window's days, with nothing left out.
+        spec: the unfiltered export of the window's days.
         window: the window.
-        job: whose window it is.
-        destination: where to.
-        clock: tells the time.
-        engine: the run's.
-        memory: bytes of records that may wait.
-        short: whether the window is asked for up to its last day, which only some services send.
-        keep: whether records that cannot be read go into a file of the window, and do not fail it.
-        guarded: whether rows that are there must not be lost to an answer that knows of less.
-        refuse: tells which rows the destination cannot take.
-        ahead: whether a block is read while another one is; several windows keep the machine busy without.
-        receiving: whether more may come; else what has come is being written.
-        arrived: called when so many more rows were written (fewer where a fetch was cut off, since those count no
-            more) and so many more bytes received.
-        shown: afterwards: whether the service sent the day that it was given as the end.
-        doubted: afterwards: whether the last day may be missing. The window was entered without it, or not at all.
+        job: the job.
+        destination: the destination.
+        clock: the clock.
+        engine: the DuckDB engine of the run.
+        memory: the maximum size in bytes of records in memory.
+        short: whether to request the window up to its last day, for a service that includes the end.
+        keep: whether to write records that cannot be read to a file, instead of failing the window.
+        guarded: whether a response with fewer rows or days must not replace existing rows.
+        refuse: returns the first row that the destination cannot store.
+        ahead: whether two blocks are parsed at the same time; several windows use the machine fully without it.
+        receiving: whether more data may arrive; else the received data is being written.
+        arrived: called with the number of further rows written (negative after a fetch was cut off) and of further
+            bytes received.
+        shown: afterwards, whether the service sent the end day.
+        doubted: afterwards, whether the last day may be missing. The window was added without it, or not at all.
     """
 
     spec: ExportSpec[Record]
@@ -96,24 +96,25 @@ class Fetch:
     _told: int = attrs.field(init=False, default=0)
 
     async def __call__(self) -> WindowEntry | None:
-        """Fetch it; what was cut off, again from its start, as `Export.save` does.
+        """Fetch it; if it is cut off, fetch it again from its start, like `Export.save`.
 
         Returns:
-            What was entered; None where the run is over, or the last day is in doubt.
+            The added window; None if the run is over, or the last day is in doubt.
 
         Raises:
-            TruncatedExportError: every attempt was cut, or the content is although its end is proven.
-            ExportError: the answer is not such an export, a record cannot be read, or rows would be lost.
-            TransportError: no answer came.
-            APIError: the service said no.
-            OSError: something cannot be written.
+            TruncatedExportError: every attempt was cut off, or the content is incomplete although its end is
+                verified.
+            ExportError: the response is not such an export, a record cannot be read, or rows would be lost.
+            TransportError: no complete response arrived.
+            APIError: the service returned an error.
+            OSError: a file cannot be written.
         """
         return await fetch_whole(self.spec, self._once)
 
     async def _once(self) -> WindowEntry | None:
         self.receiving = True
         job, temporary = self.job, self.destination.temporary
-        # What the service looked at is in the report.
+        # The report has the days that the service covered.
         spec = attrs.evolve(self.spec, open=self._open, asked=None)
         rejects = Rejects(temporary)
         if self.keep:
@@ -137,7 +138,7 @@ class Fetch:
         return download
 
     def _end_day(self) -> Window | None:
-        """Return the day that the service is given as the end, where it says something; dates end, too."""
+        """Return the end day of the request, if its records matter; None also at the last possible date."""
         if self.job.api != "v2" or self.window.end == dt.date.max:
             return None
         day = self.window.end - dt.timedelta(self.short)
@@ -159,7 +160,7 @@ class Fetch:
             self._check_loss(output)
             ended = has_ended(self.window, self._answered_at or self._asked_at)
             self.shown = output.shown
-            # What has not ended is fetched again.
+            # A window that has not ended is fetched again.
             self.doubted = self.short and ended and not output.shown
             if not self.doubted or output.shorten():
                 enter = partial(
@@ -178,7 +179,7 @@ class Fetch:
         return entry
 
     def _check(self, part: Part) -> None:
-        """Refuse what the destination cannot take, naming its line."""
+        """Refuse a row that the destination cannot store, naming its line."""
         found = None if self.refuse is None else self.refuse(part.batch)
         if found is None:
             return
@@ -203,7 +204,7 @@ class Fetch:
             )
 
     def _columns(self, parser: BlockParser[Record]) -> Sequence[str]:
-        """Return the columns of what is written as it was received."""
+        """Return the columns of a CSV that is written as received."""
         reader = parser.reader
         if isinstance(reader, EventReader) and self.job.format is ExportFormat.CSV:
             return reader.names if len(parser.header) <= _LONG_HEADER else ()
@@ -212,7 +213,7 @@ class Fetch:
     async def _fill(
         self, spec: ExportSpec[Record], counters: Counters, parser: BlockParser[Record], output: Output
     ) -> None:
-        """Write what has come while more comes in."""
+        """Write received data while more is received."""
         source = BlockSource(
             Body(await spec.open(), counters), parser, _ROWS_AT_ONCE, spec.max_record_bytes, ahead=self.ahead
         )
@@ -238,11 +239,11 @@ class Fetch:
 
 @attrs.define(eq=False)
 class _Stages:
-    """Chooses records in one thread while those that were chosen before are written in another.
+    """Selects records in one thread while earlier ones are written in another.
 
     Attributes:
-        output: does both.
-        ahead: whether it does both at once; else less is in memory.
+        output: selects and writes.
+        ahead: whether to do both at the same time; else less is in memory.
     """
 
     output: Output
@@ -251,7 +252,7 @@ class _Stages:
     _written: asyncio.Future[None] | None = None
 
     async def take(self, parts: Sequence[Part], *, last: bool = False) -> None:
-        """Begin with the next records, once there is room."""
+        """Start with the next records, once there is room."""
         await self._pass_on()
         self._chosen = asyncio.ensure_future(run_sync(partial(self.output.choose, parts, last=last)))
         if not self.ahead:
@@ -277,7 +278,7 @@ class _Stages:
         await self._rest()
 
     async def close(self) -> None:
-        """Wait for the threads; what they raise comes second to what ended this."""
+        """Wait for the threads; their errors are secondary to the one that ended this."""
         threads = (self._chosen, self._written)
         with anyio.CancelScope(shield=True):
             await asyncio.gather(*(thread for thread in threads if thread is not None), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Deletes what is no longer needed below a prefix. All of it blocks."""
+"""Delete objects below a prefix that are no longer needed. All functions block."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["collect_garbage"]
 
 _KEPT: Final = dt.timedelta(days=1)
-"""So long may readers go by a manifest, and uploads wait for theirs."""
+"""How long readers may use an old manifest, and uploads may wait to be named."""
 _AT_ONCE: Final = 1000
 
 
@@ -35,24 +35,24 @@ def collect_garbage(
     store: ObjectStore | None = None,
     pause: Callable[[float], object] = time.sleep,
 ) -> list[str]:
-    """Delete below a prefix what its manifest has not named for a day, and what it never named.
+    """Delete objects below a prefix that its manifest has not named for a day, or never named.
 
-    While it is at work, no run can begin. In a directory there is nothing to do: each run sweeps it.
+    No run can begin meanwhile. A directory needs no collection: each run cleans it up.
 
     Args:
-        destination: where `scarf.exports.run` has written.
-        store: an obstore store of the bucket; None: one by the environment.
-        pause: waits so many seconds, where another run may have been killed.
+        destination: the destination of `scarf.exports.run`.
+        store: an obstore store of the bucket; None: one with the credentials of the environment.
+        pause: waits for a number of seconds, if another run may have been killed.
 
     Returns:
-        The paths, from the prefix on, of what was deleted.
+        The paths of the deleted objects, relative to the prefix.
 
     Raises:
-        JobBusyError: a run is at work there.
-        ConfigurationError: it is neither a directory nor a prefix, there are no credentials, or obstore is not
-            installed.
-        ExportError: it is not that of an export job, or its manifest cannot be used.
-        OSError: the store does not answer, or refuses.
+        JobBusyError: a run is writing to the destination.
+        ConfigurationError: the destination is neither a directory nor a prefix, no credentials were found, or
+            obstore is not installed.
+        ExportError: the destination is not that of an export job, or its manifest cannot be used.
+        OSError: the store does not respond, or returns an error.
     """
     place = place_of(destination)
     if isinstance(place, Path):
@@ -80,7 +80,7 @@ def _collect(objects: Objects) -> list[str]:
         raise ExportError(f"{objects.where(MANIFEST)} is gone")
     document = read_document(objects, found)
     try:
-        # A run that had the lease, and wakes up, cannot name any more what is deleted now.
+        # A run that lost the lease and continues can no longer name what is deleted now.
         found = objects.commit(MANIFEST, dump(document, nonce()), found)
         there = {listed.path: listed.modified for listed in objects.listing()}
         paths = list(_garbage(document, there, objects.modified(LEASE)))
@@ -95,12 +95,12 @@ def _collect(objects: Objects) -> list[str]:
 
 
 def _garbage(document: Document, there: Mapping[str, dt.datetime], leased: dt.datetime) -> Iterator[str]:
-    """Return what is to be deleted.
+    """Return the paths to delete.
 
     Args:
-        document: what is named.
-        there: when everything was written, by the store's clock.
-        leased: the time, by that clock.
+        document: the manifest and its lists.
+        there: when each object was written, by the store's clock.
+        leased: the current time, by that clock.
     """
     now = dt.datetime.now(dt.UTC)
     retired = {retired.path: retired.at for retired in document.retired}

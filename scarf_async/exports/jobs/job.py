@@ -1,4 +1,4 @@
-"""What an export job is to fetch."""
+"""What an export job fetches."""
 
 from __future__ import annotations
 
@@ -55,27 +55,27 @@ class ExportJob:
 
     Attributes:
         what: the export.
-        owner: the organization, the username or the owner, as the export wants it. None for package events and
-            pixel events of v1, where they have none; in v2 it is that of the client that runs the job.
-        start: the first day (UTC). None: the first that is missing from the destination, or else the end of that,
-            less the days that are to be refreshed.
+        owner: the organization, username or owner, as the export requires. None for package events and pixel events
+            of v1, which need no owner; in v2, None means the owner of the client that runs the job.
+        start: the first day (UTC). None: the first day that is missing from the destination, else its end less the
+            days to be refreshed.
         end: the first day after the range. None: the day (UTC) on which the job runs.
-        format: what is written.
-        window_days: the longest window. None in the constructor: 31, for v2 30, of which v2 may send a day more;
-            where v2 has shown that it does, these 30 are 31, asked for up to their last day. It stays None where
-            the version does. For aggregations 366; windows are whole buckets of their rollup, the first and the
-            last one cut, and one bucket has to fit.
-        package: the package's uuid, for package events.
-        names: for owner events: the names of the packages that are wanted, as `owner_events` takes them.
-        api: the version to ask. None in the constructor: the only one that has the export, as v2 alone has owner
-            events and the pixel events of an owner, v1 alone aggregates, and v3 alone aggregations. Where several
-            have it, it stays None, which is that of the client that runs the job.
-        partition_by: for Parquet: `month`, a folder for each month (UTC), or `artifact`, one for each package or
+        format: the format of the files.
+        window_days: the longest window, in days. None in the constructor: 31, or 30 for v2, which may send one day
+            more; if it does, these 30 become 31, requested up to their last day. It stays None if the version does.
+            For aggregations 366: windows are whole buckets of the rollup (the first and the last may be shorter),
+            and one bucket must fit.
+        package: for package events, the uuid of the package.
+        names: for owner events, the names of the packages to include, as in `owner_events`.
+        api: the version to call. None in the constructor: the only version that has the export (v1 for aggregates,
+            v2 for owner events and the pixel events of an owner, v3 for aggregations). If several versions have it,
+            it stays None, and the version of the client that runs the job applies.
+        partition_by: for Parquet, `month`: a folder for each month (UTC), or `artifact`: one for each package or
             pixel. None: a window is one file.
-        query: of aggregations, what is counted, and by what.
+        query: for aggregations, what to count, and by which dimensions.
 
     Raises:
-        ValidationError: a value cannot be used; `.field` names it.
+        ValidationError: a value is invalid; `.field` names it.
     """
 
     what: ExportKind
@@ -129,10 +129,14 @@ class ExportJob:
         )
 
     def of_client(self, api: ApiVersion, owner: str | None) -> ExportJob:
-        """Return the job as a client runs it: what it leaves to that is what the client has.
+        """Return the job as a client runs it: the values that it leaves open become those of the client.
+
+        Args:
+            api: the version that the client calls.
+            owner: the owner of the client, if it has one.
 
         Raises:
-            ValidationError: the version does not have such windows, or asks for an owner and there is none.
+            ValidationError: the version does not have such windows, or needs an owner and there is none.
         """
         where: ExportVersion = self.api or api
         if self.owner is not None or not asks_for_owner(self.what, where):
@@ -147,11 +151,11 @@ class ExportJob:
 
     @property
     def days(self) -> int:
-        """The longest window of a job whose version is known; of another, that of v1."""
+        """The longest window in days; if the version is open, that of v1."""
         return self.window_days or _V1_DAYS
 
     def values(self) -> dict[str, object]:
-        """Return its attributes by name; of a query what is sent, in one order whatever that of its ids."""
+        """Return the attributes by name; for a query, the values that are sent, in a canonical order."""
         values = attrs.asdict(self, recurse=False)
         if self.query is not None:
             values["query"] = "&".join(sorted(urlencode(parameters(self.query), doseq=True).split("&")))
@@ -159,37 +163,45 @@ class ExportJob:
 
     @property
     def rollup(self) -> Rollup:
-        """Which buckets its windows are made of."""
+        """The rollup whose buckets the windows consist of."""
         return "daily" if self.query is None else self.query.rollup
 
     @property
     def client_api(self) -> ApiVersion | None:
-        """The version that a call for events is to ask."""
+        """The version to call for events."""
         return None if self.api == "v3" else self.api
 
     def check_start(self, there: Sequence[object]) -> None:
-        """Refuse to continue where nothing is.
+        """Check that the job has a start, or a destination to continue.
+
+        Args:
+            there: the windows that the destination has, in order.
 
         Raises:
-            ValidationError: the job has no start, and nothing is there.
+            ValidationError: the job has no start, and the destination is empty.
         """
         if self.start is None and not there:
-            raise ValidationError(
-                "there is nothing yet that the job could go on with: give it a start", field="start"
-            )
+            raise ValidationError("there is nothing to continue from: give the job a start", field="start")
 
     def range(self, there: Sequence[Window], today: dt.date, refresh_days: int) -> Window:
-        """Return its days, maybe none: those that it leaves open depend on the destination and on today.
+        """Return the range of days, which may be empty.
+
+        A start or end that the job leaves open follows from the destination and the current day.
+
+        Args:
+            there: the windows that the destination has, in order.
+            today: the current day (UTC).
+            refresh_days: how many of the last days to fetch again.
 
         Raises:
-            ValidationError: it continues a destination, and that has nothing.
+            ValidationError: the job has no start, and the destination is empty.
         """
         self.check_start(there)
         start, end = self.start, today if self.end is None else self.end
         if start is None:
             missing = next(gaps(Window(there[0].start, there[-1].end), there), None)
             missed = there[-1].end if missing is None else missing.start
-            # What came late when it was last asked for may be there now.
+            # Events that arrived late may be there now.
             start = max(there[0].start, missed - dt.timedelta(min(refresh_days, (missed - dt.date.min).days)))
         return Window(start, max(start, end))
 

@@ -1,8 +1,7 @@
-"""The lease of a prefix: who writes there, shown by an object that its holder keeps writing. All of it blocks.
+"""The lease of a prefix: an object that the writing run keeps renewing. All methods block.
 
-It saves the money of two runs for one job. That neither spoils what the other does is for conditional writes of the
-manifest to see. Clocks of two machines are never compared: a run that waits for a holder's sign of life
-counts the seconds by its own.
+It avoids paying for two runs of one job. Conditional writes of the manifest prevent them from damaging each other's
+work. Clocks of two machines are never compared: a run that waits for a renewal counts seconds by its own clock.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ __all__ = ["Lease"]
 
 _RENEWED: Final = 10.0
 _DEAD: Final = 30.0
-"""Seconds without a sign of life, after which a holder counts as dead."""
+"""The seconds without a renewal after which a holder counts as dead."""
 _LOOK: Final = 1.0
 
 
 class _Body(msgspec.Struct):
-    """What `lease.json` holds: who holds it, if anybody does, and what makes each of its versions another."""
+    """The contents of `lease.json`: the holder, if any, and a value that makes each version unique."""
 
     run: str | None = None
     n: int = 0
@@ -39,21 +38,21 @@ def _holder(found: Found) -> str | None:
     try:
         return msgspec.json.decode(found.data, type=_Body).run
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # Whatever it is, its writer shows signs of life by changing it.
+        # Whatever it contains, its writer renews it by changing it.
         return ""
 
 
 class Lease:
-    """The lease of a prefix, once `take` has returned until `free` is called, or it is lost.
+    """The lease of a prefix, held from `take` until `free`, or until it is lost.
 
     Args:
         objects: the prefix.
-        waiting: is told how many seconds another holder still has to show a sign of life.
-        pause: waits so many seconds.
-        monotonic: tells the seconds.
+        waiting: called with the seconds that another holder still has to renew it.
+        pause: waits for a number of seconds.
+        monotonic: returns the time in seconds.
 
     Attributes:
-        lost: whether somebody else has taken it, since this process did not renew it in time.
+        lost: whether another run has taken it because this process did not renew it in time.
     """
 
     def __init__(
@@ -76,11 +75,11 @@ class Lease:
         self._over = threading.Event()
 
     def take(self) -> None:
-        """Take it, and keep it: a thread renews it.
+        """Take it, and start a thread that renews it.
 
         Raises:
             JobBusyError: another run holds it, or took it first.
-            OSError: the store does not answer, or refuses.
+            OSError: the store does not respond, or returns an error.
         """
         self._found = self._wait_for_its_end()
         try:
@@ -90,7 +89,7 @@ class Lease:
         threading.Thread(target=self._keep, name="scarf-lease", daemon=True).start()
 
     def _wait_for_its_end(self) -> Found | None:
-        """Return what the lease is once it is free, or its holder is dead."""
+        """Return the lease object once it is free, or its holder is dead."""
         held = self._objects.read(LEASE)
         since = self._monotonic()
         while held is not None and _holder(held) is not None:
@@ -120,7 +119,7 @@ class Lease:
             self.renew()
 
     def renew(self) -> None:
-        """Show a sign of life; what fails is tried again the next time."""
+        """Renew it; a failure is retried the next time."""
         with self._turn:
             if self._over.is_set():
                 return
@@ -133,7 +132,7 @@ class Lease:
                 pass
 
     def check(self) -> None:
-        """Make sure that it was not lost.
+        """Check that it was not lost.
 
         Raises:
             JobBusyError: another run has taken it.
@@ -145,7 +144,7 @@ class Lease:
             )
 
     def free(self) -> None:
-        """Let others have it; where that fails, they wait until it counts as dead."""
+        """Release it; if that fails, others wait until it counts as dead."""
         with self._turn:
             if self._over.is_set():
                 return

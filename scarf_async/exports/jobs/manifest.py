@@ -1,6 +1,6 @@
-"""The manifest: what an export directory holds, and how its files are named. Pure.
+"""The manifest: the contents of an export directory, and the names of its files. Pure.
 
-A window is in it, whole, or it is not there. Nothing that the service sends can lead out of the directory.
+A window is in it completely or not at all. No path can lead out of the directory, whatever the service sends.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ MANIFEST: Final = "manifest.json"
 JOURNAL: Final = "journal.jsonl"
 LOCK: Final = "lock"
 DATA: Final = "data"
-"""The folder of all data, and of nothing else: readers take it whole."""
+"""The folder of all data and nothing else: readers read all of it."""
 REJECTS: Final = "rejects"
 TEMPORARY: Final = "tmp"
 
@@ -66,18 +66,18 @@ _DATA: Final = re.compile(
     re.ASCII,
 )
 
-# Readers of such folders take these for a missing value.
+# Readers of such folders treat these as a missing value.
 _NAMES_OF_NONE: Final = frozenset({"__hive_default_partition__", "null"})
-# Some readers make numbers or times of whatever looks like them; of these they fail to.
+# Some readers convert everything that looks like a number or time; they fail for these.
 _LIKE_A_VALUE: Final = re.compile(r"[-+.:\dETZe ]+")
 _A_VALUE: Final = re.compile(r"[-+.0-9ETZe ]{0,18}")
-# File systems take 255 bytes.
+# File systems allow 255 bytes.
 _LONGEST: Final = 200
 _KEPT: Final = 120
 
 _PART: Final = re.compile(rf"{TEMPORARY}/[\w.-]+", re.ASCII)
 
-# Neither the days of a job nor the length of its windows: it goes on in one directory.
+# Neither the days of a job nor the length of its windows: these may change within a directory.
 _IDENTITY: Final = ("what", "owner", "package", "names", "query", "format", "api", "partition_by")
 
 FORMAT: Final = "scarf-async-export"
@@ -85,7 +85,7 @@ VERSION: Final = 3
 
 
 def file_name(window: Window, form: ExportFormat) -> str:
-    """Return a window's file name.
+    """Return the file name of a window.
 
     >>> import datetime as dt
     >>> file_name(Window(dt.date(2024, 1, 1), dt.date(2024, 2, 1)), ExportFormat.CSV)
@@ -95,21 +95,21 @@ def file_name(window: Window, form: ExportFormat) -> str:
 
 
 def data_path(folder: str, name: str) -> str:
-    """Return the path, from the directory on, of a file in one of the folders of the data, or in none."""
+    """Return the relative path of a file in a folder of the data, or directly in it."""
     return f"{DATA}/{folder}/{name}" if folder else f"{DATA}/{name}"
 
 
 def rejects_path(window: Window) -> str:
-    """Return the path, from the directory on, of a window's records that cannot be read."""
+    """Return the relative path of the file for a window's records that cannot be read."""
     return f"{REJECTS}/{file_name(window, ExportFormat.JSONL)}"
 
 
 def partition(artifact: str | None) -> str:
     """Return the folder of a package or pixel.
 
-    Its name is percent-encoded, its capital letters too, since some file systems take `A` and `a` for the same.
-    Of one that would be too long the beginning is there, and a digest of the whole; so it does for one over
-    which readers stumble, encoded or not. The files hold it as it is.
+    Its name is percent-encoded, including capital letters, since some file systems ignore case. A name that is too
+    long is shortened to its beginning and a digest, and so is one that readers misinterpret. The files contain the
+    original name.
 
     >>> partition("acme/Web"), partition(None)
     ('artifact=acme%2F%57eb', 'artifact=')
@@ -136,21 +136,21 @@ def _without_case(found: re.Match[str]) -> str:
 
 
 def is_data(path: str) -> bool:
-    """Whether a path, from the directory on, is one that a window's file may have."""
+    """Return whether a relative path is valid for a window's file."""
     return _DATA.fullmatch(path) is not None
 
 
 def is_folder(name: str) -> bool:
-    """Whether a folder of the data may have this name."""
+    """Return whether a name is valid for a folder of the data."""
     return _FOLDER.fullmatch(name) is not None
 
 
 class UnusableManifestError(ValueError):
-    """A manifest cannot be used; the message goes on after its name."""
+    """A manifest cannot be used; the message continues after its name."""
 
 
 class FileEntry(msgspec.Struct, frozen=True):
-    """A file of a window: its path from the directory on, its size, and what is in it."""
+    """A file of a window: its relative path, its size, and its contents."""
 
     path: str
     bytes: int
@@ -164,21 +164,21 @@ class WindowEntry(msgspec.Struct, frozen=True):
     Attributes:
         start: the first day.
         end: the first day after it.
-        rows: how many its files hold.
-        duplicates: how many more came with an `id` that had been there.
-        outside: how many more came that lie outside of the window.
-        provisional: whether it had not ended when it was asked for, so that something may be missing.
-        finished_at: when it was fetched, by the machine's clock, which decides nothing.
-        answered_at: when the service answered, by its own clock; None: it did not say.
-        files: its files; none where there were no rows to partition.
-        malformed: how many more came that cannot be read.
-        rejects: the file that keeps those, where one was wanted; its rows are these records.
-        conflicting: how many of the duplicates were not equal to the first with their id.
-        conflicts: the lines of the first hundred of these.
-        effective_start: the first day that the service looked at, where it said so.
-        effective_end: the first day that it did not look at any more, where it said so.
-        columns: those of a CSV that is as it was received, up to 4 KiB of them; of others, whose columns are always
-            the same, none.
+        rows: the number of rows in its files.
+        duplicates: the number of dropped rows with a repeated `id`.
+        outside: the number of dropped rows outside the window.
+        provisional: whether it had not ended when it was requested, so that rows may be missing.
+        finished_at: when it was fetched, by the machine's clock; only informative.
+        answered_at: when the service responded, by its own clock; None if it did not say.
+        files: its files; none if there were no rows to partition.
+        malformed: the number of records that cannot be read.
+        rejects: the file with those records, if requested.
+        conflicting: how many of the duplicates differ from the first row with their id.
+        conflicts: the line numbers of the first hundred of these.
+        effective_start: the first day that the service covered, if it said so.
+        effective_end: the first day after those that the service covered, if it said so.
+        columns: the columns of a CSV that was written as received, at most 4 KiB; empty for other files, whose
+            columns are always the same.
     """
 
     start: dt.date
@@ -200,7 +200,7 @@ class WindowEntry(msgspec.Struct, frozen=True):
 
     @property
     def looked_at(self) -> Window:
-        """Its days that the service looked at; where it did not say, all of them."""
+        """The days that the service covered; all days of the window if it did not say."""
         return Window(
             max(self.effective_start or self.start, self.start), min(self.effective_end or self.end, self.end)
         )
@@ -212,23 +212,23 @@ class WindowEntry(msgspec.Struct, frozen=True):
 
     @property
     def by_path(self) -> dict[str, FileEntry]:
-        """Its files, the rejects too, by their paths."""
+        """Its files including rejects, by path."""
         return {file.path: file for file in (*self.files, self.rejects) if file is not None}
 
     @property
     def bytes(self) -> int:
-        """The size of its files together."""
+        """The total size of its files."""
         return sum(file.bytes for file in self.files)
 
 
 class Placing(msgspec.Struct, frozen=True, tag=True):
-    """A window's files are whole and are put into their places; the windows that it overlaps are gone.
+    """The files of a window are complete and are being placed; the windows that it overlaps are removed.
 
-    A run that finds this as the last line of a journal continues with it.
+    A run that finds this in the last line of a journal continues with it.
 
     Attributes:
         entry: the window.
-        parts: where its files are, by the paths where they belong.
+        parts: the current paths of its files, by final path.
     """
 
     entry: WindowEntry
@@ -236,7 +236,7 @@ class Placing(msgspec.Struct, frozen=True, tag=True):
 
 
 class Placed(msgspec.Struct, frozen=True, tag=True):
-    """They are in their places, and the window is there."""
+    """The files are placed, and the window is there."""
 
 
 class Learnt(msgspec.Struct, frozen=True, tag=True):
@@ -247,7 +247,7 @@ class Learnt(msgspec.Struct, frozen=True, tag=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line of the journal: what has changed since the one before."""
+    """A line of the journal: the change since the previous one."""
 
     number: int
     change: Placing | Placed | Learnt
@@ -255,16 +255,16 @@ class Line(msgspec.Struct, frozen=True):
 
 @attrs.frozen
 class Manifest:
-    """What a directory holds.
+    """The contents of a directory.
 
     Attributes:
-        job: what is fetched into it, by the attributes of an `ExportJob` but for its days and windows.
-        server: the base address of the service that it is asked of.
-        limit_days: the longest window that the service can be expected to take; None: it has refused none.
-        end_inclusive: whether the service, at the last occasion, sent the day that it was given as the end.
-        windows: those that are there, by their days.
-        journal: the number of the last line of the journal that has come in here.
-        placing: a window whose files are on their way to their places; it is not there yet.
+        job: the attributes of the `ExportJob`, without its days and windows.
+        server: the base URL of the service.
+        limit_days: the longest window that the service accepts; None if it has not refused any.
+        end_inclusive: whether the service included the end day, as far as it was last seen.
+        windows: the windows, in the order of their days.
+        journal: the number of the last line of the journal that was merged.
+        placing: a window whose files are being placed; it is not there yet.
     """
 
     job: dict[str, str | None]
@@ -277,13 +277,13 @@ class Manifest:
 
     @classmethod
     def of(cls, job: ExportJob, server: str) -> Manifest:
-        """Begin one."""
+        """Return an empty manifest."""
         values = job.values()
         return cls({name: None if values[name] is None else str(values[name]) for name in _IDENTITY}, server)
 
     @property
     def files(self) -> dict[str, FileEntry]:
-        """All files, by their paths."""
+        """All files, by path."""
         return {path: file for entry in self.windows for path, file in entry.by_path.items()}
 
     def overlapping(self, window: Window) -> tuple[WindowEntry, ...]:
@@ -291,16 +291,16 @@ class Manifest:
         return tuple(entry for entry in self.windows if entry.window.overlaps(window))
 
     def without(self, window: Window) -> Manifest:
-        """Leave out the windows that overlap this one."""
+        """Remove the windows that overlap this one."""
         return attrs.evolve(self, windows=tuple(old for old in self.windows if not old.window.overlaps(window)))
 
     def having(self, entry: WindowEntry) -> Manifest:
-        """Put a window in the place of those that it overlaps."""
+        """Add a window, replacing those that it overlaps."""
         kept = self.without(entry.window).windows
         return attrs.evolve(self, windows=tuple(sorted((*kept, entry), key=attrgetter("start"))))
 
     def after(self, line: Line) -> Manifest:
-        """Return what it is after a line of the journal."""
+        """Apply a line of the journal."""
         after = attrs.evolve(self, journal=line.number)
         match line.change:
             case Placing(entry):
@@ -313,7 +313,7 @@ class Manifest:
 
 
 class _Start(msgspec.Struct):
-    """What is read before the rest is known to be readable."""
+    """The fields that are read before the version is known to be supported."""
 
     format: str = ""
     version: int = 0
@@ -349,7 +349,7 @@ def dump_line(line: Line) -> bytes:
 
 
 def load_lines(data: bytes) -> list[Line]:
-    """Read a journal, up to the line in which its writer was killed.
+    """Read a journal, without a last line that was cut off by a crash.
 
     Raises:
         UnusableManifestError: a line before the last is damaged.
@@ -360,7 +360,7 @@ def load_lines(data: bytes) -> list[Line]:
         try:
             lines.append(_lines.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            # The last one may not have come to the disk whole: until it has, nobody goes by it.
+            # The last line may not have reached the disk completely: then nothing depends on it yet.
             if len(lines) < len(sent) - 1:
                 raise UnusableManifestError(f"is damaged: {error}") from None
     return lines
@@ -370,7 +370,7 @@ _lines = msgspec.json.Decoder(Line)
 
 
 def with_journal(manifest: Manifest, lines: Iterable[Line]) -> Manifest:
-    """Return what a directory holds by its manifest and a journal, whose first lines may be in that already.
+    """Apply a journal to a manifest, which may already have its first lines.
 
     Raises:
         UnusableManifestError: a line is missing.
@@ -386,13 +386,13 @@ def with_journal(manifest: Manifest, lines: Iterable[Line]) -> Manifest:
 
 
 def read_version(data: bytes, form: str, newest: int, what: str) -> int:
-    """Return the version of a manifest, which is read before the rest is known to be readable.
+    """Return the version of a manifest, before reading the rest.
 
     Args:
         data: the manifest.
         form: the format that it should name.
         newest: the newest version that this package reads.
-        what: whose manifest it should be, for the message.
+        what: what it should be the manifest of, for the message.
 
     Raises:
         UnusableManifestError: it is another file, is damaged, or was written by a newer version.
@@ -412,7 +412,7 @@ def load(data: bytes) -> Manifest:
     """Read a manifest.
 
     Raises:
-        UnusableManifestError: it is none, is damaged, or was written by a newer version.
+        UnusableManifestError: it is not a manifest, is damaged, or was written by a newer version.
     """
     version = read_version(data, FORMAT, VERSION, "an export")
     if version != VERSION:
@@ -433,7 +433,7 @@ def load(data: bytes) -> Manifest:
 
 
 def _problem(manifest: Manifest) -> str:
-    """Say what cannot have been written by this package; its paths, above all, must not lead elsewhere."""
+    """Return what this package cannot have written; above all, paths must not lead elsewhere."""
     if manifest.limit_days is not None and manifest.limit_days < 1:
         return "limit_days is less than 1"
     behind = dt.date.min
@@ -467,7 +467,7 @@ def _problem_of(entry: WindowEntry) -> str:
 
 
 def differences(begun: Manifest, wanted: Manifest) -> Sequence[str]:
-    """Say in what a job, or its server, differs from what a directory was begun with."""
+    """Describe how a job or its server differs from those of a directory."""
     old, new = ({**some.job, "server": some.server} for some in (begun, wanted))
     return [
         f"{name} was {old.get(name)!r} and is {new.get(name)!r}"

@@ -1,4 +1,4 @@
-"""How much memory a run may take. Pure."""
+"""The memory limit of a run. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scarf_async.errors import ValidationError
 __all__ = ["FOR_A_WINDOW", "memory_bytes"]
 
 FOR_A_WINDOW: Final = 64 * 10**6
-"""Bytes; where there are fewer for each, fewer windows are fetched at once."""
+"""The minimum for each window in bytes; with less, fewer windows are fetched at once."""
 
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([KMGT]I?)?B?", re.ASCII | re.IGNORECASE)
 
@@ -23,7 +23,7 @@ def memory_bytes(limit: int | str) -> int:
     (256000000, 536870912, 100000000)
 
     Raises:
-        ValidationError: it is not a size, or too little for one window.
+        ValidationError: it is not a size, or is too little for one window.
     """
     size = limit
     if isinstance(limit, str) and (match := _SIZE.fullmatch(limit.strip())) is not None:

@@ -1,4 +1,4 @@
-"""The objects below a prefix, through obstore, whose exceptions end here (extra `cloud`). All of it blocks."""
+"""The objects below a prefix, through obstore, whose exceptions end here (extra `cloud`). All methods block."""
 
 from __future__ import annotations
 
@@ -43,14 +43,15 @@ __all__ = ["ChangedError", "Found", "Listed", "Objects", "StoredFile", "nonce"]
 T = TypeVar("T")
 
 _PATIENCE: Final = 7.0
-"""Seconds for the first answer without credentials in the environment: an instance identity takes less than one."""
+"""The timeout in seconds of the first read without credentials in the environment: an instance identity takes less
+than 1 s."""
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0)
 _CHUNK: Final = 8 * 2**20
-"""Bytes of a part of an upload; two are under way, so that an upload takes little memory."""
+"""The size of a part of an upload in bytes; two are in progress, so that an upload needs little memory."""
 _READERS: Final = 16
 _STORES: Final = (AzureStore, GCSStore, HTTPStore, LocalStore, MemoryStore, S3Store)
 
-# Where one of these is set, there is no metadata address to wait for.
+# If one of these is set, no metadata service has to be queried.
 _CREDENTIALS: Final = {
     "s3": (
         "AWS_ACCESS_KEY_ID",
@@ -86,20 +87,20 @@ _ELEMENT: Final = re.compile(r"<(Code|Message)>([^<]*)</\1>")
 
 
 class RefusedError(Exception):
-    """A condition of a write did not hold, or its answer was lost."""
+    """The condition of a write did not hold, or its response was lost."""
 
 
 class ChangedError(Exception):
-    """Somebody else has written the object."""
+    """Another writer has changed the object."""
 
 
 @attrs.frozen
 class Found:
-    """An object as it was read or written.
+    """A version of an object.
 
     Attributes:
-        data: what is in it.
-        version: what tells this version of it from others, by the names that the store gives.
+        data: its contents.
+        version: the store's identifiers of this version.
     """
 
     data: bytes
@@ -108,7 +109,7 @@ class Found:
 
 @attrs.frozen
 class Listed:
-    """An object in a listing: its path below the prefix, its bytes, and when the store says that it was written."""
+    """An object in a listing: its path below the prefix, its size, and when it was written by the store's clock."""
 
     path: str
     size: int
@@ -116,45 +117,45 @@ class Listed:
 
 
 def nonce() -> str:
-    """Return what no name had before."""
+    """Return a unique part for a name."""
     return secrets.token_hex(8)
 
 
 @attrs.frozen
 class StoredFile:
-    """An object that is read piece by piece, as far as DuckDB asks for it; errors are the system's."""
+    """An object that DuckDB reads piece by piece; its errors are `OSError`s."""
 
     _file: ReadableFile
     _ask: Callable[[Callable[[], bytes]], bytes]
 
     def read(self, size: int) -> bytes:
-        """Return so many bytes, or what there is."""
+        """Return up to a number of bytes."""
         return self._ask(lambda: bytes(self._file.read(size)))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
+        """Set the position."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the position."""
         return self._file.tell()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         self._file.close()
 
 
 class Objects:
-    """The objects below a prefix, by their paths from there on.
+    """The objects below a prefix, by relative path.
 
     Args:
         place: the prefix.
-        store: an obstore store of its bucket; None: one by the environment. No option of our own is set beside what
-            that says, since obstore would then drop some of it.
-        pause: waits so many seconds.
+        store: an obstore store of its bucket; None: one with the settings of the environment. No further option is
+            passed, since obstore would then ignore some of these.
+        pause: waits for a number of seconds.
 
     Raises:
-        ConfigurationError: the store cannot be made of what the environment says.
+        ConfigurationError: the environment is not sufficient for a store.
         ValidationError: `store` is something else.
     """
 
@@ -172,11 +173,11 @@ class Objects:
         self.store: ObjectStore = _store_of(place) if store is None else store
 
     def first(self, path: str) -> Found | None:
-        """Read an object as `read` does, the first one of all: without credentials it does not wait long.
+        """Read the first object like `read`, without waiting long if there are no credentials.
 
         Raises:
             ConfigurationError: there are no credentials.
-            OSError: the store cannot be reached, or refuses.
+            OSError: the store cannot be reached, or returns an error.
         """
         variables = _CREDENTIALS.get(self.place.scheme, _CREDENTIALS["az"])
         if self._given or any(os.environ.get(name) for name in variables):
@@ -207,7 +208,7 @@ class Objects:
         return Found(bytes(data), _version(result.meta.get("e_tag"), result.meta.get("version")))
 
     def read(self, path: str) -> Found | None:
-        """Return an object; None where there is none.
+        """Return an object; None if it does not exist.
 
         Raises:
             OSError: it cannot be read.
@@ -226,17 +227,17 @@ class Objects:
         return self._ask(found, path)
 
     def put(self, path: str, data: bytes, old: Found | None) -> Found:
-        """Write an object if it still is what it was; once, whatever comes of it.
+        """Write an object if it is unchanged; never retried.
 
         Args:
             path: the object.
-            data: what is to be in it.
-            old: what it was; None: it was not there.
+            data: its new contents.
+            old: its expected version; None if it must not exist.
 
         Raises:
-            RefusedError: it is not, or this very write had been there when obstore sent it again.
-            OSError: it is not known whether it was written.
-            ConfigurationError: the store knows no conditions.
+            RefusedError: it has changed, possibly by this very write, which obstore sent twice.
+            OSError: it is unknown whether it was written.
+            ConfigurationError: the store does not support conditions.
         """
         mode: PutMode = "create" if old is None else old.version
 
@@ -254,16 +255,16 @@ class Objects:
         return self._ask(written, path)
 
     def commit(self, path: str, data: bytes, old: Found | None) -> Found:
-        """Write an object if it still is what it was, and find out what became of it.
+        """Write an object if it is unchanged, and find out the outcome.
 
         Args:
             path: the object.
-            data: what is to be in it, which nobody has ever written before.
-            old: what it was; None: it was not there.
+            data: its new contents, which must be unique.
+            old: its expected version; None if it must not exist.
 
         Raises:
-            ChangedError: it is what somebody else has written.
-            OSError: the store does not answer, or refuses.
+            ChangedError: another writer has changed it.
+            OSError: the store does not respond, or returns an error.
         """
         for pause in (*_PAUSES, None):
             try:
@@ -280,7 +281,7 @@ class Objects:
         raise OSError(errno.EIO, problem, self.where(path))
 
     def write(self, path: str, data: bytes | Path) -> None:
-        """Write an object, or a file as one, under a name that nothing had before.
+        """Write bytes or a file as an object with a new name.
 
         Raises:
             OSError: it cannot be written.
@@ -301,7 +302,7 @@ class Objects:
             except OSError:
                 with suppress(FileNotFoundError):
                     if self.size(path) == size:
-                        # The answer was lost. Objects are whole or not there, and nobody else writes this one.
+                        # The response was lost. Objects are complete or missing, and nobody else writes this one.
                         return
                 if pause is None:
                     raise
@@ -310,11 +311,11 @@ class Objects:
                 return
 
     def size(self, path: str) -> int:
-        """Return the bytes of an object.
+        """Return the size of an object in bytes.
 
         Raises:
-            FileNotFoundError: it is not there.
-            OSError: it cannot be asked for.
+            FileNotFoundError: it does not exist.
+            OSError: the store does not respond, or returns an error.
         """
         return self._ask(partial(obstore.head, self.store, self.place.key(path)), path)["size"]
 
@@ -334,12 +335,12 @@ class Objects:
         """Return when an object was written, by the store's clock.
 
         Raises:
-            OSError: it cannot be asked for.
+            OSError: the store does not respond, or returns an error.
         """
         return self._ask(partial(obstore.head, self.store, self.place.key(path)), path)["last_modified"]
 
     def delete(self, paths: Sequence[str]) -> None:
-        """Delete objects; one that is not there is not an error.
+        """Delete objects; a missing one is not an error.
 
         Raises:
             OSError: they cannot be deleted.
@@ -347,15 +348,15 @@ class Objects:
         try:
             self._ask(partial(obstore.delete, self.store, [self.place.key(path) for path in paths]))
         except FileNotFoundError:
-            # Some stores say so of the first one; the others may be there yet.
+            # Some stores report this for the first one; the others may still exist.
             for path in paths if len(paths) > 1 else ():
                 self.delete([path])
 
     def fetch(self, path: str) -> IO[bytes]:
-        """Return a copy of an object as a file without a name, which goes when it is closed.
+        """Return a copy of an object as an unnamed temporary file.
 
         Raises:
-            FileNotFoundError: it is not there.
+            FileNotFoundError: it does not exist.
             OSError: it cannot be read.
         """
         file: IO[bytes] = TemporaryFile()  # noqa: SIM115 # the caller's
@@ -373,11 +374,11 @@ class Objects:
         return file
 
     def reader(self, path: str) -> StoredFile:
-        """Open an object to be read piece by piece.
+        """Open an object for reading piece by piece.
 
         Raises:
-            FileNotFoundError: it is not there.
-            OSError: it cannot be asked for.
+            FileNotFoundError: it does not exist.
+            OSError: the store does not respond, or returns an error.
         """
         file = self._ask(partial(obstore.open_reader, self.store, self.place.key(path)), path)
 
@@ -385,7 +386,7 @@ class Objects:
             try:
                 return _interruptible(call)
             except (BaseError, OSError) as error:
-                # A reader of obstore raises the system's, with all that a URL holds.
+                # A reader of obstore raises `OSError`s that contain the whole URL.
                 raise self._failure(error, path) from None
 
         return StoredFile(file, read)
@@ -396,7 +397,7 @@ class Objects:
             return list(executor.map(self.read, paths))
 
     def where(self, path: str) -> str:
-        """Return an object's address."""
+        """Return the URL of an object."""
         return f"{self.place.root}/{self.place.key(path)}"
 
     def _ask(self, call: Callable[[], T], path: str | None = None) -> T:
@@ -417,7 +418,7 @@ class Objects:
 
 
 def _interruptible(call: Callable[[], T]) -> T:
-    """Call what waits for a store without looking for signals; in the main thread these end the wait."""
+    """Call a function that waits for a store and ignores signals; in the main thread, signals end the wait."""
     if threading.current_thread() is not threading.main_thread():
         return call()
     outcome: Future[T] = Future()
@@ -428,7 +429,7 @@ def _interruptible(call: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 # the caller's
             outcome.set_exception(error)
 
-    # The end of the process does not wait for it.
+    # The process does not wait for it at its end.
     threading.Thread(target=work, name="scarf-store", daemon=True).start()
     return outcome.result()
 
@@ -446,7 +447,7 @@ def _store_of(place: Prefix) -> ObjectStore:
 
 
 def _version(e_tag: str | None, version: str | None) -> UpdateVersion:
-    # obstore takes no None here.
+    # obstore does not accept None here.
     found: UpdateVersion = {}
     if e_tag is not None:
         found["e_tag"] = e_tag
@@ -456,7 +457,7 @@ def _version(e_tag: str | None, version: str | None) -> UpdateVersion:
 
 
 def _reason(error: Exception) -> str:
-    """Return what an exception of obstore says, without what it is made of, and without what a URL may hold."""
+    """Return the message of an exception of obstore, without details and query parameters of URLs."""
     text = str(error).partition("\n\nDebug source")[0]
     said = ": ".join(value for _, value in _ELEMENT.findall(text))
     text = _QUERY.sub("", text.partition("<?xml")[0].partition("<Error>")[0]).strip().rstrip(":")

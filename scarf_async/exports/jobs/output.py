@@ -1,4 +1,4 @@
-"""What becomes of a window's records: filtered, told apart, written, entered. All of it blocks."""
+"""Process the records of a window: filter, deduplicate, write, and add them. All methods block."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from scarf_async.exports.spec import EffectiveRange
 __all__ = ["Output", "Refuse"]
 
 Refuse: TypeAlias = Callable[[pa.RecordBatch], tuple[int, str] | None]
-"""Returns the first of some rows that a destination cannot take, and why."""
+"""Returns the first row that a destination cannot store, and why."""
 
 _DAY: Final = 86_400_000_000
 """Microseconds."""
 _LOOKED_FOR_AT_ONCE: Final = 32_768
-# Each look goes through all ids that there are: with their number grows what is looked for at once.
+# Each lookup scans all ids so far, so batches grow with their number.
 _GROWTH: Final = 8
 _CONFLICTS: Final = 100
-"""So many are named."""
+"""The maximum number of named lines."""
 
 
 @attrs.frozen
 class _Times:
-    """What times some records have.
+    """The times of some records.
 
     Attributes:
-        at: whether one lies on the day in question.
-        later: whether one lies on it after midnight.
-        timed: whether one, of any day, does not lie at midnight.
+        at: whether one is on the end day.
+        later: whether one is on it after midnight.
+        timed: whether one, on any day, is not at midnight.
     """
 
     at: bool = False
@@ -53,26 +53,26 @@ class _Times:
 
 
 class Output:
-    """The files of one window in the making.
+    """Builds the files of one window.
 
-    Duplicates are looked for within the window alone: identical ones carry the same time, and by that they all lie
-    in the same window. Of those the first to come stays. Records without an `id` are all kept: two that are equal
-    need not be the same. Its methods run in threads, `choose` beside `write`, and after `discard` the others do
-    nothing, since a cancelled task does not wait for its thread.
+    Duplicates are only searched within the window: identical records have the same time, and so are in the same
+    window. The first one is kept. Records without an `id` are all kept: equal ones need not be the same event. Its
+    methods run in threads, `choose` concurrently with `write`; after `discard` they do nothing, since a cancelled
+    task does not wait for its thread.
 
     Attributes:
         window: its days.
-        check: is given what is about to be written, and may raise; None: nothing is checked.
-        end_day: a day to look out for: that which the service was given as the end of the range.
-        duplicates: how many were left out, since their id had been there.
-        conflicting: how many of those were not equal to the first.
-        outside: how many were left out, since they lie outside of the window.
+        check: called with records before they are written, and may raise; None for no check.
+        end_day: the end day of the request, whose records are detected.
+        duplicates: the number of dropped records with a repeated id.
+        conflicting: how many of those differ from the first.
+        outside: the number of dropped records outside the window.
 
     Args:
         window: its days.
-        writer: writes them.
-        ids: tells which came before; None for records that have none.
-        memory: bytes of records that may wait.
+        writer: writes the records.
+        ids: finds repeated ids; None for records without ids.
+        memory: the maximum size in bytes of records in memory.
     """
 
     def __init__(self, window: Window, writer: Writer, ids: Ids | None, memory: int) -> None:
@@ -97,15 +97,15 @@ class Output:
 
     @property
     def rows(self) -> int:
-        """How many were written."""
+        """The number of records that were written."""
         return self._writer.rows
 
     def choose(self, parts: Sequence[Part], *, last: bool = False) -> Sequence[Part]:
-        """Take the next records; return those that are to be written now, of these and of earlier ones.
+        """Add records; return those to write now, of these and earlier ones.
 
         Args:
             parts: the records.
-            last: whether no more come.
+            last: whether these are the last ones.
         """
         with self._choosing:
             if self._over:
@@ -122,7 +122,7 @@ class Output:
             return ()
 
     def write(self, parts: Sequence[Part]) -> None:
-        """Write records that were chosen."""
+        """Write selected records."""
         with self._turn:
             if self._over:
                 return
@@ -133,7 +133,7 @@ class Output:
 
     def _inside(self, part: Part) -> Part:
         if "rollup" in part.batch.schema.names:
-            # The date of an aggregation is that of its bucket, which a window may cut.
+            # The date of an aggregation is that of its bucket, which may begin before the window.
             return part
         moments = part.batch.column("time" if self._ids is not None else "date")
         if self.end_day is not None and not self._times.later:
@@ -147,7 +147,7 @@ class Output:
         return part.where(inside)
 
     def _once(self, ids: Ids) -> Sequence[Part]:
-        """Return what waits, without the records whose id came before."""
+        """Return the waiting records, without those with a repeated id."""
         parts, self._waiting = self._waiting, []
         self._looked_for += self._rows
         self._rows = self._bytes = 0
@@ -161,20 +161,20 @@ class Output:
             rows = range(begin, begin := begin + part.batch.num_rows)
             self._conflicts += [part.line(row - rows.start) for row in named if row in rows]
             kept.append(part.where(fresh.slice(rows.start, len(rows))))
-        # Each thread that was at work would keep some for itself.
+        # Each thread would keep some of the memory.
         pa.default_memory_pool().release_unused()
         return kept
 
     @property
     def shown(self) -> bool:
-        """Whether records of the end day came, and not only of the moment at which it begins.
+        """Whether there were records of the end day, and not only of its first moment.
 
-        Unless no record at all says more than the day.
+        If no record has a time of day, those of its first moment count.
         """
         return self._times.later or (self._times.at and not self._times.timed)
 
     def shorten(self) -> bool:
-        """Leave the last day out of the window; False where nothing remains, or something of that day is there."""
+        """Remove the last day from the window; return False if nothing remains, or that day has records."""
         last = self.window.end - dt.timedelta(1)
         if self._times.at or last == self.window.start:
             return False
@@ -191,13 +191,13 @@ class Output:
         effective: EffectiveRange = (None, None),
         columns: Sequence[str],
     ) -> WindowEntry | None:
-        """Finish the files, hand them to the destination, and enter the window; None where the run is over."""
+        """Finish the files, and add the window to the destination; None if the run is over."""
         with self._turn:
             if self._over:
                 return None
             finished = self._writer.finish(self.window)
             rejected = rejects.finish(self.window)
-            # From now on the files are the destination's.
+            # From now on, the destination owns the files.
             self._over = True
             entry = WindowEntry(
                 self.window.start,
@@ -216,11 +216,11 @@ class Output:
                 tuple(columns),
                 *effective,
             )
-        # Nobody who gives up waits for this.
+        # A cancelled task does not wait for this.
         return entry if destination.enter(entry, [made for made, _ in (*finished, *rejected)]) else None
 
     def discard(self, rejects: Rejects) -> None:
-        """Remove whatever is not in its place."""
+        """Remove unplaced files."""
         with self._choosing, self._turn:
             self._waiting.clear()
             self._writer.close()
@@ -236,7 +236,7 @@ class Output:
 
 
 def _look(moments: pa.Array, day: Window) -> _Times:
-    """Return what times some events have."""
+    """Return the times of some events."""
     numbers = moments.cast(pa.int64())
     days = pc.divide(numbers, _DAY)
     timed = pc.not_equal(numbers, pc.multiply(days, _DAY))

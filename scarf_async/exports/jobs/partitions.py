@@ -1,4 +1,4 @@
-"""Rows by partition, in bounded memory, however many partitions there are. All of it blocks."""
+"""Group rows by partition in bounded memory, for any number of partitions. All methods block."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["Partitions"]
 
 
 class Partitions:
-    """Keeps rows until all are there: some wait in memory, the others are spilled into a file.
+    """Keeps rows until all have arrived: some in memory, the others in a file.
 
     Args:
-        directory: where temporary files go.
-        schema: of the rows.
-        memory: bytes that may wait.
+        directory: the directory for temporary files.
+        schema: the schema of the rows.
+        memory: the maximum size in bytes in memory.
     """
 
     def __init__(self, directory: Path, schema: pa.Schema, memory: int) -> None:
@@ -32,14 +32,14 @@ class Partitions:
         self._waiting: list[pa.RecordBatch] = []
         self._keys: list[pa.Array] = []
         self._bytes = 0
-        # The numbers of the batches in the file.
+        # The indexes of the batches in the file.
         self._spilled: defaultdict[str, list[int]] = defaultdict(list)
         self._count = 0
         self._spill: PartFile | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
 
     def add(self, rows: pa.RecordBatch, keys: pa.Array) -> None:
-        """Take some rows, and what tells their partitions apart."""
+        """Add rows, and their partition keys."""
         self._waiting.append(rows)
         self._keys.append(keys)
         self._bytes += rows.nbytes
@@ -50,14 +50,14 @@ class Partitions:
         if self._writer is None:
             self._spill = PartFile(self._directory)
             self._writer = pa.ipc.new_file(self._spill, self._schema)
-        # All of it: of what would stay, each small piece keeps a page of memory.
+        # Everything is spilled: each small remaining piece would keep a page of memory.
         for key, rows in self._sorted():
             self._writer.write_batch(rows)
             self._spilled[key].append(self._count)
             self._count += 1
 
     def _sorted(self) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """Take what waits, one partition after another, in order of arrival."""
+        """Return the waiting rows by partition, in order of arrival."""
         rows = pa.Table.from_batches(self._waiting, self._schema).combine_chunks()
         numbered = pa.chunked_array(self._keys, pa.string()).combine_chunks().dictionary_encode()
         self._waiting, self._keys, self._bytes = [], [], 0
@@ -83,7 +83,7 @@ class Partitions:
             yield key, chain((spill.get_batch(number) for number in self._spilled[key]), waiting[key])
 
     def close(self) -> None:
-        """Let go of them."""
+        """Release them."""
         if self._writer is not None:
             self._writer.close()
         if self._spill is not None:

@@ -1,4 +1,4 @@
-"""Where a job's windows go, read from what the caller gave: a directory, or a prefix of an object store. Pure."""
+"""Parse the destination of a job: a directory, or a prefix of an object store. Pure."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _WANTED: Final = "give a directory, file://... too, or an address such as s3://b
 
 @attrs.frozen
 class Prefix:
-    """A prefix of an object store. `str(prefix)` is its address.
+    """A prefix of an object store. `str(prefix)` is its URL.
 
     Attributes:
         scheme: `s3`, `gs`, `az` or `abfs`.
         bucket: the bucket or container.
-        path: what the names of all objects begin with, without slashes at its ends; empty: the whole bucket.
+        path: the prefix of the names of all objects, without slashes at its ends; empty for the whole bucket.
     """
 
     scheme: str
@@ -42,22 +42,23 @@ class Prefix:
 
     @property
     def root(self) -> str:
-        """The address of the bucket."""
+        """The URL of the bucket."""
         return f"{self.scheme}://{self.bucket}"
 
     def key(self, path: str) -> str:
-        """Return the name of an object in the bucket, from its path below the prefix."""
+        """Return the name of an object in the bucket from its path below the prefix."""
         return f"{self.path}/{path}" if self.path else path
 
 
 def place_of(destination: str | os.PathLike[str]) -> Path | Prefix:
-    """Return the directory or the prefix that is meant.
+    """Parse a destination.
 
     >>> str(place_of("s3://bucket/a/b/")), place_of("a/b"), place_of("file:///tmp/a%20b")
     ('s3://bucket/a/b', PosixPath('a/b'), PosixPath('/tmp/a b'))
 
     Raises:
-        ConfigurationError: it is another kind of address, or holds a user or a password, which no message repeats.
+        ConfigurationError: it is another kind of URL, or contains a user or password, which the message does not
+            repeat.
     """
     text = os.fspath(destination)
     match = _ADDRESS.fullmatch(text)

@@ -1,4 +1,4 @@
-"""What a run is to fetch next, and what it leaves as it is. Pure."""
+"""Decide what a run fetches next, and what it keeps. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _DAY = dt.timedelta(1)
 
 @attrs.frozen
 class Plan:
-    """What becomes of the windows that a run has not dealt with.
+    """The plan for the windows that a run has not processed yet.
 
     Attributes:
-        due: those to be fetched, in order; some may be fetched only after the plan was made once more.
-        first: how many of these may be fetched by this plan.
-        kept: those that stay as they are.
-        future: those that have not begun.
+        due: the windows to fetch, in order; some only after a new plan.
+        first: how many of these this plan may fetch.
+        kept: the windows that stay as they are.
+        future: the windows that have not begun.
     """
 
     due: Sequence[Window]
@@ -34,16 +34,16 @@ class Plan:
 
 
 def longest(job: ExportJob) -> int:
-    """Return how many days a window may have at the most.
+    """Return the maximum number of days in a window.
 
-    One of v2 may have a day more than `window_days` where that is as long as it can be: v2 takes the end in, and
-    so it sends as many days for 31 that are asked for up to their last one as for 30 up to the day after.
+    In v2 it may be one day more than the maximal `window_days`: v2 includes the end, so a request for 31 days up to
+    their last one covers as many days as one for 30 up to the day after.
     """
     return job.days + (job.api == "v2" and job.days == V2_DAYS)
 
 
 def asks_short(job: ExportJob, window: Window, *, end_inclusive: bool) -> bool:
-    """Tell whether a window is to be asked for up to its last day, and not up to the day after."""
+    """Return whether to request a window up to its last day, and not up to the day after."""
     return job.api == "v2" and (end_inclusive or window.days > job.days)
 
 
@@ -56,16 +56,16 @@ def make_plan(  # noqa: PLR0917 # all that it depends on
     now: dt.datetime,
     holds: Callable[[WindowEntry], bool],
 ) -> Plan:
-    """Decide what is kept, what lies in the future, and what is to be fetched.
+    """Decide which windows are kept, in the future, or to be fetched.
 
     Args:
         job: the job.
-        whole: its days.
-        manifest: the windows that are held, and what is known about the service.
-        tried: the windows that this run has dealt with.
-        refresh_days: the windows that touch so many days at the end of what has begun are fetched again.
-        now: the time, by the service's clock as far as that is known.
-        holds: whether a window's files are there.
+        whole: the range of days of the job.
+        manifest: the existing windows, and what is known about the service.
+        tried: the windows that this run has processed.
+        refresh_days: windows with any of the last `refresh_days` days that have begun are fetched again.
+        now: the current time, by the service's clock if known.
+        holds: returns whether the files of a window are there.
     """
     today = now.date()
     recent = _recent(whole, refresh_days, today)
@@ -84,7 +84,7 @@ def make_plan(  # noqa: PLR0917 # all that it depends on
         (due if window.start <= today else future).append(window)
     due.sort()
     if job.api == "v2" and due and not manifest.end_inclusive and not tried:
-        # The first one shows how the service reads the end: the others wait for it.
+        # The first one shows whether the service includes the end: the others wait for it.
         due[0] = _with_end_day(job, whole, manifest, due[0], done)
         due[1:] = [window for window in due[1:] if not window.overlaps(due[0])]
         return Plan(due, 1, kept, future)
@@ -92,18 +92,18 @@ def make_plan(  # noqa: PLR0917 # all that it depends on
 
 
 def _is_stale(entry: WindowEntry, recent: Window | None, now: dt.datetime) -> bool:
-    # The machine's clock may have been ahead when it was fetched, and nobody knew of the service's.
+    # The machine's clock may have been ahead when it was fetched without the service's clock.
     early = entry.answered_at is None and entry.start <= now.date() and not has_ended(entry.window, now)
     return entry.provisional or early or (recent is not None and entry.window.overlaps(recent))
 
 
 def loss(old: Iterable[WindowEntry], rows: int, looked_at: Window) -> str | None:
-    """Say why an answer would lose rows that are there; None if it would not.
+    """Return why a response would lose existing rows; None if it would not.
 
     Args:
         old: the windows that it would replace.
-        rows: how many rows came.
-        looked_at: the days that the service looked at.
+        rows: the number of received rows.
+        looked_at: the days that the service covered.
     """
     for entry in old:
         if not entry.rows:
@@ -124,7 +124,7 @@ def _days_at_once(job: ExportJob, manifest: Manifest) -> int:
 def _with_end_day(
     job: ExportJob, whole: Window, manifest: Manifest, window: Window, done: Iterable[Window]
 ) -> Window:
-    """Add the day up to which a window would be asked for, if it is wanted too: it may come with the others."""
+    """Add the end day of the request for a window if it is due too: it may be included anyway."""
     most = min(longest(job), manifest.limit_days or longest(job))
     if window.days != job.days or window.days >= most or window.end >= whole.end:
         return window

@@ -26,13 +26,13 @@ def _line(error: MalformedRecordError) -> bytes:
 
 
 class Rejects:
-    """Takes the errors of a window's records.
+    """Collects the errors of a window's records.
 
     Attributes:
-        count: how many there were.
+        count: the number of errors.
 
     Args:
-        directory: where temporary files go.
+        directory: the directory for temporary files.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -41,13 +41,13 @@ class Rejects:
         self._part: PartFile | None = None
 
     def take(self, error: MalformedRecordError) -> None:
-        """Take one; it is written at once, so that however many there are, none waits in memory."""
+        """Write one at once, so that any number of them needs no memory."""
         self.count += 1
         self._part = self._part or PartFile(self._directory)
         self._part.write(_line(error))
 
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
-        """Bring the file, if there is one, to the disk, as this window's."""
+        """Sync the file, if there is one, and return it as the window's."""
         if self._part is None:
             return []
         part = self._part
@@ -56,6 +56,6 @@ class Rejects:
         return [(Made(part.path, path), FileEntry(path, part.size, part.sha256, self.count))]
 
     def discard(self) -> None:
-        """Remove the file if it is not in its place."""
+        """Remove the file if it was not placed."""
         if self._part is not None:
             self._part.discard()

@@ -1,4 +1,4 @@
-"""A window that is fetched on another machine: what goes there, what comes back, and how it is entered here."""
+"""Fetch a window on another machine: the request, the result, and adding it here."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 __all__ = ["Fetched", "RemoteFetch", "RemoteWindow", "fetch_here", "shared"]
 
 _MEMORY: Final = 256 * 10**6
-"""Bytes for a window."""
+"""The memory for a window in bytes."""
 
 
 @attrs.frozen
 class RemoteWindow:
-    """What another machine is to fetch. It holds no secret.
+    """A request to another machine to fetch a window, without secrets.
 
     Attributes:
-        job: whose window it is.
-        server: as the manifest names it.
-        folder: the directory, which both have under this path, or the address of the prefix.
+        job: the job.
+        server: the base URL of the service.
+        folder: the shared path of the directory, or the URL of the prefix.
         window: the window.
-        short: as `Fetch` has it, like `guarded`.
-        there: the windows that are to be replaced.
-        earlier: the service's time, as far as it is known.
+        short: as in `Fetch`, like `guarded`.
+        there: the windows to replace.
+        earlier: the service's time, as far as known.
     """
 
     job: ExportJob
@@ -58,19 +58,19 @@ class RemoteWindow:
 
     @property
     def asked(self) -> Window:
-        """The days that the service is asked for."""
+        """The days to request."""
         return Window(self.window.start, self.window.end - dt.timedelta(self.short))
 
 
 @attrs.frozen
 class Fetched:
-    """What was fetched.
+    """The result of fetching a window.
 
     Attributes:
-        entry: the window as it is to be entered, if it is.
-        made: its files; where it was uploaded, its list.
-        received: bytes of the answers.
-        shown: as `Fetch` has it, like `doubted`.
+        entry: the window to add, if any.
+        made: its files; after an upload, its list.
+        received: the size of the responses in bytes.
+        shown: as in `Fetch`, like `doubted`.
     """
 
     entry: WindowEntry | None
@@ -81,7 +81,7 @@ class Fetched:
 
 
 class _UnheldDirectory(Directory):
-    """A directory that another process holds: what is to be entered is left to that."""
+    """A directory that another process has locked, which adds the windows."""
 
     def __init__(self, path: Path, job: ExportJob, server: str, there: Sequence[WindowEntry]) -> None:
         super().__init__(path, job, server)
@@ -89,7 +89,7 @@ class _UnheldDirectory(Directory):
         self.entered: tuple[WindowEntry, Sequence[Made]] | None = None
 
     def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
-        """Tell of the window, and where its files are."""
+        """Return the window and its files."""
         self.entered = entry, made
         return True
 
@@ -104,15 +104,15 @@ def _unheld(what: RemoteWindow, temporary: Path) -> _UnheldDirectory | UnheldBuc
 
 
 async def fetch_here(what: RemoteWindow, spec: ExportSpec[Record]) -> Fetched:
-    """Fetch a window into the directory's temporary files, or upload it.
+    """Fetch a window into temporary files of the directory, or upload it.
 
     Args:
         what: the window.
         spec: the export of `what.asked`.
 
     Raises:
-        ScarfError: as `Fetch`.
-        OSError: something cannot be written; the directory is not there, say.
+        ScarfError: as in `Fetch`.
+        OSError: a file cannot be written, for example because the directory is missing.
     """
     received: list[int] = []
     with TemporaryDirectory(prefix="scarf-", ignore_cleanup_errors=True) as spill:
@@ -139,7 +139,7 @@ async def fetch_here(what: RemoteWindow, spec: ExportSpec[Record]) -> Fetched:
 
 
 def shared(place: Path | Prefix, job: ExportJob, server: str, waiting: Callable[[float], object]) -> Destination:
-    """Return a place that other machines write to, for the process that holds it; `waiting` as `Bucket` has it."""
+    """Return a destination that other machines write to, for the process that locks it (see `Bucket`)."""
     if isinstance(place, Path):
         return _SharedDirectory(place, job, server)
     from scarf_async.exports.jobs.remote_bucket import SharedBucket  # noqa: PLC0415 # obstore is an extra
@@ -148,20 +148,20 @@ def shared(place: Path | Prefix, job: ExportJob, server: str, waiting: Callable[
 
 
 class _SharedDirectory(Directory):
-    """The directory of a job, into which other machines write what is not finished."""
+    """The directory of a job, with unfinished files of other machines."""
 
     def checkpoint(self) -> None:
-        """Bring the manifest up to date, and remove what those left that died."""
+        """Update the manifest, and remove the files that dead machines left."""
         super().checkpoint()
         sweep(self.temporary)
 
 
 class RemoteFetch:
-    """Has a window fetched elsewhere, and enters it; made and asked as `Fetch` is.
+    """Has a window fetched elsewhere, and adds it; with the interface of `Fetch`.
 
     Args:
-        fetched: returns what was fetched.
-        server: as the manifest names it.
+        fetched: returns the result.
+        server: the base URL of the service.
     """
 
     def __init__(  # noqa: PLR0917 # after the first two, as `Fetch` takes them
@@ -190,7 +190,7 @@ class RemoteFetch:
         self._what = RemoteWindow(job, server, str(destination.path), window, short, guarded, there, clock.now())
 
     async def __call__(self) -> WindowEntry | None:
-        """Have it fetched; return what was entered, as `Fetch` does."""
+        """Have it fetched; return the added window, like `Fetch`."""
         fetched = await self._fetched(self._what)
         self.receiving = False
         self.shown, self.doubted = fetched.shown, fetched.doubted

@@ -1,4 +1,4 @@
-"""A prefix of an object store into which other machines upload windows (extra `cloud`). All of it blocks."""
+"""A prefix of an object store to which other machines upload windows (extra `cloud`). All methods block."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["SharedBucket", "UnheldBucket"]
 
 
 class UnheldBucket(Bucket):
-    """A prefix that another machine holds: windows are uploaded, and entering them is left to that.
+    """A prefix that another machine has leased: windows are uploaded here, and that machine adds them.
 
     Args:
         place: the prefix.
         job: the job.
-        server: as the manifest names it.
-        there: the windows that are to be replaced.
-        temporary: a directory for what is not finished.
+        server: the base URL of the service.
+        there: the windows to replace.
+        temporary: a directory for unfinished files.
     """
 
     def __init__(
@@ -37,16 +37,16 @@ class UnheldBucket(Bucket):
         self.entered: tuple[WindowEntry, Sequence[Made]] | None = None
 
     def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
-        """Upload its files, and tell of the window with their names, and of its list."""
+        """Upload the files; return the window with their names, and its list."""
         placed, path = self.upload(entry, made)
         self.entered = placed, [Made(Path(), path)]
         return True
 
 
 class SharedBucket(Bucket):
-    """The prefix of a job, held; its windows were uploaded by others."""
+    """The leased prefix of a job, whose windows other machines upload."""
 
     def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
-        """See to it that the manifest names a window; `made` is its list."""
+        """Add a window to the manifest; `made` is its list."""
         (listed,) = made
         return self.enter_uploaded(entry, listed.path)

@@ -1,4 +1,4 @@
-"""What became of each window of a job."""
+"""The outcome of each window of a job."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _SHOWN: Final = 20
 
 @attrs.frozen
 class WindowReport:
-    """What became of one window.
+    """The outcome of one window.
 
     Attributes:
         start: the first day.
         end: the first day after it.
-        status: `fetched` by this run; `kept` from an earlier one; `failed`; `skipped`, since the run stopped
+        status: `fetched` by this run; `kept` from an earlier one; `failed`; `skipped`, because the run stopped
             before it; `future`: it has not begun.
-        provisional: whether it had not ended when it was asked for; the next run fetches it again.
-        rows: how many are there, like `bytes`; of a failed one that was to be replaced, those of the old.
-        duplicates: how many came twice, and were dropped.
-        dropped: how many came that lie outside of the window.
-        bytes: the size of its files.
+        provisional: whether it had not ended when it was requested; the next run fetches it again.
+        rows: the number of rows in its files, like `bytes`; if replacing it failed, those of the old files.
+        duplicates: the number of repeated rows that were dropped.
+        dropped: the number of rows outside the window.
+        bytes: the size of its files in bytes.
         error: why it failed.
-        malformed: how many came that cannot be read, and were left out.
-        effective_start: the first day that the service looked at, where it said so.
-        effective_end: the first day that it did not look at any more, where it said so.
-        conflicting: how many of the duplicates were not equal to the first with their id.
-        conflicts: the lines of the first hundred of these, in what the service sent.
-        columns: those of a CSV that is as it was received, which may differ between windows; up to 4 KiB of them.
-        files: the SHA-256 of each of its files, by their paths from the directory or the prefix on.
+        malformed: the number of records that could not be read and were left out.
+        effective_start: the first day that the service covered, if it said so.
+        effective_end: the first day after those that the service covered, if it said so.
+        conflicting: how many of the duplicates differ from the first row with their id.
+        conflicts: the line numbers of the first hundred of these, in the body that the service sent.
+        columns: the columns of a CSV that was written as received, which may differ between windows; at most 4 KiB.
+        files: the SHA-256 of each of its files, by path relative to the destination.
     """
 
     start: dt.date
@@ -65,7 +65,7 @@ class WindowReport:
 
     @property
     def clamped(self) -> bool:
-        """Whether the service looked at fewer days of it than have begun, as some plans make it."""
+        """Whether the service covered fewer of its days than have begun, as plans limit the history."""
         starts_later = self.effective_start is not None and self.effective_start > self.start
         return starts_later or (
             not self.provisional and self.effective_end is not None and self.effective_end < self.end
@@ -74,19 +74,19 @@ class WindowReport:
 
 @attrs.frozen
 class ExportProgress:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
-        windows_done: windows that this run need not look at any more: there, failed or in the future.
-        windows_total: windows of the job; more, when the service turns out to want shorter ones.
-        windows_failed: those that failed.
-        rows: rows that this run has written; those of a fetch that was cut off count no more.
-        bytes: bytes that this run has received.
+        windows_done: the number of windows that are finished in this run: fetched, kept, failed or in the future.
+        windows_total: the number of windows of the job; it grows if the service requires shorter ones.
+        windows_failed: the number of windows that failed.
+        rows: the number of rows that this run has written, without those of a fetch that was cut off.
+        bytes: the number of bytes that this run has received.
         elapsed: seconds.
-        stage: `fetching`; where all that is in progress has been received, `writing`, into an object store
-            `uploading`, into a database `loading`; `waiting` for a run that may have been killed.
-        finished: what became of windows since the last call.
-        waiting_for: of `waiting`, for what and how long, in words.
+        stage: `fetching`; once everything in progress has been received, `writing`, `uploading` (object store) or
+            `loading` (database); `waiting` for a run that may have been killed.
+        finished: the reports of the windows that finished since the last call.
+        waiting_for: while `waiting`, what for and how long, in words.
     """
 
     windows_done: int
@@ -102,14 +102,14 @@ class ExportProgress:
 
 @attrs.frozen(eq=False, repr=False, str=False)
 class ExportReport:
-    """The windows of a job after a run, in the order of their days. `str(report)` is a table for people.
+    """The windows of a job after a run, in the order of their days. `str(report)` is a readable table.
 
     Attributes:
         job: the job.
-        directory: where its files are: a directory, or the address of a prefix.
+        directory: the destination: a directory, or the URL of a prefix.
         windows: all of them.
         elapsed: seconds.
-        stopped_by: why the run asked for nothing more from some point on; None if it went to its end.
+        stopped_by: why the run stopped early; None if it did not.
     """
 
     job: ExportJob
@@ -123,43 +123,43 @@ class ExportReport:
 
     @property
     def rows(self) -> int:
-        """Rows that are in the directory."""
+        """The number of rows in the destination."""
         return sum(window.rows for window in self.windows)
 
     @property
     def duplicates(self) -> int:
-        """Rows that were dropped, since their `id` had been there."""
+        """The number of rows that were dropped because their `id` was already received."""
         return sum(window.duplicates for window in self.windows)
 
     @property
     def dropped(self) -> int:
-        """Rows that were dropped, since they lie outside of the window that was asked for."""
+        """The number of rows that were dropped because they are outside their window."""
         return sum(window.dropped for window in self.windows)
 
     @property
     def malformed(self) -> int:
-        """Records that cannot be read, and were left out."""
+        """The number of records that could not be read and were left out."""
         return sum(window.malformed for window in self.windows)
 
     @property
     def conflicting(self) -> int:
-        """Duplicates that were not equal to the first with their `id`."""
+        """The number of duplicates that differ from the first row with their `id`."""
         return sum(window.conflicting for window in self.windows)
 
     @property
     def new_files(self) -> Mapping[str, str]:
-        """The SHA-256 of each file that this run has written, by their paths in the directory or the prefix."""
+        """The SHA-256 of each file that this run has written, by path relative to the destination."""
         fetched = (window.files for window in self.windows if window.status == "fetched")
         return {path: sha256 for files in fetched for path, sha256 in files.items()}
 
     @property
     def bytes(self) -> int:
-        """The size of the files."""
+        """The size of the files in bytes."""
         return sum(window.bytes for window in self.windows)
 
     @property
     def complete(self) -> bool:
-        """Whether the whole range is there, and no day of it had yet to end."""
+        """Whether the whole range is there, and each of its days had ended."""
         return all(window.status in {"fetched", "kept"} and not window.provisional for window in self.windows)
 
     @property
@@ -168,10 +168,10 @@ class ExportReport:
         return [window for window in self.windows if window.status == "failed"]
 
     def raise_for_failures(self) -> None:
-        """Raise if a window failed. One that has not begun, or not ended, is not a failure.
+        """Raise an error if a window failed. A window that has not begun, or not ended, is not a failure.
 
         Raises:
-            ExportError: says how many failed; its cause is the first one's error.
+            ExportError: it says how many failed; its cause is the error of the first one.
         """
         if not self.failed:
             return
@@ -179,7 +179,7 @@ class ExportReport:
         words = f"{len(self.failed):,} of {counted(len(self.windows), 'window')} failed"
         skipped = sum(window.status == "skipped" for window in self.windows)
         if skipped:
-            words += f", and {skipped} were not asked for"
+            words += f", and {skipped} were not requested"
         raise ExportError(f"{self.job}: {words}; the first, {_days(first)}: {first.error}") from first.error
 
     def to_dict(self) -> dict[str, JSON]:
@@ -264,14 +264,14 @@ def _days(window: WindowReport) -> str:
 
 
 def _some(lines: Iterable[str]) -> list[str]:
-    """Return the first of some lines, and how many more there are."""
+    """Return the first lines, and how many more there are."""
     lines = list(lines)
     more = len(lines) - _SHOWN
     return [*lines[:_SHOWN], f"... and {more} more"] if more > 0 else lines
 
 
 def _differing_columns(windows: Iterable[WindowReport]) -> Iterator[str]:
-    """Say where columns change from one window to the next that has some."""
+    """Describe where columns change from one window to the next that has any."""
     columns: Sequence[str] = ()
     for window in windows:
         if columns and window.columns and columns != window.columns:

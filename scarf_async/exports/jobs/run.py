@@ -1,4 +1,4 @@
-"""Runs a job: which windows to fetch, in how many turns, and what becomes of them."""
+"""Run a job: which windows to fetch, in which order, and their outcomes."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _TOO_LONG: Final = re.compile(
 
 
 def utc_now() -> dt.datetime:
-    """Return the time."""
+    """Return the current time."""
     return dt.datetime.now(dt.UTC)
 
 
 def is_too_long(error: ScarfError) -> bool:
-    """Whether the service refuses a range for its length."""
+    """Return whether the service refuses a range as too long."""
     if not isinstance(error, APIError) or error.status != 400:
         return False
     return error.code == "range-too-long" or (not error.code and _TOO_LONG.search(error.message) is not None)
@@ -62,7 +62,7 @@ async def nothing() -> None:
 
 
 def tell_of_waiting(progress: Hook[ExportProgress]) -> Callable[[float], object]:
-    """Return what tells, in a thread, that another run may have been killed."""
+    """Return a function that reports, from a thread, that another run may have been killed."""
 
     def tell(seconds: float) -> None:
         from_thread.check_cancelled()
@@ -88,7 +88,7 @@ async def run_job(
     check: Callable[[], Awaitable[None]] = nothing,
     fetch: Callable[..., Fetching] = Fetch,
 ) -> ExportReport:
-    """Run a job; see `Exports.run`. What fetches a window is made by `fetch`, which takes what `Fetch` takes."""
+    """Run a job; see `Exports.run`. `fetch` creates the object that fetches a window, like `Fetch`."""
     began = clock.monotonic()
     engine = Engine(destination.temporary / "engine", memory_limit // 3)
     try:
@@ -112,7 +112,7 @@ async def run_job(
         return run.report()
     finally:
         engine.close()
-        # It begins at once: a cancellation that comes now must not keep the destination locked.
+        # It begins at once: a cancellation now must not leave the destination locked.
         closing = asyncio.get_running_loop().run_in_executor(None, destination.close)
         await asyncio.shield(closing)
 
@@ -122,17 +122,17 @@ class _Run:
 
     Args:
         job: the job.
-        destination: where to, open.
-        spec: makes the export of what is asked for: the first day, and what is sent as the end.
-        progress: is told how far it is.
-        elapsed: returns the seconds since it began.
-        refresh_days: of how many days at the end the windows are fetched again.
-        keep_rejects: whether records that cannot be read go into files.
-        engine: looks for ids, and what else an engine does.
-        memory_limit: bytes for all windows under way; a part of them is the engine's.
-        allow_loss: whether rows that are there may be replaced by what knows of less.
-        refuse: tells which rows the destination cannot take.
-        fetch: makes what fetches a window.
+        destination: the open destination.
+        spec: returns the export for the first day and the end day of a request.
+        progress: called with the progress.
+        elapsed: returns the seconds since the start.
+        refresh_days: how many days at the end to fetch again.
+        keep_rejects: whether to write records that cannot be read to files.
+        engine: the DuckDB engine.
+        memory_limit: the memory in bytes for all windows in progress, including that of the engine.
+        allow_loss: whether a response with fewer rows or days may replace existing rows.
+        refuse: returns the first row that the destination cannot store.
+        fetch: creates the object that fetches a window.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class _Run:
         self._progress = progress
         self._elapsed = elapsed
         self._keep_rejects = keep_rejects
-        # Plans forget: what v3 sends today may be less than what it sent before.
+        # Plans limit the history: v3 may send less today than before.
         self._guarded = job.query is not None and not allow_loss
         self._refuse = refuse
         self._engine = engine
@@ -167,14 +167,14 @@ class _Run:
         self._told = -_PROGRESS_INTERVAL
         self._finished: list[WindowReport] = []
         self._fetching: list[Fetching] = []
-        # What had begun for the service has begun, whatever the machine's clock says.
+        # Windows that had begun by the service's clock have begun, whatever this machine's clock says.
         answered = (entry.answered_at for entry in destination.manifest.windows if entry.provisional)
         self._clock = ServiceClock(utc_now, filter(None, answered))
         self._limit = min(longest(job), destination.manifest.limit_days or longest(job))
         there = [entry.window for entry in destination.manifest.windows]
         self._job = job
         self._range = job.range(there, self._clock.now().date(), refresh_days)
-        # What went on from where an earlier run had come to looks at all of that again.
+        # A job that continues an earlier run checks all of its windows again.
         self._refresh_days = self._range.days if job.start is None else refresh_days
         self._dealt_with: set[Window] = set()
         self._doubtful: set[Window] = set()
@@ -187,16 +187,16 @@ class _Run:
         self._fatal: Exception | None = None
 
     async def __call__(self, concurrency: int, check: Callable[[], Awaitable[None]]) -> None:
-        """Fetch what is to be fetched; then see what the answers have shown to be missing, too.
+        """Fetch all due windows, then those that the responses have shown to be missing.
 
         Args:
-            concurrency: windows under way at the most.
-            check: is awaited once before the first window, and may raise.
+            concurrency: the maximum number of windows in progress.
+            check: awaited once before the first window; it may raise.
 
         Raises:
-            OSError: something cannot be written.
+            OSError: a file cannot be written.
             JobBusyError: another run has taken over.
-            ClientClosedError: the client was closed meanwhile.
+            ClientClosedError: the client was closed during the run.
             ClusterLostError: the cluster that fetches was lost.
             WrongEventLoopError: the client belongs to another event loop.
         """
@@ -208,7 +208,7 @@ class _Run:
         while due:
             under_way = min(at_once, len(due))
             self._ahead = under_way == 1
-            # What reads ahead has records waiting in three places.
+            # A fetch that reads ahead has records waiting in three places.
             self._memory_each = self._memory // (8 if self._ahead else 4 * under_way)
             async with anyio.create_task_group() as workers:
                 for window in due:
@@ -218,7 +218,7 @@ class _Run:
             due = self._next()
 
     def _next(self) -> Sequence[Window]:
-        """Return what is to be fetched by what is known now."""
+        """Return the windows to fetch, by current knowledge."""
         manifest, holds = self._destination.manifest, self._destination.holds
         plan = make_plan(
             self._job, self._range, manifest, self._dealt_with, self._refresh_days, self._clock.now(), holds
@@ -229,7 +229,7 @@ class _Run:
         return plan.due[: plan.first]
 
     def report(self) -> ExportReport:
-        """Return what became of the windows, and tell of it once more."""
+        """Return the report, after a last call of `progress`."""
         self._tell(at_end=True)
         return ExportReport(
             self._job,
@@ -245,12 +245,12 @@ class _Run:
                 self._settle("skipped", window)
                 return
             if window.start > self._clock.now().date():
-                # As an answer has shown meanwhile.
+                # As a response has shown meanwhile.
                 return
             try:
                 shorter = await self._fetch(window)
             except Exception as error:  # noqa: BLE001 # raised when all have ended, and as itself: groups wrap
-                # No window could be fetched any more: the disk, the client, another run.
+                # No more windows can be fetched: a disk error, a closed client, another run.
                 self._fatal = self._fatal or error
                 workers.cancel_scope.cancel()
                 return
@@ -258,7 +258,7 @@ class _Run:
             workers.start_soon(self._work, part, limiter, workers)
 
     async def _fetch(self, window: Window) -> Sequence[Window]:
-        """Fetch a window; or return the shorter ones that are to be fetched in its place."""
+        """Fetch a window, or return shorter ones to fetch instead."""
         if window.days > max(self._limit, longest_bucket(window, self._job.rollup)):
             return self._split(window)
         short = window not in self._doubtful and asks_short(
@@ -300,13 +300,13 @@ class _Run:
         return ()
 
     async def _failed(self, window: Window, error: ScarfError, *, short: bool) -> Sequence[Window]:
-        """Decide what becomes of a window that failed; return what is to be fetched in its place."""
+        """Process a failed window; return the windows to fetch instead."""
         if is_too_long(error) and window.days > longest_bucket(window, self._job.rollup):
             self._limit = min(self._limit, (window.days + 1) // 2)
             await run_sync(partial(self._destination.remember, limit_days=self._limit))
             return self._split(window)
         if short and window.days == 1 and isinstance(error, APIError) and error.status == 400:
-            # A range that ends where it starts is none for a service that leaves the end out.
+            # A range that ends on its first day is empty for a service that excludes the end.
             self._doubtful.add(window)
             await run_sync(partial(self._destination.remember, end_inclusive=False))
             return [window]
@@ -316,11 +316,11 @@ class _Run:
         return ()
 
     async def _learn(self, window: Window, fetch: Fetching, entry: WindowEntry | None) -> None:
-        """Write down how the service reads the end, where its answer shows that."""
+        """Record whether the service includes the end, if its response shows that."""
         if fetch.shown:
             await run_sync(partial(self._destination.remember, end_inclusive=True))
         elif window in self._doubtful and entry is not None and entry.rows:
-            # Of a day that it did not send as the end.
+            # For a day that was not sent as the end.
             await run_sync(partial(self._destination.remember, end_inclusive=False))
 
     def _split(self, window: Window) -> Sequence[Window]:
@@ -338,7 +338,7 @@ class _Run:
         error: ScarfError | None = None,
     ) -> None:
         if entry is None or status == "fetched":
-            # What was to be replaced is still there; or files have the names that the destination gave them.
+            # The replaced windows are still there; or the files have the names that the destination gave them.
             there = self._destination.manifest.windows
             entry = next((old for old in there if old.window == window), entry)
         self._dealt_with.add(window)
@@ -352,7 +352,7 @@ class _Run:
         self._tell()
 
     def _tell(self, *, at_end: bool = False) -> None:
-        """Tell how far the run is, at most ten times a second, and once at the end."""
+        """Report the progress, at most ten times a second, and once at the end."""
         now = self._elapsed()
         done = len(self._reports) + len(self._others)
         if not at_end and (done == self._total or now - self._told < _PROGRESS_INTERVAL):

@@ -1,4 +1,4 @@
-"""What a job has written, to be read: the files that the manifest names, in a directory or below a prefix."""
+"""The files of a job for reading: those that its manifest names, in a directory or below a prefix."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ __all__ = ["Source", "need_store", "objects_at", "source_of"]
 
 
 class Source(Protocol):
-    """Files of a job, by their paths from the directory or the prefix on."""
+    """The files of a job, by relative path."""
 
     @property
     def manifest(self) -> Manifest:
-        """What is there."""
+        """The manifest."""
 
     @property
     def objects(self) -> Objects | None:
-        """The objects below the prefix; None: it is a directory."""
+        """The objects below the prefix; None for a directory."""
 
     def where(self, path: str) -> Path | str:
-        """Return where a file is: its path, or its address."""
+        """Return the path or URL of a file."""
 
     def open(self, path: str) -> IO[bytes]:
-        """Open a file to be read.
+        """Open a file for reading.
 
         Raises:
-            OSError: it is not there, or cannot be read.
+            OSError: it does not exist, or cannot be read.
         """
 
 
@@ -83,7 +83,7 @@ class _Below:
 
 
 def need_store(place: Prefix) -> None:
-    """Make sure that what a prefix needs is there.
+    """Check the requirements of a prefix.
 
     Raises:
         ConfigurationError: obstore is not installed.
@@ -95,7 +95,7 @@ def objects_at(place: Prefix, store: ObjectStore | None = None) -> Objects:
     """Return the objects below a prefix.
 
     Raises:
-        ConfigurationError: obstore is not installed, or the environment does not say how to reach the store.
+        ConfigurationError: obstore is not installed, or the environment has no settings for the store.
     """
     need_store(place)
     from scarf_async.exports.jobs.objects import Objects  # noqa: PLC0415 # obstore is an extra
@@ -104,12 +104,12 @@ def objects_at(place: Prefix, store: ObjectStore | None = None) -> Objects:
 
 
 def source_of(source: str | os.PathLike[str], store: ObjectStore | None = None) -> Source:
-    """Return what a job has written to a directory or below a prefix.
+    """Return the files of a job in a directory or below a prefix.
 
     Raises:
-        ConfigurationError: it is neither, there are no credentials, or obstore is not installed.
-        ExportError: it is not that of an export job, or its manifest cannot be used.
-        OSError: it cannot be read.
+        ConfigurationError: the source is neither, no credentials were found, or obstore is not installed.
+        ExportError: the source is not that of an export job, or its manifest cannot be used.
+        OSError: the source cannot be read.
     """
     place = place_of(source)
     return _Files(place) if isinstance(place, Path) else _Below(objects_at(place, store))

@@ -1,4 +1,4 @@
-"""Reads what an export job has written again, against its manifest. It needs no client."""
+"""Compare the files of an export job with its manifest. It needs no client."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _READ_AT_ONCE: Final = 2**20
 
 @attrs.frozen
 class FileProblem:
-    """What is wrong with a file of an export job.
+    """A problem with a file of an export job.
 
     Attributes:
-        path: the file, in an object store its address; the manifest, where windows are missing.
-        problem: what is wrong, in words.
+        path: the file, or its URL in an object store; the manifest if windows are missing.
+        problem: a readable description.
     """
 
     path: Path | str
@@ -47,24 +47,24 @@ class FileProblem:
 def verify_export(
     directory: str | os.PathLike[str], *, deep: bool = False, store: ObjectStore | None = None
 ) -> list[FileProblem]:
-    """Read every file of an export job again, and compare it with the manifest.
+    """Read every file of an export job, and compare it with the manifest.
 
-    Sizes, SHA-256 and rows are compared (of Parquet files only the first two, which suffice), and between the
-    windows no day may be missing. While a run is under way the temporary files of a directory are problems; in an
-    object store, what no window has is left for `collect_garbage`.
+    It compares sizes, SHA-256 and rows (for Parquet files only the first two, which suffice), and finds days that
+    are missing between windows. During a run, temporary files of a directory count as problems; in an object store,
+    objects that no window has are left for `collect_garbage`.
 
     Args:
-        directory: the directory, or the address of the prefix, that `scarf.exports.run` wrote.
-        deep: where all of this is as it was written, look for ids of events, too, that are in two windows: these
-            can only be events of one id and different times. Needs the extra `data`.
-        store: an obstore store of the bucket; None: one by the environment.
+        directory: the directory, or the URL of the prefix, that `scarf.exports.run` wrote.
+        deep: if there are no other problems, also look for event ids that are in two windows, which must be events
+            with the same id and different times. Needs the extra `data`.
+        store: an obstore store of the bucket; None: one with the credentials of the environment.
 
     Returns:
-        What is wrong; nothing, if all is there as it was written.
+        The problems; empty if all files are as they were written.
 
     Raises:
-        ConfigurationError: DuckDB, pyarrow or obstore is not installed, it is another kind of address, or there are
-            no credentials.
+        ConfigurationError: DuckDB, pyarrow or obstore is not installed, the URL is of another kind, or no
+            credentials were found.
         OSError: the directory, the store or a file in it cannot be read.
     """
     flag("deep", deep, ValidationError)
@@ -111,7 +111,7 @@ def _problem(source: Source, entry: FileEntry) -> str:
 
 
 def _read(file: IO[bytes], entry: FileEntry) -> tuple[str, int | None]:
-    """Return a file's SHA-256, and its rows where they can be counted cheaply."""
+    """Return the SHA-256 of a file, and its number of rows if counting is cheap."""
     digest = hashlib.sha256()
     lines = 0
     suffix = Path(entry.path).suffix
@@ -120,14 +120,14 @@ def _read(file: IO[bytes], entry: FileEntry) -> tuple[str, int | None]:
         digest.update(data)
         lines += data.count(b"\n") if splitter is None else len(splitter.feed(data))
     if splitter is not None:
-        # Where the service sent no content there is no header either.
+        # If the service sent no content, there is no header either.
         return digest.hexdigest(), max(0, lines - 1)
     return digest.hexdigest(), lines if suffix == ".jsonl" else None
 
 
 def _strangers(path: Path, manifest: Manifest) -> Iterator[FileProblem]:
     for left in temporary_files(path):
-        yield FileProblem(left, "a temporary file, of a run that was killed or is under way")
+        yield FileProblem(left, "a temporary file of a run that was killed or is in progress")
     named = manifest.files
     for name in data_files(path):
         if name not in named:

@@ -1,4 +1,4 @@
-"""Windows: the stretches of days in which a range is fetched; and what time it is for the service."""
+"""Windows: the ranges of days that a job fetches one by one; and the service's clock."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from scarf_async.protocol.messages import server_date
 
 __all__ = ["ServiceClock", "Window", "cut", "cut_gaps", "gaps", "has_ended", "longest_bucket", "midnight"]
 
-# The service takes a while to take in what has happened.
+# The service needs a while to process events.
 _GRACE: Final = dt.timedelta(hours=1)
 _LONGEST_BUCKET: Final = {"daily": 1, "weekly": 7, "monthly": 31, "yearly": 366}
 
 
 @attrs.frozen(order=True)
 class Window:
-    """Some days: the first one in it, the last one not."""
+    """A range of days, from `start` to before `end`."""
 
     start: dt.date
     end: dt.date
@@ -30,11 +30,11 @@ class Window:
 
     @property
     def days(self) -> int:
-        """How many days it has."""
+        """The number of its days."""
         return (self.end - self.start).days
 
     def overlaps(self, other: Window) -> bool:
-        """Whether the two have a day in common."""
+        """Return whether the two have a day in common."""
         return self.start < other.end and other.start < self.end
 
 
@@ -44,14 +44,14 @@ def midnight(day: dt.date) -> dt.datetime:
 
 
 def has_ended(window: Window, now: dt.datetime) -> bool:
-    """Whether all of a window can have come in by now."""
+    """Return whether all events of a window can have been processed by now."""
     return now - midnight(window.end) >= _GRACE
 
 
 def cut(window: Window, days: int, rollup: Rollup = "daily") -> Iterator[Window]:
-    """Cut a window into ones of so many days at the most, from its start on, at borders of buckets.
+    """Cut a window into windows of at most a number of days, from its start, at borders of buckets.
 
-    Where a bucket is longer than that, it is a window of its own.
+    A longer bucket is a window of its own.
 
     >>> [str(part) for part in cut(Window(dt.date(2024, 1, 1), dt.date(2024, 1, 8)), 3)]
     ['2024-01-01..2024-01-04', '2024-01-04..2024-01-07', '2024-01-07..2024-01-08']
@@ -72,13 +72,13 @@ def cut(window: Window, days: int, rollup: Rollup = "daily") -> Iterator[Window]
 
 def _border(start: dt.date, days: int, end: dt.date, rollup: Rollup) -> dt.date:
     """Return the last border of buckets that is not more than so many days away, or the end if that is nearer."""
-    # The last day that a date can have is not a reason to fail.
+    # Dates near the maximum must not overflow.
     day = dt.date.fromordinal(min(start.toordinal() + days, end.toordinal()))
     return end if day == end else _bucket(day, rollup)
 
 
 def _bucket(day: dt.date, rollup: Rollup) -> dt.date:
-    """Return the first day of the bucket that a day lies in."""
+    """Return the first day of the bucket of a day."""
     match rollup:
         case "weekly":
             return day - dt.timedelta(day.weekday())
@@ -91,14 +91,14 @@ def _bucket(day: dt.date, rollup: Rollup) -> dt.date:
 
 
 def longest_bucket(window: Window, rollup: Rollup) -> int:
-    """Return how many days the longest bucket of a window has, the first and the last one as they are cut."""
+    """Return the length in days of the longest bucket of a window; its first and last buckets may be cut."""
     if rollup == "daily":
         return 1
     return max(part.days for part in cut(window, 1, rollup))
 
 
 def gaps(window: Window, done: Iterable[Window]) -> Iterator[Window]:
-    """Return what of a window lies in none of these."""
+    """Return the parts of a window that are in none of these."""
     at = window.start
     for other in sorted(done):
         if at < min(other.start, window.end):
@@ -109,17 +109,17 @@ def gaps(window: Window, done: Iterable[Window]) -> Iterator[Window]:
 
 
 def cut_gaps(whole: Window, done: Iterable[Window], days: int, rollup: Rollup = "daily") -> Iterator[Window]:
-    """Return windows that cover what of a range is not done, each gap cut from its own first day on."""
+    """Return windows that cover the missing parts of a range; each gap is cut from its own first day."""
     for gap in gaps(whole, done):
         yield from cut(gap, days, rollup)
 
 
 class ServiceClock:
-    """The time as the service's last answer said it; before the first one that says it, by the machine's clock.
+    """The time of the service, from its last response; before the first, that of this machine.
 
     Args:
-        machine: tells the machine's time (aware).
-        earlier: what earlier answers have said: before that it cannot be.
+        machine: returns this machine's time (aware).
+        earlier: the time of earlier responses, which is a lower bound.
     """
 
     def __init__(self, machine: Callable[[], dt.datetime], earlier: Iterable[dt.datetime] = ()) -> None:
@@ -132,7 +132,7 @@ class ServiceClock:
         return self._heard or max((self.machine(), *self._earlier))
 
     def hear(self, headers: Mapping[str, str]) -> dt.datetime | None:
-        """Take an answer's `Date`, and return it; None where there is none that can be read."""
+        """Record the `Date` of a response and return it; None if there is no valid one."""
         try:
             date = server_date(headers)
             heard = None if date is None else date.astimezone(dt.UTC)

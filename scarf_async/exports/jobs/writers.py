@@ -1,4 +1,4 @@
-"""The files of a window, each format's in its own way. All of it blocks."""
+"""Write the files of a window, in each format. All methods block."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = ["Writer", "writer_of"]
 _EMPTY: Final = pa.scalar("")
 _MONTH: Final = len("YYYY-MM")
 _ROW_GROUP: Final = 65_536
-"""Rows. Cut by their count, the same rows give the same bytes however they come."""
+"""The number of rows in a row group, so that the same rows give the same bytes however they arrive."""
 _LARGE_ROW_GROUP: Final = 64 * 2**20
-"""Bytes at which a row group ends before that, for the memory's sake."""
-# Hardly a value of these comes twice in a row group: to look for them in a dictionary costs more than it saves.
+"""The size in bytes at which a row group ends earlier, to save memory."""
+# Values of these columns are rarely repeated in a row group: a dictionary would cost more than it saves.
 _WITHOUT_DICTIONARY: Final = frozenset({"id", "time"})
 
 
@@ -42,7 +42,7 @@ class Writer(ABC):
     """Writes the files of one window.
 
     Attributes:
-        rows: how many it was given.
+        rows: the number of rows so far.
     """
 
     rows: int = 0
@@ -59,14 +59,14 @@ class Writer(ABC):
 
     @abstractmethod
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
-        """Bring all files to the disk, as those of a window."""
+        """Sync all files, and return them as those of the window."""
 
     @abstractmethod
     def discard(self) -> None:
         """Remove its files."""
 
     def close(self) -> None:  # noqa: B027 # most have nothing
-        """Let go of what it needs besides."""
+        """Release other resources."""
 
 
 def _entered(
@@ -81,10 +81,10 @@ class _Text(Writer):
     """One file of text.
 
     Args:
-        directory: where temporary files go.
+        directory: the directory for temporary files.
         form: CSV or JSON lines.
-        text: makes text of records.
-        header: returns what comes before the records, once one of them or the end has come.
+        text: converts records to text.
+        header: returns the header, once a record or the end has arrived.
     """
 
     def __init__(
@@ -120,12 +120,12 @@ class _Text(Writer):
 
 
 class _Parquet(Writer):
-    """One file, in row groups of equal length but for the last.
+    """One file, in row groups of equal length except the last.
 
     Args:
-        directory: where temporary files go.
-        schema: of the rows.
-        folder: where it will be, if it is one of several.
+        directory: the directory for temporary files.
+        schema: the schema of the rows.
+        folder: its folder, if it is one of several files.
     """
 
     def __init__(self, directory: Path, schema: pa.Schema, folder: str = "") -> None:
@@ -150,7 +150,7 @@ class _Parquet(Writer):
         self.add(part.batch)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Write records, which are counted already."""
+        """Write records that are already counted."""
         self._waiting.append(batch)
         self._held += batch.num_rows
         self._bytes += batch.nbytes
@@ -160,7 +160,7 @@ class _Parquet(Writer):
     def _end_row_group(self) -> None:
         table = pa.Table.from_batches(self._waiting, self._schema)
         self._writer.write_table(table.slice(0, _ROW_GROUP), row_group_size=_ROW_GROUP)
-        # Each thread that was at work would keep some for itself.
+        # Each thread would keep some of the memory.
         pa.default_memory_pool().release_unused()
         rest = table.slice(_ROW_GROUP)
         self._waiting = rest.to_batches()
@@ -173,7 +173,7 @@ class _Parquet(Writer):
         return [_entered(self._part, window, ExportFormat.PARQUET, self.rows, self._folder)]
 
     def discard(self) -> None:
-        # Left open, it would write to the closed file when it is collected.
+        # If left open, it would write to the closed file when it is garbage-collected.
         with suppress(pa.ArrowException, OSError):
             self._writer.close()
         self._part.discard()
@@ -182,8 +182,8 @@ class _Parquet(Writer):
 class _Partitioned(Writer):
     """A folder of Parquet for each month (UTC), or for each package or pixel, written one after another.
 
-    No folder is named as a column is: readers take text in a path for what it looks like, and then a column that
-    is a number here, and text or a dictionary there, fits nowhere.
+    No folder has the name of a column: readers guess the type of values in a path, and a column that is a number in
+    some files and text or a dictionary in others cannot be read.
     """
 
     def __init__(self, directory: Path, schema: pa.Schema, by: PartitionBy, window: Window, memory: int) -> None:
@@ -203,9 +203,10 @@ class _Partitioned(Writer):
             return pc.coalesce(*map(rows.column, names), _EMPTY)
         moments = rows.column("time" if "time" in rows.schema.names else "date")
         if pa.types.is_timestamp(moments.type):
-            # For a time with a zone Arrow asks the machine's time zone database, which may lack; it is in UTC.
+            # For a time with a zone, Arrow needs the machine's time zone database, which may be missing; this is in
+            # UTC.
             moments = moments.cast(pa.timestamp("us"))
-        # What counts the whole range has no date: it lies where its window begins.
+        # Counts of the whole range have no date: they belong to the start of their window.
         return pc.fill_null(pc.utf8_slice_codeunits(moments.cast(pa.string()), 0, _MONTH), self._first)
 
     def finish(self, window: Window) -> list[tuple[Made, FileEntry]]:
@@ -229,7 +230,7 @@ class _Partitioned(Writer):
 
 
 def _header_as_sent(header: bytes) -> bytes:
-    """Return what is read as this header, of which a second BOM is a part; nothing where none came."""
+    """Return the bytes that are read as this header, including a second BOM; empty if there is none."""
     return header and BOM * header.startswith(BOM) + with_end(header)
 
 
@@ -242,7 +243,7 @@ def _json_as_sent(part: Part) -> Iterable[bytes | memoryview]:
     try:
         msgspec.json.Decoder().decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # Readers of the file are stricter than ours, and would refuse it whole.
+        # Other readers are stricter than ours, and would refuse the whole file.
         return [msgspec.json.encode(loads(line)) + b"\n" for line in bytes(lines).split(b"\n")[:-1]]
     return [lines]
 
@@ -262,14 +263,14 @@ def _as_csv(part: Part) -> Iterable[bytes]:
 
 
 def writer_of(directory: Path, window: Window, job: ExportJob, parser: BlockParser[Record], memory: int) -> Writer:
-    """Return what writes a window.
+    """Return the writer of a window.
 
     Args:
-        directory: where temporary files go.
+        directory: the directory for temporary files.
         window: the window.
-        job: says what is written.
-        parser: makes the records; once they have come, it has the header that the service sent.
-        memory: bytes of records that may wait.
+        job: the job.
+        parser: the parser of the records, which has the header once they have arrived.
+        memory: the maximum size in bytes of records in memory.
     """
     record, form, by = parser.record, job.format, job.partition_by
     schema = schema_of(record)

@@ -1,4 +1,4 @@
-"""What a load asks of a database, and what happens to one window in it: the same steps in PostgreSQL and DuckDB."""
+"""The interface of a database for loads, and the loading of one window: the same steps in PostgreSQL and DuckDB."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ __all__ = [
 Row: TypeAlias = tuple[object, ...]
 
 STAGE: Final = "scarf_rows"
-"""The temporary table that a window's rows come into first."""
+"""The temporary table that receives the rows of a window first."""
 
 
 class LoadStoppedError(Exception):
-    """No window could be loaded any more. Never leaves the package: `error` is what does.
+    """No more windows can be loaded. Internal: callers get `error`.
 
     Attributes:
-        error: what happened.
+        error: the error for the caller.
     """
 
     def __init__(self, error: ScarfError) -> None:
@@ -49,13 +49,13 @@ class LoadStoppedError(Exception):
 
 @attrs.frozen
 class Incoming:
-    """A window that is to be loaded.
+    """A window to load.
 
     Attributes:
         window: its days.
-        batches: its rows; asked for more than once.
-        provisional: whether it had not ended when it was asked for.
-        description: what it is, for messages.
+        batches: returns its rows; may be called more than once.
+        provisional: whether it had not ended when it was requested.
+        description: its description, for messages.
     """
 
     window: Window
@@ -66,13 +66,13 @@ class Incoming:
 
 @attrs.frozen
 class Loaded:
-    """What became of a window.
+    """The result of loading a window.
 
     Attributes:
-        status: `unchanged` where the ledger had just these rows.
-        rows: how many it has.
-        deleted: how many were there and did not come again.
-        replaced: how many U+0000 were replaced.
+        status: `unchanged` if the ledger already had these rows.
+        rows: the number of its rows.
+        deleted: the number of earlier rows that were not received again.
+        replaced: the number of U+0000 characters that were replaced.
     """
 
     status: Literal["loaded", "unchanged"]
@@ -82,54 +82,54 @@ class Loaded:
 
 
 class Session(Protocol):
-    """A connection within a transaction. Parameters are `$1`, `$2`, ... in both databases."""
+    """A connection in a transaction. Parameters are `$1`, `$2`, ... in both databases."""
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Run a statement; return its rows, if it has some."""
+        """Run a statement; return its rows, if any."""
 
     def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
-        """Put rows into a fresh temporary table, and all of them into the tally's digest."""
+        """Write rows into a new temporary table, and add them to the digest."""
 
 
 class Database(Protocol):
-    """A table to load into. All of it blocks, and is called in threads."""
+    """A table to load into. All methods block, and are called in threads."""
 
     @property
     def refuse(self) -> Refuse:
-        """Returns the first row that the table cannot take, and why."""
+        """Returns the first row that the table cannot store, and why."""
 
     def open(self) -> None:
-        """Take hold of the table, made where it is missing.
+        """Lock the table; create it if it does not exist.
 
         Raises:
-            JobBusyError: another load holds it.
-            LoadError: it is out of reach, or lacks something that cannot be made.
+            JobBusyError: another load has locked it.
+            LoadError: the database cannot be reached, or something is missing that cannot be created.
         """
 
     def lines(self) -> list[Line]:
-        """Return what is in it of the job."""
+        """Return the ledger's lines of the job."""
 
     def last_day(self, before: dt.date) -> dt.date | None:
-        """Return the last day of its rows before another one; None where there is none."""
+        """Return the last day of its rows before another day; None if there is none."""
 
     def load(self, incoming: Incoming) -> Loaded:
-        """Load a window, whole or not at all.
+        """Load a window, completely or not at all.
 
         Raises:
-            LoadError: the database refuses it.
-            MalformedRecordError: it has a row that the table cannot take.
-            LoadStoppedError: no window could be loaded any more.
+            LoadError: the database returned an error.
+            MalformedRecordError: it has a row that the table cannot store.
+            LoadStoppedError: no more windows can be loaded.
         """
 
     def missing(self) -> str:
-        """Return the statements that make what is missing, and make nothing.
+        """Return the statements that would create what is missing, without running them.
 
         Raises:
-            LoadError: it is out of reach.
+            LoadError: the database cannot be reached.
         """
 
     def close(self) -> None:
-        """Let go of it."""
+        """Unlock and close it."""
 
 
 @attrs.frozen
@@ -137,9 +137,9 @@ class Statements:
     """The SQL of a load into a table. Pure.
 
     Attributes:
-        layout: the table's.
+        layout: the layout of the table.
         table: its name, with its schema.
-        job: the job's name in the ledger.
+        job: the name of the job in the ledger.
     """
 
     layout: Layout
@@ -162,11 +162,11 @@ class Statements:
         return ", ".join(map(self.layout.quote, self.layout.names))
 
     def refuse(self, batch: pa.RecordBatch) -> tuple[int, str] | None:
-        """Return the first row that the table cannot take, and why."""
+        """Return the first row that the table cannot store, and why."""
         return refused(batch, longest=self.layout.longest_id, required=self.layout.columns == "official")
 
     def read(self, session: Session) -> list[Line]:
-        """Return what is in the table of the job."""
+        """Return the ledger's lines of the job."""
         rows = session.execute(
             'SELECT start, "end", digest, window_id, load_id, "rows", provisional'
             f' FROM {self.ledger} WHERE "table" = $1 AND job = $2 ORDER BY start',
@@ -175,14 +175,14 @@ class Statements:
         return [_line(*row) for row in rows]
 
     def last_day(self, session: Session, before: dt.date) -> dt.date | None:
-        """Return the last day of the table's rows before another one; None where there is none."""
+        """Return the last day of the table's rows before another day; None if there is none."""
         ((day,),) = session.execute(
             f'SELECT CAST(max("time") AS date) FROM {self.events} WHERE "time" < CAST($1 AS timestamp)', (before,)
         )
         return day if isinstance(day, dt.date) else None
 
     def write(self, session: Session, lines: Sequence[Line], new: Line) -> None:
-        """Put a window into the ledger, in the place of what others have of its days."""
+        """Write a window into the ledger; other windows lose its days."""
         old = set(lines)
         now = after(lines, new)
         for line in old.difference(now):
@@ -201,13 +201,13 @@ class Statements:
                 )
 
     def replace(self, session: Session, lines: Sequence[Line], new: Line, tally: Tally) -> int:
-        """Put the rows of the temporary table in the place of those that they replace.
+        """Move the rows of the temporary table into the table, replacing earlier ones.
 
         Returns:
-            How many rows were there and did not come again.
+            The number of earlier rows that were not received again.
         """
         if tally.changed_ids:
-            # What differed in U+0000 alone is the same now; the first one stays.
+            # Ids that differed only in U+0000 are equal now; the first row stays.
             session.execute(
                 f"DELETE FROM {STAGE} WHERE {self._place} IN ("
                 f"SELECT {self._place} FROM (SELECT {self._place}, id, row_number() OVER"
@@ -221,8 +221,8 @@ class Statements:
         insert = f"INSERT INTO {self.events} ({names}) SELECT {values} FROM {STAGE}"
         inserts = [insert]
         if (self.layout.dialect, self.layout.columns) == ("duckdb", "scarf"):
-            # Before 2.0 an index of DuckDB has what the same transaction has deleted; rows without an id conflict
-            # with each other.
+            # Before 2.0, DuckDB's index still contains rows that the same transaction deleted, and rows without an
+            # id conflict with each other.
             news = ", ".join(
                 f"{name} = excluded.{name}" for name in names.split(", ") if name != self.layout.quote("id")
             )
@@ -235,10 +235,10 @@ class Statements:
         return deleted
 
     def _delete(self, session: Session, lines: Sequence[Line], window: Window, tally: Tally) -> int:
-        """Delete what an earlier load of these days put there and what did not come again; return how much."""
+        """Delete rows of an earlier load of these days that were not received again; return their number."""
         identified = unidentified = 0
         for line in lines:
-            # A rule by time alone would take rows of other owners.
+            # Deleting by time alone would delete rows of other owners.
             where = (
                 f"FROM {self.events} WHERE scarf_window = $1"
                 " AND time >= CAST($2 AS timestamptz) AND time < CAST($3 AS timestamptz)"
@@ -249,7 +249,7 @@ class Statements:
             identified += _number(some)
             unidentified += _number(others)
             session.execute(f"DELETE {where}", values)
-        # Of those without an id nobody can tell which came again.
+        # Rows without an id cannot be matched.
         return identified + max(0, unidentified - tally.unidentified)
 
     @property
@@ -279,17 +279,17 @@ def _line(*values: object) -> Line:
 def load_window(
     session: Session, statements: Statements, incoming: Incoming, load_id: uuid.UUID, before: Loaded | None = None
 ) -> Loaded:
-    """Load a window, within a transaction that nobody else can be in.
+    """Load a window, in a transaction with exclusive access.
 
     Args:
         session: the connection.
-        statements: the table's.
+        statements: the SQL for the table.
         incoming: the window.
-        load_id: of this loading, in all its attempts.
-        before: what an earlier attempt came to, if its COMMIT was not answered.
+        load_id: identifies this load in all its attempts.
+        before: the result of an earlier attempt whose COMMIT got no response.
 
     Raises:
-        MalformedRecordError: a row cannot be taken.
+        MalformedRecordError: the table cannot store a row.
     """
     window = incoming.window
     lines = statements.read(session)

@@ -1,4 +1,4 @@
-"""A table in a file of DuckDB to load into (extra `data`). Imported on first use."""
+"""A table in a DuckDB file to load into (extra `data`). Imported on first use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LOOK_AGAIN: Final = 0.1
 _LOCKED: Final = "lock"
 _BATCH: Final = "scarf_batch"
 
-# The engine gives one process one database, however often it is opened.
+# DuckDB shares one database in a process, however often it is opened.
 _held: set[Path] = set()
 _holding = threading.Lock()
 
@@ -41,7 +41,7 @@ def _quote(name: str) -> str:
 
 
 class _Session:
-    """A connection. The engine's messages may hold events: of its errors only those of files are passed on."""
+    """A connection. DuckDB's messages may contain events, so only its errors about files are passed on."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
@@ -63,14 +63,14 @@ class _Session:
             time.sleep(_LOOK_AGAIN)
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Run a statement; return its rows, if it has some."""
+        """Run a statement; return its rows, if any."""
         return self._told(lambda: self._execute(sql, parameters))
 
     def _execute(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         return self._connection.execute(sql, list(parameters)).fetchall()
 
     def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
-        """Put rows into a fresh temporary table, and all of them into the tally's digest."""
+        """Write rows into a new temporary table, and add them to the digest."""
         names = statements.names
         self.execute(f"CREATE TEMP TABLE {STAGE} AS SELECT {names} FROM {statements.events} LIMIT 0")
         for batch in batches:
@@ -84,7 +84,7 @@ class _Session:
         self._connection.unregister(_BATCH)
 
     def roll_back(self) -> None:
-        """End the transaction, if the engine has not ended it."""
+        """Roll back the transaction, if DuckDB has not done so."""
         with suppress(duckdb.Error):
             self._connection.rollback()
 
@@ -99,12 +99,12 @@ class _Session:
             problem = str(error)
         except duckdb.Error as error:
             problem = type(error).__name__
-        # Outside of the handler: the engine's exception is not the context of this one.
+        # Outside the handler, so that DuckDB's exception does not become the context of this one.
         raise LoadError(f"DuckDB file {self._path}: {problem}")
 
 
 def _without_zone(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return rows whose times have no zone, which is UTC: others the engine would move to its own zone."""
+    """Return rows with UTC times without a zone: DuckDB would convert others to its own zone."""
     columns = [
         column.cast(pa.timestamp("us")) if pa.types.is_timestamp(column.type) else column
         for column in batch.columns
@@ -113,13 +113,13 @@ def _without_zone(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 class DuckDBTable:
-    """A table in a file of DuckDB, held by one load. One connection does it all: a cursor has its own transactions.
+    """A table in a DuckDB file, locked by one load, with one connection: a cursor has its own transactions.
 
     Args:
-        path: the file, made where it is missing.
+        path: the file, which is created if it does not exist.
         table: the table.
-        columns: whose table it is.
-        job: what the ledger calls the job.
+        columns: the kind of table, `scarf` or `official`.
+        job: the name of the job in the ledger.
     """
 
     def __init__(self, path: Path, table: TableName, columns: Columns, job: str) -> None:
@@ -131,7 +131,7 @@ class DuckDBTable:
 
     @property
     def refuse(self) -> Refuse:
-        """Returns the first row that the table cannot take, and why."""
+        """Returns the first row that the table cannot store, and why."""
         return self._statements.refuse
 
     @property
@@ -141,11 +141,11 @@ class DuckDBTable:
         return self._session
 
     def open(self) -> None:
-        """Take hold of the file, and make the table where it is missing.
+        """Lock the file, and create the table if it does not exist.
 
         Raises:
-            JobBusyError: another load or another process holds the file.
-            LoadError: it cannot be opened, or lacks something that cannot be made.
+            JobBusyError: another load or process has the file open.
+            LoadError: it cannot be opened, or something is missing that cannot be created.
         """
         with self._turn:
             path = self._path.resolve()
@@ -190,10 +190,10 @@ class DuckDBTable:
         return Found(events=columns[0], ledger=columns[1], has_schema=bool(schemas))
 
     def missing(self) -> str:
-        """Return the statements that make what is missing, and make nothing, not even the file.
+        """Return the statements that would create what is missing, without running them or creating the file.
 
         Raises:
-            JobBusyError: another process holds the file.
+            JobBusyError: another process has the file open.
             LoadError: it cannot be opened.
         """
         statements = self._statements
@@ -208,21 +208,21 @@ class DuckDBTable:
         return as_script([*created, *asked])
 
     def lines(self) -> list[Line]:
-        """Return what is in it of the job."""
+        """Return the ledger's lines of the job."""
         with self._turn:
             return self._statements.read(self._open_session)
 
     def last_day(self, before: dt.date) -> dt.date | None:
-        """Return the last day of its rows before another one; None where there is none."""
+        """Return the last day of its rows before another day; None if there is none."""
         with self._turn:
             return self._statements.last_day(self._open_session, before)
 
     def load(self, incoming: Incoming) -> Loaded:
-        """Load a window, whole or not at all.
+        """Load a window, completely or not at all.
 
         Raises:
-            LoadError: the database refuses it.
-            MalformedRecordError: it has a row that the table cannot take.
+            LoadError: the database returned an error.
+            MalformedRecordError: it has a row that the table cannot store.
         """
         with self._turn:
             session = self._open_session
@@ -238,7 +238,7 @@ class DuckDBTable:
             return loaded
 
     def close(self) -> None:
-        """Let go of it."""
+        """Unlock and close it."""
         with self._turn:
             if self._session is not None:
                 self._let_go(self._path.resolve())

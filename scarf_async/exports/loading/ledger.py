@@ -1,4 +1,4 @@
-"""The ledger: which window of which job is in a table, under which number. Pure."""
+"""The ledger: which windows of which jobs are in a table, with their numbers. Pure."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from scarf_async.text import printable
 __all__ = ["EVENTS", "Line", "after", "as_manifest", "job_key", "overlapping"]
 
 EVENTS: Final = frozenset({ExportKind.PACKAGE_EVENTS, ExportKind.OWNER_EVENTS, ExportKind.PIXEL_EVENTS})
-"""The exports that a table of events can take."""
+"""The exports that a table of events can store."""
 
-# How a directory is written is not what is in it.
+# The format of a directory does not change its contents.
 _NOT_OF_A_TABLE: Final = frozenset({"format", "partition_by"})
 _SHOWN: Final = 80
 
 
 def job_key(manifest: Manifest) -> str:
-    """Return what the ledger calls a job: something for people, and a digest of all that makes it that job."""
+    """Return the name of a job in the ledger: a readable part, and a digest of what identifies the job."""
     identity = {name: value for name, value in manifest.job.items() if name not in _NOT_OF_A_TABLE}
     whole = msgspec.json.encode(sorted((identity | {"server": manifest.server}).items()))
     names = [identity.get(name) for name in ("what", "owner", "package")]
@@ -41,11 +41,11 @@ class Line:
 
     Attributes:
         window: its days.
-        digest: of its rows; empty where only a part of what was loaded together is left.
-        window_id: what its rows carry.
-        load_id: of the loading that wrote it, by which that knows whether its COMMIT worked.
-        rows: how many were loaded.
-        provisional: whether it had not ended when it was asked for.
+        digest: the digest of its rows; empty if only a part of the loaded window is left.
+        window_id: the number in its rows.
+        load_id: the id of the load that wrote it, which shows whether a COMMIT without a response succeeded.
+        rows: the number of rows that were loaded.
+        provisional: whether it had not ended when it was requested.
     """
 
     window: Window
@@ -62,20 +62,20 @@ def overlapping(lines: Iterable[Line], window: Window) -> list[Line]:
 
 
 def _rest(line: Line, window: Window) -> list[Line]:
-    """Return what of a line's days is not in a window, under the number that its rows have."""
+    """Return the lines for those days of a line that are not in a window, with the same number."""
     parts = (Window(line.window.start, window.start), Window(window.end, line.window.end))
     return [attrs.evolve(line, window=part, digest="") for part in parts if part.start < part.end]
 
 
 def after(lines: Sequence[Line], new: Line) -> list[Line]:
-    """Return the lines of a job once a window is loaded: others lose the days that it has."""
+    """Return the lines of a job after a window is loaded: others lose its days."""
     old = overlapping(lines, new.window)
     rest = [part for line in old for part in _rest(line, new.window)]
     return sorted([*(line for line in lines if line not in old), *rest, new], key=lambda line: line.window)
 
 
 def as_manifest(begun: Manifest, lines: Iterable[Line]) -> Manifest:
-    """Return what is in a table of a job, as a run asks for it."""
+    """Return the ledger's lines of a job as a manifest, for a run."""
     now = dt.datetime.now(dt.UTC)
     windows = (
         WindowEntry(line.window.start, line.window.end, line.rows, 0, 0, line.provisional, now, None, ())

@@ -1,4 +1,4 @@
-"""A table of PostgreSQL to load into (extra `postgres`). Imported on first use."""
+"""A PostgreSQL table to load into (extra `postgres`). Imported on first use."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ __all__ = ["PostgreSQLTable"]
 
 T = TypeVar("T")
 
-# A backend whose client was killed is gone within milliseconds.
+# A backend whose client was killed ends within milliseconds.
 _PATIENCE: Final = 2.0
 _LOOK_AGAIN: Final = 0.05
-# Seconds before each attempt of a window after the first: a server that restarts is back in that time.
+# The seconds before each further attempt at a window: a restarting server is back by then.
 _PAUSES: Final = (0.1, 1.0, 4.0, 10.0)
-# Their transactions may simply be tried again.
+# Transactions with these errors can simply be retried.
 _TRY_AGAIN: Final = frozenset({"40001", "40P01"})
 
 
@@ -62,7 +62,7 @@ _DIRECT: Final = "SELECT, INSERT, DELETE"
 
 
 class _LostError(Exception):
-    """The connection is gone, or the transaction was chosen to make room for another."""
+    """The connection was lost, or the transaction was chosen as the victim of a conflict."""
 
 
 def _quote(name: str) -> str:
@@ -70,7 +70,7 @@ def _quote(name: str) -> str:
 
 
 def _password(connection: PGconn) -> Secret:
-    """Return what a server was given, and may send back; the passfile, say, had it."""
+    """Return the password that was sent to a server, which may echo it; it may come from the password file."""
     return Secret(connection.password.decode(errors="replace"))
 
 
@@ -81,7 +81,7 @@ def _key(purpose: str, *names: str | None) -> int:
 
 
 class _Session:
-    """A connection. The driver's exceptions do not leave it: they hold the connection, and so passwords."""
+    """A connection. The driver's exceptions do not leave it: they refer to the connection, and so to passwords."""
 
     def __init__(self, server: PostgreSQL) -> None:
         self._server = server
@@ -90,7 +90,7 @@ class _Session:
             lambda: psycopg.connect(
                 server.address.reveal(),
                 autocommit=True,
-                # What poolers keep for each other's sessions is left alone.
+                # Prepared statements would interfere with those of other sessions of a pooler.
                 prepare_threshold=None,
                 client_encoding="UTF8",
                 cursor_factory=psycopg.RawCursor,
@@ -102,7 +102,7 @@ class _Session:
         self.execute(_SETTINGS)
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Run a statement; return its rows, if it has some."""
+        """Run a statement; return its rows, if any."""
         return self._told(lambda: self._execute(sql, parameters))
 
     def _execute(self, sql: str, parameters: Sequence[object]) -> list[Row]:
@@ -110,14 +110,14 @@ class _Session:
         return self._cursor.fetchall() if self._cursor.description else []
 
     def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
-        """Put rows into a fresh temporary table, and all of them into the tally's digest."""
+        """Write rows into a new temporary table, and add them to the digest."""
         names = statements.names
-        # Its types are those of the table, no matter who made it.
+        # Its types are those of the table, which may be of another program.
         self.execute(
             f"CREATE TEMPORARY TABLE {STAGE} ON COMMIT DROP AS SELECT {names} FROM {statements.events} WITH NO DATA"
         )
         self._told(lambda: self._copy(f"COPY pg_temp.{STAGE} ({names}) FROM STDIN", batches, tally))
-        # The other columns are not asked for, and would cost more than all else but the rows themselves.
+        # The other columns are not needed, and would cost more than anything but the rows.
         self.execute(f"ANALYZE pg_temp.{STAGE} (id)")
 
     def _copy(self, sql: str, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
@@ -126,7 +126,7 @@ class _Session:
                 copy.write(tally.text(batch))
 
     def close(self) -> None:
-        """Close it; the server ends what it was in."""
+        """Close it; the server rolls back its transaction."""
         self._connection.close()
 
     def _told(self, call: Callable[[], T], doing: str = "") -> T:
@@ -135,31 +135,31 @@ class _Session:
         except psycopg.Error as error:
             said = error.diag.message_primary or (str(error) if error.sqlstate is None else type(error).__name__)
             state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-            # An attempt to connect that failed knows what it was given.
+            # The exception of a failed attempt to connect refers to the arguments.
             given = self._given if error.pgconn is None else _password(error.pgconn)
             said = printable(" ".join(given.redact(self._server.redact(said)).split()))
             problem = f"PostgreSQL: {doing}{said}{state}"
             is_lost = error.sqlstate in _TRY_AGAIN or (
                 isinstance(error, psycopg.OperationalError) and (bool(doing) or self._connection.closed)
             )
-        # Outside of the handler: the driver's exception is not the context of this one.
+        # Outside the handler, so that the driver's exception does not become the context of this one.
         if is_lost:
             raise _LostError(problem)
         raise LoadError(problem)
 
 
 class PostgreSQLTable:
-    """A table of PostgreSQL, held by one load.
+    """A PostgreSQL table, locked by one load.
 
-    One connection holds the table for the load, by a lock of its session; another one has the transactions, and is
-    made again whenever one fails. What keeps the rows right is the lock and the ledger of each transaction: the
-    session's keeps a second load from asking for what the first one is asking for.
+    One connection locks the table for the load, with an advisory lock of its session; another one has the
+    transactions, and is replaced when one fails. The lock and the ledger of each transaction keep the rows correct;
+    the session's lock only keeps a second load from requesting the same windows.
 
     Args:
-        server: where it is.
+        server: the server.
         table: the table.
-        columns: whose table it is.
-        job: what the ledger calls the job.
+        columns: the kind of table, `scarf` or `official`.
+        job: the name of the job in the ledger.
     """
 
     def __init__(self, server: PostgreSQL, table: TableName, columns: Columns, job: str) -> None:
@@ -173,15 +173,15 @@ class PostgreSQLTable:
 
     @property
     def refuse(self) -> Refuse:
-        """Returns the first row that the table cannot take, and why."""
+        """Returns the first row that the table cannot store, and why."""
         return self._statements.refuse
 
     def open(self) -> None:
-        """Take hold of the table, made where it is missing.
+        """Lock the table; create it if it does not exist.
 
         Raises:
-            JobBusyError: another load holds it.
-            LoadError: it is out of reach, or lacks something that cannot be made.
+            JobBusyError: another load has locked it.
+            LoadError: the database cannot be reached, or something is missing that cannot be created.
         """
         with self._turn:
             self._reached(self._open)
@@ -205,7 +205,7 @@ class PostgreSQLTable:
         raise LoadError(problem)
 
     def _resolve(self, session: _Session) -> None:
-        """Find out in which schema the table is, or would be made."""
+        """Find the schema of the table, or the one in which it would be created."""
         table, layout = self._statements.table, self._statements.layout
         schema = table.schema
         if schema is None:
@@ -230,9 +230,9 @@ class PostgreSQLTable:
             time.sleep(_LOOK_AGAIN)
 
     def _prepare(self, session: _Session) -> None:
-        """Make the tables where they are missing, and refuse to begin where something else is."""
+        """Create missing tables, and refuse existing ones with another layout."""
         session.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-        # Another load may be about to make the same ledger.
+        # Another load may be creating the same ledger.
         session.execute("SELECT pg_advisory_xact_lock($1)", (_key("create"),))
         statements = self._statements
         found = self._look(session)
@@ -247,10 +247,10 @@ class PostgreSQLTable:
         session.execute("COMMIT")
 
     def missing(self) -> str:
-        """Return the statements that make what is missing, and make nothing.
+        """Return the statements that would create what is missing, without running them.
 
         Raises:
-            LoadError: it is out of reach.
+            LoadError: the database cannot be reached.
         """
         with self._turn:
             return self._reached(self._missing)
@@ -310,25 +310,25 @@ class PostgreSQLTable:
         )
 
     def lines(self) -> list[Line]:
-        """Return what is in it of the job."""
+        """Return the ledger's lines of the job."""
         with self._turn:
             return self._reached(lambda: self._statements.read(self._held()))
 
     def last_day(self, before: dt.date) -> dt.date | None:
-        """Return the last day of its rows before another one; None where there is none."""
+        """Return the last day of its rows before another day; None if there is none."""
         with self._turn:
             return self._reached(lambda: self._statements.last_day(self._held(), before))
 
     def load(self, incoming: Incoming) -> Loaded:
-        """Load a window, whole or not at all.
+        """Load a window, completely or not at all.
 
         Raises:
-            LoadError: the database refuses it.
-            MalformedRecordError: it has a row that the table cannot take.
-            LoadStoppedError: no window could be loaded any more.
+            LoadError: the database returned an error.
+            MalformedRecordError: it has a row that the table cannot store.
+            LoadStoppedError: no more windows can be loaded.
         """
         with self._turn:
-            # A number for each window: one may be loaded twice in a run.
+            # A number for each load: a window may be loaded twice in a run.
             self._load_id, self._before = uuid.uuid4(), None
             for pause in (0.0, *_PAUSES):
                 time.sleep(pause)
@@ -345,10 +345,10 @@ class PostgreSQLTable:
         self._held()
         session = self._worker = self._worker or _Session(self._server)
         try:
-            # By the role's defaults it might see the ledger as it was before the lock, or take days for others.
+            # With the role's defaults it might see the ledger as of before the lock, or read dates differently.
             session.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
             session.execute("SET LOCAL TIME ZONE 'UTC'")
-            # Where an earlier connection's COMMIT is still under way, its end is awaited here.
+            # If the COMMIT of an earlier connection is still running, this waits for its end.
             session.execute("SELECT pg_advisory_xact_lock($1)", (_key("window", table.schema, table.name),))
             self._before = load_window(session, self._statements, incoming, self._load_id, self._before)
             session.execute("COMMIT")
@@ -359,7 +359,7 @@ class PostgreSQLTable:
         return self._before
 
     def _held(self) -> _Session:
-        """Return the connection that holds the table, made again where it was lost."""
+        """Return the connection that locks the table; reconnect if it was lost."""
         if self._holder is not None:
             try:
                 self._holder.execute("SELECT 1")
@@ -378,7 +378,7 @@ class PostgreSQLTable:
         return holder
 
     def close(self) -> None:
-        """Let go of it."""
+        """Unlock and close it."""
         with self._turn:
             for session in (self._worker, self._holder):
                 if session is not None:

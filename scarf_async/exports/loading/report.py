@@ -1,4 +1,4 @@
-"""What became of each window of a load."""
+"""The outcome of each window of a load."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ LoadStatus: TypeAlias = Literal["loaded", "unchanged", "failed", "skipped", "fut
 
 @attrs.frozen
 class LoadedWindow:
-    """What became of one window.
+    """The outcome of one window.
 
     Attributes:
         start: the first day.
         end: the first day after it.
-        status: `loaded` by this run; `unchanged`, as the ledger already has it; `failed`; `skipped`, since the run
+        status: `loaded` by this run; `unchanged`: the ledger already has it; `failed`; `skipped`, because the run
             stopped before it; `future`: it has not begun.
-        provisional: whether it had not ended when it was asked for; the next run fetches it again.
-        rows: how many were loaded.
-        deleted: how many were there of an earlier load of it and did not come again.
-        duplicates: how many came twice, and were left out.
-        malformed: how many came that cannot be read, and were left out.
-        replaced_characters: how many U+0000 became U+FFFD.
+        provisional: whether it had not ended when it was requested; the next run fetches it again.
+        rows: the number of rows that were loaded.
+        deleted: the number of rows of an earlier load that were not received again.
+        duplicates: the number of repeated rows that were left out.
+        malformed: the number of records that could not be read and were left out.
+        replaced_characters: the number of U+0000 characters that became U+FFFD.
         error: why it failed.
     """
 
@@ -49,7 +49,11 @@ class LoadedWindow:
 
     @classmethod
     def of(cls, window: WindowReport) -> LoadedWindow:
-        """Return what is known of a window before it comes to the table."""
+        """Return the report of a window before it is loaded.
+
+        Args:
+            window: the report of fetching it.
+        """
         status: LoadStatus
         match window.status:
             case "fetched":
@@ -75,13 +79,13 @@ class LoadedWindow:
 
 @attrs.frozen(eq=False, repr=False, str=False)
 class LoadReport:
-    """The windows of a load, in the order of their days. `str(report)` is a table for people.
+    """The windows of a load, in the order of their days. `str(report)` is a readable table.
 
     Attributes:
-        table: the table, with its schema if that was given.
+        table: the table, with its schema if one was given.
         windows: all of them.
         elapsed: seconds.
-        stopped_by: why the run asked for nothing more from some point on; None if it went to its end.
+        stopped_by: why the run stopped early; None if it did not.
     """
 
     table: str
@@ -94,32 +98,32 @@ class LoadReport:
 
     @property
     def rows(self) -> int:
-        """Rows of all windows, as they were loaded; other jobs may have taken some over."""
+        """The number of rows of all windows when they were loaded; other jobs may own some of them now."""
         return sum(window.rows for window in self.windows)
 
     @property
     def deleted(self) -> int:
-        """Rows that were there and did not come again."""
+        """The number of rows of earlier loads that were not received again."""
         return sum(window.deleted for window in self.windows)
 
     @property
     def duplicates(self) -> int:
-        """Rows that came twice, and were left out."""
+        """The number of repeated rows that were left out."""
         return sum(window.duplicates for window in self.windows)
 
     @property
     def malformed(self) -> int:
-        """Records that cannot be read, and were left out."""
+        """The number of records that could not be read and were left out."""
         return sum(window.malformed for window in self.windows)
 
     @property
     def replaced_characters(self) -> int:
-        """How many U+0000, which no text of PostgreSQL can hold, became U+FFFD."""
+        """The number of U+0000 characters, which PostgreSQL cannot store in text, that became U+FFFD."""
         return sum(window.replaced_characters for window in self.windows)
 
     @property
     def complete(self) -> bool:
-        """Whether the whole range is in the table, and no day of it had yet to end."""
+        """Whether the whole range is in the table, and each of its days had ended."""
         return all(window.status in {"loaded", "unchanged"} and not window.provisional for window in self.windows)
 
     @property
@@ -128,10 +132,10 @@ class LoadReport:
         return [window for window in self.windows if window.status == "failed"]
 
     def raise_for_failures(self) -> None:
-        """Raise if a window failed. One that has not begun, or not ended, is not a failure.
+        """Raise an error if a window failed. A window that has not begun, or not ended, is not a failure.
 
         Raises:
-            LoadError: says how many failed; its cause is the first one's error.
+            LoadError: it says how many failed; its cause is the error of the first one.
         """
         if not self.failed:
             return

@@ -1,4 +1,4 @@
-"""Events as a database takes them: what it would refuse replaced, and the text of PostgreSQL's COPY. Pure."""
+"""Prepare events for a database: replace what it would refuse, and write the text of PostgreSQL's COPY. Pure."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from scarf_async.exports.jobs.output import Refuse
 __all__ = ["Batches", "Tally", "checked", "refused", "sent"]
 
 Batches: TypeAlias = Callable[[], Iterable[pa.RecordBatch]]
-"""Returns the rows of a window, in order; more than once, as a connection may be lost."""
+"""Returns the rows of a window, in order; it may be called again after a lost connection."""
 
 _NUL: Final = "\0"
 _REPLACEMENT: Final = "\ufffd"
-# With these PostgreSQL's text format would end a value.
+# Characters that would end a value in PostgreSQL's text format.
 _ESCAPED: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 _NULL: Final = pa.scalar("\\N", pa.large_string())
 _TAB: Final = pa.scalar("\t", pa.large_string())
 _LINE_END: Final = pa.scalar("\n", pa.large_string())
 _EMPTY: Final = pa.scalar("", pa.large_string())
-# As JSON has characters that no text of PostgreSQL may have.
+# JSON escapes of characters that PostgreSQL cannot store in text.
 _NO_TEXT: Final = r"\\u(?:0000|[dD][89a-fA-F])"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @attrs.define
 class Tally:
-    """What has gone by.
+    """Counts and the digest of the rows so far.
 
     Attributes:
-        rows: how many rows.
-        unidentified: how many of them have no id.
-        replaced: how many U+0000 were replaced.
-        changed_ids: whether some of those were in ids, so that two ids may have become one.
+        rows: the number of rows.
+        unidentified: the number of rows without an id.
+        replaced: the number of U+0000 characters that were replaced.
+        changed_ids: whether some of those were in ids, so that two ids may have become equal.
     """
 
     rows: int = 0
@@ -53,20 +53,20 @@ class Tally:
 
     @property
     def digest(self) -> str:
-        """That of all rows, in hexadecimal; the same for the same rows, however they came in batches."""
+        """The digest of all rows, in hexadecimal, independent of the batches."""
         return self._digest.hexdigest()
 
     def clean(self, batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-        """Return these columns of some rows, as a database takes them, and count them."""
+        """Return these columns of some rows, prepared for the database, and count them."""
         columns = {name: self._clean(name, batch.column(name)) for name in names}
-        # Rows without an id may be many, and a unique index takes an empty one once.
+        # Many rows may have no id, and a unique index accepts an empty one only once.
         columns["id"] = pc.if_else(pc.equal(columns["id"], ""), None, columns["id"])
         self.rows += batch.num_rows
         self.unidentified += columns["id"].null_count
         return pa.record_batch(columns)
 
     def text(self, batch: pa.RecordBatch) -> memoryview:
-        """Return clean rows as the text of COPY, and take it into the digest."""
+        """Return clean rows as COPY text, and add it to the digest."""
         text = sent(batch)
         self._digest.update(text)
         return text
@@ -106,13 +106,13 @@ def _is_text(column: pa.Array) -> bool:
 
 
 def _holds(column: pa.Array, text: str) -> bool:
-    """Whether a text is somewhere in a column; in what lies beside it in memory, it counts too."""
+    """Return whether a text is in the buffer of a column; matches beside its values count too."""
     data = column.buffers()[2]
     return data is not None and memoryview(data).obj is not None and text.encode() in bytes(data)
 
 
 def sent(batch: pa.RecordBatch) -> memoryview:
-    r"""Return clean rows as the text of COPY.
+    r"""Return clean rows as COPY text.
 
     >>> bytes(sent(pa.record_batch({"a": ["x\ty", None], "b": [1.5, 2.0]})))
     b'x\\ty\t1.5\n\\N\t2\n'
@@ -129,7 +129,7 @@ def sent(batch: pa.RecordBatch) -> memoryview:
 
 def _as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(column.type):
-        # As it is in UTC: for a time with a zone Arrow asks the machine's time zone database, which may lack.
+        # It is in UTC: for a time with a zone, Arrow needs the machine's time zone database, which may be missing.
         column = column.cast(pa.timestamp("us"))
     if not _is_text(column):
         return column.cast(pa.large_string())
@@ -140,18 +140,18 @@ def _as_text(column: pa.Array) -> pa.Array:
 
 
 def refused(batch: pa.RecordBatch, *, longest: int | None, required: bool) -> tuple[int, str] | None:
-    """Return the first row whose id a table cannot take, and why.
+    """Return the first row whose id a table cannot store, and why.
 
     Args:
         batch: the rows, clean or not.
-        longest: how many bytes an id may have; None: any number.
-        required: whether there must be one.
+        longest: the maximum size of an id in bytes; None for no limit.
+        required: whether an id is required.
     """
     ids = batch.column("id")
     if required and (row := pc.index(pc.fill_null(pc.equal(ids, ""), fill_value=True), value=True).as_py()) >= 0:
         return row, "has no id"
     if longest is not None:
-        # In place of U+0000, one byte, comes what has three.
+        # U+0000 is one byte, and its replacement three.
         more = pc.multiply(pc.count_substring(ids, _NUL), len(_REPLACEMENT.encode()) - 1)
         long = pc.greater(pc.add(pc.binary_length(ids), more), longest)
         if (row := pc.index(long, value=True).as_py()) >= 0:
@@ -160,10 +160,10 @@ def refused(batch: pa.RecordBatch, *, longest: int | None, required: bool) -> tu
 
 
 def checked(batches: Iterable[pa.RecordBatch], refuse: Refuse, description: str) -> Iterator[pa.RecordBatch]:
-    """Return rows until one cannot be taken.
+    """Yield rows until one cannot be stored.
 
     Raises:
-        MalformedRecordError: names that one by its number.
+        MalformedRecordError: names that row by its number.
     """
     before = 0
     for batch in batches:

@@ -1,4 +1,4 @@
-"""Runs a load: the table opened and held, the job run into it, and what stopped it told as itself."""
+"""Run a load: lock the table, run the job into it, and raise the error that stopped it."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = ["connected", "database_of", "run_load"]
 
 
 def database_of(target: Target, table: TableName, columns: Columns, job: str) -> Database:
-    """Return a table to load into, not open yet.
+    """Return a table to load into, which is not open yet.
 
     Args:
-        target: where it is.
+        target: the database.
         table: its name.
-        columns: whose table it is.
-        job: what the ledger calls the job.
+        columns: the kind of table, `scarf` or `official`.
+        job: the name of the job in the ledger.
     """
     if isinstance(target, DuckDBFile):
         from scarf_async.exports.loading.duckdb_file import DuckDBTable  # noqa: PLC0415 # the engine is large
@@ -51,11 +51,11 @@ def database_of(target: Target, table: TableName, columns: Columns, job: str) ->
 
 @asynccontextmanager
 async def connected(database: Database) -> AsyncIterator[None]:
-    """Hold a table. What stops everything is raised as what it is.
+    """Open and lock a table. An error that stopped the load is raised as itself.
 
     Raises:
-        JobBusyError: another load holds it.
-        LoadError: it is out of reach, or lacks something that cannot be made.
+        JobBusyError: another load has locked it.
+        LoadError: the database cannot be reached, or something is missing that cannot be created.
     """
     stopped: ScarfError | None = None
     try:
@@ -64,7 +64,7 @@ async def connected(database: Database) -> AsyncIterator[None]:
     except LoadStoppedError as error:
         stopped = error.error
     finally:
-        # Without waiting: a cancellation that comes now must not keep it held.
+        # Without waiting: a cancellation now must not leave it locked.
         database.close()
     if stopped is not None:
         raise stopped
@@ -86,7 +86,7 @@ async def run_load(
     keep_rejects: bool,
     temp_dir: Path | None,
 ) -> LoadReport:
-    """Fetch what the table's ledger lacks; see `Exports.load`."""
+    """Fetch the windows that the table's ledger lacks; see `Exports.load`."""
     temporary = Path(await run_sync(partial(mkdtemp, prefix="scarf-load-", dir=temp_dir)))
     try:
         async with connected(database):
@@ -111,8 +111,8 @@ async def run_load(
 
 
 def _from_last_day(job: ExportJob, database: Database, refresh_days: int) -> ExportJob:
-    """Let a job begin some days before the last one in a table that another program has filled."""
-    # What is dated later is an error of a clock's.
+    """Start a job some days before the last day in a table that another program filled."""
+    # A later date is an error of a clock.
     last = database.last_day(dt.datetime.now(dt.UTC).date() + dt.timedelta(1))
     if last is None:
         return job

@@ -1,4 +1,4 @@
-"""A table as the destination of an export job: each window comes as a file, and leaves it for the table."""
+"""A table as the destination of an export job: each window arrives as a file, which is loaded."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ _ROWS_AT_ONCE: Final = 32_768
 
 
 def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Return the rows of a file, some at a time.
+    """Yield the rows of a file in batches.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with pq.ParquetFile(path) as file:
         yield from file.iter_batches(_ROWS_AT_ONCE)
 
 
 class Table:
-    """A table that windows go to, held by one run.
+    """A table as a destination, locked by one run.
 
     Attributes:
-        stage: what it does with a window that has been received.
-        path: where what is not in the table yet is.
+        stage: the name of its work on a received window, for the progress.
+        path: the directory of windows that are not loaded yet.
         temporary: the same.
-        manifest: what is in the table of the job.
-        loaded: what became of the windows of this run.
+        manifest: the windows of the job in the table.
+        loaded: the reports of the windows of this run.
 
     Args:
-        database: the table; open.
-        job: what goes into it.
-        begun: a manifest of the job in which nothing is.
-        temporary: a directory of this run's own.
-        rejects: a directory that keeps records that cannot be read; None: nothing keeps them.
+        database: the open table.
+        job: the job.
+        begun: an empty manifest of the job.
+        temporary: the directory of this run.
+        rejects: the directory for records that cannot be read; None to drop them.
     """
 
     stage: Stage = "loading"
@@ -71,17 +71,17 @@ class Table:
         self._closed = False
 
     def open(self) -> None:
-        """Look at what the ledger has.
+        """Read the ledger.
 
         Raises:
             LoadError: it cannot be read.
-            ValidationError: the job has no start, and nothing is there.
+            ValidationError: the job has no start, and the table has no windows.
         """
         self._job.check_start(self._look())
 
     def _look(self) -> Sequence[WindowEntry]:
         known = as_manifest(self.manifest, self._database.lines())
-        # The ledger has less than the run's report tells.
+        # The ledger has fewer values than the run's report.
         windows = (self._entered.get(entry.window, entry) for entry in known.windows)
         self.manifest = attrs.evolve(known, windows=tuple(windows))
         return self.manifest.windows
@@ -90,11 +90,11 @@ class Table:
         """Do nothing: each window is in the ledger."""
 
     def close(self) -> None:
-        """Load nothing more."""
+        """Stop loading."""
         self._closed = True
 
     def remember(self, *, limit_days: int | None = None, end_inclusive: bool | None = None) -> None:
-        """Keep for the run what the service has shown."""
+        """Remember for the run what the service has shown."""
         with self._turn:
             known = self.manifest
             self.manifest = attrs.evolve(
@@ -104,15 +104,15 @@ class Table:
             )
 
     def holds(self, entry: WindowEntry) -> bool:  # noqa: ARG002 # what the ledger has is there
-        """Tell whether the rows of a window are there: the ledger says so."""
+        """Return whether the rows of a window are there, which the ledger shows."""
         return True
 
     def enter(self, entry: WindowEntry, made: Sequence[Made]) -> bool:
-        """Load a window in the place of those that it overlaps.
+        """Load a window, replacing those that it overlaps.
 
         Raises:
-            LoadError: the database refuses it.
-            MalformedRecordError: it has a row that the table cannot take.
+            LoadError: the database returned an error.
+            MalformedRecordError: it has a row that the table cannot store.
             OSError: its file cannot be read.
         """
         try:
@@ -143,7 +143,7 @@ class Table:
             file.part.replace(target)
 
     def report(self, table: str, run: ExportReport) -> LoadReport:
-        """Return what became of the windows of a run."""
+        """Return the report of a run."""
         windows = []
         for one in run.windows:
             window = LoadedWindow.of(one)

@@ -1,4 +1,4 @@
-"""The tables of a load: their names, their columns, and the SQL that makes them. Pure."""
+"""The tables of a load: their names, their columns, and the SQL that creates them. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Dialect: TypeAlias = Literal["postgresql", "duckdb"]
 
 LEDGER: Final = "scarf_windows"
 
-# Those of the table that Scarf's own exporter makes, in its order.
+# The columns of the table of Scarf's own exporter, in order.
 _OFFICIAL: Final = [
     "id",
     "type",
@@ -63,18 +63,18 @@ _LEDGER: Final = {
 _KEY: Final = ("table", "job", "start")
 
 _PART: Final = re.compile(r'"(?:[^"]|"")+"|[^".]+')
-# What an index of PostgreSQL takes in one entry, less its head.
+# The maximum size of an entry of a PostgreSQL index, without its header.
 _LONGEST_ID: Final = 2692
-# PostgreSQL cuts longer names, and then takes two for the same.
+# PostgreSQL truncates longer names, so that two may become equal.
 _LONGEST_NAME: Final = 63
 
 
 @attrs.frozen
 class TableName:
-    """A table, in a schema or in whichever the database looks first.
+    """A table, in a schema or in the database's default one.
 
     Attributes:
-        schema: the schema, if it was given.
+        schema: the schema, if given.
         name: the table.
     """
 
@@ -92,7 +92,7 @@ def read_table(table: object) -> TableName:
     (TableName(schema=None, name='scarf_events'), TableName(schema='stats', name='a.b'))
 
     Raises:
-        ValidationError: it is no such name.
+        ValidationError: it is not such a name.
     """
     parts = _PART.findall(table) if isinstance(table, str) else []
     names = [part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts]
@@ -111,7 +111,7 @@ def _event_type(name: str, columns: Columns, dialect: Dialect) -> str:
     if name == "time":
         return "timestamp" if columns == "official" else "timestamptz"
     if name in _NUMBERS:
-        # Without digits DuckDB's numeric keeps three of them.
+        # Without a scale, DuckDB's numeric has three decimal places.
         return "numeric" if exact else "double precision"
     if name in _FLAGS:
         return "boolean"
@@ -122,12 +122,12 @@ def _event_type(name: str, columns: Columns, dialect: Dialect) -> str:
 
 @attrs.frozen
 class Layout:
-    """The columns of a table of events, and the SQL that makes it and the ledger beside it.
+    """The columns of a table of events, and the SQL that creates it and its ledger.
 
     Attributes:
-        dialect: the database's.
-        columns: whose table it is.
-        quote: quotes an identifier as the driver does.
+        dialect: the SQL dialect.
+        columns: the kind of table, `scarf` or `official`.
+        quote: quotes an identifier.
     """
 
     dialect: Dialect
@@ -147,19 +147,19 @@ class Layout:
 
     @property
     def longest_id(self) -> int | None:
-        """How many bytes an id may have; None: any number."""
+        """The maximum size of an id in bytes; None for no limit."""
         return _LONGEST_ID if (self.dialect, self.columns) == ("postgresql", "scarf") else None
 
     def quoted(self, table: TableName) -> str:
-        """Return a table's name as it is in SQL."""
+        """Return the name of a table in SQL."""
         return ".".join(map(self.quote, filter(None, (table.schema, table.name))))
 
     def ledger(self, table: TableName) -> TableName:
-        """Return the ledger beside a table."""
+        """Return the ledger of a table."""
         return TableName(table.schema, LEDGER)
 
     def creation(self, table: TableName, *, events: bool = True, ledger: bool = True) -> list[str]:
-        """Return the statements that make the tables, or one of them."""
+        """Return the statements that create the tables, or one of them."""
         made = self._events(table) if events else []
         return [*made, self._ledger(self.ledger(table))] if ledger else made
 
@@ -168,12 +168,12 @@ class Layout:
         made = [_create(self.quoted(table), self._definitions(self.types, required))]
         if self.columns == "official":
             return made
-        # DuckDB knows by itself which rows lie where; its indexes are kept in memory.
+        # DuckDB needs no such index (it keeps min-max statistics), and would keep it in memory.
         plain = ("scarf_window", "time") if self.dialect == "postgresql" else ()
         return [*made, self._index(table, "id", "UNIQUE "), *(self._index(table, name) for name in plain)]
 
     def _index(self, table: TableName, column: str, kind: str = "") -> str:
-        # PostgreSQL finds a name that is free, and short enough.
+        # PostgreSQL chooses a name that is free and short enough.
         name = "" if self.dialect == "postgresql" else f"{self.quote(f'{table.name}_{column}')} "
         return f"CREATE {kind}INDEX {name}ON {self.quoted(table)} ({self.quote(column)})"
 
@@ -189,14 +189,14 @@ class Layout:
         ]
 
     def additions(self, table: TableName, there: Collection[str], *, ledger: bool = False) -> list[str]:
-        """Return the statement that adds to a table what it lacks; none where that is nothing."""
+        """Return the statement that adds missing columns to a table, if any."""
         types = _LEDGER if ledger else self.types
         added = [f"ADD COLUMN {self.quote(name)} {kind}" for name, kind in types.items() if name not in there]
         return [f"ALTER TABLE {self.quoted(table)} {one}" for one in added]
 
 
 def as_script(statements: Iterable[str]) -> str:
-    """Return statements as a text that can be run."""
+    """Return statements as a script."""
     return "".join(f"{statement};\n" for statement in statements)
 
 
@@ -206,15 +206,15 @@ def _create(table: str, parts: Iterable[str]) -> str:
 
 @attrs.frozen(kw_only=True)
 class Found:
-    """What is in a database of what a load needs.
+    """The existing objects in a database that a load needs.
 
     Attributes:
-        events: the columns of the table; None: there is none.
-        ledger: those of the ledger.
-        role: who the load is, where there are rights.
-        has_schema: whether the schema is there.
-        may_create: whether the role may make tables in it.
-        rights: the statements that give the role what it lacks of other rights.
+        events: the columns of the table; None if it does not exist.
+        ledger: the columns of the ledger; None if it does not exist.
+        role: the role of the load, if the database has privileges.
+        has_schema: whether the schema exists.
+        may_create: whether the role may create tables in it.
+        rights: the statements that grant other missing privileges to the role.
     """
 
     events: Collection[str] | None = None
@@ -226,7 +226,7 @@ class Found:
 
 
 def lacking(layout: Layout, table: TableName, found: Found) -> tuple[list[str], list[str]]:
-    """Return the statements for what is missing: those that the load may run, and those that others have to."""
+    """Return the statements for missing objects: those that the load can run, and those that others must run."""
     quoted = [layout.quoted(table), layout.quoted(layout.ledger(table))]
     altered = layout.additions(table, found.events) if found.events is not None else []
     if found.ledger is not None:

@@ -1,4 +1,4 @@
-"""The address of a database, read and refused without repeating any of it: a password may be in every part."""
+"""Parse the target of a load, without repeating any part of it in errors, since each may contain a password."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ _UNREADABLE: Final = (
     " password. Percent-encode what is special in a user or password (/ is %2F, @ is %40), or leave the password to"
     " $PGPASSWORD or the passfile"
 )
-# What libpq waits by default is up to two hours of silence.
+# By default, libpq waits up to two hours without a response.
 _PATIENCE: Final = {"connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "60000"}
 
 
 @attrs.frozen
 class PostgreSQL:
-    """A server.
+    """A PostgreSQL server.
 
     Attributes:
-        address: all that libpq needs to be told.
-        passwords: those in it.
+        address: the connection string for libpq.
+        passwords: the passwords in it.
     """
 
     address: Secret
     passwords: tuple[Secret, ...] = ()
 
     def redact(self, text: str) -> str:
-        """Take the passwords out of what the driver said."""
+        """Remove the passwords from a text of the driver."""
         for password in self.passwords:
             text = password.redact(text)
         return text
@@ -52,10 +52,10 @@ class PostgreSQL:
 
 @attrs.frozen
 class DuckDBFile:
-    """A file.
+    """A DuckDB file.
 
     Attributes:
-        path: where it is, absolute.
+        path: its absolute path.
     """
 
     path: Path
@@ -65,17 +65,17 @@ Target: TypeAlias = PostgreSQL | DuckDBFile
 
 
 def hidden(target: object) -> Secret | None:
-    """Return an argument in a wrapping that shows nothing; None where it is not text."""
+    """Return an argument in a wrapper that hides it; None if it is not a string."""
     return Secret(target) if isinstance(target, str) else None
 
 
 def read_target(target: Secret | None) -> Target:
-    """Return where an address leads.
+    """Parse a target.
 
     Raises:
-        ConfigurationError: it cannot be read, of which no part is repeated, or what it needs is not installed.
+        ConfigurationError: it is invalid (no part of it is repeated), or a package for it is not installed.
     """
-    # No variable here may hold the address: tracebacks show them.
+    # No variable here may contain the target: tracebacks show them.
     if target is not None and target.reveal().startswith("duckdb:"):
         need_installed("a load into DuckDB", "scarf-async[data]", "pyarrow", "duckdb")
         return _file(target)
@@ -100,7 +100,7 @@ def _is_postgresql(target: Secret) -> bool:
 
 
 def _server(target: Secret) -> PostgreSQL | None:
-    """Return what an address says; None where that cannot be read, or is likely to be misread."""
+    """Parse a connection string; None if it is invalid, or likely to be misread."""
     import psycopg  # noqa: PLC0415 # an extra
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 # as above
 
@@ -116,6 +116,6 @@ def _server(target: Secret) -> PostgreSQL | None:
 
 
 def _is_misread(said: Mapping[str, str]) -> bool:
-    """Whether a `/` or `@` in the password has ended it too early."""
+    """Return whether a `/` or `@` in the password has ended it too early."""
     at = any("@" in said.get(name, "") for name in ("host", "hostaddr", "dbname"))
     return at or _PORTS.fullmatch(said.get("port", "")) is None

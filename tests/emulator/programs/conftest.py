@@ -23,7 +23,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Send(Protocol):
-    """Sends a request to a path of either version; gives back status and body."""
+    """Sends a request to a path of either version; returns status and body."""
 
     async def __call__(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None

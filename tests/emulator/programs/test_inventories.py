@@ -31,7 +31,7 @@ async def test_fixinventory(call: Client, send: Send) -> None:
     for package in packages:
         assert {"uuid", "name", "shortDescription", "libraryType"} <= package.keys()
         assert datetime.fromisoformat(package["createdAt"]).tzinfo is UTC
-    # Every other status makes it log the text of the answer and go on.
+    # Every other status makes it log the text of the response and go on.
     status, body = await send("GET", "/api/v1/organizations/nobody", REQUESTS)
     assert (status, b"nobody" in body) == (404, True)
 

@@ -1,4 +1,4 @@
-"""Programs that speak v2: what they send, and what they need back."""
+"""Programs that use v2: what they send, and what they need back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def _organizations(call: Client) -> None:
 
 
 async def images(send: Send, owner: str, count: int, registry: str = "ghcr.io") -> list[str]:
-    """Create docker packages; gives back their ids."""
+    """Create docker packages; returns their ids."""
     ids = []
     for number in range(count):
         body: JSON = {"type": "docker", "name": f"{owner}/i{number:03}", "backend_registry": registry}
@@ -101,7 +101,7 @@ async def test_openchoreo_keeps_its_packages(send: Send, emulator: Emulator, abs
         status, answer = await send("GET", f"/v2/packages/openchoreo/{uuid}/domains", ACCEPT)
         assert status == 200
         assert any(one["name"] == "cr.openchoreo.example" for one in json.loads(answer))
-    # What is there already is shown as an error, and the script goes on.
+    # What exists already is shown as an error, and the script goes on.
     status, answer = await send("POST", "/v2/packages/openchoreo", AS_JSON, json.dumps(body).encode())
     assert (status, json.loads(answer)["code"]) == (422, "package-already-exists")
 

@@ -1,4 +1,4 @@
-"""Programs that speak v3: what they send, and what they need back."""
+"""Programs that use v3: what they send, and what they need back."""
 
 from __future__ import annotations
 

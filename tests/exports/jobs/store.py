@@ -27,7 +27,7 @@ CONDITIONS = ("if-match", "if-none-match")
 
 What = Literal["lost", "late 503", "503", "drop", "hang", "404", "412", "overtaken"]
 """The answer is lost, or is 503, 404 or 412 although it is done; 503 or the connection closed before; no answer; or
-somebody else, who writes nearly the same, was faster."""
+someone else, who writes nearly the same, was faster."""
 
 
 @attrs.define

@@ -64,7 +64,7 @@ def data(directory: Path) -> dict[str, bytes]:
 
 
 def again(directory: Path, answers: Callable[[str, str], FakeDownload | ScarfError]) -> Any:
-    """Return what runs the job once more, all windows, with other answers."""
+    """Return what runs the job once more, all windows, with other responses."""
     return lambda **options: run(Service(answers), directory, refresh_days=1000, **options)
 
 
@@ -111,7 +111,7 @@ async def test_windows_are_whole_buckets(
     ],
 )
 def test_a_window_holds_a_bucket_at_least(rollup: Rollup, start: str, end: str, days: int | None) -> None:
-    """And 366 days at the most."""
+    """And 366 days at most."""
     with pytest.raises(ValidationError) as caught:
         job(rollup, start, end, days)
     assert caught.value.field == "window_days"
@@ -218,7 +218,7 @@ async def test_partitions(by: Any, folders: dict[str, int], tmp_path: Path) -> N
     assert {file.path.split("/")[1]: file.rows for file in entry.files} == folders
 
 
-# What is there
+# Existing packages and pixels
 
 
 IDS = AggregationQuery(packages=["p1", "p2", "p1"], pixels="x1")
@@ -260,7 +260,7 @@ async def test_an_id_that_is_a_word_of_the_router_is_refused(query: AggregationQ
 
 
 def narrower(start: str, end: str) -> FakeDownload:
-    """An answer that has looked at a day less than asked for, at one end or the other."""
+    """A response that has looked at a day less than asked for, at one end or the other."""
     first, behind = dt.date.fromisoformat(start), dt.date.fromisoformat(end)
     day = dt.timedelta(1)
     looked_at = (first + day, behind) if first.month % 2 else (first, behind - day)
@@ -268,12 +268,12 @@ def narrower(start: str, end: str) -> FakeDownload:
 
 
 def half(_start: str, _end: str) -> FakeDownload:
-    """An answer that is cut in the middle of a line."""
+    """A response that is cut in the middle of a line."""
     return answer(body=ndjson(row(1), row(2))[:-20])
 
 
 def refused(error: type[APIError], status: int) -> Callable[[str, str], ScarfError]:
-    """An answer that is none."""
+    """A response that is none."""
     return lambda _start, _end: error("no", status=status, method="GET", url="")
 
 
@@ -293,7 +293,7 @@ LOSSES: dict[str, tuple[Callable[[str, str], FakeDownload | ScarfError], type[Sc
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 @pytest.mark.parametrize("loss", LOSSES)
 async def test_what_is_there_stays(loss: str, form: Any, tmp_path: Path) -> None:
-    """Whatever comes in the place of rows: the window fails, its files and its entry are as they were."""
+    """Whatever comes in place of rows: the window fails, its files and its entry are as they were."""
     some = attrs.evolve(JOB, format=form)
     await run(Service(), tmp_path, some)
     files, before = data(tmp_path), manifest(tmp_path)
@@ -311,7 +311,7 @@ async def test_what_is_there_stays(loss: str, form: Any, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("loss", ["empty", "narrower"])
 async def test_a_loss_may_be_allowed(loss: str, tmp_path: Path) -> None:
-    """Then the answer takes the window's place; the words of the failure say how."""
+    """Then the response takes the window's place; the words of the failure say how."""
     await run(Service(), tmp_path)
     rerun = again(tmp_path, LOSSES[loss][0])
     report = await rerun()
@@ -323,7 +323,7 @@ async def test_a_loss_may_be_allowed(loss: str, tmp_path: Path) -> None:
 
 
 async def test_what_takes_the_place_of_rows(tmp_path: Path) -> None:
-    """An answer with rows of as many days or more, also fewer rows; of a window without rows, any."""
+    """A response with rows of as many days or more, also fewer rows; of a window without rows, any."""
     clamped = [answer(1, looked_at=(start, "2024-01-20")) for start in ("2024-01-18", "2024-01-17", "2024-01-17")]
     last = answer(looked_at=("2024-01-01", "2024-01-30"))
     given = [answer(looked_at=(START, END)), *clamped, last]

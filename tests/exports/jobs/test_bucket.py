@@ -425,7 +425,7 @@ def _has_put(store: Store, path: str, times: int, _: object) -> bool:
 
 @pytest.mark.parametrize("what", [None, "lost", "late 503"])
 async def test_a_file_of_many_parts(store: Store, tmp_path: Path, what: What | None) -> None:
-    """It is there once and whole, also where the answer that says so is lost."""
+    """It is there once and whole, also where the response that says so is lost."""
     place = place_of("s3://bucket/a")
     assert not isinstance(place, Path)
     part = tmp_path / "part"

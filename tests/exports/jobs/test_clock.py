@@ -17,7 +17,7 @@ from .test_run import WINDOWS, today
 
 
 async def run_at(some: Service, directory: Path, machine: str, date: str, **values: Any) -> list[str]:
-    """Run the job at a time, and return what became of its windows."""
+    """Run the job at a time, and return the outcome of its windows."""
     some.emulator.requests.clear()
     with today(machine, service=date):
         report = await some.scarf.exports.run(some.job(), directory, **values)
@@ -37,7 +37,7 @@ async def test_a_clock_that_is_ahead(tmp_path: Path) -> None:
 
 
 async def test_a_clock_that_is_far_ahead(tmp_path: Path) -> None:
-    """Once an answer has told the time, days to come are not asked for."""
+    """Once a response has told the time, days to come are not asked for."""
     async with service() as some:
         found = await run_at(some, tmp_path, "2026-01-01", "2024-01-04T12:00", concurrency=1)
         assert some.asked() == WINDOWS[:2]

@@ -92,7 +92,7 @@ def go_on(path: Path, least: int = -1) -> None:
 
 
 class Reader:
-    """Somebody who reads a directory again and again, and finds it consistent."""
+    """Someone who reads a directory again and again, and finds it consistent."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -229,7 +229,7 @@ class Disk:
         return left
 
     def close(self) -> None:
-        """Let go of its files."""
+        """Release its files."""
         for descriptor in self._kept.values():
             os.close(descriptor)
 

@@ -68,7 +68,7 @@ async def test_what_is_deleted(store: Store) -> None:
 
 
 async def test_what_was_uploaded_today_stays(store: Store) -> None:
-    """Its run may be under way, and name it yet."""
+    """Its run may be in progress, and name it yet."""
     await refreshed(store)
     store.put(LEFT, b"")
     assert collect_garbage(TO) == []
@@ -79,7 +79,7 @@ async def test_what_was_uploaded_today_stays(store: Store) -> None:
 
 
 async def test_a_run_that_wakes_up_names_nothing_that_was_deleted(store: Store) -> None:
-    """The manifest is written before anything is deleted; where somebody else writes it, nothing is."""
+    """The manifest is written before anything is deleted; where someone else writes it, nothing is."""
     await refreshed(store)
     retired_for(store, 2 * DAY)
     store.requests.clear()

@@ -48,7 +48,7 @@ async def test_a_job_that_is_killed_again_and_again_ends_whole(tmp_path: Path, f
     final: dict[tuple[str, str], int] = {}
     async with service(events_per_day=100, duplicate_events=0.05) as some:
         for number in range(kills):
-            # Two windows are under way at a time: with the third request the first one is entered.
+            # Two windows are in progress at a time: with the third request the first one is entered.
             await run_child(some, directory, form, days, killed_after=4 - number % 4)
             if (directory / "manifest.json").exists():
                 counts = Counter(some.asked())

@@ -126,7 +126,7 @@ def test_two_that_wait_for_a_dead_one(objects: Objects) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"run": 5}', b"\xff"])
 def test_one_that_cannot_be_read(objects: Objects, text: bytes) -> None:
-    """It is held by somebody, who is waited for."""
+    """It is held by someone, who is waited for."""
     obstore.put(objects.store, "a/lease.json", text)
     clock = Clock()
     one = lease(objects, clock)

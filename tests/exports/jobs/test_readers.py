@@ -107,7 +107,7 @@ async def test_days_without_events_are_a_table_too(
 
 @pytest.mark.parametrize("by", [None, "artifact"])
 async def test_each_reads_during_a_run(tmp_path: Path, by: str | None) -> None:
-    """What is there so far, while the rest is being received and lies elsewhere."""
+    """What exists so far, while the rest is being received and lies elsewhere."""
     async with service(events_per_day=3) as some:
         job = some.job(format="parquet", partition_by=by, window_days=1, end="2024-01-04")
         some.emulator.faults.add(FaultRule("GET", "*/events/*", 3, "hang"))

@@ -203,7 +203,7 @@ async def test_where_all_would_fail_no_more_is_asked_for(tmp_path: Path, status:
     assert [window.status for window in report.windows] == ["fetched", "failed", "skipped", "skipped"]
     assert not report.complete
     assert str(status) in str(report.stopped_by)
-    with pytest.raises(ExportError, match="1 of 4 windows failed, and 2 were not asked for"):
+    with pytest.raises(ExportError, match="1 of 4 windows failed, and 2 were not requested"):
         report.raise_for_failures()
 
 
@@ -326,7 +326,7 @@ async def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, text: s
 
 
 async def test_what_is_not_ours_stays(tmp_path: Path) -> None:
-    """Without a manifest a file of our pattern is somebody's own; with one, what it does not name is swept."""
+    """Without a manifest a file of our pattern is someone's own; with one, what it does not name is swept."""
     (tmp_path / "notes.csv").write_text("mine")
     (tmp_path / "data").mkdir()
     (tmp_path / FILES[0]).write_text("mine")

@@ -129,7 +129,7 @@ async def test_a_busy_table_costs_nothing(
 
 
 async def test_a_job_without_a_start_needs_something_to_go_on_with(database: str) -> None:
-    """And then goes on from the ledger."""
+    """And then continues from the ledger."""
     async with service() as some:
         job = some.job(start=None)  # type: ignore[arg-type] # a job may have no start
         with pytest.raises(ValidationError, match="give it a start"):

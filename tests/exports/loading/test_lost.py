@@ -27,7 +27,7 @@ CUTS: Final[Sequence[Cut]] = ("before", "after")
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_connection_that_is_lost_at_commit_loads_a_window_once(database: str, cut: Cut) -> None:
-    """Whether COMMIT came through or only its answer was lost; what was deleted is told all the same."""
+    """Whether COMMIT came through or only its response was lost; what was deleted is told all the same."""
     with proxied(database) as proxy:
         held = table(address(proxy.conninfo))
         held.open()

@@ -39,7 +39,7 @@ def role(database: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", ["scarf_events", 'stats."My events"'])
 def test_a_role_that_may_not_create_is_given_the_statements(database: str, role: str, name: str) -> None:
-    """They can be run as they are by somebody who may, and are all that is needed; nothing was made."""
+    """They can be run as they are by someone who may, and are all that is needed; nothing was made."""
     target = address(make_conninfo(database, user=role))
     held = table(target, name=name)
     assert held.missing()

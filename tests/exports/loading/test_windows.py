@@ -136,7 +136,7 @@ def test_times_are_utc(held: Database, target: str) -> None:
 def test_a_second_load_of_a_table_is_refused_at_once(
     held: Database, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until the first one has let go of it."""
+    """Until the first one has released it."""
     monkeypatch.setattr("scarf_async.exports.loading.postgresql._PATIENCE", 0)
     second = table(target, job="another")
     with pytest.raises(JobBusyError, match="another run"):
