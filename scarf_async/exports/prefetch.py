@@ -313,7 +313,7 @@ class BlockSource(Generic[T]):
         return b"".join((b"\n", *taken))
 
     def _block_end(self) -> tuple[int, int] | None:
-        """Return the piece, and the place in it, where the first line ends that fills a block, else the last one."""
+        """Return the piece, and the place in it, where the first line that fills a block ends, else the last."""
         enough = self._most - 1
         for number, piece in enumerate(self._held):
             if at := piece.find(b"\n", max(0, enough)) + 1:

@@ -32,8 +32,8 @@ class Proxy:
     Attributes:
         upstream: the server's address.
         conninfo: the proxy's own.
-        cuts: what to do at the next COMMITs, each once: cut before it is passed on, or before its response is; None:
-            pass both on.
+        cuts: what to do at the next COMMITs, each once: cut before it is passed on, or before its response is;
+            None: pass both on.
         cutting: called as it cuts, before anything more is passed on.
     """
 
