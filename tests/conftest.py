@@ -30,6 +30,10 @@ hypothesis.settings.load_profile("tests")
 # Each of hundreds of processes would compile the package, the workers of this run the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Nor has each to read the certificates of all authorities. No test leaves the machine; obstore asks for one at least.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("docs") / "acme-ca.pem")
+os.environ.pop("SSL_CERT_DIR", None)
+
 # The tester's own token, addresses and proxies are kept out of every test.
 _PROXIES = {"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
 for _name in list(os.environ):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
-import sys
-from pathlib import Path
 
 import psycopg
 import pytest
+from processes import fork_with_pipes
 
 from scarf_async import LoadError
 from scarf_async.exports.loading.database import LoadStoppedError
 
 from ..jobs.service import Service, all_events, service
+from .loading_child import main
 from .proxy import Cut, proxied
 from .tables import DAY, NEXT, address, asked, ids, incoming, row, table
 
@@ -88,12 +88,7 @@ def test_a_server_that_stays_away_ends_the_load(database: str, monkeypatch: pyte
 
 async def run_child(some: Service, days: int, target: str, *, killed_after: int = 0) -> str:
     """Run a process; kill it at a random moment after so many requests, or return what it printed."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(Path(__file__).with_name("loading_child.py")),
-        *(some.emulator.url, some.emulator.token, some.web.uuid, str(days), target),
-        stdout=asyncio.subprocess.PIPE,
-    )
+    child = fork_with_pipes(main, some.emulator.url, some.emulator.token, some.web.uuid, str(days), target)
     if killed_after:
         first = len(some.emulator.requests) + killed_after
         ended = asyncio.create_task(child.wait())
@@ -104,9 +99,9 @@ async def run_child(some: Service, days: int, target: str, *, killed_after: int 
         await asyncio.sleep(random.uniform(0, 0.2))
         if child.returncode is None:
             child.kill()
-    output, _ = await child.communicate()
+    output, errors = await child.communicate()
     # One that is to be killed may have been quicker.
-    assert child.returncode in ({-9, 0} if killed_after else {0})
+    assert child.returncode in ({-9, 0} if killed_after else {0}), errors
     return output.decode().strip()
 
 
