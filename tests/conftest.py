@@ -30,7 +30,7 @@ hypothesis.settings.load_profile("tests")
 # Each of hundreds of processes would compile the package, the workers of this run the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# Nor has each to read the certificates of all authorities. No test leaves the machine; obstore asks for one at least.
+# Nor has each to read the certificates of all authorities: no test leaves the machine. obstore asks for one.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("docs") / "acme-ca.pem")
 os.environ.pop("SSL_CERT_DIR", None)
 
