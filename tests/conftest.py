@@ -46,6 +46,12 @@ class _Response(aiohttp.ClientResponse):
         super().__init__(*args, stream_writer=Mock(output_size=0), **kwargs)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one more than there are cores: tests wait for deadlines, disks and processes as long as they work."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collectstart() -> None:
     """Collect no garbage among modules and tests that all stay."""
     gc.disable()

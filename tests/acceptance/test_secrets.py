@@ -211,7 +211,7 @@ class TestEveryFailure:
         await failure(client(f"http://127.0.0.1:{free_port()}"), get, ConnectFailedError)
         await failure(client("https://scarf.invalid"), get, ConnectFailedError)
         async with Raw(b"HTTP/1.1 400 no TLS here\r\n\r\n") as service:
-            await failure(client(f"https://127.0.0.1:{service.port}"), get, ConnectFailedError)
+            await failure(client(f"https://127.0.0.1:{service.port}", connect_timeout=0.1), get, ConnectFailedError)
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen()
