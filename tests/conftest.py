@@ -30,6 +30,10 @@ hypothesis.settings.load_profile("tests")
 # Each of hundreds of processes would compile the package, the workers of this run the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Nor has each to read the certificates of all authorities: no test leaves the machine. obstore asks for one.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("docs") / "acme-ca.pem")
+os.environ.pop("SSL_CERT_DIR", None)
+
 # The tester's own token, addresses and proxies are kept out of every test.
 _PROXIES = {"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
 for _name in list(os.environ):
@@ -40,6 +44,12 @@ for _name in list(os.environ):
 class _Response(aiohttp.ClientResponse):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, stream_writer=Mock(output_size=0), **kwargs)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one more than there are cores: tests wait for deadlines, disks and processes as long as they work."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collectstart() -> None:

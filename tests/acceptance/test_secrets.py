@@ -54,9 +54,18 @@ ACME: Final = OrganizationUpsert(name="acme", description="", billing_email="")
 Call = Callable[[Scarf], Awaitable[object]]
 
 
-def client(url: str, *, retry: RetryPolicy = ONCE, timeout: float = 5.0, read_only: bool = False) -> Scarf:
+def client(
+    url: str,
+    *,
+    retry: RetryPolicy = ONCE,
+    timeout: float = 5.0,
+    connect_timeout: float = 5.0,
+    read_only: bool = False,
+) -> Scarf:
     """Return a client with the secret token."""
-    return Scarf(KEY, base_url=url, retry=retry, timeout=timeout, connect_timeout=0.1, read_only=read_only)
+    return Scarf(
+        KEY, base_url=url, retry=retry, timeout=timeout, connect_timeout=connect_timeout, read_only=read_only
+    )
 
 
 async def get(scarf: Scarf) -> object:
@@ -202,11 +211,12 @@ class TestEveryFailure:
         await failure(client(f"http://127.0.0.1:{free_port()}"), get, ConnectFailedError)
         await failure(client("https://scarf.invalid"), get, ConnectFailedError)
         async with Raw(b"HTTP/1.1 400 no TLS here\r\n\r\n") as service:
-            await failure(client(f"https://127.0.0.1:{service.port}"), get, ConnectFailedError)
+            await failure(client(f"https://127.0.0.1:{service.port}", connect_timeout=0.1), get, ConnectFailedError)
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             listener.listen()
-            await failure(client(f"https://127.0.0.1:{listener.getsockname()[1]}"), get, ConnectTimeoutError)
+            silent = client(f"https://127.0.0.1:{listener.getsockname()[1]}", connect_timeout=0.1)
+            await failure(silent, get, ConnectTimeoutError)
 
     async def test_open_outcomes(self) -> None:
         """Creates that stay open, with what the looks ended with; renames; reading back."""

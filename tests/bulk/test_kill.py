@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import attrs
+from processes import fork_with_pipes
 
 from scarf_async import (
     ApiVersion,
@@ -29,6 +29,7 @@ from scarf_async.emulator.received import ReceivedRequest
 
 from .crashes import Base
 from .interpreter import CREATES, DELETES, Interpreter
+from .killed_child import main
 
 CONCURRENCY = 8
 
@@ -99,15 +100,8 @@ class Killing:
     async def run(self, killed_when: Callable[[list[ReceivedRequest]], bool] | None = None) -> list[str] | None:
         """Run a process; kill it at a moment, or return the statuses that it printed."""
         began = time.time()
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(Path(__file__).with_name("killed_child.py")),
-            self.server,
-            self.emulator.token,
-            str(self.directory / "plan"),
-            str(self.journal),
-            self.api,
-            stdout=asyncio.subprocess.PIPE,
+        child = fork_with_pipes(
+            main, self.server, self.emulator.token, str(self.directory / "plan"), str(self.journal), self.api
         )
         if killed_when is not None:
             ended = asyncio.create_task(child.wait())
@@ -120,11 +114,11 @@ class Killing:
             self.sent_again += len(intended)
             # What an earlier process left open may still be open: this one did not cut it short.
             self.cut_short += sum(at >= began for at in intended)
-        output, _ = await child.communicate()
+        output, errors = await child.communicate()
         if killed_when is not None:
             assert not output
             return None
-        assert child.returncode == 0
+        assert child.returncode == 0, errors
         statuses: list[str] = json.loads(output)
         return statuses
 

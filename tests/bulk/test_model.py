@@ -18,7 +18,7 @@ async def test_whatever_goes_wrong_the_plan_comes_true_once(
     base: Base, tmp_path: Path, group: int, soak: bool
 ) -> None:
     """Each random plan ends in the interpreter's state, with its statuses, and no create was doubled."""
-    await check_plans(base, tmp_path, seeds(group, 30 if soak else 10), "v1")
+    await check_plans(base, tmp_path, seeds(group, 30 if soak else 8), "v1")
 
 
 @pytest.mark.parametrize("group", range(4))
@@ -26,7 +26,7 @@ async def test_whatever_goes_wrong_it_comes_true_once_in_v2(
     base: Base, tmp_path: Path, group: int, soak: bool
 ) -> None:
     """So does each random plan in v2, whatever its descriptions leave open."""
-    await check_plans(base, tmp_path, seeds(group, 50 if soak else 15), "v2")
+    await check_plans(base, tmp_path, seeds(group, 50 if soak else 10), "v2")
 
 
 def seeds(group: int, plans: int) -> range:

@@ -16,18 +16,14 @@ from pathlib import Path
 from unittest import mock
 
 import attrs
+from processes import Forked, fork, fork_with_pipes
 
+from scarf_async.cli import main
 from scarf_async.cli.app import app
 from scarf_async.emulator import Emulator
 
 SCARF = [sys.executable, "-c", "from scarf_async.cli import main; main()"]
 TOKEN = "tok-3f9a-do-not-show"
-# Ctrl-C is for those whose session the terminal belongs to.
-_TAKE_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 QUESTION = b"[y/N]"
 RANGE = ("--start", "2024-01-01", "--end", "2024-01-04")
 
@@ -49,10 +45,21 @@ def of(emulator: Emulator, **more: str) -> dict[str, str]:
     return environment(emulator.url, emulator.v2_url, **more)
 
 
-def start(
+def command(*arguments: str) -> None:
+    """Run the command line as this process."""
+    sys.argv[1:] = arguments
+    main()
+
+
+def start(*arguments: str, env: Mapping[str, str], closed: Sequence[int] = ()) -> Forked:
+    """Start the command line, perhaps without some of its standard streams."""
+    return fork_with_pipes(command, *arguments, env=env, streams=dict.fromkeys(closed))
+
+
+def execute(
     *arguments: str, env: Mapping[str, str], stdout: int = subprocess.PIPE, through: Sequence[str] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start the command line, perhaps through a program that prepares its process."""
+    """Start a Python of its own, where its beginning or its very end is the point, perhaps through a program."""
     return subprocess.Popen([*through, *SCARF, *arguments], env=env, stdout=stdout, stderr=subprocess.PIPE)
 
 
@@ -65,12 +72,16 @@ class Done:
     err: str
 
 
-async def finish(process: subprocess.Popen[bytes]) -> Done:
+async def finish(process: Forked | subprocess.Popen[bytes]) -> Done:
     """Wait for the end of a command while the event loop goes on serving it."""
-    out, err = await asyncio.to_thread(process.communicate, timeout=60)
+    if isinstance(process, Forked):
+        out, err = await process.communicate()
+    else:
+        out, err = await asyncio.to_thread(process.communicate, timeout=60)
     # Whatever happens, these two hold.
     assert TOKEN.encode() not in (out or b"") + err
     assert b"Traceback" not in err, err.decode()
+    assert process.returncode is not None
     return Done(process.returncode, out, err.decode())
 
 
@@ -114,15 +125,10 @@ async def run_on_terminal(
     """
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, size)
-    kind = {} if term is None else {"TERM": term}
-    process = subprocess.Popen(  # noqa: ASYNC220 # to start it takes no time
-        [sys.executable, "-c", _TAKE_TERMINAL, *SCARF, *arguments],
-        env={**{name: value for name, value in env.items() if name != "TERM"}, **kind},
-        stdin=theirs,
-        stdout=theirs if pipe is None else pipe,
-        stderr=theirs,
-        start_new_session=True,
-    )
+    streams = {0: theirs, 1: theirs if pipe is None else pipe, 2: theirs}
+    variables = {name: value for name, value in env.items() if name != "TERM"}
+    variables |= {} if term is None else {"TERM": term}
+    process = fork(command, *arguments, env=variables, streams=streams, leads=True)
     for descriptor in (theirs, pipe):
         if descriptor is not None:
             os.close(descriptor)
@@ -143,13 +149,16 @@ async def run_on_terminal(
     if interrupt is not None:
         await interrupt.wait()
         os.write(ours, b"\x03")
-    status = await asyncio.to_thread(process.wait, 60)
+    late = asyncio.get_running_loop().call_later(60, process.kill)
+    await asyncio.to_thread(process.join)
+    late.cancel()
     await asyncio.to_thread(reader.join)
     os.close(ours)
     shown = b"".join(seen).decode()
     assert TOKEN not in shown
     assert "Traceback" not in shown
-    return status, shown
+    assert process.exitcode is not None
+    return process.exitcode, shown
 
 
 @asynccontextmanager

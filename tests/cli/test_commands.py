@@ -378,7 +378,7 @@ def interrupt(command: list[str], directory: Path) -> tuple[int, str]:
 
 def test_an_interrupted_demo_goes_on_where_it_was(tmp_path: Path, soak: bool) -> None:
     """Ctrl-C ends with status 130, a message and a journal; the next run finds everything, once, under faults."""
-    count, operations = (116, "3,133") if soak else (16, "533")
+    count, operations = (116, "3,133") if soak else (8, "325")
     program = [sys.executable, str(Path(__file__).with_name("shorter_demo.py")), str(count), "demo"]
     command = [*program, "--directory", str(tmp_path / "demo"), "--concurrency", "4"]
     status, output = interrupt([*command, "--latency", "0.05"], tmp_path / "demo")

@@ -248,9 +248,12 @@ async def test_an_interrupted_apply_goes_on(emulator: Emulator, tmp_path: Path, 
     """Ctrl-C: status 130 and the command that goes on, which does the rest and doubles nothing."""
     manifest, journal = many(tmp_path, 40), tmp_path / "a journal"
     emulator.faults.latency = 0.1
-    arguments = ("apply", manifest, "--yes", "--journal", str(journal), "--concurrency", "2", "--timeout", "2")
+    if times == 2:
+        # One is under way until the second.
+        emulator.faults.add(FaultRule("POST", "*", 8, "hang"))
+    arguments = ("apply", manifest, "--yes", "--journal", str(journal), "--concurrency", "2", "--timeout", "3")
     process = start(*arguments, env=of(emulator))
-    await until(lambda: len(writes(emulator)) > 6)
+    await until(lambda: len(writes(emulator)) > 7)
     process.send_signal(signal.SIGINT)
     if times == 2:
         assert process.stderr is not None

@@ -28,6 +28,7 @@ from .shell import (
     TOKEN,
     answer,
     environment,
+    execute,
     files_in,
     finish,
     invoke,
@@ -148,7 +149,7 @@ async def test_a_reader_that_leaves_is_no_error() -> None:
     """As with `| head -1`: no message, no traceback, none when Python ends, and the status of a broken pipe."""
     body = HEADER + ROW * 400_000
     async with server_of(answer(body)) as (url, _):
-        process = start(*EVENTS, env=environment(url))
+        process = execute(*EVENTS, env=environment(url))
         assert process.stdout is not None
         line = await asyncio.to_thread(process.stdout.readline)
         process.stdout.close()
@@ -175,7 +176,7 @@ async def test_ctrl_c_does_not_wait_for_a_reader() -> None:
     """A pipe that is full and that nobody empties does not keep the command from ending."""
     async with server_of(answer(HEADER + ROW * 100_000)) as (url, _):
         reading, writing = os.pipe()
-        process = start(*EVENTS, env=environment(url), stdout=writing)
+        process = execute(*EVENTS, env=environment(url), stdout=writing)
         os.close(writing)
         await asyncio.to_thread(os.read, reading, 1)
         process.send_signal(signal.SIGINT)
@@ -187,7 +188,7 @@ async def test_ctrl_c_does_not_wait_for_a_reader() -> None:
 async def test_a_full_disk_is_a_message(emulator: Emulator) -> None:
     """Standard output that cannot be written ends with status 1 and says why."""
     full = os.open("/dev/full", os.O_WRONLY)
-    done = await finish(start(*EVENTS, env=of(emulator), stdout=full))
+    done = await finish(execute(*EVENTS, env=of(emulator), stdout=full))
     os.close(full)
     assert (done.status, done.err) == (1, "scarf-async: standard output: No space left on device\n")
 
@@ -195,7 +196,7 @@ async def test_a_full_disk_is_a_message(emulator: Emulator) -> None:
 async def test_a_closed_standard_output_is_a_message(emulator: Emulator) -> None:
     """Nothing is asked for where the data have no place to go."""
     closing = "import os, sys; os.close(1); os.execv(sys.argv[1], sys.argv[1:])"
-    done = await finish(start(*EVENTS, env=of(emulator), through=[sys.executable, "-c", closing]))
+    done = await finish(execute(*EVENTS, env=of(emulator), through=[sys.executable, "-c", closing]))
     assert done.status == 2
     assert "standard output is closed" in done.err
     assert not emulator.requests
@@ -360,7 +361,7 @@ async def test_what_the_shell_redirected_is_not_replaced(emulator: Emulator, tmp
     """`-o /dev/stdout` is refused before anything is sent, and says how to do it; the shell's file stays whole."""
     out = tmp_path / "out.txt"
     script = 'exec > "$0"; echo before; "$@"; echo "status $?"'
-    process = start(*EVENTS, "-o", "/dev/stdout", env=of(emulator), through=["/bin/sh", "-c", script, str(out)])
+    process = execute(*EVENTS, "-o", "/dev/stdout", env=of(emulator), through=["/bin/sh", "-c", script, str(out)])
     done = await finish(process)
     assert out.read_text() == "before\nstatus 1\n"
     assert "/dev/stdout: this is an open stream" in done.err

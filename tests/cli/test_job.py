@@ -20,7 +20,7 @@ from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.source import objects_at
 from scarf_async.files import lock
 
-from .shell import TOKEN, environment, files_in, finish, invoke, of, run_on_terminal, start, until
+from .shell import TOKEN, environment, execute, files_in, finish, invoke, of, run_on_terminal, start, until
 
 if TYPE_CHECKING:
     from exports.jobs.store import Store
@@ -202,7 +202,7 @@ async def test_a_bucket(store: Store, tmp_path: Path) -> None:
 async def test_ctrl_c_does_not_wait_for_a_bucket(store: Store) -> None:
     """The first one ends what waits for a store that does not answer."""
     store.fail("GET", "a/manifest.json", "hang", 100)
-    running = start("export", "verify", "s3://bucket/a", env=environment("", **store.environment))
+    running = execute("export", "verify", "s3://bucket/a", env=environment("", **store.environment))
     await asyncio.to_thread(store.wait_until, bool)
     running.send_signal(signal.SIGINT)
     done = await finish(running)

@@ -5,19 +5,32 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from processes import Forked
 
 from scarf_async import OrganizationUpsert, Scarf
 from scarf_async.emulator import Emulator
 from scarf_async.emulator.faults import FaultRule
 
-from .shell import RANGE, TOKEN, answer, environment, files_in, finish, invoke, of, server_of, start, until
+from .shell import (
+    RANGE,
+    TOKEN,
+    answer,
+    environment,
+    execute,
+    files_in,
+    finish,
+    invoke,
+    of,
+    server_of,
+    start,
+    until,
+)
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 EVENTS = ("export", "owner-events", "acme", *RANGE)
@@ -53,7 +66,7 @@ def written(emulator: Emulator) -> int:
     return sum(request.method != "GET" for request in emulator.requests)
 
 
-async def wait_for_line(process: subprocess.Popen[bytes], words: bytes) -> None:
+async def wait_for_line(process: Forked, words: bytes) -> None:
     """Read standard error up to a line with these words."""
     assert process.stderr is not None
     stderr = process.stderr
@@ -101,10 +114,12 @@ async def test_apply_drains_and_goes_on(
 ) -> None:
     """The first lets what is in progress end, the second stops at once; each time it says how to go on."""
     emulator.faults.latency = 0.1
-    # What was in progress at the second is looked for when it has had its time.
-    brief = ("--timeout", "5")
+    if times == 2:
+        # One is in progress until the second, and is looked for when it has had its time.
+        emulator.faults.add(FaultRule("POST", "*", 8, "hang"))
+    brief = ("--timeout", "3")
     process = start(*applying(tmp_path, 40), *brief, env=of(emulator))
-    await until(lambda: written(emulator) > 6)
+    await until(lambda: written(emulator) > 7)
     process.send_signal(number)
     await wait_for_line(process, signal.Signals(number).name.encode() + b" again stops at once")
     if times == 2:
@@ -126,7 +141,7 @@ async def test_what_was_ignored_at_the_start_stays_ignored(emulator: Emulator, t
     emulator.faults.latency = 0.05
     ignored = (signal.SIGINT, signal.SIGHUP)
     through = [sys.executable, "-c", IGNORING, ",".join(str(int(number)) for number in ignored)]
-    process = start(*applying(tmp_path, 20), env=of(emulator), through=through)
+    process = execute(*applying(tmp_path, 20), env=of(emulator), through=through)
     await until(lambda: written(emulator) > 4)
     for number in (*ignored, *ignored):
         process.send_signal(number)
@@ -139,7 +154,7 @@ async def test_what_is_not_ignored_still_ends_it(emulator: Emulator, tmp_path: P
     """With SIGINT ignored, SIGTERM drains all the same."""
     emulator.faults.latency = 0.1
     through = [sys.executable, "-c", IGNORING, str(int(signal.SIGINT))]
-    process = start(*applying(tmp_path, 40), env=of(emulator), through=through)
+    process = execute(*applying(tmp_path, 40), env=of(emulator), through=through)
     await until(lambda: written(emulator) > 4)
     process.send_signal(signal.SIGTERM)
     done = await finish(process)

@@ -145,8 +145,7 @@ async def test_closed_streams(
 ) -> None:
     """Without standard input and output nothing is asked, and a line says where the data cannot go."""
     words = [word.format(manifest=manifest) for word in arguments]
-    process = start(*words, env=of(emulator, COLUMNS="0"), through=["/bin/sh", "-c", 'exec "$@" <&- >&-', "sh"])
-    done = await finish(process)
+    done = await finish(start(*words, env=of(emulator, COLUMNS="0"), closed=(0, 1)))
     assert (done.status, says in done.err) == (status, True), done.err
 
 

@@ -41,7 +41,7 @@ LOCAL: Final = {
 OTHERS: Final = {"load", "check", "routes update", "search", "packages overview", "domains status"}
 ONLY_V2: Final = ("pixels ", "collections ", "users ")
 # The calls of a row share the code that is struck. A soak makes all of them in each cell.
-APART: Final = 4
+APART: Final = 8
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
 import pytest
+from processes import fork_with_pipes
 
 from scarf_async import PermissionLevel, Role, Scarf
 from scarf_async.bulk.journal import Journal
@@ -22,6 +21,7 @@ from scarf_async.manifests.changes import Changes
 from scarf_async.manifests.model import Manifest, OrganizationSpec, PackageSpec
 from scarf_async.manifests.saved import write_changes
 
+from .applying_child import main
 from .served import fill
 
 ME = "emulator-user"
@@ -58,24 +58,17 @@ class Killing:
     async def run(self, *, killed_after: int | None = None) -> Mapping[str, int] | None:
         """Run a process; kill it when so many of its writes have arrived, or return the counts that it printed."""
         before = writes(self.emulator.requests)
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(Path(__file__).with_name("applying_child.py")),
-            self.emulator.url,
-            self.emulator.token,
-            str(self.directory / "changes"),
-            str(self.directory / "journal"),
-            stdout=asyncio.subprocess.PIPE,
-        )
+        files = [str(self.directory / name) for name in ("changes", "journal")]
+        child = fork_with_pipes(main, self.emulator.url, self.emulator.token, *files)
         if killed_after is not None:
             await self.emulator.wait_until(lambda requests: writes(requests) >= before + killed_after)
             child.kill()
-        output, _ = await child.communicate()
+        output, errors = await child.communicate()
         if killed_after is not None:
             assert not output
             self.open_when_killed += self.count_open()
             return None
-        assert child.returncode == 0
+        assert child.returncode == 0, errors
         counts: dict[str, int] = json.loads(output)
         return counts
 

@@ -1,11 +1,10 @@
-"""`python killed_child.py URL TOKEN UUID DIRECTORY FORMAT DAYS`: run an export job; be killed, or print its end."""
+"""Run an export job in a process of its own: be killed, or print its end."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
 import os
-import sys
 
 from scarf_async import ExportFormat, ExportJob, Scarf
 from scarf_async.exports.jobs import bucket, lease
@@ -18,8 +17,7 @@ def job_of(package: str, form: str, days: int) -> ExportJob:
     return ExportJob("package_events", "acme", start, end, ExportFormat(form), 1, package=package)
 
 
-async def main(url: str, token: str, *values: str) -> None:
-    """Run it."""
+async def _run(url: str, token: str, *values: str) -> None:
     package, directory, form, days = values
     if "SCARF_TEST_LEASE" in os.environ:
         # The holder that was killed is waited for, and each window is named at once.
@@ -31,5 +29,6 @@ async def main(url: str, token: str, *values: str) -> None:
     print("complete" if report.complete else report)
 
 
-if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+def main(*arguments: str) -> None:
+    """Run it."""
+    asyncio.run(_run(*arguments))

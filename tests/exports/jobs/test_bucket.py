@@ -21,6 +21,7 @@ import pytest
 import pytest_asyncio
 from data.jobs import window
 from obstore.store import MemoryStore
+from processes import Forked, fork_with_pipes
 
 from scarf_async import (
     ConfigurationError,
@@ -40,6 +41,7 @@ from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.source import objects_at
 from scarf_async.files import lock
 
+from .killed_child import main
 from .service import Service, service
 from .store import CONDITIONS, Store, What
 
@@ -343,15 +345,9 @@ async def test_a_run_that_was_cancelled(some: Service, store: Store) -> None:
     assert len(some.asked()) == 4 - len(there)
 
 
-async def child(some: Service, days: int, form: str = "csv") -> asyncio.subprocess.Process:
+def child(some: Service, days: int, form: str = "csv") -> Forked:
     """Begin a run in a process of its own."""
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(Path(__file__).with_name("killed_child.py")),
-        *(some.emulator.url, some.emulator.token, some.web.uuid, TO, form, str(days)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    return fork_with_pipes(main, some.emulator.url, some.emulator.token, some.web.uuid, TO, form, str(days))
 
 
 async def test_a_run_that_slept_past_its_lease(
@@ -362,7 +358,7 @@ async def test_a_run_that_slept_past_its_lease(
     monkeypatch.setattr(lease, "_LOOK", 0.1)
     monkeypatch.setenv("SCARF_TEST_LEASE", "0.2")
     stages: list[ExportProgress] = []
-    sleeper = await child(some, 16)
+    sleeper = child(some, 16)
     await asyncio.to_thread(store.wait_until, lambda _: store.written("*/data/*") > 0)
     sleeper.send_signal(signal.SIGSTOP)
     job = some.job(window_days=1, end="2024-01-17")
@@ -392,7 +388,7 @@ async def test_runs_that_are_killed(
     known: list[tuple[str, str]] = []
     for path, times in moments:
         store.requests.clear()
-        running = await child(some, days)
+        running = child(some, days)
         ended = partial(_has_ended, running)
         await asyncio.to_thread(store.wait_until, partial(_has_put, store, path, times), ended)
         assert not ended(), await running.communicate()
@@ -404,7 +400,7 @@ async def test_runs_that_are_killed(
         assert {*known} <= {*there}
         known, store.odds = there, 0.05
     assert known
-    running = await child(some, days)
+    running = child(some, days)
     output, errors = await running.communicate()
     assert (output.strip(), errors) == (b"complete", b"")
     store.odds = 0.0
@@ -415,7 +411,7 @@ async def test_runs_that_are_killed(
     assert verify_export(TO) == []
 
 
-def _has_ended(process: asyncio.subprocess.Process) -> bool:
+def _has_ended(process: Forked) -> bool:
     return process.returncode is not None
 
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # it ships no types
 import pytest
+from processes import fork_with_pipes
 
 from scarf_async import verify_export
 
-from .killed_child import job_of
+from .killed_child import job_of, main
 from .service import Service, manifest, names, service
 
 
 async def run_child(some: Service, directory: Path, form: str, days: int, *, killed_after: int = 0) -> str:
     """Run a process; kill it at a random moment after so many requests, or return what it printed."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(Path(__file__).with_name("killed_child.py")),
-        *(some.emulator.url, some.emulator.token, some.web.uuid, str(directory), form, str(days)),
-        stdout=asyncio.subprocess.PIPE,
+    child = fork_with_pipes(
+        main, some.emulator.url, some.emulator.token, some.web.uuid, str(directory), form, str(days)
     )
     if killed_after:
         first = len(some.emulator.requests) + killed_after
@@ -35,8 +32,8 @@ async def run_child(some: Service, directory: Path, form: str, days: int, *, kil
         await asyncio.sleep(random.uniform(0, 0.02))
         assert child.returncode is None, "it was done before it was killed"
         child.kill()
-    output, _ = await child.communicate()
-    assert child.returncode == (-9 if killed_after else 0)
+    output, errors = await child.communicate()
+    assert child.returncode == (-9 if killed_after else 0), errors
     return output.decode().strip()
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
-import sys
-from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import psycopg
 import pytest
+from processes import Forked, fork_with_pipes
 
 from scarf_async import LoadError
 from scarf_async.exports.loading.database import LoadStoppedError
 
 from ..jobs.service import Service, all_events, service
+from .loading_child import main
 from .proxy import Cut, Proxy, proxied
 from .tables import DAY, NEXT, address, asked, ids, incoming, row, table
 
@@ -92,21 +91,16 @@ def test_a_server_that_stays_away_ends_the_load(database: str, monkeypatch: pyte
     assert ids(database) == []
 
 
-async def run_child(some: Service, days: int, target: str, kill: Callable[[Process], Awaitable[object]]) -> str:
+async def run_child(some: Service, days: int, target: str, kill: Callable[[Forked], Awaitable[object]]) -> str:
     """Run a process, and kill it; or return what it printed, where it was quicker."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(Path(__file__).with_name("loading_child.py")),
-        *(some.emulator.url, some.emulator.token, some.web.uuid, str(days), target),
-        stdout=asyncio.subprocess.PIPE,
-    )
+    child = fork_with_pipes(main, some.emulator.url, some.emulator.token, some.web.uuid, str(days), target)
     await kill(child)
-    output, _ = await child.communicate()
-    assert child.returncode in {-9, 0}
+    output, errors = await child.communicate()
+    assert child.returncode in {-9, 0}, errors
     return output.decode().strip()
 
 
-async def kill_after(some: Service, requests: int, child: Process) -> None:
+async def kill_after(some: Service, requests: int, child: Forked) -> None:
     """Kill a process at a random moment after so many requests, if it is not done by then."""
     first = len(some.emulator.requests) + requests
     ended = asyncio.create_task(child.wait())
@@ -119,7 +113,7 @@ async def kill_after(some: Service, requests: int, child: Process) -> None:
         child.kill()
 
 
-async def kill_at_commit(proxy: Proxy, cut: Cut, child: Process) -> None:
+async def kill_at_commit(proxy: Proxy, cut: Cut, child: Forked) -> None:
     """Kill a process at the COMMIT of its first window, once it has sent that: the first one is of the tables."""
     proxy.cutting = child.kill
     proxy.cuts = [None, cut]
@@ -146,7 +140,7 @@ async def test_a_load_that_is_killed_again_and_again_ends_whole(database: str, s
                 await run_child(some, days, target, kill)
                 if reader.execute("SELECT to_regclass('scarf_windows')").fetchone() != (None,):
                     assert reader.execute(TORN).fetchall() == []
-            assert await run_child(some, days, target, Process.wait) == "complete"
+            assert await run_child(some, days, target, Forked.wait) == "complete"
             sent = await all_events(some.scarf, some.web, "2024-01-01", end)
         assert reader.execute(TORN).fetchall() == []
         found = reader.execute("SELECT id, time, version FROM scarf_events ORDER BY id").fetchall()
