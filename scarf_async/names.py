@@ -36,6 +36,8 @@ def _fold(text: str) -> str:
     return normalize("NFC", normalize("NFD", text).casefold())
 
 
+# Plans name the same users on many packages.
+@lru_cache(maxsize=1024)
 def user_key(user: str) -> str:
     """Return the key of a username or e-mail address. Case, normal form and surrounding blanks do not count.
 

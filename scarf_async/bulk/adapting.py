@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Final
 
@@ -68,13 +68,16 @@ def joins(plan: Plan, dialect: Dialect, call: Call, befores: Sequence[int]) -> i
     return befores[0] if is_file else None
 
 
-def adapted(plan: Plan, dialect: Dialect, joined: Mapping[int, int]) -> dict[int, Call]:
+def adapted(
+    plan: Plan, dialect: Dialect, joined: Mapping[int, int], domains: Iterable[Operation]
+) -> dict[int, Call]:
     """Return the calls that replace those of some operations, by index.
 
     Args:
         plan: the operations.
         dialect: the dialect of the version.
         joined: for each package that is created together with a route, the index of the route.
+        domains: the creations of domains among the operations.
     """
     calls: dict[int, Call] = {}
     for place, route in joined.items():
@@ -82,7 +85,7 @@ def adapted(plan: Plan, dialect: Dialect, joined: Mapping[int, int]) -> dict[int
         assert isinstance(created, CreatePackage)  # noqa: S101 # as `joins` says
         assert isinstance(first, CreateRoute)  # noqa: S101
         calls[place] = CreateWithRoute(created.package, created.organization, created.if_exists, with_route=first)
-    for operation in plan:
+    for operation in domains:
         if isinstance(operation.call, CreateDomain) and made_with_its_package(plan, dialect, operation):
             calls[operation.index] = attrs.evolve(operation.call, if_exists="keep")
     if dialect.traits.members_by_verb:
@@ -124,11 +127,14 @@ def _listed(plan: Plan) -> dict[int, Call]:
 
 def owners_of(plan: Plan) -> dict[str, str]:
     """Return the owners of packages that some operation names, by package id."""
-    return {
-        call.package.id: call.package.owner
-        for call in (operation.call for operation in plan)
-        if isinstance(call, OnPackage) and isinstance(call.package, PackageKey) and call.package.owner is not None
-    }
+    owners: dict[str, str] = {}
+    for operation in plan:
+        call = operation.call
+        if isinstance(call, OnPackage):
+            package = call.package
+            if isinstance(package, PackageKey) and package.owner is not None:
+                owners[package.id] = package.owner
+    return owners
 
 
 def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> PackageKey:
@@ -150,23 +156,21 @@ def refuse_unsupported(
     reasons: dict[int, str] = {}
     taken: set[Hashable] = set()
     package = cache(partial(package_of, plan, owners=owners))
+    never_refused, by_email = dialect.traits.never_refused, dialect.traits.users_by_email
     for operation in plan:
-        if operation.kind in dialect.traits.never_refused:
+        call = operation.call
+        if call.kind in never_refused:
+            continue
+        # Where any user may be named, whom a permission names decides nothing.
+        alike = (operation.root, call.level) if by_email and isinstance(call, SetPermission) else None
+        if alike in taken:
             continue
         place = twins.get(operation.index, operation.index)
         if place in reasons:
             reasons[operation.index] = reasons[place]
         if place != operation.index:
             continue
-        call = calls.get(place, operation.call)
-        # Where any user may be named, whom a permission names decides nothing.
-        alike = (
-            (operation.root, call.level)
-            if isinstance(call, SetPermission) and dialect.traits.users_by_email
-            else None
-        )
-        if alike in taken:
-            continue
+        call = calls.get(place, call)
         reason = dialect.refusal(partial(call.build, dialect, package(operation.root)))
         if reason is not None:
             reasons[place] = reason.removesuffix(_NOTHING_SENT)

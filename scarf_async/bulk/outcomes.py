@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
@@ -49,10 +49,7 @@ class Outcomes:
     broken: JournalError | None = None
     _twins: dict[int, list[int]] = attrs.field(factory=lambda: defaultdict(list), init=False)
     _flushing: bool = False
-    _done: int = 0
-    _failed: int = 0
-    _unknown: int = 0
-    _skipped: int = 0
+    _counts: Counter[Status] = attrs.field(factory=Counter, init=False)
     _began: float = attrs.field(init=False)
     _told: float = float("-inf")
 
@@ -66,7 +63,14 @@ class Outcomes:
         if self.journal is not None:
             for place, known in self.journal.known.items():
                 if known.status == "succeeded":
-                    self._settle(place, _outcome_of(self.operations[place], known))
+                    self._settle(
+                        (place,),
+                        "succeeded",
+                        result=known.result,
+                        attempts=known.attempts,
+                        reconciled=known.reconciled,
+                        unchanged=known.unchanged,
+                    )
 
     def open_places(self, unit: int) -> list[int]:
         """Return the operations of a unit without an outcome. The first of equal operations covers all of them."""
@@ -131,10 +135,15 @@ class Outcomes:
     ) -> None:
         """Record the outcome of operations that shared a request."""
         together = self._with_twins(places)
-        outcome: Outcome[object] | None = None
-        for place in together:
-            outcome = Outcome(self.operations[place], status, result, error, attempts, reconciled, unchanged)
-            self._settle(place, outcome)
+        outcome = self._settle(
+            together,
+            status,
+            result=result,
+            error=error,
+            attempts=attempts,
+            reconciled=reconciled,
+            unchanged=unchanged,
+        )
         if outcome is not None and write and self.journal is not None and self.broken is None:
             self.journal.record(together, outcome)
             if not self._flushing:
@@ -150,15 +159,28 @@ class Outcomes:
         except JournalError as broken:
             self.broken = broken
 
-    def _settle(self, place: int, outcome: Outcome[object]) -> None:
-        self.by_place[place] = outcome
-        self.succeeded[place] = outcome.status == "succeeded"
-        self._done += 1
-        self._failed += outcome.status in {"failed", "unknown"}
-        self._unknown += outcome.status == "unknown"
-        self._skipped += outcome.status == "skipped"
-        if self.on_outcome.wanted:
-            self.on_outcome.tell(outcome)
+    def _settle(
+        self,
+        places: Sequence[int],
+        status: Status,
+        *,
+        result: object = None,
+        error: ScarfError | None = None,
+        attempts: int = 0,
+        reconciled: bool = False,
+        unchanged: bool = False,
+    ) -> Outcome[object] | None:
+        """Keep the outcomes of operations that differ only in the operation; return the last one."""
+        operations, by_place, succeeded = self.operations, self.by_place, status == "succeeded"
+        outcome: Outcome[object] | None = None
+        for place in places:
+            outcome = Outcome(operations[place], status, result, error, attempts, reconciled, unchanged)
+            by_place[place] = outcome
+            self.succeeded[place] = succeeded
+            if self.on_outcome.wanted:
+                self.on_outcome.tell(outcome)
+        self._counts[status] += len(places)
+        return outcome
 
     def tell_progress(self, *, at_end: bool = False) -> None:
         """Report progress, at most ten times a second, and once at the end."""
@@ -166,13 +188,16 @@ class Outcomes:
             return
         now = self.clock.monotonic()
         total = len(self.by_place)
-        if not at_end and (self._done == total or now - self._told < _PROGRESS_INTERVAL):
+        done, unknown = sum(self._counts.values()), self._counts["unknown"]
+        if not at_end and (done == total or now - self._told < _PROGRESS_INTERVAL):
             return
         self._told = now
-        rate = self._done / max(now - self._began, 1e-9)
-        eta = (total - self._done) / rate if self._done else None
-        counts = (self._done, self._failed, total, self.requests, rate, eta, self._unknown, self._skipped)
-        self.progress.tell(BulkProgress(*counts))
+        rate = done / max(now - self._began, 1e-9)
+        eta = (total - done) / rate if done else None
+        failed = self._counts["failed"] + unknown
+        self.progress.tell(
+            BulkProgress(done, failed, total, self.requests, rate, eta, unknown, self._counts["skipped"])
+        )
 
     def report(self, stopped_by: str | None, resume_after: float | None) -> BulkReport:
         """End the run; operations without an outcome were skipped."""
@@ -182,7 +207,7 @@ class Outcomes:
                 sent = self.known(place).open
                 what = "not settled: sent by an earlier run, and" if sent else "not sent:"
                 error = ScarfError(f"{what} the run stopped first ({stopped_by})")
-                self._settle(place, Outcome(self.operations[place], "unknown" if sent else "skipped", error=error))
+                self._settle((place,), "unknown" if sent else "skipped", error=error)
         self.tell_progress(at_end=True)
         return BulkReport(
             plan=self.plan,
@@ -192,17 +217,6 @@ class Outcomes:
             stopped_by=stopped_by,
             resume_after=resume_after,
         )
-
-
-def _outcome_of(operation: Operation, known: Known) -> Outcome[object]:
-    return Outcome(
-        operation,
-        "succeeded",
-        result=known.result,
-        attempts=known.attempts,
-        reconciled=known.reconciled,
-        unchanged=known.unchanged,
-    )
 
 
 def since(wall_time: float, clock: Clock) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 import attrs
@@ -83,8 +84,7 @@ class SetPermission(OnPackage):
         return dialect.set_permissions(package, [PermissionSet(self.user_query, self.level)])
 
     def perform(self, session: Session, package: PackageKey, unit: Sequence[Call], /) -> Awaitable[object]:
-        calls = [call for call in unit if isinstance(call, SetPermission)]
-        entries = [PermissionSet(call.user_query, call.level) for call in calls]
+        entries = [_entry(call.user_query, call.level) for call in unit if isinstance(call, SetPermission)]
         # What a refusal says of the package is the run's to find out, once for all of its permissions.
         return session.run(session.dialect.set_permissions(package, entries, explain=False))
 
@@ -98,6 +98,10 @@ class SetPermission(OnPackage):
             return None
         level = None if found is None else found.permission_level
         return None if level == self.level else (self.level, level)
+
+
+# Plans set the same few levels of the same users on many packages.
+_entry = lru_cache(maxsize=1024)(PermissionSet)
 
 
 @attrs.frozen

@@ -75,8 +75,7 @@ class Run(Sender):
                     helpers.start_soon(self._sync_now_and_then)
                 async with anyio.create_task_group() as workers:
                     self._release([unit for unit, waits in enumerate(self.waits) if not waits], workers)
-                    for _ in range(min(concurrency, self.open_units)):
-                        workers.start_soon(self._work, workers)
+                    workers.start_soon(self._work, workers, concurrency - 1)
                 helpers.cancel_scope.cancel()
         if self.fatal is not None:
             raise self.fatal
@@ -192,8 +191,13 @@ class Run(Sender):
 
     # Execution
 
-    async def _work(self, workers: TaskGroup) -> None:
+    async def _work(self, workers: TaskGroup, further: int) -> None:
         while (unit := await self._next()) is not None:
+            if further:
+                # One in each iteration of the event loop: the first requests are on their way before the last ones
+                # are built, and their answers may show that the service takes no more.
+                workers.start_soon(self._work, workers, further - 1)
+                further = 0
             try:
                 await self._carry_out(unit)
             except FATAL as error:

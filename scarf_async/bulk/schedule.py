@@ -11,11 +11,12 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from itertools import pairwise
+from operator import attrgetter
 
 import attrs
 
 from scarf_async.bulk.adapting import adapted, joins, owners_of, package_of
-from scarf_async.bulk.calls import RemoveMember, SetPermission, UpdateOrganization
+from scarf_async.bulk.calls import CALLS, RemoveMember, SetPermission, UpdateOrganization
 from scarf_async.bulk.kinds import Call, Effect, Kind, OnPackage, Ref, Root
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.checks import whole
@@ -108,9 +109,12 @@ class _Compiler:
         self.last: dict[Hashable, int] = {}
         self.values: dict[Hashable, list[int]] = {}
         self.changed: dict[Hashable, int] = {}
+        self.by_kind: dict[Kind, list[Operation]] = defaultdict(list)
+        for operation in plan:
+            self.by_kind[operation.call.kind].append(operation)
         self.respelled = {
             organization_key(call.name)
-            for call in (operation.call for operation in plan)
+            for call in (operation.call for operation in self.by_kind.get(Kind.UPDATE_ORGANIZATION, ()))
             if isinstance(call, UpdateOrganization)
             and call.renames
             and organization_key(call.name) == organization_key(call.organization.name)
@@ -122,19 +126,25 @@ class _Compiler:
         """Assign every operation to a unit."""
         first: dict[Hashable, int] = {}
         arrays: dict[Root, _Array] = {}
+        key, last = self._name, self.last
         for operation in self.plan:
             place, call = operation.index, operation.call
             root = self._root(operation) if isinstance(operation.root, int) else operation.root
             after = self._befores_of(operation)
-            identity = (call.kind, root, after, call.details if isinstance(call, OnPackage) else call)
-            target = call.target(root, self._name)
-            original = first.get(identity)
-            # It is not a twin if the target was set to another value in between.
-            if original is not None and self.changed.get(target, -1) <= original:
-                self.twins[place] = original
-                self._join(self.unit_of[original], place)
-                continue
-            first[identity] = place
+            target = call.target(root, key)
+            earlier = None if target is None else last.get(target)
+            # Equal operations have one target, so only those are compared that have a target in common.
+            if target is None or earlier is not None:
+                if earlier is not None and target not in self.values:
+                    first[self._identity(earlier)] = earlier
+                identity = _identity(call, root, after)
+                original = first.get(identity)
+                # It is not a twin if the target was set to another value in between.
+                if original is not None and self.changed.get(target, -1) <= original:
+                    self.twins[place] = original
+                    self._join(self.unit_of[original], place)
+                    continue
+                first[identity] = place
             if after:
                 self.befores[place] = after
             created = joins(self.plan, self.dialect, call, after)
@@ -145,17 +155,20 @@ class _Compiler:
                 self._join(self.unit_of[created], place)
             else:
                 self.unit_of.append(self._new_unit((place,)))
+            if earlier is not None:
+                self._give(target, place, earlier)
             if target is not None:
-                self._give(target, place)
+                last[target] = place
 
-    def _give(self, target: Hashable, place: int) -> None:
-        """Record that an operation sets a target."""
-        earlier = self.last.get(target)
-        self.last[target] = place
-        if earlier is not None:
-            self.values.setdefault(target, [earlier]).append(place)
-            if self.plan[earlier].call.value != self.plan[place].call.value:
-                self.changed[target] = place
+    def _identity(self, place: int) -> Hashable:
+        operation = self.plan[place]
+        return _identity(operation.call, self._root(operation), self.befores.get(place, ()))
+
+    def _give(self, target: Hashable, place: int, earlier: int) -> None:
+        """Record that an operation sets a target that an earlier one has set."""
+        self.values.setdefault(target, [earlier]).append(place)
+        if self.plan[earlier].call.value != self.plan[place].call.value:
+            self.changed[target] = place
 
     def _join(self, unit: int, place: int) -> None:
         members = self.units[unit]
@@ -272,7 +285,7 @@ class _Compiler:
 
     def _organization_creators(self) -> dict[str, list[int]]:
         creators: dict[str, list[int]] = defaultdict(list)
-        for operation in self._originals():
+        for operation in self._of(Kind.CREATE_ORGANIZATION, Kind.UPDATE_ORGANIZATION):
             made = operation.call.makes
             if made is not None and self._name(made) != self._used(operation):
                 creators[self._name(made)].append(operation.index)
@@ -281,6 +294,14 @@ class _Compiler:
     def _originals(self) -> Iterable[Operation]:
         return (
             (operation for operation in self.plan if operation.index not in self.twins) if self.twins else self.plan
+        )
+
+    def _of(self, *kinds: Kind) -> list[Operation]:
+        """Return the originals of some kinds in the plan's order."""
+        found = (self.by_kind[kind] for kind in kinds if kind in self.by_kind)
+        return sorted(
+            (operation for operations in found for operation in operations if operation.index not in self.twins),
+            key=attrgetter("index"),
         )
 
     def _wait_for_creators(self, creators: dict[str, list[int]]) -> None:
@@ -328,9 +349,10 @@ class _Compiler:
     def _delete_last(self) -> None:
         """Delete routes and domains of a package after others are created, and the package last."""
         deletes: dict[tuple[Root | None, Kind], list[int]] = defaultdict(list)
-        for operation in self._originals():
-            if isinstance(operation.call, OnPackage) and operation.call.effect is Effect.REMOVES:
-                deletes[self._root(operation), operation.kind].append(operation.index)
+        kinds = (CALLS[kind] for kind in self.by_kind)
+        removes = (kind.kind for kind in kinds if issubclass(kind, OnPackage) and kind.effect is Effect.REMOVES)
+        for operation in self._of(*removes):
+            deletes[self._root(operation), operation.kind].append(operation.index)
         if not deletes:
             return
         befores: dict[tuple[Root | None, Kind], list[int]] = defaultdict(list)
@@ -383,13 +405,13 @@ class _Compiler:
     def _remove_members_last(self) -> None:
         """Remove a member after the permissions set for the same name, unless `after` says otherwise."""
         removals: dict[str, list[int]] = defaultdict(list)
-        for operation in self._originals():
+        for operation in self._of(Kind.REMOVE_MEMBER):
             if isinstance(operation.call, RemoveMember):
                 removals[user_key(operation.call.username)].append(operation.index)
         if not removals:
             return
         befores: dict[str, list[int]] = defaultdict(list)
-        for operation in self._originals():
+        for operation in self._of(Kind.SET_PERMISSION):
             if isinstance(operation.call, SetPermission):
                 user = user_key(operation.call.user_query)
                 if user in removals and not any(
@@ -412,7 +434,7 @@ class _Compiler:
             twins=self.twins,
             settles=self.settles,
             joined=self.joined,
-            calls=adapted(self.plan, self.dialect, self.joined),
+            calls=adapted(self.plan, self.dialect, self.joined, self.by_kind.get(Kind.CREATE_DOMAIN, ())),
             owners=self.owners,
         )
 
@@ -445,3 +467,8 @@ class _Compiler:
             step_of[unit] = len(step_of)
             unit = before[unit]
         return list(step_of)[step_of[unit] :][::-1]
+
+
+def _identity(call: Call, root: Root | None, after: tuple[int, ...]) -> Hashable:
+    """Return what equal operations have in common."""
+    return call.kind, root, after, call.details if isinstance(call, OnPackage) else call

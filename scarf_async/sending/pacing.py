@@ -21,11 +21,16 @@ _LEAST_FALL: Final = 0.85
 """The largest such factor."""
 _ROUND: Final = 0.1
 """The share of refusals that indicates overload, rather than occasional failures of the service."""
+_CLEAN: Final = 100
+_SIGNS_OF_OVERLOAD: Final = 4
+"""After so many successes in a row, so many refusals are compared only with what was taken since the first one."""
 _SIGNS_OF_DOWN: Final = 3
 """The number of consecutive refusals after which the service counts as down."""
 _GROWTH: Final = 0.1
 _LEAST_GROWTH: Final = 10.0
 """The growth of the rate per second: this share of the rate after its fall, or at least so many requests/s."""
+_LONGEST_PLATEAU: Final = 5.0
+"""A rate that fell again is kept for as long as its round took before it grows, at most for so many seconds."""
 _FIRST_LEAST: Final = 100.0
 """The lowest initial rate: a run that has sent little so far says nothing about the service's limit."""
 _LOWEST: Final = 1.0
@@ -79,6 +84,7 @@ class AdaptivePacer:
         self._round_began = self._last_success = self._clock.monotonic()
         self._successes = 0
         self._refused_in_round = 0
+        self._taken_before_refusals = 0
         self._pause = _FIRST_PAUSE
         self._down = False
         self._probing = False
@@ -176,6 +182,8 @@ class AdaptivePacer:
         if ticket == self._round:
             # Requests that passed earlier do not show whether the service is back.
             self._probing = False
+            if not self._refused_in_round:
+                self._taken_before_refusals = self._successes
             self._refused_in_round += 1
             self._fall_if_need_be(now, told=asked is not None)
         self._be_patient()
@@ -185,16 +193,28 @@ class AdaptivePacer:
         if not taken:
             if refused >= _SIGNS_OF_DOWN or self._down:
                 self._go_down(now)
-        elif told or self._fell_to is None or (refused > 1 and refused >= _ROUND * (refused + taken)):
+        elif told or self._fell_to is None or self._is_overload():
             # Including pauses: the service can accept more than it did then, but less than a burst that it let
             # through.
-            rate, goodput = self.rate, taken / max(now - self._round_began, 1e-3)
+            took = max(now - self._round_began, 1e-3)
+            rate, goodput = self.rate, taken / took
             limit = max(goodput, _FIRST_LEAST) if rate is None else rate
             self._fell_from = rate
             self._fell_to = max(_LOWEST, min(limit * _LEAST_FALL, max(limit * _FALL, goodput)))
             self._held_until = max(self._held_until, now + self._pause)
-            self._fell_at = self._held_until
+            # The longer the service was observed, the surer is the rate that it takes.
+            self._fell_at = self._held_until + (0.0 if rate is None else min(took, _LONGEST_PLATEAU))
             self._begin_round()
+
+    def _is_overload(self) -> bool:
+        """Return whether the refusals of this round are too many for occasional failures of the service.
+
+        The rate grows: what was taken long before the first refusal says nothing about the rate of now.
+        """
+        refused, taken = self._refused_in_round, self._successes
+        if refused >= _SIGNS_OF_OVERLOAD and self._taken_before_refusals >= _CLEAN:
+            taken -= self._taken_before_refusals
+        return refused > 1 and refused >= _ROUND * (refused + taken)
 
     def _go_down(self, now: float) -> None:
         if not self._down:

@@ -194,6 +194,44 @@ async def test_pace_grows_back_by_so_much_a_second() -> None:
     assert steps == pytest.approx([34.0] * 10, rel=0.01)
 
 
+@in_virtual_time
+async def test_pace_that_was_found_out_is_kept_for_a_while() -> None:
+    """After a round of some seconds it grows again only after as many, at most five."""
+    for seconds, kept in ((2.0, 2.0), (60.0, 5.0)):
+        pacer = await paced(400, 1.0)
+        ticket = await pacer.turn(looking=False)
+        await asyncio.sleep(seconds)
+        pacer.succeeded()
+        for _ in range(2):
+            pacer.refused(ticket, None)
+        lowest = pacer.rate
+        assert lowest is not None
+        await asyncio.sleep(kept)
+        assert pacer.rate == lowest
+        await asyncio.sleep(1.0)
+        assert pacer.rate is not None
+        assert pacer.rate >= lowest + 9.0
+
+
+@in_virtual_time
+async def test_pace_that_has_grown_too_high_falls_at_once() -> None:
+    """After many requests without a refusal four in a row are enough, but not four among many."""
+    for successes, falls in ((0, True), (19, False)):
+        pacer = await paced(400, 1.0)
+        ticket = await pacer.turn(looking=False)
+        for _ in range(200):
+            pacer.succeeded()
+        before = pacer.rate
+        assert before is not None
+        for _ in range(4):
+            assert pacer.rate == before
+            pacer.refused(ticket, None)
+            for _ in range(successes):
+                pacer.succeeded()
+        assert pacer.rate is not None
+        assert (pacer.rate < before) is falls
+
+
 # When the service is down
 
 
