@@ -1,7 +1,7 @@
 """One request and the head of its answer by aiohttp's own parts, without the session around them.
 
-`ClientSession.request` also prepares redirects, cookies, traces, timeouts and retries, none of which this client lets
-it do: an eighth of the processor time of a call. Where something watches the session, all goes through the session.
+`ClientSession.request` also prepares redirects, cookies, traces, timeouts and retries, none of which this client
+lets it do: an eighth of the processor time of a call. Where something watches the session, all goes through it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ _AS_SHIPPED: Final = _as_shipped()
 
 
 def is_watched(session: aiohttp.ClientSession) -> bool:
-    """Return whether something may expect requests to go through a session: a tracer, a recorder or a test's mock."""
-    return aiohttp.ClientSession._request is not _AS_SHIPPED or bool(session.trace_configs)  # noqa: SLF001 # as above
+    """Return whether something may expect requests in a session: a tracer, a recorder or the mock of a test."""
+    sends = aiohttp.ClientSession._request  # noqa: SLF001 # as above
+    return sends is not _AS_SHIPPED or bool(session.trace_configs)
 
 
 async def exchange(
