@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import aiohttp
 import httpx
 
 from benchmarks.results import Result, versus
-from benchmarks.rounds import in_turn
+from benchmarks.rounds import in_turn, on_uvloop, uvloop_factory
 from benchmarks.server import PACKAGE, Behaviour, serving
 from scarf_async import Scarf
 
@@ -79,27 +80,23 @@ async def httpx_rate(url: str, calls: int, at_once: int) -> float:
 def run() -> list[Result]:
     """Measure."""
     with serving(Behaviour()) as server:
-        ours, bare, through_httpx = in_turn(
-            [
-                lambda: asyncio.run(our_rate(server.url, _CALLS, _AT_ONCE)),
-                lambda: asyncio.run(aiohttp_rate(server.url, _CALLS, _AT_ONCE)),
-                lambda: asyncio.run(httpx_rate(server.url, _FEW_CALLS, _AT_ONCE)),
-            ],
-            _ROUNDS,
-        )
-    return [
-        versus(
-            f"entity_calls.{name}",
-            f"a call for a package, {_AT_ONCE} at once",
-            against,
-            ours,
-            theirs,
-            unit="1/s",
-            better="more",
-            target=target,
-        )
-        for name, against, theirs, target in (
-            ("aiohttp", "bare aiohttp and json, the same answers", bare, 0.85),
-            ("httpx", "httpx and json, the same answers", through_httpx, 12),
-        )
+        ways = [
+            lambda: asyncio.run(our_rate(server.url, _CALLS, _AT_ONCE)),
+            lambda: asyncio.run(aiohttp_rate(server.url, _CALLS, _AT_ONCE)),
+            lambda: asyncio.run(httpx_rate(server.url, _FEW_CALLS, _AT_ONCE)),
+        ]
+        if uvloop_factory() is not None:
+            ways += [
+                lambda: on_uvloop(our_rate(server.url, _CALLS, _AT_ONCE)),
+                lambda: on_uvloop(aiohttp_rate(server.url, _CALLS, _AT_ONCE)),
+            ]
+        ours, bare, through_httpx, *uvloop = in_turn(ways, _ROUNDS)
+    row = partial(versus, unit="1/s", better="more")
+    what, against = f"a call for a package, {_AT_ONCE} at once", "bare aiohttp and json, the same answers"
+    rows = [
+        row("entity_calls.aiohttp", what, against, ours, bare, target=0.85),
+        row("entity_calls.httpx", what, "httpx and json, the same answers", ours, through_httpx, target=12),
     ]
+    if uvloop:
+        rows.append(row("entity_calls.uvloop", f"{what}, on uvloop", against, *uvloop))
+    return rows

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 
 from benchmarks.results import Result, versus
-from benchmarks.rounds import in_turn
+from benchmarks.rounds import in_turn, on_uvloop, uvloop_factory
 from benchmarks.server import Behaviour, serving
 from scarf_async import BulkPlan, Scarf
 
@@ -65,34 +66,24 @@ async def _run(url: str, *, journalled: bool) -> float:
 def run() -> list[Result]:
     """Measure."""
     with serving(Behaviour()) as server:
-        bare, journalled, unjournalled = in_turn(
-            [
-                lambda: asyncio.run(_bare(server.url)),
-                lambda: asyncio.run(_run(server.url, journalled=True)),
-                lambda: asyncio.run(_run(server.url, journalled=False)),
-            ],
-            _ROUNDS,
-        )
+        ways = [
+            lambda: asyncio.run(_bare(server.url)),
+            lambda: asyncio.run(_run(server.url, journalled=True)),
+            lambda: asyncio.run(_run(server.url, journalled=False)),
+        ]
+        if uvloop_factory() is not None:
+            ways += [
+                lambda: on_uvloop(_run(server.url, journalled=True)),
+                lambda: on_uvloop(_bare(server.url)),
+            ]
+        bare, journalled, unjournalled, *uvloop = in_turn(ways, _ROUNDS)
+    row = partial(versus, unit="1/s", better="more")
     what = f"{_UPSERTS:,} journalled membership upserts"
-    return [
-        versus(
-            "membership_upserts.run",
-            what,
-            f"gather, a semaphore of {_AT_ONCE}, bare aiohttp",
-            journalled,
-            bare,
-            unit="1/s",
-            better="more",
-            target=0.75,
-        ),
-        versus(
-            "membership_upserts.journal",
-            what,
-            "without a journal",
-            journalled,
-            unjournalled,
-            unit="1/s",
-            better="more",
-            target=0.75,
-        ),
+    against = f"gather, a semaphore of {_AT_ONCE}, bare aiohttp"
+    rows = [
+        row("membership_upserts.run", what, against, journalled, bare, target=0.75),
+        row("membership_upserts.journal", what, "without a journal", journalled, unjournalled, target=0.75),
     ]
+    if uvloop:
+        rows.append(row("membership_upserts.uvloop", f"{what}, on uvloop", against, *uvloop))
+    return rows

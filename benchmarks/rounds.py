@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from time import perf_counter
+from typing import TypeVar
 
-__all__ = ["in_turn", "seconds", "serve_forever", "server_process"]
+__all__ = ["in_turn", "on_uvloop", "seconds", "serve_forever", "server_process", "uvloop_factory"]
+
+T = TypeVar("T")
 
 
 def in_turn(ways: Sequence[Callable[[], float]], rounds: int, *, warm: bool = True) -> list[list[float]]:
@@ -41,13 +44,23 @@ def seconds(way: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
+def uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes a loop of uvloop; None where it is not installed."""
+    if find_spec("uvloop") is None:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
+    return factory
+
+
+def on_uvloop(call: Coroutine[object, object, T]) -> T:
+    """Run a coroutine on uvloop where it is installed; on asyncio's own loop else."""
+    with asyncio.Runner(loop_factory=uvloop_factory()) as runner:
+        return runner.run(call)
+
+
 def serve_forever(serve: Coroutine[object, object, None]) -> None:
-    """Run a server on uvloop where it is installed; on asyncio's own loop else."""
-    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
-    if find_spec("uvloop") is not None:
-        factory = import_module("uvloop").new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve)
+    """Run a server on the faster loop."""
+    on_uvloop(serve)
 
 
 @contextmanager

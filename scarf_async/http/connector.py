@@ -30,12 +30,13 @@ from scarf_async.settings import Secret
 
 __all__ = [
     "HEAD_LIMITS",
+    "NO_LIMITS",
     "BrokenError",
     "Connector",
     "Guard",
     "RequestBody",
     "as_lost",
-    "current_attempt",
+    "authorize",
     "next_piece",
 ]
 
@@ -68,11 +69,19 @@ if "max_headers" in inspect.signature(aiohttp.ClientSession).parameters:  # from
     # aiohttp's parser in Python counts the status line and the blank line too.
     HEAD_LIMITS["max_headers"] = _MOST_HEADERS + 2
 
-current_attempt: ContextVar[Attempt | None] = ContextVar("scarf_async_attempt", default=None)
+NO_LIMITS: Final = aiohttp.ClientTimeout(total=None)
+
+_current_attempt: ContextVar[Attempt | None] = ContextVar("scarf_async_attempt", default=None)
 
 
 class _Handler(ResponseHandler):
-    """Parses responses. If a body becomes unreadable, it tells the reader, which aiohttp leaves waiting."""
+    """Parses responses. If a body becomes unreadable, it tells the reader, which aiohttp leaves waiting.
+
+    Attributes:
+        used: whether a request has had its connection.
+    """
+
+    used: bool = False
 
     # The response of a proxy to CONNECT is read without the limits of the request.
     set_response_params = partialmethod(ResponseHandler.set_response_params, **HEAD_LIMITS)
@@ -94,7 +103,8 @@ async def next_piece(content: aiohttp.StreamReader) -> bytes:
         BodyEncodingError: its framing cannot be parsed.
     """
     try:
-        return await content.readany()
+        # Most responses are complete by now: nothing needs to wait.
+        return content.read_nowait() if content.is_eof() else await content.readany()
     except HttpProcessingError:  # from aiohttp's Python parser, which does tell the reader
         pass
     raise BodyEncodingError(_BROKEN_FRAMING)
@@ -115,29 +125,29 @@ class Connector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> aiohttp.connector.Connection:
-        """Return a connection that is new, or received nothing while it was idle."""
-        attempt = current_attempt.get()
+        """Return a connection for a request of the session; see `lend`."""
+        attempt = _current_attempt.get()
         if attempt is None:
             return await super().connect(req, traces, timeout)
+        return await self.lend(req, traces, timeout, attempt)
+
+    async def lend(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout, attempt: Attempt
+    ) -> aiohttp.connector.Connection:
+        """Return a connection that is new, or received nothing while it was idle."""
         attempt.connecting()
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
-            if protocol is None or not protocol.should_close or attempt.fresh:
+            if not isinstance(protocol, _Handler):
+                break
+            if not (protocol.used and protocol.should_close):
+                protocol.used = True
                 break
             # It received something while idle, which would be taken for the response.
             connection.close()
         attempt.connected()
         return connection
-
-    async def _create_connection(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> ResponseHandler:
-        """Create a connection if the pool has none."""
-        attempt = current_attempt.get()
-        if attempt is not None:
-            attempt.fresh = True
-        return await super()._create_connection(req, traces, timeout)
 
 
 class RequestBody(aiohttp.Payload):
@@ -180,25 +190,33 @@ class BrokenError(Exception):
         self.error = error
 
 
-class Guard:
-    """The middleware of every request."""
+def authorize(request: aiohttp.ClientRequest, token: Secret | None) -> None:
+    """Add the token to a request, or remove one that a caller's session may have added."""
+    if token is not None:
+        request.headers["Authorization"] = f"Bearer {token.reveal()}"
+    else:
+        request.headers.pop("Authorization", None)
 
-    def __init__(self, token: Secret | None) -> None:
+
+class Guard:
+    """The middleware of a request."""
+
+    def __init__(self, token: Secret | None, attempt: Attempt) -> None:
         self._token = token
+        self._attempt = attempt
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Add the token, and wrap errors."""
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        else:
-            # The caller's session may have a token of its own.
-            request.headers.pop("Authorization", None)
+        authorize(request, self._token)
+        context = _current_attempt.set(self._attempt)
         try:
             return await handler(request)
         except (aiohttp.ClientError, OSError) as error:
             broken = BrokenError(error)
+        finally:
+            _current_attempt.reset(context)
         raise broken
 
 

@@ -31,7 +31,6 @@ class Attempt:
 
     Attributes:
         deadline: when to end it, by the event loop's clock; None for no limit.
-        fresh: whether its connection is new and not from the pool.
     """
 
     deadlines: Deadlines
@@ -39,7 +38,6 @@ class Attempt:
     timeout: float = 0.0
     phase: Phase = Phase.WAITING
     deadline: float | None = None
-    fresh: bool = False
     _task: asyncio.Task[object] | None = None
     _cancelling: int = 0
     _ended: bool = False

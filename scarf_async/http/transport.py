@@ -25,15 +25,16 @@ from scarf_async.errors import (
 )
 from scarf_async.http.connector import (
     HEAD_LIMITS,
+    NO_LIMITS,
     BrokenError,
     Connector,
     Guard,
     RequestBody,
     as_lost,
-    current_attempt,
     next_piece,
 )
 from scarf_async.http.deadlines import Attempt, Deadlines, Phase
+from scarf_async.http.exchange import exchange, is_watched
 from scarf_async.http.inflate import BodyEncodingError, Inflater
 from scarf_async.http.pacer import Pacer
 from scarf_async.protocol.messages import Answer, Lost
@@ -53,7 +54,6 @@ _ERROR_BODY: Final = 2**16
 """How much of the body of an error response is read; the rest is dropped."""
 _LARGER_THAN_READS: Final = 2**20
 _NO_LIMIT: Final = nullcontext()
-_NO_LIMITS: Final = aiohttp.ClientTimeout(total=None)
 _EXPORT_HEADERS: Final = {**_HEADERS, "Accept": "*/*"}
 
 
@@ -154,6 +154,7 @@ class Transport:
         self.closed: bool = False
         self._borrowed = session is not None
         self._session = session
+        self._connector: Connector | None = None
         self._export_session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         # Only for ordinary calls, which release their places by themselves: the reader of an export decides when to
@@ -163,8 +164,6 @@ class Transport:
         )
         self._deadlines = Deadlines()
         self.open_exports: int = 0
-        self._with_token = (Guard(settings.token),)
-        self._without_token = (Guard(None),)
 
     def __repr__(self) -> str:
         return f"<Transport {self.settings.shown}{' closed' if self.closed else ''}>"
@@ -201,15 +200,16 @@ class Transport:
         if self.closed:
             raise ClientClosedError
         if self._session is None:
+            self._connector = Connector(ssl=self.settings.tls or True)
             self._session = aiohttp.ClientSession(
-                connector=Connector(ssl=self.settings.tls or True),
+                connector=self._connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_HEADERS,
             )
             # asyncio reads into 256 KiB at a time, which glibc maps and unmaps for every response until it has once
             # freed a larger block: a tenth of the time of a request to a near server.
             bytes(_LARGER_THAN_READS)
-        elif self._session.closed:
+        elif self._borrowed and self._session.closed:
             raise ClientClosedError("the aiohttp session given to this client is closed")
         return self._session
 
@@ -236,35 +236,41 @@ class Transport:
         export: bool,
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Send one request; return the head of the response with its body unread."""
-        timeouts, headers = _NO_LIMITS, None if body is None else content
+        token = self.settings.token if authorize else None
+        data = None if body is None else RequestBody(body, attempt)
+        # The default headers of a session yield to these.
+        headers = _EXPORT_HEADERS if export else _HEADERS if body is None else {**_HEADERS, **content}
+        proxy = self.settings.proxy if self.settings.proxy and self.settings.proxy.serves(url) else None
+        if not (self._connector is None or export or proxy or is_watched(session)):
+            return exchange(
+                session, self._connector, method, url, data, headers=headers, token=token, attempt=attempt
+            )
+        timeouts = NO_LIMITS
         if self._borrowed:
-            # Its own default headers yield to these.
-            headers = _EXPORT_HEADERS if export else _HEADERS if body is None else {**_HEADERS, **content}
             # A caller's pool does not tell when it hands out a connection: the nearest that aiohttp offers.
             timeouts = aiohttp.ClientTimeout(
                 total=None, sock_connect=attempt.connect_timeout, sock_read=attempt.timeout
             )
-        proxy = self.settings.proxy if self.settings.proxy and self.settings.proxy.serves(url) else None
-        if export and not self._borrowed:
+        elif export:
             session = self._for_exports()
         return session.request(
             method,
             url,
-            data=None if body is None else RequestBody(body, attempt),
+            data=data,
             headers=headers,
             timeout=timeouts,
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,
             **HEAD_LIMITS,
-            middlewares=self._with_token if authorize else self._without_token,
+            middlewares=(Guard(token, attempt),),
             proxy=proxy.url if proxy else None,
             proxy_headers={"Proxy-Authorization": proxy.authorization.reveal()}
             if proxy and proxy.authorization
             else None,
         )
 
-    async def _answer(self, response: aiohttp.ClientResponse, url: str) -> Answer:
+    async def _answer(self, response: aiohttp.ClientResponse, url: URL, attempt: Attempt) -> Answer:
         """Read the body of an ordinary response, decompressed and limited in size."""
         headers = response.headers
         success = 200 <= response.status < 300
@@ -283,17 +289,17 @@ class Transport:
                     if too_long := len(body) > limit:
                         break
             if begun and inflater is not None and not (too_long or inflater.ended):
-                cut = TransportError("the compressed response is truncated", method=response.method, url=url)
+                reason = "the compressed response is truncated"
+                cut = TransportError(reason, method=response.method, url=str(url))
         except BodyEncodingError as error:
             reason = self.settings.token.redact(str(error))
-            cut, garbled = TransportError(reason, method=response.method, url=url), True
+            cut, garbled = TransportError(reason, method=response.method, url=str(url)), True
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            attempt = current_attempt.get()
-            assert attempt is not None  # noqa: S101 # set when this request was sent
-            cut = self.lost(error, attempt, response.method, url).error
+            cut = self.lost(error, attempt, response.method, str(url)).error
         finally:
-            # This does nothing if the body was read to its end: its connection is back in the pool.
-            response.close()
+            # If the body was read to its end, its connection is back in the pool.
+            if response.connection is not None:
+                response.close()
         data = bytes(body[:limit] if too_long else body)
         if not success:
             # A service that echoes the request in its error could put the token into our exception.
@@ -318,7 +324,6 @@ class Transport:
         attempt = Attempt(self._deadlines, self.settings.connect_timeout, timeout)
         response: aiohttp.ClientResponse | None = None
         outcome: Answer | Download | Lost
-        context = current_attempt.set(attempt)
         try:
             with attempt:
                 async with _NO_LIMIT if export else self._places:
@@ -347,7 +352,7 @@ class Transport:
                             outcome = Download(self, response, attempt)
                             self.open_exports += 1
                         else:
-                            outcome = await self._answer(response, str(url))
+                            outcome = await self._answer(response, url, attempt)
         except TimeoutError:
             outcome = self._timed_out(attempt, method, str(url), response)
         except asyncio.CancelledError as error:
@@ -359,7 +364,6 @@ class Transport:
             outcome = Lost(TransportError("the session was closed", method=method, url=str(url)), sent=False)
         finally:
             response = None  # its repr, in a traceback with local variables, would show headers
-            current_attempt.reset(context)
         if not (isinstance(outcome, Answer) and outcome.cut is None) and self._taken_away():
             self._ready()  # raises, and says why
         return outcome

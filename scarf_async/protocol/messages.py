@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 import attrs
 import msgspec
+from yarl import URL
 
 from scarf_async.errors import (
     APIError,
@@ -200,14 +201,14 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: bytes
-    url: str = ""
+    url: str | URL = ""
     cut: TransportError | None = None
     too_long: bool = False
     garbled: bool = False
 
     def __repr__(self) -> str:
         # Without headers and body: tracebacks would print secrets that a service echoes.
-        return f"Answer(status={self.status}, url={self.url!r}, cut={self.cut!r}, too_long={self.too_long})"
+        return f"Answer(status={self.status}, url={str(self.url)!r}, cut={self.cut!r}, too_long={self.too_long})"
 
 
 @attrs.frozen
@@ -382,7 +383,7 @@ def error_of(request: Addressed[T], answer: Answer, *, attempts: int) -> APIErro
         printable(message[:_MESSAGE_KEPT]),
         status=answer.status,
         method=request.endpoint.method,
-        url=answer.url,
+        url=str(answer.url),
         code=None if code is None else printable(code[:_MESSAGE_KEPT]),
         body=answer.body[:BODY_KEPT],
         attempts=attempts,
