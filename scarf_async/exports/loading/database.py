@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal, Protocol, TypeAlias
 
 import attrs
@@ -86,6 +86,15 @@ class Session(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run a statement; return its rows, if any."""
+
+    def append(
+        self, statements: Statements, window_id: uuid.UUID, batches: Iterable[pa.RecordBatch], tally: Tally
+    ) -> bool:
+        """Put rows, whose ids are all new, straight into the table, and all of them into the tally's digest.
+
+        Returns:
+            False where that cannot be, such as for an id that is there; then nothing has changed.
+        """
 
     def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
         """Write rows into a new temporary table, and add them to the digest."""
@@ -306,10 +315,20 @@ def load_window(
         if seen.digest == same.digest:
             statements.write(session, lines, attrs.evolve(line, digest=seen.digest, rows=seen.rows))
             return Loaded("unchanged", seen.rows, 0, seen.replaced)
-    tally = Tally()
-    rows = checked(incoming.batches(), statements.refuse, incoming.description)
-    session.stage(statements, (tally.clean(batch, statements.layout.names) for batch in rows), tally)
+
+    def rows() -> tuple[Tally, Iterator[pa.RecordBatch]]:
+        tally = Tally()
+        batches = checked(incoming.batches(), statements.refuse, incoming.description)
+        return tally, (tally.clean(batch, statements.layout.names) for batch in batches)
+
+    earlier = overlapping(lines, window)
+    deleted = 0
+    tally, come = rows()
+    # Most windows are new, and so are their ids: to look for those that are there costs a third of the whole.
+    if earlier or not session.append(statements, line.window_id, come, tally):
+        tally, come = rows()
+        session.stage(statements, come, tally)
+        deleted = statements.replace(session, earlier, line, tally)
     line = attrs.evolve(line, digest=tally.digest, rows=tally.rows)
-    deleted = statements.replace(session, overlapping(lines, window), line, tally)
     statements.write(session, lines, line)
     return Loaded("loaded", tally.rows, deleted, tally.replaced)

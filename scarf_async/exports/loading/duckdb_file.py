@@ -69,6 +69,12 @@ class _Session:
     def _execute(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         return self._connection.execute(sql, list(parameters)).fetchall()
 
+    def append(  # noqa: D102 # as `Session` says
+        self, _statements: Statements, _window_id: uuid.UUID, _batches: Iterable[pa.RecordBatch], _tally: Tally
+    ) -> bool:
+        # An error ends the whole transaction.
+        return False
+
     def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
         """Write rows into a new temporary table, and add them to the digest."""
         names = statements.names

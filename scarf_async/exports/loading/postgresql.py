@@ -58,6 +58,12 @@ _SETTINGS: Final = (
     "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;"
     " SET idle_in_transaction_session_timeout = '5min'"
 )
+# Without such an index the same id may come in twice.
+_UNIQUE: Final = (
+    "SELECT 1 FROM pg_catalog.pg_index JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]"
+    " WHERE indrelid = to_regclass($1) AND attname = 'id' AND indnkeyatts = 1 AND indpred IS NULL"
+    " AND indisunique AND indimmediate AND indisvalid"
+)
 _DIRECT: Final = "SELECT, INSERT, DELETE"
 
 
@@ -109,6 +115,20 @@ class _Session:
         self._cursor.execute(sql.encode(), parameters or None)
         return self._cursor.fetchall() if self._cursor.description else []
 
+    def append(  # noqa: D102 # as `Session` says
+        self, statements: Statements, window_id: uuid.UUID, batches: Iterable[pa.RecordBatch], tally: Tally
+    ) -> bool:
+        if statements.layout.columns == "official" or not self.execute(_UNIQUE, (statements.events,)):
+            return False
+        into = f"COPY {statements.events} ({statements.names}, scarf_window) FROM STDIN"
+        self.execute("SAVEPOINT before_rows")
+        try:
+            self._told(lambda: self._copy(into, batches, tally, f"\t{window_id}\n".encode()))
+        except LoadError:
+            self.execute("ROLLBACK TO SAVEPOINT before_rows")
+            return False
+        return True
+
     def stage(self, statements: Statements, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
         """Write rows into a new temporary table, and add them to the digest."""
         names = statements.names
@@ -120,10 +140,14 @@ class _Session:
         # The other columns are not needed, and would cost more than anything but the rows.
         self.execute(f"ANALYZE pg_temp.{STAGE} (id)")
 
-    def _copy(self, sql: str, batches: Iterable[pa.RecordBatch], tally: Tally) -> None:
+    def _copy(
+        self, sql: str, batches: Iterable[pa.RecordBatch], tally: Tally, line_end: bytes | None = None
+    ) -> None:
         with self._cursor.copy(sql.encode()) as copy:
             for batch in batches:
-                copy.write(tally.text(batch))
+                text = tally.text(batch)
+                # A LF in a value is escaped.
+                copy.write(text if line_end is None else bytes(text).replace(b"\n", line_end))
 
     def close(self) -> None:
         """Close it; the server rolls back its transaction."""

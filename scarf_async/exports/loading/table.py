@@ -23,7 +23,8 @@ from scarf_async.exports.loading.report import LoadedWindow, LoadReport
 
 __all__ = ["Table", "parquet_batches"]
 
-_ROWS_AT_ONCE: Final = 32_768
+# While the database takes some, the next ones are made.
+_ROWS_AT_ONCE: Final = 8192
 
 
 def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:

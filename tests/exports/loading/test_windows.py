@@ -86,6 +86,15 @@ def test_where_jobs_overlap_the_last_load_owns_a_row(target: str) -> None:
     assert ids(target) == ["1", "3"]
 
 
+def test_an_id_is_there_once_whether_or_not_an_index_says_so(database: str) -> None:
+    """Somebody has dropped the index that would refuse a second one."""
+    target = address(database)
+    load(target, [row("both")], job="another")
+    asked(target, "DROP INDEX scarf_events_id_idx")
+    assert load(target, [row("both", version="2")]) == ("loaded", 0)
+    assert asked(target, "SELECT id, version FROM scarf_events") == [("both", "2")]
+
+
 @pytest.mark.parametrize("windows", [(BOTH, DAY), (DAY, BOTH)])
 def test_a_window_of_other_days_replaces_what_it_covers(target: str, windows: tuple[Window, Window]) -> None:
     """And leaves the rest of a longer one, which the ledger knows by its rows' number."""
