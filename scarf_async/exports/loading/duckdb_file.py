@@ -69,7 +69,7 @@ class _Session:
     def _execute(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         return self._connection.execute(sql, list(parameters)).fetchall()
 
-    def append(  # noqa: D102 # as `Session` says
+    def append(
         self, _statements: Statements, _window_id: uuid.UUID, _batches: Iterable[pa.RecordBatch], _tally: Tally
     ) -> bool:
         # An error ends the whole transaction.

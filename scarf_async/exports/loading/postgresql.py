@@ -115,7 +115,7 @@ class _Session:
         self._cursor.execute(sql.encode(), parameters or None)
         return self._cursor.fetchall() if self._cursor.description else []
 
-    def append(  # noqa: D102 # as `Session` says
+    def append(
         self, statements: Statements, window_id: uuid.UUID, batches: Iterable[pa.RecordBatch], tally: Tally
     ) -> bool:
         if statements.layout.columns == "official" or not self.execute(_UNIQUE, (statements.events,)):
