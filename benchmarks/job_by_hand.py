@@ -7,7 +7,6 @@ left at its defaults. What both wrote is compared by value.
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ import duckdb
 
 from benchmarks.bodies import events, serving_body
 from benchmarks.results import Result, versus
-from benchmarks.rounds import in_turn
+from benchmarks.rounds import compiled, in_turn
 from scarf_async.exports.csv import CsvSplitter
 
 __all__ = ["run"]
@@ -104,8 +103,9 @@ def _child(way: str, form: str, url: str, to: str) -> None:
 
 
 def _run(way: str, form: str, url: str, to: Path, memory: list[float]) -> float:
+    environment = compiled(str(to.with_name("bytecode")))
     command = [sys.executable, "-m", "benchmarks.job_by_hand", way, form, url, str(to)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ})  # ours
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     seconds, megabytes = map(float, done.stdout.split())
     memory.append(megabytes)
     return seconds

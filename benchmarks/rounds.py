@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -12,7 +13,7 @@ from importlib.util import find_spec
 from time import perf_counter
 from typing import TypeVar
 
-__all__ = ["in_turn", "on_uvloop", "seconds", "serve_forever", "server_process", "uvloop_factory"]
+__all__ = ["compiled", "in_turn", "on_uvloop", "seconds", "serve_forever", "server_process", "uvloop_factory"]
 
 T = TypeVar("T")
 
@@ -56,6 +57,15 @@ def on_uvloop(call: Coroutine[object, object, T]) -> T:
     """Run a coroutine on uvloop where it is installed; on asyncio's own loop else."""
     with asyncio.Runner(loop_factory=uvloop_factory()) as runner:
         return runner.run(call)
+
+
+def compiled(directory: str) -> dict[str, str]:
+    """Return an environment for processes that keep their bytecode below a directory.
+
+    What is installed is compiled; a checkout may not be. A round that is not counted compiles it.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": directory}
 
 
 def serve_forever(serve: Coroutine[object, object, None]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from functools import partial
 from typing import Final
 
 from benchmarks.results import Result, versus
-from benchmarks.rounds import in_turn, seconds, server_process
+from benchmarks.rounds import compiled, in_turn, seconds, server_process
 from scarf_async import OrganizationUpsert, PackageUpsert, Scarf
 from scarf_async.emulator import Emulator
 
@@ -85,9 +84,7 @@ def run() -> list[Result]:
         tempfile.TemporaryDirectory() as bytecode,
         server_process("benchmarks.starting") as told,
     ):
-        # What is installed is compiled; a checkout may not be. The round that is not counted compiles both.
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        environment |= {"PYTHONPYCACHEPREFIX": bytecode, **json.loads(told)}
+        environment = {**compiled(bytecode), **json.loads(told)}
         for name, arguments, bare, given in (
             ("version", ["--version"], _VERSION, []),
             ("help", ["--help"], _HELP, ["--help"]),
