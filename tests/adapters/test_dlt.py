@@ -305,7 +305,7 @@ async def test_a_pipeline_that_is_killed_again_and_again_has_each_row_once(tmp_p
         service.rows = [row(f"{day}-{n}", ago(day)) for day in range(1, 13) for n in range(50)]
         service.rows += [row("", ago(day)) for day in range(1, 13)]
         service.before = before
-        # Four are under way at a time: when the ninth one is asked for, five are there.
+        # Four are in progress at a time: when the ninth one is asked for, five are there.
         assert await killed(service, tmp_path, 9, 0)
         service.before = None
         if soak:

@@ -621,7 +621,7 @@ async def test_listing_that_fails_is_made_again_for_those_who_come_later(world: 
     world.leave(plan, *range(20))
     world.emulator.faults.add(FaultRule("GET", "*", 1, 403))
     first = await world.run(plan, concurrency=10)
-    # Of the first ten, those that were under way when the error came.
+    # Of the first ten, those that were in progress when the error came.
     assert 1 < len(first.unknown) <= 10
     assert len(first.succeeded) == 20 - len(first.unknown)
     assert world.arrived == [LIST] * 2

@@ -199,7 +199,7 @@ async def test_removals_are_guarded(emulator: Emulator, manifest: str, tmp_path:
     written(tmp_path, less.replace("    members: {ann: admin}\n", ""))
     refused = await invoke("apply", manifest, "--prune", "--yes", "--max-removals", "1", env=of(emulator))
     assert (refused.status, writes(emulator)) == (3, []), refused.err
-    assert "--max-removals as given is 1: look" in refused.err
+    assert "--max-removals as given is 1: check" in refused.err
     done = await invoke("apply", manifest, "--prune", "--yes", "--max-removals", "2", env=of(emulator))
     assert done.status == 0, done.err
 
@@ -249,7 +249,7 @@ async def test_an_interrupted_apply_goes_on(emulator: Emulator, tmp_path: Path, 
     manifest, journal = many(tmp_path, 40), tmp_path / "a journal"
     emulator.faults.latency = 0.1
     if times == 2:
-        # One is under way until the second.
+        # One is in progress until the second.
         emulator.faults.add(FaultRule("POST", "*", 8, "hang"))
     arguments = ("apply", manifest, "--yes", "--journal", str(journal), "--concurrency", "2", "--timeout", "3")
     process = start(*arguments, env=of(emulator))

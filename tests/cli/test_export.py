@@ -464,7 +464,7 @@ async def test_aggregations(tmp_path: Path) -> None:
     assert {(row["artifact_name"], *row["breakdowns"]) for row in rows} == {("web", "by-company", "by-version")}
     assert "ScarfWarning" not in clamped.err
     assert "scarf-async: aggregations of acme" in clamped.err
-    assert "2026-03-15..2026-03-21 only" in clamped.err
+    assert "covered only 2026-03-15..2026-03-21" in clamped.err
     assert (wrong.status, "names and pixels" in wrong.err) == (2, True)
     assert (counted.status, clamped.status, done.status, stays.status, gone.status) == (0, 0, 0, 1, 0)
     assert "allow" in stays.err

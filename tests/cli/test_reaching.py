@@ -74,7 +74,7 @@ async def test_https_of_a_server_that_speaks_http(emulator: Emulator) -> None:
     url = emulator.url.replace("http:", "https:")
     done = await invoke(*GET, "--retries", "0", env=environment(url))
     assert "the TLS handshake failed" in done.err
-    assert "its address begins with http://" in done.err
+    assert "its URL begins with http://" in done.err
 
 
 def test_a_name_that_is_not_known() -> None:

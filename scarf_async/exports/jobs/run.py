@@ -39,6 +39,8 @@ from scarf_async.exports.spec import ExportSpec
 __all__ = ["run_job", "tell_of_waiting", "utc_now"]
 
 _PROGRESS_INTERVAL: Final = 0.1
+_CLOSING: Final = 1.0
+"""How many seconds a cancelled run waits for its destination to close if it is cancelled again."""
 _ALL_WOULD_FAIL: Final = frozenset({401, 403, 404, 429})
 _TOO_LONG: Final = re.compile(
     r"range\W.{0,60}too\W?(?:long|large|big|wide)|range\W.{0,60}\bdays\b", re.IGNORECASE | re.DOTALL
@@ -114,7 +116,12 @@ async def run_job(
         engine.close()
         # It begins at once: a cancellation now must not leave the destination locked.
         closing = asyncio.get_running_loop().run_in_executor(None, destination.close)
-        await asyncio.shield(closing)
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            # anyio may deliver the cancellation that ended the run once more. Only a store that hangs takes longer.
+            await asyncio.wait([closing], timeout=_CLOSING)
+            raise
 
 
 class _Run:

@@ -168,7 +168,7 @@ async def test_a_lease_without_a_manifest_is_no_proof(some: Service, store: Stor
 
 async def test_nothing_is_written_for_what_cannot_run(some: Service, store: Store) -> None:
     """A job without a start where nothing is, and one of another identity."""
-    with pytest.raises(ValidationError, match="give it a start"):
+    with pytest.raises(ValidationError, match="give the job a start"):
         await some.scarf.exports.run(ExportJob("package_events", "acme", None, None, package=some.web.uuid), TO)
     assert store.objects == {}
     await some.scarf.exports.run(some.job(), TO)

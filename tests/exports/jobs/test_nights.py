@@ -86,13 +86,13 @@ async def test_borders_never_shift(tmp_path: Path) -> None:
 async def test_nothing_to_go_on_with(tmp_path: Path) -> None:
     """It is refused before anything is made or sent; so is a start that nobody gave after a run that failed."""
     async with service(attempts=1) as some:
-        with pytest.raises(ValidationError, match="give it a start") as caught:
+        with pytest.raises(ValidationError, match="give the job a start") as caught:
             await some.scarf.exports.run(night(some), tmp_path / "new")
         assert (caught.value.field, some.asked(), names(tmp_path)) == ("start", [], [])
         some.emulator.faults.add(FaultRule("GET", "*", 1, 500))
         await some.scarf.exports.run(night(some, "2024-01-01", "2024-01-03", format="jsonl"), tmp_path)
         some.emulator.requests.clear()
-        with pytest.raises(ValidationError, match="give it a start"):
+        with pytest.raises(ValidationError, match="give the job a start"):
             await some.scarf.exports.run(night(some), tmp_path)
         assert some.asked() == []
         # Nothing came into it: it belongs to no job.

@@ -132,7 +132,7 @@ async def test_a_job_without_a_start_needs_something_to_go_on_with(database: str
     """And then continues from the ledger."""
     async with service() as some:
         job = some.job(start=None)  # type: ignore[arg-type] # a job may have no start
-        with pytest.raises(ValidationError, match="give it a start"):
+        with pytest.raises(ValidationError, match="give the job a start"):
             await some.scarf.exports.load(job, address(database))
         await some.scarf.exports.load(some.job(end="2024-01-03"), address(database))
         report = await some.scarf.exports.load(job, address(database), refresh_days=0)
