@@ -73,7 +73,7 @@ async def other() -> AsyncIterator[Scarf]:
 
 
 def shown(manifest: Manifest) -> Manifest:
-    """What of a manifest the service returns; what is empty is said."""
+    """What of a manifest the service returns; what is empty is said. What is created at once has no order."""
     return attrs.evolve(
         manifest,
         organizations=tuple(
@@ -89,7 +89,7 @@ def shown(manifest: Manifest) -> Manifest:
                         repository_url=None,
                         permissions=package.permissions or {},
                         routes=package.routes if package.library_type == "file" else None,
-                        domains=package.domains or (),
+                        domains=tuple(sorted(package.domains or ())),
                     )
                     for package in sorted(spec.packages or (), key=lambda package: package.name)
                 ),
