@@ -35,9 +35,9 @@ from scarf_async.exports.formats import need_installed
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import Manifest
 from scarf_async.exports.jobs.memory import FOR_A_WINDOW
-from scarf_async.exports.jobs.place import Prefix, place_of
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.source import need_store
+from scarf_async.exports.jobs.stores.place import Prefix, place_of
 from scarf_async.exports.prepared import PreparedJob
 from scarf_async.protocol.messages import Answer, Resend, Verdict, judge
 from scarf_async.sending.retry import Course, RetryPolicy, persist

@@ -192,8 +192,8 @@ async def run(
 
 def _holds_something(to: str) -> bool:
     from scarf_async.exports.jobs.manifest import MANIFEST  # noqa: PLC0415 # `--help` must not wait for it
-    from scarf_async.exports.jobs.place import place_of  # noqa: PLC0415
     from scarf_async.exports.jobs.source import objects_at  # noqa: PLC0415
+    from scarf_async.exports.jobs.stores.place import place_of  # noqa: PLC0415
 
     place = place_of(to)
     if isinstance(place, Path):
@@ -214,7 +214,7 @@ async def _run(
     note: Callable[[str], None],
     type: str | None,  # as the option  # noqa: A002
 ) -> ExportReport:
-    from scarf_async.exports.jobs.place import place_of  # noqa: PLC0415 # `--help` must not wait for it
+    from scarf_async.exports.jobs.stores.place import place_of  # noqa: PLC0415 # `--help` must not wait for it
 
     place = place_of(to)
     with Meter(shown=not quiet) as meter:
@@ -315,7 +315,7 @@ def gc(
 
     Example: scarf-async export gc s3://bucket/events
     """
-    from scarf_async.exports.jobs.garbage import collect_garbage  # noqa: PLC0415 # `--help` must not wait for it
+    from scarf_async.exports.jobs.stores.garbage import collect_garbage  # noqa: PLC0415 # `--help` must not wait for it
 
     paths = collect_garbage(destination)
     if as_json:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from scarf_async.exports.jobs.objects import Objects, StoredFile
+from scarf_async.exports.jobs.stores.objects import Objects, StoredFile
 
 if TYPE_CHECKING:
     import duckdb

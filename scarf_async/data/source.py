@@ -23,8 +23,8 @@ from scarf_async.exports.aggregation_reader import AggregationReader
 from scarf_async.exports.event_reader import EventReader
 from scarf_async.exports.formats import ExportFormat, need_installed, own_format
 from scarf_async.exports.jobs.manifest import MANIFEST, FileEntry, Manifest
-from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.source import Source, source_of
+from scarf_async.exports.jobs.stores.place import place_of
 from scarf_async.exports.spec import ExportSpec, RecordReader
 from scarf_async.exports.stream import Export
 

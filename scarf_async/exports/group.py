@@ -18,13 +18,13 @@ from scarf_async.exports.calls import ExportCalls
 from scarf_async.exports.formats import need_installed
 from scarf_async.exports.jobs.destination import Destination
 from scarf_async.exports.jobs.directory import Directory
-from scarf_async.exports.jobs.garbage import collect_garbage
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import Manifest
 from scarf_async.exports.jobs.memory import memory_bytes
-from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.report import ExportProgress, ExportReport
 from scarf_async.exports.jobs.source import need_store
+from scarf_async.exports.jobs.stores.garbage import collect_garbage
+from scarf_async.exports.jobs.stores.place import place_of
 from scarf_async.exports.jobs.verify import FileProblem, verify_export
 from scarf_async.exports.loading.ledger import EVENTS, job_key
 from scarf_async.exports.loading.report import LoadReport
@@ -188,7 +188,7 @@ class Exports(ExportCalls):
             target = Directory(place, prepared.job, prepared.server)
         else:
             need_store(place)
-            from scarf_async.exports.jobs.bucket import Bucket  # noqa: PLC0415 # obstore is an extra
+            from scarf_async.exports.jobs.stores.bucket import Bucket  # noqa: PLC0415 # obstore is an extra
 
             waiting = tell_of_waiting(told)
             target = Bucket(place, prepared.job, prepared.server, store=store, temp_dir=temp_dir, waiting=waiting)

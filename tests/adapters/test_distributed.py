@@ -31,9 +31,9 @@ from scarf_async import (
     verify_export,
 )
 from scarf_async.clock import Clock
-from scarf_async.exports.jobs import lease
 from scarf_async.exports.jobs.directory import read_manifest
 from scarf_async.exports.jobs.manifest import WindowEntry
+from scarf_async.exports.jobs.stores import lease
 from scarf_async.version import __version__
 
 if TYPE_CHECKING:

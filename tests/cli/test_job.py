@@ -14,10 +14,10 @@ import pytest
 
 from scarf_async.emulator import Emulator
 from scarf_async.emulator.faults import FaultRule
-from scarf_async.exports.jobs import lease
-from scarf_async.exports.jobs.lease import Lease
-from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.source import objects_at
+from scarf_async.exports.jobs.stores import lease
+from scarf_async.exports.jobs.stores.lease import Lease
+from scarf_async.exports.jobs.stores.place import place_of
 from scarf_async.files import lock
 
 from .shell import TOKEN, environment, execute, files_in, finish, invoke, of, run_on_terminal, start, until

@@ -18,14 +18,14 @@ from scarf_async.exports.jobs.engine import Engine
 from scarf_async.exports.jobs.fetch import Fetch
 from scarf_async.exports.jobs.job import ExportJob, Record
 from scarf_async.exports.jobs.manifest import WindowEntry
-from scarf_async.exports.jobs.place import Prefix, place_of
 from scarf_async.exports.jobs.run import utc_now
+from scarf_async.exports.jobs.stores.place import Prefix, place_of
 from scarf_async.exports.jobs.windows import ServiceClock, Window
 from scarf_async.exports.spec import ExportSpec
 from scarf_async.files import sweep
 
 if TYPE_CHECKING:
-    from scarf_async.exports.jobs.remote_bucket import UnheldBucket
+    from scarf_async.exports.jobs.stores.remote_bucket import UnheldBucket
 
 __all__ = ["Fetched", "RemoteFetch", "RemoteWindow", "fetch_here", "shared"]
 
@@ -98,7 +98,7 @@ def _unheld(what: RemoteWindow, temporary: Path) -> _UnheldDirectory | UnheldBuc
     place = place_of(what.folder)
     if isinstance(place, Path):
         return _UnheldDirectory(place, what.job, what.server, what.there)
-    from scarf_async.exports.jobs.remote_bucket import UnheldBucket  # noqa: PLC0415 # obstore is an extra
+    from scarf_async.exports.jobs.stores.remote_bucket import UnheldBucket  # noqa: PLC0415 # obstore is an extra
 
     return UnheldBucket(place, what.job, what.server, what.there, temporary)
 
@@ -142,7 +142,7 @@ def shared(place: Path | Prefix, job: ExportJob, server: str, waiting: Callable[
     """Return a destination that other machines write to, for the process that locks it (see `Bucket`)."""
     if isinstance(place, Path):
         return _SharedDirectory(place, job, server)
-    from scarf_async.exports.jobs.remote_bucket import SharedBucket  # noqa: PLC0415 # obstore is an extra
+    from scarf_async.exports.jobs.stores.remote_bucket import SharedBucket  # noqa: PLC0415 # obstore is an extra
 
     return SharedBucket(place, job, server, waiting=waiting)
 

@@ -10,12 +10,12 @@ from scarf_async.errors import ExportError
 from scarf_async.exports.formats import need_installed
 from scarf_async.exports.jobs.directory import read_manifest
 from scarf_async.exports.jobs.manifest import MANIFEST, Manifest
-from scarf_async.exports.jobs.place import Prefix, place_of
+from scarf_async.exports.jobs.stores.place import Prefix, place_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-    from scarf_async.exports.jobs.objects import Objects
+    from scarf_async.exports.jobs.stores.objects import Objects
 
 __all__ = ["Source", "need_store", "objects_at", "source_of"]
 
@@ -67,7 +67,7 @@ class _Below:
     """A prefix."""
 
     def __init__(self, objects: Objects) -> None:
-        from scarf_async.exports.jobs.bucket import read_document  # noqa: PLC0415 # obstore is an extra
+        from scarf_async.exports.jobs.stores.bucket import read_document  # noqa: PLC0415 # obstore is an extra
 
         self.objects: Objects = objects
         found = objects.first(MANIFEST)
@@ -98,7 +98,7 @@ def objects_at(place: Prefix, store: ObjectStore | None = None) -> Objects:
         ConfigurationError: obstore is not installed, or the environment has no settings for the store.
     """
     need_store(place)
-    from scarf_async.exports.jobs.objects import Objects  # noqa: PLC0415 # obstore is an extra
+    from scarf_async.exports.jobs.stores.objects import Objects  # noqa: PLC0415 # obstore is an extra
 
     return Objects(place, store)
 

@@ -16,8 +16,8 @@ from scarf_async.exports.csv import CsvSplitter
 from scarf_async.exports.formats import need_installed
 from scarf_async.exports.jobs.directory import data_files, temporary_files
 from scarf_async.exports.jobs.manifest import MANIFEST, FileEntry, Manifest
-from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.source import Source, source_of
+from scarf_async.exports.jobs.stores.place import place_of
 from scarf_async.exports.jobs.windows import Window, gaps
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import datetime as dt
 import os
 
 from scarf_async import ExportFormat, ExportJob, Scarf
-from scarf_async.exports.jobs import bucket, lease
+from scarf_async.exports.jobs.stores import bucket, lease
 
 
 def job_of(package: str, form: str, days: int) -> ExportJob:

@@ -35,10 +35,10 @@ from scarf_async import (
 )
 from scarf_async.data import files, load, read, report
 from scarf_async.emulator import FaultRule
-from scarf_async.exports.jobs import bucket, lease, objects
 from scarf_async.exports.jobs.document import list_path
-from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.source import objects_at
+from scarf_async.exports.jobs.stores import bucket, lease, objects
+from scarf_async.exports.jobs.stores.place import place_of
 from scarf_async.files import lock
 
 from .killed_child import main

@@ -10,7 +10,7 @@ import pytest
 
 from scarf_async import ExportError, JobBusyError
 from scarf_async.data import files
-from scarf_async.exports.jobs.garbage import collect_garbage
+from scarf_async.exports.jobs.stores.garbage import collect_garbage
 
 from .service import service
 from .store import Store

@@ -184,9 +184,7 @@ async def test_a_run_may_be_cancelled_anywhere(tmp_path: Path, form: ExportForma
     assert 0 < ended < 22
 
 
-async def test_a_run_that_is_cancelled_at_its_end_lets_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_run_that_is_cancelled_at_its_end_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The directory is free for the next run at once, however long it takes to unlock it."""
     close = Directory.close
 

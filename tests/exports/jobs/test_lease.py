@@ -10,9 +10,9 @@ import pytest
 from obstore.store import MemoryStore
 
 from scarf_async import JobBusyError
-from scarf_async.exports.jobs.lease import Lease
-from scarf_async.exports.jobs.objects import ChangedError, Objects
-from scarf_async.exports.jobs.place import Prefix
+from scarf_async.exports.jobs.stores.lease import Lease
+from scarf_async.exports.jobs.stores.objects import ChangedError, Objects
+from scarf_async.exports.jobs.stores.place import Prefix
 
 
 class Clock:

@@ -16,7 +16,7 @@ import msgspec
 
 from scarf_async.errors import JobBusyError
 from scarf_async.exports.jobs.document import LEASE
-from scarf_async.exports.jobs.objects import ChangedError, Found, Objects, nonce
+from scarf_async.exports.jobs.stores.objects import ChangedError, Found, Objects, nonce
 
 __all__ = ["Lease"]
 

@@ -31,7 +31,7 @@ from obstore.exceptions import (
 from obstore.store import AzureStore, GCSStore, HTTPStore, LocalStore, MemoryStore, S3Store, from_url
 
 from scarf_async.errors import ConfigurationError, ValidationError
-from scarf_async.exports.jobs.place import Prefix
+from scarf_async.exports.jobs.stores.place import Prefix
 from scarf_async.text import printable
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ import attrs
 from scarf_async.errors import ExportError, JobBusyError
 from scarf_async.exports.jobs.document import LEASE, Document, dump, is_ours
 from scarf_async.exports.jobs.manifest import MANIFEST
-from scarf_async.exports.jobs.place import place_of
 from scarf_async.exports.jobs.source import objects_at, source_of
+from scarf_async.exports.jobs.stores.place import place_of
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-    from scarf_async.exports.jobs.objects import Objects
+    from scarf_async.exports.jobs.stores.objects import Objects
 
 __all__ = ["collect_garbage"]
 
@@ -61,7 +61,7 @@ def collect_garbage(
     objects = objects_at(place, store)
     if objects.first(MANIFEST) is None:
         raise ExportError(f"{place} has no {MANIFEST}: it is not the prefix of an export job")
-    from scarf_async.exports.jobs.lease import Lease  # noqa: PLC0415 # obstore is an extra
+    from scarf_async.exports.jobs.stores.lease import Lease  # noqa: PLC0415 # obstore is an extra
 
     lease = Lease(objects, pause=pause)
     lease.take()
@@ -72,8 +72,8 @@ def collect_garbage(
 
 
 def _collect(objects: Objects) -> list[str]:
-    from scarf_async.exports.jobs.bucket import read_document  # noqa: PLC0415 # obstore is an extra
-    from scarf_async.exports.jobs.objects import ChangedError, nonce  # noqa: PLC0415 # as above
+    from scarf_async.exports.jobs.stores.bucket import read_document  # noqa: PLC0415 # obstore is an extra
+    from scarf_async.exports.jobs.stores.objects import ChangedError, nonce  # noqa: PLC0415 # as above
 
     found = objects.read(MANIFEST)
     if found is None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import attrs
 
-from scarf_async.exports.jobs.bucket import Bucket
 from scarf_async.exports.jobs.destination import Made
 from scarf_async.exports.jobs.document import Document
 from scarf_async.exports.jobs.job import ExportJob
 from scarf_async.exports.jobs.manifest import WindowEntry
-from scarf_async.exports.jobs.place import Prefix
+from scarf_async.exports.jobs.stores.bucket import Bucket
+from scarf_async.exports.jobs.stores.place import Prefix
 
 __all__ = ["SharedBucket", "UnheldBucket"]
 

@@ -20,7 +20,6 @@ from scarf_async.errors import ConfigurationError, ExportError, JobBusyError, Sc
 from scarf_async.exports.jobs.destination import Made, Stage
 from scarf_async.exports.jobs.document import PROBE, Document, dump, list_path, load, load_list, named
 from scarf_async.exports.jobs.job import ExportJob
-from scarf_async.exports.jobs.lease import Lease
 from scarf_async.exports.jobs.manifest import (
     MANIFEST,
     FileEntry,
@@ -29,8 +28,9 @@ from scarf_async.exports.jobs.manifest import (
     WindowEntry,
     differences,
 )
-from scarf_async.exports.jobs.objects import ChangedError, Found, Objects, nonce
-from scarf_async.exports.jobs.place import Prefix
+from scarf_async.exports.jobs.stores.lease import Lease
+from scarf_async.exports.jobs.stores.objects import ChangedError, Found, Objects, nonce
+from scarf_async.exports.jobs.stores.place import Prefix
 from scarf_async.files import NO_FOLLOW, lock
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Export jobs below a prefix of an object store."""
