@@ -35,7 +35,7 @@ __all__ = ["run"]
 
 _ROWS: Final = 300_000
 _ROUNDS: Final = 3
-_TARGET: Final = 0.8
+_TARGET: Final = 0.9
 _DAY: Final = re.compile(r"start_?[dD]ate=(\d{4}-\d\d-\d\d)")
 
 

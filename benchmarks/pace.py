@@ -26,7 +26,7 @@ _RATE: Final = 100.0
 _BURST: Final = 20.0
 _LIMITS: Final = {None: 12.0, 1: 20.0}
 """Seconds that the limited runs may take, by what a refusal asks to wait."""
-_MOST_REFUSALS: Final = 200
+_MOST_REFUSALS: Final = 80
 _LIMITED_ROUNDS: Final = 3
 _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 30.0
@@ -139,7 +139,7 @@ def _limited() -> list[Result]:
             refusals,
             unit="",
             better="less",
-            target=0.1,
+            target=0.07,
         ),
     ]
     for (after, latency), (took, refused) in zip(cases, alone, strict=True):

@@ -56,9 +56,9 @@ def run() -> list[Result]:
     whole = [compiled for _, compiled in many]
     what = f"planning {_MANY:,} operations"
     return [
-        single("planning.add", f"{what}, adding one", [add for add, _ in many], unit="us", better="less", target=6),
-        single("planning.time", f"{what}, adding and compiling one", whole, unit="us", better="less", target=12),
-        single("planning.memory", "planning, memory of one", [_bytes()], unit="bytes", better="less", target=600),
+        single("planning.add", f"{what}, adding one", [add for add, _ in many], unit="us", better="less", target=5),
+        single("planning.time", f"{what}, adding and compiling one", whole, unit="us", better="less", target=9),
+        single("planning.memory", "planning, memory of one", [_bytes()], unit="bytes", better="less", target=350),
         versus(
             "planning.linear",
             what,

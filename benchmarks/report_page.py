@@ -24,8 +24,8 @@ from benchmarks.results import Result, single
 __all__ = ["run"]
 
 _EVENTS: Final = 10_000_000
-_SECONDS: Final = 30
-_MEGABYTES: Final = 1000
+_SECONDS: Final = 15
+_MEGABYTES: Final = 600
 _MONTHS: Final = [f"2024-{month:02}-01" for month in range(1, 13)]
 
 _QUERY: Final = """

@@ -213,5 +213,5 @@ def run() -> list[Result]:
             target=0.85,
         ),
         row("version_2.members", upserts, gathered, members, bare_members, target=0.7),
-        row("version_2.permissions", sets, gathered, permissions, bare_permissions, target=0.9),
+        row("version_2.permissions", sets, gathered, permissions, bare_permissions, target=0.95),
     ]
