@@ -64,7 +64,7 @@ def find_organization(db: Transaction, name: str) -> sqlite3.Row:
 
 def find_organization_in_any_case(db: Transaction, name: str) -> sqlite3.Row:
     """The organization with this name in any case, or 404."""
-    row = db.one("SELECT * FROM organizations WHERE name = ?1 COLLATE NOCASE ORDER BY name <> ?1", name)
+    row = db.one("SELECT * FROM organizations WHERE name = ? COLLATE NOCASE ORDER BY name <> ?", name, name)
     if row is None:
         raise _unknown_organization(name)
     return row

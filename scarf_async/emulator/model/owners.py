@@ -19,7 +19,7 @@ __all__ = ["Owner", "find_owner", "organization_uuid", "owner_of", "user_id"]
 
 _ORGANIZATIONS: Final = UUID("0b0c6d40-6f1c-4c86-9a0e-6f5d3d6cf2c1")
 _ALPHABET: Final = string.digits + string.ascii_letters
-_ANY_CASE: Final = "SELECT id, name FROM organizations WHERE name = ?1 COLLATE NOCASE ORDER BY name <> ?1"
+_ANY_CASE: Final = "SELECT id, name FROM organizations WHERE name = ? COLLATE NOCASE ORDER BY name <> ?"
 
 
 @attrs.frozen
@@ -33,7 +33,7 @@ class Owner:
 
 def find_owner(world: World, db: Transaction, name: str) -> Owner:
     """The organization of a name in any case, or the token's user; otherwise 404."""
-    organization = db.one(_ANY_CASE, name)
+    organization = db.one(_ANY_CASE, name, name)
     if organization is not None:
         return Owner(organization["name"], organization["id"])
     username = world.people.by_username(name)

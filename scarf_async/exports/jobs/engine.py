@@ -35,7 +35,7 @@ _AGAIN: Final = """
 
 # DuckDB reports the errors of a file system in Python in Python's words.
 _OF_A_STORE: Final = re.compile(
-    r"(?:Traceback \(most recent call last\):\n(?: .*\n)*[\w.]+|\w+Error(?=: \[Errno)): (.*)"
+    r"(?:Traceback \(most recent call last\):\n(?:(?: .*)?\n)*[\w.]+|\w+Error(?=: \[Errno)): (.*)"
 )
 
 
