@@ -35,7 +35,7 @@ _BENCHMARKS: Final = (
     "report_page",
     "soak_plans",
 )
-_LONG: Final = {"job_memory", "report_page", "soak_plans"}
+_LONG: Final = {"job_by_hand", "job_memory", "loading", "report_page", "soak_plans"}
 """Benchmarks that make millions of rows or run for long: each runs only when named."""
 _NAMES: Final = f"a benchmark or a row of one: {', '.join(_BENCHMARKS)} (all but {', '.join(sorted(_LONG))})"
 
