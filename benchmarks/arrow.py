@@ -62,19 +62,9 @@ def run() -> list[Result]:
             lambda: _read_csv(body),
         ]
         ours, whole, in_memory = in_turn([partial(throughput, body, _ROWS, read) for read in reads], _ROUNDS)
+    row = partial(versus, unit="MB/s", better="more")
+    what = "Arrow batches off a socket"
     return [
-        versus(
-            f"arrow.{name}",
-            "Arrow batches off a socket",
-            against,
-            ours,
-            theirs,
-            unit="MB/s",
-            better="more",
-            target=target,
-        )
-        for name, against, theirs, target in (
-            ("whole", "aiohttp, the whole body, then pyarrow.csv on all cores", whole, 1.0),
-            ("in_memory", "pyarrow.csv on all cores, in memory", in_memory, None),
-        )
+        row("arrow.whole", what, "aiohttp, the whole body, then pyarrow.csv on all cores", ours, whole, target=1.0),
+        row("arrow.in_memory", what, "pyarrow.csv on all cores, in memory", ours, in_memory),
     ]

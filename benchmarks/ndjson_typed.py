@@ -95,19 +95,9 @@ def run() -> list[Result]:
             lambda: asyncio.run(_by_line(url)),
         ]
         ours, by_hand, by_line = in_turn([partial(throughput, body, _ROWS, read) for read in reads], _ROUNDS)
+    row = partial(versus, unit="MB/s", better="more")
+    what = "NDJSON typed off a socket"
     return [
-        versus(
-            f"ndjson_typed.{name}",
-            "NDJSON typed off a socket",
-            against,
-            ours,
-            theirs,
-            unit="MB/s",
-            better="more",
-            target=target,
-        )
-        for name, against, theirs, target in (
-            ("by_hand", "chunks split by hand, msgspec to attrs", by_hand, 0.85),
-            ("by_line", "async for line in content, json, cattrs", by_line, 6.0),
-        )
+        row("ndjson_typed.by_hand", what, "chunks split by hand, msgspec to attrs", ours, by_hand, target=0.85),
+        row("ndjson_typed.by_line", what, "async for line in content, json, cattrs", ours, by_line, target=6.0),
     ]
