@@ -35,24 +35,9 @@ def collect_garbage(
     store: ObjectStore | None = None,
     pause: Callable[[float], object] = time.sleep,
 ) -> list[str]:
-    """Delete objects below a prefix that its manifest has not named for a day, or never named.
+    """Delete what no run needs any more below a prefix; see `Exports.collect_garbage`.
 
-    No run can begin meanwhile. A directory needs no collection: each run cleans it up.
-
-    Args:
-        destination: the destination of `scarf.exports.run`.
-        store: an obstore store of the bucket; None: one with the credentials of the environment.
-        pause: waits for a number of seconds, if another run may have been killed.
-
-    Returns:
-        The paths of the deleted objects, relative to the prefix.
-
-    Raises:
-        JobBusyError: a run is writing to the destination.
-        ConfigurationError: the destination is neither a directory nor a prefix, no credentials were found, or
-            obstore is not installed.
-        ExportError: the destination is not that of an export job, or its manifest cannot be used.
-        OSError: the store does not respond, or returns an error.
+    `pause` waits for a number of seconds, if another run may have been killed.
     """
     place = place_of(destination)
     if isinstance(place, Path):
