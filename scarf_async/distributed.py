@@ -109,9 +109,9 @@ async def run(
         A report of each job, in the order of the jobs.
 
     Raises:
-        ConfigurationError: a package is not installed, the client is not asynchronous, there are no workers, or
-            workers (which the message names) lack a token, this version of the package or the directory; nothing
-            was sent.
+        ConfigurationError: a package is not installed, the client is not asynchronous, the cluster has no workers,
+            or workers (which the message names) lack a token, this version of the package or the directory;
+            nothing was sent.
         JobBusyError: another run is writing to the destination.
         ExportError: the destination belongs to another export, or its manifest cannot be used.
         ClusterLostError: the scheduler or the client was lost, which is noticed within a minute. Nothing more is

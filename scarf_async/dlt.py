@@ -121,7 +121,7 @@ def scarf(  # noqa: PLR0917 # the contract with those who pass them in this orde
         v2_url: the URL of v2, as for `Scarf`.
 
     Raises:
-        ConfigurationError: dlt, pyarrow or DuckDB is not installed, or there is no token; nothing was sent. Also
+        ConfigurationError: dlt, pyarrow or DuckDB is not installed, or the token is missing; nothing was sent. Also
             the cause of dlt's error when the pipeline runs with a destination that would append rows instead of
             merging them.
         ValidationError: a day or number is invalid; nothing was sent.

@@ -21,7 +21,7 @@ async def confirm(question: str, *, yes: bool) -> None:
     """Ask for confirmation, unless it was given on the command line; anything but yes means no.
 
     Raises:
-        GuardError: it was not confirmed, or there is no terminal to ask at.
+        GuardError: it was not confirmed, or the command cannot ask because it does not run in a terminal.
     """
     if yes:
         return

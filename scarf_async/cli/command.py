@@ -33,7 +33,7 @@ Command: TypeAlias = Callable[..., Outcome | Awaitable[Outcome]]
 def command(function: Command) -> Callable[..., None]:
     """Convert a function, async or not, to one for typer.
 
-    A parameter annotated with an attrs class stands for all attributes of that class: each becomes an option, and
+    A parameter annotated with an attrs class expands to the attributes of that class: each becomes an option, and
     the function gets the object. So commands share options and their help by naming the class; its `panel`, if it
     has one, is their heading in the help.
 

@@ -68,7 +68,7 @@ async def load(
     Raises:
         ValidationError: an argument is invalid, or the job is not one of events.
         ConfigurationError: the target is invalid (the message does not repeat it), or psycopg, DuckDB or pyarrow is
-            not installed; for a prefix, there are no credentials or obstore is not installed.
+            not installed; for a prefix, credentials are missing or obstore is not installed.
         ExportError: the source is not that of an export job, or its manifest cannot be used.
         JobBusyError: another load is writing to the table, or another process has the DuckDB file open.
         LoadError: the database cannot be reached or returns an error; if a privilege is missing, `.ddl` has the

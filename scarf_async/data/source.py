@@ -84,7 +84,7 @@ def files(source: str | os.PathLike[str], *, store: ObjectStore | None = None) -
     Raises:
         ExportError: the source is not that of an export job, or its manifest cannot be used.
         OSError: the source cannot be read.
-        ConfigurationError: the source is another kind of URL, there are no credentials, or obstore is not
+        ConfigurationError: the source is another kind of URL, credentials are missing, or obstore is not
             installed.
     """
     found = source_of(source, store)

@@ -31,7 +31,7 @@ from scarf_async.protocol.steps import Creation, Read, Renaming, Steps
 __all__ = ["WRONG_ADDRESS", "Dialect", "Traits", "is_wrong_address", "not_listed"]
 
 WRONG_ADDRESS: Final = 600
-"""The status that stands for a response that does not come from the service."""
+"""The status given to a response that does not come from the service."""
 
 
 def is_wrong_address(error: APIError) -> bool:

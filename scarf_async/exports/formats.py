@@ -49,7 +49,7 @@ ExportFormatLike: TypeAlias = ExportFormat | Literal["csv", "jsonl", "parquet"]
 
 
 def own_format(record: Record | None) -> ExportFormat:
-    """Return the format in which the service sends records of a class; None stands for mappings."""
+    """Return the format in which the service sends records of a class; None means mappings."""
     return ExportFormat.CSV if record in {Event, None} else ExportFormat.JSONL
 
 

@@ -164,7 +164,7 @@ class Exports(ExportCalls):
                 manifest cannot be used; nothing was sent.
             OSError: a file cannot be written.
             ConfigurationError: DuckDB, pyarrow or obstore is not installed, the destination is another kind of URL
-                or contains a user or password, there are no credentials, or the store does not support conditional
+                or contains a user or password, credentials are missing, or the store does not support conditional
                 writes; nothing was sent.
             ClientClosedError: the client was closed during the run.
         """
@@ -333,7 +333,7 @@ class Exports(ExportCalls):
             The problems that were found; empty if the files match the manifest. See `verify_export`.
 
         Raises:
-            ConfigurationError: DuckDB, pyarrow or obstore is not installed, or there are no credentials.
+            ConfigurationError: DuckDB, pyarrow or obstore is not installed, or credentials are missing.
             OSError: the directory, the store or a file in it cannot be read.
         """
         return await run_sync(partial(verify_export, directory, deep=deep, store=store))
@@ -360,7 +360,7 @@ class Exports(ExportCalls):
 
         Raises:
             JobBusyError: a run is writing to the destination.
-            ConfigurationError: the destination is neither a directory nor a prefix, there are no credentials, or
+            ConfigurationError: the destination is neither a directory nor a prefix, credentials are missing, or
                 obstore is not installed.
             ExportError: the destination is not that of a job, or its manifest cannot be used.
             OSError: the store does not respond, or returns an error.

@@ -92,7 +92,7 @@ class Change:
 
     @property
     def target(self) -> str:
-        """What it is about, as a readable path; `~` stands for the token's user."""
+        """What it is about, as a readable path; `~` is the token's user."""
         parts = [self.organization or "~"]
         if self.package is not None:
             parts.append(plain_name(self.package, self.organization))

@@ -173,10 +173,10 @@ class Objects:
         self.store: ObjectStore = _store_of(place) if store is None else store
 
     def first(self, path: str) -> Found | None:
-        """Read the first object like `read`, without waiting long if there are no credentials.
+        """Read the first object like `read`, without waiting long if credentials are missing.
 
         Raises:
-            ConfigurationError: there are no credentials.
+            ConfigurationError: credentials are missing.
             OSError: the store cannot be reached, or returns an error.
         """
         variables = _CREDENTIALS.get(self.place.scheme, _CREDENTIALS["az"])
