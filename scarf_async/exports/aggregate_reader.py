@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from scarf_async.entities import JSON, Aggregate
 from scarf_async.entities.enums import breakdown
-from scarf_async.exports.building import Slots
-from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, converted, fields_of
+from scarf_async.exports.building import Maker
+from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, columns_of, converted, fields_of
 
 __all__ = ["AggregateReader"]
 
@@ -42,8 +41,7 @@ class _Dated(msgspec.Struct, gc=False):
     date: dt.date
 
 
-_AS_THEY_ARE: Final = tuple(name for name in _Row.__struct_fields__ if name != "breakdown")
-_SLOTS: Final = Slots(Aggregate)
+_AGGREGATES: Final = Maker(Aggregate)
 _rows = msgspec.json.Decoder(_Row)
 _dates = msgspec.json.Decoder(_Dated)
 
@@ -55,13 +53,9 @@ def _day(fields: dict[str, JSON]) -> dt.date | None:
         return None
 
 
-def _aggregates(rows: Sequence[_Row], extras: Iterable[dict[str, JSON]]) -> list[Aggregate]:
-    made = _SLOTS.make(len(rows))
-    _SLOTS.fill(made, "breakdown", map(breakdown, map(attrgetter("breakdown"), rows)))
-    for name in _AS_THEY_ARE:
-        _SLOTS.fill(made, name, map(attrgetter(name), rows))
-    _SLOTS.fill(made, "extra", extras)
-    return made
+def _aggregates(rows: Sequence[_Row], extras: Sequence[dict[str, JSON]]) -> list[Aggregate]:
+    kinds = [breakdown(row.breakdown) for row in rows]
+    return _AGGREGATES.make(columns_of(rows, _Row) | {"breakdown": kinds, "extra": extras})
 
 
 def _with_extra(fields: dict[str, JSON]) -> Aggregate:
@@ -94,7 +88,7 @@ class AggregateReader(NdjsonFormat):
             return self._decode_slowly(records)
         end = self._end
         kept = rows if end is None else [row for row in rows if row.date < end]
-        return _aggregates(kept, ({} for _ in kept)), len(rows) - len(kept)
+        return _aggregates(kept, [{} for _ in kept]), len(rows) - len(kept)
 
     def _decode_slowly(self, records: list[bytes]) -> tuple[list[Aggregate], int]:
         made: list[Aggregate] = []

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from scarf_async.entities import JSON, Aggregation
 from scarf_async.entities.enums import dimension
-from scarf_async.exports.building import Slots
+from scarf_async.exports.building import Maker
 from scarf_async.exports.lines import RecordError
-from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, converted, fields_of
+from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, columns_of, converted, fields_of
 from scarf_async.protocol.wire import parse_time
 
 __all__ = ["AggregationReader"]
@@ -53,10 +52,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _IDENTIFIERS: Final = ("artifact", "endpoint_id", "origin_id")
-_NEVER_NONE: Final = ("artifact", "artifact_name", "rollup")
-_MADE: Final = frozenset({"breakdown", "breakdowns", "company_sic_codes", "last_seen", *_NEVER_NONE})
-_AS_THEY_ARE: Final = tuple(name for name in _Row.__struct_fields__ if name not in _MADE)
-_SLOTS: Final = Slots(Aggregation)
+_AGGREGATIONS: Final = Maker(Aggregation)
 _rows = msgspec.json.Decoder(_Row)
 
 
@@ -69,18 +65,20 @@ def _utc(moment: dt.datetime | None) -> dt.datetime | None:
         raise RecordError("last_seen is a moment that UTC cannot express") from None
 
 
-def _aggregations(rows: Sequence[_Row], extras: Iterable[dict[str, JSON]]) -> list[Aggregation]:
-    made = _SLOTS.make(len(rows))
-    _SLOTS.fill(made, "breakdown", map(dimension, map(attrgetter("breakdown"), rows)))
-    _SLOTS.fill(made, "breakdowns", (row.breakdowns or () for row in rows))
-    _SLOTS.fill(made, "company_sic_codes", (tuple(map(str, row.company_sic_codes or ())) for row in rows))
-    _SLOTS.fill(made, "last_seen", [_utc(row.last_seen) for row in rows])
-    for name in _NEVER_NONE:
-        _SLOTS.fill(made, name, (value or "" for value in map(attrgetter(name), rows)))
-    for name in _AS_THEY_ARE:
-        _SLOTS.fill(made, name, map(attrgetter(name), rows))
-    _SLOTS.fill(made, "extra", extras)
-    return made
+def _aggregations(rows: Sequence[_Row], extras: Sequence[dict[str, JSON]]) -> list[Aggregation]:
+    return _AGGREGATIONS.make(
+        columns_of(rows, _Row)
+        | {
+            "breakdown": [dimension(row.breakdown) for row in rows],
+            "artifact": [row.artifact or "" for row in rows],
+            "artifact_name": [row.artifact_name or "" for row in rows],
+            "rollup": [row.rollup or "" for row in rows],
+            "breakdowns": [row.breakdowns or () for row in rows],
+            "company_sic_codes": [tuple(map(str, row.company_sic_codes or ())) for row in rows],
+            "last_seen": [_utc(row.last_seen) for row in rows],
+            "extra": extras,
+        }
+    )
 
 
 def _respelled(name: str, value: JSON) -> JSON:
@@ -123,4 +121,4 @@ class AggregationReader(NdjsonFormat):
         except BROKEN:
             read_slowly = [_with_extra(fields_of(record)) for record in records]
             return _aggregations([row for row, _ in read_slowly], [extra for _, extra in read_slowly]), 0
-        return _aggregations(rows, ({} for _ in rows)), 0
+        return _aggregations(rows, [{} for _ in rows]), 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Final, TypeAlias
@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from scarf_async.entities import Event
-from scarf_async.exports.building import Slots
+from scarf_async.exports.building import Maker
 from scarf_async.exports.csv_format import CsvFormat
 from scarf_async.exports.lines import RecordError, shown
 from scarf_async.protocol.wire import parse_time
@@ -112,7 +112,7 @@ def _converter(name: str) -> Callable[[Column], Sequence[object]]:
     return partial(_flags, name) if name in _FLAGS else _words
 
 
-_SLOTS: Final = Slots(Event)
+_EVENTS: Final = Maker(Event)
 
 
 class EventReader(CsvFormat):
@@ -175,19 +175,16 @@ class EventReader(CsvFormat):
         return columns, moments(columns[self._time])
 
     def _events(self, columns: Sequence[Column], times: list[dt.datetime]) -> list[Event]:
-        events = _SLOTS.make(len(times))
-        absent = set(_KNOWN)
+        made: dict[str, Iterable[object]] = dict.fromkeys(_KNOWN, repeat(None))
         for name, at, convert in self._columns:
-            _SLOTS.fill(events, name, convert(columns[at]))
-            absent.discard(name)
-        _SLOTS.fill(events, "time", times)
-        absent.discard("time")
-        for name in absent:
-            _SLOTS.fill(events, name, repeat(None))
+            made[name] = convert(columns[at])
+        made["time"] = times
+        made["extra"] = self._extras(columns, len(times))
+        return _EVENTS.make(made)
+
+    def _extras(self, columns: Sequence[Column], count: int) -> list[dict[str, str | None]]:
         if not self._unknown:
-            _SLOTS.fill(events, "extra", [{} for _ in times])
-            return events
+            return [{} for _ in range(count)]
         names = [name for name, _ in self._unknown]
         rows = zip(*(_words(columns[at]) for _, at in self._unknown), strict=True)
-        _SLOTS.fill(events, "extra", [dict(zip(names, row, strict=True)) for row in rows])
-        return events
+        return [dict(zip(names, row, strict=True)) for row in rows]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import astuple
 
 from scarf_async.entities import JSON
 from scarf_async.exports.lines import LineSplitter, RecordError
 from scarf_async.protocol.tolerant import loads
 
-__all__ = ["BROKEN", "NdjsonFormat", "converted", "fields_of"]
+__all__ = ["BROKEN", "NdjsonFormat", "columns_of", "converted", "fields_of"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -59,6 +61,12 @@ def converted(fields: dict[str, JSON], row: type[S], identifiers: tuple[str, ...
         return msgspec.convert(known, row)
     except msgspec.ValidationError as error:
         raise RecordError(str(error)) from None
+
+
+def columns_of(rows: Sequence[S], row: type[S]) -> dict[str, Iterable[object]]:
+    """Return for each field of a row its values in all rows."""
+    none: dict[str, Iterable[object]] = dict.fromkeys(row.__struct_fields__, ())
+    return none | dict(zip(none, zip(*map(astuple, rows), strict=True), strict=False))
 
 
 class NdjsonFormat:

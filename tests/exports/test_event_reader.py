@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import io
 import pickle
+import weakref
 from collections.abc import Mapping
 
 import attrs
@@ -54,7 +55,7 @@ def test_columns_go_by_name() -> None:
 
 
 def test_an_event_is_as_if_it_had_been_called() -> None:
-    """Events are filled slot by slot, which is the same only while `Event` converts and checks nothing."""
+    """Events are made without `__init__`, which is the same only while `Event` converts and checks nothing."""
     assert all(field.converter is None and field.validator is None for field in attrs.fields(Event))
     assert not hasattr(Event, "__attrs_post_init__")
     made = one(id="1", package="acme/tool")
@@ -65,6 +66,9 @@ def test_an_event_is_as_if_it_had_been_called() -> None:
     assert attrs.asdict(made) == attrs.asdict(same)
     assert pickle.loads(pickle.dumps(made)) == copy.deepcopy(made) == made  # noqa: S301 # our own bytes
     assert one().extra is not one().extra
+    assert weakref.ref(made)() is made
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        made.id = "2"  # type: ignore[misc] # what must fail
 
 
 @pytest.mark.parametrize(
