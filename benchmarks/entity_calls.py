@@ -19,8 +19,8 @@ from scarf_async import Scarf
 __all__ = ["aiohttp_rate", "httpx_rate", "our_rate", "run"]
 
 _AT_ONCE: Final = 64
-_CALLS: Final = 4_000
-_FEW_CALLS: Final = 1_000
+_CALLS: Final = 3_000
+_FEW_CALLS: Final = 500
 _ROUNDS: Final = 7
 _TOKEN: Final = {"Authorization": "Bearer token"}
 

@@ -18,7 +18,7 @@ from benchmarks.rounds import in_turn
 
 __all__ = ["run"]
 
-_ROUNDS: Final = 11
+_ROUNDS: Final = 7
 _CLIENT: Final = "from scarf_async import Scarf"
 _EVERYTHING: Final = "import scarf_async; [getattr(scarf_async, name) for name in scarf_async.__all__]"
 _DEPENDENCIES: Final = "import aiohttp, anyio, attrs, cattrs, msgspec, tenacity"

@@ -31,7 +31,7 @@ from scarf_async import Scarf
 
 __all__ = ["run"]
 
-_ROWS: Final = int(os.environ.get("SCARF_BENCHMARK_ROWS", "1000000"))
+_ROWS: Final = int(os.environ.get("SCARF_BENCHMARK_ROWS", "500000"))
 _ROUNDS: Final = 5
 _BATCH: Final = 10_000
 _AT_ONCE: Final = 4

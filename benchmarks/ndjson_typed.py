@@ -22,7 +22,7 @@ from scarf_async import Aggregate, Scarf
 __all__ = ["run"]
 
 _converter: Final = make_converter()
-_ROWS: Final = 120_000
+_ROWS: Final = 80_000
 _ROUNDS: Final = 7
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from scarf_async.entities import JSON, Aggregate
 from scarf_async.entities.enums import breakdown
-from scarf_async.exports.building import Maker
+from scarf_async.exports.building import Factory
 from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, columns_of, converted, fields_of
 
 __all__ = ["AggregateReader"]
@@ -41,7 +41,7 @@ class _Dated(msgspec.Struct, gc=False):
     date: dt.date
 
 
-_AGGREGATES: Final = Maker(Aggregate)
+_AGGREGATES: Final = Factory(Aggregate)
 _rows = msgspec.json.Decoder(_Row)
 _dates = msgspec.json.Decoder(_Dated)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from scarf_async.entities import JSON, Aggregation
 from scarf_async.entities.enums import dimension
-from scarf_async.exports.building import Maker
+from scarf_async.exports.building import Factory
 from scarf_async.exports.lines import RecordError
 from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, columns_of, converted, fields_of
 from scarf_async.protocol.wire import parse_time
@@ -52,7 +52,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _IDENTIFIERS: Final = ("artifact", "endpoint_id", "origin_id")
-_AGGREGATIONS: Final = Maker(Aggregation)
+_AGGREGATIONS: Final = Factory(Aggregation)
 _rows = msgspec.json.Decoder(_Row)
 
 

@@ -13,18 +13,18 @@ from typing import Final, Generic, TypeVar
 
 import attrs
 
-__all__ = ["Maker"]
+__all__ = ["Factory"]
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
 
 _set_class: Final = vars(object)["__class__"].__set__
 
 
-class Maker(Generic[R]):
+class Factory(Generic[R]):
     """Creates records of a class with slots, without validators and converters.
 
     >>> Point = attrs.make_class("Point", ["x", "y"], slots=True, frozen=True)
-    >>> Maker(Point).make({"x": [1, 2], "y": [3, 4]})
+    >>> Factory(Point).make({"x": [1, 2], "y": [3, 4]})
     [Point(x=1, y=3), Point(x=2, y=4)]
 
     Args:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from scarf_async.entities import Event
-from scarf_async.exports.building import Maker
+from scarf_async.exports.building import Factory
 from scarf_async.exports.csv_format import CsvFormat
 from scarf_async.exports.lines import RecordError, shown
 from scarf_async.protocol.wire import parse_time
@@ -112,7 +112,7 @@ def _converter(name: str) -> Callable[[Column], Sequence[object]]:
     return partial(_flags, name) if name in _FLAGS else _words
 
 
-_EVENTS: Final = Maker(Event)
+_EVENTS: Final = Factory(Event)
 
 
 class EventReader(CsvFormat):
