@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, TypeVar
 
 import aiohttp
-import attrs
+import msgspec
 
 from scarf_async.checks import flag, instance, positive
 from scarf_async.clock import Clock
@@ -396,9 +396,9 @@ class Scarf:
         view = object.__new__(type(self))
         view._owns = False
         view._use(
-            attrs.evolve(
+            msgspec.structs.replace(
                 base,
-                attempts=attrs.evolve(
+                attempts=msgspec.structs.replace(
                     base.attempts,
                     timeout=base.attempts.timeout if timeout is None else _timeout(timeout),
                     retry=base.retry if retry is None else _policy(retry),

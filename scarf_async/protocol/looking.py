@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 import attrs
+import msgspec
 
 from scarf_async.entities import (
     UNSET,
@@ -43,8 +44,7 @@ GRACE: Final = dt.timedelta(minutes=1)
 """How much older than the first attempt a package may seem: clocks and `Date` headers are coarse."""
 
 
-@attrs.frozen
-class Found(Generic[E]):
+class Found(msgspec.Struct, Generic[E], frozen=True):
     """The existing entity with the requested identity.
 
     Attributes:

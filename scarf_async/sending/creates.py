@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Generic, Literal, TypeAlias, TypeVar, get_args
 
-import attrs
+import msgspec
 
 from scarf_async.checks import word
 from scarf_async.entities import Collection, Domain, Organization, Package, Route, TrackingPixel
@@ -48,8 +48,7 @@ def check_if_exists(value: object) -> None:
     word("if_exists", value, get_args(IfExists), ValidationError)
 
 
-@attrs.frozen
-class _LookFailed:
+class _LookFailed(msgspec.Struct, frozen=True):
     error: ScarfError
 
 
@@ -106,8 +105,7 @@ async def _whole(session: Session, creation: Creation[E], found: E) -> E:
     return found
 
 
-@attrs.define
-class _Create(Generic[E]):
+class _Create(msgspec.Struct, Generic[E]):
     """A create in progress."""
 
     session: Session

@@ -151,7 +151,6 @@ def _name(kind: type, attribute: str) -> str | None:
 
 
 WIRE: Final = Wire(
-    # Classes come before those that contain them.
     entities=(
         *(Organization, Member, Package, Permission, Route, Domain, DomainStatus, PackageOverview),
         *(PackageKey, TrackingPixel, Collection, User, Membership, SearchResult, EventImport, ImportLogEntry),
