@@ -12,7 +12,6 @@ import msgspec
 
 from scarf_async.entities import (
     UNSET,
-    Collection,
     Domain,
     DomainCreate,
     Organization,
@@ -21,7 +20,6 @@ from scarf_async.entities import (
     PackageUpsert,
     Route,
     RouteCreate,
-    TrackingPixel,
 )
 from scarf_async.names import domain_key, field_key, package_key, plain_name, route_key
 
@@ -37,7 +35,7 @@ __all__ = [
     "last_part",
 ]
 
-E = TypeVar("E", Organization, Package, Route, Domain, TrackingPixel, Collection)
+E = TypeVar("E", bound=attrs.AttrsInstance)
 
 _WHERE_SHOWN: Final = {"repository_url", "importance"}
 GRACE: Final = dt.timedelta(minutes=1)
