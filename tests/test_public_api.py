@@ -216,14 +216,7 @@ def test_importing_the_package_imports_no_extras() -> None:
 
 def test_a_name_costs_what_it_needs() -> None:
     """Nothing is loaded unasked: errors do not bring the client, nor the client what v2 or exports need."""
-    large = (
-        "errors",
-        "entities.exports",
-        "entities.aggregations",
-        "entities.pixels",
-        "client",
-        "dialects.v2.requests",
-    )
+    large = ("errors", "entities.exports", "entities.pixels", "client", "dialects.v2.requests")
     probe = (
         f"import sys, scarf_async; {{}}; print(*(n for n in {large} if f'scarf_async.{{{{n}}}}' in sys.modules))"
     )
