@@ -8,14 +8,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, TypeVar
 
 import aiohttp
-import attrs
+import msgspec
 
 from scarf_async.checks import flag, instance, positive
 from scarf_async.clock import Clock
-from scarf_async.dialects import dialect_of
+from scarf_async.dialects import dialect_of, v2
 from scarf_async.dialects.other_calls import other_call, other_request
-from scarf_async.dialects.v2.accounts import search
-from scarf_async.entities import JSON, UNSET, ApiVersion, Check, SearchResult, Unset
+from scarf_async.entities import JSON, UNSET, ApiVersion, Check, Unset
 from scarf_async.errors import ConfigurationError
 from scarf_async.events import Hook, ScarfEvent
 from scarf_async.http.transport import Transport
@@ -47,6 +46,7 @@ from scarf_async.settings import (
 
 if TYPE_CHECKING:
     from scarf_async.bulk.group import Bulk
+    from scarf_async.entities import SearchResult
     from scarf_async.exports.group import Exports
     from scarf_async.imports.group import Imports
     from scarf_async.manifests.group import Manifests
@@ -295,7 +295,7 @@ class Scarf:
             TransportError: no complete response arrived.
             DecodeError: the response is not a list of results.
         """
-        return await self._session.run(search(query))
+        return await self._session.run(v2.accounts.search(query))
 
     async def request(
         self,
@@ -396,9 +396,9 @@ class Scarf:
         view = object.__new__(type(self))
         view._owns = False
         view._use(
-            attrs.evolve(
+            msgspec.structs.replace(
                 base,
-                attempts=attrs.evolve(
+                attempts=msgspec.structs.replace(
                     base.attempts,
                     timeout=base.attempts.timeout if timeout is None else _timeout(timeout),
                     retry=base.retry if retry is None else _policy(retry),

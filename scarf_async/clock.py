@@ -8,12 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-import attrs
-
 __all__ = ["Clock"]
 
 
-@attrs.define(eq=False)
 class Clock:
     """Returns the time, and waits.
 
@@ -21,7 +18,7 @@ class Clock:
         ahead: seconds by which it was advanced without waiting.
     """
 
-    ahead: float = 0.0
+    ahead = 0.0
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start; they never go back."""

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # typeshed lacks it
 
 import attrs
+import msgspec
 from yarl import URL
 
 from scarf_async.checks import positive, validator, whole
@@ -90,8 +91,7 @@ class Secret:
         return self.redact(data.decode("latin-1")).encode("latin-1")
 
 
-@attrs.frozen
-class Proxy:
+class Proxy(msgspec.Struct, frozen=True):
     """The proxy that requests go through.
 
     Attributes:

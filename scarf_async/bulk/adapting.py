@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import Final
 
 import attrs
+import msgspec
 
 from scarf_async.bulk.calls import CreatePackage, RemoveMember, UpdateOrganization, UpsertMember
 from scarf_async.bulk.kinds import ANY_PACKAGE, Call, OnPackage, Root
@@ -43,7 +44,7 @@ class CreateWithRoute(CreatePackage):
     def build(self, dialect: Dialect, _: PackageKey, /) -> Creation[Package]:  # noqa: D102 # as in `Call`
         creation = dialect.create_package(self.package, self.organization, self.with_route.route)
         # If the package already exists, the route is a separate operation.
-        return attrs.evolve(creation, rest=None)
+        return msgspec.structs.replace(creation, rest=None)
 
 
 @attrs.frozen

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from scarf_async.dialects.v1.requests import remark as v1_remark
-from scarf_async.dialects.v2.requests import CONFLICTS
-from scarf_async.dialects.v2.requests import remark as v2_remark
+from scarf_async.dialects.v2.refusals import CONFLICTS
+from scarf_async.dialects.v2.refusals import remark as v2_remark
 from scarf_async.entities import ApiVersion
 from scarf_async.protocol.messages import Answer, Endpoint, Resend
 from scarf_async.protocol.wire import Wire

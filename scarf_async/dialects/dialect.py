@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Protocol
 
-import attrs
+import msgspec
 
 from scarf_async.entities import (
     Check,
@@ -45,8 +45,7 @@ def not_listed(request: Request[object], what: str) -> NotFoundError:
     return NotFoundError(message, status=404, method=request.endpoint.method, url=request.target)
 
 
-@attrs.frozen
-class Traits:
+class Traits(msgspec.Struct, frozen=True):
     """The properties of a version that code above the calls may need.
 
     Attributes:

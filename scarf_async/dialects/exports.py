@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
-import attrs
+import msgspec
 
 from scarf_async.checks import word
 from scarf_async.dialects.bare import VERSIONS, AnyVersion, bare_endpoint
@@ -33,8 +33,7 @@ ExportVersion: TypeAlias = AnyVersion
 """A version that has exports."""
 
 
-@attrs.frozen(kw_only=True)
-class ExportCall:
+class ExportCall(msgspec.Struct, frozen=True, kw_only=True):
     """One export of one version.
 
     Attributes:

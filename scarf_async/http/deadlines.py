@@ -10,7 +10,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
-import attrs
+import msgspec
 
 __all__ = ["Attempt", "Deadlines", "Phase"]
 
@@ -23,8 +23,7 @@ class Phase(Enum):
     CONNECTED = "connected"
 
 
-@attrs.define(eq=False)
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """One request in progress, or a wait: its phase and deadline.
 
     Its `with` block can be ended, and then raises `TimeoutError`.

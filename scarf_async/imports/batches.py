@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from enum import Enum
-from operator import attrgetter
 from typing import Final
 
 import attrs
 
 from scarf_async.dialects.v2.imports import is_limit
 from scarf_async.entities import EventImport
-from scarf_async.imports.rows import Line
+from scarf_async.imports.rows import Line, Lines
 from scarf_async.protocol.messages import Answer, Lost
 
 __all__ = ["Batch", "Batcher", "Fate", "fate_of", "is_over", "pauses"]
@@ -80,14 +79,13 @@ class Batcher:
         """How many lines it takes before it is full."""
         return self.rows - len(self._lines)
 
-    def extend(self, lines: Sequence[Line]) -> bool:
+    def extend(self, lines: Lines) -> bool:
         """Take lines for which there is room, as `add` does; a little more than enough bytes is one batch, too."""
-        texts = [line.text for line in lines]
-        self._lines += texts
-        self._bytes += sum(map(len, texts))
+        self._lines += lines.texts
+        self._bytes += sum(map(len, lines.texts))
         oldest = self._oldest
-        self._too_old += sum([line.time < oldest for line in lines])
-        self._resendable = self._resendable and all(map(attrgetter("unique"), lines))
+        self._too_old += sum([time < oldest for time in lines.times])
+        self._resendable = self._resendable and lines.unique
         return self._is_full
 
     @property

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 import attrs
+import msgspec
 
 from scarf_async.entities import (
     UNSET,
-    Collection,
     Domain,
     DomainCreate,
     Organization,
@@ -20,7 +20,6 @@ from scarf_async.entities import (
     PackageUpsert,
     Route,
     RouteCreate,
-    TrackingPixel,
 )
 from scarf_async.names import domain_key, field_key, package_key, plain_name, route_key
 
@@ -36,15 +35,14 @@ __all__ = [
     "last_part",
 ]
 
-E = TypeVar("E", Organization, Package, Route, Domain, TrackingPixel, Collection)
+E = TypeVar("E", bound=attrs.AttrsInstance)
 
 _WHERE_SHOWN: Final = {"repository_url", "importance"}
 GRACE: Final = dt.timedelta(minutes=1)
 """How much older than the first attempt a package may seem: clocks and `Date` headers are coarse."""
 
 
-@attrs.frozen
-class Found(Generic[E]):
+class Found(msgspec.Struct, Generic[E], frozen=True):
     """The existing entity with the requested identity.
 
     Attributes:

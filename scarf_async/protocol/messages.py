@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar, get_args
 from urllib.parse import quote, urlencode
 
-import attrs
 import msgspec
 from yarl import URL
 
@@ -119,8 +118,7 @@ class Verdict(Enum):
     FAILURE = "failure"
 
 
-@attrs.frozen
-class Endpoint(Generic[T_co]):
+class Endpoint(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
     """One request of the service.
 
     Attributes:
@@ -133,7 +131,6 @@ class Endpoint(Generic[T_co]):
         conflicts: the codes of a 422 that mean the same as a 409.
         remark: explains an unexpected response of this version, if its meaning is known.
         content: the headers that describe its body.
-        reads: whether it changes nothing; a search is such a POST.
     """
 
     method: str
@@ -143,12 +140,12 @@ class Endpoint(Generic[T_co]):
     wire: Wire
     version: str
     conflicts: Collection[str] = ()
-    remark: Callable[[str, Answer], str | None] = attrs.field(default=lambda _, __: None, eq=False)
-    content: Mapping[str, str] = attrs.field(default=_JSON_BODY, eq=False)
-    reads: bool = attrs.field(init=False)
+    remark: Callable[[str, Answer], str | None] = lambda _, __: None
+    content: Mapping[str, str] = _JSON_BODY
 
-    @reads.default
-    def _reads(self) -> bool:
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing; a search is such a POST."""
         return self.method in _READING or self.resend is Resend.READ
 
     @property
@@ -179,7 +176,6 @@ class Addressed(Protocol[T_co]):
         """The endpoint of the request."""
 
 
-# Every call creates a request and a response: msgspec does that in a fifth of the time.
 class Request(msgspec.Struct, Generic[T_co], frozen=True):
     """A frozen request: every attempt sends the same bytes. `target` is the encoded path with the query.
 
@@ -211,8 +207,7 @@ class Answer(msgspec.Struct, frozen=True):
         return f"Answer(status={self.status}, url={str(self.url)!r}, cut={self.cut!r}, too_long={self.too_long})"
 
 
-@attrs.frozen
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """No response: why, and whether the request may have been sent.
 
     Attributes:

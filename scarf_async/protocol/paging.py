@@ -44,7 +44,6 @@ from enum import Enum
 from typing import Final, Generic, TypeVar
 from urllib.parse import parse_qs
 
-import attrs
 import msgspec
 
 from scarf_async.errors import BadRequestError, PaginationError
@@ -79,8 +78,7 @@ MOST_PAGES: Final = 1000
 _COUNT: Final = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
 
-@attrs.frozen
-class Page(Generic[E]):
+class Page(msgspec.Struct, Generic[E], frozen=True):
     """The response to one request of a list.
 
     Attributes:
@@ -94,8 +92,7 @@ class Page(Generic[E]):
     has_links: bool = False
 
 
-@attrs.frozen
-class Cursor(Generic[E]):
+class Cursor(msgspec.Struct, Generic[E], frozen=True):
     """A way to request the elements after an element.
 
     Attributes:
@@ -107,8 +104,7 @@ class Cursor(Generic[E]):
     of: Callable[[E], str | None]
 
 
-@attrs.frozen
-class Listing(Generic[E]):
+class Listing(msgspec.Struct, Generic[E], frozen=True):
     """A list of the service, and how it is paginated.
 
     Attributes:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Hashable
 from typing import Generic, TypeAlias, TypeVar, cast
 
 import attrs
+import msgspec
 
 from scarf_async.entities import Route
 from scarf_async.errors import APIError, DecodeError, NotFoundError, TransportError
@@ -39,11 +40,8 @@ T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 
 
-@attrs.define
-class Read(Generic[T_co]):
+class Read(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
     """A call that changes nothing, so that callers who need the same can share its result.
-
-    Not frozen, since every call creates one.
 
     Attributes:
         key: identifies what is read; reads with equal keys are interchangeable.
@@ -53,9 +51,9 @@ class Read(Generic[T_co]):
     """
 
     key: Hashable
-    steps: Callable[[], Steps[T_co]] = attrs.field(eq=False)
+    steps: Callable[[], Steps[T_co]]
     lasting: bool = False
-    request: Request[T_co] | None = attrs.field(default=None, eq=False)
+    request: Request[T_co] | None = None
 
     def then(self, name: str, make: Callable[[T_co], U]) -> Read[U]:
         """Return a read of `make` applied to this value; `name` distinguishes their keys."""
@@ -66,8 +64,7 @@ class Read(Generic[T_co]):
         return Read((name, self.key), steps)
 
 
-@attrs.frozen
-class Rewrite(Generic[T_co]):
+class Rewrite(msgspec.Struct, Generic[T_co], frozen=True, eq=False):
     """A request that depends on the current state, so it is rebuilt for every attempt.
 
     Attributes:
@@ -76,7 +73,7 @@ class Rewrite(Generic[T_co]):
     """
 
     endpoint: Endpoint[T_co]
-    make: Callable[[], Steps[Request[T_co]]] = attrs.field(eq=False)
+    make: Callable[[], Steps[Request[T_co]]]
 
 
 Steps: TypeAlias = Generator[Request[object] | Rewrite[object] | Read[object], object, T]
@@ -157,8 +154,7 @@ def settled(request: Addressed[T], requested: object, answer: Answer, read: Read
     raise unconfirmed(request, requested, failure)
 
 
-@attrs.frozen
-class LookContext:
+class LookContext(msgspec.Struct, frozen=True):
     """The context of a lookup for a create.
 
     Attributes:
@@ -172,8 +168,7 @@ class LookContext:
     sent: bool = False
 
 
-@attrs.frozen
-class Creation(Generic[E]):
+class Creation(msgspec.Struct, Generic[E], frozen=True):
     """An entity to create, and how to look it up.
 
     Attributes:
@@ -191,8 +186,7 @@ class Creation(Generic[E]):
     rest: Callable[[E], Creation[Route]] | None = None
 
 
-@attrs.frozen
-class Renaming(Generic[E]):
+class Renaming(msgspec.Struct, Generic[E], frozen=True):
     """A rename: it must be looked up under the new name before it is sent again.
 
     Attributes:

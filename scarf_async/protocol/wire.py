@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType, NoneType, UnionType
 from typing import Final, Generic, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
@@ -16,7 +17,7 @@ import attrs
 import cattrs
 import msgspec
 from cattrs.gen import make_dict_unstructure_fn, override
-from cattrs.preconf.msgspec import make_converter
+from cattrs.preconf.msgspec import MsgspecJsonConverter, make_converter
 
 from scarf_async.protocol.tolerant import loads
 
@@ -205,11 +206,20 @@ class Wire:
         shapes: Mapping[type, Shape] = MappingProxyType({}),
     ) -> None:
         self.name = name
+        self._entities = frozenset(entities)
+        self._upserts = frozenset(upserts)
         self._identifiers = identifiers
         self._absent = absent
         self._dropped = frozenset(dropped)
         self._reshape = shapes
-        self._converter = converter = make_converter()
+        self._shapes: dict[object, tuple[type[msgspec.Struct], Callable[[msgspec.Struct], object]]] = {}
+        self._readers: dict[tuple[object, bool], _Reader | None] = {}
+        self._structures: dict[object, tuple[Callable[[object, object], object], bool]] = {}
+
+    @cached_property
+    def _converter(self) -> MsgspecJsonConverter:
+        """The converter, which makes the code for a class when it first meets it: most programs need few."""
+        converter = make_converter()
         converter.register_structure_hook(str, _string)
         converter.register_structure_hook(int, _integer)
         converter.register_structure_hook(bool, _boolean)
@@ -217,14 +227,9 @@ class Wire:
         converter.register_structure_hook(dt.datetime, _time)
         converter.register_structure_hook_func(_is_open_enum, _open_enum)
         converter.register_structure_hook_func(_is_array, _array)
-        self._encode = converter.encoder.encode
-        self._shapes: dict[object, tuple[type[msgspec.Struct], Callable[[msgspec.Struct], object]]] = {}
-        self._readers: dict[tuple[object, bool], _Reader | None] = {}
-        for entity in entities:
-            converter.register_structure_hook(entity, self._structure_hook(entity))
-        for upsert in upserts:
-            converter.register_unstructure_hook(upsert, self._unstructure_hook(upsert))
-        self._structures: dict[object, tuple[Callable[[object, object], object], bool]] = {}
+        converter.register_structure_hook_factory(self._entities.__contains__, self._structure_hook)
+        converter.register_unstructure_hook_factory(self._upserts.__contains__, self._unstructure_hook)
+        return converter
 
     def read(self, body: bytes, target: type[T]) -> T:
         """Read JSON as an entity or a list of entities.
@@ -264,6 +269,8 @@ class Wire:
 
     def _reader(self, target: object, *, is_page: bool) -> _Reader | None:
         entity = get_args(target)[0] if get_origin(target) is list else target
+        if entity in self._entities:
+            self._structure_of(entity)
         if entity not in self._shapes:
             return None
         shape, make = self._shapes[entity]
@@ -312,7 +319,8 @@ class Wire:
 
     def dump(self, value: object) -> bytes:
         """Write an upsert, a list of them or JSON as JSON; fields that are UNSET are left out."""
-        return self._encode(value if isinstance(value, dict) else self._converter.unstructure(value))
+        converter = self._converter
+        return converter.encoder.encode(value if isinstance(value, dict) else converter.unstructure(value))
 
     def _structure_of(self, target: type[T]) -> tuple[Callable[[object, object], object], bool]:
         """Return the reader of a class or a list of it, and whether it is a list."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import builtins
+from typing import TYPE_CHECKING
 
-from scarf_async.dialects.v2 import collections
+from scarf_async.dialects import v2
 from scarf_async.dialects.v2.arguments import needed_owner, owner_beside
-from scarf_async.entities import Collection, CollectionUpsert
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
+
+if TYPE_CHECKING:
+    from scarf_async.entities import Collection, CollectionUpsert
 
 __all__ = ["Collections"]
 
@@ -33,7 +36,7 @@ class Collections:
             TransportError: no complete response arrived.
             DecodeError: the response is not a list of collections, or is incomplete.
         """
-        return await self._session.read(collections.collections(self._owner(owner)))
+        return await self._session.read(v2.collections.collections(self._owner(owner)))
 
     async def get(self, collection: str | Collection, *, owner: str | None = None) -> Collection:
         """Return a collection.
@@ -45,7 +48,7 @@ class Collections:
             TransportError: no complete response arrived.
             DecodeError: the response is not a collection.
         """
-        return await self._session.read(collections.collection(*self._at(collection, owner)))
+        return await self._session.read(v2.collections.collection(*self._at(collection, owner)))
 
     async def create(
         self, collection: CollectionUpsert, *, owner: str | None = None, if_exists: IfExists = "fail"
@@ -66,7 +69,7 @@ class Collections:
             APIError: the service returned another error.
             TransportError: the request was not sent.
         """
-        creation = collections.create_collection(self._owner(owner), collection)
+        creation = v2.collections.create_collection(self._owner(owner), collection)
         return await create(self._session, creation, if_exists)
 
     async def update(
@@ -84,7 +87,7 @@ class Collections:
             APIError: the service returned another error.
             TransportError: no complete response arrived.
         """
-        return await self._session.run(collections.update_collection(*self._at(collection, owner), upsert))
+        return await self._session.run(v2.collections.update_collection(*self._at(collection, owner), upsert))
 
     async def delete(self, collection: str | Collection, *, owner: str | None = None) -> None:
         """Delete a collection.
@@ -94,7 +97,7 @@ class Collections:
             APIError: the service returned another error.
             TransportError: no complete response arrived.
         """
-        await self._session.run(collections.delete_collection(*self._at(collection, owner)))
+        await self._session.run(v2.collections.delete_collection(*self._at(collection, owner)))
 
     def _owner(self, owner: str | None) -> str:
         return needed_owner(owner, self._session.owner)

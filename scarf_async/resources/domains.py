@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 
-from scarf_async.dialects.v2.accounts import domain_status
+from scarf_async.dialects import v2
 from scarf_async.dialects.v2.arguments import needed_owner
 from scarf_async.entities import Domain, DomainCreate, DomainStatus, Package, PackageKey
 from scarf_async.resources.packages import package_key
@@ -92,4 +92,4 @@ class Domains:
             TransportError: no complete response arrived.
             DecodeError: the response is not a status.
         """
-        return await self._session.read(domain_status(needed_owner(owner, self._session.owner), name))
+        return await self._session.read(v2.accounts.domain_status(needed_owner(owner, self._session.owner), name))

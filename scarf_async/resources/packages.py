@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Collection, Iterable
 
-from scarf_async.dialects.v2.accounts import overview
+from scarf_async.dialects import v2
 from scarf_async.dialects.v2.arguments import needed_owner, owner_beside
 from scarf_async.entities import (
     LibraryTypeLike,
@@ -109,7 +109,9 @@ class Packages:
             DecodeError: the response is not an overview, or is incomplete.
         """
         wanted = (types,) if isinstance(types, str) else tuple(types)
-        return await self._session.read(overview(needed_owner(owner, self._session.owner), wanted, permission))
+        return await self._session.read(
+            v2.accounts.overview(needed_owner(owner, self._session.owner), wanted, permission)
+        )
 
     async def get(
         self,

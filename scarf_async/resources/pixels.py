@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import builtins
+from typing import TYPE_CHECKING
 
-from scarf_async.dialects.v2 import pixels
+from scarf_async import entities
+from scarf_async.dialects import v2
 from scarf_async.dialects.v2.arguments import needed_owner, owner_beside
-from scarf_async.entities import Domain, DomainCreate, Package, PackageKey, TrackingPixel, TrackingPixelUpsert
+from scarf_async.entities import Domain, DomainCreate, Package, PackageKey
 from scarf_async.resources.packages import package_key
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
+
+if TYPE_CHECKING:
+    from scarf_async.entities import TrackingPixel, TrackingPixelUpsert
 
 __all__ = ["Pixels", "owned_pixel"]
 
@@ -20,7 +25,7 @@ def owned_pixel(pixel: str | TrackingPixel, owner: str | None) -> tuple[str | No
     Raises:
         ValidationError: the pixel has an owner, and a different owner is passed too.
     """
-    if not isinstance(pixel, TrackingPixel):
+    if not isinstance(pixel, entities.TrackingPixel):
         return owner, pixel
     return owner_beside(f"tracking pixel {pixel.id}", pixel.owner, owner), pixel.id
 
@@ -52,9 +57,9 @@ class Pixels:
             DecodeError: the response is not a list of pixels, or is incomplete.
         """
         if package is None:
-            return await self._session.read(pixels.pixels(self._owner(owner)))
+            return await self._session.read(v2.pixels.pixels(self._owner(owner)))
         key = package_key(package, owner)
-        return await self._session.read(pixels.pixels_of_package(self._owner(key.owner), key.id))
+        return await self._session.read(v2.pixels.pixels_of_package(self._owner(key.owner), key.id))
 
     async def get(self, pixel: str | TrackingPixel, *, owner: str | None = None) -> TrackingPixel:
         """Return a tracking pixel.
@@ -66,7 +71,7 @@ class Pixels:
             TransportError: no complete response arrived.
             DecodeError: the response is not a pixel.
         """
-        return await self._session.read(pixels.pixel(*self._at(pixel, owner)))
+        return await self._session.read(v2.pixels.pixel(*self._at(pixel, owner)))
 
     async def create(
         self, pixel: TrackingPixelUpsert, *, owner: str | None = None, if_exists: IfExists = "fail"
@@ -87,7 +92,7 @@ class Pixels:
             APIError: the service returned another error.
             TransportError: the request was not sent.
         """
-        return await create(self._session, pixels.create_pixel(self._owner(owner), pixel), if_exists)
+        return await create(self._session, v2.pixels.create_pixel(self._owner(owner), pixel), if_exists)
 
     async def update(
         self, pixel: str | TrackingPixel, upsert: TrackingPixelUpsert, *, owner: str | None = None
@@ -106,7 +111,7 @@ class Pixels:
             APIError: the service returned another error.
             TransportError: no complete response arrived.
         """
-        return await self._session.run(pixels.update_pixel(*self._at(pixel, owner), upsert))
+        return await self._session.run(v2.pixels.update_pixel(*self._at(pixel, owner), upsert))
 
     async def delete(self, pixel: str | TrackingPixel, *, owner: str | None = None) -> None:
         """Delete a tracking pixel.
@@ -116,7 +121,7 @@ class Pixels:
             APIError: the service returned another error.
             TransportError: no complete response arrived.
         """
-        await self._session.run(pixels.delete_pixel(*self._at(pixel, owner)))
+        await self._session.run(v2.pixels.delete_pixel(*self._at(pixel, owner)))
 
     async def list_domains(self, pixel: str | TrackingPixel, *, owner: str | None = None) -> builtins.list[Domain]:
         """Return the domains of a tracking pixel, without `static.scarf.sh`, which serves every pixel.
@@ -127,7 +132,7 @@ class Pixels:
             TransportError: no complete response arrived.
             DecodeError: the response is not a list of domains.
         """
-        return await self._session.read(pixels.pixel_domains(*self._at(pixel, owner)))
+        return await self._session.read(v2.pixels.pixel_domains(*self._at(pixel, owner)))
 
     async def create_domain(
         self, pixel: str | TrackingPixel, name: str, *, owner: str | None = None, if_exists: IfExists = "fail"
@@ -147,7 +152,7 @@ class Pixels:
             APIError: the service returned another error.
             TransportError: the request was not sent.
         """
-        creation = pixels.create_pixel_domain(*self._at(pixel, owner), DomainCreate(name))
+        creation = v2.pixels.create_pixel_domain(*self._at(pixel, owner), DomainCreate(name))
         return await create(self._session, creation, if_exists)
 
     async def delete_domain(self, pixel: str | TrackingPixel, domain_id: str, *, owner: str | None = None) -> None:
@@ -158,7 +163,7 @@ class Pixels:
             APIError: the service returned another error.
             TransportError: no complete response arrived.
         """
-        await self._session.run(pixels.delete_pixel_domain(*self._at(pixel, owner), domain_id))
+        await self._session.run(v2.pixels.delete_pixel_domain(*self._at(pixel, owner), domain_id))
 
     def _owner(self, owner: str | None) -> str:
         return needed_owner(owner, self._session.owner)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from scarf_async.dialects.v2.accounts import memberships, user
-from scarf_async.entities import Membership, User
+from typing import TYPE_CHECKING
+
+from scarf_async.dialects import v2
 from scarf_async.sending.session import Session
+
+if TYPE_CHECKING:
+    from scarf_async.entities import Membership, User
 
 __all__ = ["Users"]
 
@@ -25,7 +29,7 @@ class Users:
             TransportError: no complete response arrived.
             DecodeError: the response is not an account.
         """
-        return await self._session.read(user(username))
+        return await self._session.read(v2.accounts.user(username))
 
     async def organizations(self, username: str) -> list[Membership]:
         """Return the organizations that a user is a member of.
@@ -36,4 +40,4 @@ class Users:
             TransportError: no complete response arrived.
             DecodeError: the response is not a list of organizations, or is incomplete.
         """
-        return await self._session.read(memberships(username))
+        return await self._session.read(v2.accounts.memberships(username))

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import attrs
 import msgspec
 from yarl import URL
 
@@ -36,8 +35,7 @@ O = TypeVar("O")  # noqa: E741 # an outcome
 A = TypeVar("A", bound=Answer | Download | Lost)
 
 
-@attrs.frozen(eq=False)
-class Attempts:
+class Attempts(msgspec.Struct, frozen=True, eq=False):
     """Makes attempts with the policy of one view.
 
     Attributes:

@@ -6,12 +6,11 @@ The promise: no create is sent again unless lookups have found nothing for `sett
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Generic, Literal, TypeAlias, TypeVar, get_args
+from typing import Generic, Literal, TypeAlias, get_args
 
-import attrs
+import msgspec
 
 from scarf_async.checks import word
-from scarf_async.entities import Collection, Domain, Organization, Package, Route, TrackingPixel
 from scarf_async.errors import (
     APIError,
     ConflictError,
@@ -21,7 +20,7 @@ from scarf_async.errors import (
     TransportError,
     ValidationError,
 )
-from scarf_async.protocol.looking import Found
+from scarf_async.protocol.looking import E, Found
 from scarf_async.protocol.messages import (
     Answer,
     Lost,
@@ -38,7 +37,6 @@ from scarf_async.sending.session import Session
 
 __all__ = ["IfExists", "check_if_exists", "create"]
 
-E = TypeVar("E", Organization, Package, Route, Domain, TrackingPixel, Collection)
 
 IfExists: TypeAlias = Literal["fail", "keep"]
 
@@ -48,8 +46,7 @@ def check_if_exists(value: object) -> None:
     word("if_exists", value, get_args(IfExists), ValidationError)
 
 
-@attrs.frozen
-class _LookFailed:
+class _LookFailed(msgspec.Struct, frozen=True):
     error: ScarfError
 
 
@@ -106,8 +103,7 @@ async def _whole(session: Session, creation: Creation[E], found: E) -> E:
     return found
 
 
-@attrs.define
-class _Create(Generic[E]):
+class _Create(msgspec.Struct, Generic[E]):
     """A create in progress."""
 
     session: Session

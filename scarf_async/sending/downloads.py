@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-import attrs
+import msgspec
 from yarl import URL
 
 from scarf_async.clock import Clock
@@ -31,8 +31,7 @@ _CUT_EXPORT: Final = "the export was cut off; fetching it again costs another ca
 _log = logging.getLogger("scarf_async")
 
 
-@attrs.frozen(eq=False)
-class Downloads:
+class Downloads(msgspec.Struct, frozen=True, eq=False):
     """The parts of the client that exports need.
 
     Attributes:

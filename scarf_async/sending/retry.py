@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import attrs
+import msgspec
 import tenacity
 
 from scarf_async.checks import at_least, validator, whole
@@ -101,8 +102,7 @@ class RetryBudget:
         return True
 
 
-@attrs.define
-class Course:
+class Course(msgspec.Struct):
     """The state of one call that its attempts share.
 
     Attributes:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-import attrs
+import msgspec
 
 from scarf_async.clock import Clock
 
@@ -17,20 +17,20 @@ __all__ = ["Read", "SharedReads"]
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False)
-class Read(Generic[T]):
+class Read(msgspec.Struct, Generic[T], frozen=True, eq=False):
     """The result of a read, and when it started by the client's clock."""
 
     began: float
     result: T
 
 
-@attrs.define(eq=False)
-class _Pass(Generic[T]):
+class _Pass(msgspec.Struct, Generic[T], eq=False):
     """A read that several callers wait for. It ends with None if the caller that makes it is cancelled."""
 
     began: float = -math.inf
-    ended: asyncio.Future[Read[T] | None] = attrs.field(factory=lambda: asyncio.get_running_loop().create_future())
+    ended: asyncio.Future[Read[T] | None] = msgspec.field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 class SharedReads(Generic[T]):

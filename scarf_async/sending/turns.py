@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import attrs
+import msgspec
 
 from scarf_async.clock import Clock
 from scarf_async.protocol.messages import Answer, Lost, Request, Verdict, is_refusal, judge, retry_after
@@ -19,8 +19,7 @@ __all__ = ["Work"]
 T = TypeVar("T")
 
 
-@attrs.define(eq=False)
-class Work:
+class Work(msgspec.Struct, eq=False):
     """The context of one operation of a bulk run, and what is known about it afterwards.
 
     Attributes:

@@ -9,7 +9,7 @@ from scarf_async import (
     PackageKey,
     PackageUpsert,
 )
-from scarf_async.dialects import V2
+from scarf_async.dialects.v2.dialect import V2
 from scarf_async.protocol.steps import Read, Steps
 
 __all__ = ["ACME", "FILE", "KEY", "ORGANIZATION", "PYTHON", "ROUTE", "WEB", "read", "upsert"]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import attrs
+import msgspec
 from aiohttp import web
 from yarl import URL
 
@@ -45,7 +46,7 @@ class Odd(V1):
 
     def create_domain(self, package: PackageKey, domain: DomainCreate) -> Creation[Domain]:
         """Create a domain at the other address."""
-        return attrs.evolve(
+        return msgspec.structs.replace(
             super().create_domain(package, domain), request=_NEW_HOST.request(domain, package=package.id)
         )
 

@@ -17,7 +17,7 @@ from scarf_async import (
     UnsupportedError,
     ValidationError,
 )
-from scarf_async.dialects import V2
+from scarf_async.dialects.v2.dialect import V2
 from scarf_async.protocol.messages import Answer
 from scarf_async.protocol.steps import Steps
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import re
 from typing import Final
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from scarf_async import ValidationError
 from scarf_async.errors import TransportError
 from scarf_async.imports.batches import Batcher, Fate, fate_of
-from scarf_async.imports.rows import Checker, Line
+from scarf_async.imports.rows import Checker, Line, Lines
 from scarf_async.protocol.messages import Answer, Lost, Resend, Verdict, judge
 
 NOW: Final = dt.datetime(2026, 6, 8, 12, tzinfo=dt.UTC)
@@ -84,7 +85,9 @@ def test_a_row_is_written_as_it_was_given() -> None:
 @pytest.mark.parametrize(("unique_id", "unique"), [("a", True), (5, True), (0, True), ("", False), (None, False)])
 def test_what_tells_a_row_from_all_others(unique_id: object, unique: bool) -> None:
     """A text that is not empty, or a number."""
-    assert Checker(addressed=False).row(1, {"$time": NOW, "$unique_id": unique_id}).unique is unique
+    checker = Checker(addressed=False)
+    line = checker.row(1, {"$time": NOW, "$unique_id": unique_id})
+    assert line.unique is checker.lines([1], [line.text]).unique is unique
 
 
 def test_unique_id_is_made_of_lines_too() -> None:
@@ -94,6 +97,47 @@ def test_unique_id_is_made_of_lines_too() -> None:
     assert json.loads(line.text)["$unique_id"] == "n-1"
     with pytest.raises(ValidationError, match="row 1: unique_id returned"):
         Checker(addressed=False, unique_id=lambda _: "").line(1, text)
+
+
+USUAL: Final = b'{"$time":"2026-06-08T12:00:00Z","$package":"web","$unique_id":"a"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("2026-06-08T14:00:00+02:00", NOW),
+        ("2026-06-08 12:00:00z", NOW),
+        ("2026-06-08T12Z", NOW),
+        ("20260608T120000+0000", NOW),
+        ("2026-W24-1T12:00:00,5Z", NOW.replace(microsecond=500_000)),
+    ],
+)
+def test_forms_of_a_timestamp(text: str, when: dt.datetime) -> None:
+    """RFC 3339 and ISO 8601 are accepted, alone and between others, and the row is sent as it is."""
+    line = json.dumps({"$time": text, "$package": "web", "$unique_id": "b"}).encode()
+    checker = Checker(addressed=True)
+    assert checker.line(1, line) == Line(line, when, unique=True)
+    assert checker.lines([1, 2, 3], [USUAL, line, USUAL]) == Lines(
+        [USUAL, line, USUAL], [NOW, when, NOW], unique=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b'{"$time":"2026-06-08T12:00:00","$package":"web"}', "$time has no time zone"),
+        (b'{"$time":"2026-06-08T12:00:00Z","$package":""}', "it has neither $package nor"),
+        (b'{"$time":"2026-06-08T12:00:00Z","$package":"web","v":"\xff"}', "it is not UTF-8"),
+        (b'{"$time":"2026-06-08T12:00:00Z","$package":"web"}{}', "it is not JSON"),
+    ],
+)
+def test_one_line_of_many_is_refused_by_its_number(line: bytes, why: str) -> None:
+    """Lines are checked together, and the one that cannot be imported is named as if it came alone."""
+    good = b'{"$time":"2026-06-08T12:00:00Z","$package":"web","v":"\xc3\xa4"}'
+    checker = Checker(addressed=True)
+    assert checker.lines([4, 6], [good, USUAL]) == Lines([good, USUAL], [NOW, NOW], unique=False)
+    with pytest.raises(ValidationError, match=f"^row 6: {re.escape(why)}"):
+        checker.lines([4, 6, 7], [good, line, good])
 
 
 def test_rows_older_than_a_week_are_counted() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
+import msgspec
 import pytest
 
 from scarf_async import Package, Permission, PermissionLevel, Role, ValidationError
@@ -276,7 +277,7 @@ def test_addresses_that_are_shown_are_compared() -> None:
         backend_registry="ghcr.io",
         repository_name="acme/web",
     )
-    shows = attrs.evolve(V1.traits, addresses_shown=True)
+    shows = msgspec.structs.replace(V1.traits, addresses_shown=True)
     same, other = (with_addresses({"backend_url": f"https://{host}/acme/web"}) for host in ("ghcr.io", "quay.io"))
     assert lines(diff(said(same), acme(there), traits=shows)) == []
     changes = diff(said(other), acme(there), traits=shows)

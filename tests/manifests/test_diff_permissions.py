@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-import attrs
+import msgspec
 import pytest
 
 from scarf_async import Permission, PermissionLevel, ValidationError
@@ -87,7 +87,7 @@ def test_nobody_is_pruned_who_may_be_behind_an_address() -> None:
 
 def test_where_users_have_addresses_for_names_they_are_names() -> None:
     """A service that shows what it was given is compared like any other."""
-    names = attrs.evolve(V1.traits, users_by_email=False)
+    names = msgspec.structs.replace(V1.traits, users_by_email=False)
     manifest, live = granting({"eve@acme.example": "admin"}), acme(with_levels(bob="admin"))
     changes = diff(manifest, live, prune=True, traits=names)
     assert lines(changes) == ["+ permission acme/web/eve@acme.example: admin", "- permission acme/web/bob"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scarf_async.bulk.schedule import compile_plan
-from scarf_async.dialects import V2
+from scarf_async.dialects.v2.dialect import V2
 from scarf_async.manifests.changes import Changes
 from scarf_async.manifests.diff import diff
 from scarf_async.manifests.live import Live

@@ -23,6 +23,7 @@ from scarf_async.entities import (
     Organization,
     OrganizationUpsert,
     Package,
+    PackageOverview,
     PackageUpsert,
     Permission,
     PermissionLevel,
@@ -682,3 +683,19 @@ def test_of_several_faults_the_first_in_the_order_of_the_class_is_told(value: ob
     with pytest.raises(UnreadableError) as caught:
         wire.read(json.dumps([MEMBER, value]).encode(), list[Member])
     assert caught.value.path == f"[1]{path}"
+
+
+def test_only_classes_that_are_met_are_prepared() -> None:
+    """Preparing a class takes as long as making it, and a program needs few of a version's."""
+    prepared: set[type] = set()
+
+    def name(kind: type, attribute: str) -> str:
+        prepared.add(kind)
+        return attribute
+
+    some = Wire(entities=(Route, PackageOverview, Package, Domain), upserts=(MemberUpsert, DomainCreate), name=name)
+    assert prepared == set()
+    some.read(b'[{"package": {"uuid": "u-1", "name": "web"}, "domains": []}]', list[PackageOverview])
+    assert prepared == {PackageOverview, Package, Domain}
+    some.dump([DomainCreate("dl.acme.example")])
+    assert prepared == {PackageOverview, Package, Domain, DomainCreate}

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
-import attrs
+import msgspec
 
 from scarf_async.dialects.dialect import Traits, is_wrong_address, not_listed
 from scarf_async.dialects.v1.requests import (
@@ -90,8 +90,7 @@ __all__ = ["V1"]
 T = TypeVar("T")
 
 
-@attrs.frozen
-class _Listed:
+class _Listed(msgspec.Struct, frozen=True):
     """All packages that the user can see, and when the service listed them, by its own clock."""
 
     packages: PackageIndex

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, TypeVar
 
-import attrs
+import msgspec
 
 from scarf_async.dialects.dialect import Traits, not_listed
 from scarf_async.dialects.v2.arguments import (
@@ -98,8 +98,7 @@ __all__ = ["V2"]
 T = TypeVar("T")
 
 
-@attrs.frozen
-class V2:
+class V2(msgspec.Struct, frozen=True):
     """The `Dialect` of v2.
 
     Attributes:

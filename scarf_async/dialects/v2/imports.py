@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
+import msgspec
 
 from scarf_async.dialects.v2.arguments import check_owner_of_rows, check_package_id, check_pixel_id
 from scarf_async.dialects.v2.lists import IMPORTS
@@ -34,8 +34,7 @@ __all__ = [
 _LIMIT: Final = re.compile(rb"too[\W_]*many[\W_]*active[\W_]*imports", re.IGNORECASE)
 
 
-@attrs.frozen
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """The target of rows.
 
     Attributes:
@@ -63,7 +62,9 @@ class Target:
         else:
             check_owner_of_rows(self.owner)
             request = IMPORT_EVENTS.request(owner=self.owner)
-        endpoint = attrs.evolve(request.endpoint, resend=Resend.REPEAT) if resendable else request.endpoint
+        endpoint = request.endpoint
+        if resendable:
+            endpoint = msgspec.structs.replace(endpoint, resend=Resend.REPEAT)
         return Request(endpoint, request.target, body)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from scarf_async.dialects.v2.refusals import CONFLICTS, remark
 from scarf_async.entities import (
     Collection,
     Domain,
@@ -33,7 +34,6 @@ from scarf_async.protocol.wire import Wire
 __all__ = [
     "ABORT_IMPORT",
     "ADD_MEMBER",
-    "CONFLICTS",
     "CREATE_COLLECTION",
     "CREATE_DOMAIN",
     "CREATE_PACKAGE",
@@ -85,32 +85,7 @@ __all__ = [
     "UPDATE_PIXEL",
     "UPDATE_ROUTE",
     "WIRE",
-    "remark",
 ]
-
-CONFLICTS: Final = frozenset(
-    {
-        "package-already-exists",
-        "package-is-conflicting",
-        "entity-already-exists",
-        "domain-is-already-in-use",
-        "public-domain-is-already-in-use",
-        "name-already-exists",
-        "pattern-is-duplicated",
-        "collection-is-conflicting",
-    }
-)
-"""The codes of a 422 that mean that it exists already, or contradicts something that exists."""
-
-
-def remark(method: str, answer: Answer) -> str | None:
-    """Explain an error without a body."""
-    if method == "GET" or answer.status not in {400, 415} or answer.body.strip():
-        return None
-    return (
-        "v2 refuses a body that it cannot read without a word: a field may be missing, new or of another type than"
-        " this version of scarf_async knows"
-    )
 
 
 def _remark_on_user(method: str, answer: Answer) -> str | None:
@@ -151,7 +126,6 @@ def _name(kind: type, attribute: str) -> str | None:
 
 
 WIRE: Final = Wire(
-    # Classes come before those that contain them.
     entities=(
         *(Organization, Member, Package, Permission, Route, Domain, DomainStatus, PackageOverview),
         *(PackageKey, TrackingPixel, Collection, User, Membership, SearchResult, EventImport, ImportLogEntry),
