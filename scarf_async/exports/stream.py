@@ -187,7 +187,7 @@ class ExportStream(Generic[T]):
         (microseconds, UTC), dates, integers, numbers and booleans; `extra` is the text of a JSON object, or null if
         it is empty.
 
-        Arrow itself parses events, a few MB at a time in two threads, while at most as much is received in advance.
+        Arrow itself parses events, a MB at a time in two threads, while at most as much is received in advance.
 
         Args:
             size: the number of rows in a batch; the last one, and one before an error, may be shorter. None: some

@@ -470,6 +470,35 @@ async def test_closed_while_a_block_is_read(small_blocks: pytest.MonkeyPatch) ->
     assert answer.closed
 
 
+async def test_closed_while_nothing_comes(small_blocks: pytest.MonkeyPatch) -> None:
+    """What was gathered is dropped: no thread begins to read it."""
+    small_blocks.setattr(prefetch, "ENOUGH", 2000)
+    answer = Hanging(BODY + BODY.split(b"\r\n", 1)[1])
+    async with events(answer) as stream:
+        task = asyncio.ensure_future(anext(stream.record_batches()))
+        await answer.waiting.wait()
+    answer.released.set()
+    with pytest.raises(StreamClosedError):
+        await task
+
+
+async def test_threads_end_with_the_stream(small_blocks: pytest.MonkeyPatch) -> None:
+    """A stream that was left early keeps no thread, even while its reader is still referenced."""
+    watched = Watched(small_blocks)
+    before = set(threading.enumerate())
+    async with events(download(BODY + BODY.split(b"\r\n", 1)[1] * 50, step=30)) as stream:
+        batches = stream.record_batches(3)
+        await anext(batches)
+        started = set(threading.enumerate()) - before
+        assert watched.begun.is_set()
+    for thread in started:
+        thread.join(10)
+    assert started
+    assert not any(thread.is_alive() for thread in started)
+    with pytest.raises(StreamClosedError):
+        await anext(batches)
+
+
 async def test_few_rows_come_soon() -> None:
     """Who wants few rows at once does not wait until a block is full."""
     answer = Hanging(BODY)
