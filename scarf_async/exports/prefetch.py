@@ -15,7 +15,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
 
 from scarf_async.entities import Event
 from scarf_async.errors import ScarfError
-from scarf_async.exports.arrow import Part, PartParser, schema_of, text_of
+from scarf_async.exports.arrow import MOST, Part, PartParser, schema_of, text_of
 from scarf_async.exports.arrow_csv import ColumnReader, Rows, proven_records
 from scarf_async.exports.csv import first_line
 from scarf_async.exports.event_reader import EventReader
@@ -27,8 +27,8 @@ __all__ = ["Block", "BlockParser", "BlockSource", "SentBlock"]
 
 T = TypeVar("T")
 
-ENOUGH = 2**20
-"""The size of a block in bytes."""
+ENOUGH = 2**21
+"""The size of a block in bytes; half of it where batches of a size are asked for."""
 FEW = 2**14
 """A shorter block is not worth a thread."""
 # If columns are larger than this multiple of their block, blocks are shorter.
@@ -180,19 +180,23 @@ class BlockSource(Generic[T]):
     Args:
         body: the body.
         parser: the parser that consumes each block before it requests the next.
-        size: the requested number of rows in a batch.
+        size: the requested number of rows in a batch; None for blocks of twice the length, which take more memory
+            and less processor time.
         limit: the maximum size of a record.
         ahead: whether two blocks are parsed at the same time and one waits; else fewer are in memory.
     """
 
-    def __init__(self, body: Body, parser: BlockParser[T], size: int, limit: int, *, ahead: bool = True) -> None:
+    def __init__(
+        self, body: Body, parser: BlockParser[T], size: int | None, limit: int, *, ahead: bool = True
+    ) -> None:
         self._most_cuts = _READ_AT_ONCE + 1 if ahead else 1
         # A thread takes the next block from it by itself, without a turn of the event loop.
         self._threads = ThreadPoolExecutor(_READ_AT_ONCE, "scarf-async-arrow")
         self._closed = False
         self._body = body
         self._parser = parser
-        self._size = size
+        self._enough = ENOUGH if size is None else ENOUGH // 2
+        self._size = size or MOST
         self._limit = limit
         self._held: list[bytes] = []
         self._bytes = 0
@@ -279,7 +283,7 @@ class BlockSource(Generic[T]):
     @property
     def _most(self) -> int:
         """The size after which a block ends with its line."""
-        return max(1, ENOUGH * _GROWTH // max(_GROWTH, self._parser.growth))
+        return max(1, self._enough * _GROWTH // max(_GROWTH, self._parser.growth))
 
     def _is_enough(self) -> bool:
         return self._bytes > 0 and (
