@@ -253,6 +253,14 @@ class PartParser(Parser[Part], Generic[T]):
         return pa.record_batch(arrays, schema=self._schema), ""
 
 
+def _concatenated(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Join record batches, which are taken from the list: each column is released once it is copied."""
+    schema = batches[0].schema
+    columns = [batch.columns[::-1] for batch in batches]
+    batches.clear()
+    return pa.record_batch([pa.concat_arrays([column.pop() for column in columns]) for _ in schema], schema=schema)
+
+
 class RecordBatches(AsyncIterator[pa.RecordBatch]):
     """Record batches of a given size; the last one, and one before an error, may be shorter.
 
@@ -300,6 +308,4 @@ class RecordBatches(AsyncIterator[pa.RecordBatch]):
                 part = part.slice(0, wanted)
             wanted -= part.num_rows
             taken.append(part)
-        if len(taken) == 1:
-            return taken[0]
-        return pa.Table.from_batches(taken).combine_chunks().to_batches()[0]
+        return taken[0] if len(taken) == 1 else _concatenated(taken)

@@ -36,14 +36,12 @@ _OTHER_FORMS: Final = (
 )
 _TRUE: Final = ("true", "True", "TRUE", "t", "T", "1")
 _FALSE: Final = ("false", "False", "FALSE", "f", "F", "0")
-_FLAG_WORDS: Final = pa.array([*_TRUE, *_FALSE])
-_FIRST_FALSE: Final = pa.scalar(len(_TRUE), pa.int32())
 # The offsets of the only string of an array.
 _ENDS: Final = Struct("=qq")
 _LINE_END: Final = pa.scalar(ord("\n"), pa.uint8())
 _QUOTE: Final = pa.scalar(ord('"'), pa.uint8())
 # What is before a regular quote that opens, and behind one that closes: it may also be one of a double quote.
-_BESIDE: Final = pa.array(b',\n\r"', pa.uint8())
+_BESIDE: Final = b',\n\r"'
 
 
 class _UnprovenError(Exception):
@@ -95,14 +93,7 @@ def _numbers(words: pa.Array) -> pa.Array:
     return numbers
 
 
-def _flags(words: pa.Array) -> pa.Array:
-    places = pc.index_in(words, value_set=_FLAG_WORDS)
-    if places.null_count != words.null_count:
-        raise _UnprovenError
-    return pc.less(places, _FIRST_FALSE)
-
-
-_CONVERTERS: Final = {_TIME: _times, pa.float64(): _numbers, pa.bool_(): _flags}
+_CONVERTERS: Final = {_TIME: _times, pa.float64(): _numbers}
 
 
 def _check_utf8(text: pa.Buffer) -> None:
@@ -117,6 +108,10 @@ def _array(column: pa.ChunkedArray) -> pa.Array:
 
 def _bytes_of(data: bytes) -> pa.Array:
     return pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
+
+
+def _text_of(array: pa.Array) -> bytes:
+    return bytes(array.buffers()[1] or b"")[: len(array)]
 
 
 def proven_records(data: bytes, limit: int) -> int:
@@ -147,10 +142,8 @@ def proven_records(data: bytes, limit: int) -> int:
 def _are_regular(text: pa.Array, quotes: pa.Array) -> bool:
     """Say of lines behind a LF whether every other quote is at a field's start, and the others at its end."""
     inner = quotes.slice(1, len(text) - 2)
-    before, behind = (text.slice(at, len(inner)).filter(inner) for at in (0, 2))
-    opening = pa.Array.from_buffers(pa.bool_(), len(before), [None, pa.py_buffer(b"\x55" * (len(before) // 8 + 1))])
-    regular: bool = pc.is_in(pc.if_else(opening, before, behind), value_set=_BESIDE).false_count == 0
-    return regular
+    before, behind = (_text_of(text.slice(at, len(inner)).filter(inner)) for at in (0, 2))
+    return not (before[::2] + behind[1::2]).strip(_BESIDE)
 
 
 class ColumnReader:
@@ -177,9 +170,13 @@ class ColumnReader:
         # A header may contain any names: columns are numbered here.
         self._names = [str(at) for at in range(len(names))]
         self._parsed = pa_csv.ParseOptions(newlines_in_values=True)
+        flags = {str(at) for name, at in self._at.items() if schema.field(name).type == pa.bool_()}
         self._converted = pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(self._names, pa.string()),
+            # Of times and numbers, Arrow accepts more forms here than in a cast, and tells less about them.
+            column_types={name: pa.bool_() if name in flags else pa.string() for name in self._names},
             null_values=[""],
+            true_values=_TRUE,
+            false_values=_FALSE,
             strings_can_be_null=True,
             check_utf8=False,
         )

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from struct import Struct
 from typing import Final, Generic, TypeVar
 
 import attrs
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
-from anyio import CapacityLimiter, create_task_group
-from anyio.to_thread import run_sync
 
 from scarf_async.entities import Event
 from scarf_async.errors import ScarfError
-from scarf_async.exports.arrow import Part, PartParser, schema_of, text_of
+from scarf_async.exports.arrow import MOST, Part, PartParser, schema_of, text_of
 from scarf_async.exports.arrow_csv import ColumnReader, Rows, proven_records
 from scarf_async.exports.csv import first_line
 from scarf_async.exports.event_reader import EventReader
@@ -29,7 +28,7 @@ __all__ = ["Block", "BlockParser", "BlockSource", "SentBlock"]
 T = TypeVar("T")
 
 ENOUGH = 2**21
-"""The size of a block in bytes."""
+"""The size of a block in bytes; half of it where batches of a size are asked for."""
 FEW = 2**14
 """A shorter block is not worth a thread."""
 # If columns are larger than this multiple of their block, blocks are shorter.
@@ -63,7 +62,7 @@ class _Cut:
     """A block before it is returned: a LF and its bytes, and their parser if they are whole records."""
 
     data: bytes
-    rows: asyncio.Task[Rows | None] | None
+    rows: asyncio.Future[Rows | None] | None
 
 
 @attrs.frozen(eq=False)
@@ -181,19 +180,23 @@ class BlockSource(Generic[T]):
     Args:
         body: the body.
         parser: the parser that consumes each block before it requests the next.
-        size: the requested number of rows in a batch.
+        size: the requested number of rows in a batch; None for blocks of twice the length, which take more memory
+            and less processor time.
         limit: the maximum size of a record.
-        ahead: whether two blocks are parsed at the same time and one waits; else they are half as long, and fewer
-            are in memory.
+        ahead: whether two blocks are parsed at the same time and one waits; else fewer are in memory.
     """
 
-    def __init__(self, body: Body, parser: BlockParser[T], size: int, limit: int, *, ahead: bool = True) -> None:
-        self._enough = ENOUGH if ahead else ENOUGH // 2
+    def __init__(
+        self, body: Body, parser: BlockParser[T], size: int | None, limit: int, *, ahead: bool = True
+    ) -> None:
         self._most_cuts = _READ_AT_ONCE + 1 if ahead else 1
-        self._threads = CapacityLimiter(_READ_AT_ONCE)
+        # A thread takes the next block from it by itself, without a turn of the event loop.
+        self._threads = ThreadPoolExecutor(_READ_AT_ONCE, "scarf-async-arrow")
+        self._closed = False
         self._body = body
         self._parser = parser
-        self._size = size
+        self._enough = ENOUGH if size is None else ENOUGH // 2
+        self._size = size or MOST
         self._limit = limit
         self._held: list[bytes] = []
         self._bytes = 0
@@ -205,6 +208,8 @@ class BlockSource(Generic[T]):
 
     def close(self) -> None:
         """Release the connection."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._body.close()
 
     async def next(self) -> Block | None:
@@ -230,10 +235,10 @@ class BlockSource(Generic[T]):
             return None
         cut, rows = self._cuts[0], None
         if cut.rows is not None:
-            async with create_task_group() as group:
-                group.start_soon(self._cut, self._most_cuts)
+            async with asyncio.TaskGroup() as group:
+                receiving = group.create_task(self._cut(self._most_cuts))
                 await asyncio.wait([cut.rows])
-                group.cancel_scope.cancel()
+                receiving.cancel()
             # Not in the group, which would wrap its errors.
             rows = cut.rows.result()
         self._cuts.popleft()
@@ -246,7 +251,7 @@ class BlockSource(Generic[T]):
             if self._cuts and self._cuts[-1].rows is None:
                 return
             await self._gather()
-            if not self._held:
+            if self._closed or not self._held:
                 return
             self._cuts.append(self._begin(self._take()))
 
@@ -258,7 +263,7 @@ class BlockSource(Generic[T]):
         if end < len(data):
             self._hold(data[end:], at=0)
             data = data[:end]
-        return _Cut(data, asyncio.ensure_future(run_sync(columns.read, data, limiter=self._threads)))
+        return _Cut(data, asyncio.get_running_loop().run_in_executor(self._threads, columns.read, data))
 
     async def _gather(self) -> None:
         while not (self._ended or self._is_enough()):

@@ -187,7 +187,8 @@ class ExportStream(Generic[T]):
         (microseconds, UTC), dates, integers, numbers and booleans; `extra` is the text of a JSON object, or null if
         it is empty.
 
-        Arrow itself parses events, a few MB at a time in two threads, while at most as much is received in advance.
+        Arrow itself parses events, one or two MB at a time in two threads, while at most as much is received in
+        advance.
 
         Args:
             size: the number of rows in a batch; the last one, and one before an error, may be shorter. None: some
@@ -203,7 +204,7 @@ class ExportStream(Generic[T]):
         """
         size = None if size is None else whole("size", size, ValidationError)
         try:
-            from scarf_async.exports.arrow import MOST, RecordBatches  # noqa: PLC0415 # pyarrow is large,
+            from scarf_async.exports.arrow import RecordBatches  # noqa: PLC0415 # pyarrow is large,
             from scarf_async.exports.prefetch import BlockParser, BlockSource  # noqa: PLC0415 # and an extra
         except ImportError as error:
             raise ImportError(
@@ -211,7 +212,7 @@ class ExportStream(Generic[T]):
             ) from error
         spec = self._spec
         blocks = BlockParser(spec.reader(spec.end), self._counters, spec.max_record_bytes)
-        source = BlockSource(self._body, blocks, size or MOST, spec.max_record_bytes)
+        source = BlockSource(self._body, blocks, size, spec.max_record_bytes)
         return RecordBatches(self._cursor_of(source, blocks), size)
 
     def chunks(self, format: ExportFormatLike | None = None) -> AsyncIterator[bytes]:  # noqa: A002 # what users look for

@@ -409,16 +409,17 @@ async def test_bytes_that_are_no_utf8(small_blocks: pytest.MonkeyPatch) -> None:
         assert watched.fast[1:].count(False) == 1
 
 
-async def test_two_blocks_at_once(small_blocks: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("size", "block"), [(None, 200), (5000, 100)])
+async def test_two_blocks_at_once(small_blocks: pytest.MonkeyPatch, size: int | None, block: int) -> None:
     """While two blocks are read one more waits for a thread, and nothing comes in after that."""
     watched = Watched(small_blocks, held=True)
     body = BODY + BODY.split(b"\r\n", 1)[1] * 100
     async with events(download(body, step=50)) as stream:
-        task = asyncio.ensure_future(anext(stream.record_batches(5000)))
+        task = asyncio.ensure_future(anext(stream.record_batches(size)))
         await watched.both.wait()
         for _ in range(100):
             await asyncio.sleep(0)
-        assert 600 <= stream.bytes_received <= 800
+        assert 3 * block <= stream.bytes_received <= 4 * block
         assert watched.reading == 2
         watched.released.set()
         assert (await task).num_rows == 505
@@ -468,6 +469,35 @@ async def test_closed_while_a_block_is_read(small_blocks: pytest.MonkeyPatch) ->
     with pytest.raises(StreamClosedError):
         await task
     assert answer.closed
+
+
+async def test_closed_while_nothing_comes(small_blocks: pytest.MonkeyPatch) -> None:
+    """What was gathered is dropped: no thread begins to read it."""
+    small_blocks.setattr(prefetch, "ENOUGH", 2000)
+    answer = Hanging(BODY + BODY.split(b"\r\n", 1)[1])
+    async with events(answer) as stream:
+        task = asyncio.ensure_future(anext(stream.record_batches()))
+        await answer.waiting.wait()
+    answer.released.set()
+    with pytest.raises(StreamClosedError):
+        await task
+
+
+async def test_threads_end_with_the_stream(small_blocks: pytest.MonkeyPatch) -> None:
+    """A stream that was left early keeps no thread, even while its reader is still referenced."""
+    watched = Watched(small_blocks)
+    before = set(threading.enumerate())
+    async with events(download(BODY + BODY.split(b"\r\n", 1)[1] * 50, step=30)) as stream:
+        batches = stream.record_batches(3)
+        await anext(batches)
+        started = set(threading.enumerate()) - before
+        assert watched.begun.is_set()
+    for thread in started:
+        thread.join(10)
+    assert started
+    assert not any(thread.is_alive() for thread in started)
+    with pytest.raises(StreamClosedError):
+        await anext(batches)
 
 
 async def test_few_rows_come_soon() -> None:
