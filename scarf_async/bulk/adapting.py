@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache, partial
+from itertools import chain
 from typing import Final
 
 import attrs
 
 from scarf_async.bulk.calls import CreatePackage, RemoveMember, UpdateOrganization, UpsertMember
-from scarf_async.bulk.kinds import ANY_PACKAGE, Call, OnPackage, Root
+from scarf_async.bulk.kinds import ANY_PACKAGE, Call, Kind, OnPackage, Ref, Root
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.parts import CreateDomain, CreateRoute, SetPermission
 from scarf_async.dialects import Dialect
-from scarf_async.entities import LibraryType, MemberUpsert, Package, PackageKey, Role
+from scarf_async.entities import LibraryType, MemberUpsert, Package, PackageKey, PermissionLevel, Role
 from scarf_async.errors import UnsupportedError
 from scarf_async.names import domain_key, organization_key
 from scarf_async.protocol.steps import Creation, Steps
@@ -69,7 +70,7 @@ def joins(plan: Plan, dialect: Dialect, call: Call, befores: Sequence[int]) -> i
 
 
 def adapted(
-    plan: Plan, dialect: Dialect, joined: Mapping[int, int], domains: Iterable[Operation]
+    plan: Plan, dialect: Dialect, joined: Mapping[int, int], domains: Iterable[int]
 ) -> dict[int, Call]:
     """Return the calls that replace those of some operations, by index.
 
@@ -77,7 +78,7 @@ def adapted(
         plan: the operations.
         dialect: the dialect of the version.
         joined: for each package that is created together with a route, the index of the route.
-        domains: the creations of domains among the operations.
+        domains: the indices of the creations of domains.
     """
     calls: dict[int, Call] = {}
     for place, route in joined.items():
@@ -85,7 +86,7 @@ def adapted(
         assert isinstance(created, CreatePackage)  # noqa: S101 # as `joins` says
         assert isinstance(first, CreateRoute)  # noqa: S101
         calls[place] = CreateWithRoute(created.package, created.organization, created.if_exists, with_route=first)
-    for operation in domains:
+    for operation in map(plan.__getitem__, domains):
         if isinstance(operation.call, CreateDomain) and made_with_its_package(plan, dialect, operation):
             calls[operation.index] = attrs.evolve(operation.call, if_exists="keep")
     if dialect.traits.members_by_verb:
@@ -128,10 +129,12 @@ def _listed(plan: Plan) -> dict[int, Call]:
 def owners_of(plan: Plan) -> dict[str, str]:
     """Return the owners of packages that some operation names, by package id."""
     owners: dict[str, str] = {}
+    last: PackageKey | Ref[Package] | None = None
     for operation in plan:
         call = operation.call
-        if isinstance(call, OnPackage):
-            package = call.package
+        # Operations on one package mostly follow each other and share its key.
+        if isinstance(call, OnPackage) and call.package is not last:
+            package = last = call.package
             if isinstance(package, PackageKey) and package.owner is not None:
                 owners[package.id] = package.owner
     return owners
@@ -146,7 +149,13 @@ def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> Pack
 
 
 def refuse_unsupported(
-    plan: Plan, dialect: Dialect, *, calls: Mapping[int, Call], twins: Mapping[int, int], owners: Mapping[str, str]
+    plan: Plan,
+    dialect: Dialect,
+    *,
+    calls: Mapping[int, Call],
+    twins: Mapping[int, int],
+    owners: Mapping[str, str],
+    by_kind: Mapping[Kind, Sequence[int]],
 ) -> None:
     """Refuse a plan with operations that a version does not support.
 
@@ -154,28 +163,32 @@ def refuse_unsupported(
         UnsupportedError: `.operations` lists all of them.
     """
     reasons: dict[int, str] = {}
-    taken: set[Hashable] = set()
+    packages: set[Root | None] = set()
+    levels: set[tuple[str, PermissionLevel]] = set()
     package = cache(partial(package_of, plan, owners=owners))
     never_refused, by_email = dialect.traits.never_refused, dialect.traits.users_by_email
-    for operation in plan:
+    for index in sorted(chain.from_iterable(by_kind[kind] for kind in by_kind if kind not in never_refused)):
+        operation = plan[index]
         call = operation.call
-        if call.kind in never_refused:
-            continue
-        # Where any user may be named, whom a permission names decides nothing.
-        alike = (operation.root, call.level) if by_email and isinstance(call, SetPermission) else None
-        if alike in taken:
-            continue
-        place = twins.get(operation.index, operation.index)
+        level: tuple[str, PermissionLevel] | None = None
+        if isinstance(call, SetPermission):
+            # A permission is refused for its package, or for its user and level. Where any user may be named, whom
+            # it names decides nothing.
+            level = ("" if by_email else call.user_query, call.level)
+            if level in levels and operation.root in packages:
+                continue
+        place = twins.get(index, index)
         if place in reasons:
-            reasons[operation.index] = reasons[place]
-        if place != operation.index:
+            reasons[index] = reasons[place]
+        if place != index:
             continue
         call = calls.get(place, call)
         reason = dialect.refusal(partial(call.build, dialect, package(operation.root)))
         if reason is not None:
             reasons[place] = reason.removesuffix(_NOTHING_SENT)
-        elif alike is not None:
-            taken.add(alike)
+        elif level is not None:
+            levels.add(level)
+            packages.add(operation.root)
     if not reasons:
         return
     shown = [f"{plan[place]}: {reason}" for place, reason in list(reasons.items())[:_SHOWN]]

@@ -94,7 +94,14 @@ class Bulk:
         word("on_failure", on_failure, get_args(OnFailure), ValidationError)
         dialect = self._session.dialect
         schedule = compile_plan(plan, permission_batch, dialect)
-        refuse_unsupported(plan, dialect, calls=schedule.calls, twins=schedule.twins, owners=schedule.owners)
+        refuse_unsupported(
+            plan,
+            dialect,
+            calls=schedule.calls,
+            twins=schedule.twins,
+            owners=schedule.owners,
+            by_kind=schedule.by_kind,
+        )
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
         _ = self._session.server  # if the client has no URL, raise one error rather than one for each operation

@@ -7,10 +7,10 @@ a create, and after the run's own creates of the same name: an earlier read prov
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from scarf_async.bulk.kinds import Creates
-from scarf_async.bulk.operations import Operation, Plan
+from scarf_async.bulk.operations import Operation
 from scarf_async.clock import Clock
 from scarf_async.entities import PackageKey
 
@@ -30,11 +30,16 @@ def _identity(operation: Operation, package: PackageKey | None) -> Hashable | No
 
 
 class Looks:
-    """Tracks how recent the read of a list must be to serve a first lookup."""
+    """Tracks how recent the read of a list must be to serve a first lookup.
 
-    def __init__(self, plan: Plan, clock: Clock) -> None:
+    Args:
+        creates: the creates of the plan.
+        clock: the clock of the client.
+    """
+
+    def __init__(self, creates: Iterable[Operation], clock: Clock) -> None:
         self._clock = clock
-        counts = Counter(filter(None, map(list_of, plan)))
+        counts = Counter(filter(None, map(list_of, creates)))
         # A list that only one create looks at cannot be shared.
         self._shared = {shown for shown, count in counts.items() if count > 1}
         self._ready: dict[int, float] = {}

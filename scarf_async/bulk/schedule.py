@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from itertools import pairwise
-from operator import attrgetter
 
 import attrs
 
@@ -43,6 +42,7 @@ class Schedule:
         joined: for each package that is created together with a route, the place of the route.
         calls: the calls that replace those of some operations, by place.
         owners: the owners of packages that the plan names, by package id.
+        by_kind: the places of the operations of each kind.
     """
 
     units: list[tuple[int, ...]]
@@ -54,6 +54,7 @@ class Schedule:
     joined: dict[int, int] = attrs.field(factory=dict)
     calls: dict[int, Call] = attrs.field(factory=dict)
     owners: dict[str, str] = attrs.field(factory=dict)
+    by_kind: dict[Kind, list[int]] = attrs.field(factory=dict)
 
     @property
     def places(self) -> int:
@@ -96,6 +97,9 @@ class _Compiler:
         self.plan = plan
         self.batch = permission_batch if dialect.traits.permission_arrays else 1
         self.dialect = dialect
+        self.by_kind: dict[Kind, list[int]] = defaultdict(list)
+        for operation in plan:
+            self.by_kind[operation.call.kind].append(operation.index)
         self.owners = owners_of(plan)
         self.joined: dict[int, int] = {}
         self.twins: dict[int, int] = {}
@@ -109,12 +113,9 @@ class _Compiler:
         self.last: dict[Hashable, int] = {}
         self.values: dict[Hashable, list[int]] = {}
         self.changed: dict[Hashable, int] = {}
-        self.by_kind: dict[Kind, list[Operation]] = defaultdict(list)
-        for operation in plan:
-            self.by_kind[operation.call.kind].append(operation)
         self.respelled = {
             organization_key(call.name)
-            for call in (operation.call for operation in self.by_kind.get(Kind.UPDATE_ORGANIZATION, ()))
+            for call in (plan[place].call for place in self.by_kind.get(Kind.UPDATE_ORGANIZATION, ()))
             if isinstance(call, UpdateOrganization)
             and call.renames
             and organization_key(call.name) == organization_key(call.organization.name)
@@ -126,10 +127,11 @@ class _Compiler:
         """Assign every operation to a unit."""
         first: dict[Hashable, int] = {}
         arrays: dict[Root, _Array] = {}
-        key, last = self._name, self.last
+        key, last, joining = self._name, self.last, self.dialect.traits.routes_with_packages
         for operation in self.plan:
-            place, call = operation.index, operation.call
-            root = self._root(operation) if isinstance(operation.root, int) else operation.root
+            place, call, root = operation.index, operation.call, operation.root
+            if isinstance(root, int):
+                root = self._root(operation)
             after = self._befores_of(operation)
             target = call.target(root, key)
             earlier = None if target is None else last.get(target)
@@ -147,14 +149,20 @@ class _Compiler:
                 first[identity] = place
             if after:
                 self.befores[place] = after
-            created = joins(self.plan, self.dialect, call, after)
             if root is not None and isinstance(call, SetPermission):
-                self._travel(arrays, root, after, place)
-            elif created is not None and created == root and created not in self.joined:
-                self.joined[created] = place
-                self._join(self.unit_of[created], place)
+                array = arrays.get(root)
+                if array is None or array.size == self.batch or array.after != after:
+                    array = self._another(arrays, root, after)
+                array.size += 1
+                array.places.append(place)
+                self.unit_of.append(array.unit)
             else:
-                self.unit_of.append(self._new_unit((place,)))
+                created = joins(self.plan, self.dialect, call, after) if joining else None
+                if created is not None and created == root and created not in self.joined:
+                    self.joined[created] = place
+                    self._join(self.unit_of[created], place)
+                else:
+                    self.unit_of.append(self._new_unit((place,)))
             if earlier is not None:
                 self._give(target, place, earlier)
             if target is not None:
@@ -177,20 +185,16 @@ class _Compiler:
         members.append(place)
         self.unit_of.append(unit)
 
-    def _travel(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...], place: int) -> None:
-        """Put a permission into the last array of its package if possible, else into a new one.
+    def _another(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...]) -> _Array:
+        """Return a new array for permissions of a package.
 
         An e-mail address and a username may be the same person, so the arrays of a package keep the plan's order.
         """
-        array = arrays.get(root)
-        if array is None or array.size == self.batch or array.after != after:
-            last, places = array, list[int]()
-            array = arrays[root] = _Array(self._new_unit(places), after, places)
-            if last is not None:
-                self._edge(last.unit, array.unit)
-        array.size += 1
-        array.places.append(place)
-        self.unit_of.append(array.unit)
+        last, places = arrays.get(root), list[int]()
+        array = arrays[root] = _Array(self._new_unit(places), after, places)
+        if last is not None:
+            self._edge(last.unit, array.unit)
+        return array
 
     def _new_unit(self, places: tuple[int, ...] | list[int]) -> int:
         self.units.append(places)
@@ -298,11 +302,8 @@ class _Compiler:
 
     def _of(self, *kinds: Kind) -> list[Operation]:
         """Return the originals of some kinds in the plan's order."""
-        found = (self.by_kind[kind] for kind in kinds if kind in self.by_kind)
-        return sorted(
-            (operation for operations in found for operation in operations if operation.index not in self.twins),
-            key=attrgetter("index"),
-        )
+        found = sorted(place for kind in kinds for place in self.by_kind.get(kind, ()))
+        return [self.plan[place] for place in found if place not in self.twins]
 
     def _wait_for_creators(self, creators: dict[str, list[int]]) -> None:
         if not creators and not self.befores:
@@ -436,6 +437,7 @@ class _Compiler:
             joined=self.joined,
             calls=adapted(self.plan, self.dialect, self.joined, self.by_kind.get(Kind.CREATE_DOMAIN, ())),
             owners=self.owners,
+            by_kind=dict(self.by_kind),
         )
 
     def _refuse_cycles(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import attrs
 
-from scarf_async.bulk.calls import UpdateOrganization
-from scarf_async.bulk.kinds import ANY_PACKAGE, Effect, OnPackage, Ref
+from scarf_async.bulk.calls import CALLS, UpdateOrganization
+from scarf_async.bulk.kinds import ANY_PACKAGE, Creates, Effect, Kind, OnPackage, Ref
 from scarf_async.bulk.looks import Looks
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.outcomes import Outcomes, since
@@ -76,11 +77,12 @@ class Sender:
         self.clock = self.session.transport.clock
         self.shared = SharedReads(self.clock)
         self.looks_from = self._looks_from()
-        self.looks = Looks(self.plan, self.clock)
+        by_kind = self.schedule.by_kind
+        creates = chain.from_iterable(by_kind[kind] for kind in by_kind if issubclass(CALLS[kind], Creates))
+        self.looks = Looks(map(self.plan.__getitem__, creates), self.clock)
+        updates = map(self.plan.__getitem__, by_kind.get(Kind.UPDATE_ORGANIZATION, ()))
         self.renamings = [
-            operation
-            for operation in self.plan
-            if isinstance(operation.call, UpdateOrganization) and operation.call.renames
+            update for update in updates if isinstance(update.call, UpdateOrganization) and update.call.renames
         ]
 
     def _looks_from(self) -> float:
