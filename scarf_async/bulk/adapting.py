@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from itertools import chain
@@ -64,14 +64,12 @@ def joins(plan: Plan, dialect: Dialect, call: Call, befores: Sequence[int]) -> i
     """Return the index of the package that is created together with a route; None if the route is created alone."""
     if not dialect.traits.routes_with_packages or not isinstance(call, CreateRoute) or len(befores) != 1:
         return None
-    created = plan[befores[0]].call
+    created = plan.calls[befores[0]]
     is_file = isinstance(created, CreatePackage) and created.package.library_type == LibraryType.FILE
     return befores[0] if is_file else None
 
 
-def adapted(
-    plan: Plan, dialect: Dialect, joined: Mapping[int, int], domains: Iterable[int]
-) -> dict[int, Call]:
+def adapted(plan: Plan, dialect: Dialect, joined: Mapping[int, int], domains: Iterable[int]) -> dict[int, Call]:
     """Return the calls that replace those of some operations, by index.
 
     Args:
@@ -82,7 +80,7 @@ def adapted(
     """
     calls: dict[int, Call] = {}
     for place, route in joined.items():
-        created, first = plan[place].call, plan[route].call
+        created, first = plan.calls[place], plan.calls[route]
         assert isinstance(created, CreatePackage)  # noqa: S101 # as `joins` says
         assert isinstance(first, CreateRoute)  # noqa: S101
         calls[place] = CreateWithRoute(created.package, created.organization, created.if_exists, with_route=first)
@@ -99,7 +97,7 @@ def made_with_its_package(plan: Plan, dialect: Dialect, operation: Operation) ->
     call, root = operation.call, operation.root
     if not isinstance(call, CreateDomain) or not isinstance(root, int):
         return False
-    created = plan[root].call
+    created = plan.calls[root]
     host = dialect.domain_of(created.package) if isinstance(created, CreatePackage) else None
     return host is not None and host == domain_key(call.domain.name)
 
@@ -109,12 +107,11 @@ def _listed(plan: Plan) -> dict[int, Call]:
     targets: Counter[Hashable] = Counter()
     upserts: list[tuple[int, UpsertMember, Hashable]] = []
     renamed: set[str] = set()
-    for operation in plan:
-        call = operation.call
+    for place, call in enumerate(plan.calls):
         if isinstance(call, UpsertMember):
             target = call.target(None, organization_key)
             targets[target] += 1
-            upserts.append((operation.index, call, target))
+            upserts.append((place, call, target))
         elif isinstance(call, RemoveMember):
             targets[call.target(None, organization_key)] += 1
         elif isinstance(call, UpdateOrganization) and call.renames:
@@ -130,8 +127,7 @@ def owners_of(plan: Plan) -> dict[str, str]:
     """Return the owners of packages that some operation names, by package id."""
     owners: dict[str, str] = {}
     last: PackageKey | Ref[Package] | None = None
-    for operation in plan:
-        call = operation.call
+    for call in plan.calls:
         # Operations on one package mostly follow each other and share its key.
         if isinstance(call, OnPackage) and call.package is not last:
             package = last = call.package
@@ -144,7 +140,7 @@ def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> Pack
     """Return the package that an operation acts on or creates; its id may not be known yet."""
     if isinstance(root, str):
         return PackageKey(owners.get(root), root)
-    created = None if root is None else plan[root].call
+    created = None if root is None else plan.calls[root]
     return PackageKey(created.organization, "new") if isinstance(created, CreatePackage) else ANY_PACKAGE
 
 
@@ -164,31 +160,31 @@ def refuse_unsupported(
     """
     reasons: dict[int, str] = {}
     packages: set[Root | None] = set()
-    levels: set[tuple[str, PermissionLevel]] = set()
+    levels: dict[str, list[PermissionLevel]] = defaultdict(list)
     package = cache(partial(package_of, plan, owners=owners))
-    never_refused, by_email = dialect.traits.never_refused, dialect.traits.users_by_email
+    planned, never_refused, by_email = plan.calls, dialect.traits.never_refused, dialect.traits.users_by_email
     for index in sorted(chain.from_iterable(by_kind[kind] for kind in by_kind if kind not in never_refused)):
-        operation = plan[index]
-        call = operation.call
-        level: tuple[str, PermissionLevel] | None = None
+        call = planned[index]
+        user = ""
         if isinstance(call, SetPermission):
-            # A permission is refused for its package, or for its user and level. Where any user may be named, whom
-            # it names decides nothing.
-            level = ("" if by_email else call.user_query, call.level)
-            if level in levels and operation.root in packages:
+            # It is refused for its package, or for its user and level. Where any user may be named, whom it names
+            # decides nothing.
+            user = "" if by_email else call.user_query
+            if call.level in levels[user] and call.root(index) in packages:
                 continue
         place = twins.get(index, index)
         if place in reasons:
             reasons[index] = reasons[place]
         if place != index:
             continue
-        call = calls.get(place, call)
-        reason = dialect.refusal(partial(call.build, dialect, package(operation.root)))
+        build = partial(calls.get(place, call).build, dialect, package(call.root(index)))
+        reason = dialect.refusal(build)
         if reason is not None:
             reasons[place] = reason.removesuffix(_NOTHING_SENT)
-        elif level is not None:
-            levels.add(level)
-            packages.add(operation.root)
+        elif isinstance(call, SetPermission):
+            packages.add(call.root(index))
+            if call.level not in levels[user]:
+                levels[user].append(call.level)
     if not reasons:
         return
     shown = [f"{plan[place]}: {reason}" for place, reason in list(reasons.items())[:_SHOWN]]

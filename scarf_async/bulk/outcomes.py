@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from scarf_async.bulk.journal import NOTHING_KNOWN, Journal, Known
-from scarf_async.bulk.operations import Operation, Plan
+from scarf_async.bulk.operations import Plan
 from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.clock import Clock
@@ -29,7 +29,6 @@ class Outcomes:
 
     Attributes:
         clock: the clock of the client.
-        operations: the operations of the plan.
         by_place: the outcome of each operation; None until it has one.
         succeeded: for each place of the schedule, whether it has succeeded.
         requests: the number of requests sent.
@@ -42,7 +41,6 @@ class Outcomes:
     progress: Hook[BulkProgress]
     on_outcome: Hook[Outcome[object]]
     clock: Clock
-    operations: Sequence[Operation] = attrs.field(init=False)
     by_place: list[Outcome[object] | None] = attrs.field(init=False)
     succeeded: bytearray = attrs.field(init=False)
     requests: int = 0
@@ -55,8 +53,7 @@ class Outcomes:
 
     def __attrs_post_init__(self) -> None:
         self._began = self.clock.monotonic()
-        self.operations = list(self.plan)
-        self.by_place = [None] * len(self.operations)
+        self.by_place = [None] * len(self.plan)
         self.succeeded = bytearray(self.schedule.places)
         for place, original in self.schedule.twins.items():
             self._twins[original].append(place)
@@ -171,13 +168,14 @@ class Outcomes:
         unchanged: bool = False,
     ) -> Outcome[object] | None:
         """Keep the outcomes of operations that differ only in the operation; return the last one."""
-        operations, by_place, succeeded = self.operations, self.by_place, status == "succeeded"
+        plan, by_place, succeeded = self.plan, self.by_place, status == "succeeded"
         outcome: Outcome[object] | None = None
+        told = self.on_outcome.wanted
         for place in places:
-            outcome = Outcome(operations[place], status, result, error, attempts, reconciled, unchanged)
+            outcome = Outcome(plan[place], status, result, error, attempts, reconciled, unchanged)
             by_place[place] = outcome
             self.succeeded[place] = succeeded
-            if self.on_outcome.wanted:
+            if told:
                 self.on_outcome.tell(outcome)
         self._counts[status] += len(places)
         return outcome

@@ -20,6 +20,7 @@ from scarf_async.bulk.kinds import Call, Effect, Kind, OnPackage, Ref, Root
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.checks import whole
 from scarf_async.dialects import V1, Dialect
+from scarf_async.entities import PackageKey
 from scarf_async.errors import ValidationError
 from scarf_async.names import organization_key, user_key
 
@@ -95,11 +96,12 @@ class _Array:
 class _Compiler:
     def __init__(self, plan: Plan, permission_batch: int, dialect: Dialect) -> None:
         self.plan = plan
+        self.calls, self.afters = plan.calls, plan.afters
         self.batch = permission_batch if dialect.traits.permission_arrays else 1
         self.dialect = dialect
         self.by_kind: dict[Kind, list[int]] = defaultdict(list)
-        for operation in plan:
-            self.by_kind[operation.call.kind].append(operation.index)
+        for place, call in enumerate(self.calls):
+            self.by_kind[call.kind].append(place)
         self.owners = owners_of(plan)
         self.joined: dict[int, int] = {}
         self.twins: dict[int, int] = {}
@@ -115,7 +117,7 @@ class _Compiler:
         self.changed: dict[Hashable, int] = {}
         self.respelled = {
             organization_key(call.name)
-            for call in (plan[place].call for place in self.by_kind.get(Kind.UPDATE_ORGANIZATION, ()))
+            for call in (self.calls[place] for place in self.by_kind.get(Kind.UPDATE_ORGANIZATION, ()))
             if isinstance(call, UpdateOrganization)
             and call.renames
             and organization_key(call.name) == organization_key(call.organization.name)
@@ -127,12 +129,15 @@ class _Compiler:
         """Assign every operation to a unit."""
         first: dict[Hashable, int] = {}
         arrays: dict[Root, _Array] = {}
-        key, last, joining = self._name, self.last, self.dialect.traits.routes_with_packages
-        for operation in self.plan:
-            place, call, root = operation.index, operation.call, operation.root
-            if isinstance(root, int):
-                root = self._root(operation)
-            after = self._befores_of(operation)
+        key, last = self._name, self.last
+        for place, call in enumerate(self.calls):
+            if isinstance(call, OnPackage) and isinstance(call.package, PackageKey):
+                # As below, for most of the operations of long plans.
+                root: Root | None = call.package.id
+                after = self._befores_of(place, call) if place in self.afters else ()
+            else:
+                root = self._root(call, call.root(place))
+                after = self._befores_of(place, call)
             target = call.target(root, key)
             earlier = None if target is None else last.get(target)
             # Equal operations have one target, so only those are compared that have a target in common.
@@ -157,25 +162,29 @@ class _Compiler:
                 array.places.append(place)
                 self.unit_of.append(array.unit)
             else:
-                created = joins(self.plan, self.dialect, call, after) if joining else None
-                if created is not None and created == root and created not in self.joined:
-                    self.joined[created] = place
-                    self._join(self.unit_of[created], place)
-                else:
-                    self.unit_of.append(self._new_unit((place,)))
+                self._send_alone(place, call, root, after)
             if earlier is not None:
                 self._give(target, place, earlier)
             if target is not None:
                 last[target] = place
 
+    def _send_alone(self, place: int, call: Call, root: Root | None, after: tuple[int, ...]) -> None:
+        """Give an operation a unit of its own, unless it is the first route of a package that the plan creates."""
+        created = joins(self.plan, self.dialect, call, after)
+        if created is not None and created == root and created not in self.joined:
+            self.joined[created] = place
+            self._join(self.unit_of[created], place)
+        else:
+            self.unit_of.append(self._new_unit((place,)))
+
     def _identity(self, place: int) -> Hashable:
-        operation = self.plan[place]
-        return _identity(operation.call, self._root(operation), self.befores.get(place, ()))
+        call = self.calls[place]
+        return _identity(call, self._root(call, call.root(place)), self.befores.get(place, ()))
 
     def _give(self, target: Hashable, place: int, earlier: int) -> None:
         """Record that an operation sets a target that an earlier one has set."""
         self.values.setdefault(target, [earlier]).append(place)
-        if self.plan[earlier].call.value != self.plan[place].call.value:
+        if self.calls[earlier].value != self.calls[place].value:
             self.changed[target] = place
 
     def _join(self, unit: int, place: int) -> None:
@@ -201,23 +210,20 @@ class _Compiler:
         self.waits.append(0)
         return len(self.units) - 1
 
-    def _befores_of(self, operation: Operation) -> tuple[int, ...]:
+    def _befores_of(self, place: int, call: Call) -> tuple[int, ...]:
         """Return the places that an operation explicitly depends on, by `after` or by using their `Ref`."""
-        call = operation.call
+        places = self.afters.get(place, ())
         if isinstance(call, OnPackage) and isinstance(call.package, Ref):
-            places = {*operation.after, call.package.index}
-        elif operation.after:
-            places = set(operation.after)
-        else:
+            places = (*places, call.package.index)
+        if not places:
             return ()
         twins = self.twins
         return tuple(sorted({twins.get(place, place) for place in places}))
 
-    def _root(self, operation: Operation) -> Root | None:
+    def _root(self, call: Call, root: Root | None) -> Root | None:
         """Return the package that an operation acts on; for equal creates, the first one's."""
-        root = operation.root
         if isinstance(root, int):
-            return self.twins.get(root, root) if isinstance(operation.call, OnPackage) else None
+            return self.twins.get(root, root) if isinstance(call, OnPackage) else None
         return root
 
     # Contradictions
@@ -234,7 +240,7 @@ class _Compiler:
             before: list[int] = []
             same = places[:1]
             for earlier, later in pairwise(places):
-                if self.plan[earlier].call.value != self.plan[later].call.value:
+                if self.calls[earlier].value != self.calls[later].value:
                     before, same = same, []
                 same.append(later)
                 for other in before:
@@ -353,14 +359,14 @@ class _Compiler:
         kinds = (CALLS[kind] for kind in self.by_kind)
         removes = (kind.kind for kind in kinds if issubclass(kind, OnPackage) and kind.effect is Effect.REMOVES)
         for operation in self._of(*removes):
-            deletes[self._root(operation), operation.kind].append(operation.index)
+            deletes[self._root(operation.call, operation.root), operation.kind].append(operation.index)
         if not deletes:
             return
         befores: dict[tuple[Root | None, Kind], list[int]] = defaultdict(list)
         for operation in self._originals():
             if isinstance(operation.call, OnPackage):
                 for kind in operation.call.before:
-                    befores[self._root(operation), kind].append(operation.index)
+                    befores[self._root(operation.call, operation.root), kind].append(operation.index)
         for target, places in deletes.items():
             self._barrier(befores[target], places, strict=True)
 
@@ -370,7 +376,7 @@ class _Compiler:
             place: self._name(call.name)
             for places in creators.values()
             for place in places
-            if isinstance(call := self.plan[place].call, UpdateOrganization)
+            if isinstance(call := self.calls[place], UpdateOrganization)
         }
         if not renames:
             return
@@ -388,7 +394,7 @@ class _Compiler:
                 for before in befores[name]
                 if before != place
                 and not self._comes_after(before, place)
-                and not (self.unit_of[before] in behind and isinstance(self.plan[before].call, OnPackage))
+                and not (self.unit_of[before] in behind and isinstance(self.calls[before], OnPackage))
             ]
             # After the rename, lookups under the old name would fail.
             self._barrier(earlier, [place], strict=False, settled=True)
