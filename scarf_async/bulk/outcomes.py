@@ -12,7 +12,7 @@ import attrs
 
 from scarf_async.bulk.journal import NOTHING_KNOWN, Journal, Known
 from scarf_async.bulk.operations import Plan
-from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Status
+from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, SharedOutcomes, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.clock import Clock
 from scarf_async.errors import JournalError, ScarfError
@@ -29,7 +29,7 @@ class Outcomes:
 
     Attributes:
         clock: the clock of the client.
-        by_place: the outcome of each operation; None until it has one.
+        by_place: the outcome of each operation, or that of another one of the same request; None until it has one.
         succeeded: for each place of the schedule, whether it has succeeded.
         requests: the number of requests sent.
         broken: why the journal can no longer be written.
@@ -167,18 +167,18 @@ class Outcomes:
         reconciled: bool = False,
         unchanged: bool = False,
     ) -> Outcome[object] | None:
-        """Keep the outcomes of operations that differ only in the operation; return the last one."""
-        plan, by_place, succeeded = self.plan, self.by_place, status == "succeeded"
-        outcome: Outcome[object] | None = None
-        told = self.on_outcome.wanted
+        """Keep the outcomes of operations that differ only in the operation; return the first one."""
+        if not places:
+            return None
+        first = Outcome(self.plan[places[0]], status, result, error, attempts, reconciled, unchanged)
         for place in places:
-            outcome = Outcome(plan[place], status, result, error, attempts, reconciled, unchanged)
-            by_place[place] = outcome
-            self.succeeded[place] = succeeded
-            if told:
-                self.on_outcome.tell(outcome)
+            self.by_place[place] = first
+            self.succeeded[place] = status == "succeeded"
+            if self.on_outcome.wanted:
+                self.by_place[place] = own = first.of(self.plan[place])
+                self.on_outcome.tell(own)
         self._counts[status] += len(places)
-        return outcome
+        return first
 
     def tell_progress(self, *, at_end: bool = False) -> None:
         """Report progress, at most ten times a second, and once at the end."""
@@ -209,7 +209,7 @@ class Outcomes:
         self.tell_progress(at_end=True)
         return BulkReport(
             plan=self.plan,
-            outcomes=[outcome for outcome in self.by_place if outcome is not None],
+            outcomes=SharedOutcomes(self.plan, [outcome for outcome in self.by_place if outcome is not None]),
             requests=self.requests,
             elapsed=self.clock.monotonic() - self._began,
             stopped_by=stopped_by,
