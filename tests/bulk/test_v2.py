@@ -19,6 +19,7 @@ from scarf_async import (
     Package,
     PackageKey,
     PackageUpsert,
+    Ref,
     RetryPolicy,
     RouteCreate,
     Scarf,
@@ -105,6 +106,18 @@ async def test_everything_that_v2_cannot_do_is_named_at_once(world: World) -> No
     with pytest.raises(UnsupportedError, match="v2 cannot do 9 operations") as caught:
         await world.scarf.bulk.run(plan)
     assert list(caught.value.operations) == [plan[place] for place in (0, 2, 3, 4, 5, 6, 7, 9, 10)]
+    assert world.arrived() == []
+
+
+async def test_permission_that_is_accepted_vouches_for_no_other_level_or_user(world: World) -> None:
+    """On the same package and on another one."""
+    plan = BulkPlan()
+    for package in ("p", "q"):
+        for user, level in (("ann", "admin"), ("bob", "blocked"), ("ann", "blocked"), ("b@c.example", "admin")):
+            plan.set_permission(package, user, level, after=[Ref(plan, len(plan) - 1)] if len(plan) else ())
+    with pytest.raises(UnsupportedError) as caught:
+        await world.scarf.bulk.run(plan)
+    assert [operation.index for operation in caught.value.operations] == [1, 2, 3, 5, 6, 7]
     assert world.arrived() == []
 
 
