@@ -71,12 +71,10 @@ class Outcomes:
 
     def open_places(self, unit: int) -> list[int]:
         """Return the operations of a unit without an outcome. The first of equal operations covers all of them."""
-        twins, by_place = self.schedule.twins, self.by_place
-        return [
-            place
-            for place in self.schedule.units[unit]
-            if place not in twins and place < len(by_place) and by_place[place] is None
-        ]
+        places, twins, by_place = self.schedule.units[unit], self.schedule.twins, self.by_place
+        if places[0] >= len(by_place):
+            return []  # a barrier
+        return [place for place in places if by_place[place] is None and not (twins and place in twins)]
 
     def open_among(self, places: Sequence[int]) -> list[Known]:
         """Return the journal entries of operations that an earlier run left without an outcome."""
