@@ -12,7 +12,7 @@ import attrs
 
 from scarf_async.bulk.journal import NOTHING_KNOWN, Journal, Known
 from scarf_async.bulk.operations import Plan
-from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, SharedOutcomes, Status
+from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Settled, SettledOutcomes, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.clock import Clock
 from scarf_async.errors import JournalError, ScarfError
@@ -29,7 +29,7 @@ class Outcomes:
 
     Attributes:
         clock: the clock of the client.
-        by_place: the outcome of each operation, or that of another one of the same request; None until it has one.
+        by_place: the outcome of each operation, or that of its request; None until it has one.
         succeeded: for each place of the schedule, whether it has succeeded.
         requests: the number of requests sent.
         broken: why the journal can no longer be written.
@@ -41,7 +41,7 @@ class Outcomes:
     progress: Hook[BulkProgress]
     on_outcome: Hook[Outcome[object]]
     clock: Clock
-    by_place: list[Outcome[object] | None] = attrs.field(init=False)
+    by_place: list[Settled | Outcome[object] | None] = attrs.field(init=False)
     succeeded: bytearray = attrs.field(init=False)
     requests: int = 0
     broken: JournalError | None = None
@@ -139,7 +139,7 @@ class Outcomes:
             reconciled=reconciled,
             unchanged=unchanged,
         )
-        if outcome is not None and write and self.journal is not None and self.broken is None:
+        if together and write and self.journal is not None and self.broken is None:
             self.journal.record(together, outcome)
             if not self._flushing:
                 self._flushing = True
@@ -164,19 +164,17 @@ class Outcomes:
         attempts: int = 0,
         reconciled: bool = False,
         unchanged: bool = False,
-    ) -> Outcome[object] | None:
-        """Keep the outcomes of operations that differ only in the operation; return the first one."""
-        if not places:
-            return None
-        first = Outcome(self.plan[places[0]], status, result, error, attempts, reconciled, unchanged)
+    ) -> Settled:
+        """Keep the outcome of a request for each of its operations; return it."""
+        settled = Settled(status, result, error, attempts, reconciled, unchanged)
         for place in places:
-            self.by_place[place] = first
+            self.by_place[place] = settled
             self.succeeded[place] = status == "succeeded"
             if self.on_outcome.wanted:
-                self.by_place[place] = own = first.of(self.plan[place])
+                self.by_place[place] = own = settled.of(self.plan[place])
                 self.on_outcome.tell(own)
         self._counts[status] += len(places)
-        return first
+        return settled
 
     def tell_progress(self, *, at_end: bool = False) -> None:
         """Report progress, at most ten times a second, and once at the end."""
@@ -207,7 +205,7 @@ class Outcomes:
         self.tell_progress(at_end=True)
         return BulkReport(
             plan=self.plan,
-            outcomes=SharedOutcomes(self.plan, [outcome for outcome in self.by_place if outcome is not None]),
+            outcomes=SettledOutcomes(self.plan, [outcome for outcome in self.by_place if outcome is not None]),
             requests=self.requests,
             elapsed=self.clock.monotonic() - self._began,
             stopped_by=stopped_by,

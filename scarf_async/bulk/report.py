@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 import attrs
+import msgspec
 
 from scarf_async.bulk.kinds import Ref
 from scarf_async.bulk.operations import Operation, Plan
@@ -15,7 +16,7 @@ from scarf_async.entities import JSON
 from scarf_async.errors import BulkError, ScarfError, ValidationError
 from scarf_async.text import aligned, counted
 
-__all__ = ["BulkProgress", "BulkReport", "Outcome", "SharedOutcomes", "Status"]
+__all__ = ["BulkProgress", "BulkReport", "Outcome", "Settled", "SettledOutcomes", "Status"]
 
 T = TypeVar("T")
 
@@ -47,21 +48,32 @@ class Outcome(Generic[T]):
     reconciled: bool = False
     unchanged: bool = False
 
-    def of(self, operation: Operation) -> Outcome[T]:
-        """Return the outcome of another operation of the same request."""
+
+class Settled(msgspec.Struct):
+    """The outcome of a request, for each of its operations; see `Outcome`."""
+
+    status: Status
+    result: object
+    error: ScarfError | None
+    attempts: int
+    reconciled: bool
+    unchanged: bool
+
+    def of(self, operation: Operation) -> Outcome[object]:
+        """Return the outcome of one of its operations."""
         shared = self.status, self.result, self.error, self.attempts, self.reconciled, self.unchanged
         return Outcome(operation, *shared)
 
 
-class SharedOutcomes(Sequence[Outcome[object]]):
-    """The outcomes of a plan. Operations that shared a request share one until their own is read.
+class SettledOutcomes(Sequence[Outcome[object]]):
+    """The outcomes of a plan, each made when it is first read: a run makes none that nobody asks for.
 
     Args:
         plan: the operations.
-        by_place: for each operation its outcome, or that of another operation of the same request.
+        by_place: for each operation its outcome, or that of its request.
     """
 
-    def __init__(self, plan: Plan, by_place: list[Outcome[object]]) -> None:
+    def __init__(self, plan: Plan, by_place: list[Settled | Outcome[object]]) -> None:
         self._plan = plan
         self._by_place = by_place
 
@@ -82,7 +94,7 @@ class SharedOutcomes(Sequence[Outcome[object]]):
         return map(self._at, range(len(self._by_place)))
 
     def __eq__(self, other: object) -> bool:
-        return list(self) == list(other) if isinstance(other, SharedOutcomes | list) else NotImplemented
+        return list(self) == list(other) if isinstance(other, SettledOutcomes | list) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment] # a class with `__eq__` alone has none
 
@@ -91,7 +103,7 @@ class SharedOutcomes(Sequence[Outcome[object]]):
 
     def _at(self, place: int) -> Outcome[object]:
         outcome = self._by_place[place]
-        if outcome.operation.index != place:
+        if isinstance(outcome, Settled):
             outcome = self._by_place[place] = outcome.of(self._plan[place])
         return outcome
 
@@ -184,7 +196,7 @@ class BulkReport:
         return self._of("skipped")
 
     def _of(self, *statuses: Status) -> Sequence[Outcome[object]]:
-        if isinstance(self.outcomes, SharedOutcomes):
+        if isinstance(self.outcomes, SettledOutcomes):
             return self.outcomes.having(*statuses)
         return [outcome for outcome in self.outcomes if outcome.status in statuses]
 

@@ -16,7 +16,7 @@ from scarf_async import (
     ScarfError,
     ValidationError,
 )
-from scarf_async.bulk.report import SharedOutcomes
+from scarf_async.bulk.report import Settled, SettledOutcomes
 
 
 def refused(user: str) -> NotFoundError:
@@ -179,14 +179,16 @@ def test_empty_report() -> None:
 
 def test_operations_of_one_request_have_outcomes_of_their_own(plan: BulkPlan) -> None:
     """Made when they are read, once: by index, from the end, by slice, by status and one after another."""
-    shared = Outcome[object](plan[1], "succeeded", attempts=2)
-    outcomes = SharedOutcomes(plan, [shared] * 4 + [Outcome(plan[4], "failed", error=refused("q"))] * 2)
+    done = Settled("succeeded", None, None, 2, reconciled=False, unchanged=False)
+    lost = Settled("failed", None, refused("q"), 1, reconciled=False, unchanged=False)
+    own = Outcome[object](plan[1], "succeeded", attempts=2)
+    outcomes = SettledOutcomes(plan, [done, own, done, done, lost, lost])
     report = BulkReport(plan=plan, outcomes=outcomes, requests=3, elapsed=1.0)
-    assert outcomes[1] is shared
+    assert outcomes[1] is own
     assert outcomes[3] is outcomes[3] is report.succeeded[3]
     assert outcomes[-1].operation is plan[5]
     assert [outcome.operation.index for outcome in report.failed] == [4, 5]
-    assert outcomes[1:3] == [Outcome(plan[1], "succeeded", attempts=2), Outcome(plan[2], "succeeded", attempts=2)]
+    assert outcomes[1:3] == [own, Outcome(plan[2], "succeeded", attempts=2)]
     assert list(report) == outcomes == [*report.succeeded, *report.failed]
     assert [outcome.operation.index for outcome in outcomes] == list(range(len(plan)))
     assert report.counts["succeeded"] == 4

@@ -19,6 +19,7 @@ from scarf_async import (
     Package,
     PackageKey,
     PackageUpsert,
+    PermissionLevel,
     Ref,
     RetryPolicy,
     RouteCreate,
@@ -113,11 +114,16 @@ async def test_permission_that_is_accepted_vouches_for_no_other_level_or_user(wo
     """On the same package and on another one."""
     plan = BulkPlan()
     for package in ("p", "q"):
-        for user, level in (("ann", "admin"), ("bob", "blocked"), ("ann", "blocked"), ("b@c.example", "admin")):
+        for user, level in (
+            ("ann", PermissionLevel.ADMIN),
+            ("bob", PermissionLevel.BLOCKED),
+            ("ann", PermissionLevel.BLOCKED),
+            ("b@c.example", PermissionLevel.ADMIN),
+        ):
             plan.set_permission(package, user, level, after=[Ref(plan, len(plan) - 1)] if len(plan) else ())
     with pytest.raises(UnsupportedError) as caught:
         await world.scarf.bulk.run(plan)
-    assert [operation.index for operation in caught.value.operations] == [1, 2, 3, 5, 6, 7]
+    assert list(caught.value.operations) == [plan[place] for place in (1, 2, 3, 5, 6, 7)]
     assert world.arrived() == []
 
 
