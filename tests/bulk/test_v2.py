@@ -110,8 +110,8 @@ async def test_everything_that_v2_cannot_do_is_named_at_once(world: World) -> No
     assert world.arrived() == []
 
 
-async def test_permission_that_is_accepted_vouches_for_no_other_level_or_user(world: World) -> None:
-    """On the same package and on another one."""
+async def test_permission_that_is_accepted_vouches_for_no_other_level_user_or_package(world: World) -> None:
+    """Levels and users on the same package and on another one, and the package whose id is a word of the service."""
     plan = BulkPlan()
     for package in ("p", "q"):
         for user, level in (
@@ -121,9 +121,10 @@ async def test_permission_that_is_accepted_vouches_for_no_other_level_or_user(wo
             ("b@c.example", PermissionLevel.ADMIN),
         ):
             plan.set_permission(package, user, level, after=[Ref(plan, len(plan) - 1)] if len(plan) else ())
+    plan.set_permission("events", "ann", PermissionLevel.ADMIN)
     with pytest.raises(UnsupportedError) as caught:
         await world.scarf.bulk.run(plan)
-    assert list(caught.value.operations) == [plan[place] for place in (1, 2, 3, 5, 6, 7)]
+    assert list(caught.value.operations) == [plan[place] for place in (1, 2, 3, 5, 6, 7, 8)]
     assert world.arrived() == []
 
 
