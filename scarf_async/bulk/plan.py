@@ -119,7 +119,11 @@ class BulkPlan:
         return self._afters
 
     def root(self, index: int, /) -> Root | None:
-        """Return the package that an operation acts on or creates: its id, or the index of its creation."""
+        """Return the package that an operation acts on or creates: its id, or the index of its creation.
+
+        Args:
+            index: the place of the operation in the plan, from 0.
+        """
         return self._roots[index] if index in self._roots else self._calls[index].root(index)
 
     def create_organization(

@@ -111,7 +111,7 @@ async def test_everything_that_v2_cannot_do_is_named_at_once(world: World) -> No
 
 
 async def test_permission_that_is_accepted_vouches_for_no_other_level_user_or_package(world: World) -> None:
-    """Levels and users on the same package and on another one, and the package whose id is a word of the service."""
+    """Neither on the same package nor on another one; a package whose id is a word of the service is refused."""
     plan = BulkPlan()
     for package in ("p", "q"):
         for user, level in (
