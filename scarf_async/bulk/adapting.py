@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache, partial
+from itertools import chain
 from typing import Final
 
 import attrs
 import msgspec
 
 from scarf_async.bulk.calls import CreatePackage, RemoveMember, UpdateOrganization, UpsertMember
-from scarf_async.bulk.kinds import ANY_PACKAGE, Call, OnPackage, Root
+from scarf_async.bulk.kinds import ANY_PACKAGE, Call, Kind, OnPackage, Ref, Root
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.bulk.parts import CreateDomain, CreateRoute, SetPermission
 from scarf_async.dialects import Dialect
-from scarf_async.entities import LibraryType, MemberUpsert, Package, PackageKey, Role
+from scarf_async.entities import LibraryType, MemberUpsert, Package, PackageKey, PermissionLevel, Role
 from scarf_async.errors import UnsupportedError
 from scarf_async.names import domain_key, organization_key
 from scarf_async.protocol.steps import Creation, Steps
@@ -64,29 +65,27 @@ def joins(plan: Plan, dialect: Dialect, call: Call, befores: Sequence[int]) -> i
     """Return the index of the package that is created together with a route; None if the route is created alone."""
     if not dialect.traits.routes_with_packages or not isinstance(call, CreateRoute) or len(befores) != 1:
         return None
-    created = plan[befores[0]].call
+    created = plan.calls[befores[0]]
     is_file = isinstance(created, CreatePackage) and created.package.library_type == LibraryType.FILE
     return befores[0] if is_file else None
 
 
-def adapted(
-    plan: Plan, dialect: Dialect, joined: Mapping[int, int], domains: Iterable[Operation]
-) -> dict[int, Call]:
+def adapted(plan: Plan, dialect: Dialect, joined: Mapping[int, int], domains: Iterable[int]) -> dict[int, Call]:
     """Return the calls that replace those of some operations, by index.
 
     Args:
         plan: the operations.
         dialect: the dialect of the version.
         joined: for each package that is created together with a route, the index of the route.
-        domains: the creations of domains among the operations.
+        domains: the indices of the creations of domains.
     """
     calls: dict[int, Call] = {}
     for place, route in joined.items():
-        created, first = plan[place].call, plan[route].call
+        created, first = plan.calls[place], plan.calls[route]
         assert isinstance(created, CreatePackage)  # noqa: S101 # as `joins` says
         assert isinstance(first, CreateRoute)  # noqa: S101
         calls[place] = CreateWithRoute(created.package, created.organization, created.if_exists, with_route=first)
-    for operation in domains:
+    for operation in map(plan.__getitem__, domains):
         if isinstance(operation.call, CreateDomain) and made_with_its_package(plan, dialect, operation):
             calls[operation.index] = attrs.evolve(operation.call, if_exists="keep")
     if dialect.traits.members_by_verb:
@@ -99,7 +98,7 @@ def made_with_its_package(plan: Plan, dialect: Dialect, operation: Operation) ->
     call, root = operation.call, operation.root
     if not isinstance(call, CreateDomain) or not isinstance(root, int):
         return False
-    created = plan[root].call
+    created = plan.calls[root]
     host = dialect.domain_of(created.package) if isinstance(created, CreatePackage) else None
     return host is not None and host == domain_key(call.domain.name)
 
@@ -109,12 +108,11 @@ def _listed(plan: Plan) -> dict[int, Call]:
     targets: Counter[Hashable] = Counter()
     upserts: list[tuple[int, UpsertMember, Hashable]] = []
     renamed: set[str] = set()
-    for operation in plan:
-        call = operation.call
+    for place, call in enumerate(plan.calls):
         if isinstance(call, UpsertMember):
             target = call.target(None, organization_key)
             targets[target] += 1
-            upserts.append((operation.index, call, target))
+            upserts.append((place, call, target))
         elif isinstance(call, RemoveMember):
             targets[call.target(None, organization_key)] += 1
         elif isinstance(call, UpdateOrganization) and call.renames:
@@ -129,10 +127,11 @@ def _listed(plan: Plan) -> dict[int, Call]:
 def owners_of(plan: Plan) -> dict[str, str]:
     """Return the owners of packages that some operation names, by package id."""
     owners: dict[str, str] = {}
-    for operation in plan:
-        call = operation.call
-        if isinstance(call, OnPackage):
-            package = call.package
+    last: PackageKey | Ref[Package] | None = None
+    for call in plan.calls:
+        # Operations on one package mostly follow each other and share its key.
+        if isinstance(call, OnPackage) and call.package is not last:
+            package = last = call.package
             if isinstance(package, PackageKey) and package.owner is not None:
                 owners[package.id] = package.owner
     return owners
@@ -142,12 +141,18 @@ def package_of(plan: Plan, root: Root | None, owners: Mapping[str, str]) -> Pack
     """Return the package that an operation acts on or creates; its id may not be known yet."""
     if isinstance(root, str):
         return PackageKey(owners.get(root), root)
-    created = None if root is None else plan[root].call
+    created = None if root is None else plan.calls[root]
     return PackageKey(created.organization, "new") if isinstance(created, CreatePackage) else ANY_PACKAGE
 
 
 def refuse_unsupported(
-    plan: Plan, dialect: Dialect, *, calls: Mapping[int, Call], twins: Mapping[int, int], owners: Mapping[str, str]
+    plan: Plan,
+    dialect: Dialect,
+    *,
+    calls: Mapping[int, Call],
+    twins: Mapping[int, int],
+    owners: Mapping[str, str],
+    by_kind: Mapping[Kind, Sequence[int]],
 ) -> None:
     """Refuse a plan with operations that a version does not support.
 
@@ -155,28 +160,32 @@ def refuse_unsupported(
         UnsupportedError: `.operations` lists all of them.
     """
     reasons: dict[int, str] = {}
-    taken: set[Hashable] = set()
+    packages: set[Root | None] = set()
+    levels: dict[str, list[PermissionLevel]] = defaultdict(list)
     package = cache(partial(package_of, plan, owners=owners))
-    never_refused, by_email = dialect.traits.never_refused, dialect.traits.users_by_email
-    for operation in plan:
-        call = operation.call
-        if call.kind in never_refused:
-            continue
-        # Where any user may be named, whom a permission names decides nothing.
-        alike = (operation.root, call.level) if by_email and isinstance(call, SetPermission) else None
-        if alike in taken:
-            continue
-        place = twins.get(operation.index, operation.index)
+    planned, never_refused, by_email = plan.calls, dialect.traits.never_refused, dialect.traits.users_by_email
+    for index in sorted(chain.from_iterable(by_kind[kind] for kind in by_kind if kind not in never_refused)):
+        call = planned[index]
+        user = ""
+        if isinstance(call, SetPermission):
+            # It is refused for its package, or for its user and level. Where any user may be named, whom it names
+            # decides nothing.
+            user = "" if by_email else call.user_query
+            if call.level in levels[user] and call.root(index) in packages:
+                continue
+        place = twins.get(index, index)
         if place in reasons:
-            reasons[operation.index] = reasons[place]
-        if place != operation.index:
+            reasons[index] = reasons[place]
+        if place != index:
             continue
-        call = calls.get(place, call)
-        reason = dialect.refusal(partial(call.build, dialect, package(operation.root)))
+        build = partial(calls.get(place, call).build, dialect, package(call.root(index)))
+        reason = dialect.refusal(build)
         if reason is not None:
             reasons[place] = reason.removesuffix(_NOTHING_SENT)
-        elif alike is not None:
-            taken.add(alike)
+        elif isinstance(call, SetPermission):
+            packages.add(call.root(index))
+            if call.level not in levels[user]:
+                levels[user].append(call.level)
     if not reasons:
         return
     shown = [f"{plan[place]}: {reason}" for place, reason in list(reasons.items())[:_SHOWN]]

@@ -94,7 +94,14 @@ class Bulk:
         word("on_failure", on_failure, get_args(OnFailure), ValidationError)
         dialect = self._session.dialect
         schedule = compile_plan(plan, permission_batch, dialect)
-        refuse_unsupported(plan, dialect, calls=schedule.calls, twins=schedule.twins, owners=schedule.owners)
+        refuse_unsupported(
+            plan,
+            dialect,
+            calls=schedule.calls,
+            twins=schedule.twins,
+            owners=schedule.owners,
+            by_kind=schedule.by_kind,
+        )
         if self._session.read_only:
             raise ReadOnlyError("the plan was not run: this client is read-only")
         _ = self._session.server  # if the client has no URL, raise one error rather than one for each operation
@@ -107,7 +114,7 @@ class Bulk:
         try:
             run = Run(
                 session=self._session,
-                plan=list(plan),
+                plan=plan,
                 schedule=schedule,
                 outcomes=Outcomes(
                     plan, schedule, book, Hook("progress", progress), Hook("on_outcome", on_outcome), clock
@@ -157,7 +164,8 @@ def open_journal(session: Session, path: str | os.PathLike[str], plan: BulkPlan)
     """
     dialect = session.dialect
     owners = owners_of(plan)
-    unnamed = (package_of(plan, operation.root, owners) for operation in plan if operation.root is not None)
+    roots = (call.root(place) for place, call in enumerate(plan.calls))
+    unnamed = (package_of(plan, root, owners) for root in roots if root is not None)
     # The owner of packages for which the plan names none.
     owner = next((dialect.owner_of(package) for package in unnamed if package.owner is None), None)
     return Journal.open(

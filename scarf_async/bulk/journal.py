@@ -30,7 +30,7 @@ import anyio.to_thread
 import attrs
 import msgspec
 
-from scarf_async.bulk.report import Outcome, Status
+from scarf_async.bulk.report import Outcome, Settled, Status
 from scarf_async.entities import Domain, Member, Organization, Package, Route
 from scarf_async.errors import JournalError
 from scarf_async.files import lock, sync_directory
@@ -276,7 +276,7 @@ class Journal:
         """
         self._append(_sealed(_encode({"intent": places, "at": time.time()})))
 
-    def record(self, places: Sequence[int], outcome: Outcome[object]) -> None:
+    def record(self, places: Sequence[int], outcome: Outcome[object] | Settled) -> None:
         """Buffer the outcome of operations that shared a request; the next write includes it.
 
         An outcome and the intent that follows it thus share one write. Call `flush` if nothing may follow.

@@ -93,18 +93,13 @@ class Effect(Enum):
     """The service would refuse it, since the target is gone."""
 
 
-class _Planned(Protocol):
-    """The part of an operation that a reference needs."""
-
-    @property
-    def kind(self) -> Kind: ...
-
-    @property
-    def root(self) -> Root | None: ...
-
-
 class _Plan(Protocol):
-    def __getitem__(self, index: int, /) -> _Planned: ...
+    """The part of a plan that a reference needs."""
+
+    @property
+    def calls(self) -> Sequence[Call]: ...
+
+    def root(self, index: int, /) -> Root | None: ...
 
 
 class Ref(Generic[T]):
@@ -124,7 +119,7 @@ class Ref(Generic[T]):
         self.index: int = index
 
     def __repr__(self) -> str:
-        return f"<Ref #{self.index} {self._plan[self.index].kind}>"
+        return f"<Ref #{self.index} {self._plan.calls[self.index].kind}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ref) and other._plan is self._plan and other.index == self.index
@@ -143,7 +138,7 @@ class Ref(Generic[T]):
     @property
     def root(self) -> Root | None:
         """The package that the operation creates or acts on."""
-        return self._plan[self.index].root
+        return self._plan.root(self.index)
 
 
 # Fields
@@ -171,6 +166,8 @@ class Entity:
 
 
 def _package(value: str | Package | PackageKey | Ref[Package]) -> PackageKey | Ref[Package]:
+    if type(value) is str:
+        return _key(value)
     if isinstance(value, Ref):
         return value
     if isinstance(value, PackageKey):
@@ -179,9 +176,8 @@ def _package(value: str | Package | PackageKey | Ref[Package]) -> PackageKey | R
     if isinstance(value, Package):
         path_segment("package", value.uuid)
         return package_key(value)
-    if type(value) is not str:
-        # Rejected here, before `lru_cache` hashes it.
-        path_segment("package", value)
+    # Rejected here, before `lru_cache` hashes it.
+    path_segment("package", value)
     return _key(value)
 
 

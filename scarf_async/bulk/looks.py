@@ -7,7 +7,7 @@ a create, and after the run's own creates of the same name: an earlier read prov
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from scarf_async.bulk.kinds import Creates
 from scarf_async.bulk.operations import Operation, Plan
@@ -30,27 +30,34 @@ def _identity(operation: Operation, package: PackageKey | None) -> Hashable | No
 
 
 class Looks:
-    """Tracks how recent the read of a list must be to serve a first lookup."""
+    """Tracks how recent the read of a list must be to serve a first lookup.
 
-    def __init__(self, plan: Plan, clock: Clock) -> None:
+    Args:
+        plan: the operations.
+        creates: the indices of the creates among them.
+        clock: the clock of the client.
+    """
+
+    def __init__(self, plan: Plan, creates: Iterable[int], clock: Clock) -> None:
+        self._plan = plan
         self._clock = clock
-        counts = Counter(filter(None, map(list_of, plan)))
+        counts = Counter(filter(None, (list_of(plan[place]) for place in creates)))
         # A list that only one create looks at cannot be shared.
         self._shared = {shown for shown, count in counts.items() if count > 1}
         self._ready: dict[int, float] = {}
         self._made: dict[Hashable, float] = {}
 
-    def ready(self, operation: Operation) -> None:
+    def ready(self, place: int) -> None:
         """Record that everything that comes before an operation is done."""
-        if self._shared and list_of(operation) in self._shared:
-            self._ready[operation.index] = self._clock.monotonic()
+        if self._shared and list_of(self._plan[place]) in self._shared:
+            self._ready[place] = self._clock.monotonic()
 
-    def since(self, operation: Operation, package: PackageKey | None) -> float | None:
+    def since(self, place: int, package: PackageKey | None) -> float | None:
         """Return the earliest start of a read that serves an operation; None if it needs a new read."""
-        ready = self._ready.get(operation.index)
-        return None if ready is None else max(ready, self._made.get(_identity(operation, package), ready))
+        ready = self._ready.get(place)
+        return None if ready is None else max(ready, self._made.get(_identity(self._plan[place], package), ready))
 
-    def made(self, operation: Operation, package: PackageKey | None) -> None:
+    def made(self, place: int, package: PackageKey | None) -> None:
         """Record that an operation has taken effect, or may have."""
-        if self._shared and (identity := _identity(operation, package)) is not None:
+        if self._shared and (identity := _identity(self._plan[place], package)) is not None:
             self._made[identity] = self._clock.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -32,14 +32,12 @@ class Operation:
     index: int
     call: Call
     after: tuple[int, ...]
-    root: Root | None = attrs.field(eq=False)
 
     def __init__(
         self, index: int, kind: Kind, arguments: Mapping[str, object], after: tuple[int, ...] = ()
     ) -> None:
         build: Callable[..., Call] = CALLS[kind]
-        call = build(**arguments)
-        self.__attrs_init__(index, call, after, call.root(index))
+        self.__attrs_init__(index, build(**arguments), after)
 
     @classmethod
     def of(cls, index: int, call: Call, after: tuple[int, ...]) -> Operation:
@@ -51,8 +49,13 @@ class Operation:
             after: the indexes of operations that must succeed first.
         """
         operation = cls.__new__(cls)
-        operation.__attrs_init__(index, call, after, call.root(index))
+        operation.__attrs_init__(index, call, after)
         return operation
+
+    @property
+    def root(self) -> Root | None:
+        """The package that it acts on or creates; None if there is none."""
+        return self.call.root(self.index)
 
     @property
     def kind(self) -> Kind:
@@ -76,7 +79,18 @@ class Operation:
 
 
 class Plan(Protocol):
-    """The operations of a plan."""
+    """The operations of a plan, which only ever grows."""
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """The calls of the operations, in their order."""
+
+    @property
+    def afters(self) -> Mapping[int, tuple[int, ...]]:
+        """The `after` of the operations that have one, by their index."""
+
+    def root(self, index: int, /) -> Root | None:
+        """Return the package that an operation acts on or creates."""
 
     def __len__(self) -> int: ...
 

@@ -11,8 +11,8 @@ from typing import Final
 import attrs
 
 from scarf_async.bulk.journal import NOTHING_KNOWN, Journal, Known
-from scarf_async.bulk.operations import Operation, Plan
-from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Status
+from scarf_async.bulk.operations import Plan
+from scarf_async.bulk.report import BulkProgress, BulkReport, Outcome, Settled, SettledOutcomes, Status
 from scarf_async.bulk.schedule import Schedule
 from scarf_async.clock import Clock
 from scarf_async.errors import JournalError, ScarfError
@@ -29,8 +29,7 @@ class Outcomes:
 
     Attributes:
         clock: the clock of the client.
-        operations: the operations of the plan.
-        by_place: the outcome of each operation; None until it has one.
+        by_place: the outcome of each operation, or that of its request; None until it has one.
         succeeded: for each place of the schedule, whether it has succeeded.
         requests: the number of requests sent.
         broken: why the journal can no longer be written.
@@ -42,8 +41,7 @@ class Outcomes:
     progress: Hook[BulkProgress]
     on_outcome: Hook[Outcome[object]]
     clock: Clock
-    operations: Sequence[Operation] = attrs.field(init=False)
-    by_place: list[Outcome[object] | None] = attrs.field(init=False)
+    by_place: list[Settled | Outcome[object] | None] = attrs.field(init=False)
     succeeded: bytearray = attrs.field(init=False)
     requests: int = 0
     broken: JournalError | None = None
@@ -55,8 +53,7 @@ class Outcomes:
 
     def __attrs_post_init__(self) -> None:
         self._began = self.clock.monotonic()
-        self.operations = list(self.plan)
-        self.by_place = [None] * len(self.operations)
+        self.by_place = [None] * len(self.plan)
         self.succeeded = bytearray(self.schedule.places)
         for place, original in self.schedule.twins.items():
             self._twins[original].append(place)
@@ -74,12 +71,10 @@ class Outcomes:
 
     def open_places(self, unit: int) -> list[int]:
         """Return the operations of a unit without an outcome. The first of equal operations covers all of them."""
-        twins, by_place = self.schedule.twins, self.by_place
-        return [
-            place
-            for place in self.schedule.units[unit]
-            if place not in twins and place < len(by_place) and by_place[place] is None
-        ]
+        places, twins, by_place = self.schedule.units[unit], self.schedule.twins, self.by_place
+        if places[0] >= len(by_place):
+            return []  # a barrier
+        return [place for place in places if by_place[place] is None and not (twins and place in twins)]
 
     def open_among(self, places: Sequence[int]) -> list[Known]:
         """Return the journal entries of operations that an earlier run left without an outcome."""
@@ -144,7 +139,7 @@ class Outcomes:
             reconciled=reconciled,
             unchanged=unchanged,
         )
-        if outcome is not None and write and self.journal is not None and self.broken is None:
+        if together and write and self.journal is not None and self.broken is None:
             self.journal.record(together, outcome)
             if not self._flushing:
                 self._flushing = True
@@ -169,18 +164,17 @@ class Outcomes:
         attempts: int = 0,
         reconciled: bool = False,
         unchanged: bool = False,
-    ) -> Outcome[object] | None:
-        """Keep the outcomes of operations that differ only in the operation; return the last one."""
-        operations, by_place, succeeded = self.operations, self.by_place, status == "succeeded"
-        outcome: Outcome[object] | None = None
+    ) -> Settled:
+        """Keep the outcome of a request for each of its operations; return it."""
+        settled = Settled(status, result, error, attempts, reconciled, unchanged)
         for place in places:
-            outcome = Outcome(operations[place], status, result, error, attempts, reconciled, unchanged)
-            by_place[place] = outcome
-            self.succeeded[place] = succeeded
+            self.by_place[place] = settled
+            self.succeeded[place] = status == "succeeded"
             if self.on_outcome.wanted:
-                self.on_outcome.tell(outcome)
+                self.by_place[place] = own = settled.of(self.plan[place])
+                self.on_outcome.tell(own)
         self._counts[status] += len(places)
-        return outcome
+        return settled
 
     def tell_progress(self, *, at_end: bool = False) -> None:
         """Report progress, at most ten times a second, and once at the end."""
@@ -211,7 +205,7 @@ class Outcomes:
         self.tell_progress(at_end=True)
         return BulkReport(
             plan=self.plan,
-            outcomes=[outcome for outcome in self.by_place if outcome is not None],
+            outcomes=SettledOutcomes(self.plan, [outcome for outcome in self.by_place if outcome is not None]),
             requests=self.requests,
             elapsed=self.clock.monotonic() - self._began,
             stopped_by=stopped_by,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self, TypeVar
 
 from scarf_async.bulk.calls import (
@@ -22,7 +22,7 @@ from scarf_async.bulk.calls import (
     UpsertMember,
 )
 from scarf_async.bulk.estimate import PlanEstimate, estimate
-from scarf_async.bulk.kinds import Call, OnPackage, Ref
+from scarf_async.bulk.kinds import Call, OnPackage, Ref, Root
 from scarf_async.bulk.operations import Operation
 from scarf_async.bulk.planfile import read_plan, write_plan
 from scarf_async.entities import (
@@ -72,27 +72,59 @@ class BulkPlan:
     """
 
     def __init__(self) -> None:
-        self._operations: list[Operation] = []
+        self._calls: list[Call] = []
+        self._afters: dict[int, tuple[int, ...]] = {}
+        # Made when asked for: while a long plan grows, the garbage collector then looks at half as many objects.
+        self._operations: list[Operation | None] = []
+        self._roots: dict[int, Root | None] = {}
         self._owners: dict[str, str] = {}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BulkPlan):
             return NotImplemented
-        return self._operations == other._operations
+        return self._calls == other._calls and self._afters == other._afters
 
     __hash__: ClassVar[None]  # type: ignore[assignment] # a class with `__eq__` alone has none
 
     def __len__(self) -> int:
-        return len(self._operations)
+        return len(self._calls)
 
     def __iter__(self) -> Iterator[Operation]:
-        return iter(self._operations)
+        place = 0
+        while place < len(self._calls):
+            yield self[place]
+            place += 1
 
     def __getitem__(self, index: int) -> Operation:
-        return self._operations[index]
+        made = self._operations
+        if len(made) < len(self._calls):
+            made.extend([None] * (len(self._calls) - len(made)))
+        operation = made[index]
+        if operation is None:
+            place = index if index >= 0 else index + len(made)
+            operation = made[place] = Operation.of(place, self._calls[place], self._afters.get(place, ()))
+        return operation
 
     def __repr__(self) -> str:
         return f"<BulkPlan of {len(self)} operations>"
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """The calls of the operations, in their order: kinds and arguments, typed."""
+        return self._calls
+
+    @property
+    def afters(self) -> Mapping[int, tuple[int, ...]]:
+        """The `after` of the operations that have one, by their index."""
+        return self._afters
+
+    def root(self, index: int, /) -> Root | None:
+        """Return the package that an operation acts on or creates: its id, or the index of its creation.
+
+        Args:
+            index: the place of the operation in the plan, from 0.
+        """
+        return self._roots[index] if index in self._roots else self._calls[index].root(index)
 
     def create_organization(
         self,
@@ -341,21 +373,22 @@ class BulkPlan:
         return estimate(self, permission_batch, api)
 
     def _add(self, call: Call, after: Ref[U] | Iterable[Ref[U]]) -> Ref[T]:
+        index = len(self._calls)
         if isinstance(call, OnPackage):
             package = call.package
             if isinstance(package, Ref):
-                given = self._operations[self._own("package", package)].call
+                given = self._calls[self._own("package", package)]
                 if not given.gives_package:
                     raise ValidationError(
                         f"package must be a package; {given.kind} does not return one", field="package"
                     )
+                # Each of a long chain of references needs only the one before.
+                self._roots[index] = package.root
             elif package.owner is not None:
                 self._refuse_another_owner(package.id, package.owner)
-        places: tuple[int, ...] = ()
-        if after != ():
-            places = tuple(sorted({self._own("after", ref) for ref in _listed(after)}))
-        index = len(self._operations)
-        self._operations.append(Operation.of(index, call, places))
+        if after != () and (places := sorted({self._own("after", ref) for ref in _listed(after)})):
+            self._afters[index] = tuple(places)
+        self._calls.append(call)
         return Ref(self, index)
 
     def _refuse_another_owner(self, package: str, owner: str) -> None:

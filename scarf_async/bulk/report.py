@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Generic, Literal, TypeAlias, TypeVar, cast
+from typing import Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 import attrs
+import msgspec
 
 from scarf_async.bulk.kinds import Ref
 from scarf_async.bulk.operations import Operation, Plan
@@ -15,7 +16,7 @@ from scarf_async.entities import JSON
 from scarf_async.errors import BulkError, ScarfError, ValidationError
 from scarf_async.text import aligned, counted
 
-__all__ = ["BulkProgress", "BulkReport", "Outcome", "Status"]
+__all__ = ["BulkProgress", "BulkReport", "Outcome", "Settled", "SettledOutcomes", "Status"]
 
 T = TypeVar("T")
 
@@ -46,6 +47,69 @@ class Outcome(Generic[T]):
     attempts: int = 0
     reconciled: bool = False
     unchanged: bool = False
+
+
+class Settled(msgspec.Struct):
+    """The outcome of a request, for each of its operations; see `Outcome`."""
+
+    status: Status
+    result: object
+    error: ScarfError | None
+    attempts: int
+    reconciled: bool
+    unchanged: bool
+
+    def of(self, operation: Operation) -> Outcome[object]:
+        """Return the outcome of one of its operations."""
+        shared = self.status, self.result, self.error, self.attempts, self.reconciled, self.unchanged
+        return Outcome(operation, *shared)
+
+
+class SettledOutcomes(Sequence[Outcome[object]]):
+    """The outcomes of a plan, each made when it is first read: a run makes none that nobody asks for.
+
+    Args:
+        plan: the operations.
+        by_place: for each operation its outcome, or that of its request.
+    """
+
+    def __init__(self, plan: Plan, by_place: list[Settled | Outcome[object]]) -> None:
+        self._plan = plan
+        self._by_place = by_place
+
+    def __len__(self) -> int:
+        return len(self._by_place)
+
+    @overload
+    def __getitem__(self, index: int) -> Outcome[object]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Outcome[object]]: ...
+
+    def __getitem__(self, index: int | slice) -> Outcome[object] | list[Outcome[object]]:
+        places = range(len(self._by_place))[index]
+        return self._at(places) if isinstance(places, int) else [self._at(place) for place in places]
+
+    def __iter__(self) -> Iterator[Outcome[object]]:
+        return map(self._at, range(len(self._by_place)))
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, SettledOutcomes | list) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment] # a class with `__eq__` alone has none
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def _at(self, place: int) -> Outcome[object]:
+        outcome = self._by_place[place]
+        if isinstance(outcome, Settled):
+            outcome = self._by_place[place] = outcome.of(self._plan[place])
+        return outcome
+
+    def having(self, *statuses: Status) -> list[Outcome[object]]:
+        """Return the outcomes that have one of these statuses."""
+        return [self._at(place) for place, outcome in enumerate(self._by_place) if outcome.status in statuses]
 
 
 @attrs.frozen
@@ -132,6 +196,8 @@ class BulkReport:
         return self._of("skipped")
 
     def _of(self, *statuses: Status) -> Sequence[Outcome[object]]:
+        if isinstance(self.outcomes, SettledOutcomes):
+            return self.outcomes.having(*statuses)
         return [outcome for outcome in self.outcomes if outcome.status in statuses]
 
     @property

@@ -16,7 +16,6 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from scarf_async.bulk.calls import SetPermission, UpdateOrganization, UpsertMember
 from scarf_async.bulk.kinds import Call, Effect
-from scarf_async.bulk.operations import Operation
 from scarf_async.bulk.report import BulkReport
 from scarf_async.bulk.sender import FATAL, Sender
 from scarf_async.bulk.splitting import Splitter
@@ -126,7 +125,7 @@ class Run(Sender):
             elif missing is not None and places:
                 self.outcomes.settle(places, "skipped", error=self._not_sent(unit, missing), write=False)
             elif places:
-                self._enqueue(unit, self.plan[places[0]], workers)
+                self._enqueue(unit, places[0], workers)
                 continue
             left.extend(self._finish(unit))
         if not self.open_units:
@@ -149,13 +148,13 @@ class Run(Sender):
     def _not_sent(self, unit: int, missing: int) -> ScarfError:
         if missing < len(self.outcomes.by_place):
             return ScarfError(f"not sent: {self.plan[missing]} did not succeed")
-        if isinstance(self.plan[self.schedule.units[unit][0]].call, UpdateOrganization):
+        if isinstance(self.plan.calls[self.schedule.units[unit][0]], UpdateOrganization):
             return ScarfError("not sent: the outcome of an operation under the old name is unknown")
         return ScarfError("not sent: an operation on the same package did not succeed")
 
-    def _enqueue(self, unit: int, operation: Operation, workers: TaskGroup) -> None:
-        self.looks.ready(operation)
-        is_open = operation.call.effect is Effect.CREATES and self.outcomes.known(operation.index).open
+    def _enqueue(self, unit: int, place: int, workers: TaskGroup) -> None:
+        self.looks.ready(place)
+        is_open = self.plan.calls[place].effect is Effect.CREATES and self.outcomes.known(place).open
         if is_open and self.looks_from > self.clock.monotonic():
             workers.start_soon(self._enqueue_later, unit)
         else:
@@ -212,10 +211,10 @@ class Run(Sender):
 
     async def _carry_out(self, unit: int) -> None:
         places = self.outcomes.open_places(unit)
-        first = self.plan[places[0]]
-        sync = self._goes_to_disk_first(unit, first.call)
+        call = self.plan.calls[places[0]]
+        sync = self._goes_to_disk_first(unit, call)
         try:
-            package = self._package(first)
+            package = self._package(call)
         except ValidationError as nowhere:
             self._refuse(places, nowhere)
             return
@@ -223,7 +222,7 @@ class Run(Sender):
         if route is not None and route in places:
             await self._create_with_route(places[0], route, sync=sync)
             return
-        if package is not None and isinstance(first.call, SetPermission):
+        if package is not None and isinstance(call, SetPermission):
             if not self.session.dialect.traits.permission_arrays:
                 await self._set_permission(places, package, sync=sync)
                 return
@@ -234,7 +233,7 @@ class Run(Sender):
                 refuse=self._refuse,
             )
             return
-        member = first.call if isinstance(first.call, UpsertMember) else None
+        member = call if isinstance(call, UpsertMember) else None
         if self.full and member is not None and await self._is_full(member):
             error = ScarfError("not sent: the organization cannot have more members")
             self.outcomes.settle(places, "skipped", error=error, write=False)

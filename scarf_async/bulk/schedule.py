@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from itertools import pairwise
-from operator import attrgetter
 
 import attrs
 
@@ -21,6 +20,7 @@ from scarf_async.bulk.kinds import Call, Effect, Kind, OnPackage, Ref, Root
 from scarf_async.bulk.operations import Operation, Plan
 from scarf_async.checks import whole
 from scarf_async.dialects import V1, Dialect
+from scarf_async.entities import PackageKey
 from scarf_async.errors import ValidationError
 from scarf_async.names import organization_key, user_key
 
@@ -43,6 +43,7 @@ class Schedule:
         joined: for each package that is created together with a route, the place of the route.
         calls: the calls that replace those of some operations, by place.
         owners: the owners of packages that the plan names, by package id.
+        by_kind: the places of the operations of each kind.
     """
 
     units: list[tuple[int, ...]]
@@ -54,6 +55,7 @@ class Schedule:
     joined: dict[int, int] = attrs.field(factory=dict)
     calls: dict[int, Call] = attrs.field(factory=dict)
     owners: dict[str, str] = attrs.field(factory=dict)
+    by_kind: dict[Kind, list[int]] = attrs.field(factory=dict)
 
     @property
     def places(self) -> int:
@@ -94,8 +96,12 @@ class _Array:
 class _Compiler:
     def __init__(self, plan: Plan, permission_batch: int, dialect: Dialect) -> None:
         self.plan = plan
+        self.calls, self.afters = plan.calls, plan.afters
         self.batch = permission_batch if dialect.traits.permission_arrays else 1
         self.dialect = dialect
+        self.by_kind: dict[Kind, list[int]] = defaultdict(list)
+        for place, call in enumerate(self.calls):
+            self.by_kind[call.kind].append(place)
         self.owners = owners_of(plan)
         self.joined: dict[int, int] = {}
         self.twins: dict[int, int] = {}
@@ -109,12 +115,9 @@ class _Compiler:
         self.last: dict[Hashable, int] = {}
         self.values: dict[Hashable, list[int]] = {}
         self.changed: dict[Hashable, int] = {}
-        self.by_kind: dict[Kind, list[Operation]] = defaultdict(list)
-        for operation in plan:
-            self.by_kind[operation.call.kind].append(operation)
         self.respelled = {
             organization_key(call.name)
-            for call in (operation.call for operation in self.by_kind.get(Kind.UPDATE_ORGANIZATION, ()))
+            for call in (self.calls[place] for place in self.by_kind.get(Kind.UPDATE_ORGANIZATION, ()))
             if isinstance(call, UpdateOrganization)
             and call.renames
             and organization_key(call.name) == organization_key(call.organization.name)
@@ -127,10 +130,14 @@ class _Compiler:
         first: dict[Hashable, int] = {}
         arrays: dict[Root, _Array] = {}
         key, last = self._name, self.last
-        for operation in self.plan:
-            place, call = operation.index, operation.call
-            root = self._root(operation) if isinstance(operation.root, int) else operation.root
-            after = self._befores_of(operation)
+        for place, call in enumerate(self.calls):
+            if isinstance(call, OnPackage) and isinstance(call.package, PackageKey):
+                # As below, for most of the operations of long plans.
+                root: Root | None = call.package.id
+                after = self._befores_of(place, call) if place in self.afters else ()
+            else:
+                root = self._root(call, call.root(place))
+                after = self._befores_of(place, call)
             target = call.target(root, key)
             earlier = None if target is None else last.get(target)
             # Equal operations have one target, so only those are compared that have a target in common.
@@ -147,27 +154,37 @@ class _Compiler:
                 first[identity] = place
             if after:
                 self.befores[place] = after
-            created = joins(self.plan, self.dialect, call, after)
             if root is not None and isinstance(call, SetPermission):
-                self._travel(arrays, root, after, place)
-            elif created is not None and created == root and created not in self.joined:
-                self.joined[created] = place
-                self._join(self.unit_of[created], place)
+                array = arrays.get(root)
+                if array is None or array.size == self.batch or array.after != after:
+                    array = self._another(arrays, root, after)
+                array.size += 1
+                array.places.append(place)
+                self.unit_of.append(array.unit)
             else:
-                self.unit_of.append(self._new_unit((place,)))
+                self._send_alone(place, call, root, after)
             if earlier is not None:
                 self._give(target, place, earlier)
             if target is not None:
                 last[target] = place
 
+    def _send_alone(self, place: int, call: Call, root: Root | None, after: tuple[int, ...]) -> None:
+        """Give an operation a unit of its own, unless it is the first route of a package that the plan creates."""
+        created = joins(self.plan, self.dialect, call, after)
+        if created is not None and created == root and created not in self.joined:
+            self.joined[created] = place
+            self._join(self.unit_of[created], place)
+        else:
+            self.unit_of.append(self._new_unit((place,)))
+
     def _identity(self, place: int) -> Hashable:
-        operation = self.plan[place]
-        return _identity(operation.call, self._root(operation), self.befores.get(place, ()))
+        call = self.calls[place]
+        return _identity(call, self._root(call, call.root(place)), self.befores.get(place, ()))
 
     def _give(self, target: Hashable, place: int, earlier: int) -> None:
         """Record that an operation sets a target that an earlier one has set."""
         self.values.setdefault(target, [earlier]).append(place)
-        if self.plan[earlier].call.value != self.plan[place].call.value:
+        if self.calls[earlier].value != self.calls[place].value:
             self.changed[target] = place
 
     def _join(self, unit: int, place: int) -> None:
@@ -177,43 +194,36 @@ class _Compiler:
         members.append(place)
         self.unit_of.append(unit)
 
-    def _travel(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...], place: int) -> None:
-        """Put a permission into the last array of its package if possible, else into a new one.
+    def _another(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...]) -> _Array:
+        """Return a new array for permissions of a package.
 
         An e-mail address and a username may be the same person, so the arrays of a package keep the plan's order.
         """
-        array = arrays.get(root)
-        if array is None or array.size == self.batch or array.after != after:
-            last, places = array, list[int]()
-            array = arrays[root] = _Array(self._new_unit(places), after, places)
-            if last is not None:
-                self._edge(last.unit, array.unit)
-        array.size += 1
-        array.places.append(place)
-        self.unit_of.append(array.unit)
+        last, places = arrays.get(root), list[int]()
+        array = arrays[root] = _Array(self._new_unit(places), after, places)
+        if last is not None:
+            self._edge(last.unit, array.unit)
+        return array
 
     def _new_unit(self, places: tuple[int, ...] | list[int]) -> int:
         self.units.append(places)
         self.waits.append(0)
         return len(self.units) - 1
 
-    def _befores_of(self, operation: Operation) -> tuple[int, ...]:
+    def _befores_of(self, place: int, call: Call) -> tuple[int, ...]:
         """Return the places that an operation explicitly depends on, by `after` or by using their `Ref`."""
-        call = operation.call
+        places = self.afters.get(place, ())
         if isinstance(call, OnPackage) and isinstance(call.package, Ref):
-            places = {*operation.after, call.package.index}
-        elif operation.after:
-            places = set(operation.after)
-        else:
+            places = (*places, call.package.index)
+        if not places:
             return ()
         twins = self.twins
         return tuple(sorted({twins.get(place, place) for place in places}))
 
-    def _root(self, operation: Operation) -> Root | None:
+    def _root(self, call: Call, root: Root | None) -> Root | None:
         """Return the package that an operation acts on; for equal creates, the first one's."""
-        root = operation.root
         if isinstance(root, int):
-            return self.twins.get(root, root) if isinstance(operation.call, OnPackage) else None
+            return self.twins.get(root, root) if isinstance(call, OnPackage) else None
         return root
 
     # Contradictions
@@ -230,7 +240,7 @@ class _Compiler:
             before: list[int] = []
             same = places[:1]
             for earlier, later in pairwise(places):
-                if self.plan[earlier].call.value != self.plan[later].call.value:
+                if self.calls[earlier].value != self.calls[later].value:
                     before, same = same, []
                 same.append(later)
                 for other in before:
@@ -298,11 +308,8 @@ class _Compiler:
 
     def _of(self, *kinds: Kind) -> list[Operation]:
         """Return the originals of some kinds in the plan's order."""
-        found = (self.by_kind[kind] for kind in kinds if kind in self.by_kind)
-        return sorted(
-            (operation for operations in found for operation in operations if operation.index not in self.twins),
-            key=attrgetter("index"),
-        )
+        found = sorted(place for kind in kinds for place in self.by_kind.get(kind, ()))
+        return [self.plan[place] for place in found if place not in self.twins]
 
     def _wait_for_creators(self, creators: dict[str, list[int]]) -> None:
         if not creators and not self.befores:
@@ -352,14 +359,14 @@ class _Compiler:
         kinds = (CALLS[kind] for kind in self.by_kind)
         removes = (kind.kind for kind in kinds if issubclass(kind, OnPackage) and kind.effect is Effect.REMOVES)
         for operation in self._of(*removes):
-            deletes[self._root(operation), operation.kind].append(operation.index)
+            deletes[self._root(operation.call, operation.root), operation.kind].append(operation.index)
         if not deletes:
             return
         befores: dict[tuple[Root | None, Kind], list[int]] = defaultdict(list)
         for operation in self._originals():
             if isinstance(operation.call, OnPackage):
                 for kind in operation.call.before:
-                    befores[self._root(operation), kind].append(operation.index)
+                    befores[self._root(operation.call, operation.root), kind].append(operation.index)
         for target, places in deletes.items():
             self._barrier(befores[target], places, strict=True)
 
@@ -369,7 +376,7 @@ class _Compiler:
             place: self._name(call.name)
             for places in creators.values()
             for place in places
-            if isinstance(call := self.plan[place].call, UpdateOrganization)
+            if isinstance(call := self.calls[place], UpdateOrganization)
         }
         if not renames:
             return
@@ -387,7 +394,7 @@ class _Compiler:
                 for before in befores[name]
                 if before != place
                 and not self._comes_after(before, place)
-                and not (self.unit_of[before] in behind and isinstance(self.plan[before].call, OnPackage))
+                and not (self.unit_of[before] in behind and isinstance(self.calls[before], OnPackage))
             ]
             # After the rename, lookups under the old name would fail.
             self._barrier(earlier, [place], strict=False, settled=True)
@@ -436,6 +443,7 @@ class _Compiler:
             joined=self.joined,
             calls=adapted(self.plan, self.dialect, self.joined, self.by_kind.get(Kind.CREATE_DOMAIN, ())),
             owners=self.owners,
+            by_kind=dict(self.by_kind),
         )
 
     def _refuse_cycles(self) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import attrs
 
-from scarf_async.bulk.calls import UpdateOrganization
-from scarf_async.bulk.kinds import ANY_PACKAGE, Effect, OnPackage, Ref
+from scarf_async.bulk.calls import CALLS, UpdateOrganization
+from scarf_async.bulk.kinds import ANY_PACKAGE, Call, Creates, Effect, Kind, OnPackage, Ref
 from scarf_async.bulk.looks import Looks
-from scarf_async.bulk.operations import Operation, Plan
+from scarf_async.bulk.operations import Plan
 from scarf_async.bulk.outcomes import Outcomes, since
 from scarf_async.bulk.parts import CreateRoute
 from scarf_async.bulk.report import Status
@@ -70,17 +71,19 @@ class Sender:
     looks: Looks = attrs.field(init=False)
     permitted: set[str] = attrs.field(factory=set, init=False)
     unpermitted: dict[str, APIError] = attrs.field(factory=dict, init=False)
-    renamings: list[Operation] = attrs.field(init=False)
+    renamings: list[int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.clock = self.session.transport.clock
         self.shared = SharedReads(self.clock)
         self.looks_from = self._looks_from()
-        self.looks = Looks(self.plan, self.clock)
+        by_kind = self.schedule.by_kind
+        creates = chain.from_iterable(by_kind[kind] for kind in by_kind if issubclass(CALLS[kind], Creates))
+        self.looks = Looks(self.plan, creates, self.clock)
         self.renamings = [
-            operation
-            for operation in self.plan
-            if isinstance(operation.call, UpdateOrganization) and operation.call.renames
+            place
+            for place in by_kind.get(Kind.UPDATE_ORGANIZATION, ())
+            if isinstance(call := self.plan.calls[place], UpdateOrganization) and call.renames
         ]
 
     def _looks_from(self) -> float:
@@ -94,7 +97,7 @@ class Sender:
         sent = [
             entry.intended_at
             for place, entry in known.items()
-            if entry.open and entry.intended_at is not None and self.plan[place].call.effect is Effect.CREATES
+            if entry.open and entry.intended_at is not None and self.plan.calls[place].effect is Effect.CREATES
         ]
         times = [now if (time := since(at, self.clock)) is None else time for at in sent]
         return max(times) + self.session.attempts.timeout if times else now
@@ -121,7 +124,7 @@ class Sender:
             return
         self._settle((place,), done)
         try:
-            package = self._package(self.plan[route])
+            package = self._package(self.plan.calls[route])
         except ValidationError as nowhere:
             self._refuse((route,), nowhere)
             return
@@ -136,7 +139,7 @@ class Sender:
 
     async def _read_route(self, place: int, package: PackageKey, attempts: int) -> None:
         """Settle a route that was created with its package, with the listed route that equals it."""
-        call = self.plan[place].call
+        call = self.plan.calls[place]
         assert isinstance(call, CreateRoute)  # noqa: S101 # as the schedule says
         creation = self.session.dialect.create_route(package, call.route)
         work = self._begin(())
@@ -205,7 +208,8 @@ class Sender:
         result: object = None
         failure: ScarfError | None = None
         try:
-            calls = [self.schedule.calls.get(place, self.plan[place].call) for place in places]
+            calls, adapted = self.plan.calls, self.schedule.calls
+            calls = [adapted.get(place, calls[place]) for place in places]
             result = await calls[0].perform(self.session.serving(work), package or ANY_PACKAGE, calls)
         except (*FATAL, JournalError) as error:
             if not isinstance(error, JournalError):
@@ -218,7 +222,7 @@ class Sender:
             self.outcomes.requests += work.requests
         course = work.course
         if work.writes:
-            self.looks.made(self.plan[places[0]], package)
+            self.looks.made(places[0], package)
         elif failure is None and not work.reconciled:
             # The requested state exists already; an earlier run that sent the request may have created it.
             work.reconciled, work.unchanged = work.open, not work.open
@@ -256,7 +260,7 @@ class Sender:
         if is_open and not known:
             return Work(self.pacer, self.shared, before_send, open=True)
         if not known:
-            looks_from = self.looks.since(self.plan[places[0]], package) if places else None
+            looks_from = self.looks.since(places[0], package) if places else None
             return Work(self.pacer, self.shared, before_send, looks_from=looks_from)
         opened = [entry.opened_at for entry in known if entry.opened_at is not None]
         return Work(
@@ -265,7 +269,7 @@ class Sender:
             before_send,
             open=True,
             open_since=since(min(opened), self.clock) if opened else None,
-            looks_from=self.looks_from if self.plan[places[0]].call.effect is Effect.CREATES else None,
+            looks_from=self.looks_from if self.plan.calls[places[0]].effect is Effect.CREATES else None,
         )
 
     def _refuse(self, places: Sequence[int], refusal: ScarfError) -> None:
@@ -285,15 +289,15 @@ class Sender:
         finally:
             self.outcomes.requests += work.requests
 
-    def _package(self, operation: Operation) -> PackageKey | None:
-        """Return the package that an operation acts on.
+    def _package(self, call: Call) -> PackageKey | None:
+        """Return the package that a call acts on.
 
         Raises:
             ValidationError: the service gave it an id that cannot be part of a URL.
         """
-        if not isinstance(operation.call, OnPackage):
+        if not isinstance(call, OnPackage):
             return None
-        package = operation.call.package
+        package = call.package
         if isinstance(package, Ref):
             outcome = self.outcomes.by_place[package.index]
             made = outcome.result if outcome is not None else None
@@ -304,11 +308,11 @@ class Sender:
         owner = self.session.dialect.owner_of(key)
         if owner is None:
             return key
-        for renaming in self.renamings:
-            call = renaming.call
-            if isinstance(call, UpdateOrganization) and self.outcomes.succeeded[renaming.index]:
-                is_its = organization_key(call.name) == organization_key(owner)
-                owner = call.organization.name if is_its else owner
+        for place in self.renamings:
+            renaming = self.plan.calls[place]
+            if isinstance(renaming, UpdateOrganization) and self.outcomes.succeeded[place]:
+                is_its = organization_key(renaming.name) == organization_key(owner)
+                owner = renaming.organization.name if is_its else owner
         return _owned(key, owner)
 
 

@@ -320,6 +320,10 @@ class Wire:
     def dump(self, value: object) -> bytes:
         """Write an upsert, a list of them or JSON as JSON; fields that are UNSET are left out."""
         converter = self._converter
+        if isinstance(value, list) and len(kinds := set(map(type, value))) == 1:
+            # Looking the hook of their class up for each would take longer than the hook.
+            hook = converter.get_unstructure_hook(kinds.pop())
+            return converter.encoder.encode([hook(one) for one in value])
         return converter.encoder.encode(value if isinstance(value, dict) else converter.unstructure(value))
 
     def _structure_of(self, target: type[T]) -> tuple[Callable[[object, object], object], bool]:

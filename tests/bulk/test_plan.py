@@ -263,6 +263,23 @@ def test_plan_is_a_sequence_of_its_operations() -> None:
         _ = plan[5]
 
 
+def test_operation_is_the_same_each_time_also_when_the_plan_has_grown() -> None:
+    """However it is reached, and a plan that grows while it is iterated over is iterated over to its end."""
+    plan = BulkPlan()
+    plan.delete_package("u-1")
+    first = plan[-1]
+    assert first.index == 0
+    seen = []
+    for operation in plan:
+        seen.append(operation)
+        if len(plan) < 3:
+            plan.remove_member("acme", f"user{len(plan)}", after=Ref(plan, 0))
+    assert seen == list(plan)
+    assert all(one is same for one, same in zip(seen, plan, strict=True))
+    assert plan[0] is first is plan[-3]
+    assert [operation.after for operation in plan] == [(), (0,), (0,)]
+
+
 def test_operations_are_frozen() -> None:
     """A plan only ever grows."""
     plan = BulkPlan()

@@ -16,6 +16,7 @@ from scarf_async import (
     ScarfError,
     ValidationError,
 )
+from scarf_async.bulk.report import Settled, SettledOutcomes
 
 
 def refused(user: str) -> NotFoundError:
@@ -174,3 +175,22 @@ def test_empty_report() -> None:
     assert repr(report) == "<BulkReport: no operations>"
     assert str(report).splitlines()[-1] == "0 requests in 0.0 s"
     assert report.to_dict()["outcomes"] == []
+
+
+def test_operations_of_one_request_have_outcomes_of_their_own(plan: BulkPlan) -> None:
+    """Made when they are read, once: by index, from the end, by slice, by status and one after another."""
+    done = Settled("succeeded", None, None, 2, reconciled=False, unchanged=False)
+    lost = Settled("failed", None, refused("q"), 1, reconciled=False, unchanged=False)
+    own = Outcome[object](plan[1], "succeeded", attempts=2)
+    outcomes = SettledOutcomes(plan, [done, own, done, done, lost, lost])
+    report = BulkReport(plan=plan, outcomes=outcomes, requests=3, elapsed=1.0)
+    assert outcomes[1] is own
+    assert outcomes[3] is outcomes[3] is report.succeeded[3]
+    assert outcomes[-1].operation is plan[5]
+    assert [outcome.operation.index for outcome in report.failed] == [4, 5]
+    assert outcomes[1:3] == [own, Outcome(plan[2], "succeeded", attempts=2)]
+    assert list(report) == outcomes == [*report.succeeded, *report.failed]
+    assert [outcome.operation.index for outcome in outcomes] == list(range(len(plan)))
+    assert report.counts["succeeded"] == 4
+    with pytest.raises(IndexError):
+        _ = outcomes[6]

@@ -19,6 +19,8 @@ from scarf_async import (
     Package,
     PackageKey,
     PackageUpsert,
+    PermissionLevel,
+    Ref,
     RetryPolicy,
     RouteCreate,
     Scarf,
@@ -105,6 +107,24 @@ async def test_everything_that_v2_cannot_do_is_named_at_once(world: World) -> No
     with pytest.raises(UnsupportedError, match="v2 cannot do 9 operations") as caught:
         await world.scarf.bulk.run(plan)
     assert list(caught.value.operations) == [plan[place] for place in (0, 2, 3, 4, 5, 6, 7, 9, 10)]
+    assert world.arrived() == []
+
+
+async def test_permission_that_is_accepted_vouches_for_no_other_level_user_or_package(world: World) -> None:
+    """Neither on the same package nor on another one; a package whose id is a word of the service is refused."""
+    plan = BulkPlan()
+    for package in ("p", "q"):
+        for user, level in (
+            ("ann", PermissionLevel.ADMIN),
+            ("bob", PermissionLevel.BLOCKED),
+            ("ann", PermissionLevel.BLOCKED),
+            ("b@c.example", PermissionLevel.ADMIN),
+        ):
+            plan.set_permission(package, user, level, after=[Ref(plan, len(plan) - 1)] if len(plan) else ())
+    plan.set_permission("events", "ann", PermissionLevel.ADMIN)
+    with pytest.raises(UnsupportedError) as caught:
+        await world.scarf.bulk.run(plan)
+    assert list(caught.value.operations) == [plan[place] for place in (1, 2, 3, 5, 6, 7, 8)]
     assert world.arrived() == []
 
 

@@ -288,7 +288,7 @@ class V1:
         *,
         explain: bool = True,  # noqa: ARG002 # what refused them all may be an entry
     ) -> Steps[None]:
-        if any(entry.permission_level is PermissionLevel.OWNER for entry in permissions):
+        if PermissionLevel.OWNER in [entry.permission_level for entry in permissions]:
             raise UnsupportedError("v1 has no level owner; nothing was sent", field="permission_level")
         path_segment("package", package.id)
 

@@ -99,7 +99,7 @@ def upsert_member(
 
     def steps() -> Steps[Member]:
         members = None if listed is None else (yield from shared(listed))
-        alike = () if members is None else members.get(user_key(member.username), ())
+        alike = members.get(user_key(member.username), ()) if members else ()
         for one in alike:
             # Another spelling may be the name of another user.
             if one.username == member.username and one.role == member.role:
