@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeVar
 import attrs
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped] # it ships no types
+from anyio import create_task_group
 
 from scarf_async.entities import Event
 from scarf_async.errors import ScarfError
@@ -235,10 +236,10 @@ class BlockSource(Generic[T]):
             return None
         cut, rows = self._cuts[0], None
         if cut.rows is not None:
-            async with asyncio.TaskGroup() as group:
-                receiving = group.create_task(self._cut(self._most_cuts))
+            async with create_task_group() as group:
+                group.start_soon(self._cut, self._most_cuts)
                 await asyncio.wait([cut.rows])
-                receiving.cancel()
+                group.cancel_scope.cancel()
             # Not in the group, which would wrap its errors.
             rows = cut.rows.result()
         self._cuts.popleft()
