@@ -34,6 +34,7 @@ _PIECE: Final = 2**16
 KINDS: Final[Mapping[str, str]] = {
     "ndjson": "ndjson typed",
     "csv": "csv typed",
+    "arrow": "csv as record batches",
     "arrow_4096": "csv as record batches of 4096",
     "arrow_65536": "csv as record batches of 65536",
 }
@@ -97,7 +98,7 @@ async def _serve(megabytes: float) -> None:
     await server.serve_forever()
 
 
-async def _rows(stream: ExportStream[Event], size: int) -> tuple[int, int]:
+async def _rows(stream: ExportStream[Event], size: int | None) -> tuple[int, int]:
     rows = largest = 0
     async for batch in stream.record_batches(size):
         rows += batch.num_rows
@@ -125,7 +126,8 @@ async def _read(port: int, kind: str) -> tuple[int, int]:
                     records += 1
         elif kind.startswith("csv as record batches"):
             async with scarf.exports.owner_events("acme", "2024-01-01", "2024-02-01") as events:
-                records, largest = await _rows(events, int(kind.rsplit(" ", 1)[1]))
+                size = kind.partition(" of ")[2]
+                records, largest = await _rows(events, int(size) if size else None)
         else:
             async with scarf.exports.organization_aggregates("acme", "2024-01-01", "2024-02-01") as aggregates:
                 async for _ in aggregates:

@@ -21,9 +21,9 @@ from scarf_async import BulkPlan, Scarf
 
 __all__ = ["run"]
 
-_UPSERTS: Final = 3_000
+_UPSERTS: Final = 5_000
 _AT_ONCE: Final = 64
-_ROUNDS: Final = 7
+_ROUNDS: Final = 5
 
 
 async def _bare(url: str) -> float:

@@ -23,7 +23,7 @@ from scarf_async.emulator import Emulator
 
 __all__ = ["run"]
 
-_ROUNDS: Final = 7
+_ROUNDS: Final = 5
 _COMMAND: Final = "from scarf_async.cli import main; main()"
 _VERSION: Final = """
 import attrs, typer

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from scarf_async.entities import JSON, Aggregate
 from scarf_async.entities.enums import breakdown
 from scarf_async.exports.building import Factory
-from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, columns_of, converted, fields_of
+from scarf_async.exports.ndjson import BROKEN, NdjsonFormat, converted, fields_of
 
 __all__ = ["AggregateReader"]
 
@@ -53,9 +54,11 @@ def _day(fields: dict[str, JSON]) -> dt.date | None:
         return None
 
 
-def _aggregates(rows: Sequence[_Row], extras: Sequence[dict[str, JSON]]) -> list[Aggregate]:
-    kinds = [breakdown(row.breakdown) for row in rows]
-    return _AGGREGATES.make(columns_of(rows, _Row) | {"breakdown": kinds, "extra": extras})
+def _aggregates(rows: Sequence[_Row], extras: Iterable[dict[str, JSON]]) -> list[Aggregate]:
+    for row in rows:
+        row.breakdown = breakdown(row.breakdown)
+    # The fields of a row are the attributes in their order, but for the last one.
+    return _AGGREGATES.make_each((*astuple(row), extra) for row, extra in zip(rows, extras, strict=True))
 
 
 def _with_extra(fields: dict[str, JSON]) -> Aggregate:
@@ -81,14 +84,13 @@ class AggregateReader(NdjsonFormat):
         Raises:
             RecordError: a record cannot be read.
         """
-        read = _rows.decode
         try:
-            rows = [read(record) for record in records]
+            rows = list(map(_rows.decode, records))
         except BROKEN:
             return self._decode_slowly(records)
         end = self._end
         kept = rows if end is None else [row for row in rows if row.date < end]
-        return _aggregates(kept, [{} for _ in kept]), len(rows) - len(kept)
+        return _aggregates(kept, ({} for _ in kept)), len(rows) - len(kept)
 
     def _decode_slowly(self, records: list[bytes]) -> tuple[list[Aggregate], int]:
         made: list[Aggregate] = []

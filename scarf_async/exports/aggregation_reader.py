@@ -115,9 +115,8 @@ class AggregationReader(NdjsonFormat):
         Raises:
             RecordError: a record cannot be read.
         """
-        read = _rows.decode
         try:
-            rows = [read(record) for record in records]
+            rows = list(map(_rows.decode, records))
         except BROKEN:
             read_slowly = [_with_extra(fields_of(record)) for record in records]
             return _aggregations([row for row, _ in read_slowly], [extra for _, extra in read_slowly]), 0

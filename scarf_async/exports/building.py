@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from itertools import repeat
+from itertools import repeat, starmap
 from types import MemberDescriptorType
 from typing import Final, Generic, TypeVar
 
@@ -24,8 +24,8 @@ class Factory(Generic[R]):
     """Creates records of a class with slots, without validators and converters.
 
     >>> Point = attrs.make_class("Point", ["x", "y"], slots=True, frozen=True)
-    >>> Factory(Point).make({"x": [1, 2], "y": [3, 4]})
-    [Point(x=1, y=3), Point(x=2, y=4)]
+    >>> Factory(Point).make({"x": [1, 2], "y": [3, 4]}) == Factory(Point).make_each([(1, 3), (2, 4)])
+    True
 
     Args:
         record: the class.
@@ -55,6 +55,13 @@ class Factory(Generic[R]):
 
     def make(self, columns: Mapping[str, Iterable[object]]) -> list[R]:
         """Return records, from the values of each attribute; the shortest column ends them."""
-        made: list[R] = list(map(self._open, *map(columns.__getitem__, self._names)))
+        return self._closed(map(self._open, *map(columns.__getitem__, self._names)))
+
+    def make_each(self, rows: Iterable[Iterable[object]]) -> list[R]:
+        """Return records, from the values of each record in the order of its attributes."""
+        return self._closed(starmap(self._open, rows))
+
+    def _closed(self, records: Iterable[R]) -> list[R]:
+        made = list(records)
         deque(map(_set_class, made, repeat(self._record)), maxlen=0)
         return made

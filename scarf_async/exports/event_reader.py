@@ -55,7 +55,7 @@ _KNOWN: Final = tuple(field.name for field in attrs.fields(Event) if field.name 
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 # float() alone accepts white space, underscores, other digits and infinities; with these characters only numbers.
-_PLAIN: Final = "0123456789.-\n"
+_PLAIN: Final = b"0123456789.-\n"
 _FINITE: Final = 300
 _FLAG_WORDS: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 _FLAG_OF: Final[dict[str, bool | None]] = {"": None} | {
@@ -81,8 +81,9 @@ def _number(name: str, text: str) -> float | None:
 
 
 def _numbers(name: str, column: Column) -> list[float | None]:
-    lines = "\n".join(column)
-    if not lines.strip(_PLAIN) and lines.count("\n") == len(column) - 1 and len(max(column, key=len)) < _FINITE:
+    lines = "\n".join(column).encode()
+    is_plain = not lines.translate(None, _PLAIN) and lines.count(b"\n") == len(column) - 1
+    if is_plain and max(map(len, column)) < _FINITE:
         try:
             return [float(text) if text else None for text in column]
         except ValueError:
