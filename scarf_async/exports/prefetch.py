@@ -210,7 +210,7 @@ class BlockSource(Generic[T]):
     def close(self) -> None:
         """Release the connection."""
         self._closed = True
-        # A future that were cancelled here would seem to cancel the task that waits for it.
+        # Cancelled futures would seem to cancel the tasks that wait for them.
         self._threads.shutdown(wait=False)
         self._body.close()
 
