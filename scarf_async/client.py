@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, TypeVar
 import aiohttp
 import msgspec
 
+from scarf_async import entities
 from scarf_async.checks import flag, instance, positive
 from scarf_async.clock import Clock
 from scarf_async.dialects import dialect_of, v2
@@ -46,7 +47,6 @@ from scarf_async.settings import (
 
 if TYPE_CHECKING:
     from scarf_async.bulk.group import Bulk
-    from scarf_async.entities import SearchResult
     from scarf_async.exports.group import Exports
     from scarf_async.imports.group import Imports
     from scarf_async.manifests.group import Manifests
@@ -281,7 +281,7 @@ class Scarf:
         """
         return await self._session.run(self._session.dialect.check())
 
-    async def search(self, query: str) -> list[SearchResult]:
+    async def search(self, query: str) -> list[entities.SearchResult]:
         """Search all packages and tracking pixels that the token's user can see (v2).
 
         It calls v2, whichever version the client uses. It is a read, although it is a POST.

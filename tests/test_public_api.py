@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -12,11 +13,12 @@ from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
+from typing import get_type_hints
 
 import pytest
 
 import scarf_async
-from scarf_async import ScarfEvent, entities, errors, events
+from scarf_async import Scarf, ScarfEvent, entities, errors, events, resources
 from scarf_async.dialects import v2
 from scarf_async.exports import jobs
 
@@ -240,6 +242,20 @@ def test_what_every_program_imports_is_made_quickly() -> None:
         if isinstance(node, ast.ClassDef) and any("attrs." in ast.unparse(one) for one in node.decorator_list)
     }
     assert made == {"RetryPolicy"}
+
+
+def test_names_that_are_loaded_later_are_listed() -> None:
+    """A shell completes them."""
+    probe = "from scarf_async import entities; print({*entities.__all__} - {*dir(entities)})"
+    done = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("group", [Scarf, *(vars(resources)[name] for name in resources.__all__)])
+def test_annotations_of_calls_can_be_read(group: type) -> None:
+    """Tools that read them when they run find the classes, also those that are loaded later."""
+    for call in filter(inspect.isfunction, vars(group).values()):
+        assert "return" in get_type_hints(call), call
 
 
 @pytest.mark.parametrize("module", [scarf_async, entities, v2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar, overload
 
 from scarf_async.bulk.calls import (
     CreateDomain,
@@ -92,16 +92,25 @@ class BulkPlan:
     def __iter__(self) -> Iterator[Operation]:
         place = 0
         while place < len(self._calls):
-            yield self[place]
+            yield self._at(place)
             place += 1
 
-    def __getitem__(self, index: int) -> Operation:
+    @overload
+    def __getitem__(self, index: int) -> Operation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Operation]: ...
+
+    def __getitem__(self, index: int | slice) -> Operation | list[Operation]:
+        places = range(len(self._calls))[index]
+        return self._at(places) if isinstance(places, int) else [self._at(place) for place in places]
+
+    def _at(self, place: int) -> Operation:
         made = self._operations
         if len(made) < len(self._calls):
             made.extend([None] * (len(self._calls) - len(made)))
-        operation = made[index]
+        operation = made[place]
         if operation is None:
-            place = index if index >= 0 else index + len(made)
             operation = made[place] = Operation.of(place, self._calls[place], self._afters.get(place, ()))
         return operation
 
@@ -374,6 +383,8 @@ class BulkPlan:
 
     def _add(self, call: Call, after: Ref[U] | Iterable[Ref[U]]) -> Ref[T]:
         index = len(self._calls)
+        # Whatever refuses the operation comes before all that is kept of it: another may get its index.
+        places = () if after == () else tuple(sorted({self._own("after", ref) for ref in _listed(after)}))
         if isinstance(call, OnPackage):
             package = call.package
             if isinstance(package, Ref):
@@ -386,8 +397,8 @@ class BulkPlan:
                 self._roots[index] = package.root
             elif package.owner is not None:
                 self._refuse_another_owner(package.id, package.owner)
-        if after != () and (places := sorted({self._own("after", ref) for ref in _listed(after)})):
-            self._afters[index] = tuple(places)
+        if places:
+            self._afters[index] = places
         self._calls.append(call)
         return Ref(self, index)
 

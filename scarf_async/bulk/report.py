@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Literal, TypeAlias, TypeVar, cast, overload
 
@@ -107,9 +107,9 @@ class SettledOutcomes(Sequence[Outcome[object]]):
             outcome = self._by_place[place] = outcome.of(self._plan[place])
         return outcome
 
-    def having(self, *statuses: Status) -> list[Outcome[object]]:
-        """Return the outcomes that have one of these statuses."""
-        return [self._at(place) for place, outcome in enumerate(self._by_place) if outcome.status in statuses]
+    def statuses(self) -> list[Status]:
+        """Return the status of each outcome; this makes none."""
+        return [outcome.status for outcome in self._by_place]
 
 
 @attrs.frozen
@@ -196,14 +196,18 @@ class BulkReport:
         return self._of("skipped")
 
     def _of(self, *statuses: Status) -> Sequence[Outcome[object]]:
-        if isinstance(self.outcomes, SettledOutcomes):
-            return self.outcomes.having(*statuses)
-        return [outcome for outcome in self.outcomes if outcome.status in statuses]
+        return [self.outcomes[place] for place, status in enumerate(self._statuses()) if status in statuses]
+
+    def _statuses(self) -> list[Status]:
+        outcomes = self.outcomes
+        if isinstance(outcomes, SettledOutcomes):
+            return outcomes.statuses()
+        return [outcome.status for outcome in outcomes]
 
     @property
     def counts(self) -> Mapping[str, int]:
         """The number of outcomes of each status."""
-        counts = Counter(outcome.status for outcome in self.outcomes)
+        counts = Counter(self._statuses())
         return {status: counts[status] for status in _STATUSES}
 
     def raise_for_failures(self) -> None:
@@ -258,9 +262,9 @@ class BulkReport:
         return f"<BulkReport: {counts or 'no operations'}>"
 
     def __str__(self) -> str:
-        table: dict[str, Counter[str]] = {}
-        for outcome in self.outcomes:
-            table.setdefault(outcome.operation.kind, Counter())[outcome.status] += 1
+        table: dict[str, Counter[str]] = defaultdict(Counter)
+        for call, status in zip(self.plan.calls, self._statuses(), strict=False):  # the plan may have grown
+            table[call.kind][status] += 1
         rows = [["operation", *_STATUSES]]
         rows += [[kind, *(f"{counts[status]:,}" for status in _STATUSES)] for kind, counts in table.items()]
         rows.append(["all", *(f"{count:,}" for count in self.counts.values())])

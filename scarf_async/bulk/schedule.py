@@ -157,7 +157,7 @@ class _Compiler:
             if root is not None and isinstance(call, SetPermission):
                 array = arrays.get(root)
                 if array is None or array.size == self.batch or array.after != after:
-                    array = self._another(arrays, root, after)
+                    array = self._new_array(arrays, root, after)
                 array.size += 1
                 array.places.append(place)
                 self.unit_of.append(array.unit)
@@ -194,7 +194,7 @@ class _Compiler:
         members.append(place)
         self.unit_of.append(unit)
 
-    def _another(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...]) -> _Array:
+    def _new_array(self, arrays: dict[Root, _Array], root: Root, after: tuple[int, ...]) -> _Array:
         """Return a new array for permissions of a package.
 
         An e-mail address and a username may be the same person, so the arrays of a package keep the plan's order.

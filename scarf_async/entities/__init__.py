@@ -118,3 +118,7 @@ if not TYPE_CHECKING:  # for a type checker it would turn every misspelt name in
         if name in _LATER:
             return globals().setdefault(name, getattr(import_module(f"{__name__}.{_LATER[name]}"), name))
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

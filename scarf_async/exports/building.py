@@ -42,7 +42,7 @@ class Factory(Generic[R]):
                 raise TypeError(f"{record.__name__}.{name} is not a slot")
         # A subclass with the same slots, which sets them by plain assignments; afterwards the class is changed.
         assigning = attrs.make_class(record.__name__, self._names)
-        self._open = type(
+        self._thawed = type(
             record.__name__,
             (record,),
             {
@@ -55,13 +55,13 @@ class Factory(Generic[R]):
 
     def make(self, columns: Mapping[str, Iterable[object]]) -> list[R]:
         """Return records, from the values of each attribute; the shortest column ends them."""
-        return self._closed(map(self._open, *map(columns.__getitem__, self._names)))
+        return self._frozen(map(self._thawed, *map(columns.__getitem__, self._names)))
 
     def make_each(self, rows: Iterable[Iterable[object]]) -> list[R]:
         """Return records, from the values of each record in the order of its attributes."""
-        return self._closed(starmap(self._open, rows))
+        return self._frozen(starmap(self._thawed, rows))
 
-    def _closed(self, records: Iterable[R]) -> list[R]:
+    def _frozen(self, records: Iterable[R]) -> list[R]:
         made = list(records)
         deque(map(_set_class, made, repeat(self._record)), maxlen=0)
         return made

@@ -65,8 +65,8 @@ def converted(fields: dict[str, JSON], row: type[S], identifiers: tuple[str, ...
 
 def columns_of(rows: Sequence[S], row: type[S]) -> dict[str, Iterable[object]]:
     """Return for each field of a row its values in all rows."""
-    none: dict[str, Iterable[object]] = dict.fromkeys(row.__struct_fields__, ())
-    return none | dict(zip(none, zip(*map(astuple, rows), strict=True), strict=False))
+    empty: dict[str, Iterable[object]] = dict.fromkeys(row.__struct_fields__, ())
+    return empty | dict(zip(empty, zip(*map(astuple, rows), strict=True), strict=False))
 
 
 class NdjsonFormat:

@@ -175,8 +175,8 @@ class BlockParser(Generic[T]):
 class BlockSource(Generic[T]):
     """Splits a body into blocks, some of which are parsed while the next one is received.
 
-    A cancelled call loses nothing: the next one continues. After `close`, a running thread is abandoned and its
-    result dropped.
+    A cancelled call loses nothing: the next one continues. After `close`, what is being parsed is
+    abandoned and its result dropped.
 
     Args:
         body: the body.
@@ -210,7 +210,8 @@ class BlockSource(Generic[T]):
     def close(self) -> None:
         """Release the connection."""
         self._closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        # Cancelled futures would seem to cancel the tasks that wait for them.
+        self._threads.shutdown(wait=False)
         self._body.close()
 
     async def next(self) -> Block | None:

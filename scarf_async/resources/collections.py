@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING
 
+from scarf_async import entities
 from scarf_async.dialects import v2
 from scarf_async.dialects.v2.arguments import needed_owner, owner_beside
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
-
-if TYPE_CHECKING:
-    from scarf_async.entities import Collection, CollectionUpsert
 
 __all__ = ["Collections"]
 
@@ -26,7 +23,7 @@ class Collections:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def list(self, owner: str | None = None) -> builtins.list[Collection]:
+    async def list(self, owner: str | None = None) -> builtins.list[entities.Collection]:
         """Return the collections of an owner.
 
         Raises:
@@ -38,7 +35,7 @@ class Collections:
         """
         return await self._session.read(v2.collections.collections(self._owner(owner)))
 
-    async def get(self, collection: str | Collection, *, owner: str | None = None) -> Collection:
+    async def get(self, collection: str | entities.Collection, *, owner: str | None = None) -> entities.Collection:
         """Return a collection.
 
         Raises:
@@ -51,8 +48,8 @@ class Collections:
         return await self._session.read(v2.collections.collection(*self._at(collection, owner)))
 
     async def create(
-        self, collection: CollectionUpsert, *, owner: str | None = None, if_exists: IfExists = "fail"
-    ) -> Collection:
+        self, collection: entities.CollectionUpsert, *, owner: str | None = None, if_exists: IfExists = "fail"
+    ) -> entities.Collection:
         """Create a collection.
 
         Args:
@@ -73,8 +70,8 @@ class Collections:
         return await create(self._session, creation, if_exists)
 
     async def update(
-        self, collection: str | Collection, upsert: CollectionUpsert, *, owner: str | None = None
-    ) -> Collection:
+        self, collection: str | entities.Collection, upsert: entities.CollectionUpsert, *, owner: str | None = None
+    ) -> entities.Collection:
         """Update a collection.
 
         The current collection is read first, and UNSET fields keep their values. A change made by someone else
@@ -89,7 +86,7 @@ class Collections:
         """
         return await self._session.run(v2.collections.update_collection(*self._at(collection, owner), upsert))
 
-    async def delete(self, collection: str | Collection, *, owner: str | None = None) -> None:
+    async def delete(self, collection: str | entities.Collection, *, owner: str | None = None) -> None:
         """Delete a collection.
 
         Raises:
@@ -102,7 +99,7 @@ class Collections:
     def _owner(self, owner: str | None) -> str:
         return needed_owner(owner, self._session.owner)
 
-    def _at(self, collection: str | Collection, owner: str | None) -> tuple[str, str]:
+    def _at(self, collection: str | entities.Collection, owner: str | None) -> tuple[str, str]:
         """Return the owner and the id of a collection, as used in its path."""
         if isinstance(collection, str):
             return self._owner(owner), collection

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING
 
 from scarf_async import entities
 from scarf_async.dialects import v2
@@ -13,13 +12,10 @@ from scarf_async.resources.packages import package_key
 from scarf_async.sending.creates import IfExists, create
 from scarf_async.sending.session import Session
 
-if TYPE_CHECKING:
-    from scarf_async.entities import TrackingPixel, TrackingPixelUpsert
-
 __all__ = ["Pixels", "owned_pixel"]
 
 
-def owned_pixel(pixel: str | TrackingPixel, owner: str | None) -> tuple[str | None, str]:
+def owned_pixel(pixel: str | entities.TrackingPixel, owner: str | None) -> tuple[str | None, str]:
     """Return the owner of a pixel, if known, and its id.
 
     Raises:
@@ -46,7 +42,7 @@ class Pixels:
 
     async def list(
         self, owner: str | None = None, *, package: str | Package | PackageKey | None = None
-    ) -> builtins.list[TrackingPixel]:
+    ) -> builtins.list[entities.TrackingPixel]:
         """Return the tracking pixels of an owner, or those of a package.
 
         Raises:
@@ -61,7 +57,7 @@ class Pixels:
         key = package_key(package, owner)
         return await self._session.read(v2.pixels.pixels_of_package(self._owner(key.owner), key.id))
 
-    async def get(self, pixel: str | TrackingPixel, *, owner: str | None = None) -> TrackingPixel:
+    async def get(self, pixel: str | entities.TrackingPixel, *, owner: str | None = None) -> entities.TrackingPixel:
         """Return a tracking pixel.
 
         Raises:
@@ -74,8 +70,8 @@ class Pixels:
         return await self._session.read(v2.pixels.pixel(*self._at(pixel, owner)))
 
     async def create(
-        self, pixel: TrackingPixelUpsert, *, owner: str | None = None, if_exists: IfExists = "fail"
-    ) -> TrackingPixel:
+        self, pixel: entities.TrackingPixelUpsert, *, owner: str | None = None, if_exists: IfExists = "fail"
+    ) -> entities.TrackingPixel:
         """Create a tracking pixel.
 
         Args:
@@ -95,8 +91,8 @@ class Pixels:
         return await create(self._session, v2.pixels.create_pixel(self._owner(owner), pixel), if_exists)
 
     async def update(
-        self, pixel: str | TrackingPixel, upsert: TrackingPixelUpsert, *, owner: str | None = None
-    ) -> TrackingPixel:
+        self, pixel: str | entities.TrackingPixel, upsert: entities.TrackingPixelUpsert, *, owner: str | None = None
+    ) -> entities.TrackingPixel:
         """Update a tracking pixel.
 
         The current pixel is read first, and UNSET fields keep their values. A change made by someone else between
@@ -113,7 +109,7 @@ class Pixels:
         """
         return await self._session.run(v2.pixels.update_pixel(*self._at(pixel, owner), upsert))
 
-    async def delete(self, pixel: str | TrackingPixel, *, owner: str | None = None) -> None:
+    async def delete(self, pixel: str | entities.TrackingPixel, *, owner: str | None = None) -> None:
         """Delete a tracking pixel.
 
         Raises:
@@ -123,7 +119,9 @@ class Pixels:
         """
         await self._session.run(v2.pixels.delete_pixel(*self._at(pixel, owner)))
 
-    async def list_domains(self, pixel: str | TrackingPixel, *, owner: str | None = None) -> builtins.list[Domain]:
+    async def list_domains(
+        self, pixel: str | entities.TrackingPixel, *, owner: str | None = None
+    ) -> builtins.list[Domain]:
         """Return the domains of a tracking pixel, without `static.scarf.sh`, which serves every pixel.
 
         Raises:
@@ -135,7 +133,12 @@ class Pixels:
         return await self._session.read(v2.pixels.pixel_domains(*self._at(pixel, owner)))
 
     async def create_domain(
-        self, pixel: str | TrackingPixel, name: str, *, owner: str | None = None, if_exists: IfExists = "fail"
+        self,
+        pixel: str | entities.TrackingPixel,
+        name: str,
+        *,
+        owner: str | None = None,
+        if_exists: IfExists = "fail",
     ) -> Domain:
         """Create a domain for a tracking pixel. One domain can serve any number of pixels.
 
@@ -155,7 +158,9 @@ class Pixels:
         creation = v2.pixels.create_pixel_domain(*self._at(pixel, owner), DomainCreate(name))
         return await create(self._session, creation, if_exists)
 
-    async def delete_domain(self, pixel: str | TrackingPixel, domain_id: str, *, owner: str | None = None) -> None:
+    async def delete_domain(
+        self, pixel: str | entities.TrackingPixel, domain_id: str, *, owner: str | None = None
+    ) -> None:
         """Delete a domain of a tracking pixel.
 
         Raises:
@@ -168,7 +173,7 @@ class Pixels:
     def _owner(self, owner: str | None) -> str:
         return needed_owner(owner, self._session.owner)
 
-    def _at(self, pixel: str | TrackingPixel, owner: str | None) -> tuple[str, str]:
+    def _at(self, pixel: str | entities.TrackingPixel, owner: str | None) -> tuple[str, str]:
         """Return the owner and the id of a pixel, as used in its path."""
         owner, pixel_id = owned_pixel(pixel, owner)
         return self._owner(owner), pixel_id

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from scarf_async import entities
 from scarf_async.dialects import v2
 from scarf_async.sending.session import Session
-
-if TYPE_CHECKING:
-    from scarf_async.entities import Membership, User
 
 __all__ = ["Users"]
 
@@ -19,7 +15,7 @@ class Users:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def get(self, username: str) -> User:
+    async def get(self, username: str) -> entities.User:
         """Return an account: the user or the organization with this name.
 
         Raises:
@@ -31,7 +27,7 @@ class Users:
         """
         return await self._session.read(v2.accounts.user(username))
 
-    async def organizations(self, username: str) -> list[Membership]:
+    async def organizations(self, username: str) -> list[entities.Membership]:
         """Return the organizations that a user is a member of.
 
         Raises:

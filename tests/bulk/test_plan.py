@@ -280,6 +280,30 @@ def test_operation_is_the_same_each_time_also_when_the_plan_has_grown() -> None:
     assert [operation.after for operation in plan] == [(), (0,), (0,)]
 
 
+def test_slice_of_a_plan_is_a_list_of_operations() -> None:
+    """Also of those that nobody has asked for yet."""
+    plan = BulkPlan()
+    for user in ("ann", "bob", "eve"):
+        plan.remove_member("acme", user)
+    assert plan[1:] == [plan[1], plan[2]]
+    assert plan[::-2] == [plan[2], plan[0]]
+
+
+@pytest.mark.parametrize("package", ["ref", PackageKey("acme", "u-1")])
+def test_refused_operation_leaves_nothing_behind(package: str | PackageKey) -> None:
+    """The operation that gets its index is on its own package, and its package may have any owner."""
+    plan, other = BulkPlan(), BulkPlan()
+    foreign = other.delete_package("u-1")
+    first = plan.create_package(PACKAGE, "acme")
+    with pytest.raises(ValidationError, match="another plan"):
+        plan.set_permission(first if package == "ref" else package, "bob", "member", after=foreign)
+    second = plan.create_package(attrs.evolve(PACKAGE, name="tool"), "acme")
+    plan.set_permission(second, "bob", "member")
+    plan.delete_package(PackageKey("tools", "u-1"))
+    assert [operation.root for operation in plan] == [0, 1, 1, "u-1"]
+    assert [second.root, plan.root(2)] == [1, 1]
+
+
 def test_operations_are_frozen() -> None:
     """A plan only ever grows."""
     plan = BulkPlan()

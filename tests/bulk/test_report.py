@@ -194,3 +194,15 @@ def test_operations_of_one_request_have_outcomes_of_their_own(plan: BulkPlan) ->
     assert report.counts["succeeded"] == 4
     with pytest.raises(IndexError):
         _ = outcomes[6]
+
+
+def test_table_of_a_report_makes_no_outcome_that_it_does_not_show(plan: BulkPlan) -> None:
+    """Counts and the table of a long plan are ready at once, also when the plan has grown since."""
+    done = Settled("succeeded", None, None, 2, reconciled=False, unchanged=False)
+    lost = Settled("failed", None, refused("q"), 1, reconciled=False, unchanged=False)
+    by_place: list[Settled | Outcome[object]] = [done, lost, *[done] * (len(plan) - 2)]
+    report = BulkReport(plan=plan, outcomes=SettledOutcomes(plan, by_place), requests=3, elapsed=1.0)
+    plan.remove_member("acme", "eve")
+    assert report.counts["succeeded"] == len(report) - 1
+    assert f"failed: {plan[1]}: " in str(report)
+    assert [isinstance(outcome, Settled) for outcome in by_place] == [True, False, *[True] * (len(report) - 2)]

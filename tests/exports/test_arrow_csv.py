@@ -8,6 +8,7 @@ import datetime as dt
 import io
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import attrs
@@ -479,6 +480,29 @@ async def test_closed_while_nothing_comes(small_blocks: pytest.MonkeyPatch) -> N
         task = asyncio.ensure_future(anext(stream.record_batches()))
         await answer.waiting.wait()
     answer.released.set()
+    with pytest.raises(StreamClosedError):
+        await task
+
+
+async def test_closed_before_a_thread_takes_a_block(small_blocks: pytest.MonkeyPatch) -> None:
+    """The task that waits for it is told that the stream is closed, and not cancelled."""
+    released = threading.Event()
+    submitted = asyncio.Event()
+
+    class Busy(ThreadPoolExecutor):
+        """Both threads have something else to do first."""
+
+        def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+            for _ in range(2):
+                super().submit(released.wait, 10)
+            submitted.set()
+            return super().submit(*args, **kwargs)
+
+    small_blocks.setattr(prefetch, "ThreadPoolExecutor", Busy)
+    async with events(download(BODY * 20, step=100)) as stream:
+        task = asyncio.ensure_future(anext(stream.record_batches()))
+        await submitted.wait()
+    released.set()
     with pytest.raises(StreamClosedError):
         await task
 
