@@ -119,12 +119,12 @@ class BulkPlan:
 
     @property
     def calls(self) -> Sequence[Call]:
-        """The calls of the operations, in their order: kinds and arguments, typed."""
+        """The calls of the operations, in their order: kinds and arguments, typed. Only to be read."""
         return self._calls
 
     @property
     def afters(self) -> Mapping[int, tuple[int, ...]]:
-        """The `after` of the operations that have one, by their index."""
+        """The `after` of the operations that have one, by their index. Only to be read."""
         return self._afters
 
     def root(self, index: int, /) -> Root | None:

@@ -54,14 +54,11 @@ class Factory(Generic[R]):
         )
 
     def make(self, columns: Mapping[str, Iterable[object]]) -> list[R]:
-        """Return records, from the values of each attribute; the shortest column ends them."""
-        return self._frozen(map(self._thawed, *map(columns.__getitem__, self._names)))
+        """Return records, from the values of each attribute."""
+        return self.make_each(zip(*map(columns.__getitem__, self._names), strict=True))
 
     def make_each(self, rows: Iterable[Iterable[object]]) -> list[R]:
         """Return records, from the values of each record in the order of its attributes."""
-        return self._frozen(starmap(self._thawed, rows))
-
-    def _frozen(self, records: Iterable[R]) -> list[R]:
-        made = list(records)
+        made: list[R] = list(starmap(self._thawed, rows))
         deque(map(_set_class, made, repeat(self._record)), maxlen=0)
         return made

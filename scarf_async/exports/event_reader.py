@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import repeat
 from typing import Final, TypeAlias
 
 import attrs
@@ -176,7 +175,7 @@ class EventReader(CsvFormat):
         return columns, moments(columns[self._time])
 
     def _events(self, columns: Sequence[Column], times: list[dt.datetime]) -> list[Event]:
-        made: dict[str, Iterable[object]] = dict.fromkeys(_KNOWN, repeat(None))
+        made: dict[str, Sequence[object]] = dict.fromkeys(_KNOWN, [None] * len(times))
         for name, at, convert in self._columns:
             made[name] = convert(columns[at])
         made["time"] = times
