@@ -94,7 +94,7 @@ def run() -> list[Result]:
     row = partial(versus, unit="1/s", better="more")
     what, against = f"a call for a package, {_AT_ONCE} at once", "bare aiohttp and json, the same answers"
     rows = [
-        row("entity_calls.aiohttp", what, against, ours, bare, target=0.88),
+        row("entity_calls.aiohttp", what, against, ours, bare, target=0.9),
         row("entity_calls.httpx", what, "httpx and json, the same answers", ours, through_httpx, target=15),
     ]
     if uvloop:

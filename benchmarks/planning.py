@@ -57,8 +57,8 @@ def run() -> list[Result]:
     what = f"planning {_MANY:,} operations"
     return [
         single("planning.add", f"{what}, adding one", [add for add, _ in many], unit="us", better="less", target=5),
-        single("planning.time", f"{what}, adding and compiling one", whole, unit="us", better="less", target=9),
-        single("planning.memory", "planning, memory of one", [_bytes()], unit="bytes", better="less", target=350),
+        single("planning.time", f"{what}, adding and compiling one", whole, unit="us", better="less", target=7),
+        single("planning.memory", "planning, memory of one", [_bytes()], unit="bytes", better="less", target=200),
         versus(
             "planning.linear",
             what,

@@ -86,8 +86,8 @@ def run() -> list[Result]:
     ):
         environment = {**compiled(bytecode), **json.loads(told)}
         for name, arguments, bare, given, target in (
-            ("version", ["--version"], _VERSION, [], 0.5),
-            ("help", ["--help"], _HELP, ["--help"], 0.9),
+            ("version", ["--version"], _VERSION, [], 0.35),
+            ("help", ["--help"], _HELP, ["--help"], 0.8),
             ("list", ["packages", "list", "acme"], _LIST, ["acme"], 1.5),
         ):
             ours, theirs = in_turn(

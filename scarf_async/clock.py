@@ -18,7 +18,7 @@ class Clock:
         ahead: seconds by which it was advanced without waiting.
     """
 
-    ahead = 0.0
+    ahead: float = 0.0
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start; they never go back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Generic, Literal, TypeAlias, TypeVar, cast, overload
+from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 import attrs
 import msgspec
@@ -96,7 +96,7 @@ class SettledOutcomes(Sequence[Outcome[object]]):
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, SettledOutcomes | list) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment] # a class with `__eq__` alone has none
+    __hash__: ClassVar[None]  # type: ignore[assignment] # a class with `__eq__` alone has none
 
     def __repr__(self) -> str:
         return repr(list(self))
