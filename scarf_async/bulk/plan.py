@@ -75,7 +75,7 @@ class BulkPlan:
         self._calls: list[Call] = []
         self._afters: dict[int, tuple[int, ...]] = {}
         # Made when asked for: while a long plan grows, the garbage collector then looks at half as many objects.
-        self._operations: list[Operation | None] = []
+        self._operations: dict[int, Operation] = {}
         self._roots: dict[int, Root | None] = {}
         self._owners: dict[str, str] = {}
 
@@ -106,12 +106,10 @@ class BulkPlan:
         return self._at(places) if isinstance(places, int) else [self._at(place) for place in places]
 
     def _at(self, place: int) -> Operation:
-        made = self._operations
-        if len(made) < len(self._calls):
-            made.extend([None] * (len(self._calls) - len(made)))
-        operation = made[place]
+        operation = self._operations.get(place)
         if operation is None:
-            operation = made[place] = Operation.of(place, self._calls[place], self._afters.get(place, ()))
+            operation = Operation.of(place, self._calls[place], self._afters.get(place, ()))
+            self._operations[place] = operation
         return operation
 
     def __repr__(self) -> str:

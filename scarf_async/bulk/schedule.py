@@ -132,7 +132,7 @@ class _Compiler:
         key, last = self._name, self.last
         for place, call in enumerate(self.calls):
             if isinstance(call, OnPackage) and isinstance(call.package, PackageKey):
-                # As below, for most of the operations of long plans.
+                # The same as below with fewer calls, for most of the operations of long plans.
                 root: Root | None = call.package.id
                 after = self._befores_of(place, call) if place in self.afters else ()
             else:

@@ -208,8 +208,8 @@ class Sender:
         result: object = None
         failure: ScarfError | None = None
         try:
-            calls, adapted = self.plan.calls, self.schedule.calls
-            calls = [adapted.get(place, calls[place]) for place in places]
+            planned, adapted = self.plan.calls, self.schedule.calls
+            calls = [adapted.get(place, planned[place]) for place in places]
             result = await calls[0].perform(self.session.serving(work), package or ANY_PACKAGE, calls)
         except (*FATAL, JournalError) as error:
             if not isinstance(error, JournalError):
